@@ -1,0 +1,198 @@
+"""`/events`: what people register for. Descriptions are written here, seats go through the event's queue."""
+
+from __future__ import annotations
+
+import os
+import uuid
+from collections.abc import Callable
+from dataclasses import replace
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+from api import lists
+from api.http import answer, is_key, json_response, new_app, read_body, url
+from api.models import EventChange, NewEvent
+from api.problems import RETRY_AFTER_SECONDS, Problem
+from api.views import event_view
+from api.waiting import Wait, poll, wait_of
+from workers.aws import clients
+from workers.aws.clock import SYSTEM_CLOCK, Clock
+from workers.aws.items import (
+    Item,
+    event_key,
+    event_revision,
+    ledger_from_event,
+    ledger_from_item,
+    seat_settings_to_attributes,
+    timestamp,
+)
+from workers.aws.load import batch_get
+from workers.aws.send import send
+from workers.domain.commands import Configure
+from workers.domain.records import Ledger, SeatSettings
+
+if TYPE_CHECKING:
+    from aws_lambda_powertools.event_handler import APIGatewayHttpResolver, Response
+    from mypy_boto3_dynamodb import DynamoDBClient
+    from mypy_boto3_sqs import SQSClient
+
+_NOT_FOUND = Problem("event-not-found", "No event has this id.")
+
+
+class Events:
+    """Event items and the seats beside them."""
+
+    def __init__(
+        self,
+        dynamodb: DynamoDBClient,
+        sqs: SQSClient,
+        env: dict[str, str],
+        clock: Clock,
+        new_id: Callable[[], str],
+    ) -> None:
+        self._dynamodb = dynamodb
+        self._sqs = sqs
+        self._events = clients.setting(env, "EVENTS_TABLE")
+        self._ledger = clients.setting(env, "LEDGER_TABLE")
+        self._queue_url = clients.setting(env, "QUEUE_URL")
+        self._base_url = clients.setting(env, "API_URL")
+        self._clock = clock
+        self._new_id = new_id
+
+    def create(self, new: NewEvent) -> Response[str]:
+        """201, or 409 if the id is taken."""
+        event_id = new.event_id or self._new_id()
+        item: Item = {
+            "eventId": {"S": event_id},
+            "title": {"S": new.title},
+            "date": {"S": new.date},
+            "location": {"S": new.location},
+            "organizer": {"S": new.organizer},
+            "revision": {"N": "1"},
+            "createdAt": {"S": timestamp(self._clock.now())},
+            **seat_settings_to_attributes(new.seat_settings()),
+        }
+        if new.description is not None:
+            item["description"] = {"S": new.description}
+        condition = "attribute_not_exists(eventId)"
+        try:
+            self._dynamodb.put_item(TableName=self._events, Item=item, ConditionExpression=condition)
+        except self._dynamodb.exceptions.ConditionalCheckFailedException:
+            return Problem("event-exists", f"The id {event_id} belongs to an event already.").response()
+        return json_response(201, event_view(item, None), {"Location": url(self._base_url, "events", event_id)})
+
+    def read(self, event_id: str) -> Response[str]:
+        """200, or 404."""
+        item, ledger = self._load(event_id)
+        return _NOT_FOUND.response() if item is None else json_response(200, event_view(item, ledger))
+
+    def list(self, limit: int, cursor: str | None) -> Response[str]:
+        """200: a page of events in no particular order, and the cursor of the next."""
+        scope = "events"
+        page: dict[str, Any] = {}
+        if cursor is not None:
+            page["ExclusiveStartKey"] = event_key(lists.open_cursor(scope, cursor)[0])
+        found = self._dynamodb.scan(TableName=self._events, Limit=limit, **page)
+        keys = [event_key(item["eventId"]["S"]) for item in found["Items"]]
+        ledgers = batch_get(self._dynamodb, self._clock, {self._ledger: keys})[self._ledger] if keys else []
+        by_event = {ledger["eventId"]["S"]: ledger_from_item(ledger) for ledger in ledgers}
+        views = [event_view(item, by_event.get(item["eventId"]["S"])) for item in found["Items"]]
+        last = found.get("LastEvaluatedKey")
+        following = lists.seal_cursor(scope, last["eventId"]["S"]) if last else None
+        return json_response(200, {"events": views, "next": following})
+
+    def change(self, event_id: str, change: EventChange, wait: Wait) -> Response[str]:
+        """200 with the event as it is now; 202 if its seats are still to be changed; 404."""
+        item, ledger = self._load(event_id)
+        if item is None:
+            return _NOT_FOUND.response()
+        own = change.own_fields()
+        if own:
+            self._describe(event_id, own)
+            item, ledger = self._load(event_id)
+        while item is not None:
+            current = (ledger or ledger_from_event(item)).settings
+            wanted = replace(current, **change.seat_fields())
+            if wanted == current:
+                return json_response(200, event_view(item, ledger), wait.headers)
+            if not self._configure(event_id, event_revision(item) + 1, wanted, wait):
+                break
+            # Somebody else's change may have been the one that made this revision: look, and if so, ask again.
+            item, ledger = self._load(event_id)
+        if item is None:
+            return _NOT_FOUND.response()
+        location = {"Location": url(self._base_url, "events", event_id), "Retry-After": str(RETRY_AFTER_SECONDS)}
+        return json_response(202, event_view(item, ledger), location | wait.headers)
+
+    def _load(self, event_id: str) -> tuple[Item | None, Ledger | None]:
+        if not is_key(event_id):
+            return None, None
+        key = event_key(event_id)
+        found = batch_get(self._dynamodb, self._clock, {self._events: [key], self._ledger: [key]})
+        ledger = found[self._ledger]
+        return next(iter(found[self._events]), None), ledger_from_item(ledger[0]) if ledger else None
+
+    def _describe(self, event_id: str, fields: dict[str, str | None]) -> None:
+        """Writes descriptive fields: the last writer wins. None removes one."""
+        sets = [f"#{name} = :{name}" for name, value in fields.items() if value is not None]
+        removed = [f"#{name}" for name, value in fields.items() if value is None]
+        expression = "SET " + ", ".join([*sets, "#revision = if_not_exists(#revision, :zero) + :one"])
+        if removed:
+            expression += " REMOVE " + ", ".join(removed)
+        values: Item = {f":{name}": {"S": value} for name, value in fields.items() if value is not None}
+        # A retry after a lost answer may count the revision twice: it only has to be newer, not next.
+        self._dynamodb.update_item(
+            TableName=self._events,
+            Key=event_key(event_id),
+            ConditionExpression="attribute_exists(eventId)",
+            UpdateExpression=expression,
+            ExpressionAttributeNames={f"#{name}": name for name in (*fields, "revision")},
+            ExpressionAttributeValues={**values, ":zero": {"N": "0"}, ":one": {"N": "1"}},
+        )
+
+    def _configure(self, event_id: str, revision: int, settings: SeatSettings, wait: Wait) -> bool:
+        """Asks for new seat settings; True once some change has made that revision."""
+        command = Configure(self._new_id(), event_id, revision, settings, accepted_at=self._clock.now())
+        send(self._sqs, self._queue_url, command)
+
+        def look() -> bool | None:
+            _, ledger = self._load(event_id)
+            return True if ledger is not None and ledger.revision >= revision else None
+
+        return poll(look, wait, self._clock) is not None
+
+
+def routes(events: Events, clock: Clock) -> APIGatewayHttpResolver:
+    """The routes of this function."""
+    app = new_app()
+
+    @app.post("/events")
+    def create() -> Response[str]:
+        return events.create(read_body(app.current_event, NewEvent))
+
+    @app.get("/events")
+    def list_events() -> Response[str]:
+        return events.list(lists.limit_of(app.current_event), lists.cursor_of(app.current_event))
+
+    @app.get("/events/<event_id>")
+    def read(event_id: str) -> Response[str]:
+        return events.read(event_id)
+
+    @app.patch("/events/<event_id>")
+    def change(event_id: str) -> Response[str]:
+        wait = wait_of(app.current_event.headers.get("prefer"), clock.now())
+        return events.change(event_id, read_body(app.current_event, EventChange), wait)
+
+    return app
+
+
+@cache
+def _app() -> APIGatewayHttpResolver:
+    new_id = lambda: str(uuid.uuid4())  # noqa: E731
+    events = Events(clients.dynamodb(), clients.sqs(), dict(os.environ), SYSTEM_CLOCK, new_id)
+    return routes(events, SYSTEM_CLOCK)
+
+
+def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
+    """The Lambda entry of `/events`."""
+    return answer(_app(), event, context)

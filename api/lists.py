@@ -1,0 +1,92 @@
+"""Pages: `limit`, `status` and the opaque `cursor` of every list."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from api.http import MAX_ID_BYTES, query_parameter
+from api.problems import invalid
+from workers.domain.records import ALIVE, Status
+
+if TYPE_CHECKING:
+    from aws_lambda_powertools.utilities.data_classes import APIGatewayProxyEventV2
+
+DEFAULT_LIMIT = 50
+MAX_LIMIT = 100
+
+_CHECK_BYTES = 12
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Which part of a list of registrations is asked for."""
+
+    limit: int
+    cursor: str | None
+    statuses: tuple[Status, ...]
+
+
+def limit_of(event: APIGatewayProxyEventV2) -> int:
+    """`?limit=`, 1 to 100, 50 if absent. RequestError if it is anything else."""
+    text = query_parameter(event, "limit")
+    if text is None:
+        return DEFAULT_LIMIT
+    if not (text.isascii() and text.isdigit() and len(text) <= len(str(MAX_LIMIT)) and 1 <= int(text) <= MAX_LIMIT):
+        raise invalid("?limit", f"It must be a number from 1 to {MAX_LIMIT}.")
+    return int(text)
+
+
+def cursor_of(event: APIGatewayProxyEventV2) -> str | None:
+    """`?cursor=`, as a list before answered it in `next`."""
+    return query_parameter(event, "cursor") or None
+
+
+def statuses_of(event: APIGatewayProxyEventV2) -> tuple[Status, ...]:
+    """`?status=`, one or several, in the order in which registrations move; without it, what is alive. Or RequestError."""
+    text = query_parameter(event, "status")
+    if text is None:
+        return tuple(status for status in Status if status in ALIVE)
+    asked = set(text.split(","))
+    if unknown := asked - set(Status):
+        raise invalid("?status", f"{min(unknown)[:40]!r} is none of {', '.join(Status)}.")
+    return tuple(status for status in Status if status in asked)
+
+
+def page_of(event: APIGatewayProxyEventV2) -> Page:
+    """The page of registrations that a request asks for. RequestError if it asks for none that can be."""
+    return Page(limit_of(event), cursor_of(event), statuses_of(event))
+
+
+def seal_cursor(scope: str, *position: str) -> str:
+    """A cursor that only the same list with the same filter takes back. `position` is some texts, none empty."""
+    payload = json.dumps(position, separators=(",", ":")).encode()
+    return base64.urlsafe_b64encode(_check(scope, payload) + payload).decode().rstrip("=")
+
+
+def open_cursor(scope: str, cursor: str, parts: int = 1) -> list[str]:
+    """The position in a cursor, of `parts` texts. RequestError if it is not one of this list.
+
+    The check finds cursors that were damaged or belong to another list. It is no secret and need not be: a forged position
+    stays within the list that its route shows.
+    """
+    try:
+        sealed = base64.urlsafe_b64decode(cursor.encode("ascii") + b"=" * (-len(cursor) % 4))
+        check, payload = sealed[:_CHECK_BYTES], sealed[_CHECK_BYTES:]
+        position = json.loads(payload) if check == _check(scope, payload) else None
+    except ValueError:
+        position = None
+    if not isinstance(position, list) or len(position) != parts or not all(_is_text(part) for part in position):
+        raise invalid("?cursor", "It is not a cursor of this list with this filter.")
+    return position
+
+
+def _is_text(part: object) -> bool:
+    return isinstance(part, str) and 0 < len(part) <= MAX_ID_BYTES and part.isprintable()
+
+
+def _check(scope: str, payload: bytes) -> bytes:
+    return hashlib.sha256(scope.encode() + b"\0" + payload).digest()[:_CHECK_BYTES]

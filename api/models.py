@@ -1,0 +1,140 @@
+"""What a request body may look like. Types are strict, unknown fields are refused."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from datetime import datetime
+from typing import Annotated, Any
+
+from email_validator import EmailNotValidError, validate_email
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, field_validator
+from pydantic.alias_generators import to_camel
+
+from workers.domain.records import EventStatus, SeatSettings
+
+MAX_SEATS = 1_000_000
+
+_DATE = re.compile(r"\d{4}-\d{2}-\d{2}(T\d{2}:\d{2}(:\d{2}(\.\d{1,6})?)?(Z|[+-]\d{2}:\d{2})?)?")
+
+
+def _plain(value: str) -> str:
+    if not value.strip():
+        raise ValueError("must not be blank")
+    if any(unicodedata.category(character) == "Cc" for character in value):
+        raise ValueError("must not have control characters")
+    return value
+
+
+def _prose(value: str) -> str:
+    if any(unicodedata.category(character) == "Cc" and character not in "\n\r\t" for character in value):
+        raise ValueError("must not have control characters other than line breaks and tabs")
+    return value
+
+
+def _date(value: str) -> str:
+    try:
+        if not _DATE.fullmatch(value):
+            raise ValueError
+        datetime.fromisoformat(value)
+    except ValueError:
+        raise ValueError("must be an ISO date or date-time, like 2026-05-01 or 2026-05-01T19:30:00Z") from None
+    return value
+
+
+def _email(value: str) -> str:
+    try:
+        return validate_email(value, check_deliverability=False).normalized
+    except EmailNotValidError:
+        # The library's message quotes parts of the address; error bodies carry nothing personal.
+        raise ValueError("must be a valid e-mail address") from None
+
+
+def _event_id(value: str) -> str:
+    if not value.strip("."):
+        raise ValueError("must not be made of dots alone")
+    return value
+
+
+def _event_status(value: str) -> str:
+    if value not in set(EventStatus):
+        raise ValueError("must be one of " + ", ".join(EventStatus))
+    return value
+
+
+UserId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9-]{3,50}$")]
+EventId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._-]{1,100}$"), AfterValidator(_event_id)]
+Text = Annotated[str, StringConstraints(min_length=1, max_length=200), AfterValidator(_plain)]
+Description = Annotated[str, StringConstraints(max_length=5000), AfterValidator(_prose)]
+Date = Annotated[str, AfterValidator(_date)]
+Seats = Annotated[int, Field(ge=0, le=MAX_SEATS)]
+Status = Annotated[str, AfterValidator(_event_status)]
+
+
+class _Body(BaseModel):
+    model_config = ConfigDict(strict=True, extra="forbid", alias_generator=to_camel)
+
+
+class NewUser(_Body):
+    """POST /users."""
+
+    user_id: UserId
+    name: Annotated[str, StringConstraints(min_length=1, max_length=100), AfterValidator(_plain)]
+    email: Annotated[str, AfterValidator(_email)] | None = None
+
+
+class NewRegistration(_Body):
+    """POST /events/{eventId}/registrations."""
+
+    user_id: UserId
+
+
+class NewEvent(_Body):
+    """POST /events. No `waitlist_capacity` means: no limit."""
+
+    title: Text
+    date: Date
+    location: Text
+    organizer: Text
+    capacity: Seats
+    description: Description | None = None
+    has_waitlist: bool = False
+    waitlist_capacity: Seats | None = None
+    status: Status = EventStatus.ACTIVE.value
+    event_id: EventId | None = None
+
+    def seat_settings(self) -> SeatSettings:
+        """The part that the ledger starts from."""
+        return SeatSettings(self.capacity, self.has_waitlist, self.waitlist_capacity, EventStatus(self.status))
+
+
+class EventChange(_Body):
+    """PATCH /events/{eventId}: any of the fields. Null takes away a description or the waiting list's limit."""
+
+    title: Text | None = None
+    date: Date | None = None
+    location: Text | None = None
+    organizer: Text | None = None
+    description: Description | None = None
+    capacity: Seats | None = None
+    has_waitlist: bool | None = None
+    waitlist_capacity: Seats | None = None
+    status: Status | None = None
+
+    @field_validator("title", "date", "location", "organizer", "capacity", "has_waitlist", "status", mode="before")
+    @classmethod
+    def _not_null(cls, value: object) -> object:
+        if value is None:
+            raise ValueError("must not be null")
+        return value
+
+    def own_fields(self) -> dict[str, str | None]:
+        """The descriptive fields that were sent, by their names in the contract."""
+        given = self.model_fields_set & {"title", "date", "location", "organizer", "description"}
+        return {name: getattr(self, name) for name in sorted(given)}
+
+    def seat_fields(self) -> dict[str, Any]:
+        """The seat settings that were sent, by their names in `SeatSettings`."""
+        given = self.model_fields_set & {"capacity", "has_waitlist", "waitlist_capacity", "status"}
+        fields = {name: getattr(self, name) for name in given}
+        return fields | ({"status": EventStatus(fields["status"])} if "status" in fields else {})

@@ -1,0 +1,149 @@
+"""The two lists of registrations: a user's with their events, an event's with their users.
+
+The indexes say where to look and may lag; what is shown comes from the records themselves. Without a filter a list of an
+event goes pending, waitlisted, confirmed, the way records move: a walk over its pages misses nobody that stays, and may show
+somebody twice who moved meanwhile.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from api.http import is_key, json_response
+from api.lists import Page, open_cursor, seal_cursor
+from api.problems import Problem
+from api.views import event_view, registration_view, user_view, waitlist_position
+from workers.aws import clients
+from workers.aws.clock import Clock
+from workers.aws.items import (
+    STATUS_KEY,
+    Item,
+    event_key,
+    ledger_from_item,
+    registration_from_item,
+    registration_key,
+)
+from workers.aws.load import EVENT_INDEX, USER_INDEX, batch_get
+from workers.domain.records import Ledger, Registration, Status
+
+if TYPE_CHECKING:
+    from aws_lambda_powertools.event_handler import Response
+    from mypy_boto3_dynamodb import DynamoDBClient
+
+_MAX_QUERIES = 20
+_START = "-"
+
+
+class Lists:
+    """Pages of registrations."""
+
+    def __init__(self, dynamodb: DynamoDBClient, env: dict[str, str], clock: Clock) -> None:
+        self._dynamodb = dynamodb
+        self._clock = clock
+        self._users = clients.setting(env, "USERS_TABLE")
+        self._events = clients.setting(env, "EVENTS_TABLE")
+        self._registrations = clients.setting(env, "REGISTRATIONS_TABLE")
+        self._ledger = clients.setting(env, "LEDGER_TABLE")
+
+    def of_event(self, event_id: str, page: Page) -> Response[str]:
+        """200: the registrations of an event, each with its `user`; within a status in the order of decision. Or 404."""
+        key = event_key(event_id)
+        sides = self._read({self._events: [key], self._ledger: [key]}) if is_key(event_id) else {self._events: []}
+        if not sides[self._events]:
+            return Problem("event-not-found", "No event has this id.").response()
+        records, following = self._walk_event(event_id, page)
+        ledger = next(map(ledger_from_item, sides[self._ledger]), None)
+        if any(record.status is Status.WAITLISTED and waitlist_position(record, ledger) is None for record in records):
+            # Somebody joined the line after the ledger was read.
+            ledger = next(map(ledger_from_item, self._read({self._ledger: [key]})[self._ledger]), None)
+        found = self._read({self._users: [{"userId": {"S": record.user_id}} for record in records]})[self._users]
+        users = {item["userId"]["S"]: user_view(item) for item in found}
+        entries = [
+            registration_view(record, ledger) | {"user": users.get(record.user_id, {"userId": record.user_id})}
+            for record in records
+        ]
+        return json_response(200, {"registrations": entries, "next": following})
+
+    def of_user(self, user_id: str, page: Page) -> Response[str]:
+        """200: the registrations of a user, oldest first, each with its `event`. Or 404."""
+        key: Item = {"userId": {"S": user_id}}
+        if not is_key(user_id) or not self._read({self._users: [key]})[self._users]:
+            return Problem("user-not-found", "Nobody has this id.").response()
+        records, following = self._walk_user(user_id, page)
+        keys = [event_key(record.event_id) for record in records]
+        found = self._read({self._events: keys, self._ledger: keys})
+        ledgers = {item["eventId"]["S"]: ledger_from_item(item) for item in found[self._ledger]}
+        events = {item["eventId"]["S"]: item for item in found[self._events]}
+        entries = [self._with_event(record, events.get(record.event_id), ledgers) for record in records]
+        return json_response(200, {"registrations": entries, "next": following})
+
+    def _with_event(self, record: Registration, event: Item | None, ledgers: dict[str, Ledger]) -> dict[str, Any]:
+        ledger = ledgers.get(record.event_id)
+        return registration_view(record, ledger) | {"event": event_view(event or event_key(record.event_id), ledger)}
+
+    def _walk_event(self, event_id: str, page: Page) -> tuple[list[Registration], str | None]:
+        """One status after the other. A cursor says in which one to go on, and behind which row (`_START`: before the first)."""
+        scope = f"event {event_id} {page.statuses}"
+        todo, row = list(page.statuses), (_START, _START)
+        if page.cursor is not None:
+            status, *place = open_cursor(scope, page.cursor, parts=3)
+            todo, row = todo[todo.index(Status(status)) :], (place[0], place[1])
+        records: list[Registration] = []
+        for _ in range(_MAX_QUERIES):
+            if not todo or len(records) == page.limit:
+                break
+            start: dict[str, Any] = {}
+            if row[0] != _START:
+                key = registration_key(row[0]) | event_key(event_id) | {STATUS_KEY: {"S": row[1]}}
+                start = {"ExclusiveStartKey": key}
+            answer = self._dynamodb.query(
+                TableName=self._registrations,
+                IndexName=EVENT_INDEX,
+                KeyConditionExpression="eventId = :event AND begins_with(#key, :status)",
+                ExpressionAttributeNames={"#key": STATUS_KEY},
+                ExpressionAttributeValues={":event": {"S": event_id}, ":status": {"S": f"{todo[0]}#"}},
+                Limit=page.limit - len(records),
+                **start,
+            )
+            records += [record for record in self._records(answer["Items"]) if record.status is todo[0]]
+            last = answer.get("LastEvaluatedKey")
+            row = (last["registrationId"]["S"], last[STATUS_KEY]["S"]) if last else (_START, _START)
+            todo = todo if last else todo[1:]
+        return records, seal_cursor(scope, todo[0], *row) if todo else None
+
+    def _walk_user(self, user_id: str, page: Page) -> tuple[list[Registration], str | None]:
+        scope = f"user {user_id} {page.statuses}"
+        row = open_cursor(scope, page.cursor, parts=2) if page.cursor is not None else None
+        records: list[Registration] = []
+        for _ in range(_MAX_QUERIES):
+            start: dict[str, Any] = {}
+            if row is not None:
+                key = registration_key(row[0]) | {"userId": {"S": user_id}, "registeredAt": {"S": row[1]}}
+                start = {"ExclusiveStartKey": key}
+            answer = self._dynamodb.query(
+                TableName=self._registrations,
+                IndexName=USER_INDEX,
+                KeyConditionExpression="userId = :user",
+                ExpressionAttributeValues={":user": {"S": user_id}},
+                Limit=page.limit - len(records),
+                **start,
+            )
+            records += [record for record in self._records(answer["Items"]) if record.status in page.statuses]
+            last = answer.get("LastEvaluatedKey")
+            if not last:
+                return records, None
+            row = [last["registrationId"]["S"], last["registeredAt"]["S"]]
+            if len(records) == page.limit:
+                break
+        return records, seal_cursor(scope, *row) if row else None
+
+    def _records(self, rows: list[Item]) -> list[Registration]:
+        """The records behind index rows, in the order of the rows."""
+        keys = [registration_key(row["registrationId"]["S"]) for row in rows]
+        items = self._read({self._registrations: keys})[self._registrations]
+        found = {item["registrationId"]["S"]: item for item in items}
+        ids = [key["registrationId"]["S"] for key in keys]
+        return [registration_from_item(found[key]) for key in ids if key in found]
+
+    def _read(self, wanted: dict[str, list[Item]]) -> dict[str, list[Item]]:
+        return batch_get(self._dynamodb, self._clock, wanted)

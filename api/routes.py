@@ -1,0 +1,39 @@
+"""The routes of the HTTP API: which method and path goes to which function.
+
+One table, read by the stack (which creates the routes), by the function that answers for everything else
+(404, or 405 with `Allow`), and by the tests that hold code, stack and documents together.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+Function = Literal["users", "events", "registrations"]
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """One line of the table. `path` is in API Gateway's notation: `/users/{userId}`."""
+
+    method: str
+    path: str
+    function: Function
+
+
+ROUTES: tuple[Route, ...] = (
+    Route("POST", "/users", "users"),
+    Route("GET", "/users/{userId}", "users"),
+    Route("POST", "/events", "events"),
+    Route("GET", "/events", "events"),
+    Route("GET", "/events/{eventId}", "events"),
+    Route("PATCH", "/events/{eventId}", "events"),
+    Route("POST", "/events/{eventId}/registrations", "registrations"),
+    Route("GET", "/events/{eventId}/registrations", "registrations"),
+    Route("GET", "/events/{eventId}/registrations/{userId}", "registrations"),
+    Route("DELETE", "/events/{eventId}/registrations/{userId}", "registrations"),
+    Route("GET", "/users/{userId}/registrations", "registrations"),
+)
+
+FALLBACK: Function = "users"
+"""The function behind API Gateway's `$default` route: it answers what no route matches."""

@@ -1,0 +1,63 @@
+"""What clients see: users, events and registrations as JSON, made from stored items."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from workers.aws.items import Item, ledger_from_event, timestamp
+from workers.domain.records import Registration, Status
+
+if TYPE_CHECKING:
+    from workers.domain.records import Ledger
+
+_OWN_FIELDS = ("title", "date", "location", "organizer", "description", "createdAt")
+
+
+def user_view(item: Item) -> dict[str, Any]:
+    """A user."""
+    return {name: item[name]["S"] for name in ("userId", "name", "email", "createdAt") if "S" in item.get(name, {})}
+
+
+def event_view(item: Item, ledger: Ledger | None) -> dict[str, Any]:
+    """An event with its seats. Once there is a ledger, it is the truth for them; until then nobody has registered."""
+    seats = ledger or ledger_from_event(item)
+    settings = seats.settings
+    view: dict[str, Any] = {"eventId": item["eventId"]["S"]}
+    view |= {name: item[name]["S"] for name in _OWN_FIELDS if "S" in item.get(name, {})}
+    view |= {
+        "status": str(settings.status),
+        "capacity": settings.capacity,
+        "hasWaitlist": settings.has_waitlist,
+        "currentAttendees": seats.confirmed,
+        "seatsLeft": seats.free_seats,
+        "waitlistLength": len(seats.line),
+    }
+    if settings.waitlist_capacity is not None:
+        view["waitlistCapacity"] = settings.waitlist_capacity
+    if seats.confirmed > settings.capacity:
+        view["overCapacityBy"] = seats.confirmed - settings.capacity
+    return view
+
+
+def registration_view(record: Registration, ledger: Ledger | None) -> dict[str, Any]:
+    """A registration; one that waits has its place in the line, a rejected one says why."""
+    view: dict[str, Any] = {
+        "registrationId": record.registration_id,
+        "eventId": record.event_id,
+        "userId": record.user_id,
+        "status": str(record.status),
+        "registeredAt": timestamp(record.registered_at),
+    }
+    position = waitlist_position(record, ledger)
+    if position is not None:
+        view["waitlistPosition"] = position
+    if record.status is Status.REJECTED and record.code:
+        view["code"] = record.code
+    return view
+
+
+def waitlist_position(record: Registration, ledger: Ledger | None) -> int | None:
+    """The place in the line, 1 for its head; None for who does not wait, or whose ticket this ledger no longer has."""
+    if record.status is not Status.WAITLISTED or record.ticket is None or ledger is None:
+        return None
+    return ledger.line.position(record.ticket)

@@ -1,0 +1,1 @@
+"""The proofs. `docs/testing.md` says what each folder proves and what it cannot."""

@@ -1,0 +1,226 @@
+"""The whole pipeline in one thread: the real handlers, tables and queues wherever the clients point, time held in the hand.
+
+While the API waits for an outcome it sleeps, and its sleep is what runs the back of the pipeline: the queue is delivered to
+the registrar, promotable ledgers to the promoter. So a test reads like a conversation, and nothing runs behind its back.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from itertools import count
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
+
+from api import events, registrations, users
+from api.registration_lists import Lists
+from api.routes import FALLBACK, ROUTES
+from tests.support.tables import TableNames, create_tables
+from workers.aws.clock import Clock
+from workers.aws.items import ledger_from_item, registration_from_item
+from workers.domain.records import Ledger, Registration, registration_id
+from workers.promoter import Promoter
+from workers.registrar import Registrar
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+    from mypy_boto3_sqs import SQSClient
+
+BASE_URL = "https://api.example"
+START = 1_767_225_600_000_000
+"""2026-01-01, in microseconds since 1970."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """An HTTP answer."""
+
+    status: int
+    headers: dict[str, str]
+    body: Any
+
+    @property
+    def code(self) -> str | None:
+        """The code of a problem document."""
+        code: str | None = self.body.get("code") if isinstance(self.body, dict) else None
+        return code
+
+
+@dataclass(slots=True)
+class Time:
+    """A clock that stands still until somebody sleeps."""
+
+    now: int = START
+    on_sleep: list[Any] = field(default_factory=list)
+
+    def sleep(self, seconds: float) -> None:
+        """Moves on, then lets the back of the pipeline run."""
+        self.now += int(seconds * 1_000_000)
+        for run in self.on_sleep:
+            run()
+
+
+class Pipeline:
+    """Tables, queues and handlers."""
+
+    def __init__(self, dynamodb: DynamoDBClient, sqs: SQSClient, prefix: str = "") -> None:
+        self.dynamodb, self.sqs = dynamodb, sqs
+        self.tables: TableNames = create_tables(dynamodb, prefix)
+        self.dead_letters = self._fifo_queue(f"{prefix}dead.fifo")
+        self.queue = self._fifo_queue(f"{prefix}commands.fifo")
+        self.time = Time()
+        self.clock = Clock(lambda: self.time.now, self.time.sleep)
+        ids = (f"id-{number}" for number in count(1))
+        env = {
+            "USERS_TABLE": self.tables.users,
+            "EVENTS_TABLE": self.tables.events,
+            "REGISTRATIONS_TABLE": self.tables.registrations,
+            "LEDGER_TABLE": self.tables.ledger,
+            "QUEUE_URL": self.queue,
+            "API_URL": BASE_URL,
+        }
+        desk = registrations.Registrations(dynamodb, sqs, env, self.clock, lambda: next(ids))
+        self.apps = {
+            "users": users.routes(users.Users(dynamodb, self.tables.users, BASE_URL, self.clock)),
+            "events": events.routes(events.Events(dynamodb, sqs, env, self.clock, lambda: next(ids)), self.clock),
+            "registrations": registrations.routes(desk, Lists(dynamodb, env, self.clock), self.clock),
+        }
+        self.registrar = Registrar(dynamodb, sqs, self.tables.worker, self.queue, self.dead_letters, self.clock)
+        self.promoter = Promoter(sqs, self.queue, self.clock)
+        self.rung: set[tuple[str, int]] = set()
+        self.time.on_sleep.append(self.run)
+
+    def request(
+        self,
+        method: str,
+        path: str,
+        body: object = None,
+        headers: dict[str, str] | None = None,
+        raw: str | None = None,
+        **query: str | int,
+    ) -> Answer:
+        """One request through the function that the routes name. `raw` is a body that is sent as it is."""
+        function = next((r.function for r in ROUTES if r.method == method and _matches(r.path, path)), FALLBACK)
+        text = raw if raw is not None else json.dumps(body) if body is not None else None
+        sent = {"content-type": "application/json"} if text is not None else {}
+        event = http_event(method, path, text, sent | (headers or {}), {key: str(value) for key, value in query.items()})
+        answer = self.apps[function].resolve(event, _Context())
+        content = answer.get("body")
+        return Answer(answer["statusCode"], answer.get("headers", {}), json.loads(content) if content else None)
+
+    def run(self) -> None:
+        """Delivers what is in the queue, and rings the bell for promotable ledgers, until nothing is left to do."""
+        while self.deliver() or self.ring():
+            pass
+
+    def deliver(self) -> bool:
+        """One batch from the queue to the registrar; False if there was none."""
+        batch = self.receive()
+        if not batch:
+            return False
+        answer = self.registrar.handle({"Records": batch})
+        failed = {failure["itemIdentifier"] for failure in answer["batchItemFailures"]}
+        for record in batch:
+            if record["messageId"] not in failed:
+                self.sqs.delete_message(QueueUrl=self.queue, ReceiptHandle=record["receiptHandle"])
+        return True
+
+    def receive(self) -> list[dict[str, Any]]:
+        """A batch as Lambda hands it over."""
+        answer = self.sqs.receive_message(QueueUrl=self.queue, MaxNumberOfMessages=10, AttributeNames=["All"])
+        return [
+            {
+                "messageId": message["MessageId"],
+                "receiptHandle": message["ReceiptHandle"],
+                "body": message["Body"],
+                "attributes": message["Attributes"],
+            }
+            for message in answer.get("Messages", [])
+        ]
+
+    def ring(self) -> bool:
+        """Hands promotable ledgers that are new to the promoter, as the stream does; False if there is none."""
+        images = self.dynamodb.scan(TableName=self.tables.ledger)["Items"]
+        new = [image for image in images if "promotable" in image and _version(image) not in self.rung]
+        self.rung |= {_version(image) for image in new}
+        if new:
+            self.promoter.handle({"Records": [{"dynamodb": {"NewImage": image}} for image in new]})
+        return bool(new)
+
+    def ledger(self, event_id: str) -> Ledger:
+        """The stored ledger."""
+        key: Any = {"eventId": {"S": event_id}}
+        return ledger_from_item(self.dynamodb.get_item(TableName=self.tables.ledger, Key=key)["Item"])
+
+    def record(self, event_id: str, user_id: str) -> Registration | None:
+        """The stored registration."""
+        key: Any = {"registrationId": {"S": registration_id(event_id, user_id)}}
+        item = self.dynamodb.get_item(TableName=self.tables.registrations, Key=key).get("Item")
+        return registration_from_item(item) if item else None
+
+    def parked(self) -> list[dict[str, Any]]:
+        """What lies in the dead-letter queue."""
+        answer = self.sqs.receive_message(
+            QueueUrl=self.dead_letters, MaxNumberOfMessages=10, MessageAttributeNames=["All"], VisibilityTimeout=0
+        )
+        return [
+            {"body": message["Body"], "reason": message["MessageAttributes"]["reason"]["StringValue"]}
+            for message in answer.get("Messages", [])
+        ]
+
+    def add_user(self, user_id: str) -> str:
+        """Creates a user over the API."""
+        self.request("POST", "/users", {"userId": user_id, "name": f"Name of {user_id}"})
+        return user_id
+
+    def add_event(self, event_id: str, capacity: int, **fields: object) -> str:
+        """Creates an event over the API."""
+        body = {"eventId": event_id, "title": "T", "date": "2026-05-01", "location": "L", "organizer": "O"}
+        self.request("POST", "/events", body | {"capacity": capacity} | fields)
+        return event_id
+
+    def register(self, event_id: str, user_id: str, **headers: str) -> Answer:
+        """Registers over the API. Headers by their names with `_` for `-`."""
+        named = {name.replace("_", "-"): value for name, value in headers.items()}
+        return self.request("POST", f"/events/{event_id}/registrations", {"userId": user_id}, named)
+
+    def cancel(self, event_id: str, user_id: str, **headers: str) -> Answer:
+        """Cancels over the API."""
+        named = {name.replace("_", "-"): value for name, value in headers.items()}
+        return self.request("DELETE", f"/events/{event_id}/registrations/{user_id}", headers=named)
+
+    def _fifo_queue(self, name: str) -> str:
+        return self.sqs.create_queue(QueueName=name, Attributes={"FifoQueue": "true"})["QueueUrl"]
+
+
+def http_event(
+    method: str, path: str, body: str | None, headers: dict[str, str], query: dict[str, str] | None = None
+) -> dict[str, Any]:
+    """An API Gateway event, payload format 2.0."""
+    event: dict[str, Any] = {
+        "version": "2.0",
+        "routeKey": "$default",
+        "rawPath": path,
+        "rawQueryString": "&".join(f"{key}={quote(value)}" for key, value in (query or {}).items()),
+        "headers": headers,
+        "requestContext": {"http": {"method": method, "path": path}, "requestId": "request-1", "stage": "$default"},
+        "isBase64Encoded": False,
+    }
+    if body is not None:
+        event["body"] = body
+    if query:
+        event["queryStringParameters"] = query
+    return event
+
+
+class _Context:
+    aws_request_id = "request-1"
+
+
+def _matches(pattern: str, path: str) -> bool:
+    parts, given = pattern.split("/"), path.split("/")
+    return len(parts) == len(given) and all(p.startswith("{") or p == g for p, g in zip(parts, given, strict=True))
+
+
+def _version(image: Any) -> tuple[str, int]:
+    return image["eventId"]["S"], int(image["version"]["N"])

@@ -1,0 +1,59 @@
+"""The tables as the stack makes them, for engines that have no CloudFormation (moto, DynamoDB Local).
+
+`tests/infra` holds this and the synthesized template together.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from workers.aws.items import STATUS_KEY
+from workers.aws.load import EVENT_INDEX, USER_INDEX, Tables
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+
+
+@dataclass(frozen=True, slots=True)
+class TableNames:
+    """The four tables of one deployment."""
+
+    users: str = "users"
+    events: str = "events"
+    registrations: str = "registrations"
+    ledger: str = "ledger"
+
+    @property
+    def worker(self) -> Tables:
+        """Those that the registrar knows."""
+        return Tables(events=self.events, registrations=self.registrations, ledger=self.ledger)
+
+
+def create_tables(client: DynamoDBClient, prefix: str = "") -> TableNames:
+    """Creates the four tables, empty."""
+    names = TableNames(*(prefix + name for name in ("users", "events", "registrations", "ledger")))
+    for name, key in ((names.users, "userId"), (names.events, "eventId"), (names.ledger, "eventId")):
+        client.create_table(
+            TableName=name,
+            BillingMode="PAY_PER_REQUEST",
+            AttributeDefinitions=[{"AttributeName": key, "AttributeType": "S"}],
+            KeySchema=[{"AttributeName": key, "KeyType": "HASH"}],
+        )
+    attributes = ("registrationId", "userId", "registeredAt", "eventId", STATUS_KEY)
+    client.create_table(
+        TableName=names.registrations,
+        BillingMode="PAY_PER_REQUEST",
+        AttributeDefinitions=[{"AttributeName": name, "AttributeType": "S"} for name in attributes],
+        KeySchema=[{"AttributeName": "registrationId", "KeyType": "HASH"}],
+        GlobalSecondaryIndexes=[_index(USER_INDEX, "userId", "registeredAt"), _index(EVENT_INDEX, "eventId", STATUS_KEY)],
+    )
+    return names
+
+
+def _index(name: str, partition: str, sort: str) -> Any:
+    return {
+        "IndexName": name,
+        "KeySchema": [{"AttributeName": partition, "KeyType": "HASH"}, {"AttributeName": sort, "KeyType": "RANGE"}],
+        "Projection": {"ProjectionType": "KEYS_ONLY"},
+    }

@@ -1,0 +1,1 @@
+"""The only place that knows table and queue formats: load, commit, send."""

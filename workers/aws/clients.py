@@ -1,0 +1,73 @@
+"""AWS clients, the names of what they talk to, and which of their errors pass by themselves."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+import boto3
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+    from mypy_boto3_sqs import SQSClient
+
+_CONFIG = Config(
+    connect_timeout=2, read_timeout=5, retries={"mode": "standard", "total_max_attempts": 3}, max_pool_connections=10
+)
+
+_PASSING = frozenset(
+    {
+        "InternalFailure",
+        "InternalServerError",
+        "LimitExceededException",
+        "OverLimit",
+        "ProvisionedThroughputExceededException",
+        "RequestLimitExceeded",
+        "RequestThrottled",
+        "ServiceUnavailable",
+        "ThrottlingException",
+        "TransactionConflictException",
+        "TransactionInProgressException",
+    }
+)
+
+
+class MissingSetting(Exception):
+    """A function was started without a setting that it needs."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"the environment variable {name} is not set")
+
+
+class Overloaded(Exception):
+    """AWS refused for now, after retries: nobody's fault, try again later."""
+
+
+def dynamodb() -> DynamoDBClient:
+    """A DynamoDB client: short timeouts, three attempts."""
+    return boto3.client("dynamodb", config=_CONFIG)
+
+
+def sqs() -> SQSClient:
+    """An SQS client: short timeouts, three attempts."""
+    return boto3.client("sqs", config=_CONFIG)
+
+
+def setting(environment: Mapping[str, str], name: str) -> str:
+    """The setting `name`. MissingSetting if there is none."""
+    value = environment.get(name)
+    if not value:
+        raise MissingSetting(name)
+    return value
+
+
+def passes_by_itself(error: Exception) -> bool:
+    """True for throttles, conflicts, 5xx and broken connections: what a later attempt may well get through."""
+    if isinstance(error, ClientError):
+        status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+        return status >= 500 or error.response.get("Error", {}).get("Code") in _PASSING
+    return isinstance(error, HTTPClientError | Overloaded) or (
+        isinstance(error, BotoCoreError) and "Endpoint" in type(error).__name__
+    )

@@ -1,0 +1,100 @@
+"""Apply: decisions become one DynamoDB transaction, on the condition that nothing has changed since they were made."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from botocore.exceptions import ClientError
+
+from workers.aws.items import (
+    Item,
+    event_key,
+    ledger_to_item,
+    registration_to_item,
+    seat_settings_to_attributes,
+)
+from workers.aws.load import Tables
+from workers.domain.decide import Decision
+from workers.domain.records import Registration, SeatSettings
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+
+MAX_ITEMS = 100
+"""What DynamoDB takes in one transaction."""
+
+
+class CommitCancelled(Exception):
+    """The transaction was refused as a whole: something it was decided on has changed, or another one was in the way."""
+
+    def __init__(self, reasons: Sequence[str]) -> None:
+        super().__init__("transaction cancelled: " + ", ".join(reasons))
+        self.reasons = tuple(reasons)
+
+
+def transaction_items(tables: Tables, decisions: Sequence[Decision]) -> list[Any]:
+    """The writes of the decisions: per changed event its ledger, its changed records, the event item if its settings changed."""
+    items: list[Any] = []
+    for decision in decisions:
+        if not decision.changes_anything:
+            continue
+        ledger = decision.ledger
+        items.append({"Put": _versioned(tables.ledger, ledger_to_item(ledger), "eventId", ledger.version)})
+        for record in decision.registrations:
+            items.append({"Put": versioned_put(tables.registrations, record)})
+        if decision.configured:
+            items.append({"Update": _event_settings(tables.events, ledger.event_id, ledger.settings)})
+    return items
+
+
+def commit(client: DynamoDBClient, items: list[Any]) -> None:
+    """Writes all items or none. CommitCancelled if a condition failed or another transaction was in the way."""
+    try:
+        # The SDK makes the ClientRequestToken: its own retry after a lost answer then does not write twice.
+        client.transact_write_items(TransactItems=items)
+    except ClientError as error:
+        if error.response.get("Error", {}).get("Code") != "TransactionCanceledException":
+            raise
+        reasons: list[Any] = error.response.get("CancellationReasons", [])
+        raise CommitCancelled([reason.get("Code", "?") for reason in reasons]) from error
+
+
+def versioned_put(table: str, record: Registration) -> dict[str, Any]:
+    """A put of a registration, on the condition that the stored one is exactly one version older, or absent."""
+    return _versioned(table, registration_to_item(record), "registrationId", record.version)
+
+
+def _versioned(table: str, item: Item, key: str, version: int) -> dict[str, Any]:
+    if version == 1:
+        return {"TableName": table, "Item": item, "ConditionExpression": f"attribute_not_exists({key})"}
+    return {
+        "TableName": table,
+        "Item": item,
+        "ConditionExpression": "#version = :before",
+        "ExpressionAttributeNames": {"#version": "version"},
+        "ExpressionAttributeValues": {":before": {"N": str(version - 1)}},
+    }
+
+
+def _event_settings(table: str, event_id: str, settings: SeatSettings) -> dict[str, Any]:
+    # Counting up is safe here: the ledger's condition in the same transaction lets it happen once only.
+    attributes = seat_settings_to_attributes(settings)
+    sets = [f"#{name} = :{name}" for name in attributes] + ["#revision = if_not_exists(#revision, :zero) + :one"]
+    names = {f"#{name}": name for name in (*attributes, "revision")}
+    expression = "SET " + ", ".join(sets)
+    if "waitlistCapacity" not in attributes:
+        expression += " REMOVE #waitlistCapacity"
+        names["#waitlistCapacity"] = "waitlistCapacity"
+    return {
+        "TableName": table,
+        "Key": event_key(event_id),
+        "ConditionExpression": "attribute_exists(eventId)",
+        "UpdateExpression": expression,
+        "ExpressionAttributeNames": names,
+        "ExpressionAttributeValues": {
+            **{f":{name}": value for name, value in attributes.items()},
+            ":zero": {"N": "0"},
+            ":one": {"N": "1"},
+        },
+    }

@@ -1,0 +1,173 @@
+"""Table formats: registrations, ledgers, and the seat settings on event items, as DynamoDB attribute values."""
+
+from __future__ import annotations
+
+import zlib
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from workers.domain.line import Line
+from workers.domain.records import EventStatus, Ledger, Registration, SeatSettings, Status
+
+Item = dict[str, Any]
+"""A DynamoDB item in the wire format: `{"eventId": {"S": "..."}}`."""
+
+STATUS_KEY = "status#registeredAt"
+"""The sort key of EventRegistrationsIndex: within one status, the order of decision."""
+
+PROMOTABLE = "yes"
+"""The value of the ledger's `promotable`, absent otherwise. The filter of the stream's event source mapping matches it."""
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_RAW, _ZLIB = b"\0", b"\1"
+
+
+def timestamp(microseconds: int) -> str:
+    """Microseconds since 1970 as `2026-01-02T03:04:05.678901Z`: fixed width, so that text order is time order."""
+    moment = _EPOCH + timedelta(microseconds=microseconds)
+    return moment.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+def microseconds(text: str) -> int:
+    """The reverse of `timestamp`. ValueError if it is not one."""
+    return (datetime.fromisoformat(text) - _EPOCH) // timedelta(microseconds=1)
+
+
+def status_key(status: Status, registered_at: str) -> str:
+    """The value of STATUS_KEY."""
+    return f"{status}#{registered_at}"
+
+
+def registration_key(registration_id: str) -> Item:
+    """The key in the registrations table."""
+    return {"registrationId": {"S": registration_id}}
+
+
+def event_key(event_id: str) -> Item:
+    """The key in the events table and in the ledger table."""
+    return {"eventId": {"S": event_id}}
+
+
+def registration_to_item(record: Registration) -> Item:
+    """A registration with the keys of both indexes."""
+    at = timestamp(record.registered_at)
+    item: Item = {
+        "registrationId": {"S": record.registration_id},
+        "eventId": {"S": record.event_id},
+        "userId": {"S": record.user_id},
+        "status": {"S": str(record.status)},
+        "registeredAt": {"S": at},
+        STATUS_KEY: {"S": status_key(record.status, at)},
+        "generation": {"N": str(record.generation)},
+        "version": {"N": str(record.version)},
+    }
+    if record.ticket is not None:
+        item["ticket"] = {"N": str(record.ticket)}
+    for name, value in (("code", record.code), ("postKey", record.post_key), ("deleteKey", record.delete_key)):
+        if value is not None:
+            item[name] = {"S": value}
+    return item
+
+
+def registration_from_item(item: Item) -> Registration:
+    """The reverse of `registration_to_item`. KeyError or ValueError if it is not one."""
+    ticket = item.get("ticket")
+    return Registration(
+        event_id=item["eventId"]["S"],
+        user_id=item["userId"]["S"],
+        status=Status(item["status"]["S"]),
+        generation=int(item["generation"]["N"]),
+        version=int(item["version"]["N"]),
+        registered_at=microseconds(item["registeredAt"]["S"]),
+        ticket=int(ticket["N"]) if ticket else None,
+        code=_text(item, "code"),
+        post_key=_text(item, "postKey"),
+        delete_key=_text(item, "deleteKey"),
+    )
+
+
+def seat_settings_to_attributes(settings: SeatSettings) -> Item:
+    """The four attributes that ledger and event item share; no `waitlistCapacity` means no limit."""
+    attributes: Item = {
+        "capacity": {"N": str(settings.capacity)},
+        "hasWaitlist": {"BOOL": settings.has_waitlist},
+        "status": {"S": str(settings.status)},
+    }
+    if settings.waitlist_capacity is not None:
+        attributes["waitlistCapacity"] = {"N": str(settings.waitlist_capacity)}
+    return attributes
+
+
+def seat_settings_from_item(item: Item) -> SeatSettings:
+    """The seat settings of a ledger or of an event item, also of one written before the waiting list existed.
+
+    Absent: no seats, no waiting list, no limit, active. A status that is not known counts as active.
+    """
+    status = _text(item, "status")
+    limit = item.get("waitlistCapacity", {}).get("N")
+    return SeatSettings(
+        capacity=max(0, int(float(item.get("capacity", {}).get("N", "0")))),
+        has_waitlist=bool(item.get("hasWaitlist", {}).get("BOOL", False)),
+        waitlist_capacity=int(float(limit)) if limit is not None else None,
+        status=EventStatus(status) if status in set(EventStatus) else EventStatus.ACTIVE,
+    )
+
+
+def ledger_to_item(ledger: Ledger) -> Item:
+    """A ledger; `promotable` is there exactly while a seat is free and somebody waits for it."""
+    item: Item = {
+        "eventId": {"S": ledger.event_id},
+        "version": {"N": str(ledger.version)},
+        "revision": {"N": str(ledger.revision)},
+        "confirmed": {"N": str(ledger.confirmed)},
+        "nextTicket": {"N": str(ledger.next_ticket)},
+        "lastRegisteredAt": {"N": str(ledger.last_registered_at)},
+        **seat_settings_to_attributes(ledger.settings),
+    }
+    if ledger.line:
+        item["lineOffset"] = {"N": str(ledger.line.offset)}
+        item["line"] = {"B": _pack(ledger.line.bits)}
+    if ledger.promotable:
+        item["promotable"] = {"S": PROMOTABLE}
+    return item
+
+
+def ledger_from_item(item: Item) -> Ledger:
+    """The reverse of `ledger_to_item`. KeyError or ValueError if it is not one."""
+    line = Line(int(item["lineOffset"]["N"]), _unpack(item["line"]["B"])) if "line" in item else Line()
+    return Ledger(
+        event_id=item["eventId"]["S"],
+        settings=seat_settings_from_item(item),
+        version=int(item["version"]["N"]),
+        revision=int(item["revision"]["N"]),
+        confirmed=int(item["confirmed"]["N"]),
+        next_ticket=int(item["nextTicket"]["N"]),
+        last_registered_at=int(item["lastRegisteredAt"]["N"]),
+        line=line,
+    )
+
+
+def event_revision(item: Item) -> int:
+    """How often the event's own fields were changed; 0 for items written before there was a count."""
+    return int(item.get("revision", {}).get("N", "0"))
+
+
+def ledger_from_event(item: Item) -> Ledger:
+    """The ledger of an event that has none yet: empty, with the seats that the event item promises."""
+    return Ledger(event_id=item["eventId"]["S"], settings=seat_settings_from_item(item))
+
+
+def _pack(bits: int) -> bytes:
+    raw = bits.to_bytes((bits.bit_length() + 7) // 8, "little")
+    packed = zlib.compress(raw, 9)
+    return _ZLIB + packed if len(packed) < len(raw) else _RAW + raw
+
+
+def _unpack(packed: bytes) -> int:
+    raw = zlib.decompress(packed[1:]) if packed[:1] == _ZLIB else packed[1:]
+    return int.from_bytes(raw, "little")
+
+
+def _text(item: Item, name: str) -> str | None:
+    value: str | None = item.get(name, {}).get("S")
+    return value

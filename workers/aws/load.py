@@ -1,0 +1,190 @@
+"""Gather: what must be known to decide a batch, in as few strongly consistent reads as possible."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from workers.aws.clients import Overloaded
+from workers.aws.clock import Clock
+from workers.aws.items import (
+    STATUS_KEY,
+    Item,
+    event_key,
+    ledger_from_event,
+    ledger_from_item,
+    registration_from_item,
+    registration_key,
+)
+from workers.domain.commands import Cancel, Command, Configure, Promote, Register
+from workers.domain.decide import MAX_PROMOTIONS
+from workers.domain.records import Ledger, Registration, Status
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+
+EVENT_INDEX = "EventRegistrationsIndex"
+USER_INDEX = "UserRegistrationsIndex"
+
+_BATCH = 100
+_ATTEMPTS = 6
+_INDEX_SLACK = 10
+_INDEX_PAGES = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Tables:
+    """The names of the tables that a decision reads and writes."""
+
+    events: str
+    registrations: str
+    ledger: str
+
+
+@dataclass(frozen=True, slots=True)
+class EventState:
+    """What is known of one event: its ledger, the records that the commands name, those at the head of the line."""
+
+    ledger: Ledger
+    registrations: tuple[Registration, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Unknown:
+    """There is no such event."""
+
+
+@dataclass(frozen=True, slots=True)
+class Damaged:
+    """The stored ledger or a stored registration could not be read."""
+
+    error: Exception
+
+
+def batch_get(
+    client: DynamoDBClient, clock: Clock, wanted: Mapping[str, Sequence[Item]]
+) -> dict[str, list[Item]]:
+    """Reads items by key from several tables, strongly consistent, in no particular order; absent ones are left out.
+
+    Raises Overloaded when DynamoDB keeps leaving keys unprocessed.
+    """
+    found: dict[str, list[Item]] = {table: [] for table in wanted}
+    keys = [(table, key) for table, table_keys in wanted.items() for key in _distinct(table_keys)]
+    for start in range(0, len(keys), _BATCH):
+        request: dict[str, Any] = {}
+        for table, key in keys[start : start + _BATCH]:
+            request.setdefault(table, {"ConsistentRead": True, "Keys": []})["Keys"].append(key)
+        for attempt in range(_ATTEMPTS):
+            answer = client.batch_get_item(RequestItems=request)
+            for table, items in answer["Responses"].items():
+                found[table] += items
+            request = dict(answer.get("UnprocessedKeys", {}))
+            if not request:
+                break
+            clock.sleep(0.05 * 2**attempt)
+        else:
+            raise Overloaded("DynamoDB left keys unprocessed")
+    return found
+
+
+def load(
+    client: DynamoDBClient, clock: Clock, tables: Tables, commands: Mapping[str, Sequence[Command]]
+) -> dict[str, EventState | Unknown | Damaged]:
+    """Everything that the commands, by event id, need to be decided.
+
+    One BatchGetItem of ledgers and named records; one more for events without a ledger, and a look at the head of the line
+    for events whose line may move.
+    """
+    configured = [event_id for event_id, batch in commands.items() if any(isinstance(c, Configure) for c in batch)]
+    named = [c.registration_id for batch in commands.values() for c in batch if isinstance(c, Register | Cancel)]
+    wanted = {
+        tables.ledger: [event_key(event_id) for event_id in commands],
+        tables.registrations: [registration_key(key) for key in named],
+        tables.events: [event_key(event_id) for event_id in configured],
+    }
+    found = batch_get(client, clock, {table: keys for table, keys in wanted.items() if keys})
+    ledgers = _by_event(found[tables.ledger])
+    events = _by_event(found.get(tables.events, []))
+    first_timers = [event_key(event_id) for event_id in commands if event_id not in ledgers and event_id not in events]
+    if first_timers:
+        events |= _by_event(batch_get(client, clock, {tables.events: first_timers})[tables.events])
+    records = found.get(tables.registrations, [])
+    states: dict[str, EventState | Unknown | Damaged] = {}
+    for event_id, batch in commands.items():
+        item, event = ledgers.get(event_id), events.get(event_id)
+        if event is None and (item is None or event_id in configured):
+            states[event_id] = Unknown()
+            continue
+        try:
+            ledger = ledger_from_item(item) if item is not None else ledger_from_event(event or {})
+            own = [registration_from_item(record) for record in records if record["eventId"]["S"] == event_id]
+        except (KeyError, ValueError, TypeError) as error:
+            states[event_id] = Damaged(error)
+            continue
+        waiting = _head_of_line(client, clock, tables, ledger, own, batch)
+        states[event_id] = EventState(ledger, (*own, *waiting))
+    return states
+
+
+def promotions_possible(ledger: Ledger, commands: Sequence[Command]) -> int:
+    """How many waiters a batch may come to promote: 0 for one that has nothing to settle.
+
+    Each cancellation frees a seat or takes a waiter away; a change of settings may raise the capacity.
+    """
+    if not ledger.line or not any(isinstance(command, Register | Promote) for command in commands):
+        return 0
+    cancellations = sum(isinstance(command, Cancel) for command in commands)
+    raised = [c.settings.capacity - ledger.settings.capacity for c in commands if isinstance(c, Configure)]
+    return min(len(ledger.line), MAX_PROMOTIONS, ledger.free_seats + cancellations + max([0, *raised]))
+
+
+def _head_of_line(
+    client: DynamoDBClient,
+    clock: Clock,
+    tables: Tables,
+    ledger: Ledger,
+    known: Iterable[Registration],
+    commands: Sequence[Command],
+) -> list[Registration]:
+    """The records of the first waiters. The index says where to look; what counts is the ticket in the record itself.
+
+    May be fewer than wanted while the index lags: then the decision ends there and is tried again.
+    """
+    known_ids = {record.registration_id for record in known}
+    known_tickets = {record.ticket for record in known}
+    wanted = set(ledger.line.first(promotions_possible(ledger, commands))) - known_tickets
+    found: list[Registration] = []
+    page: dict[str, Any] = {}
+    for _ in range(_INDEX_PAGES):
+        if not wanted:
+            break
+        answer = client.query(
+            TableName=tables.registrations,
+            IndexName=EVENT_INDEX,
+            KeyConditionExpression="eventId = :event AND begins_with(#key, :waitlisted)",
+            ExpressionAttributeNames={"#key": STATUS_KEY},
+            ExpressionAttributeValues={":event": {"S": ledger.event_id}, ":waitlisted": {"S": f"{Status.WAITLISTED}#"}},
+            Limit=min(_BATCH, len(wanted) + _INDEX_SLACK),
+            **page,
+        )
+        keys = [registration_key(row["registrationId"]["S"]) for row in answer["Items"]]
+        keys = [key for key in keys if key["registrationId"]["S"] not in known_ids]
+        for item in batch_get(client, clock, {tables.registrations: keys})[tables.registrations] if keys else []:
+            record = registration_from_item(item)
+            if record.status is Status.WAITLISTED and record.ticket in wanted:
+                wanted.discard(record.ticket)
+                found.append(record)
+        if "LastEvaluatedKey" not in answer:
+            break
+        page = {"ExclusiveStartKey": answer["LastEvaluatedKey"]}
+    return found
+
+
+def _by_event(items: Iterable[Item]) -> dict[str, Item]:
+    return {item["eventId"]["S"]: item for item in items}
+
+
+def _distinct(keys: Sequence[Item]) -> list[Item]:
+    """DynamoDB refuses a key that is asked for twice in one request."""
+    return list({str(key): key for key in keys}.values())

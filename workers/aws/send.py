@@ -1,0 +1,91 @@
+"""Send: commands to the queue, dead letters to theirs, and back to the queue what must wait a little."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from workers.aws.clients import Overloaded
+from workers.aws.messages import deduplication_id, encode, group_of
+from workers.domain.commands import Command
+
+if TYPE_CHECKING:
+    from mypy_boto3_sqs import SQSClient
+
+_BATCH = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Letter:
+    """A message as the queue delivered it, not yet understood. `receives` counts its deliveries, this one included."""
+
+    message_id: str
+    receipt_handle: str
+    group: str
+    receives: int
+    body: str
+
+
+def send(client: SQSClient, queue_url: str, command: Command) -> None:
+    """Puts one command into its event's group."""
+    client.send_message(
+        QueueUrl=queue_url,
+        MessageBody=encode(command),
+        MessageGroupId=group_of(command.event_id),
+        MessageDeduplicationId=deduplication_id(command),
+    )
+
+
+def send_all(client: SQSClient, queue_url: str, commands: Sequence[Command]) -> None:
+    """Puts commands into their events' groups. Overloaded if any of them was not taken; those that were, stay."""
+    for start in range(0, len(commands), _BATCH):
+        answer = client.send_message_batch(
+            QueueUrl=queue_url,
+            Entries=[
+                {
+                    "Id": str(index),
+                    "MessageBody": encode(command),
+                    "MessageGroupId": group_of(command.event_id),
+                    "MessageDeduplicationId": deduplication_id(command),
+                }
+                for index, command in enumerate(commands[start : start + _BATCH])
+            ],
+        )
+        refused = answer.get("Failed", [])
+        if refused:
+            raise Overloaded(f"SQS did not take {len(refused)} of the commands")
+
+
+def park(client: SQSClient, dead_letter_queue_url: str, letter: Letter, reason: str, parked_at: str) -> None:
+    """Puts a message that cannot be processed into the dead-letter queue as it is, with the reason beside it."""
+    client.send_message(
+        QueueUrl=dead_letter_queue_url,
+        MessageBody=letter.body,
+        MessageGroupId=letter.group,
+        MessageDeduplicationId=hashlib.sha256(f"parked\0{letter.message_id}".encode()).hexdigest(),
+        MessageAttributes={
+            "reason": {"DataType": "String", "StringValue": reason},
+            "messageId": {"DataType": "String", "StringValue": letter.message_id},
+            "receives": {"DataType": "Number", "StringValue": str(letter.receives)},
+            "parkedAt": {"DataType": "String", "StringValue": parked_at},
+        },
+    )
+
+
+def back_off(client: SQSClient, queue_url: str, letters: Iterable[Letter]) -> None:
+    """Makes failed messages visible again soon: after 1 s the first time, doubling to 30 s, instead of the queue's timeout."""
+    waiting = list(letters)
+    for start in range(0, len(waiting), _BATCH):
+        client.change_message_visibility_batch(
+            QueueUrl=queue_url,
+            Entries=[
+                {
+                    "Id": str(index),
+                    "ReceiptHandle": letter.receipt_handle,
+                    "VisibilityTimeout": min(30, 2 ** min(5, letter.receives - 1)),
+                }
+                for index, letter in enumerate(waiting[start : start + _BATCH])
+            ],
+        )

@@ -1,0 +1,1 @@
+"""The pure core: commands in, decisions out. No AWS, no clock, no random ids, no environment."""

@@ -1,0 +1,71 @@
+"""What can be asked of an event's ledger. Frozen, versioned messages in the imperative.
+
+The receiver owns them: whoever sends one (the API, the promoter, an operator) imports them from here.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from workers.domain.records import SeatSettings, registration_id
+
+VERSION = 1
+"""The version of the message format that this code writes, and the only one that it reads."""
+
+
+@dataclass(frozen=True, slots=True)
+class Register:
+    """Give `user_id` a seat or a place in the line, as attempt number `generation` of that registration."""
+
+    command_id: str
+    event_id: str
+    user_id: str
+    generation: int
+    accepted_at: int
+    key: str | None = None
+
+    @property
+    def registration_id(self) -> str:
+        """The record that it is about."""
+        return registration_id(self.event_id, self.user_id)
+
+
+@dataclass(frozen=True, slots=True)
+class Cancel:
+    """Give up attempt number `generation` of that registration, whatever it has come to."""
+
+    command_id: str
+    event_id: str
+    user_id: str
+    generation: int
+    accepted_at: int
+    key: str | None = None
+
+    @property
+    def registration_id(self) -> str:
+        """The record that it is about."""
+        return registration_id(self.event_id, self.user_id)
+
+
+@dataclass(frozen=True, slots=True)
+class Promote:
+    """Fill free seats from the head of the line: `ledger_version` of the event's ledger says that it can be done."""
+
+    command_id: str
+    event_id: str
+    ledger_version: int
+    accepted_at: int
+
+
+@dataclass(frozen=True, slots=True)
+class Configure:
+    """Change the seat settings; `revision` is the event's revision that this makes."""
+
+    command_id: str
+    event_id: str
+    revision: int
+    settings: SeatSettings
+    accepted_at: int
+
+
+Command = Register | Cancel | Promote | Configure

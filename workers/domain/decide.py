@@ -1,0 +1,294 @@
+"""The rules: who gets a seat, who waits, who is refused, who moves up.
+
+What holds after every decision, and so after every committed write:
+
+1. confirmed <= capacity, unless capacity was lowered under it, and then no seat is given until it is below again;
+2. the ledger counts what the registrations say;
+3. nobody is confirmed past an earlier waiter;
+4. one promotion per ticket at most;
+5. statuses move only as `ALLOWED_MOVES` says, and generations only grow;
+6. one active registration per (event, user);
+7. the line never exceeds its limit, unless that was lowered under it.
+
+How they are kept:
+
+- **Settle first.** Before a `Register` is looked at, free seats go to the head of the line. So a newcomer whose message
+  overtakes the `Promote` still cannot overtake the line. A settle that cannot be completed (too many promotions for one
+  transaction, or a waiter whose record is not at hand) ends the decision there: the commands left are `undecided`, to be
+  decided after what was decided is committed.
+- **Commands are recognised by their generation.** `Register g` applies to an inactive record of generation g - 1 or to
+  `pending` g; `Cancel g` applies to generation g. Anything else is a duplicate, a zombie or a replay, and changes nothing:
+  `superseded`. A `Cancel g` that finds g still pending writes `cancelled` g, a fence for a `Register g` that comes later.
+- **Order is the ticket**, never a clock.
+
+A refusal is a value here. An exception means that the command itself cannot be processed: `CommandFailed` names it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from typing import assert_never
+
+from workers.domain.commands import Cancel, Command, Configure, Promote, Register
+from workers.domain.records import EventStatus, Ledger, Registration, Status
+
+MAX_PROMOTIONS = 80
+"""Promotions in one decision: with ten commands' records, the ledger and the event it stays below the 100 items that a
+DynamoDB transaction takes."""
+
+ALLOWED_MOVES: Mapping[tuple[Status | None, Status], str] = {
+    (None, Status.PENDING): "the API, when its wait runs out",
+    (None, Status.CONFIRMED): "Register",
+    (None, Status.WAITLISTED): "Register",
+    (None, Status.REJECTED): "Register",
+    (Status.REJECTED, Status.PENDING): "the API, when its wait runs out",
+    (Status.REJECTED, Status.CONFIRMED): "Register",
+    (Status.REJECTED, Status.WAITLISTED): "Register",
+    (Status.REJECTED, Status.REJECTED): "Register",
+    (Status.CANCELLED, Status.PENDING): "the API, when its wait runs out",
+    (Status.CANCELLED, Status.CONFIRMED): "Register",
+    (Status.CANCELLED, Status.WAITLISTED): "Register",
+    (Status.CANCELLED, Status.REJECTED): "Register",
+    (Status.PENDING, Status.CONFIRMED): "Register",
+    (Status.PENDING, Status.WAITLISTED): "Register",
+    (Status.PENDING, Status.REJECTED): "Register",
+    (Status.PENDING, Status.CANCELLED): "Cancel (a fence)",
+    (Status.WAITLISTED, Status.CONFIRMED): "any settle",
+    (Status.WAITLISTED, Status.CANCELLED): "Cancel",
+    (Status.CONFIRMED, Status.CANCELLED): "Cancel",
+}
+"""(from, to) -> what moves it. The moves out of None, rejected and cancelled begin a new generation; the others keep it."""
+
+
+class Result(StrEnum):
+    """What became of a command."""
+
+    CONFIRMED = "confirmed"
+    WAITLISTED = "waitlisted"
+    REJECTED = "rejected"
+    CANCELLED = "cancelled"
+    SETTLED = "settled"
+    CONFIGURED = "configured"
+    SUPERSEDED = "superseded"
+
+
+class Reason(StrEnum):
+    """Why. Those of a rejection are also its `code` in the REST contract."""
+
+    SEAT_GIVEN = "seat-given"
+    JOINED_WAITLIST = "joined-waitlist"
+    EVENT_FULL = "event-full"
+    WAITLIST_FULL = "waitlist-full"
+    REGISTRATION_CLOSED = "registration-closed"
+    GAVE_UP_SEAT = "gave-up-seat"
+    LEFT_WAITLIST = "left-waitlist"
+    CANCELLED_BEFORE_DECISION = "cancelled-before-decision"
+    LINE_MOVED_UP = "line-moved-up"
+    SETTINGS_CHANGED = "settings-changed"
+    STALE_GENERATION = "stale-generation"
+    STALE_REVISION = "stale-revision"
+    NOTHING_TO_SETTLE = "nothing-to-settle"
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of one command, and why."""
+
+    command: Command
+    result: Result
+    reason: Reason
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What a batch of commands for one event comes to.
+
+    `ledger` and `registrations` are as they must be written (versions already counted up); `registrations` has only what
+    changed, `promoted` those of them that moved up from the line. `outcomes` has one entry per decided command, in order;
+    `undecided` are the commands behind a settle that could not be completed. `configured`: the settings changed.
+    """
+
+    ledger: Ledger
+    registrations: tuple[Registration, ...]
+    promoted: tuple[Registration, ...]
+    outcomes: tuple[Outcome, ...]
+    undecided: tuple[Command, ...]
+    configured: bool
+
+    @property
+    def changes_anything(self) -> bool:
+        """False when there is nothing to write."""
+        return self.configured or bool(self.registrations)
+
+
+class CommandFailed(Exception):
+    """A command that cannot be processed; those before it can (`index` of them), and those after it may."""
+
+    def __init__(self, index: int, command: Command) -> None:
+        super().__init__(f"{type(command).__name__} {command.command_id} cannot be processed")
+        self.index = index
+        self.command = command
+
+
+def decide(
+    ledger: Ledger,
+    registrations: Iterable[Registration],
+    commands: Sequence[Command],
+    now: int,
+    max_promotions: int = MAX_PROMOTIONS,
+) -> Decision:
+    """Decides the commands of one event, in order.
+
+    `registrations` are the records that the commands name, and as many of those at the head of the line as are at hand;
+    `now` is in microseconds since 1970. Raises CommandFailed when a command cannot be processed.
+    """
+    desk = _Desk(ledger, registrations, now, max_promotions)
+    outcomes: list[Outcome] = []
+    for index, command in enumerate(commands):
+        try:
+            if isinstance(command, Register | Promote) and not desk.settle():
+                return desk.decision(outcomes, commands[index:])
+            outcomes.append(desk.apply(command))
+        except Exception as error:
+            raise CommandFailed(index, command) from error
+    return desk.decision(outcomes, ())
+
+
+class _Desk:
+    """The working copy of one event while a batch is decided."""
+
+    def __init__(self, ledger: Ledger, records: Iterable[Registration], now: int, max_promotions: int) -> None:
+        self._before = ledger
+        self._ledger = ledger
+        self._now = now
+        self._promotions_left = max_promotions
+        self._records = {record.registration_id: record for record in records}
+        self._by_ticket = {record.ticket: record for record in self._records.values() if record.ticket is not None}
+        self._versions = {key: record.version for key, record in self._records.items()}
+        self._changed: dict[str, Registration] = {}
+        self._promoted: dict[str, Registration] = {}
+        self._configured = False
+
+    def settle(self) -> bool:
+        """Fills free seats from the head of the line; False if that could not be completed now."""
+        while self._ledger.promotable:
+            head = self._ledger.line.offset
+            record = self._by_ticket.get(head)
+            if record is None or record.status is not Status.WAITLISTED or not self._promotions_left:
+                return False
+            self._promotions_left -= 1
+            self._ledger = replace(
+                self._ledger, confirmed=self._ledger.confirmed + 1, line=self._ledger.line.leave(head)
+            )
+            promoted = self._write(replace(record, status=Status.CONFIRMED, ticket=None), was=record)
+            self._promoted[promoted.registration_id] = promoted
+        return True
+
+    def apply(self, command: Command) -> Outcome:
+        match command:
+            case Register():
+                return self._register(command)
+            case Cancel():
+                return self._cancel(command)
+            case Promote():
+                moved = bool(self._promoted)
+                result = Result.SETTLED if moved else Result.SUPERSEDED
+                return Outcome(command, result, Reason.LINE_MOVED_UP if moved else Reason.NOTHING_TO_SETTLE)
+            case Configure():
+                return self._configure(command)
+            case _:
+                assert_never(command)
+
+    def decision(self, outcomes: Sequence[Outcome], undecided: Sequence[Command]) -> Decision:
+        """What is to be written: every changed record, and the ledger, one version further."""
+        registrations = tuple(
+            replace(record, version=self._versions.get(key, 0) + 1) for key, record in self._changed.items()
+        )
+        changed = self._configured or bool(registrations)
+        ledger = replace(self._ledger, version=self._before.version + 1) if changed else self._before
+        promoted = tuple(record for record in registrations if record.registration_id in self._promoted)
+        return Decision(ledger, registrations, promoted, tuple(outcomes), tuple(undecided), self._configured)
+
+    def _register(self, command: Register) -> Outcome:
+        record = self._records.get(command.registration_id)
+        if not _register_applies(command.generation, record):
+            return Outcome(command, Result.SUPERSEDED, Reason.STALE_GENERATION)
+        status, reason = self._place()
+        at = max(self._now, self._ledger.last_registered_at + 1)
+        self._ledger = replace(self._ledger, last_registered_at=at)
+        ticket = None
+        if status is Status.CONFIRMED:
+            self._ledger = replace(self._ledger, confirmed=self._ledger.confirmed + 1)
+        elif status is Status.WAITLISTED:
+            ticket = self._ledger.next_ticket
+            self._ledger = replace(self._ledger, next_ticket=ticket + 1, line=self._ledger.line.join(ticket))
+        new = Registration(
+            event_id=command.event_id,
+            user_id=command.user_id,
+            status=status,
+            generation=command.generation,
+            version=0,
+            registered_at=at,
+            ticket=ticket,
+            code=str(reason) if status is Status.REJECTED else None,
+            post_key=command.key or (record.post_key if record else None),
+            delete_key=record.delete_key if record else None,
+        )
+        self._write(new, was=record)
+        return Outcome(command, Result(status.value), reason)
+
+    def _place(self) -> tuple[Status, Reason]:
+        """What a newcomer gets. The line is settled: if anybody waits, every seat is taken."""
+        ledger = self._ledger
+        if ledger.settings.status is not EventStatus.ACTIVE:
+            return Status.REJECTED, Reason.REGISTRATION_CLOSED
+        if ledger.free_seats:
+            return Status.CONFIRMED, Reason.SEAT_GIVEN
+        if not ledger.settings.has_waitlist:
+            return Status.REJECTED, Reason.EVENT_FULL
+        if ledger.waitlist_full:
+            return Status.REJECTED, Reason.WAITLIST_FULL
+        return Status.WAITLISTED, Reason.JOINED_WAITLIST
+
+    def _cancel(self, command: Cancel) -> Outcome:
+        record = self._records.get(command.registration_id)
+        if record is None or record.generation != command.generation or not record.alive:
+            return Outcome(command, Result.SUPERSEDED, Reason.STALE_GENERATION)
+        reason = Reason.CANCELLED_BEFORE_DECISION
+        if record.status is Status.CONFIRMED:
+            self._ledger = replace(self._ledger, confirmed=self._ledger.confirmed - 1)
+            reason = Reason.GAVE_UP_SEAT
+        elif record.ticket is not None:
+            self._ledger = replace(self._ledger, line=self._ledger.line.leave(record.ticket))
+            reason = Reason.LEFT_WAITLIST
+        cancelled = replace(
+            record, status=Status.CANCELLED, ticket=None, delete_key=command.key or record.delete_key
+        )
+        self._write(cancelled, was=record)
+        return Outcome(command, Result.CANCELLED, reason)
+
+    def _configure(self, command: Configure) -> Outcome:
+        if command.revision <= self._ledger.revision:
+            return Outcome(command, Result.SUPERSEDED, Reason.STALE_REVISION)
+        self._ledger = replace(self._ledger, settings=command.settings, revision=command.revision)
+        self._configured = True
+        return Outcome(command, Result.CONFIGURED, Reason.SETTINGS_CHANGED)
+
+    def _write(self, record: Registration, was: Registration | None) -> Registration:
+        move = (was.status if was else None, record.status)
+        if move not in ALLOWED_MOVES:
+            raise ValueError(f"a registration does not move from {move[0]} to {move[1]}")
+        self._records[record.registration_id] = self._changed[record.registration_id] = record
+        if record.ticket is not None:
+            self._by_ticket[record.ticket] = record
+        return record
+
+
+def _register_applies(generation: int, record: Registration | None) -> bool:
+    if record is None:
+        return generation == 1
+    if record.status is Status.PENDING:
+        return generation == record.generation
+    return not record.alive and generation == record.generation + 1

@@ -1,0 +1,117 @@
+"""What is remembered: one registration per (event, user), and one ledger per event."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from workers.domain.line import Line
+
+
+class Status(StrEnum):
+    """Where a registration stands. `ALLOWED_MOVES` in `workers.domain.decide` says how it moves."""
+
+    PENDING = "pending"
+    WAITLISTED = "waitlisted"
+    CONFIRMED = "confirmed"
+    REJECTED = "rejected"
+    CANCELLED = "cancelled"
+
+
+ALIVE = frozenset({Status.PENDING, Status.WAITLISTED, Status.CONFIRMED})
+"""What holds, or may come to hold, a place. The rest can register anew."""
+
+
+class EventStatus(StrEnum):
+    """`closed`: nobody joins, waiters are still promoted. `cancelled`: nobody joins and nobody is promoted."""
+
+    ACTIVE = "active"
+    CLOSED = "closed"
+    CANCELLED = "cancelled"
+
+
+@dataclass(frozen=True, slots=True)
+class Registration:
+    """One person's place, or wish for one, at one event. At most one record per (event, user), for ever.
+
+    `generation` counts the attempts: each one after a cancellation or a rejection is a new generation, at the end of the line.
+    `version` counts the writes of the record. `registered_at` is in microseconds since 1970 (UTC), strictly increasing
+    within the event once decided. `ticket` is the place in the line while `waitlisted`. `code` says why a rejection was one.
+    `post_key` and `delete_key` are digests of the latest idempotency keys.
+    """
+
+    event_id: str
+    user_id: str
+    status: Status
+    generation: int
+    version: int
+    registered_at: int
+    ticket: int | None = None
+    code: str | None = None
+    post_key: str | None = None
+    delete_key: str | None = None
+
+    @property
+    def registration_id(self) -> str:
+        """The key of the record: see `registration_id()`."""
+        return registration_id(self.event_id, self.user_id)
+
+    @property
+    def alive(self) -> bool:
+        """True while it holds a place or may come to hold one."""
+        return self.status in ALIVE
+
+
+def registration_id(event_id: str, user_id: str) -> str:
+    """The one id that the pair (event, user) can have, so that a duplicate cannot exist.
+
+    `reg_` and 26 characters of base32(SHA-256(event id, 0x00, user id)): 130 bits.
+    """
+    digest = hashlib.sha256(f"{event_id}\0{user_id}".encode()).digest()
+    return "reg_" + base64.b32encode(digest).decode()[:26]
+
+
+@dataclass(frozen=True, slots=True)
+class SeatSettings:
+    """What the organiser decides about seats. `waitlist_capacity` None means: no limit."""
+
+    capacity: int
+    has_waitlist: bool = False
+    waitlist_capacity: int | None = None
+    status: EventStatus = EventStatus.ACTIVE
+
+
+@dataclass(frozen=True, slots=True)
+class Ledger:
+    """How many seats of one event are taken and who waits, in order. Only the registrar writes it.
+
+    `version` counts its writes (0: not stored yet), `revision` is that of the last `Configure` applied,
+    `last_registered_at` is in microseconds since 1970.
+    """
+
+    event_id: str
+    settings: SeatSettings
+    version: int = 0
+    revision: int = 0
+    confirmed: int = 0
+    next_ticket: int = 1
+    last_registered_at: int = 0
+    line: Line = field(default_factory=Line)
+
+    @property
+    def free_seats(self) -> int:
+        """Seats that nobody has; 0 when the capacity was lowered under what is taken."""
+        return max(0, self.settings.capacity - self.confirmed)
+
+    @property
+    def waitlist_full(self) -> bool:
+        """True when the line has reached its limit."""
+        limit = self.settings.waitlist_capacity
+        return limit is not None and len(self.line) >= limit
+
+    @property
+    def promotable(self) -> bool:
+        """True when a seat is free while somebody waits who may have it: the stream's filter looks for this."""
+        return bool(self.line) and self.free_seats > 0 and self.settings.status is not EventStatus.CANCELLED

@@ -1,0 +1,56 @@
+"""The ledger stream's entry: a seat is free while somebody waits, so a `Promote` goes to the event's group.
+
+It only rings the bell. The registrar, in the group's turn, looks at the ledger as it is then and promotes whom it says.
+On any failure this raises, so that Lambda delivers the whole stream batch again: ringing twice does no harm.
+"""
+
+from __future__ import annotations
+
+import os
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+from workers.aws import clients
+from workers.aws.clock import SYSTEM_CLOCK, Clock
+from workers.aws.send import send_all
+from workers.domain.commands import Promote
+from workers.observability import logger
+
+if TYPE_CHECKING:
+    from mypy_boto3_sqs import SQSClient
+
+
+class Promoter:
+    """The handler with everything that it needs."""
+
+    def __init__(self, sqs: SQSClient, queue_url: str, clock: Clock) -> None:
+        self._sqs = sqs
+        self._queue_url = queue_url
+        self._clock = clock
+
+    def handle(self, event: dict[str, Any]) -> None:
+        """Processes a stream event. Raises if any Promote could not be sent."""
+        newest: dict[str, int] = {}
+        for record in event["Records"]:
+            image = record["dynamodb"].get("NewImage", {})
+            if "promotable" in image:
+                event_id, version = image["eventId"]["S"], int(image["version"]["N"])
+                newest[event_id] = max(version, newest.get(event_id, 0))
+        now = self._clock.now()
+        commands = [
+            Promote(f"promote-{version}", event_id, ledger_version=version, accepted_at=now)
+            for event_id, version in newest.items()
+        ]
+        send_all(self._sqs, self._queue_url, commands)
+        for command in commands:
+            logger.info("promotion asked for", extra={"event_id": command.event_id, "command_id": command.command_id})
+
+
+@cache
+def _promoter() -> Promoter:
+    return Promoter(clients.sqs(), clients.setting(os.environ, "QUEUE_URL"), SYSTEM_CLOCK)
+
+
+def handler(event: dict[str, Any], context: object) -> None:
+    """The Lambda entry of the ledger table's stream."""
+    _promoter().handle(event)
