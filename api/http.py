@@ -1,4 +1,4 @@
-"""What every function of the API does alike: read a request, answer JSON, and turn every error into a problem document."""
+"""What every function of the API does alike: reads requests, answers JSON, turns errors into problem documents."""
 
 from __future__ import annotations
 
@@ -161,6 +161,8 @@ def _detail(kind: str, message: str) -> str:
         return "This field is required."
     if kind == "extra_forbidden":
         return "There is no such field."
+    if kind == "model_type":
+        return "It must be a JSON object."
     if kind == "string_unicode":
         return "It is not a valid Unicode text."
     return message.removeprefix("Value error, ").rstrip(".") + "."

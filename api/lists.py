@@ -46,7 +46,7 @@ def cursor_of(event: APIGatewayProxyEventV2) -> str | None:
 
 
 def statuses_of(event: APIGatewayProxyEventV2) -> tuple[Status, ...]:
-    """`?status=`, one or several, in the order in which registrations move; without it, what is alive. Or RequestError."""
+    """`?status=`, one or several, in the order in which records move; without it, what is alive. Or RequestError."""
     text = query_parameter(event, "status")
     if text is None:
         return tuple(status for status in Status if status in ALIVE)
@@ -70,8 +70,8 @@ def seal_cursor(scope: str, *position: str) -> str:
 def open_cursor(scope: str, cursor: str, parts: int = 1) -> list[str]:
     """The position in a cursor, of `parts` texts. RequestError if it is not one of this list.
 
-    The check finds cursors that were damaged or belong to another list. It is no secret and need not be: a forged position
-    stays within the list that its route shows.
+    The check finds cursors that were damaged or belong to another list. It is no secret and need not be: a forged
+    position stays within the list that its route shows.
     """
     try:
         sealed = base64.urlsafe_b64decode(cursor.encode("ascii") + b"=" * (-len(cursor) % 4))

@@ -67,4 +67,6 @@ class RequestError(Exception):
 
 def invalid(pointer: str, detail: str) -> RequestError:
     """A RequestError about one place of the request: a JSON pointer into the body, or `?name` or a header's name."""
-    return RequestError(Problem("invalid-request", "The request is invalid.", ({"pointer": pointer, "detail": detail},)))
+    return RequestError(
+        Problem("invalid-request", "The request is invalid.", ({"pointer": pointer, "detail": detail},))
+    )

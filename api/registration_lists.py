@@ -1,8 +1,8 @@
 """The two lists of registrations: a user's with their events, an event's with their users.
 
-The indexes say where to look and may lag; what is shown comes from the records themselves. Without a filter a list of an
-event goes pending, waitlisted, confirmed, the way records move: a walk over its pages misses nobody that stays, and may show
-somebody twice who moved meanwhile.
+The indexes say where to look and may lag; what is shown comes from the records themselves. Without a filter a list of
+an event goes pending, waitlisted, confirmed, the way records move: a walk over its pages misses nobody that stays,
+and may show somebody twice who moved meanwhile.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ class Lists:
         self._ledger = clients.setting(env, "LEDGER_TABLE")
 
     def of_event(self, event_id: str, page: Page) -> Response[str]:
-        """200: the registrations of an event, each with its `user`; within a status in the order of decision. Or 404."""
+        """200: the registrations of an event, each with its `user`; within a status in the order decided. Or 404."""
         key = event_key(event_id)
         sides = self._read({self._events: [key], self._ledger: [key]}) if is_key(event_id) else {self._events: []}
         if not sides[self._events]:
@@ -82,7 +82,7 @@ class Lists:
         return registration_view(record, ledger) | {"event": event_view(event or event_key(record.event_id), ledger)}
 
     def _walk_event(self, event_id: str, page: Page) -> tuple[list[Registration], str | None]:
-        """One status after the other. A cursor says in which one to go on, and behind which row (`_START`: before the first)."""
+        """One status after the other. A cursor says in which to go on, and behind which row (`_START`: before all)."""
         scope = f"event {event_id} {page.statuses}"
         todo, row = list(page.statuses), (_START, _START)
         if page.cursor is not None:

@@ -1,7 +1,8 @@
 """Registrations: register, read, cancel. The commands go through the event's queue; the answer is the outcome.
 
-What the record says decides which command is sent: Register for the generation after the one seen, Cancel for the one seen.
-So a command that arrives twice, late or out of a dead-letter queue is recognised by the registrar and changes nothing.
+What the record says decides which command is sent: Register for the generation after the one seen, Cancel for the one
+seen. So a command that arrives twice, late or out of a dead-letter queue is recognised by the registrar and changes
+nothing.
 """
 
 from __future__ import annotations
@@ -147,7 +148,8 @@ class Registrations:
     def _look(self, event_id: str, user_id: str, *, with_sides: bool = False) -> Seen:
         """Reads the registration and the ledger, and `with_sides` the event and the user too, in one go.
 
-        The items of one read need not be of the same moment: a waiter whose ticket the ledger no longer has is read again.
+        The items of one read need not be of the same moment: a waiter whose ticket the ledger no longer has is read
+        again.
         """
         if not is_key(event_id) or not is_key(user_id):
             return Seen(None, None, None, None)

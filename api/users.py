@@ -38,7 +38,9 @@ class Users:
         if new.email is not None:
             item["email"] = {"S": new.email}
         try:
-            self._dynamodb.put_item(TableName=self._table, Item=item, ConditionExpression="attribute_not_exists(userId)")
+            self._dynamodb.put_item(
+                TableName=self._table, Item=item, ConditionExpression="attribute_not_exists(userId)"
+            )
         except self._dynamodb.exceptions.ConditionalCheckFailedException:
             return Problem("user-exists", f"The id {new.user_id} belongs to somebody already.").response()
         return json_response(201, user_view(item), {"Location": url(self._base_url, "users", new.user_id)})

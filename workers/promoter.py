@@ -51,6 +51,6 @@ def _promoter() -> Promoter:
     return Promoter(clients.sqs(), clients.setting(os.environ, "QUEUE_URL"), SYSTEM_CLOCK)
 
 
-def handler(event: dict[str, Any], context: object) -> None:
+def handler(event: dict[str, Any], _context: object) -> None:
     """The Lambda entry of the ledger table's stream."""
     _promoter().handle(event)

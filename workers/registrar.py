@@ -1,8 +1,8 @@
 """The queue's entry: takes a batch of commands, decides them event by event, commits them in one transaction.
 
-Gather (`workers.aws.load`), decide (`workers.domain.decide`), apply (`workers.aws.commit`): `Registrar._step` is those three.
-The rest of this file is about what can go wrong: a transaction that is refused, a message that cannot be processed, AWS out
-of breath. A failed message takes the later ones of its group with it, and nobody else.
+Gather (`workers.aws.load`), decide (`workers.domain.decide`), apply (`workers.aws.commit`): `Registrar._step` is
+those three. The rest of this file is about what can go wrong: a transaction that is refused, a message that cannot be
+processed, AWS out of breath. A failed message takes the later ones of its group with it, and nobody else.
 """
 
 from __future__ import annotations
@@ -98,36 +98,23 @@ class Registrar:
             groups.setdefault(command.event_id, []).append(Task(letter, command))
         return groups, failed
 
-    def _process(self, groups: Groups) -> list[Task]:
-        """Steps until everything is decided or has failed. If the common transaction is refused, each event goes alone."""
+    def _process(self, groups: Groups, *, alone: bool = False) -> list[Task]:
+        """Steps until all is decided or has failed. If the common transaction is refused, each event goes `alone`, loaded
+        anew; what is refused again is delivered again."""
         failed: list[Task] = []
         for _ in range(_MAX_STEPS):
             if not groups:
-                return failed
-            try:
-                groups, step_failed = self._step(groups)
-                failed += step_failed
-            except CommitCancelled as error:
-                logger.warning("commit fell back to one event at a time", extra={"reasons": error.reasons})
-                return failed + [task for event_id, tasks in groups.items() for task in self._alone(event_id, tasks)]
-            except Exception as error:
-                self._log_fault(error, groups)
-                return failed + _tasks(groups)
-        return failed + _tasks(groups)
-
-    def _alone(self, event_id: str, tasks: list[Task]) -> list[Task]:
-        """The same for one event, loaded anew. What is refused again is delivered again."""
-        groups: Groups = {event_id: tasks}
-        failed: list[Task] = []
-        for _ in range(_MAX_STEPS):
-            if not groups:
-                return failed
-            try:
-                groups, step_failed = self._step(groups)
-                failed += step_failed
-            except Exception as error:
-                self._log_fault(error, groups)
                 break
+            try:
+                groups, step_failed = self._step(groups)
+                failed += step_failed
+            except Exception as error:  # noqa: BLE001 - whatever it is, the messages must be delivered again
+                if alone or not isinstance(error, CommitCancelled):
+                    self._log_fault(error, groups)
+                    break
+                logger.warning("commit fell back to one event at a time", extra={"reasons": error.reasons})
+                each = [self._process({event_id: tasks}, alone=True) for event_id, tasks in groups.items()]
+                return failed + [task for tasks in each for task in tasks]
         return failed + _tasks(groups)
 
     def _step(self, groups: Groups) -> tuple[Groups, list[Task]]:
@@ -176,7 +163,9 @@ class Registrar:
         plan = self._decide(state, tasks[: error.index]) if error.index else Plan()
         if plan.later or plan.failed:
             rest = [poison, *behind]
-            return Plan(plan.decision, plan.done, plan.later and [*plan.later, *rest], plan.failed and [*plan.failed, *rest])
+            return Plan(
+                plan.decision, plan.done, plan.later and [*plan.later, *rest], plan.failed and [*plan.failed, *rest]
+            )
         cause = error.__cause__
         reason = f"failed: {type(cause).__name__} while deciding {type(poison.command).__name__}"
         if poison.letter.receives >= RECEIVES_BEFORE_PARKING and self._park(poison.letter, reason):
@@ -194,7 +183,7 @@ class Registrar:
         fields = {"message_id": letter.message_id, "group": letter.group, "reason": reason}
         try:
             park(self._sqs, self._dead_letters, letter, reason, timestamp(self._clock.now()))
-        except Exception:
+        except Exception:  # noqa: BLE001 - whatever it is, the message must be delivered again
             logger.exception("a message could not be parked", extra=fields)
             return False
         logger.error("a message was parked in the dead-letter queue", extra=fields)
@@ -203,7 +192,7 @@ class Registrar:
     def _back_off(self, letters: Iterable[Letter]) -> None:
         try:
             back_off(self._sqs, self._queue_url, letters)
-        except Exception:
+        except Exception:  # noqa: BLE001 - a failure to hurry must not become a failure
             # Not lost: without this they come back when the queue's own visibility timeout runs out.
             logger.exception("the visibility of failed messages could not be shortened")
 
@@ -262,6 +251,6 @@ def _registrar() -> Registrar:
     return Registrar(clients.dynamodb(), clients.sqs(), tables, queue_url, dead_letters, SYSTEM_CLOCK)
 
 
-def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
+def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
     """The Lambda entry of the queue."""
     return _registrar().handle(event)

@@ -1,7 +1,9 @@
-"""The whole pipeline in one thread: the real handlers, tables and queues wherever the clients point, time held in the hand.
+"""The whole pipeline in one thread: the real handlers, tables and queues wherever the clients point, time held in the
+hand.
 
-While the API waits for an outcome it sleeps, and its sleep is what runs the back of the pipeline: the queue is delivered to
-the registrar, promotable ledgers to the promoter. So a test reads like a conversation, and nothing runs behind its back.
+While the API waits for an outcome it sleeps, and its sleep is what runs the back of the pipeline: the queue is
+delivered to the registrar, promotable ledgers to the promoter. So a test reads like a conversation, and nothing runs
+behind its back.
 """
 
 from __future__ import annotations
@@ -11,6 +13,8 @@ from dataclasses import dataclass, field
 from itertools import count
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
+
+from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from api import events, registrations, users
 from api.registration_lists import Lists
@@ -103,8 +107,10 @@ class Pipeline:
         function = next((r.function for r in ROUTES if r.method == method and _matches(r.path, path)), FALLBACK)
         text = raw if raw is not None else json.dumps(body) if body is not None else None
         sent = {"content-type": "application/json"} if text is not None else {}
-        event = http_event(method, path, text, sent | (headers or {}), {key: str(value) for key, value in query.items()})
-        answer = self.apps[function].resolve(event, _Context())
+        event = http_event(
+            method, path, text, sent | (headers or {}), {key: str(value) for key, value in query.items()}
+        )
+        answer = self.apps[function].resolve(event, LambdaContext())
         content = answer.get("body")
         return Answer(answer["statusCode"], answer.get("headers", {}), json.loads(content) if content else None)
 
@@ -211,10 +217,6 @@ def http_event(
     if query:
         event["queryStringParameters"] = query
     return event
-
-
-class _Context:
-    aws_request_id = "request-1"
 
 
 def _matches(pattern: str, path: str) -> bool:

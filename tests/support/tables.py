@@ -46,7 +46,10 @@ def create_tables(client: DynamoDBClient, prefix: str = "") -> TableNames:
         BillingMode="PAY_PER_REQUEST",
         AttributeDefinitions=[{"AttributeName": name, "AttributeType": "S"} for name in attributes],
         KeySchema=[{"AttributeName": "registrationId", "KeyType": "HASH"}],
-        GlobalSecondaryIndexes=[_index(USER_INDEX, "userId", "registeredAt"), _index(EVENT_INDEX, "eventId", STATUS_KEY)],
+        GlobalSecondaryIndexes=[
+            _index(USER_INDEX, "userId", "registeredAt"),
+            _index(EVENT_INDEX, "eventId", STATUS_KEY),
+        ],
     )
     return names
 

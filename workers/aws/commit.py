@@ -26,7 +26,7 @@ MAX_ITEMS = 100
 
 
 class CommitCancelled(Exception):
-    """The transaction was refused as a whole: something it was decided on has changed, or another one was in the way."""
+    """The transaction was refused as a whole: what it was decided on has changed, or another one was in the way."""
 
     def __init__(self, reasons: Sequence[str]) -> None:
         super().__init__("transaction cancelled: " + ", ".join(reasons))
@@ -34,15 +34,14 @@ class CommitCancelled(Exception):
 
 
 def transaction_items(tables: Tables, decisions: Sequence[Decision]) -> list[Any]:
-    """The writes of the decisions: per changed event its ledger, its changed records, the event item if its settings changed."""
+    """The writes of the decisions: per changed event its ledger, its changed records, its settings if they changed."""
     items: list[Any] = []
     for decision in decisions:
         if not decision.changes_anything:
             continue
         ledger = decision.ledger
         items.append({"Put": _versioned(tables.ledger, ledger_to_item(ledger), "eventId", ledger.version)})
-        for record in decision.registrations:
-            items.append({"Put": versioned_put(tables.registrations, record)})
+        items += [{"Put": versioned_put(tables.registrations, record)} for record in decision.registrations]
         if decision.configured:
             items.append({"Update": _event_settings(tables.events, ledger.event_id, ledger.settings)})
     return items

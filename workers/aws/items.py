@@ -16,7 +16,7 @@ STATUS_KEY = "status#registeredAt"
 """The sort key of EventRegistrationsIndex: within one status, the order of decision."""
 
 PROMOTABLE = "yes"
-"""The value of the ledger's `promotable`, absent otherwise. The filter of the stream's event source mapping matches it."""
+"""The value of the ledger's `promotable`, absent otherwise. The filter of the stream's mapping matches it."""
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _RAW, _ZLIB = b"\0", b"\1"

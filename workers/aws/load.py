@@ -62,9 +62,7 @@ class Damaged:
     error: Exception
 
 
-def batch_get(
-    client: DynamoDBClient, clock: Clock, wanted: Mapping[str, Sequence[Item]]
-) -> dict[str, list[Item]]:
+def batch_get(client: DynamoDBClient, clock: Clock, wanted: Mapping[str, Sequence[Item]]) -> dict[str, list[Item]]:
     """Reads items by key from several tables, strongly consistent, in no particular order; absent ones are left out.
 
     Raises Overloaded when DynamoDB keeps leaving keys unprocessed.
@@ -93,8 +91,8 @@ def load(
 ) -> dict[str, EventState | Unknown | Damaged]:
     """Everything that the commands, by event id, need to be decided.
 
-    One BatchGetItem of ledgers and named records; one more for events without a ledger, and a look at the head of the line
-    for events whose line may move.
+    One BatchGetItem of ledgers and named records; one more for events without a ledger, and a look at the head of the
+    line for events whose line may move.
     """
     configured = [event_id for event_id, batch in commands.items() if any(isinstance(c, Configure) for c in batch)]
     named = [c.registration_id for batch in commands.values() for c in batch if isinstance(c, Register | Cancel)]

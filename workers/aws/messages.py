@@ -18,7 +18,7 @@ class Unreadable(Exception):
 
 
 def group_of(event_id: str) -> str:
-    """The message group of an event: its id, hashed where SQS would not take it (at most 128 letters, digits, punctuation)."""
+    """The message group of an event: its id, hashed where SQS would not take it (1 to 128 visible ASCII characters)."""
     if _GROUP.match(event_id):
         return event_id
     return "sha256-" + hashlib.sha256(event_id.encode()).hexdigest()

@@ -75,7 +75,7 @@ def park(client: SQSClient, dead_letter_queue_url: str, letter: Letter, reason: 
 
 
 def back_off(client: SQSClient, queue_url: str, letters: Iterable[Letter]) -> None:
-    """Makes failed messages visible again soon: after 1 s the first time, doubling to 30 s, instead of the queue's timeout."""
+    """Makes failed messages visible again soon: after 1 s the first time, doubling to 30 s, not the queue's timeout."""
     waiting = list(letters)
     for start in range(0, len(waiting), _BATCH):
         client.change_message_visibility_batch(

@@ -13,12 +13,13 @@ What holds after every decision, and so after every committed write:
 How they are kept:
 
 - **Settle first.** Before a `Register` is looked at, free seats go to the head of the line. So a newcomer whose message
-  overtakes the `Promote` still cannot overtake the line. A settle that cannot be completed (too many promotions for one
-  transaction, or a waiter whose record is not at hand) ends the decision there: the commands left are `undecided`, to be
-  decided after what was decided is committed.
+  overtakes the `Promote` still cannot overtake the line. A settle that cannot be completed (too many promotions for
+  one transaction, or a waiter whose record is not at hand) ends the decision there: the commands left are
+  `undecided`, to be decided after what was decided is committed.
 - **Commands are recognised by their generation.** `Register g` applies to an inactive record of generation g - 1 or to
-  `pending` g; `Cancel g` applies to generation g. Anything else is a duplicate, a zombie or a replay, and changes nothing:
-  `superseded`. A `Cancel g` that finds g still pending writes `cancelled` g, a fence for a `Register g` that comes later.
+  `pending` g; `Cancel g` applies to generation g. Anything else is a duplicate, a zombie or a replay, and changes
+  nothing: `superseded`. A `Cancel g` that finds g still pending writes `cancelled` g, a fence for a `Register g` that
+  comes later.
 - **Order is the ticket**, never a clock.
 
 A refusal is a value here. An exception means that the command itself cannot be processed: `CommandFailed` names it.
@@ -59,7 +60,7 @@ ALLOWED_MOVES: Mapping[tuple[Status | None, Status], str] = {
     (Status.WAITLISTED, Status.CANCELLED): "Cancel",
     (Status.CONFIRMED, Status.CANCELLED): "Cancel",
 }
-"""(from, to) -> what moves it. The moves out of None, rejected and cancelled begin a new generation; the others keep it."""
+"""(from, to) -> what moves it. Moves out of None, rejected and cancelled begin a new generation; the others keep it."""
 
 
 class Result(StrEnum):
@@ -105,9 +106,10 @@ class Outcome:
 class Decision:
     """What a batch of commands for one event comes to.
 
-    `ledger` and `registrations` are as they must be written (versions already counted up); `registrations` has only what
-    changed, `promoted` those of them that moved up from the line. `outcomes` has one entry per decided command, in order;
-    `undecided` are the commands behind a settle that could not be completed. `configured`: the settings changed.
+    `ledger` and `registrations` are as they must be written (versions already counted up); `registrations` has only
+    what changed, `promoted` those of them that moved up from the line. `outcomes` has one entry per decided command,
+    in order; `undecided` are the commands behind a settle that could not be completed. `configured`: the settings
+    changed.
     """
 
     ledger: Ledger
@@ -263,9 +265,7 @@ class _Desk:
         elif record.ticket is not None:
             self._ledger = replace(self._ledger, line=self._ledger.line.leave(record.ticket))
             reason = Reason.LEFT_WAITLIST
-        cancelled = replace(
-            record, status=Status.CANCELLED, ticket=None, delete_key=command.key or record.delete_key
-        )
+        cancelled = replace(record, status=Status.CANCELLED, ticket=None, delete_key=command.key or record.delete_key)
         self._write(cancelled, was=record)
         return Outcome(command, Result.CANCELLED, reason)
 

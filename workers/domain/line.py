@@ -1,8 +1,8 @@
 """The waiting line of one event: which tickets are live, in order.
 
-A ticket is a number that only grows. The line is a bitmap of the live tickets that starts at the first live one, so that the
-head, the length and the exact position of any ticket come from this one small value (a popcount), and nobody's position is
-stored anywhere: when the head leaves, the people behind it are not rewritten.
+A ticket is a number that only grows. The line is a bitmap of the live tickets that starts at the first live one, so
+that the head, the length and the exact position of any ticket come from this one small value (a popcount), and
+nobody's position is stored anywhere: when the head leaves, the people behind it are not rewritten.
 """
 
 from __future__ import annotations

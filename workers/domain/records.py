@@ -36,10 +36,10 @@ class EventStatus(StrEnum):
 class Registration:
     """One person's place, or wish for one, at one event. At most one record per (event, user), for ever.
 
-    `generation` counts the attempts: each one after a cancellation or a rejection is a new generation, at the end of the line.
-    `version` counts the writes of the record. `registered_at` is in microseconds since 1970 (UTC), strictly increasing
-    within the event once decided. `ticket` is the place in the line while `waitlisted`. `code` says why a rejection was one.
-    `post_key` and `delete_key` are digests of the latest idempotency keys.
+    `generation` counts the attempts: each one after a cancellation or a rejection is a new generation, at the end of
+    the line. `version` counts the writes of the record. `registered_at` is in microseconds since 1970 (UTC), strictly
+    increasing within the event once decided. `ticket` is the place in the line while `waitlisted`. `code` says why a
+    rejection was one. `post_key` and `delete_key` are digests of the latest idempotency keys.
     """
 
     event_id: str
