@@ -10,7 +10,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from api import lists
-from api.http import answer, is_key, json_response, new_app, read_body, url
+from api.http import answer, is_key, json_response, new_app, path_id, read_body, url
 from api.models import EventChange, NewEvent
 from api.problems import RETRY_AFTER_SECONDS, Problem
 from api.views import event_view
@@ -176,12 +176,12 @@ def routes(events: Events, clock: Clock) -> APIGatewayHttpResolver:
 
     @app.get("/events/<event_id>")
     def read(event_id: str) -> Response[str]:
-        return events.read(event_id)
+        return events.read(path_id(event_id))
 
     @app.patch("/events/<event_id>")
     def change(event_id: str) -> Response[str]:
         wait = wait_of(app.current_event.headers.get("prefer"), clock.now())
-        return events.change(event_id, read_body(app.current_event, EventChange), wait)
+        return events.change(path_id(event_id), read_body(app.current_event, EventChange), wait)
 
     return app
 

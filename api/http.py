@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping
 from functools import cache
 from typing import TYPE_CHECKING, Any, TypeVar
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
 from aws_lambda_powertools import Logger
 from aws_lambda_powertools.event_handler import APIGatewayHttpResolver, Response
@@ -35,7 +35,7 @@ def new_app() -> APIGatewayHttpResolver:
 
     @app.not_found
     def unknown_route(_: Exception) -> Response[str]:
-        return no_such_route(app.current_event.http_method, app.current_event.path)
+        return no_such_route(app.current_event.http_method, unquote(app.current_event.path))
 
     @app.exception_handler(RequestError)  # type: ignore[untyped-decorator]  # Powertools leaves it untyped
     def refused(error: RequestError) -> Response[str]:
@@ -57,7 +57,13 @@ def new_app() -> APIGatewayHttpResolver:
 def answer(app: APIGatewayHttpResolver, event: dict[str, Any], context: Any) -> dict[str, Any]:
     """Resolves one API Gateway event; every log line of it carries the request id."""
     logger.append_keys(request_id=event.get("requestContext", {}).get("requestId"))
-    return app.resolve(event, context)
+    # API Gateway decodes the path, and the resolver's patterns know only some characters: other ids would be no route.
+    return app.resolve(event | {"rawPath": quote(event["rawPath"], errors="replace")}, context)
+
+
+def path_id(part: str) -> str:
+    """An id as it was in the path, with whatever characters it has."""
+    return unquote(part)
 
 
 def json_response(status: int, body: object, headers: Mapping[str, str] | None = None) -> Response[str]:

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 from aws_lambda_powertools.event_handler import Response
 
 from api import lists
-from api.http import answer, is_key, json_response, new_app, read_body, url
+from api.http import answer, is_key, json_response, new_app, path_id, read_body, url
 from api.models import NewRegistration
 from api.problems import RETRY_AFTER_SECONDS, Problem, invalid
 from api.registration_lists import Lists
@@ -250,23 +250,23 @@ def routes(registrations: Registrations, listing: Lists, clock: Clock) -> APIGat
 
     @app.post("/events/<event_id>/registrations")
     def register(event_id: str) -> Response[str]:
-        return registrations.register(event_id, read_body(app.current_event, NewRegistration).user_id, call())
+        return registrations.register(path_id(event_id), read_body(app.current_event, NewRegistration).user_id, call())
 
     @app.get("/events/<event_id>/registrations")
     def of_event(event_id: str) -> Response[str]:
-        return listing.of_event(event_id, lists.page_of(app.current_event))
+        return listing.of_event(path_id(event_id), lists.page_of(app.current_event))
 
     @app.get("/events/<event_id>/registrations/<user_id>")
     def read(event_id: str, user_id: str) -> Response[str]:
-        return registrations.read(event_id, user_id)
+        return registrations.read(path_id(event_id), path_id(user_id))
 
     @app.delete("/events/<event_id>/registrations/<user_id>")
     def cancel(event_id: str, user_id: str) -> Response[str]:
-        return registrations.cancel(event_id, user_id, call())
+        return registrations.cancel(path_id(event_id), path_id(user_id), call())
 
     @app.get("/users/<user_id>/registrations")
     def of_user(user_id: str) -> Response[str]:
-        return listing.of_user(user_id, lists.page_of(app.current_event))
+        return listing.of_user(path_id(user_id), lists.page_of(app.current_event))
 
     return app
 

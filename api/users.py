@@ -6,7 +6,7 @@ import os
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from api.http import answer, is_key, json_response, new_app, read_body, url
+from api.http import answer, is_key, json_response, new_app, path_id, read_body, url
 from api.models import NewUser
 from api.problems import Problem
 from api.views import user_view
@@ -66,7 +66,7 @@ def routes(users: Users) -> APIGatewayHttpResolver:
 
     @app.get("/users/<user_id>")
     def read(user_id: str) -> Response[str]:
-        return users.read(user_id)
+        return users.read(path_id(user_id))
 
     return app
 

@@ -99,8 +99,10 @@ class Registrar:
         return groups, failed
 
     def _process(self, groups: Groups, *, alone: bool = False) -> list[Task]:
-        """Steps until all is decided or has failed. If the common transaction is refused, each event goes `alone`, loaded
-        anew; what is refused again is delivered again."""
+        """Steps until all is decided or has failed.
+
+        If the common transaction is refused, each event goes `alone`, loaded anew; what is refused again has failed.
+        """
         failed: list[Task] = []
         for _ in range(_MAX_STEPS):
             if not groups:

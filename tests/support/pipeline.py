@@ -17,6 +17,7 @@ from urllib.parse import quote
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from api import events, registrations, users
+from api.http import answer as resolve
 from api.registration_lists import Lists
 from api.routes import FALLBACK, ROUTES
 from tests.support.tables import TableNames, create_tables
@@ -110,7 +111,7 @@ class Pipeline:
         event = http_event(
             method, path, text, sent | (headers or {}), {key: str(value) for key, value in query.items()}
         )
-        answer = self.apps[function].resolve(event, LambdaContext())
+        answer = resolve(self.apps[function], event, LambdaContext())
         content = answer.get("body")
         return Answer(answer["statusCode"], answer.get("headers", {}), json.loads(content) if content else None)
 
