@@ -57,8 +57,10 @@ def new_app() -> APIGatewayHttpResolver:
 def answer(app: APIGatewayHttpResolver, event: dict[str, Any], context: Any) -> dict[str, Any]:
     """Resolves one API Gateway event; every log line of it carries the request id."""
     logger.append_keys(request_id=event.get("requestContext", {}).get("requestId"))
-    # API Gateway decodes the path, and the resolver's patterns know only some characters: other ids would be no route.
-    return app.resolve(event | {"rawPath": quote(event["rawPath"], errors="replace")}, context)
+    # API Gateway decodes the path (all but `%25`), and the resolver's patterns know only some characters: other ids
+    # would be no route.
+    path = event["rawPath"].replace("%25", "%")
+    return app.resolve(event | {"rawPath": quote(path, errors="replace")}, context)
 
 
 def path_id(part: str) -> str:
@@ -84,13 +86,14 @@ def read_body(event: APIGatewayProxyEventV2, model: type[Model]) -> Model:
     """The request's body as a model. RequestError: 413, 415, or 400 that names each wrong place."""
     # `decoded_body` would fail on base64 of what is no text; such a body is no JSON in any case.
     raw = event.body or ""
-    size = len(raw) * 3 // 4 if event.is_base64_encoded else len(raw.encode(errors="replace"))
+    encoded = event.is_base64_encoded
+    size = len(raw) * 3 // 4 - raw[-2:].count("=") if encoded else len(raw.encode(errors="replace"))
     if size > MAX_BODY_BYTES:
         raise RequestError(Problem("body-too-large", f"It has {size} bytes; {MAX_BODY_BYTES} are taken."))
     if _media_type(event.headers.get("content-type")) != "application/json":
         raise RequestError(Problem("unsupported-media-type", "Send Content-Type: application/json."))
     try:
-        text = event.decoded_body or "" if event.is_base64_encoded else raw
+        text = event.decoded_body or "" if encoded else raw
         data = json.loads(text, object_pairs_hook=_object, parse_constant=_no_constant)
     except RequestError:
         raise
@@ -141,7 +144,7 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _no_constant(name: str) -> None:
-    raise ValueError(f"{name} is not a JSON value")
+    raise RequestError(Problem("invalid-json", f"{name} is not a JSON value."))
 
 
 def _json_detail(error: Exception) -> str:
@@ -151,7 +154,8 @@ def _json_detail(error: Exception) -> str:
         return "It is nested too deeply."
     if isinstance(error, UnicodeDecodeError):
         return "It is not UTF-8."
-    return f"{error}."
+    # A number with thousands of digits, or broken base64: Python's own words would say more of us than of the request.
+    return "It cannot be read."
 
 
 def _pointer(location: tuple[int | str, ...]) -> str:

@@ -280,7 +280,7 @@ def _retry_later() -> dict[str, str]:
 
 
 def _no_content(headers: dict[str, str]) -> Response[str]:
-    return Response(204, headers=dict(headers))
+    return Response(204, body="", headers=dict(headers))
 
 
 @cache

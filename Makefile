@@ -1,0 +1,61 @@
+# Everything a developer types. Needed on the machine: Python >= 3.11 (as python3) and make; all else is set up in .venv.
+PYTHON ?= python3
+PYTEST_ARGS ?=
+VENV := .venv
+BIN := $(VENV)/bin
+NPM_STAMP := infra/node_modules/.installed
+# Node, npm, uv and cdk are those of the virtual environment, whatever the machine has.
+export PATH := $(CURDIR)/$(BIN):$(PATH)
+# Compiling the CDK's library anew each time would double the time that synthesis takes.
+unexport PYTHONDONTWRITEBYTECODE
+
+.DEFAULT_GOAL := help
+.PHONY: help setup run test check format clean
+
+help: ## Show what there is
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: $(VENV)/.bundled ## Set up .venv and the CDK (once; costs nothing the second time)
+
+run: setup ## Start the whole stack on this machine: an HTTP API that takes registrations
+	$(BIN)/turnstile up
+
+test: check ## Run all checks and all tests, with coverage
+	$(BIN)/pytest --cov --cov-report=term $(PYTEST_ARGS)
+
+check: setup ## Format, lint, types, layers
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: setup ## Format the code and fix what can be fixed
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+clean: ## Remove what was built and set up (stop a running stack first: turnstile down)
+	rm -rf $(VENV) infra/node_modules build .coverage .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(VENV)/.created:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null \
+		|| { echo "Turnstile needs Python 3.11 or newer: make PYTHON=/path/to/python3.11"; exit 1; }
+	@echo "Setting up .venv ..."
+	@$(PYTHON) -m venv $(VENV) || { echo "Python's venv module is missing (Debian: apt install python3-venv)"; exit 1; }
+	@touch $@
+
+$(VENV)/.installed: pyproject.toml infra/constraints.txt $(VENV)/.created
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c infra/constraints.txt uv
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python -c infra/constraints.txt -e '.[api,worker,infra,test]'
+	@touch $@
+
+$(NPM_STAMP): infra/package.json infra/package-lock.json infra/.npmrc $(VENV)/.installed
+	@echo "Setting up the CDK ..."
+	@cd infra && npm ci --ignore-scripts --no-audit --no-fund --silent
+	@touch $@
+
+# Made here, although they are made on demand, so that nothing after the set-up needs the network.
+$(VENV)/.bundled: $(NPM_STAMP)
+	@echo "Making the Lambda bundles ..."
+	@$(BIN)/python -m infra.bundles
+	@touch $@

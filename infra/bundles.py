@@ -1,0 +1,194 @@
+"""The Lambda bundles: what AWS (or the local emulator) runs, made without Docker.
+
+A bundle is a directory with the project's own packages and their dependencies, nothing else: `workers` for the
+functions behind the queue and the stream, `api` for those behind the HTTP API. Each is made for one platform: `host`
+(this machine's Python, for the local stack) or `lambda-arm64`.
+
+Two steps, both kept under `build/bundles/` in a directory named after the hash of all that goes into it: the
+dependencies (changes seldom, takes seconds), then the bundle (dependencies hard-linked, own sources copied). What is
+there already is used as it is; the same input gives the same bytes.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import platform as machine
+import shutil
+import subprocess
+import sys
+import tempfile
+import tomllib
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Literal, get_args
+
+Package = Literal["api", "workers"]
+Platform = Literal["host", "lambda-arm64"]
+
+ROOT = Path(__file__).resolve().parent.parent
+BUILD = ROOT / "build" / "bundles"
+CONSTRAINTS = ROOT / "infra" / "constraints.txt"
+LAMBDA_PYTHON = "3.13"
+
+SOURCES: dict[Package, tuple[str, ...]] = {
+    "api": ("api", "workers/__init__.py", "workers/aws", "workers/domain"),
+    "workers": ("workers",),
+}
+"""What each bundle contains of this project. The API shares the words and the table formats, not the workers."""
+
+EXTRAS: dict[Package, str] = {"api": "api", "workers": "worker"}
+"""The optional dependencies in pyproject.toml that each bundle installs."""
+
+# No function runs command lines, reads type stubs or talks to another service than DynamoDB and SQS. The metadata
+# (`*.dist-info/METADATA`) stays: pydantic asks it for the version of email-validator.
+UNUSED = (
+    ".lock", "bin", "**/__pycache__", "**/*.pyi", "**/tests", "**/swagger_ui", "botocore/data/*/*/examples-1.json*",
+    "*.dist-info/RECORD", "*.dist-info/INSTALLER", "*.dist-info/REQUESTED", "*.dist-info/uv_cache.json",
+)  # fmt: skip
+SERVICES = frozenset({"dynamodb", "sqs"})
+
+
+class BundleError(Exception):
+    """A bundle could not be made; the message is one sentence for the person at the terminal."""
+
+
+def bundle(package: Package, platform: Platform) -> Path:
+    """Return the directory with everything the functions of `package` need on `platform`, made if it is not there.
+
+    Safe to call from several processes at once. Raises BundleError when the dependencies cannot be installed.
+    """
+    sources = list(_sources(package))
+    dependencies = _dependencies(package, platform)
+    digest = _digest(dependencies.name, *(part for path in sources for part in (str(path), (ROOT / path).read_bytes())))
+
+    def fill(directory: Path) -> None:
+        shutil.copytree(dependencies, directory, copy_function=os.link, dirs_exist_ok=True)
+        for path in sources:
+            (directory / path).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(ROOT / path, directory / path)
+        if platform == "host":
+            _compile(directory, sorted({path.parts[0] for path in sources}))
+
+    return _once(f"{package}-{platform}-{digest}", fill)
+
+
+def _dependencies(package: Package, platform: Platform) -> Path:
+    requirements = _requirements(package)
+    target = _target(platform)
+    recipe = Path(__file__).read_bytes()
+    digest = _digest(*requirements, CONSTRAINTS.read_bytes(), *target, _interpreter(platform), recipe)
+
+    def fill(directory: Path) -> None:
+        _install(package, [*target, "--target", str(directory), *requirements])
+        _prune(directory)
+        if platform == "host":
+            _compile(directory, sorted(path.name for path in directory.iterdir()))
+
+    return _once(f"{package}-{platform}-dependencies-{digest}", fill)
+
+
+def _requirements(package: Package) -> list[str]:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    return sorted(project["optional-dependencies"][EXTRAS[package]])
+
+
+def _target(platform: Platform) -> list[str]:
+    if platform == "host":
+        return ["--python", sys.executable]
+    # Lambda's Python 3.13 runs on Amazon Linux 2023, whose C library is newer than this.
+    return ["--python-platform", "aarch64-manylinux_2_28", "--python-version", LAMBDA_PYTHON, "--only-binary", ":all:"]
+
+
+def _interpreter(platform: Platform) -> str:
+    if platform == "host":
+        return f"{sys.implementation.cache_tag} {machine.python_version()} {machine.system()} {machine.machine()}"
+    return LAMBDA_PYTHON
+
+
+def _install(package: Package, arguments: list[str]) -> None:
+    command = [sys.executable, "-m", "uv", "pip", "install", "--quiet", "--no-config", "-c", str(CONSTRAINTS)]
+    done = subprocess.run([*command, *arguments], capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        reason = " ".join(done.stderr.split()) or f"uv ended with code {done.returncode}"
+        raise BundleError(f"The dependencies of the {package} bundle could not be installed: {reason}")
+
+
+def _prune(directory: Path) -> None:
+    for pattern in UNUSED:
+        for path in list(directory.glob(pattern)):
+            _remove(path)
+    for data in (directory / "botocore" / "data", directory / "boto3" / "data"):
+        for path in list(data.iterdir()):
+            if path.is_dir() and path.name not in SERVICES:
+                _remove(path)
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
+
+
+def _compile(directory: Path, names: list[str]) -> None:
+    # In a process of its own with a fixed hash seed, and one file after the other: what a process has interned and
+    # the order of sets show in the bytes. Unchecked, because a zip does not keep the times that Python would compare.
+    # Paths inside are relative to the bundle, wherever it was made and wherever it will run.
+    options = ["-q", "--invalidation-mode", "unchecked-hash", "-s", "."]
+    environment = {**os.environ, "PYTHONHASHSEED": "0", "PYTHONDONTWRITEBYTECODE": "1"}
+    subprocess.run(
+        [sys.executable, "-m", "compileall", *options, *names], cwd=directory, env=environment, check=True
+    )  # fmt: skip
+
+
+def _sources(package: Package) -> Iterator[Path]:
+    for name in SOURCES[package]:
+        start = ROOT / name
+        if start.is_file():
+            yield start.relative_to(ROOT)
+        else:
+            yield from (path.relative_to(ROOT) for path in sorted(start.rglob("*.py")))
+
+
+def _once(name: str, fill: Callable[[Path], None]) -> Path:
+    """Return `BUILD / name`; if it does not exist, fill a directory beside it and rename, so that nobody sees half."""
+    ready = BUILD / name
+    if ready.is_dir():
+        return ready
+    BUILD.mkdir(parents=True, exist_ok=True)
+    making = Path(tempfile.mkdtemp(prefix=f".{name}-", dir=BUILD))
+    try:
+        making.chmod(0o755)
+        fill(making)
+        making.rename(ready)
+    except OSError:
+        if not ready.is_dir():  # otherwise another process was faster: its bundle is as good as ours
+            raise
+    finally:
+        shutil.rmtree(making, ignore_errors=True)
+    return ready
+
+
+def _digest(*parts: str | bytes) -> str:
+    digest = hashlib.sha256()
+    for part in parts:
+        content = part.encode() if isinstance(part, str) else part
+        digest.update(len(content).to_bytes(8, "big") + content)
+    return digest.hexdigest()[:16]
+
+
+def main() -> int:
+    """Make all bundles for all platforms; on failure one sentence on stderr and code 1."""
+    try:
+        for package in SOURCES:
+            for platform in get_args(Platform):
+                bundle(package, platform)
+    except BundleError as error:
+        sys.stderr.write(f"{error}\n")
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,1 @@
+"""The `turnstile` command line: brings the stack up locally, and looks after a deployment."""

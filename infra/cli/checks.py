@@ -1,0 +1,203 @@
+"""The checks of `turnstile verify`: does a deployment have all its parts, are they switched on, do the logs stay clean?
+
+A check is a name and an action. The action returns a detail worth reading, or raises CheckError with what is wrong.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from api.routes import ROUTES
+from infra.cli.deployment import LOCAL
+from infra.cli.errors import CliError
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb.type_defs import KeySchemaElementTypeDef
+    from mypy_boto3_lambda.type_defs import FunctionConfigurationResponseTypeDef
+
+    from infra.cli.deployment import Deployment
+
+Check = tuple[str, Callable[[], str]]
+
+TABLES: dict[str, tuple[tuple[str, ...], dict[str, tuple[str, ...]]]] = {
+    "users_table": (("userId",), {}),
+    "events_table": (("eventId",), {}),
+    "registrations_table": (
+        ("registrationId",),
+        {
+            "UserRegistrationsIndex": ("userId", "registeredAt"),
+            "EventRegistrationsIndex": ("eventId", "status#registeredAt"),
+        },
+    ),
+    "ledger_table": (("eventId",), {}),
+}
+"""Each table's key, and the keys of its indexes."""
+
+HANDLERS = frozenset(
+    {
+        "api.users.handler",
+        "api.events.handler",
+        "api.registrations.handler",
+        "workers.registrar.handler",
+        "workers.promoter.handler",
+    }
+)
+MAPPINGS = 2  # the queue's to the registrar, the ledger stream's to the promoter
+_LOG_WAIT = 10.0  # CloudWatch shows a line some seconds after it was written
+_LOG_FILTER = '?ERROR ?CRITICAL ?Traceback ?"Task timed out" ?errorMessage'
+_ERROR = re.compile(r'"level":\s*"(ERROR|CRITICAL)"|\[ERROR\]|Traceback|Task timed out|"errorMessage"')
+
+
+class CheckError(Exception):
+    """A check found something wrong; the message says what."""
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """The outcome of one check; `seconds` is how long it took."""
+
+    name: str
+    ok: bool
+    detail: str
+    seconds: float
+
+
+def perform(check: Check) -> Result:
+    """Run one check. Being refused or not answered is a failed check, not an end of the command."""
+    name, action = check
+    began = time.monotonic()
+    try:
+        detail, ok = action(), True
+    except (CheckError, CliError, ClientError, BotoCoreError) as error:
+        detail, ok = str(error), False
+    except (LookupError, TypeError) as error:
+        detail, ok = f"an answer of unexpected form: {error!r}", False
+    return Result(name, ok, detail, round(time.monotonic() - began, 3))
+
+
+def require(condition: bool, complaint: str) -> None:
+    """Raise CheckError with `complaint` unless `condition` holds."""
+    if not condition:
+        raise CheckError(complaint)
+
+
+def parts(deployment: Deployment) -> list[Check]:
+    """The checks of the deployment's parts, in reading order."""
+    return [
+        *((f"table {_words(output)}", lambda output=output: _table(deployment, output)) for output in TABLES),
+        ("queues", lambda: _queues(deployment)),
+        ("functions", lambda: _functions(deployment)),
+        ("event source mappings", lambda: _mappings(deployment)),
+        ("routes", lambda: _routes(deployment)),
+    ]
+
+
+def _words(output: str) -> str:
+    return output.removesuffix("_table")
+
+
+def _table(deployment: Deployment, output: str) -> str:
+    key, indexes = TABLES[output]
+    table = deployment.clients.dynamodb.describe_table(TableName=getattr(deployment.outputs, output))["Table"]
+    require(table["TableStatus"] == "ACTIVE", f"it is {table['TableStatus']}")
+    require(_keys(table["KeySchema"]) == key, f"its key is {_keys(table['KeySchema'])}, not {key}")
+    found = {index["IndexName"]: index for index in table.get("GlobalSecondaryIndexes", [])}
+    for name, index_key in indexes.items():
+        require(name in found, f"the index {name} is missing")
+        status = found[name].get("IndexStatus", "ACTIVE")  # the emulator leaves it out
+        require(status == "ACTIVE", f"the index {name} is {status}")
+        keys = _keys(found[name]["KeySchema"])
+        require(keys == index_key, f"the key of the index {name} is {keys}, not {index_key}")
+    if output == "ledger_table":
+        require(table.get("StreamSpecification", {}).get("StreamEnabled") is True, "its stream is off")
+        return "active, stream on"
+    return f"active, with {', '.join(indexes)}" if indexes else "active"
+
+
+def _keys(schema: list[KeySchemaElementTypeDef]) -> tuple[str, ...]:
+    """The names of a key's attributes, partition key first."""
+    return tuple(element["AttributeName"] for element in sorted(schema, key=lambda element: element["KeyType"]))
+
+
+def _queues(deployment: Deployment) -> str:
+    def attributes(url: str) -> dict[str, str]:
+        answer = deployment.clients.sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["All"])
+        return {str(name): value for name, value in answer["Attributes"].items()}
+
+    main, dead = attributes(deployment.outputs.queue_url), attributes(deployment.outputs.dead_letter_queue_url)
+    for name, queue in (("queue", main), ("dead-letter queue", dead)):
+        require(queue.get("FifoQueue") == "true", f"the {name} is not FIFO")
+    target = json.loads(main.get("RedrivePolicy", "{}")).get("deadLetterTargetArn")
+    require(target == dead["QueueArn"], "the queue does not lead to the dead-letter queue")
+    waiting, parked = (queue.get("ApproximateNumberOfMessages", "?") for queue in (main, dead))
+    return f"FIFO; {waiting} waiting, {parked} in the dead-letter queue"
+
+
+def configurations(deployment: Deployment) -> list[FunctionConfigurationResponseTypeDef]:
+    """The configuration of every function of the stack."""
+    names = deployment.physical_ids("AWS::Lambda::Function")
+    return [deployment.clients.functions.get_function_configuration(FunctionName=name) for name in names]
+
+
+def _functions(deployment: Deployment) -> str:
+    found = configurations(deployment)
+    missing = HANDLERS - {configuration.get("Handler", "") for configuration in found}
+    require(not missing, f"missing: {', '.join(sorted(missing))}")
+    for configuration in found:
+        state, update = configuration.get("State", "Active"), configuration.get("LastUpdateStatus", "Successful")
+        require(state in {"Active", "Inactive"}, f"{configuration['FunctionName']} is {state}")
+        require(update == "Successful", f"the last update of {configuration['FunctionName']} is {update}")
+    return f"{len(found)} ready"
+
+
+def _mappings(deployment: Deployment) -> str:
+    ids = deployment.physical_ids("AWS::Lambda::EventSourceMapping")
+    require(len(ids) >= MAPPINGS, f"{len(ids)} instead of {MAPPINGS}")
+    for identifier in ids:
+        state = deployment.clients.functions.get_event_source_mapping(UUID=identifier)["State"]
+        require(state == "Enabled", f"{identifier} is {state}")
+    return f"{len(ids)} enabled"
+
+
+def _routes(deployment: Deployment) -> str:
+    wanted = {f"{route.method} {route.path}" for route in ROUTES} | {"$default"}
+    found = set[str]()
+    for api in deployment.physical_ids("AWS::ApiGatewayV2::Api"):
+        pages = deployment.clients.apis.get_paginator("get_routes").paginate(ApiId=api)
+        found.update(route["RouteKey"] for page in pages for route in page["Items"])
+    require(wanted <= found, f"missing: {', '.join(sorted(wanted - found))}")
+    return f"{len(found)} there"
+
+
+def logs(deployment: Deployment, since: float) -> Check:
+    """The check that no function has logged an error since `since` (seconds since 1970)."""
+    return "logs", lambda: _logs(deployment, since)
+
+
+def _logs(deployment: Deployment, since: float) -> str:
+    if deployment.stage != LOCAL:
+        time.sleep(_LOG_WAIT)
+    groups = []
+    for configuration in configurations(deployment):
+        name = configuration["FunctionName"]
+        groups.append(configuration.get("LoggingConfig", {}).get("LogGroup") or f"/aws/lambda/{name}")
+    errors = [line for group in groups for line in _errors(deployment, group, since)]
+    require(not errors, f"{len(errors)} error lines, the first: {errors[0][:300] if errors else ''}")
+    return f"no errors in {len(groups)} groups"
+
+
+def _errors(deployment: Deployment, group: str, since: float) -> list[str]:
+    # The emulator does not know patterns with alternatives; there, everything is read.
+    pattern = "" if deployment.stage == LOCAL else _LOG_FILTER
+    pages = deployment.clients.logs.get_paginator("filter_log_events").paginate(
+        logGroupName=group, startTime=int(since * 1000), filterPattern=pattern
+    )
+    lines = [event.get("message", "").strip() for page in pages for event in page["events"]]
+    return [f"{group}: {line}" for line in lines if _ERROR.search(line)]

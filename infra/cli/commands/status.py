@@ -1,0 +1,41 @@
+"""`turnstile status`: where the parts of a deployment are."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+from infra.cli.deployment import LOCAL, Deployment
+
+if TYPE_CHECKING:
+    import argparse
+
+HELP = "show where the stack's API, queues and tables are"
+DESCRIPTION = """\
+Show where a deployment's API, queues and tables are: of the local stack, or of a stage on AWS
+(with the standard AWS credentials and region).
+
+examples:
+  turnstile status
+  turnstile status --json | jq -r .apiUrl
+  turnstile status --stage prod
+
+--json prints one object: apiUrl, endpointUrl (null on AWS), region, queueUrl, deadLetterQueueUrl,
+usersTable, eventsTable, registrationsTable, ledgerTable. Exit code 3 when there is no stack."""
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Add the command's arguments."""
+    parser.add_argument("--stage", default=LOCAL, help="local (the default), dev, prod or another stage on AWS")
+    parser.add_argument("--json", action="store_true", help="print one JSON object")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Print it."""
+    outputs = Deployment.resolve(args.stage).outputs.as_json()
+    if args.json:
+        print(json.dumps(outputs))
+    else:
+        width = max(map(len, outputs))
+        print("\n".join(f"{name:<{width}}  {value or '-'}" for name, value in outputs.items()))
+    return 0

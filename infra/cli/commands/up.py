@@ -1,0 +1,189 @@
+"""`turnstile up`: the whole stack on this machine."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from pathlib import Path
+from subprocess import TimeoutExpired
+from typing import TYPE_CHECKING
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from infra.cli import emulator, rest
+from infra.cli.assembly import Cdk, bootstrap, check_tools
+from infra.cli.deployment import LOCAL, Deployment, emulator_clients
+from infra.cli.errors import CliError, UsageError
+from infra.cli.home import Home
+from infra.cli.processes import Children, Interrupts
+from infra.cli.terminal import step
+
+if TYPE_CHECKING:
+    import subprocess
+
+    from infra.cli.home import LocalStack
+
+HELP = "start the stack on this machine"
+DESCRIPTION = """\
+Start the whole stack on this machine: an AWS emulator with IAM enforced, into which the CDK
+deploys the same stack that goes to AWS. Nothing leaves the machine, nothing listens beyond it.
+
+examples:
+  turnstile up                 stay in the foreground; Ctrl-C ends the stack
+  turnstile up --detach        come back when the first request has succeeded
+  turnstile up --port 4600     when port 4566 is taken
+
+The state and the logs are in .turnstile/ (see TURNSTILE_HOME in `turnstile --help`)."""
+
+EXPLANATION = """
+Turnstile is up, after {seconds:.1f} s:  {api}
+
+Paste these to create a person and an event, and to register one for the other:
+
+  curl -w '\\n' {api}/users -H 'content-type: application/json' -d '{{"userId": "ada", "name": "Ada Lovelace"}}'
+  curl -w '\\n' {api}/events -H 'content-type: application/json' -d '{{"eventId": "pycon", "title": "PyCon", \
+"date": "2030-05-17", "location": "Berlin", "organizer": "PSF", "capacity": 1, "hasWaitlist": true}}'
+  curl -w '\\n' {api}/events/pycon/registrations -H 'content-type: application/json' -d '{{"userId": "ada"}}'
+
+Check it:  {command} verify
+End it:    {end}"""
+"""What `up` prints at the end. Each curl command is one line."""
+
+_REQUEST_WAIT = 20.0
+_WATCH_INTERVAL = 0.25
+_LAST_GASP = 0.2  # seconds; a connection may break a moment before its process is seen to end
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Add the command's arguments."""
+    parser.add_argument("--port", type=_port, default=4566, help="port of the emulator (default: 4566)")
+    parser.add_argument("--detach", action="store_true", help="leave the stack running and return")
+    parser.add_argument(
+        "--auth",
+        choices=("jwt", "none"),
+        default="none",
+        help="who may call the API: everybody on this machine (none, the default), or holders of a token (jwt)",
+    )
+
+
+def _port(text: str) -> int:
+    if text.isdecimal() and 1 <= int(text) <= 65535:
+        return int(text)
+    raise argparse.ArgumentTypeError(f"{text!r} is not a port number (1 to 65535)")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Start the stack. Unless it is left running on purpose, nothing of it outlives this call."""
+    if args.auth == "jwt":
+        raise UsageError("--auth jwt: the stack has no authorizer yet; leave it at none")
+    check_tools()
+    home = Home()
+    with Interrupts() as interrupts:
+        lock = home.acquire()
+        try:
+            with Children(interrupts) as children:
+                return _start(home, args, children, lock)
+        except KeyboardInterrupt:
+            raise CliError("interrupted before the stack was up; nothing is left running") from None
+        finally:
+            with interrupts.hold():
+                home.clear_if_dead()
+
+
+def _start(home: Home, args: argparse.Namespace, children: Children, lock: int) -> int:
+    began = time.monotonic()
+    print("Starting Turnstile on this machine", flush=True)
+    with step("emulator, with IAM enforced"):
+        process, stack = emulator.start(home, args.port, children, lock)
+        cdk = Cdk(home, stack.endpoint, children)
+        cdk.begin_synthesis()  # takes longest when something changed, so it runs beside the emulator's start
+        emulator.wait_until_healthy(process, stack, home)
+    try:
+        api_url = _deploy(cdk, stack, home)
+    except (CliError, BotoCoreError, ClientError) as error:
+        with suppress(TimeoutExpired):
+            process.wait(_LAST_GASP)
+        emulator.require_alive(process, home)  # its end explains everything else
+        raise CliError(str(error)) from error
+    home.mark_ready()
+    _explain(api_url, time.monotonic() - began, detached=args.detach)
+    if args.detach:
+        children.release(process)
+        return 0
+    return _watch(process, home)
+
+
+def _deploy(cdk: Cdk, stack: LocalStack, home: Home) -> str:
+    """Deploy the stack into the emulator. Returns the API's URL, which has answered a request."""
+    clients = emulator_clients(stack.endpoint)
+    with step("CDK bootstrap"):
+        bootstrap(clients)
+    with step(
+        "synthesis and Lambda bundles" if cdk.synthesising else "synthesis (nothing changed: the last one is used)"
+    ):
+        cdk.finish_synthesis()
+    with step("deployment"):
+        cdk.deploy()
+    with step("first request"):
+        deployment = Deployment.of(LOCAL, clients, stack.endpoint, emulator.REGION)
+        api_url = deployment.outputs.api_url
+        _wait_for_request(api_url, home)
+    with step("warm functions"):
+        _warm(deployment)
+    return api_url
+
+
+def _wait_for_request(api_url: str, home: Home) -> None:
+    """Return when the API has listed the events: gateway, function, permissions and table work together."""
+    deadline = time.monotonic() + _REQUEST_WAIT
+    while True:
+        try:
+            answer = rest.call("GET", f"{api_url}/events")
+        except rest.UnreachableError as error:
+            last = str(error)
+        else:
+            if answer.status == 200:
+                return
+            last = f"GET {api_url}/events answers {answer.status}: {str(answer.body)[:500]}"
+        if time.monotonic() > deadline:
+            raise CliError(f"the stack is deployed, but takes no requests: {last}\nlog: {home.emulator_log}")
+        time.sleep(0.2)
+
+
+def _warm(deployment: Deployment) -> None:
+    """Wake every function, so that the first registration is answered with its outcome and not with "pending"."""
+    api_url, invoke = deployment.outputs.api_url, deployment.clients.functions.invoke
+    workers = [r for r in deployment.resources if r["LogicalResourceId"].startswith("Workers")]
+    names = [r["PhysicalResourceId"] for r in workers if r["ResourceType"] == "AWS::Lambda::Function"]
+    with ThreadPoolExecutor() as pool:
+        calls = [pool.submit(rest.call, "GET", api_url + path) for path in ("/users/-", "/events/-/registrations/-")]
+        invocations = [pool.submit(invoke, FunctionName=name, Payload=b'{"Records": []}') for name in names]
+    for call in calls:
+        call.result()
+    for invocation in invocations:
+        invocation.result()
+
+
+def _watch(process: subprocess.Popen[bytes], home: Home) -> int:
+    """Stay until somebody ends the stack. Raises CliError when it ends by itself."""
+    try:
+        while True:
+            time.sleep(_WATCH_INTERVAL)
+            if process.poll() is not None and not home.recorded():
+                print("The stack was ended by: turnstile down")
+                return 0
+            emulator.require_alive(process, home)
+    except KeyboardInterrupt:
+        print("\nEnding the stack")
+        return 0
+
+
+def _explain(api_url: str, seconds: float, *, detached: bool) -> None:
+    name = Path(sys.argv[0]).name
+    command = os.path.relpath(sys.argv[0]) if name == "turnstile" else "turnstile"
+    end = f"{command} down" if detached else f"Ctrl-C, or in another terminal: {command} down"
+    print(EXPLANATION.format(seconds=seconds, api=api_url, end=end, command=command), flush=True)

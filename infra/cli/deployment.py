@@ -1,0 +1,186 @@
+"""A deployed Turnstile, found by its stage: where its parts are, and AWS clients to reach them.
+
+Every command that looks at a deployment starts here. Locally the clients use the emulator's root keys and see nothing
+of the user's AWS set-up; on AWS they use the standard chain of credentials and regions.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, fields
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import boto3
+import botocore.session
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
+
+from infra.cli.emulator import REGION, ROOT_KEYS
+from infra.cli.errors import CliError, NoStackError
+from infra.cli.home import Home
+
+if TYPE_CHECKING:
+    from mypy_boto3_apigatewayv2 import ApiGatewayV2Client
+    from mypy_boto3_cloudformation import CloudFormationClient
+    from mypy_boto3_cloudformation.type_defs import StackResourceSummaryTypeDef
+    from mypy_boto3_dynamodb import DynamoDBClient
+    from mypy_boto3_lambda import LambdaClient
+    from mypy_boto3_logs import CloudWatchLogsClient
+    from mypy_boto3_s3 import S3Client
+    from mypy_boto3_sqs import SQSClient
+
+LOCAL = "local"
+
+
+@dataclass(frozen=True, slots=True)
+class Outputs:
+    """Where a deployment's parts are. `endpoint_url` is the emulator's address, None on AWS."""
+
+    api_url: str
+    endpoint_url: str | None
+    region: str
+    queue_url: str
+    dead_letter_queue_url: str
+    users_table: str
+    events_table: str
+    registrations_table: str
+    ledger_table: str
+
+    @classmethod
+    def from_stack(cls, outputs: dict[str, str], endpoint_url: str | None, region: str) -> Outputs:
+        """Read the stack's outputs (`ApiUrl`, `QueueUrl` and so on). Raises CliError when one is missing."""
+        known: dict[str, str | None] = {"endpoint_url": endpoint_url, "region": region}
+        wanted = {field.name: _pascal(field.name) for field in fields(cls) if field.name not in known}
+        if missing := [output for output in wanted.values() if output not in outputs]:
+            raise CliError(f"the stack has no output {', '.join(missing)}; deploy it again")
+        return cls(**known, **{name: outputs[output] for name, output in wanted.items()})  # type: ignore[arg-type]
+
+    @classmethod
+    def from_json(cls, status: dict[str, str | None]) -> Outputs:
+        """Read the object that `turnstile status --json` prints."""
+        return cls(**{field.name: status[_camel(field.name)] for field in fields(cls)})  # type: ignore[arg-type]
+
+    def as_json(self) -> dict[str, str | None]:
+        """The same with the names that `turnstile status --json` prints: `apiUrl`, `endpointUrl` and so on."""
+        return {_camel(field.name): getattr(self, field.name) for field in fields(self)}
+
+
+def _pascal(name: str) -> str:
+    return "".join(part.capitalize() for part in name.split("_"))
+
+
+def _camel(name: str) -> str:
+    return name[0] + _pascal(name)[1:]
+
+
+class Clients:
+    """AWS clients, each made when it is first asked for."""
+
+    def __init__(self, session: boto3.Session, endpoint_url: str | None) -> None:
+        self._session = session
+        self._endpoint = endpoint_url
+        # The emulator is near: a proxy that the environment names cannot reach it, and if it is gone it stays so.
+        local = Config(proxies={}, retries={"mode": "standard", "total_max_attempts": 2})
+        self._config = local if endpoint_url else Config(retries={"mode": "standard"})
+
+    @cached_property
+    def cloudformation(self) -> CloudFormationClient:
+        """The CloudFormation client."""
+        return self._session.client("cloudformation", endpoint_url=self._endpoint, config=self._config)
+
+    @cached_property
+    def dynamodb(self) -> DynamoDBClient:
+        """The DynamoDB client."""
+        return self._session.client("dynamodb", endpoint_url=self._endpoint, config=self._config)
+
+    @cached_property
+    def sqs(self) -> SQSClient:
+        """The SQS client."""
+        return self._session.client("sqs", endpoint_url=self._endpoint, config=self._config)
+
+    @cached_property
+    def functions(self) -> LambdaClient:
+        """The Lambda client."""
+        return self._session.client("lambda", endpoint_url=self._endpoint, config=self._config)
+
+    @cached_property
+    def logs(self) -> CloudWatchLogsClient:
+        """The CloudWatch Logs client."""
+        return self._session.client("logs", endpoint_url=self._endpoint, config=self._config)
+
+    @cached_property
+    def apis(self) -> ApiGatewayV2Client:
+        """The API Gateway (HTTP APIs) client."""
+        return self._session.client("apigatewayv2", endpoint_url=self._endpoint, config=self._config)
+
+    @cached_property
+    def s3(self) -> S3Client:
+        """The S3 client."""
+        return self._session.client("s3", endpoint_url=self._endpoint, config=self._config)
+
+
+def emulator_clients(endpoint_url: str) -> Clients:
+    """Clients for an emulator, with its root keys, deaf to profiles and files of the user's own AWS set-up."""
+    nothing = (None, None, os.devnull, None)
+    core = botocore.session.Session(
+        session_vars={"profile": (None, None, None, None), "config_file": nothing, "credentials_file": nothing}
+    )
+    session = boto3.Session(
+        aws_access_key_id=ROOT_KEYS["AWS_ACCESS_KEY_ID"],
+        aws_secret_access_key=ROOT_KEYS["AWS_SECRET_ACCESS_KEY"],
+        region_name=REGION,
+        botocore_session=core,
+    )
+    return Clients(session, endpoint_url)
+
+
+class Deployment:
+    """The stack of one stage: its outputs, its resources, and clients to work on them."""
+
+    def __init__(self, stage: str, outputs: Outputs, clients: Clients) -> None:
+        self.stage = stage
+        self.stack_name = stack_name(stage)
+        self.outputs = outputs
+        self.clients = clients
+
+    @classmethod
+    def resolve(cls, stage: str = LOCAL) -> Deployment:
+        """Find the deployment of `stage`. Raises NoStackError when there is none, CliError when AWS cannot be asked."""
+        if stage == LOCAL:
+            stack = Home().ready()
+            return cls.of(stage, emulator_clients(stack.endpoint), stack.endpoint, REGION)
+        try:
+            session = boto3.Session()
+            if session.region_name is None:
+                raise CliError("no AWS region is set; set AWS_REGION, or AWS_PROFILE for a profile that has one")
+            return cls.of(stage, Clients(session, None), None, session.region_name)
+        except BotoCoreError as error:
+            raise CliError(f"cannot ask AWS about the stack {stack_name(stage)}: {error}") from error
+
+    @classmethod
+    def of(cls, stage: str, clients: Clients, endpoint_url: str | None, region: str) -> Deployment:
+        """The deployment of `stage` that `clients` see. Raises as `resolve` does."""
+        try:
+            stack = clients.cloudformation.describe_stacks(StackName=stack_name(stage))["Stacks"][0]
+        except ClientError as error:
+            if "does not exist" in str(error):
+                raise NoStackError(f"there is no stack {stack_name(stage)} in {region}") from error
+            raise CliError(f"cannot ask AWS about the stack {stack_name(stage)}: {error}") from error
+        outputs = {output["OutputKey"]: output["OutputValue"] for output in stack.get("Outputs", [])}
+        return cls(stage, Outputs.from_stack(outputs, endpoint_url, region), clients)
+
+    @cached_property
+    def resources(self) -> list[StackResourceSummaryTypeDef]:
+        """Every resource of the stack."""
+        pages = self.clients.cloudformation.get_paginator("list_stack_resources").paginate(StackName=self.stack_name)
+        return [resource for page in pages for resource in page["StackResourceSummaries"]]
+
+    def physical_ids(self, kind: str) -> list[str]:
+        """The names or ids of the stack's resources of a CloudFormation type such as `AWS::Lambda::Function`."""
+        return [r["PhysicalResourceId"] for r in self.resources if r["ResourceType"] == kind]
+
+
+def stack_name(stage: str) -> str:
+    """The CloudFormation stack's name for a stage."""
+    return f"turnstile-{stage}"

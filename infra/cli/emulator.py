@@ -1,0 +1,109 @@
+"""The AWS emulator as a child process: started with IAM enforced, listening on this machine only."""
+
+from __future__ import annotations
+
+import os
+import socket
+import sys
+import time
+from importlib.util import find_spec
+from typing import TYPE_CHECKING
+
+from infra.cli import rest
+from infra.cli.errors import CliError
+from infra.cli.home import LocalStack
+from infra.cli.text import decisive_lines
+
+if TYPE_CHECKING:
+    import subprocess
+
+    from infra.cli.home import Home
+    from infra.cli.processes import Children
+
+REGION = "us-east-1"
+ACCOUNT = "000000000000"
+ROOT_KEYS = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test"}
+_START_WAIT = 30.0
+
+
+def check_port(port: int) -> None:
+    """Raise CliError when something on this machine already listens on `port`.
+
+    Both addresses of `localhost` count: the emulator takes the IPv4 one, but a client may try the other first.
+    """
+    for family, address in ((socket.AF_INET, "127.0.0.1"), (socket.AF_INET6, "::1")):
+        try:
+            with socket.socket(family) as probe:
+                busy = probe.connect_ex((address, port)) == 0
+        except OSError:
+            continue  # no IPv6 here
+        if busy:
+            raise CliError(f"port {port} is used by another program; choose a free one with --port")
+
+
+def environment(home: Home, port: int) -> dict[str, str]:
+    """The emulator's whole environment. The functions inherit it, so nothing of the user's own AWS set-up, proxies
+    or Python path may be in it."""
+    return {
+        "PATH": os.environ.get("PATH", os.defpath),
+        "LANG": "C.UTF-8",
+        "HOME": str(home.temporary),
+        "TMPDIR": str(home.temporary),
+        "STATE_DIR": str(home.temporary / "state"),
+        "S3_DATA_DIR": str(home.temporary / "s3"),
+        "AUTH": "true",
+        "GATEWAY_PORT": str(port),
+        "BIND_HOST": "127.0.0.1",
+        "MINISTACK_REGION": REGION,
+        "LOG_LEVEL": "INFO",
+        # Listeners that nothing here uses; their fixed ports would keep two stacks from running side by side.
+        "IOT_MTLS_ENABLED": "0",
+        "SFTP_ENABLED": "0",
+    }
+
+
+def start(home: Home, port: int, children: Children, lock: int) -> tuple[subprocess.Popen[bytes], LocalStack]:
+    """Start the emulator on `port`; it takes over the open descriptor `lock`. Returns the process and the stack that
+    is now recorded in `home`. It does not answer yet: see `wait_until_healthy`."""
+    try:
+        if find_spec("ministack") is None:
+            raise CliError("the package ministack is not installed; set up with: make setup")
+        check_port(port)
+        with home.emulator_log.open("wb") as log:
+            process = children.start(
+                [sys.executable, "-m", "ministack.app"],
+                env=environment(home, port),
+                cwd=home.temporary,
+                output=log,
+                keep_open=(lock,),
+            )
+    finally:
+        os.close(lock)
+    stack = LocalStack(process.pid, port, f"http://localhost:{port}", time.time())
+    home.record(stack)
+    return process, stack
+
+
+def wait_until_healthy(process: subprocess.Popen[bytes], stack: LocalStack, home: Home) -> None:
+    """Return when the emulator answers. Raises CliError when it ends or stays silent."""
+    deadline = time.monotonic() + _START_WAIT
+    while True:
+        require_alive(process, home)
+        try:
+            if rest.call("GET", f"{stack.endpoint}/_ministack/health", timeout=1).status == 200:
+                return
+        except rest.UnreachableError:
+            pass
+        if time.monotonic() > deadline:
+            raise CliError(f"the emulator does not answer after {_START_WAIT:.0f} s; see {home.emulator_log}")
+        time.sleep(0.02)
+
+
+def require_alive(process: subprocess.Popen[bytes], home: Home) -> None:
+    """Raise CliError, with the last words of its log, when the emulator has ended."""
+    if process.poll() is None:
+        return
+    if not home.recorded():
+        raise CliError("the stack was ended by: turnstile down")
+    lines = decisive_lines(home.emulator_log.read_text(errors="replace"))
+    raise CliError(f"the emulator has ended (exit code {process.returncode}):\n{lines}\nlog: {home.emulator_log}")

@@ -1,0 +1,114 @@
+"""One registration from end to end, on an event and by people who exist for nothing else, over HTTP like any client."""
+
+from __future__ import annotations
+
+import secrets
+import time
+from typing import TYPE_CHECKING, Any
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from infra.cli import rest
+from infra.cli.checks import require
+
+if TYPE_CHECKING:
+    from infra.cli.checks import Check
+    from infra.cli.deployment import Deployment
+
+_DECISION_WAIT = 20.0  # generous: cold functions on AWS
+_POLL_INTERVAL = 0.05
+
+
+class Journey:
+    """Two people, one seat: the first gets it, the second waits, the first leaves, the second moves up and leaves."""
+
+    def __init__(self, deployment: Deployment) -> None:
+        name = f"verify-{secrets.token_hex(6)}"
+        self.event = name
+        self.first = f"{name}-first"
+        self.second = f"{name}-second"
+        self._deployment = deployment
+        self._api = deployment.outputs.api_url
+        self._registrations: set[str] = set()
+        self._sent = 0
+        self._decided = 0
+        self._left_at = 0.0
+
+    def checks(self) -> list[Check]:
+        """The steps, each of which needs those before it."""
+        return [
+            ("create two people and an event with one seat", self._create),
+            ("the first gets the seat", lambda: self._register(self.first, "confirmed")),
+            ("the second waits", lambda: self._register(self.second, "waitlisted")),
+            ("the first leaves", lambda: self._cancel(self.first)),
+            ("the second is promoted", self._promoted),
+            ("the second leaves", lambda: self._cancel(self.second)),
+        ]
+
+    def _create(self) -> str:
+        for user in (self.first, self.second):
+            self._expect("POST", "/users", {"userId": user, "name": "turnstile verify"}, 201)
+        event: dict[str, object] = {"eventId": self.event, "title": self.event, "date": "2030-01-01"}
+        event |= {"location": "nowhere", "organizer": "turnstile verify", "capacity": 1, "hasWaitlist": True}
+        self._expect("POST", "/events", event, 201)
+        return self.event
+
+    def _register(self, user: str, status: str) -> str:
+        self._sent += 1
+        answer = self._expect("POST", f"/events/{self.event}/registrations", {"userId": user}, 201, 202)
+        body = answer.body if answer.status == 201 else self._wait_while(user, "pending")
+        self._registrations.add(body["registrationId"])
+        self._decided += 1
+        require(body["status"] == status, f"expected {status}, got {body['status']}")
+        position = f", position {body['waitlistPosition']}" if status == "waitlisted" else ""
+        require(status != "waitlisted" or body["waitlistPosition"] == 1, f"waits, but at{position}")
+        return f"{answer.status}, {status}{position}"
+
+    def _cancel(self, user: str) -> str:
+        self._sent += 1
+        answer = self._expect("DELETE", f"/events/{self.event}/registrations/{user}", None, 204, 202)
+        if answer.status == 202:
+            self._wait_while(user, "confirmed")
+        self._left_at = time.monotonic()
+        self._decided += 1
+        return str(answer.status)
+
+    def _promoted(self) -> str:
+        body = self._wait_while(self.second, "waitlisted")
+        require(body["status"] == "confirmed", f"expected confirmed, got {body['status']}")
+        return f"{time.monotonic() - self._left_at:.2f} s after the cancellation"
+
+    def _wait_while(self, user: str, status: str) -> dict[str, Any]:
+        """The user's registration as soon as its status is no longer `status`."""
+        deadline = time.monotonic() + _DECISION_WAIT
+        while True:
+            body: dict[str, Any] = self._expect("GET", f"/events/{self.event}/registrations/{user}", None, 200).body
+            if body["status"] != status:
+                return body
+            require(time.monotonic() < deadline, f"still {status} after {_DECISION_WAIT:.0f} s")
+            time.sleep(_POLL_INTERVAL)
+
+    def _expect(self, method: str, path: str, body: object, *statuses: int) -> rest.Answer:
+        answer = rest.call(method, self._api + path, body)
+        require(answer.status in statuses, f"{method} {path} answers {answer.status}: {str(answer.body)[:300]}")
+        return answer
+
+    def clean_up(self) -> list[str]:
+        """Delete what the journey made from the tables. Returns, in words, what stays: nothing when all is well."""
+        outputs = self._deployment.outputs
+        items = [
+            (outputs.users_table, "userId", self.first),
+            (outputs.users_table, "userId", self.second),
+            (outputs.events_table, "eventId", self.event),
+            *((outputs.registrations_table, "registrationId", key) for key in sorted(self._registrations)),
+            (outputs.ledger_table, "eventId", self.event),
+        ]
+        remains = []
+        for table, name, key in items:
+            try:
+                self._deployment.clients.dynamodb.delete_item(TableName=table, Key={name: {"S": key}})
+            except (ClientError, BotoCoreError) as error:
+                remains.append(f"{name} {key} in {table} ({error})")
+        if self._sent != self._decided:
+            remains.append(f"perhaps a queued command for event {self.event}, whose outcome may still be written")
+        return remains

@@ -1,0 +1,116 @@
+"""Child processes that never outlive the command by accident.
+
+Each child gets a session, hence a process group, of its own: a Ctrl-C in the terminal reaches only the command, which
+then ends the whole group, grandchildren included. Signals are held back while a child is being started, so that there
+is no moment in which a process exists that nobody knows of.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+from contextlib import contextmanager, suppress
+from typing import IO, TYPE_CHECKING, Self
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+    from pathlib import Path
+    from types import FrameType
+
+_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+class Interrupts:
+    """Turns SIGINT, SIGTERM and SIGHUP into one KeyboardInterrupt, never inside a `hold()` block.
+
+    A second signal changes nothing: the first one has already set the clean-up going.
+    """
+
+    def __init__(self) -> None:
+        self._held = 0
+        self._pending = False
+        self._raised = False
+
+    def __enter__(self) -> Self:
+        self._previous = {number: signal.signal(number, self._receive) for number in _SIGNALS}
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for number, handler in self._previous.items():
+            # Once interrupted the command is on its way out; one more signal would only spoil its last words.
+            signal.signal(number, signal.SIG_IGN if self._raised else handler)
+
+    def _receive(self, _number: int, _frame: FrameType | None) -> None:
+        if self._held:
+            self._pending = True
+        else:
+            self._raise()
+
+    def _raise(self) -> None:
+        if not self._raised:
+            self._raised = True
+            raise KeyboardInterrupt
+
+    @contextmanager
+    def hold(self) -> Iterator[None]:
+        """Put signals off until the end of the block."""
+        self._held += 1
+        try:
+            yield
+        finally:
+            self._held -= 1
+        if self._pending and not self._held:
+            self._pending = False
+            self._raise()
+
+
+class Children:
+    """The processes a command has started; those still there at the end of the `with` block are ended."""
+
+    def __init__(self, interrupts: Interrupts) -> None:
+        self._interrupts = interrupts
+        self._running: list[subprocess.Popen[bytes]] = []
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        with self._interrupts.hold():
+            for child in self._running:
+                kill_group(child.pid)
+                child.wait()
+
+    def start(
+        self,
+        command: Sequence[str],
+        *,
+        env: Mapping[str, str],
+        cwd: Path,
+        output: IO[bytes],
+        keep_open: Sequence[int] = (),
+    ) -> subprocess.Popen[bytes]:
+        """Start `command` in a group of its own, output and errors going to `output`, and answer for its end."""
+        with self._interrupts.hold():
+            child = subprocess.Popen(
+                command,
+                env=dict(env),
+                cwd=cwd,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+                pass_fds=keep_open,
+            )
+            self._running.append(child)
+        return child
+
+    def release(self, child: subprocess.Popen[bytes]) -> None:
+        """Let `child` live on after the command has ended."""
+        self._running.remove(child)
+
+
+def kill_group(pid: int) -> None:
+    """End the process group led by `pid` at once. An emulator needs no farewell: its state is in memory."""
+    with suppress(ProcessLookupError, PermissionError):
+        os.killpg(pid, signal.SIGKILL)

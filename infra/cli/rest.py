@@ -1,0 +1,59 @@
+"""The least that is needed to talk JSON over HTTP, from the standard library."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from http.client import HTTPException
+from typing import TYPE_CHECKING, Any
+from urllib.error import HTTPError, URLError
+from urllib.parse import urlsplit
+from urllib.request import ProxyHandler, Request, build_opener
+
+from infra.cli.errors import CliError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+class UnreachableError(CliError):
+    """Nobody answered at the address, or not in time."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """An HTTP answer. `body` is the parsed JSON where it is JSON, else the text; header names are in lower case."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: Any
+
+
+def call(method: str, url: str, body: object = None, *, timeout: float = 15.0) -> Answer:
+    """Send one request (`body` as JSON) and return the answer, whatever its status. `timeout` is in seconds.
+
+    Raises UnreachableError when there is no answer.
+    """
+    data = None if body is None else json.dumps(body).encode()
+    headers = {"accept": "application/json"} | ({"content-type": "application/json"} if data is not None else {})
+    request = Request(url, data=data, headers=headers, method=method)  # noqa: S310 - the URL is the stack's own
+    # A proxy that the user's environment names cannot reach this machine's own ports.
+    local = urlsplit(url).hostname in {"localhost", "127.0.0.1"}
+    opener = build_opener(ProxyHandler({})) if local else build_opener()
+    try:
+        with opener.open(request, timeout=timeout) as response:
+            return _answer(response.status, dict(response.headers), response.read())
+    except HTTPError as error:
+        with error:
+            return _answer(error.code, dict(error.headers), error.read())
+    except (URLError, HTTPException, OSError) as error:
+        raise UnreachableError(f"no answer from {url}: {error}") from error
+
+
+def _answer(status: int, headers: Mapping[str, str], raw: bytes) -> Answer:
+    lower = {name.lower(): value for name, value in headers.items()}
+    text = raw.decode(errors="replace")
+    try:
+        return Answer(status, lower, json.loads(text))
+    except ValueError:
+        return Answer(status, lower, text)

@@ -1,0 +1,19 @@
+"""Reading other programs' logs on behalf of somebody who wants one sentence."""
+
+from __future__ import annotations
+
+import re
+
+_COLOUR = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
+_TELLING = re.compile(
+    r"(?<!\.)error|failed|exception|denied|cannot|could not|not found|no such|invalid|unable|❌|already in use",
+    re.IGNORECASE,
+)
+
+
+def decisive_lines(log: str, limit: int = 6) -> str:
+    """The last lines of `log` that speak of a failure, or simply its last lines; at most `limit`, indented."""
+    lines = [line.rstrip() for line in _COLOUR.sub("", log).splitlines() if line.strip()]
+    telling = [line for line in lines if _TELLING.search(line)] or lines
+    unique = list(dict.fromkeys(telling))
+    return "\n".join(f"    {line.strip()[:300]}" for line in unique[-limit:]) or "    (the log is empty)"

@@ -1,0 +1,71 @@
+"""One Lambda function with its own log group and its own role, which may do what is listed and nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from aws_cdk import Duration
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_lambda as lambda_
+from aws_cdk import aws_logs as logs
+from constructs import Construct
+
+from infra.bundles import Package, bundle
+from infra.stage import Stage
+
+BATCH_ACTIONS = {
+    "sqs:ChangeMessageVisibility": "sqs:ChangeMessageVisibilityBatch",
+    "sqs:SendMessage": "sqs:SendMessageBatch",
+}
+"""On AWS the right to send a message is the right to send ten at once; the emulator wants an action that AWS does not
+know. So the local stage has it in addition, and no other."""
+
+
+class Function(Construct):
+    """A function: `handler` is `package.module.function`, and its first word the bundle that it runs from."""
+
+    def __init__(
+        self,
+        scope: Construct,
+        construct_id: str,
+        *,
+        stage: Stage,
+        handler: str,
+        memory_mb: int,
+        timeout: Duration,
+        environment: Mapping[str, str],
+        grants: Sequence[iam.PolicyStatement],
+    ) -> None:
+        super().__init__(scope, construct_id)
+        log_group = logs.LogGroup(self, "Logs", retention=stage.log_retention, removal_policy=stage.removal_policy)
+        statements = [allow(["logs:CreateLogStream", "logs:PutLogEvents"], log_group.log_group_arn), *grants]
+        if stage.name == "local":
+            for statement in statements:
+                statement.add_actions(*(BATCH_ACTIONS[verb] for verb in statement.actions if verb in BATCH_ACTIONS))
+        role = iam.Role(
+            self,
+            "Role",
+            assumed_by=iam.ServicePrincipal("lambda.amazonaws.com"),
+            inline_policies={"does": iam.PolicyDocument(statements=statements)},
+        )
+        package: Package = "api" if handler.startswith("api.") else "workers"
+        directory = bundle(package, stage.platform)
+        self.function = lambda_.Function(
+            self,
+            "Function",
+            runtime=lambda_.Runtime.PYTHON_3_13,
+            architecture=stage.architecture,
+            # The directory's name ends in the hash of all that went into it: no need to read it all again.
+            code=lambda_.Code.from_asset(str(directory), asset_hash=directory.name),
+            handler=handler,
+            memory_size=memory_mb,
+            timeout=timeout,
+            role=role,
+            log_group=log_group,
+            environment={"POWERTOOLS_SERVICE_NAME": "turnstile", "POWERTOOLS_LOG_LEVEL": "INFO", **environment},
+        )
+
+
+def allow(actions: Sequence[str], *resources: str) -> iam.PolicyStatement:
+    """One statement of a role: these actions on these resources (ARNs)."""
+    return iam.PolicyStatement(actions=list(actions), resources=list(resources))

@@ -1,0 +1,143 @@
+"""The five functions: what each is given, and what each may do.
+
+The lists of actions are exactly what the code calls; TransactWriteItems is authorised through the actions inside it.
+Only the registrar may write the ledger.
+
+Memory buys processor time too (1,769 MB is one processor). Registrations and the registrar get more than the others,
+because a person waits for both: half a processor keeps a cold start (importing, above all) near a second.
+"""
+
+from __future__ import annotations
+
+from aws_cdk import Duration
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_sqs as sqs
+from constructs import Construct
+
+from infra.function import Function, allow
+from infra.queues import Queues
+from infra.stage import Stage
+from infra.tables import EVENT_INDEX, USER_INDEX, Tables
+
+WORKER_TIMEOUT = Duration.seconds(30)
+"""A batch of ten takes far below a second; this leaves room for retries against a slow table."""
+
+
+class ApiFunctions(Construct):
+    """The front door: one function per resource family. `api_url` is the public base URL, without trailing slash."""
+
+    def __init__(
+        self, scope: Construct, construct_id: str, *, stage: Stage, tables: Tables, queues: Queues, api_url: str
+    ) -> None:
+        super().__init__(scope, construct_id)
+        self.users = Function(
+            self,
+            "Users",
+            stage=stage,
+            handler="api.users.handler",
+            memory_mb=512,
+            timeout=Duration.seconds(10),
+            environment={"USERS_TABLE": tables.users.table_name, "API_URL": api_url},
+            grants=[allow(["dynamodb:GetItem", "dynamodb:PutItem"], tables.users.table_arn)],
+        )
+        self.events = Function(
+            self,
+            "Events",
+            stage=stage,
+            handler="api.events.handler",
+            memory_mb=512,
+            timeout=Duration.seconds(20),  # a change of seats waits for the queue, as a registration does
+            environment={
+                "EVENTS_TABLE": tables.events.table_name,
+                "LEDGER_TABLE": tables.ledger.table_name,
+                "QUEUE_URL": queues.commands.queue_url,
+                "API_URL": api_url,
+            },
+            grants=[
+                allow([f"dynamodb:{verb}" for verb in _EVENT_VERBS], tables.events.table_arn),
+                allow(["dynamodb:BatchGetItem"], tables.ledger.table_arn),
+                _may_send(queues.commands),
+            ],
+        )
+        self.registrations = self._registrations(stage, tables, queues, api_url)
+
+    def _registrations(self, stage: Stage, tables: Tables, queues: Queues, api_url: str) -> Function:
+        users, events, ledger = (table.table_arn for table in (tables.users, tables.events, tables.ledger))
+        registrations = tables.registrations.table_arn
+        return Function(
+            self,
+            "Registrations",
+            stage=stage,
+            handler="api.registrations.handler",
+            memory_mb=1024,
+            timeout=Duration.seconds(20),  # a client may ask to wait ten seconds for the decision
+            environment={
+                "USERS_TABLE": tables.users.table_name,
+                "EVENTS_TABLE": tables.events.table_name,
+                "REGISTRATIONS_TABLE": tables.registrations.table_name,
+                "LEDGER_TABLE": tables.ledger.table_name,
+                "QUEUE_URL": queues.commands.queue_url,
+                "API_URL": api_url,
+            },
+            grants=[
+                allow(["dynamodb:BatchGetItem"], users, events, ledger),
+                allow(["dynamodb:BatchGetItem", "dynamodb:PutItem"], registrations),
+                allow(["dynamodb:Query"], *(f"{registrations}/index/{name}" for name in (USER_INDEX, EVENT_INDEX))),
+                _may_send(queues.commands),
+            ],
+        )
+
+
+class WorkerFunctions(Construct):
+    """Behind the queue and the stream: the registrar decides, the promoter passes on that seats are free."""
+
+    def __init__(self, scope: Construct, construct_id: str, *, stage: Stage, tables: Tables, queues: Queues) -> None:
+        super().__init__(scope, construct_id)
+        registrations = tables.registrations.table_arn
+        self.registrar = Function(
+            self,
+            "Registrar",
+            stage=stage,
+            handler="workers.registrar.handler",
+            memory_mb=1024,
+            timeout=WORKER_TIMEOUT,
+            environment={
+                "EVENTS_TABLE": tables.events.table_name,
+                "REGISTRATIONS_TABLE": tables.registrations.table_name,
+                "LEDGER_TABLE": tables.ledger.table_name,
+                "QUEUE_URL": queues.commands.queue_url,
+                "DEAD_LETTER_QUEUE_URL": queues.dead_letters.queue_url,
+            },
+            grants=[
+                allow(["dynamodb:BatchGetItem", "dynamodb:PutItem"], tables.ledger.table_arn, registrations),
+                allow(["dynamodb:BatchGetItem", "dynamodb:UpdateItem"], tables.events.table_arn),
+                allow(["dynamodb:Query"], f"{registrations}/index/{EVENT_INDEX}"),
+                allow([f"sqs:{verb}" for verb in _CONSUME_VERBS], queues.commands.queue_arn),
+                _may_send(queues.dead_letters),
+            ],
+        )
+        self.promoter = Function(
+            self,
+            "Promoter",
+            stage=stage,
+            handler="workers.promoter.handler",
+            memory_mb=512,
+            timeout=Duration.seconds(30),  # ten messages to send, and the time to try again
+            environment={"QUEUE_URL": queues.commands.queue_url},
+            grants=[
+                allow([f"dynamodb:{verb}" for verb in _STREAM_VERBS], tables.stream_arn),
+                # Lambda asks for this when the mapping is made; it is granted on streams of a table, not on one.
+                allow(["dynamodb:ListStreams"], f"{tables.ledger.table_arn}/stream/*"),
+                _may_send(queues.commands),
+                _may_send(queues.failed_promotions),
+            ],
+        )
+
+
+_EVENT_VERBS = ("BatchGetItem", "GetItem", "PutItem", "Scan", "UpdateItem")
+_CONSUME_VERBS = ("ChangeMessageVisibility", "DeleteMessage", "GetQueueAttributes", "ReceiveMessage")
+_STREAM_VERBS = ("DescribeStream", "GetRecords", "GetShardIterator")
+
+
+def _may_send(queue: sqs.Queue) -> iam.PolicyStatement:
+    return allow(["sqs:SendMessage"], queue.queue_arn)

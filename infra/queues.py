@@ -1,0 +1,51 @@
+"""The queues: commands in order per event, what could not be processed, and promotions that could not be sent."""
+
+from __future__ import annotations
+
+from aws_cdk import Duration
+from aws_cdk import aws_sqs as sqs
+from constructs import Construct
+
+from infra.stage import Stage
+
+LONGEST = Duration.days(14)
+"""The longest that SQS keeps a message. A message that outlives its queue's retention vanishes without a trace."""
+
+
+class Queues(Construct):
+    """The FIFO queue (group = event) with its FIFO dead-letter queue, and the promoter's on-failure destination."""
+
+    def __init__(self, scope: Construct, construct_id: str, *, stage: Stage, worker_timeout: Duration) -> None:
+        super().__init__(scope, construct_id)
+        self.dead_letters = sqs.Queue(
+            self,
+            "DeadLetters",
+            fifo=True,
+            content_based_deduplication=False,
+            deduplication_scope=sqs.DeduplicationScope.MESSAGE_GROUP,
+            fifo_throughput_limit=sqs.FifoThroughputLimit.PER_MESSAGE_GROUP_ID,
+            retention_period=LONGEST,
+            removal_policy=stage.removal_policy,
+        )
+        self.commands = sqs.Queue(
+            self,
+            "Commands",
+            fifo=True,
+            # Every sender names a deduplication id made from what the command is; a hash of the body would be another.
+            content_based_deduplication=False,
+            # High throughput: limits count per group (event), not for the whole queue.
+            deduplication_scope=sqs.DeduplicationScope.MESSAGE_GROUP,
+            fifo_throughput_limit=sqs.FifoThroughputLimit.PER_MESSAGE_GROUP_ID,
+            # An accepted command has to outlast any outage, a long weekend included.
+            retention_period=LONGEST,
+            # AWS's advice for Lambda: six times the function's timeout, so that a throttled poller does not hand a
+            # batch out twice.
+            visibility_timeout=Duration.seconds(6 * worker_timeout.to_seconds()),
+            # A backstop only. The worker parks what cannot be processed; the members of a failed batch share their
+            # receive counts, and an outage must not fill the dead-letter queue.
+            dead_letter_queue=sqs.DeadLetterQueue(queue=self.dead_letters, max_receive_count=100),
+            removal_policy=stage.removal_policy,
+        )
+        self.failed_promotions = sqs.Queue(
+            self, "FailedPromotions", retention_period=LONGEST, removal_policy=stage.removal_policy
+        )

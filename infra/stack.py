@@ -1,0 +1,38 @@
+"""The stack: tables, queues, functions, what wakes them, and the HTTP API in front. The same on AWS and locally."""
+
+from __future__ import annotations
+
+from aws_cdk import CfnOutput, Stack
+from constructs import Construct
+
+from infra.functions import WORKER_TIMEOUT, ApiFunctions, WorkerFunctions
+from infra.http_api import HttpApi
+from infra.queues import Queues
+from infra.stage import Stage
+from infra.tables import Tables
+from infra.triggers import Triggers
+
+
+class TurnstileStack(Stack):
+    """All of Turnstile for one stage. The outputs are what `turnstile status` shows."""
+
+    def __init__(self, scope: Construct, construct_id: str, *, stage: Stage) -> None:
+        super().__init__(scope, construct_id, description=f"Turnstile, event registration ({stage.name})")
+        tables = Tables(self, "Tables", stage=stage)
+        queues = Queues(self, "Queues", stage=stage, worker_timeout=WORKER_TIMEOUT)
+        http = HttpApi(self, "Http", stage=stage)
+        functions = ApiFunctions(self, "Api", stage=stage, tables=tables, queues=queues, api_url=http.url)
+        http.connect(functions)
+        workers = WorkerFunctions(self, "Workers", stage=stage, tables=tables, queues=queues)
+        Triggers(self, "Triggers", workers=workers, tables=tables, queues=queues)
+        outputs = {
+            "ApiUrl": http.url,
+            "QueueUrl": queues.commands.queue_url,
+            "DeadLetterQueueUrl": queues.dead_letters.queue_url,
+            "UsersTable": tables.users.table_name,
+            "EventsTable": tables.events.table_name,
+            "RegistrationsTable": tables.registrations.table_name,
+            "LedgerTable": tables.ledger.table_name,
+        }
+        for name, value in outputs.items():
+            CfnOutput(self, f"{name}Output", value=value).override_logical_id(name)

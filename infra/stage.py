@@ -1,0 +1,55 @@
+"""The stages, and everything in which they differ."""
+
+from __future__ import annotations
+
+import platform
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+from aws_cdk import RemovalPolicy
+from aws_cdk import aws_lambda as lambda_
+from aws_cdk import aws_logs as logs
+
+from infra.bundles import Platform
+
+StageName = Literal["local", "dev", "prod"]
+LOCAL_API_ID = "turnstile"
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """One stage. `endpoint` is the emulator's address, without trailing slash: for `local` only, None elsewhere."""
+
+    name: StageName
+    endpoint: str | None = None
+
+    @classmethod
+    def parse(cls, name: str, endpoint: str | None) -> Stage:
+        """Make a stage of the CDK's context values; raises ValueError with a sentence for the person deploying."""
+        for known in get_args(StageName):
+            if name == known:
+                local = (endpoint or "http://localhost:4566").rstrip("/") if name == "local" else None
+                return cls(known, local)
+        raise ValueError(f"Unknown stage {name!r}: use -c stage=" + "|".join(get_args(StageName)))
+
+    @property
+    def removal_policy(self) -> RemovalPolicy:
+        """What happens to data when the stack is deleted: production keeps it."""
+        return RemovalPolicy.RETAIN if self.name == "prod" else RemovalPolicy.DESTROY
+
+    @property
+    def log_retention(self) -> logs.RetentionDays:
+        """How long logs are kept."""
+        return logs.RetentionDays.THREE_MONTHS if self.name == "prod" else logs.RetentionDays.TWO_WEEKS
+
+    @property
+    def platform(self) -> Platform:
+        """What the bundles are made for: the emulator runs functions with this machine's Python."""
+        return "host" if self.name == "local" else "lambda-arm64"
+
+    @property
+    def architecture(self) -> lambda_.Architecture:
+        """The processor of the functions: arm64 on AWS (a fifth cheaper), locally this machine's."""
+        if self.name == "local" and platform.machine() not in {"arm64", "aarch64"}:
+            return lambda_.Architecture.X86_64
+        return lambda_.Architecture.ARM_64

@@ -1,0 +1,56 @@
+"""What wakes the workers: the queue wakes the registrar, the ledger's stream wakes the promoter."""
+
+from __future__ import annotations
+
+import json
+
+from aws_cdk import Duration
+from aws_cdk import aws_lambda as lambda_
+from constructs import Construct
+
+from infra.functions import WorkerFunctions
+from infra.queues import Queues
+from infra.tables import Tables
+
+PROMOTABLE = {"dynamodb": {"NewImage": {"promotable": {"S": ["yes"]}}}}
+"""Most commits leave no free seat beside a waiter. Those that do say so; only they cost an invocation."""
+
+
+class Triggers(Construct):
+    """The two event source mappings. Plain resources, because the CDK's own event sources would add grants;
+    what is needed is granted in `infra.functions`."""
+
+    def __init__(
+        self, scope: Construct, construct_id: str, *, workers: WorkerFunctions, tables: Tables, queues: Queues
+    ) -> None:
+        super().__init__(scope, construct_id)
+        mapping = lambda_.CfnEventSourceMapping
+        mapping(
+            self,
+            "Commands",
+            function_name=workers.registrar.function.function_arn,
+            event_source_arn=queues.commands.queue_arn,
+            batch_size=10,  # the most that a FIFO queue hands out; one transaction decides them all
+            function_response_types=["ReportBatchItemFailures"],
+        )
+        mapping(
+            self,
+            "SeatsFree",
+            function_name=workers.promoter.function.function_arn,
+            event_source_arn=tables.stream_arn,
+            # From the oldest record that the stream keeps: what changes while the mapping is being set up must not be
+            # missed, and reading a record twice does no harm.
+            starting_position="TRIM_HORIZON",
+            filter_criteria=mapping.FilterCriteriaProperty(
+                filters=[mapping.FilterProperty(pattern=json.dumps(PROMOTABLE, separators=(",", ":")))]
+            ),
+            batch_size=10,  # one SendMessageBatch
+            # A record that cannot be passed on holds up its shard: halve the batch to find it, and after twenty
+            # attempts or an hour set it aside where it is seen, well before the stream forgets it (24 hours).
+            bisect_batch_on_function_error=True,
+            maximum_retry_attempts=20,
+            maximum_record_age_in_seconds=int(Duration.hours(1).to_seconds()),
+            destination_config=mapping.DestinationConfigProperty(
+                on_failure=mapping.OnFailureProperty(destination=queues.failed_promotions.queue_arn)
+            ),
+        )

@@ -1,0 +1,120 @@
+"""What the command line knows about a deployment, and when it must synthesise one anew."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from infra.cli import assembly, emulator
+from infra.cli.deployment import Outputs, stack_name
+from infra.cli.errors import CliError
+from infra.cli.home import Home
+from infra.cli.text import decisive_lines
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+ENDPOINT = "http://localhost:4566"
+STACK = {
+    "ApiUrl": "http://api",
+    "QueueUrl": "http://queue",
+    "DeadLetterQueueUrl": "http://dead",
+    "UsersTable": "users",
+    "EventsTable": "events",
+    "RegistrationsTable": "registrations",
+    "LedgerTable": "ledger",
+}
+STATUS = {
+    "apiUrl": "http://api",
+    "endpointUrl": ENDPOINT,
+    "region": "us-east-1",
+    "queueUrl": "http://queue",
+    "deadLetterQueueUrl": "http://dead",
+    "usersTable": "users",
+    "eventsTable": "events",
+    "registrationsTable": "registrations",
+    "ledgerTable": "ledger",
+}
+
+
+def test_status_has_the_promised_keys() -> None:
+    """The status object has exactly the promised keys, in a stable order, from the stack's outputs."""
+    status = Outputs.from_stack(STACK, ENDPOINT, "us-east-1").as_json()
+    assert list(status.items()) == list(STATUS.items())
+    assert Outputs.from_json(status).as_json() == STATUS
+
+
+def test_a_missing_output_is_named() -> None:
+    """A stack without one of the outputs is refused by the output's name."""
+    with pytest.raises(CliError, match="no output LedgerTable"):
+        Outputs.from_stack({name: value for name, value in STACK.items() if name != "LedgerTable"}, None, "eu-west-1")
+
+
+def test_stacks_are_named_after_their_stage() -> None:
+    """The local stack is the stage `local` like any other."""
+    assert stack_name("local") == assembly.STACK_NAME
+
+
+def test_the_emulator_sees_nothing_of_the_users_aws(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Profile, proxies and Python path of the user do not reach the emulator, hence not the functions."""
+    foreign = {
+        "AWS_PROFILE": "work",
+        "AWS_ENDPOINT_URL": "x",
+        "HTTP_PROXY": "x",
+        "PYTHONPATH": "x",
+        "NODE_OPTIONS": "x",
+    }
+    for name, value in foreign.items():
+        monkeypatch.setenv(name, value)
+    environment = emulator.environment(Home(tmp_path), 4566)
+    assert not foreign.keys() & environment.keys()
+    assert environment["AUTH"] == "true"
+    assert environment["BIND_HOST"] == "127.0.0.1"
+
+
+@pytest.fixture
+def sources(tmp_path: Path) -> Path:
+    """A little repository."""
+    for name in ("api/users.py", "workers/domain/decide.py", "infra/stack.py", "infra/cli/main.py", "pyproject.toml"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(name)
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    "name", ["api/users.py", "api/new.py", "workers/domain/decide.py", "infra/stack.py", "pyproject.toml"]
+)
+def test_a_changed_source_means_a_new_synthesis(sources: Path, name: str) -> None:
+    """Whatever the stack is made of, a change or a new file changes the fingerprint."""
+    before = assembly.fingerprint(ENDPOINT, sources)
+    (sources / name).write_text("changed")
+    assert assembly.fingerprint(ENDPOINT, sources) != before
+
+
+def test_another_address_means_a_new_synthesis(sources: Path) -> None:
+    """The emulator's address is part of the stack."""
+    assert assembly.fingerprint(ENDPOINT, sources) != assembly.fingerprint("http://localhost:4600", sources)
+
+
+@pytest.mark.parametrize(
+    "name", ["infra/cli/main.py", "api/__pycache__/users.pyc", "infra/node_modules/x.js", "README"]
+)
+def test_what_is_not_deployed_does_not_count(sources: Path, name: str) -> None:
+    """The command line itself, caches and papers do not change the fingerprint."""
+    before = assembly.fingerprint(ENDPOINT, sources)
+    (sources / name).parent.mkdir(parents=True, exist_ok=True)
+    (sources / name).write_text("changed")
+    assert assembly.fingerprint(ENDPOINT, sources) == before
+
+
+def test_the_decisive_lines_are_those_about_the_failure() -> None:
+    """Of a long log, the lines that speak of a failure are shown, without colours, once each, the last ones."""
+    log = "building\n\x1b[31mfailed to deploy\x1b[0m\nuploading\n" + 2 * "ValidationError: no\n" + "bye [x.error]\n"
+    assert decisive_lines(log) == "    failed to deploy\n    ValidationError: no"
+
+
+def test_a_log_without_failures_shows_its_end() -> None:
+    """A log that names no failure shows its last lines; an empty one says that it is empty."""
+    assert decisive_lines("one\ntwo\nthree\n", limit=2) == "    two\n    three"
+    assert decisive_lines("") == "    (the log is empty)"

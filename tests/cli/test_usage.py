@@ -1,0 +1,92 @@
+"""The command line as people meet it: help, wrong usage, exit codes."""
+
+from __future__ import annotations
+
+import json
+import shlex
+import socket
+from typing import TYPE_CHECKING
+
+import pytest
+
+from infra.cli.commands.up import EXPLANATION
+from infra.cli.main import discover, main
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A directory of its own for each test's stack."""
+    monkeypatch.setenv("TURNSTILE_HOME", str(tmp_path / "home"))
+    return tmp_path / "home"
+
+
+@pytest.mark.parametrize("command", [name for name, _ in discover()])
+def test_every_command_explains_itself(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """`--help` of every command says what it does, and ends with exit code 0."""
+    with pytest.raises(SystemExit) as ended:
+        main([command, "--help"])
+    assert ended.value.code == 0
+    assert f"usage: turnstile {command}" in (text := capsys.readouterr().out)
+    assert "xample" in text or "Exit code" in text
+
+
+def test_the_overview_lists_every_command(capsys: pytest.CaptureFixture[str]) -> None:
+    """`turnstile --help` lists every command with a line about it, and the exit codes."""
+    with pytest.raises(SystemExit):
+        main(["--help"])
+    text = capsys.readouterr().out
+    for name, command in discover():
+        assert f"    {name}" in text
+        assert command.HELP in text
+    assert "exit codes: 0 fine; 1 failed, or something remains; 2 wrong usage; 3 there is no stack" in text
+
+
+@pytest.mark.parametrize(
+    "arguments", [[], ["rise"], ["up", "--port", "0"], ["up", "--port", "http"], ["up", "--auth", "basic"]]
+)
+def test_wrong_usage_is_exit_code_2(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    """Wrong usage ends with exit code 2 and a sentence on stderr."""
+    with pytest.raises(SystemExit) as ended:
+        main(arguments)
+    assert ended.value.code == 2
+    assert "error: " in capsys.readouterr().err
+
+
+def test_jwt_is_refused_while_there_is_no_authorizer(capsys: pytest.CaptureFixture[str]) -> None:
+    """`up --auth jwt` is wrong usage, and says why."""
+    assert main(["up", "--auth", "jwt"]) == 2
+    assert "no authorizer" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("command", [["down"], ["status"], ["status", "--json"], ["verify"]])
+def test_without_a_stack_is_exit_code_3(command: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    """Commands that need a stack end with exit code 3 when there is none, a sentence on stderr, nothing on stdout."""
+    assert main(command) == 3
+    said = capsys.readouterr()
+    assert said.err.startswith("turnstile: there is no local stack")
+    assert said.out == ""
+
+
+def test_a_busy_port_is_one_sentence_and_leaves_nothing(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """`up` on a port that another program uses fails with one sentence, and starts nothing."""
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        assert main(["up", "--port", str(port)]) == 1
+    expected = f"turnstile: port {port} is used by another program; choose a free one with --port\n"
+    assert capsys.readouterr().err == expected
+    assert {path.name for path in home.iterdir()} <= {"lock"}
+
+
+def test_the_printed_curl_lines_can_be_pasted() -> None:
+    """The three curl lines are single lines that a shell splits into a URL, a header and a JSON body."""
+    api = "http://localhost:4566/_aws/execute-api/turnstile/%24default"
+    text = EXPLANATION.format(seconds=1.0, api=api, end="Ctrl-C", command="turnstile")
+    lines = [shlex.split(line) for line in text.splitlines() if line.strip().startswith("curl")]
+    assert [line[3] for line in lines] == [f"{api}/users", f"{api}/events", f"{api}/events/pycon/registrations"]
+    user, event, registration = (json.loads(line[line.index("-d") + 1]) for line in lines)
+    assert registration["userId"] == user["userId"]
+    assert event["eventId"] == "pycon"
+    assert event["capacity"] > 0

@@ -1,0 +1,184 @@
+"""`turnstile verify` against a made-up deployment: what it says of a good one, and of each thing that can be wrong."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+from botocore.exceptions import ClientError
+
+from infra.cli import rest
+from infra.cli.checks import Check, Result, parts, perform
+from infra.cli.deployment import Clients, Deployment, Outputs
+from infra.cli.journey import Journey
+
+OUTPUTS = Outputs("http://api", "http://emulator", "us-east-1", "q", "d", "users", "events", "registrations", "ledger")
+
+
+class FakeDynamoDB:
+    """Tables as the stack makes them, and a list of what was deleted."""
+
+    def __init__(self) -> None:
+        user = {"IndexName": "UserRegistrationsIndex", "IndexStatus": "ACTIVE"}
+        event = {"IndexName": "EventRegistrationsIndex", "IndexStatus": "ACTIVE"}
+        indexes = [
+            {**user, "KeySchema": _schema("userId", "registeredAt")},
+            {**event, "KeySchema": _schema("eventId", "status#registeredAt")},
+        ]
+        self.tables: dict[str, dict[str, Any]] = {
+            "users": {"KeySchema": _schema("userId")},
+            "events": {"KeySchema": _schema("eventId")},
+            "registrations": {"KeySchema": _schema("registrationId"), "GlobalSecondaryIndexes": indexes},
+            "ledger": {"KeySchema": _schema("eventId"), "StreamSpecification": {"StreamEnabled": True}},
+        }
+        self.deleted: list[tuple[str, dict[str, Any]]] = []
+        self.refuses: str | None = None
+
+    def describe_table(self, TableName: str) -> dict[str, Any]:  # noqa: N803 - the SDK's name
+        """One table."""
+        return {"Table": {"TableStatus": "ACTIVE", **self.tables[TableName]}}
+
+    def delete_item(self, TableName: str, Key: dict[str, Any]) -> None:  # noqa: N803 - the SDK's names
+        """Note the deletion, or refuse it."""
+        if TableName == self.refuses:
+            raise ClientError({"Error": {"Code": "AccessDeniedException", "Message": "no"}}, "DeleteItem")
+        self.deleted.append((TableName, Key))
+
+
+def _schema(*names: str) -> list[dict[str, str]]:
+    kinds = ("HASH", "RANGE")
+    return [{"AttributeName": name, "KeyType": kind} for name, kind in zip(names, kinds, strict=False)]
+
+
+class FakeApi:
+    """A Turnstile in one dictionary. `promotes` and `queues` make it misbehave, or be slow."""
+
+    def __init__(self) -> None:
+        self.status: dict[str, str] = {}
+        self.promotes = True
+        self.queues = False
+
+    def call(self, method: str, url: str, body: Any = None) -> rest.Answer:
+        """Answer one request."""
+        user = url.rpartition("/")[2]
+        if method == "POST":
+            if "registrations" not in url:
+                return rest.Answer(201, {}, body)
+            user = body["userId"]
+            self.status[user] = "waitlisted" if "confirmed" in self.status.values() else "confirmed"
+            return (
+                rest.Answer(202, {}, {"status": "pending"}) if self.queues else rest.Answer(201, {}, self._body(user))
+            )
+        if method == "DELETE":
+            self.status[user] = "cancelled"
+            if self.promotes:
+                self.status = {u: "confirmed" if s == "waitlisted" else s for u, s in self.status.items()}
+            return rest.Answer(204, {}, "")
+        return rest.Answer(200, {}, self._body(user))
+
+    def _body(self, user: str) -> dict[str, Any]:
+        waiting = {"waitlistPosition": 1} if self.status[user] == "waitlisted" else {}
+        return {"registrationId": f"reg_{user}", "status": self.status[user], **waiting}
+
+
+@pytest.fixture
+def dynamodb() -> FakeDynamoDB:
+    """The tables."""
+    return FakeDynamoDB()
+
+
+@pytest.fixture
+def api(monkeypatch: pytest.MonkeyPatch) -> FakeApi:
+    """The API that the journey talks to."""
+    fake = FakeApi()
+    monkeypatch.setattr(rest, "call", fake.call)
+    monkeypatch.setattr("infra.cli.journey._DECISION_WAIT", 0.1)
+    return fake
+
+
+@pytest.fixture
+def deployment(dynamodb: FakeDynamoDB) -> Deployment:
+    """The deployment with these tables."""
+    return Deployment("local", OUTPUTS, cast("Clients", SimpleNamespace(dynamodb=dynamodb)))
+
+
+def _table_checks(deployment: Deployment) -> dict[str, Result]:
+    checks: list[Check] = parts(deployment)[:4]
+    return {name: perform((name, action)) for name, action in checks}
+
+
+def test_good_tables_pass(deployment: Deployment) -> None:
+    """Tables, keys, indexes and the ledger's stream as designed are all right."""
+    assert [(r.name, r.ok) for r in _table_checks(deployment).values()] == [
+        ("table users", True),
+        ("table events", True),
+        ("table registrations", True),
+        ("table ledger", True),
+    ]
+
+
+def test_a_missing_index_is_named(deployment: Deployment, dynamodb: FakeDynamoDB) -> None:
+    """A missing index fails the table's check by its name."""
+    dynamodb.tables["registrations"]["GlobalSecondaryIndexes"].pop()
+    result = _table_checks(deployment)["table registrations"]
+    assert (result.ok, result.detail) == (False, "the index EventRegistrationsIndex is missing")
+
+
+def test_an_index_in_the_making_fails(deployment: Deployment, dynamodb: FakeDynamoDB) -> None:
+    """An index that is not active yet fails the check."""
+    dynamodb.tables["registrations"]["GlobalSecondaryIndexes"][0]["IndexStatus"] = "CREATING"
+    assert "UserRegistrationsIndex is CREATING" in _table_checks(deployment)["table registrations"].detail
+
+
+def test_a_ledger_without_stream_fails(deployment: Deployment, dynamodb: FakeDynamoDB) -> None:
+    """Without the ledger's stream nobody would be promoted, so it fails the check."""
+    del dynamodb.tables["ledger"]["StreamSpecification"]
+    assert _table_checks(deployment)["table ledger"].detail == "its stream is off"
+
+
+def test_a_table_of_another_shape_fails_rather_than_crashes(deployment: Deployment, dynamodb: FakeDynamoDB) -> None:
+    """What cannot be read is a failed check, not an end of the command."""
+    del dynamodb.tables["users"]["KeySchema"]
+    result = _table_checks(deployment)["table users"]
+    assert not result.ok
+    assert "unexpected form" in result.detail
+
+
+@pytest.mark.parametrize("queues", [False, True])
+def test_the_journey_passes_and_cleans_up(
+    deployment: Deployment, dynamodb: FakeDynamoDB, api: FakeApi, *, queues: bool
+) -> None:
+    """All steps pass, decided at once or queued, and every item the journey made is deleted."""
+    api.queues = queues
+    journey = Journey(deployment)
+    assert [result for result in map(perform, journey.checks()) if not result.ok] == []
+    assert journey.clean_up() == []
+    assert dynamodb.deleted == [
+        ("users", {"userId": {"S": journey.first}}),
+        ("users", {"userId": {"S": journey.second}}),
+        ("events", {"eventId": {"S": journey.event}}),
+        ("registrations", {"registrationId": {"S": f"reg_{journey.first}"}}),
+        ("registrations", {"registrationId": {"S": f"reg_{journey.second}"}}),
+        ("ledger", {"eventId": {"S": journey.event}}),
+    ]
+
+
+def test_a_missing_promotion_fails(deployment: Deployment, api: FakeApi) -> None:
+    """When the waiter is not promoted in time, that step fails and says so."""
+    api.promotes = False
+    results = {result.name: result for result in map(perform, Journey(deployment).checks())}
+    assert results["the first leaves"].ok
+    assert not results["the second is promoted"].ok
+    assert "still waitlisted" in results["the second is promoted"].detail
+
+
+def test_what_cannot_be_deleted_is_reported(deployment: Deployment, dynamodb: FakeDynamoDB, api: FakeApi) -> None:
+    """An item that stays in a table is named."""
+    dynamodb.refuses = "ledger"
+    journey = Journey(deployment)
+    for check in journey.checks():
+        perform(check)
+    (remains,) = journey.clean_up()
+    assert journey.event in remains
+    assert "AccessDenied" in remains

@@ -1,0 +1,66 @@
+"""The synthesized templates and the bundles, each made once per run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import aws_cdk as cdk
+import pytest
+from aws_cdk.assertions import Template
+
+from infra.bundles import bundle
+from infra.stack import TurnstileStack
+from infra.stage import Stage
+from tests.infra.reading import Resources
+
+
+@pytest.fixture(scope="session", params=["local", "dev"])
+def stage_name(request: pytest.FixtureRequest) -> str:
+    """Each stage whose template is tested."""
+    name = request.param
+    assert isinstance(name, str)
+    return name
+
+
+@pytest.fixture(scope="session")
+def templates() -> dict[str, dict[str, Any]]:
+    """The template of every stage, as `cdk deploy` would send it."""
+    return {name: _synthesize(name) for name in ("local", "dev", "prod")}
+
+
+@pytest.fixture(scope="session")
+def template(templates: dict[str, dict[str, Any]], stage_name: str) -> dict[str, Any]:
+    """The template of the stage under test."""
+    return templates[stage_name]
+
+
+@pytest.fixture(scope="session")
+def resources(template: dict[str, Any]) -> Resources:
+    """The resources of the stage under test, by what they are for."""
+    return Resources(template)
+
+
+@pytest.fixture(scope="session")
+def api_host() -> Path:
+    """The API's bundle for this machine."""
+    return bundle("api", "host")
+
+
+@pytest.fixture(scope="session")
+def workers_host() -> Path:
+    """The workers' bundle for this machine."""
+    return bundle("workers", "host")
+
+
+def _synthesize(name: str) -> dict[str, Any]:
+    # Copying the bundles and the CDK's own look at the template would triple the time.
+    app = cdk.App(
+        analytics_reporting=False,
+        tree_metadata=False,
+        builtin_cloud_formation_validation=False,
+        context={"aws:cdk:disable-asset-staging": True},
+    )
+    stack = TurnstileStack(app, f"turnstile-{name}", stage=Stage.parse(name, None))
+    template: dict[str, Any] = Template.from_stack(stack).to_json()
+    return template

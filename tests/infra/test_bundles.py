@@ -1,0 +1,132 @@
+"""The Lambda bundles: complete, lean, the same every time."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from infra import bundles
+from infra.bundles import BundleError, Package, bundle
+
+HANDLERS: dict[Package, tuple[str, ...]] = {
+    "api": ("api.users", "api.events", "api.registrations"),
+    "workers": ("workers.registrar", "workers.promoter"),
+}
+WORKER_PACKAGES = {
+    "aws_lambda_powertools", "boto3", "botocore", "jmespath", "python_dateutil", "s3transfer", "six",
+    "typing_extensions", "urllib3",
+}  # fmt: skip
+API_PACKAGES = WORKER_PACKAGES | {
+    "annotated_types", "dnspython", "email_validator", "idna", "pydantic", "pydantic_core", "typing_inspection",
+}  # fmt: skip
+PROBE = """
+import importlib, sys
+bundle = sys.argv[1]
+sys.path.insert(0, bundle)
+for name in sys.argv[2:]:
+    assert callable(importlib.import_module(name).handler)
+import boto3
+for service in ("dynamodb", "sqs"):
+    boto3.client(service, region_name="us-east-1", aws_access_key_id="x", aws_secret_access_key="x")
+if "api.users" in sys.argv:
+    import pydantic
+    class Model(pydantic.BaseModel):
+        email: pydantic.EmailStr
+    Model(email="ada@example.org")
+"""
+
+
+@pytest.mark.parametrize("package", HANDLERS)
+def test_bundle_is_complete(package: Package, api_host: Path, workers_host: Path) -> None:
+    """With nothing but the bundle and the standard library, every handler imports and the AWS clients can be made."""
+    directory = api_host if package == "api" else workers_host
+    command = [sys.executable, "-I", "-S", "-c", PROBE, str(directory), *HANDLERS[package]]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env={"LANG": "C.UTF-8"})
+    assert done.returncode == 0, done.stderr
+
+
+def test_bundle_is_lean(api_host: Path, workers_host: Path) -> None:
+    """A bundle has its own sources and dependencies, and nothing of the other rooms or of other AWS services."""
+    assert _packages(workers_host) == WORKER_PACKAGES
+    assert _packages(api_host) == API_PACKAGES
+    assert not (workers_host / "api").exists()
+    assert _sources(api_host / "workers") == _sources(bundles.ROOT / "workers", "__init__.py", "aws", "domain")
+    assert _sources(api_host / "api") == _sources(bundles.ROOT / "api")
+    assert _sources(workers_host / "workers") == _sources(bundles.ROOT / "workers")
+    for directory in (api_host, workers_host):
+        assert not any((directory / room).exists() for room in ("infra", "tests", "bin"))
+        services = {path.name for path in (directory / "botocore" / "data").iterdir() if path.is_dir()}
+        assert services == {"dynamodb", "sqs"}
+        size = sum(path.stat().st_size for path in directory.rglob("*") if path.is_file())
+        assert size < 40_000_000
+
+
+def test_bundle_is_reproducible(api_host: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The same input, built again elsewhere, gives the same files with the same bytes."""
+    monkeypatch.setattr(bundles, "BUILD", tmp_path)
+    again = bundle("api", "host")
+    assert again.name == api_host.name
+    assert _contents(again) == _contents(api_host)
+
+
+def test_bundle_for_aws(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The bundle for AWS has arm64 machine code, whatever machine made it, and is as reproducible."""
+    first = bundle("api", "lambda-arm64")
+    machine_codes = {path: path.read_bytes()[18:20] for path in first.rglob("*.so")}
+    assert any(path.name.startswith("_pydantic_core.cpython-313") for path in machine_codes)
+    assert set(machine_codes.values()) == {b"\xb7\x00"}  # EM_AARCH64
+    monkeypatch.setattr(bundles, "BUILD", tmp_path)
+    assert _contents(bundle("api", "lambda-arm64")) == _contents(first)
+
+
+def test_two_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two that need the same bundle at the same time both get it, and nothing half-made stays behind."""
+    monkeypatch.setattr(bundles, "BUILD", tmp_path)
+    with ThreadPoolExecutor(2) as pool:
+        first, second = pool.map(lambda _: bundle("workers", "lambda-arm64"), range(2))
+    assert first == second
+    assert len(list(tmp_path.iterdir())) == 2  # the dependencies, and the bundle
+
+
+def test_changed_source_changes_the_bundle(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A changed source gives another bundle, with the same dependencies as before."""
+    for name in ("pyproject.toml", "workers/registrar.py"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_bytes((bundles.ROOT / name).read_bytes())
+    monkeypatch.setattr(bundles, "ROOT", tmp_path)
+    monkeypatch.setattr(bundles, "BUILD", tmp_path / "build")
+    before = bundle("workers", "lambda-arm64")
+    assert bundle("workers", "lambda-arm64") == before
+    with (tmp_path / "workers/registrar.py").open("a") as source:
+        source.write("# changed\n")
+    assert bundle("workers", "lambda-arm64") != before
+    assert len(list(tmp_path.glob("build/workers-lambda-arm64-dependencies-*"))) == 1
+
+
+def test_failed_install_is_one_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """When the dependencies cannot be installed, the error says so in one line and leaves nothing behind."""
+    constraints = tmp_path / "constraints.txt"
+    constraints.write_text("this is no requirement\n")
+    monkeypatch.setattr(bundles, "CONSTRAINTS", constraints)
+    monkeypatch.setattr(bundles, "BUILD", tmp_path / "build")
+    with pytest.raises(BundleError, match=r"dependencies of the api bundle could not be installed: .+") as caught:
+        bundle("api", "host")
+    assert "\n" not in str(caught.value)
+    assert list((tmp_path / "build").iterdir()) == []
+
+
+def _packages(directory: Path) -> set[str]:
+    return {path.name.split("-")[0] for path in directory.glob("*.dist-info")}
+
+
+def _sources(directory: Path, *only: str) -> set[Path]:
+    found = {path.relative_to(directory) for path in directory.rglob("*.py")}
+    return {path for path in found if not only or path.parts[0] in only}
+
+
+def _contents(directory: Path) -> dict[Path, bytes]:
+    return {path.relative_to(directory): path.read_bytes() for path in directory.rglob("*") if path.is_file()}

@@ -1,0 +1,194 @@
+"""The synthesized template: what AWS and the emulator are told to make."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from api.routes import FALLBACK, ROUTES
+from tests.infra.reading import Resources
+
+FUNCTIONS = {
+    "ApiUsers": "api.users.handler",
+    "ApiEvents": "api.events.handler",
+    "ApiRegistrations": "api.registrations.handler",
+    "WorkersRegistrar": "workers.registrar.handler",
+    "WorkersPromoter": "workers.promoter.handler",
+}
+TABLES = {"UsersTable", "EventsTable", "RegistrationsTable", "LedgerTable"}
+
+
+@pytest.mark.parametrize(
+    ("table", "key"),
+    [
+        ("UsersTable", "userId"),
+        ("EventsTable", "eventId"),
+        ("RegistrationsTable", "registrationId"),
+        ("LedgerTable", "eventId"),
+    ],
+)
+def test_table_keys_and_billing(resources: Resources, table: str, key: str) -> None:
+    """Each table has its one key and is billed per request."""
+    properties = resources.one(table)
+    assert properties["KeySchema"] == [{"AttributeName": key, "KeyType": "HASH"}]
+    assert properties["BillingMode"] == "PAY_PER_REQUEST"
+    assert set(resources.of_type("AWS::DynamoDB::Table")) == TABLES
+
+
+def test_indexes(resources: Resources) -> None:
+    """Registrations can be listed by user and by event, and the indexes hold nothing but keys."""
+    indexes = resources.one("RegistrationsTable")["GlobalSecondaryIndexes"]
+    keys = {index["IndexName"]: [part["AttributeName"] for part in index["KeySchema"]] for index in indexes}
+    assert keys == {
+        "UserRegistrationsIndex": ["userId", "registeredAt"],
+        "EventRegistrationsIndex": ["eventId", "status#registeredAt"],
+    }
+    assert {index["Projection"]["ProjectionType"] for index in indexes} == {"KEYS_ONLY"}
+    others = TABLES - {"RegistrationsTable"}
+    assert not any("GlobalSecondaryIndexes" in resources.one(table) for table in others)
+
+
+def test_only_the_ledger_has_a_stream(resources: Resources) -> None:
+    """The ledger alone streams its changes, as new images."""
+    streams = {
+        name: item.get("StreamSpecification") for name, item in resources.of_type("AWS::DynamoDB::Table").items()
+    }
+    assert streams.pop("LedgerTable") == {"StreamViewType": "NEW_IMAGE"}
+    assert set(streams.values()) == {None}
+
+
+def test_queue_of_commands(resources: Resources) -> None:
+    """The queue is FIFO with high throughput, keeps commands as long as SQS can, and gives up after 100 receives."""
+    queue = resources.one("QueuesCommands")
+    assert queue["FifoQueue"] is True
+    assert queue["DeduplicationScope"] == "messageGroup"
+    assert queue["FifoThroughputLimit"] == "perMessageGroupId"
+    assert not queue.get("ContentBasedDeduplication")
+    assert queue["MessageRetentionPeriod"] == 14 * 24 * 3600
+    assert queue["RedrivePolicy"] == {"deadLetterTargetArn": "QueuesDeadLetters.Arn", "maxReceiveCount": 100}
+
+
+def test_dead_letter_queue(resources: Resources) -> None:
+    """The dead-letter queue is FIFO too and keeps what it gets for 14 days."""
+    queue = resources.one("QueuesDeadLetters")
+    assert queue["FifoQueue"] is True
+    assert queue["MessageRetentionPeriod"] == 14 * 24 * 3600
+
+
+def test_visibility_outlasts_the_worker(resources: Resources) -> None:
+    """A batch stays invisible at least six times as long as the worker may run."""
+    timeout = resources.one("WorkersRegistrarFunction")["Timeout"]
+    assert resources.one("QueuesCommands")["VisibilityTimeout"] >= 6 * timeout
+
+
+def test_queue_wakes_the_registrar(resources: Resources) -> None:
+    """The registrar gets ten commands at most, and answers for each of them."""
+    assert resources.one("TriggersCommands") == {
+        "EventSourceArn": "QueuesCommands.Arn",
+        "FunctionName": "WorkersRegistrarFunction.Arn",
+        "BatchSize": 10,
+        "FunctionResponseTypes": ["ReportBatchItemFailures"],
+    }
+
+
+def test_stream_wakes_the_promoter(resources: Resources) -> None:
+    """The promoter sees only ledgers that are promotable; what it cannot pass on is bisected, retried, set aside."""
+    mapping = dict(resources.one("TriggersSeatsFree"))
+    (only,) = mapping.pop("FilterCriteria")["Filters"]
+    assert json.loads(only["Pattern"]) == {"dynamodb": {"NewImage": {"promotable": {"S": ["yes"]}}}}
+    assert mapping == {
+        "EventSourceArn": "LedgerTable.StreamArn",
+        "FunctionName": "WorkersPromoterFunction.Arn",
+        "StartingPosition": "TRIM_HORIZON",
+        "BatchSize": 10,
+        "BisectBatchOnFunctionError": True,
+        "MaximumRetryAttempts": 20,
+        "MaximumRecordAgeInSeconds": 3600,
+        "DestinationConfig": {"OnFailure": {"Destination": "QueuesFailedPromotions.Arn"}},
+    }
+    assert resources.one("QueuesFailedPromotions")["MessageRetentionPeriod"] == 14 * 24 * 3600
+
+
+def test_routes(resources: Resources) -> None:
+    """The HTTP API has exactly the routes of the table, each to its function, and a function for all else."""
+    integrations = resources.of_type("AWS::ApiGatewayV2::Integration")
+    found = {}
+    for route in resources.of_type("AWS::ApiGatewayV2::Route").values():
+        integration = integrations[route["Target"].removeprefix("integrations/")]
+        found[route["RouteKey"]] = integration["IntegrationUri"]
+        assert integration["PayloadFormatVersion"] == "2.0"
+    expected = {f"{route.method} {route.path}": route.function for route in ROUTES} | {"$default": FALLBACK}
+    assert found == {key: f"Api{name.capitalize()}Function.Arn" for key, name in expected.items()}
+
+
+def test_functions(resources: Resources, stage_name: str) -> None:
+    """Five functions on Python 3.13, each with its handler, its own log group and role, on arm64 on AWS."""
+    functions = resources.of_type("AWS::Lambda::Function")
+    assert {name.removesuffix("Function"): item["Handler"] for name, item in functions.items()} == FUNCTIONS
+    for name in FUNCTIONS:
+        function = functions[f"{name}Function"]
+        assert function["Runtime"] == "python3.13"
+        assert function["Role"] == f"{name}Role.Arn"
+        assert function["LoggingConfig"] == {"LogGroup": f"{name}Logs"}
+        assert resources.one(f"{name}Logs")["RetentionInDays"] > 0
+        assert stage_name == "local" or function["Architectures"] == ["arm64"]
+
+
+def test_timeouts(resources: Resources) -> None:
+    """A registration may wait ten seconds for its decision and still answer before API Gateway gives up at thirty."""
+    assert 10 < resources.one("ApiRegistrationsFunction")["Timeout"] < 30
+    assert 10 < resources.one("ApiEventsFunction")["Timeout"] < 30
+
+
+def test_environments(resources: Resources) -> None:
+    """Each function is told the names that it needs and no others."""
+    common = {"POWERTOOLS_SERVICE_NAME", "POWERTOOLS_LOG_LEVEL"}
+    expected = {
+        "ApiUsers": {"USERS_TABLE", "API_URL"},
+        "ApiEvents": {"EVENTS_TABLE", "LEDGER_TABLE", "QUEUE_URL", "API_URL"},
+        "ApiRegistrations": {
+            "USERS_TABLE", "EVENTS_TABLE", "REGISTRATIONS_TABLE", "LEDGER_TABLE", "QUEUE_URL", "API_URL",
+        },
+        "WorkersRegistrar": {
+            "EVENTS_TABLE", "REGISTRATIONS_TABLE", "LEDGER_TABLE", "QUEUE_URL", "DEAD_LETTER_QUEUE_URL",
+        },
+        "WorkersPromoter": {"QUEUE_URL"},
+    }  # fmt: skip
+    for name, names in expected.items():
+        variables = resources.one(f"{name}Function")["Environment"]["Variables"]
+        assert set(variables) == names | common
+        assert variables.get("QUEUE_URL", "QueuesCommands") == "QueuesCommands"
+        assert not variables.get("API_URL", "").endswith("/")
+
+
+def test_outputs(template: dict[str, Any], stage_name: str) -> None:
+    """The outputs are the names that the command line reads, and the API's URL is a base without a trailing slash."""
+    assert set(template["Outputs"]) == TABLES | {"ApiUrl", "QueueUrl", "DeadLetterQueueUrl"}
+    url = template["Outputs"]["ApiUrl"]["Value"]
+    text = json.dumps(url)
+    assert ("http://localhost:4566/_aws/execute-api/" in text) == (stage_name == "local")
+    assert not text.rstrip('"]} ').endswith("/")
+
+
+def test_local_address_is_stable(templates: dict[str, dict[str, Any]]) -> None:
+    """Only the local API carries the tag that pins its id."""
+    tags = {name: Resources(item).one("HttpApi").get("Tags", {}) for name, item in templates.items()}
+    assert tags == {"local": {"ms-custom-id": "turnstile"}, "dev": {}, "prod": {}}
+
+
+def test_production_keeps_its_data(templates: dict[str, dict[str, Any]]) -> None:
+    """When the stack is deleted, production keeps tables and queues; every other stage leaves nothing behind."""
+    for name, item in templates.items():
+        for kind in ("AWS::DynamoDB::Table", "AWS::SQS::Queue", "AWS::Logs::LogGroup"):
+            assert Resources(item).deletion_policies(kind) == {"Retain" if name == "prod" else "Delete"}
+
+
+def test_stages_differ_only_where_they_should(templates: dict[str, dict[str, Any]]) -> None:
+    """The stack that runs locally has the very resources that run on AWS."""
+    kinds = {
+        name: {key: entry["Type"] for key, entry in item["Resources"].items() if "Permission" not in key}
+        for name, item in templates.items()
+    }  # a permission is named after its stack
+    assert kinds["local"] == kinds["dev"] == kinds["prod"]
