@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from api.http import MAX_ID_BYTES, query_parameter
-from api.problems import invalid
+from api.problems import RequestError, invalid
 from workers.domain.records import ALIVE, Status
 
 if TYPE_CHECKING:
@@ -80,8 +80,13 @@ def open_cursor(scope: str, cursor: str, parts: int = 1) -> list[str]:
     except ValueError:
         position = None
     if not isinstance(position, list) or len(position) != parts or not all(_is_text(part) for part in position):
-        raise invalid("?cursor", "It is not a cursor of this list with this filter.")
+        raise no_cursor()
     return position
+
+
+def no_cursor() -> RequestError:
+    """What a cursor gets that is none of this list."""
+    return invalid("?cursor", "It is not a cursor of this list with this filter.")
 
 
 def _is_text(part: object) -> bool:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from api.http import is_key, json_response
-from api.lists import Page, open_cursor, seal_cursor
+from api.lists import Page, no_cursor, open_cursor, seal_cursor
 from api.problems import Problem
 from api.views import event_view, registration_view, user_view, waitlist_position
 from workers.aws import clients
@@ -87,7 +87,10 @@ class Lists:
         todo, row = list(page.statuses), (_START, _START)
         if page.cursor is not None:
             status, *place = open_cursor(scope, page.cursor, parts=3)
-            todo, row = todo[todo.index(Status(status)) :], (place[0], place[1])
+            row = (place[0], place[1])
+            if status not in todo or not (row[0] == _START or row[1].startswith(f"{status}#")):
+                raise no_cursor()
+            todo = todo[todo.index(Status(status)) :]
         records: list[Registration] = []
         for _ in range(_MAX_QUERIES):
             if not todo or len(records) == page.limit:

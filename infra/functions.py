@@ -134,7 +134,7 @@ class WorkerFunctions(Construct):
         )
 
 
-_EVENT_VERBS = ("BatchGetItem", "GetItem", "PutItem", "Scan", "UpdateItem")
+_EVENT_VERBS = ("BatchGetItem", "PutItem", "Scan", "UpdateItem")
 _CONSUME_VERBS = ("ChangeMessageVisibility", "DeleteMessage", "GetQueueAttributes", "ReceiveMessage")
 _STREAM_VERBS = ("DescribeStream", "GetRecords", "GetShardIterator")
 

@@ -101,7 +101,8 @@ class Registrar:
     def _process(self, groups: Groups, *, alone: bool = False) -> list[Task]:
         """Steps until all is decided or has failed.
 
-        If the common transaction is refused, each event goes `alone`, loaded anew; what is refused again has failed.
+        If the common step is refused, maybe for the sake of one event, each goes `alone`, loaded anew; what is refused
+        again has failed.
         """
         failed: list[Task] = []
         for _ in range(_MAX_STEPS):
@@ -111,10 +112,11 @@ class Registrar:
                 groups, step_failed = self._step(groups)
                 failed += step_failed
             except Exception as error:  # noqa: BLE001 - whatever it is, the messages must be delivered again
-                if alone or not isinstance(error, CommitCancelled):
+                if alone or clients.passes_by_itself(error):
                     self._log_fault(error, groups)
                     break
-                logger.warning("commit fell back to one event at a time", extra={"reasons": error.reasons})
+                reasons = error.reasons if isinstance(error, CommitCancelled) else (type(error).__name__,)
+                logger.warning("commit fell back to one event at a time", extra={"reasons": reasons})
                 each = [self._process({event_id: tasks}, alone=True) for event_id, tasks in groups.items()]
                 return failed + [task for tasks in each for task in tasks]
         return failed + _tasks(groups)
@@ -159,15 +161,11 @@ class Registrar:
         return Plan(decision, done=done, failed=undecided)
 
     def _without_poison(self, state: EventState, tasks: list[Task], error: CommandFailed) -> Plan:
-        """Decides what comes before a command that raises; that one is parked, or tried again while it is young."""
+        """Decides what comes before a command that raises (all of it: the core got past it); that one is parked, or
+        tried again while it is young."""
         poison, behind = tasks[error.index], tasks[error.index + 1 :]
         logger.exception("a command cannot be processed", extra=_fields(poison.command))
         plan = self._decide(state, tasks[: error.index]) if error.index else Plan()
-        if plan.later or plan.failed:
-            rest = [poison, *behind]
-            return Plan(
-                plan.decision, plan.done, plan.later and [*plan.later, *rest], plan.failed and [*plan.failed, *rest]
-            )
         cause = error.__cause__
         reason = f"failed: {type(cause).__name__} while deciding {type(poison.command).__name__}"
         if poison.letter.receives >= RECEIVES_BEFORE_PARKING and self._park(poison.letter, reason):

@@ -17,7 +17,7 @@ STREAM = "LedgerTable.StreamArn"
 EXPECTED: dict[str, dict[str, str]] = {
     "ApiUsers": {USERS: "GetItem PutItem"},
     "ApiEvents": {
-        EVENTS: "BatchGetItem GetItem PutItem Scan UpdateItem",
+        EVENTS: "BatchGetItem PutItem Scan UpdateItem",
         LEDGER: "BatchGetItem",
         QUEUE: "SendMessage",
     },

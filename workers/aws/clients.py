@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import boto3
 from botocore.config import Config
-from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError
+from botocore.exceptions import ClientError, HTTPClientError
+from botocore.exceptions import ConnectionError as ConnectionFailed
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -68,6 +69,4 @@ def passes_by_itself(error: Exception) -> bool:
     if isinstance(error, ClientError):
         status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
         return status >= 500 or error.response.get("Error", {}).get("Code") in _PASSING
-    return isinstance(error, HTTPClientError | Overloaded) or (
-        isinstance(error, BotoCoreError) and "Endpoint" in type(error).__name__
-    )
+    return isinstance(error, HTTPClientError | ConnectionFailed | Overloaded)

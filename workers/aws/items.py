@@ -164,7 +164,10 @@ def _pack(bits: int) -> bytes:
 
 
 def _unpack(packed: bytes) -> int:
-    raw = zlib.decompress(packed[1:]) if packed[:1] == _ZLIB else packed[1:]
+    try:
+        raw = zlib.decompress(packed[1:]) if packed[:1] == _ZLIB else packed[1:]
+    except zlib.error as error:
+        raise ValueError("the line cannot be read") from error
     return int.from_bytes(raw, "little")
 
 

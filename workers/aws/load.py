@@ -95,10 +95,9 @@ def load(
     line for events whose line may move.
     """
     configured = [event_id for event_id, batch in commands.items() if any(isinstance(c, Configure) for c in batch)]
-    named = [c.registration_id for batch in commands.values() for c in batch if isinstance(c, Register | Cancel)]
     wanted = {
         tables.ledger: [event_key(event_id) for event_id in commands],
-        tables.registrations: [registration_key(key) for key in named],
+        tables.registrations: [registration_key(key) for batch in commands.values() for key in _named(batch)],
         tables.events: [event_key(event_id) for event_id in configured],
     }
     found = batch_get(client, clock, {table: keys for table, keys in wanted.items() if keys})
@@ -107,7 +106,7 @@ def load(
     first_timers = [event_key(event_id) for event_id in commands if event_id not in ledgers and event_id not in events]
     if first_timers:
         events |= _by_event(batch_get(client, clock, {tables.events: first_timers})[tables.events])
-    records = found.get(tables.registrations, [])
+    records = {item["registrationId"]["S"]: item for item in found.get(tables.registrations, [])}
     states: dict[str, EventState | Unknown | Damaged] = {}
     for event_id, batch in commands.items():
         item, event = ledgers.get(event_id), events.get(event_id)
@@ -116,11 +115,11 @@ def load(
             continue
         try:
             ledger = ledger_from_item(item) if item is not None else ledger_from_event(event or {})
-            own = [registration_from_item(record) for record in records if record["eventId"]["S"] == event_id]
+            own = [registration_from_item(records[key]) for key in _named(batch) if key in records]
+            waiting = _head_of_line(client, clock, tables, ledger, own, batch)
         except (KeyError, ValueError, TypeError) as error:
             states[event_id] = Damaged(error)
             continue
-        waiting = _head_of_line(client, clock, tables, ledger, own, batch)
         states[event_id] = EventState(ledger, (*own, *waiting))
     return states
 
@@ -177,6 +176,11 @@ def _head_of_line(
             break
         page = {"ExclusiveStartKey": answer["LastEvaluatedKey"]}
     return found
+
+
+def _named(commands: Iterable[Command]) -> list[str]:
+    """The registrations that the commands are about, each once."""
+    return list(dict.fromkeys(c.registration_id for c in commands if isinstance(c, Register | Cancel)))
 
 
 def _by_event(items: Iterable[Item]) -> dict[str, Item]:

@@ -12,6 +12,11 @@ from workers.domain.records import EventStatus, SeatSettings
 
 _GROUP = re.compile(r"[A-Za-z0-9!\"#$%&'()*+,\-./:;<=>?@\[\\\]^_`{|}~]{1,128}\Z")
 
+_MAX_COUNT = 2**53 - 1
+"""Whole numbers above it are not the same in every JSON reader, and DynamoDB refuses those of more than 38 digits."""
+_MAX_BYTES = 2048
+"""What DynamoDB takes as a key. Longer ids, or text that is no UTF-8, would have the whole batch refused."""
+
 
 class Unreadable(Exception):
     """A message body that is no command, or one of a version that this code does not know."""
@@ -99,7 +104,7 @@ def _settings(body: dict[str, Any]) -> SeatSettings:
     has_waitlist, status = body.get("hasWaitlist"), body.get("status")
     if not isinstance(has_waitlist, bool):
         raise Unreadable("hasWaitlist is not true or false")
-    if status not in set(EventStatus):
+    if not isinstance(status, str) or status not in set(EventStatus):
         raise Unreadable("status is not that of an event")
     limit = None if body.get("waitlistCapacity") is None else _count(body, "waitlistCapacity")
     return SeatSettings(_count(body, "capacity"), has_waitlist, limit, EventStatus(status))
@@ -107,13 +112,20 @@ def _settings(body: dict[str, Any]) -> SeatSettings:
 
 def _text(body: dict[str, Any], name: str) -> str:
     value = body.get(name)
-    if not isinstance(value, str) or not value:
+    if not isinstance(value, str) or not 0 < _utf8_size(value) <= _MAX_BYTES:
         raise Unreadable(f"{name} is missing or not a text")
     return value
 
 
+def _utf8_size(text: str) -> int:
+    try:
+        return len(text.encode())
+    except UnicodeEncodeError:  # a lone surrogate, which JSON allows
+        return 0
+
+
 def _count(body: dict[str, Any], name: str) -> int:
     value = body.get(name)
-    if not isinstance(value, int) or isinstance(value, bool) or value < 0:
+    if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value <= _MAX_COUNT:
         raise Unreadable(f"{name} is missing or not a count")
     return value

@@ -1,0 +1,200 @@
+"""`PATCH /events/{eventId}`: descriptions are written at once, seats are changed in the event's turn."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from tests.api.conftest import Taps
+from tests.support.pipeline import BASE_URL, Answer, Pipeline
+
+
+def fill(pipeline: Pipeline, event_id: str, *user_ids: str) -> None:
+    """Registers users, one after the other."""
+    for user_id in user_ids:
+        pipeline.register(event_id, pipeline.add_user(user_id))
+
+
+def change(pipeline: Pipeline, event_id: str, **fields: object) -> Answer:
+    """PATCH."""
+    return pipeline.request("PATCH", f"/events/{event_id}", fields)
+
+
+def queued(pipeline: Pipeline) -> int:
+    """How many commands are in the queue."""
+    answer = pipeline.sqs.get_queue_attributes(QueueUrl=pipeline.queue, AttributeNames=["ApproximateNumberOfMessages"])
+    return int(answer["Attributes"]["ApproximateNumberOfMessages"])
+
+
+def test_describe(pipeline: Pipeline) -> None:
+    """Descriptive fields change at once, without a turn in the queue, and the others stay as they are."""
+    pipeline.add_event("e", 3, description="Old")
+    changed = change(pipeline, "e", title="New", date="2027-01-01T10:00", location="M", organizer="P")
+    assert changed.status == 200
+    assert [changed.body[name] for name in ("title", "date", "location", "organizer")] == [
+        "New",
+        "2027-01-01T10:00",
+        "M",
+        "P",
+    ]
+    assert (changed.body["description"], changed.body["capacity"]) == ("Old", 3)
+    assert pipeline.request("GET", "/events/e").body == changed.body
+    assert (queued(pipeline), pipeline.time.on_sleep) == (0, [pipeline.run])
+
+
+def test_null(pipeline: Pipeline) -> None:
+    """Null takes away a description and the waiting list's limit."""
+    pipeline.add_event("e", 1, description="Old", hasWaitlist=True, waitlistCapacity=1)
+    changed = change(pipeline, "e", description=None, waitlistCapacity=None)
+    assert changed.status == 200
+    assert not {"description", "waitlistCapacity"} & set(changed.body)
+    fill(pipeline, "e", "ann", "bob", "cid")
+    assert pipeline.request("GET", "/events/e").body["waitlistLength"] == 2
+
+
+@pytest.mark.parametrize("field", ["title", "date", "location", "organizer", "capacity", "hasWaitlist", "status"])
+def test_null_where_there_must_be_something(pipeline: Pipeline, field: str) -> None:
+    """Null is refused for what every event has."""
+    pipeline.add_event("e", 1)
+    answer = change(pipeline, "e", **{field: None})
+    assert (answer.status, answer.body["errors"]) == (400, [{"pointer": f"/{field}", "detail": "must not be null."}])
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [("eventId", "f"), ("capacity", -1), ("capacity", "3"), ("seatsLeft", 3), ("title", ""), ("status", "gone")],
+)
+def test_bad_fields(pipeline: Pipeline, field: str, value: object) -> None:
+    """What cannot be changed, or not to that, is a 400 that points at it, and nothing of the request is done."""
+    before = pipeline.add_event("e", 1) and pipeline.request("GET", "/events/e").body
+    answer = change(pipeline, "e", location="Elsewhere", **{field: value})
+    assert (answer.status, answer.code, answer.body["errors"][0]["pointer"]) == (400, "invalid-request", f"/{field}")
+    assert pipeline.request("GET", "/events/e").body == before
+
+
+@pytest.mark.parametrize("body", [{}, {"capacity": 1, "status": "active"}])
+def test_nothing_to_change(pipeline: Pipeline, taps: Taps, body: dict[str, object]) -> None:
+    """A change to what already is answers the event, and asks nothing of the queue."""
+    pipeline.add_event("e", 1)
+    taps.fail("sqs.SendMessage", "NobodyMaySend")
+    answer = pipeline.request("PATCH", "/events/e", body)
+    assert (answer.status, answer.body) == (200, pipeline.request("GET", "/events/e").body)
+
+
+def test_more_seats(pipeline: Pipeline) -> None:
+    """More seats promote as many waiters as fit, in order, and those behind them move up."""
+    pipeline.add_event("e", 1, hasWaitlist=True)
+    fill(pipeline, "e", "ann", "bob", "cid", "dan", "eve")
+    changed = change(pipeline, "e", capacity=3)
+    assert changed.status == 200
+    entries = pipeline.request("GET", "/events/e/registrations").body["registrations"]
+    assert [(entry["userId"], entry["status"], entry.get("waitlistPosition")) for entry in entries] == [
+        ("dan", "waitlisted", 1),
+        ("eve", "waitlisted", 2),
+        ("ann", "confirmed", None),
+        ("bob", "confirmed", None),
+        ("cid", "confirmed", None),
+    ]
+    event = pipeline.request("GET", "/events/e").body
+    assert (event["capacity"], event["currentAttendees"], event["seatsLeft"], event["waitlistLength"]) == (3, 3, 0, 2)
+
+
+def test_fewer_seats(pipeline: Pipeline) -> None:
+    """Fewer seats evict nobody; the answer says by how many it is over, and nobody is seated until it is under."""
+    pipeline.add_event("e", 3)
+    fill(pipeline, "e", "ann", "bob", "cid")
+    changed = change(pipeline, "e", capacity=1)
+    assert changed.status == 200
+    assert (changed.body["overCapacityBy"], changed.body["currentAttendees"], changed.body["seatsLeft"]) == (2, 3, 0)
+    pipeline.cancel("e", "ann"), pipeline.cancel("e", "bob")
+    assert pipeline.register("e", pipeline.add_user("dan")).code == "event-full"
+    assert "overCapacityBy" not in pipeline.request("GET", "/events/e").body
+    pipeline.cancel("e", "cid")
+    assert pipeline.register("e", "dan").body["status"] == "confirmed"
+
+
+def test_mixed(pipeline: Pipeline) -> None:
+    """One request may change descriptions and seats, and reading and listing agree about both."""
+    pipeline.add_event("e", 1)
+    changed = change(pipeline, "e", title="Bigger", capacity=5, hasWaitlist=True, waitlistCapacity=9, status="closed")
+    assert changed.status == 200
+    expected = {"title": "Bigger", "capacity": 5, "hasWaitlist": True, "waitlistCapacity": 9, "status": "closed"}
+    assert {name: changed.body[name] for name in expected} == expected
+    assert pipeline.request("GET", "/events").body["events"] == [changed.body]
+
+
+def test_close_and_cancel(pipeline: Pipeline) -> None:
+    """Nobody joins a closed event but its waiters move up; of a cancelled event nobody moves up either."""
+    pipeline.add_event("e", 1, hasWaitlist=True)
+    fill(pipeline, "e", "ann", "bob", "cid")
+    change(pipeline, "e", status="closed")
+    assert pipeline.register("e", pipeline.add_user("dan")).code == "registration-closed"
+    pipeline.cancel("e", "ann")
+    assert pipeline.request("GET", "/events/e/registrations/bob").body["status"] == "confirmed"
+    change(pipeline, "e", status="cancelled")
+    pipeline.cancel("e", "bob")
+    assert pipeline.request("GET", "/events/e/registrations/cid").body["status"] == "waitlisted"
+    change(pipeline, "e", status="active")
+    pipeline.run()
+    assert pipeline.request("GET", "/events/e/registrations/cid").body["status"] == "confirmed"
+
+
+@pytest.mark.parametrize("prefer", ["respond-async", "wait=0"])
+def test_still_queued(pipeline: Pipeline, prefer: str) -> None:
+    """A change of seats that is not waited for is a 202 with the event as it still is, and where to look later."""
+    pipeline.add_event("e", 1)
+    answer = pipeline.request("PATCH", "/events/e", {"capacity": 2, "title": "New"}, {"Prefer": prefer})
+    assert answer.status == 202
+    assert (answer.body["capacity"], answer.body["title"]) == (1, "New")
+    assert answer.headers["Location"] == f"{BASE_URL}/events/e"
+    assert answer.headers["Retry-After"] == "1"
+    assert answer.headers["Preference-Applied"] == prefer
+    pipeline.run()
+    assert pipeline.request("GET", "/events/e").body["capacity"] == 2
+
+
+def test_worker_is_away(pipeline: Pipeline) -> None:
+    """Without a preference the answer to a change of seats comes in under 2 s, even if nobody decides it."""
+    pipeline.add_event("e", 1)
+    pipeline.time.on_sleep.clear()
+    begun = pipeline.time.now
+    assert change(pipeline, "e", capacity=2).status == 202
+    assert pipeline.time.now - begun < 2_000_000
+
+
+def test_two_at_the_same_instant(pipeline: Pipeline) -> None:
+    """Of two changes that aim at the same revision the later one is superseded, asks again, and neither is lost."""
+    pipeline.add_event("e", 1)
+    second: list[Answer] = []
+
+    def meanwhile() -> None:
+        if not second:
+            second.append(Answer(0, {}, None))
+            second[0] = change(pipeline, "e", hasWaitlist=True)
+
+    pipeline.time.on_sleep.insert(0, meanwhile)
+    first = change(pipeline, "e", capacity=7)
+    assert (first.status, second[0].status) == (200, 200)
+    event = pipeline.request("GET", "/events/e").body
+    assert (event["capacity"], event["hasWaitlist"]) == (7, True)
+    assert pipeline.ledger("e").revision == 3
+
+
+def test_superseded_until_the_time_is_over(pipeline: Pipeline, taps: Taps) -> None:
+    """A change that others keep overtaking is a 202 in the end, not an endless loop."""
+    pipeline.add_event("e", 1)
+    capacities = iter(range(100, 200))
+
+    def overtake(request: dict[str, Any]) -> None:
+        if json.loads(json.loads(request["body"])["MessageBody"])["capacity"] == 7:
+            pipeline.time.now += 200_000
+            change(pipeline, "e", capacity=next(capacities))
+
+    taps.before("sqs.SendMessage", overtake, times=1000)
+    begun = pipeline.time.now
+    answer = change(pipeline, "e", capacity=7)
+    assert answer.status == 202
+    assert answer.body["capacity"] >= 100
+    assert pipeline.time.now - begun < 4_000_000

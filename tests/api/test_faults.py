@@ -1,0 +1,150 @@
+"""What clients see when AWS is out of breath or something is wrong with us: an honest status, nothing of the inside."""
+
+from __future__ import annotations
+
+import io
+import json
+import re
+from typing import Any
+
+import pytest
+from aws_lambda_powertools import Logger
+from botocore.exceptions import ConnectTimeoutError, EndpointConnectionError, ReadTimeoutError
+
+import api.http
+from tests.api.conftest import Taps
+from tests.support.pipeline import Answer, Pipeline
+
+ROUTES_AND_CALLS = [
+    ("POST", "/users", {"userId": "bob", "name": "Bob"}, "dynamodb.PutItem"),
+    ("GET", "/users/ann", None, "dynamodb.GetItem"),
+    ("POST", "/events", {"title": "T", "date": "2026-05-01", "location": "L", "organizer": "O", "capacity": 1},
+     "dynamodb.PutItem"),
+    ("GET", "/events", None, "dynamodb.Scan"),
+    ("GET", "/events/e", None, "dynamodb.BatchGetItem"),
+    ("PATCH", "/events/e", {"title": "N"}, "dynamodb.UpdateItem"),
+    ("PATCH", "/events/e", {"capacity": 9}, "sqs.SendMessage"),
+    ("POST", "/events/e/registrations", {"userId": "ann"}, "dynamodb.BatchGetItem"),
+    ("POST", "/events/e/registrations", {"userId": "dan"}, "sqs.SendMessage"),
+    ("GET", "/events/e/registrations", None, "dynamodb.Query"),
+    ("GET", "/events/e/registrations/cid", None, "dynamodb.BatchGetItem"),
+    ("DELETE", "/events/e/registrations/cid", None, "sqs.SendMessage"),
+    ("GET", "/users/ann/registrations", None, "dynamodb.Query"),
+]  # fmt: skip
+
+
+@pytest.fixture
+def ready(pipeline: Pipeline) -> Pipeline:
+    """An event with two seats, and three users of whom `cid` is registered."""
+    pipeline.add_event("e", 2), pipeline.add_user("ann"), pipeline.add_user("dan")
+    pipeline.register("e", pipeline.add_user("cid"))
+    return pipeline
+
+
+def test_every_route(ready: Pipeline, taps: Taps) -> None:
+    """On every route what nobody expected is a 500, and a throttle a 503 with Retry-After that goes through later."""
+    for method, path, body, call in ROUTES_AND_CALLS:
+        taps.fail(call, "AccessDeniedException")
+        unexpected = ready.request(method, path, body)
+        assert (unexpected.status, unexpected.code) == (500, "internal-error"), (method, path, call)
+        taps.fail(call, "ThrottlingException")
+        throttled = ready.request(method, path, body)
+        assert (throttled.status, throttled.code) == (503, "overloaded"), (method, path, call)
+        assert throttled.headers["Retry-After"] == "1"
+        for answer in (unexpected, throttled):
+            assert not re.search("AWS|Denied|Throttling", str(answer.body))
+        assert ready.request(method, path, body).status < 300, (method, path, call)
+
+
+@pytest.mark.parametrize(
+    ("code", "status"),
+    [
+        ("ProvisionedThroughputExceededException", 400),
+        ("RequestLimitExceeded", 400),
+        ("TransactionConflictException", 400),
+        ("RequestThrottled", 403),
+        ("InternalServerError", 500),
+        ("ServiceUnavailable", 503),
+        ("NeverHeardOf", 500),
+    ],
+)
+def test_what_passes_by_itself(shared: Pipeline, taps: Taps, code: str, status: int) -> None:
+    """Throttles, conflicts and every 5xx of AWS are a 503: try again."""
+    taps.fail("dynamodb.GetItem", code, status)
+    assert shared.request("GET", "/users/ann").code == "overloaded"
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        EndpointConnectionError(endpoint_url="https://inside.example"),
+        ConnectTimeoutError(endpoint_url="https://inside.example"),
+        ReadTimeoutError(endpoint_url="https://inside.example"),
+    ],
+)
+def test_no_connection(shared: Pipeline, taps: Taps, error: Exception) -> None:
+    """A connection to AWS that breaks or hangs is a 503, and its address stays inside."""
+
+    def broken(_: Any) -> None:
+        raise error
+
+    taps.before("dynamodb.GetItem", broken)
+    answer = shared.request("GET", "/users/ann")
+    assert (answer.status, "inside" in str(answer.body)) == (503, False)
+
+
+def test_table_leaves_keys(ready: Pipeline, taps: Taps) -> None:
+    """A table that leaves keys unprocessed is asked again, and after several times given up with a 503."""
+
+    def leave(request: Any) -> Any:
+        asked = json.loads(request["body"])["RequestItems"]
+        return _Ok(), {"Responses": {}, "UnprocessedKeys": asked, "ResponseMetadata": {"HTTPStatusCode": 200}}
+
+    taps.before("dynamodb.BatchGetItem", leave, times=2)
+    assert ready.request("GET", "/events/e").status == 200
+    taps.before("dynamodb.BatchGetItem", leave, times=100)
+    assert ready.request("GET", "/events/e").code == "overloaded"
+
+
+class _Ok:
+    status_code = 200
+
+
+def test_nothing_is_promised_before_the_queue_has_it(ready: Pipeline, taps: Taps) -> None:
+    """If the queue did not take the command there is no pending record either."""
+    taps.fail("sqs.SendMessage", "RequestThrottled")
+    assert ready.register("e", "ann", Prefer="respond-async").status == 503
+    assert ready.record("e", "ann") is None
+
+
+def test_fault_while_waiting(ready: Pipeline, taps: Taps) -> None:
+    """A fault after the queue took the command is a 503; asking again finds what came of it, and seats nobody twice."""
+    taps.before("sqs.SendMessage", lambda _: taps.fail("dynamodb.BatchGetItem", "ThrottlingException"))
+    ready.time.on_sleep.clear()
+    assert ready.register("e", "ann").status == 503
+    ready.time.on_sleep.append(ready.run)
+    answer: Answer = ready.register("e", "ann")
+    assert (answer.status, answer.body["status"]) == (201, "confirmed")
+    assert ready.ledger("e").confirmed == 2
+
+
+def test_damaged_record(ready: Pipeline) -> None:
+    """A stored record that cannot be read is a 500 without a trace of why."""
+    item: Any = {"eventId": {"S": "e"}, "version": {"N": "1"}}
+    ready.dynamodb.put_item(TableName=ready.tables.ledger, Item=item)
+    answer = ready.request("GET", "/events/e")
+    assert (answer.status, answer.code) == (500, "internal-error")
+    assert "KeyError" not in str(answer.body)
+    assert "revision" not in str(answer.body)
+
+
+def test_request_id_finds_the_log_line(ready: Pipeline, taps: Taps, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The id in a 500 is that of the log line which has the whole story."""
+    log = io.StringIO()
+    monkeypatch.setattr(api.http, "logger", Logger(service="request-id-test", stream=log))
+    taps.fail("dynamodb.GetItem", "AccessDeniedException")
+    answer = ready.request("GET", "/users/ann")
+    [line] = [json.loads(text) for text in log.getvalue().splitlines()]
+    assert line["request_id"] in answer.body["detail"]
+    assert line["level"] == "ERROR"
+    assert "text that only AWS knows" in line["exception"]

@@ -1,0 +1,89 @@
+"""The Lambda entries: settings from the environment, read once, and an answer to a real event."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from types import ModuleType
+
+import pytest
+
+from api import events, registrations, users
+from tests.support.pipeline import Pipeline, http_event
+from workers.aws.clients import MissingSetting
+
+SETTINGS: dict[ModuleType, tuple[str, ...]] = {
+    users: ("USERS_TABLE", "API_URL"),
+    events: ("EVENTS_TABLE", "LEDGER_TABLE", "QUEUE_URL", "API_URL"),
+    registrations: (
+        "USERS_TABLE",
+        "EVENTS_TABLE",
+        "REGISTRATIONS_TABLE",
+        "LEDGER_TABLE",
+        "QUEUE_URL",
+        "API_URL",
+    ),
+}
+
+
+@pytest.fixture
+def environment(pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """The settings of all functions, and no function that has read others."""
+    for name, value in {
+        "AWS_DEFAULT_REGION": "eu-central-1",
+        "USERS_TABLE": pipeline.tables.users,
+        "EVENTS_TABLE": pipeline.tables.events,
+        "REGISTRATIONS_TABLE": pipeline.tables.registrations,
+        "LEDGER_TABLE": pipeline.tables.ledger,
+        "QUEUE_URL": pipeline.queue,
+        "API_URL": "https://public.example/base",
+    }.items():
+        monkeypatch.setenv(name, value)
+    _forget()
+    yield
+    _forget()
+
+
+def _forget() -> None:
+    for module in SETTINGS:
+        module._app.cache_clear()
+
+
+@pytest.mark.parametrize(("module", "name"), [(module, name) for module, names in SETTINGS.items() for name in names])
+@pytest.mark.parametrize("value", [None, ""])
+def test_missing_setting(
+    environment: None, monkeypatch: pytest.MonkeyPatch, module: ModuleType, name: str, value: str | None
+) -> None:
+    """A function without one of its settings fails at its first event, with the name of what is missing."""
+    if value is None:
+        monkeypatch.delenv(name)
+    else:
+        monkeypatch.setenv(name, value)
+    with pytest.raises(MissingSetting, match=f"environment variable {name} is not set"):
+        module.handler(http_event("GET", "/", None, {}), None)
+
+
+@pytest.mark.parametrize("module", SETTINGS)
+def test_needs_nothing_else(environment: None, monkeypatch: pytest.MonkeyPatch, module: ModuleType) -> None:
+    """A function starts with its own settings alone."""
+    for name in {name for names in SETTINGS.values() for name in names} - set(SETTINGS[module]):
+        monkeypatch.delenv(name)
+    assert module.handler(http_event("GET", "/", None, {}), None)["statusCode"] == 404
+
+
+def test_events_end_to_end(environment: None, pipeline: Pipeline) -> None:
+    """The three entries together take a registration, with ids of their own and Locations under the public address."""
+    json_type = {"content-type": "application/json"}
+    user = users.handler(http_event("POST", "/users", '{"userId": "ann", "name": "Ann"}', json_type), None)
+    assert user["headers"]["Location"] == "https://public.example/base/users/ann"
+    body = {"title": "T", "date": "2026-05-01", "location": "L", "organizer": "O", "capacity": 1}
+    created = events.handler(http_event("POST", "/events", json.dumps(body), json_type), None)
+    event_id = json.loads(created["body"])["eventId"]
+    headers = json_type | {"prefer": "respond-async"}
+    path = f"/events/{event_id}/registrations"
+    answer = registrations.handler(http_event("POST", path, '{"userId": "ann"}', headers), None)
+    assert answer["statusCode"] == 202
+    pipeline.run()
+    read = registrations.handler(http_event("GET", f"{path}/ann", None, {}), None)
+    assert json.loads(read["body"])["status"] == "confirmed"
+    assert read["isBase64Encoded"] is False

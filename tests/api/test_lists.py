@@ -1,0 +1,238 @@
+"""Lists of registrations: an event's with their users, a user's with their events."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import pytest
+
+from tests.api.conftest import Taps, new_pipeline
+from tests.support.pipeline import START, Pipeline
+from workers.aws.items import registration_to_item
+from workers.domain.records import Registration, Status
+
+
+def walk(pipeline: Pipeline, path: str, **query: Any) -> list[dict[str, Any]]:
+    """All entries of a list, page by page."""
+    page = pipeline.request("GET", path, **query).body
+    entries: list[dict[str, Any]] = page["registrations"]
+    while page["next"] is not None:
+        page = pipeline.request("GET", path, **query, cursor=page["next"]).body
+        entries = entries + page["registrations"]
+    return entries
+
+
+def users(entries: Iterable[dict[str, Any]]) -> list[str]:
+    """Who is in a list."""
+    return [entry["userId"] for entry in entries]
+
+
+@pytest.fixture(scope="module")
+def busy(aws_clients: tuple[Any, Any]) -> Pipeline:
+    """Event `e`: u1, u2 confirmed; u4 to u6 waiting; u3 cancelled; u7 rejected; u8 pending. Read only."""
+    pipeline = new_pipeline(aws_clients)
+    pipeline.add_event("e", 3, hasWaitlist=True, waitlistCapacity=3)
+    for number in range(1, 9):
+        pipeline.add_user(f"us{number}")
+    for number in range(1, 8):
+        pipeline.register("e", f"us{number}")
+    pipeline.request("PATCH", "/events/e", {"capacity": 2})
+    pipeline.cancel("e", "us3")
+    pipeline.time.on_sleep.clear()
+    pipeline.register("e", "us8", Prefer="respond-async")
+    return pipeline
+
+
+ALIVE = ["us8", "us4", "us5", "us6", "us1", "us2"]
+
+
+def test_event_list(busy: Pipeline) -> None:
+    """Without a filter an event's list shows who is alive there, each with user and place, the line in its order."""
+    answer = busy.request("GET", "/events/e/registrations")
+    assert (answer.status, answer.body["next"]) == (200, None)
+    entries = answer.body["registrations"]
+    assert users(entries) == ALIVE
+    assert [entry["status"] for entry in entries] == ["pending"] + ["waitlisted"] * 3 + ["confirmed"] * 2
+    assert [entry.get("waitlistPosition") for entry in entries] == [None, 1, 2, 3, None, None]
+    assert entries[1]["user"] == busy.request("GET", "/users/us4").body
+    assert {name: entries[1][name] for name in entries[1] if name != "user"} == busy.request(
+        "GET", "/events/e/registrations/us4"
+    ).body
+
+
+def test_event_list_by_status(busy: Pipeline) -> None:
+    """`status` takes one or several, and the list shows those and no others, in pages of any length."""
+    for status, expected in (
+        ("pending", ["us8"]),
+        ("waitlisted", ["us4", "us5", "us6"]),
+        ("confirmed", ["us1", "us2"]),
+        ("cancelled", ["us3"]),
+        ("rejected", ["us7"]),
+        ("confirmed,waitlisted", ["us4", "us5", "us6", "us1", "us2"]),
+        ("rejected,cancelled,rejected", ["us7", "us3"]),
+    ):
+        for limit in (1, 100):
+            entries = walk(busy, "/events/e/registrations", status=status, limit=limit)
+            assert users(entries) == expected, (status, limit)
+
+
+def test_event_list_pages(busy: Pipeline) -> None:
+    """However long the pages, a walk over them meets everybody once, in the same order."""
+    for limit in (1, 2, 3, 4, 5, 6, 100):
+        assert users(walk(busy, "/events/e/registrations", limit=limit)) == ALIVE, limit
+        page = busy.request("GET", "/events/e/registrations", limit=limit).body["registrations"]
+        assert len(page) == min(limit, len(ALIVE))
+
+
+def test_line_in_the_order_of_tickets(pipeline: Pipeline) -> None:
+    """The line is in the order of the tickets also when people left it and came back."""
+    pipeline.add_event("e", 0, hasWaitlist=True)
+    for user_id in ("ann", "bob", "cid"):
+        pipeline.register("e", pipeline.add_user(user_id))
+    pipeline.cancel("e", "ann")
+    pipeline.register("e", "ann")
+    entries = walk(pipeline, "/events/e/registrations", status="waitlisted")
+    assert [(entry["userId"], entry["waitlistPosition"]) for entry in entries] == [("bob", 1), ("cid", 2), ("ann", 3)]
+
+
+def test_somebody_joins_meanwhile(pipeline: Pipeline, taps: Taps) -> None:
+    """Who joins the line while the list is read has a place in it all the same."""
+    pipeline.add_event("e", 0, hasWaitlist=True)
+    pipeline.register("e", pipeline.add_user("ann"))
+    pipeline.register("e", pipeline.add_user("bob"), Prefer="respond-async")
+    taps.before("dynamodb.Query", lambda _: pipeline.run())
+    entries = pipeline.request("GET", "/events/e/registrations", status="waitlisted").body["registrations"]
+    assert [(entry["userId"], entry["waitlistPosition"]) for entry in entries] == [("ann", 1), ("bob", 2)]
+
+
+def test_stale_index_row(pipeline: Pipeline, taps: Taps) -> None:
+    """A row of the index that is behind its record shows nobody under a status that they no longer have."""
+    pipeline.add_event("e", 2)
+    for user_id in ("ann", "bob"):
+        pipeline.register("e", pipeline.add_user(user_id))
+
+    def leave(_: Any) -> None:
+        pipeline.cancel("e", "ann", Prefer="respond-async")
+        pipeline.run()
+
+    # The cancellation is committed after the index was read and before the records are.
+    taps.before("dynamodb.Query", lambda _: taps.before("dynamodb.BatchGetItem", leave))
+    assert users(pipeline.request("GET", "/events/e/registrations").body["registrations"]) == ["bob"]
+
+
+def test_user_is_gone(pipeline: Pipeline) -> None:
+    """A registration whose user is gone is listed with the id alone."""
+    pipeline.register(pipeline.add_event("e", 1), pipeline.add_user("ann"))
+    pipeline.dynamodb.delete_item(TableName=pipeline.tables.users, Key={"userId": {"S": "ann"}})
+    [entry] = walk(pipeline, "/events/e/registrations")
+    assert entry["user"] == {"userId": "ann"}
+
+
+@pytest.fixture(scope="module")
+def keen(aws_clients: tuple[Any, Any]) -> Pipeline:
+    """User `ann`: confirmed at e1 and e4, waiting at e2, rejected at e3, cancelled at e5, pending at e6. Read only."""
+    pipeline = new_pipeline(aws_clients)
+    pipeline.add_user("ann")
+    for number, capacity in ((1, 1), (2, 0), (3, 0), (4, 1), (5, 1), (6, 1)):
+        pipeline.add_event(f"e{number}", capacity, hasWaitlist=number == 2)
+    for number in range(1, 6):
+        pipeline.register(f"e{number}", "ann")
+    pipeline.cancel("e5", "ann")
+    pipeline.time.on_sleep.clear()
+    pipeline.register("e6", "ann", Prefer="respond-async")
+    return pipeline
+
+
+def events(entries: Iterable[dict[str, Any]]) -> list[str]:
+    """What is in a user's list."""
+    return [entry["eventId"] for entry in entries]
+
+
+def test_user_list(keen: Pipeline) -> None:
+    """A user's list shows what is alive, oldest first, each with its event, and with the place where she waits."""
+    answer = keen.request("GET", "/users/ann/registrations")
+    assert (answer.status, answer.body["next"]) == (200, None)
+    entries = answer.body["registrations"]
+    assert [(entry["eventId"], entry["status"], entry.get("waitlistPosition")) for entry in entries] == [
+        ("e1", "confirmed", None),
+        ("e2", "waitlisted", 1),
+        ("e4", "confirmed", None),
+        ("e6", "pending", None),
+    ]
+    assert [entry["event"] for entry in entries] == [
+        keen.request("GET", f"/events/{event_id}").body for event_id in events(entries)
+    ]
+
+
+def test_user_list_by_status(keen: Pipeline) -> None:
+    """With a filter, and whatever the length of the pages, a user's list shows exactly what has that status."""
+    for status, expected in (
+        ("confirmed", ["e1", "e4"]),
+        ("waitlisted", ["e2"]),
+        ("rejected", ["e3"]),
+        ("cancelled", ["e5"]),
+        ("pending", ["e6"]),
+        ("rejected,pending,confirmed,waitlisted,cancelled", ["e1", "e2", "e3", "e4", "e5", "e6"]),
+    ):
+        for limit in (1, 2, 100):
+            entries = walk(keen, "/users/ann/registrations", status=status, limit=limit)
+            assert events(entries) == expected, (status, limit)
+
+
+def test_rejection_says_why(keen: Pipeline) -> None:
+    """A rejected registration is listed with its code."""
+    assert walk(keen, "/users/ann/registrations", status="rejected")[0]["code"] == "event-full"
+
+
+def test_long_history(pipeline: Pipeline) -> None:
+    """A filter that fits little of a long history may give an empty page, but its cursor leads on to what fits."""
+    pipeline.add_user("ann")
+    for number in range(30):
+        status = Status.CANCELLED if number == 29 else Status.CONFIRMED
+        record = Registration(f"e{number}", "ann", status, generation=1, version=1, registered_at=START + number)
+        item: Any = registration_to_item(record)
+        pipeline.dynamodb.put_item(TableName=pipeline.tables.registrations, Item=item)
+    first = pipeline.request("GET", "/users/ann/registrations", status="cancelled", limit=1).body
+    assert first["registrations"] == []
+    assert first["next"] is not None
+    [entry] = walk(pipeline, "/users/ann/registrations", status="cancelled", limit=1)
+    assert (entry["eventId"], entry["event"]["eventId"]) == ("e29", "e29")
+
+
+def test_empty(pipeline: Pipeline) -> None:
+    """Nobody registered is an empty list, not an error."""
+    pipeline.add_user("ann"), pipeline.add_event("e", 1)
+    for path in ("/users/ann/registrations", "/events/e/registrations"):
+        answer = pipeline.request("GET", path)
+        assert (answer.status, answer.body) == (200, {"registrations": [], "next": None})
+
+
+def test_unknown(pipeline: Pipeline) -> None:
+    """The list of an unknown event or user is a 404."""
+    for identifier in ("none", "x" * 2000):
+        assert pipeline.request("GET", f"/users/{identifier}/registrations").code == "user-not-found"
+        assert pipeline.request("GET", f"/events/{identifier}/registrations").code == "event-not-found"
+
+
+LISTS = ["/users/ann/registrations", "/events/e/registrations"]
+
+
+@pytest.mark.parametrize("path", LISTS)
+@pytest.mark.parametrize("status", ["", "Confirmed", "alive", "confirmed,", "confirmed, waitlisted", "x" * 500])
+def test_unknown_status(shared: Pipeline, path: str, status: str) -> None:
+    """A status that there is not is a 400 that names the parameter and those that there are."""
+    answer = shared.request("GET", path, status=status)
+    assert (answer.status, answer.code) == (400, "invalid-request")
+    [error] = answer.body["errors"]
+    assert error["pointer"] == "?status"
+    assert "pending, waitlisted, confirmed, rejected, cancelled" in error["detail"]
+    assert len(error["detail"]) < 150
+
+
+@pytest.mark.parametrize("path", LISTS)
+@pytest.mark.parametrize("limit", ["0", "101", "x"])
+def test_limit_out_of_range(shared: Pipeline, path: str, limit: str) -> None:
+    """A limit outside 1 to 100 is a 400."""
+    answer = shared.request("GET", path, limit=limit)
+    assert (answer.status, answer.body["errors"][0]["pointer"]) == (400, "?limit")

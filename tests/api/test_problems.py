@@ -1,0 +1,77 @@
+"""Every problem that the API knows, provoked: each code, its status, and the form of the document."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from api.problems import CODES
+from tests.api.conftest import Taps
+from tests.support.pipeline import Answer, Pipeline
+
+Provoke = Callable[[Pipeline, Taps], Answer]
+
+
+def _twice(pipeline: Pipeline, path: str, body: dict[str, object]) -> Answer:
+    pipeline.request("POST", path, body)
+    return pipeline.request("POST", path, body)
+
+
+def _full(pipeline: Pipeline, **fields: object) -> Answer:
+    return pipeline.register(pipeline.add_event("e", 0, **fields), pipeline.add_user("ann"))
+
+
+def _already(pipeline: Pipeline) -> Answer:
+    pipeline.register(pipeline.add_event("e", 1), pipeline.add_user("ann"))
+    return pipeline.register("e", "ann")
+
+
+def _failing(pipeline: Pipeline, taps: Taps, code: str) -> Answer:
+    taps.fail("dynamodb.GetItem", code)
+    return pipeline.request("GET", "/users/ann")
+
+
+EVENT: dict[str, object] = {
+    "eventId": "e", "title": "T", "date": "2026-05-01", "location": "L", "organizer": "O", "capacity": 1
+}  # fmt: skip
+
+PROVOKED: dict[str, Provoke] = {
+    "invalid-json": lambda p, _: p.request("POST", "/users", raw="{"),
+    "invalid-request": lambda p, _: p.request("POST", "/users", {}),
+    "route-not-found": lambda p, _: p.request("GET", "/"),
+    "user-not-found": lambda p, _: p.request("GET", "/users/ann"),
+    "event-not-found": lambda p, _: p.request("GET", "/events/e"),
+    "not-registered": lambda p, _: p.request("GET", "/events/e/registrations/ann"),
+    "method-not-allowed": lambda p, _: p.request("PUT", "/users"),
+    "user-exists": lambda p, _: _twice(p, "/users", {"userId": "ann", "name": "Ann"}),
+    "event-exists": lambda p, _: _twice(p, "/events", EVENT),
+    "already-registered": lambda p, _: _already(p),
+    "event-full": lambda p, _: _full(p),
+    "waitlist-full": lambda p, _: _full(p, hasWaitlist=True, waitlistCapacity=0),
+    "registration-closed": lambda p, _: _full(p, status="closed"),
+    "body-too-large": lambda p, _: p.request("POST", "/users", raw=" " * 65_537),
+    "unsupported-media-type": lambda p, _: p.request("POST", "/users", raw="{}", headers={"content-type": "text/xml"}),
+    "internal-error": lambda p, taps: _failing(p, taps, "ValidationException"),
+    "overloaded": lambda p, taps: _failing(p, taps, "ThrottlingException"),
+}
+
+
+def test_all_are_provoked() -> None:
+    """There is no problem that is not provoked here."""
+    assert set(PROVOKED) == set(CODES)
+
+
+@pytest.mark.parametrize("code", CODES)
+def test_document(pipeline: Pipeline, taps: Taps, code: str) -> None:
+    """Each problem is an RFC 9457 document with its own status, title and code, and a sentence about this case."""
+    answer = PROVOKED[code](pipeline, taps)
+    status, title = CODES[code]
+    assert answer.status == status
+    assert answer.headers["Content-Type"] == "application/problem+json"
+    expected = {"type": f"urn:turnstile:problem:{code}", "title": title, "status": status, "code": code}
+    assert {name: answer.body[name] for name in expected} == expected
+    assert answer.body["detail"].endswith(".")
+    assert set(answer.body) - set(expected) - {"detail"} == (
+        {"errors"} if code == "invalid-request" else {"registration"} if code == "already-registered" else set()
+    )

@@ -1,0 +1,54 @@
+"""The table of routes, what the functions really take, and the answers to everything else."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from api.http import no_such_route
+from api.routes import ROUTES
+from tests.support.pipeline import Pipeline
+
+
+def test_table_is_what_is_served(pipeline: Pipeline) -> None:
+    """Each function serves exactly the routes that the table gives to it."""
+    served = set()
+    for function, app in pipeline.apps.items():
+        for route in (*app._static_routes, *app._dynamic_routes):
+            path = re.sub(r"<(\w+)_id>", r"{\1Id}", route.path)
+            served.add((route.method, path, function))
+    assert served == {(route.method, route.path, route.function) for route in ROUTES}
+
+
+ALLOWED = {route.path: sorted(other.method for other in ROUTES if other.path == route.path) for route in ROUTES}
+
+
+@pytest.mark.parametrize(("path", "allowed"), ALLOWED.items())
+@pytest.mark.parametrize("method", ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE"])
+def test_wrong_method(shared: Pipeline, path: str, allowed: list[str], method: str) -> None:
+    """A known path with a method that it does not take is a 405 that says which it takes."""
+    if method in allowed:
+        return
+    answer = shared.request(method, re.sub(r"{\w+}", "an id % ü", path))
+    assert (answer.status, answer.code) == (405, "method-not-allowed")
+    assert answer.headers["Allow"] == ", ".join(allowed)
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        *("/", "", "/nothing", "/users/", "/events/", "/events/e/", "/users/a/b", "//events", "/Events", "/events.x"),
+        *("/events//registrations", "/events/e/registrations/u/x", "/\ud800", "/events%2Fe/x/y", "/" + "x" * 5000),
+    ],
+)
+def test_unknown_path(shared: Pipeline, path: str) -> None:
+    """A path that is no route is a 404, for every method."""
+    for method in ("GET", "POST", "DELETE", "BREW"):
+        answer = shared.request(method, path)
+        assert (answer.status, answer.code) == (404, "route-not-found")
+
+
+def test_route_of_another_function() -> None:
+    """A request for another function's route, should it ever come to the wrong one, is a plain 404."""
+    assert no_such_route("GET", "/events").status_code == 404

@@ -1,0 +1,84 @@
+"""How long requests wait: what `Prefer` asks for, and the looks in between."""
+
+from __future__ import annotations
+
+import pytest
+
+from api.waiting import DEFAULT_WAIT_SECONDS, MAX_WAIT_SECONDS, Wait, poll, wait_of
+from workers.aws.clock import Clock
+
+NOW = 5_000_000_000_000_000
+
+
+@pytest.mark.parametrize(
+    ("prefer", "seconds", "applied"),
+    [
+        (None, DEFAULT_WAIT_SECONDS, None),
+        ("", DEFAULT_WAIT_SECONDS, None),
+        ("respond-async", 0, "respond-async"),
+        ("Respond-Async", 0, "respond-async"),
+        ("respond-async; foo=bar", 0, "respond-async"),
+        ("return=minimal, respond-async", 0, "respond-async"),
+        ("wait=0", 0, "wait=0"),
+        ("wait=3", 3, "wait=3"),
+        ("WAIT = 3", 3, "wait=3"),
+        ('wait="3"', 3, "wait=3"),
+        ("handling=lenient, wait=3; x=y", 3, "wait=3"),
+        ("wait=10", 10, "wait=10"),
+        ("wait=11", MAX_WAIT_SECONDS, "wait=10"),
+        ("wait=999999999", MAX_WAIT_SECONDS, "wait=10"),
+        ("wait", DEFAULT_WAIT_SECONDS, None),
+        ("wait=", DEFAULT_WAIT_SECONDS, None),
+        ("wait=-1", DEFAULT_WAIT_SECONDS, None),
+        ("wait=1.5", DEFAULT_WAIT_SECONDS, None),
+        ("wait=soon", DEFAULT_WAIT_SECONDS, None),
+        ("wait=99999999999999999999", DEFAULT_WAIT_SECONDS, None),
+        ("await=3", DEFAULT_WAIT_SECONDS, None),
+        (",;=,", DEFAULT_WAIT_SECONDS, None),
+    ],
+)
+def test_prefer(prefer: str | None, seconds: float, applied: str | None) -> None:
+    """`respond-async` and `wait=N` up to 10 are honoured and said so; any other preference is none."""
+    wait = wait_of(prefer, NOW)
+    assert wait.deadline == NOW + round(seconds * 1_000_000)
+    assert wait.headers == ({} if applied is None else {"Preference-Applied": applied})
+
+
+class Watch:
+    """A clock that says how long each sleep was."""
+
+    def __init__(self) -> None:
+        self.now = NOW
+        self.sleeps: list[float] = []
+        self.clock = Clock(lambda: self.now, self.sleep)
+
+    def sleep(self, seconds: float) -> None:
+        """Moves on."""
+        self.sleeps.append(seconds)
+        self.now += round(seconds * 1_000_000)
+
+
+def test_poll_finds() -> None:
+    """The first thing found ends the waiting, and comes within milliseconds if it is there early."""
+    watch = Watch()
+    looks = iter([None, None, "found"])
+    assert poll(lambda: next(looks), Wait(NOW + 1_000_000, {}), watch.clock) == "found"
+    assert len(watch.sleeps) == 3
+    assert watch.now - NOW < 200_000
+
+
+def test_poll_gives_up() -> None:
+    """Nothing found by the deadline is None; the looks become rarer, the last one is at the deadline."""
+    watch = Watch()
+    assert poll(lambda: None, Wait(NOW + 2_000_000, {}), watch.clock) is None
+    assert watch.now == NOW + 2_000_000
+    assert watch.sleeps[:-1] == sorted(watch.sleeps[:-1])
+    assert max(watch.sleeps) <= 0.25
+    assert len(watch.sleeps) < 15
+
+
+def test_poll_without_time() -> None:
+    """Who does not wait does not look either."""
+    watch = Watch()
+    assert poll(lambda: "never asked", Wait(NOW, {}), watch.clock) is None
+    assert watch.sleeps == []

@@ -1,0 +1,44 @@
+"""What holds for every test: made-up AWS credentials, and no way out of this machine."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+from pytest_socket import disable_socket, enable_socket, socket_allow_hosts
+
+# Set before anything is imported: the loggers read their settings once.
+os.environ.update(
+    AWS_DEFAULT_REGION="us-east-1",
+    AWS_ACCESS_KEY_ID="test",
+    AWS_SECRET_ACCESS_KEY="test",
+    AWS_EC2_METADATA_DISABLED="true",
+    POWERTOOLS_SERVICE_NAME="turnstile",
+    POWERTOOLS_LOG_LEVEL="INFO",
+)
+for name in ("AWS_PROFILE", "AWS_SESSION_TOKEN", "AWS_ENDPOINT_URL"):
+    os.environ.pop(name, None)
+
+_TESTS = Path(__file__).parent
+_UNIT = _TESTS / "unit"
+_SHARING = frozenset({"e2e", "infra", "integration"})
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Unit tests open no socket at all, the others reach this machine only."""
+    if item.path.is_relative_to(_UNIT):
+        disable_socket(allow_unix_socket=True)
+    else:
+        enable_socket()
+        socket_allow_hosts(["127.0.0.1", "::1", "localhost"], allow_unix_socket=True)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Tests that share something slow to start (a stack, DynamoDB Local, the bundles) run in one process, one by one."""
+    for item in items:
+        room = item.path.relative_to(_TESTS).parts[0]
+        if room in _SHARING:
+            item.add_marker(pytest.mark.xdist_group(room))

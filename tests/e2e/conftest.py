@@ -1,0 +1,114 @@
+"""One stack for all end-to-end tests, brought up and ended with the command that everybody uses.
+
+With TURNSTILE_STACK=running the tests use the local stack that runs already (`turnstile up` in another terminal).
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import httpx
+import pytest
+
+from infra.cli.deployment import Clients, Deployment, Outputs, emulator_clients
+from infra.cli.home import Home
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+# Tried in this order, not chosen at random: the synthesised stack depends on the port, and is used again.
+PORTS = range(4600, 4620)
+_HOME = pytest.StashKey[Path]()
+_TAIL = 15
+
+
+def turnstile(*arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run the real command and return its exit code and output."""
+    command = Path(sys.executable).parent / "turnstile"
+    return subprocess.run([command, *arguments], capture_output=True, text=True, timeout=180, check=False)
+
+
+@pytest.fixture(scope="session")
+def stack(
+    tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest, pytestconfig: pytest.Config
+) -> Iterator[Outputs]:
+    """Where the parts of the stack under test are."""
+    if os.environ.get("TURNSTILE_STACK") == "running":
+        pytestconfig.stash[_HOME] = Home().path
+        yield _status()
+        return
+    with pytest.MonkeyPatch.context() as patch:
+        home = tmp_path_factory.mktemp("stack")
+        patch.setenv("TURNSTILE_HOME", str(home))
+        pytestconfig.stash[_HOME] = home
+        _up()
+        try:
+            yield _status()
+        finally:
+            if request.session.testsfailed:
+                _keep_function_logs(home)
+            ended = turnstile("down")
+        assert ended.returncode == 0, ended.stderr
+
+
+def _up() -> None:
+    for port in PORTS:
+        started = turnstile("up", "--detach", "--port", str(port))
+        if "is used by another program" not in started.stderr:
+            break
+    if started.returncode != 0:
+        pytest.fail(f"the stack for the end-to-end tests did not start:\n{started.stdout}{started.stderr}")
+
+
+def _status() -> Outputs:
+    status = turnstile("status", "--json")
+    if status.returncode != 0:
+        pytest.fail(f"no stack for the end-to-end tests: {status.stderr}")
+    return Outputs.from_json(json.loads(status.stdout))
+
+
+def _keep_function_logs(home: Path) -> None:
+    """Save what the functions logged: it ends with the emulator."""
+    deployment = Deployment.resolve()
+    lines = []
+    for group in deployment.physical_ids("AWS::Logs::LogGroup"):
+        pages = deployment.clients.logs.get_paginator("filter_log_events").paginate(logGroupName=group)
+        lines += [(event["timestamp"], group, event["message"]) for page in pages for event in page["events"]]
+    text = (
+        f"{timestamp} {group.rpartition('/')[2]} {message.rstrip()}\n" for timestamp, group, message in sorted(lines)
+    )
+    (home / "functions.log").write_text("".join(text))
+
+
+@pytest.fixture(scope="session")
+def api(stack: Outputs) -> Iterator[httpx.Client]:
+    """An HTTP client at the API's base address: `api.post("/events", json=...)`."""
+    with httpx.Client(base_url=stack.api_url, timeout=15, trust_env=False) as client:
+        yield client
+
+
+@pytest.fixture(scope="session")
+def aws(stack: Outputs) -> Clients:
+    """AWS clients of the stack under test, with the emulator's root keys: `aws.dynamodb`, `aws.sqs` and so on."""
+    assert stack.endpoint_url is not None
+    return emulator_clients(stack.endpoint_url)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
+    """A failed test says where the logs are, and what the emulator said last."""
+    report: pytest.TestReport = yield  # type: ignore[assignment]
+    if report.failed and (home := item.config.stash.get(_HOME, None)):
+        log = home / "emulator.log"
+        tail: list[str] = []
+        with suppress(OSError):
+            tail = log.read_text(errors="replace").splitlines()[-_TAIL:]
+        where = f"functions: {home / 'functions.log'} (after the last test)\nemulator: {log}, which ends:"
+        report.sections.append(("logs of the stack", "\n".join([where, *tail])))
+    return report  # type: ignore[return-value]

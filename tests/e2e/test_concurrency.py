@@ -1,0 +1,114 @@
+"""Many at once: nobody oversold, nobody past the line, and those who were told to come back find their answer."""
+
+from __future__ import annotations
+
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
+from typing import Any
+
+import httpx
+import pytest
+
+from infra.cli.deployment import Clients, Outputs
+from tests.support.client import PATIENCE_SECONDS, Front, eventually, unique
+from workers.aws.items import ledger_from_item, registration_from_item, registration_key
+from workers.domain.records import registration_id
+
+pytestmark = pytest.mark.e2e
+
+CLIENTS, SEATS, PLACES = 50, 20, 10
+
+IN_FLIGHT = 6
+"""Requests at the gateway at the same time; the other clients wait for a connection. The emulator starts a process for
+each request that finds no idle function: with 50 of them a small machine would do nothing but start processes."""
+
+
+def all_at_once(api_url: str, event_id: str, user_ids: list[str]) -> list[dict[str, Any]]:
+    """Registers everybody from a thread of their own; what came of each, in the order of `user_ids`."""
+    start = Barrier(len(user_ids))
+    limits = httpx.Limits(max_connections=IN_FLIGHT)
+    with (
+        httpx.Client(base_url=api_url, timeout=60, limits=limits, trust_env=False) as http,
+        ThreadPoolExecutor(len(user_ids)) as threads,
+    ):
+
+        def register(user_id: str) -> dict[str, Any]:
+            start.wait(PATIENCE_SECONDS)
+            answer = Front(http).register(event_id, user_id)
+            body: dict[str, Any] = answer.json()
+            if answer.status_code != 202:
+                return {"answer": answer.status_code} | body
+            assert (body["status"], int(answer.headers["retry-after"]) > 0) == ("pending", True)
+            return {"answer": 202} | eventually(lambda: decided(answer.headers["location"]), within=30)
+
+        def decided(location: str) -> dict[str, Any] | None:
+            read: dict[str, Any] = http.get(location).json()
+            return None if read["status"] == "pending" else read
+
+        return list(threads.map(register, user_ids))
+
+
+def crowd(aws: Clients, table: str) -> list[str]:
+    """All clients as users, put straight into their table: creating them is not what this is about."""
+    user_ids = [unique("client") for _ in range(CLIENTS)]
+    for start in range(0, CLIENTS, 25):
+        puts: list[Any] = [
+            {"PutRequest": {"Item": {"userId": {"S": user_id}, "name": {"S": "N"}}}}
+            for user_id in user_ids[start : start + 25]
+        ]
+        assert not aws.dynamodb.batch_write_item(RequestItems={table: puts})["UnprocessedItems"]
+    return user_ids
+
+
+def outcome(result: dict[str, Any]) -> str:
+    """What somebody got, told by the answer itself or by the Location of a 202."""
+    if result["answer"] == 409 or result["status"] == "rejected":
+        return str(result["code"])
+    return str(result["status"])
+
+
+def test_fifty_clients(stack: Outputs, api: httpx.Client, aws: Clients) -> None:
+    """Of 50 clients at once exactly 20 are confirmed, 10 wait in the order of their tickets, the rest hear "full"."""
+    front = Front(api)
+    event_id = front.event(SEATS, hasWaitlist=True, waitlistCapacity=PLACES)
+    user_ids = crowd(aws, stack.users_table)
+    results = all_at_once(stack.api_url, event_id, user_ids)
+    expected = {"confirmed": SEATS, "waitlisted": PLACES, "waitlist-full": CLIENTS - SEATS - PLACES}
+    assert Counter(map(outcome, results)) == expected
+
+    keys = [registration_key(registration_id(event_id, user_id)) for user_id in user_ids]
+    wanted: Any = {stack.registrations_table: {"Keys": keys, "ConsistentRead": True}}
+    stored = aws.dynamodb.batch_get_item(RequestItems=wanted)["Responses"][stack.registrations_table]
+    records = sorted(map(registration_from_item, stored), key=lambda record: record.registered_at)
+    assert [str(record.status) for record in records] == [
+        *["confirmed"] * SEATS,
+        *["waitlisted"] * PLACES,
+        *["rejected"] * (CLIENTS - SEATS - PLACES),
+    ]
+    waiting = [record for record in records if record.ticket is not None]
+    assert [record.ticket for record in waiting] == list(range(1, PLACES + 1))
+    line = front.list(f"/events/{event_id}/registrations", status="waitlisted")
+    assert [entry["userId"] for entry in line] == [record.user_id for record in waiting]
+    assert [entry["waitlistPosition"] for entry in line] == list(range(1, PLACES + 1))
+
+    key: Any = {"eventId": {"S": event_id}}
+    ledger = ledger_from_item(aws.dynamodb.get_item(TableName=stack.ledger_table, Key=key, ConsistentRead=True)["Item"])
+    assert (ledger.confirmed, len(ledger.line)) == (SEATS, PLACES)
+    event = front.read_event(event_id)
+    assert (event["currentAttendees"], event["seatsLeft"], event["waitlistLength"]) == (SEATS, 0, PLACES)
+
+
+def test_one_person_many_times(stack: Outputs, api: httpx.Client) -> None:
+    """One person who registers many times at the same instant has one seat, and hears of that one seat only."""
+    front = Front(api)
+    event_id, user_id = front.event(5), front.user()
+    results = all_at_once(stack.api_url, event_id, [user_id] * 8)
+    seat = front.registration(event_id, user_id)
+    for result in results:
+        if result["answer"] == 409:
+            assert result["code"] == "already-registered"
+        else:
+            assert {name: result[name] for name in seat} == seat
+    assert any(result["answer"] != 409 for result in results)
+    assert front.read_event(event_id)["currentAttendees"] == 1

@@ -1,0 +1,173 @@
+"""Every route through the real gateway, and every error that a client can meet there."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import httpx
+import pytest
+
+from api.problems import CODES
+from api.routes import ROUTES
+from infra.cli.deployment import Clients, Outputs
+from tests.support.client import Front, at, eventually, unique
+from workers.aws.items import registration_key
+from workers.domain.records import registration_id
+
+pytestmark = pytest.mark.e2e
+
+EVENT: dict[str, object] = {"title": "T", "date": "2030-05-01", "location": "L", "organizer": "O", "capacity": 1}
+
+
+def test_every_route(stack: Outputs, api: httpx.Client) -> None:
+    """Each route of the table is there, in front of the right function, and does what it is for."""
+    user_id, event_id = unique("user"), unique("event")
+    event, registration = f"/events/{event_id}", f"/events/{event_id}/registrations/{user_id}"
+    seen: list[tuple[str, str]] = []
+
+    def call(method: str, path: str, status: int, body: object = None) -> httpx.Response:
+        answer = api.request(method, path, json=body)
+        assert answer.status_code == status, (method, path, answer.text)
+        seen.append((method, path.replace(event_id, "{eventId}").replace(user_id, "{userId}")))
+        return answer
+
+    created = call("POST", "/users", 201, {"userId": user_id, "name": "Änn", "email": "ann@example.org"})
+    assert created.headers["location"] == f"{stack.api_url}/users/{user_id}"
+    assert call("GET", f"/users/{user_id}", 200).json() == created.json()
+    created = call("POST", "/events", 201, EVENT | {"eventId": event_id})
+    assert created.headers["location"] == f"{stack.api_url}{event}"
+    assert call("GET", event, 200).json() == created.json()
+    assert call("GET", "/events", 200).json()["events"]
+    assert call("PATCH", event, 200, {"title": "N", "capacity": 2}).json()["seatsLeft"] == 2
+    registered = call("POST", f"{event}/registrations", 201, {"userId": user_id})
+    assert registered.headers["location"] == f"{stack.api_url}{registration}"
+    assert call("GET", registration, 200).json() == registered.json()
+    [entry] = call("GET", f"{event}/registrations", 200).json()["registrations"]
+    assert entry["user"]["name"] == "Änn"
+    [entry] = call("GET", f"/users/{user_id}/registrations", 200).json()["registrations"]
+    assert entry["event"]["title"] == "N"
+    assert call("DELETE", registration, 204).content == b""
+    assert set(seen) == {(route.method, route.path) for route in ROUTES}
+
+
+def refuse(api: httpx.Client, stack: Outputs, aws: Clients) -> dict[str, httpx.Response]:
+    """An answer of each code that a client can cause, by the code it should have."""
+    front = Front(api)
+    user_id, event_id, full = front.user(), front.event(1), front.event(0)
+    front.seat(event_id, user_id)
+    json_type = {"content-type": "application/json"}
+    damaged = front.user()
+    item: Any = registration_key(registration_id(event_id, damaged)) | {"status": {"S": "?"}}
+    aws.dynamodb.put_item(TableName=stack.registrations_table, Item=item)
+    return {
+        "invalid-json": api.post("/users", content=b"{", headers=json_type),
+        "invalid-request": api.post("/users", json={"userId": "?"}),
+        "route-not-found": api.get("/nothing/here"),
+        "user-not-found": api.get(f"/users/{unique('user')}"),
+        "event-not-found": api.get(f"/events/{unique('event')}"),
+        "not-registered": api.delete(at(full, user_id)),
+        "method-not-allowed": api.put("/users", json={}),
+        "user-exists": api.post("/users", json={"userId": user_id, "name": "N"}),
+        "event-exists": api.post("/events", json=EVENT | {"eventId": event_id}),
+        "already-registered": front.register(event_id, user_id),
+        "event-full": front.register(full, user_id),
+        "waitlist-full": front.register(front.event(0, hasWaitlist=True, waitlistCapacity=0), user_id),
+        "registration-closed": front.register(front.event(1, status="closed"), user_id),
+        "body-too-large": api.post("/users", content=b" " * 65_537, headers=json_type),
+        "unsupported-media-type": api.post("/users", content=b"{}", headers={"content-type": "text/plain"}),
+        "internal-error": api.get(at(event_id, damaged)),
+    }
+
+
+def test_every_error(stack: Outputs, api: httpx.Client, aws: Clients) -> None:
+    """Each error comes through the gateway as its problem document; only a throttle cannot be had here."""
+    answers = refuse(api, stack, aws)
+    assert set(CODES) - set(answers) == {"overloaded"}
+    for code, answer in answers.items():
+        assert (answer.status_code, answer.json()["code"]) == (CODES[code][0], code)
+        assert answer.headers["content-type"] == "application/problem+json"
+        assert answer.json()["status"] == answer.status_code
+    assert answers["method-not-allowed"].headers["allow"] == "POST"
+    assert answers["already-registered"].headers["link"].endswith('>; rel="related"')
+    assert "KeyError" not in answers["internal-error"].text
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "allow"),
+    [
+        ("DELETE", "/users/ann", "GET"),
+        ("POST", "/events/e", "GET, PATCH"),
+        ("PUT", "/events/e/registrations", "GET, POST"),
+        ("PATCH", "/events/e/registrations/ann", "DELETE, GET"),
+    ],
+)
+def test_wrong_method(api: httpx.Client, method: str, path: str, allow: str) -> None:
+    """The gateway hands a wrong method to the service, which answers 405 and what is right."""
+    answer = api.request(method, path)
+    assert (answer.status_code, answer.json()["code"]) == (405, "method-not-allowed")
+    assert answer.headers["allow"] == allow
+
+
+@pytest.mark.parametrize("path", ["/", "/users/", "/events/e/registrations/u/x", "/favicon.ico", "/%24default"])
+def test_unknown_path(api: httpx.Client, path: str) -> None:
+    """An unknown path is the service's own 404, not the gateway's."""
+    answer = api.get(path)
+    assert (answer.status_code, answer.json()["code"]) == (404, "route-not-found")
+
+
+@pytest.mark.parametrize(
+    "content_type", [None, "application/octet-stream", "image/png", "text/plain", "application/x-www-form-urlencoded"]
+)
+def test_odd_content_types(api: httpx.Client, content_type: str | None) -> None:
+    """A body of another type, which the gateway delivers in base64, is a 415, even if its bytes are no text."""
+    headers = {} if content_type is None else {"content-type": content_type}
+    for content in (b'{"userId": "ann-1", "name": "Ann"}', b"\xff\xfe\x00\x80"):
+        answer = api.post("/users", content=content, headers=headers)
+        assert (answer.status_code, answer.json()["code"]) == (415, "unsupported-media-type")
+
+
+@pytest.mark.parametrize("content", [b"\xff\xfe\x00\x80", b"", b'{"userId": NaN}', b"[" * 50_000])
+def test_no_json(api: httpx.Client, content: bytes) -> None:
+    """Bytes that claim to be JSON and are not are a 400."""
+    answer = api.post("/users", content=content, headers={"content-type": "application/json"})
+    assert (answer.status_code, answer.json()["code"]) == (400, "invalid-json")
+
+
+def test_largest_body(api: httpx.Client) -> None:
+    """A body of exactly 64 KB is taken."""
+    body = f'{{"userId": "{unique("user")}", "name": "N"}}'
+    answer = api.post("/users", content=body.ljust(65_536), headers={"content-type": "application/json; charset=utf-8"})
+    assert answer.status_code == 201
+
+
+def test_preferences_and_keys(api: httpx.Client) -> None:
+    """`Prefer` and `Idempotency-Key` pass the gateway: a 202 whose Location tells the outcome, and a replay."""
+    front = Front(api)
+    event_id, user_id = front.event(1), front.user()
+    answer = front.register(event_id, user_id, Prefer="respond-async", Idempotency_Key="key-1")
+    assert answer.headers["preference-applied"] == "respond-async"
+    # The worker may be faster than the answer.
+    assert answer.status_code in {201, 202}
+    decided = eventually(lambda: front.decided(event_id, user_id))
+    assert decided["status"] == "confirmed"
+    replay = front.register(event_id, user_id, Idempotency_Key='"key-1"')
+    assert (replay.status_code, replay.json(), replay.headers["idempotent-replayed"]) == (201, decided, "true")
+    for replayed in (None, "true"):
+        answer = front.cancel(event_id, user_id, Prefer="wait=10", Idempotency_Key="key-2")
+        assert (answer.status_code, answer.headers.get("idempotent-replayed")) == (204, replayed)
+    assert front.registration(event_id, user_id)["status"] == "cancelled"
+
+
+def test_pages(api: httpx.Client) -> None:
+    """Cursors survive the trip through a URL: a walk with pages of one meets everybody once."""
+    front = Front(api)
+    event_id, user_ids = front.event(1, hasWaitlist=True), front.users(3)
+    for user_id in user_ids:
+        front.seat(event_id, user_id)
+    path = f"/events/{event_id}/registrations"
+    assert [entry["userId"] for entry in front.list(path, limit=1)] == [*user_ids[1:], user_ids[0]]
+    assert front.list(path, limit=1) == front.list(path)
+    assert api.get(path, params={"cursor": "made-up"}).status_code == 400
+    first = api.get("/events", params={"limit": 1}).json()
+    second = api.get("/events", params={"limit": 1, "cursor": first["next"]}).json()
+    assert first["events"][0]["eventId"] != second["events"][0]["eventId"]

@@ -1,0 +1,146 @@
+"""A global index may lag, or answer what was: nobody is promoted on its word, and nobody is passed over."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tests.integration.bench import Bench, answer, times
+from tests.support.builders import EVENT, cancel, configure, promote, register, seats
+from workers.domain.records import registration_id
+
+pytestmark = pytest.mark.integration
+
+
+def a_free_seat(bench: Bench, *line: str) -> None:
+    """One seat, just given up, beside a line."""
+    bench.add_queueing_event(1)
+    bench.deliver_all(register("seat"), *[register(user) for user in line], cancel("seat"))
+
+
+def index_says(*users: str) -> tuple[Any, dict[str, Any]]:
+    """A query's answer that names these users."""
+    return answer({"Items": [{"registrationId": {"S": registration_id(EVENT, user)}} for user in users]})
+
+
+def test_an_empty_index_promotes_nobody(bench: Bench) -> None:
+    """The index shows nobody yet: nothing is written, the message comes again in a second, and is no poison."""
+    a_free_seat(bench, "ann", "bob")
+    bench.before("Query", times(3, lambda _: index_says()))
+    for receives in (1, 2, 3):
+        assert bench.deliver(promote(1), receives=receives) == ["m0"]
+        assert bench.written() == []
+    assert bench.deliver(promote(1), receives=4) == []
+    assert (bench.who("confirmed"), bench.reasons()) == (["ann"], [])
+    bench.check()
+
+
+def test_an_index_without_the_head_promotes_nobody_else(bench: Bench) -> None:
+    """The index shows the second in line only: the second does not get the first one's seat."""
+    a_free_seat(bench, "ann", "bob")
+    bench.before("Query", times(1, lambda _: index_says("bob")))
+    assert bench.deliver(promote(1)) == ["m0"]
+    assert bench.who("confirmed") == []
+    assert bench.deliver(promote(1), receives=2) == []
+    assert bench.who("confirmed") == ["ann"]
+
+
+def test_an_index_that_shows_the_past_is_checked_against_the_records(bench: Bench) -> None:
+    """It still shows somebody who has left and somebody promoted: the records say otherwise, the right one moves up."""
+    a_free_seat(bench, "ann", "bob", "cid")
+    bench.deliver_all(promote(1), cancel("bob"), cancel("ann"))
+    bench.before("Query", times(1, lambda _: index_says("ann", "bob", "seat", "cid")))
+    assert bench.deliver(promote(2)) == []
+    assert bench.statuses() == {"seat": "cancelled", "ann": "cancelled", "bob": "cancelled", "cid": "confirmed"}
+    bench.check()
+
+
+def test_an_index_that_only_shows_the_past_promotes_nobody(bench: Bench) -> None:
+    """Everybody it names has gone: nobody is guessed, the message comes again."""
+    a_free_seat(bench, "ann", "bob")
+    bench.deliver_all(cancel("ann"))
+    bench.before("Query", times(1, lambda _: index_says("ann", "seat")))
+    assert bench.deliver(promote(2)) == ["m0"]
+    assert bench.who("confirmed") == []
+
+
+def test_who_came_back_is_known_by_the_new_ticket(bench: Bench) -> None:
+    """The first in line left and joined again at the end: an index that shows the old place does not bring it back."""
+    a_free_seat(bench, "ann", "bob")
+    bench.deliver_all(cancel("ann"), promote(1), register("ann", 2))
+    assert bench.statuses() == {"seat": "cancelled", "bob": "confirmed", "ann": "waitlisted"}
+    bench.deliver_all(cancel("bob"))
+    bench.before("Query", times(1, lambda _: index_says("ann")))
+    bench.deliver_all(promote(2))
+    assert bench.who("confirmed") == ["ann"]
+    bench.check()
+
+
+def test_what_is_decided_before_the_lag_is_kept(bench: Bench) -> None:
+    """[Cancel, Register] while the index is empty: the first is committed, the second comes again."""
+    bench.add_queueing_event(1)
+    bench.deliver_all(register("seat"), register("ann"))
+    bench.before("Query", times(2, lambda _: index_says()))
+    assert bench.deliver(cancel("seat"), register("new")) == ["m1"]
+    assert bench.statuses() == {"seat": "cancelled", "ann": "waitlisted"}
+    assert bench.deliver(register("new"), receives=2) == []
+    assert bench.statuses() == {"seat": "cancelled", "ann": "confirmed", "new": "waitlisted"}
+    bench.check()
+
+
+def test_a_lag_holds_up_its_own_group_only(bench: Bench) -> None:
+    """Another event's commands in the same batch are decided."""
+    a_free_seat(bench, "ann")
+    bench.add_event(1, "e2")
+    bench.before("Query", times(1, lambda _: index_says()))
+    assert bench.deliver(promote(1), register("bob", event="e2"), register("new")) == ["m0", "m2"]
+    assert bench.who("confirmed", "e2") == ["bob"]
+
+
+def test_a_lag_is_not_forgotten_while_others_take_several_steps(bench: Bench) -> None:
+    """One event lags in the first step, another settles in two: the first one's message is reported all the same."""
+    a_free_seat(bench, "ann")
+    bench.add_queueing_event(0, "e2")
+    bench.deliver_all(*[register(f"w{number:02}", event="e2") for number in range(90)])
+    bench.deliver_all(configure(1, seats(90, waitlist=True), event="e2"))
+    bench.before("Query", lambda request: index_says() if '"S": "e1"' in request["body"].decode() else None)
+    assert bench.deliver(promote(1), promote(1, event="e2")) == ["m0"]
+    assert (len(bench.who("confirmed", "e2")), bench.who("confirmed")) == (90, [])
+
+
+def test_an_index_full_of_the_past_is_read_page_by_page(bench: Bench) -> None:
+    """So many old entries in front that the head is on a later page: it is found there."""
+    a_free_seat(bench, "ann")
+    row: Any = {"registrationId": {"S": registration_id(EVENT, "seat")}}
+    pages: list[str] = []
+
+    def page(request: dict[str, Any]) -> Any:
+        pages.append(str(request["body"]))
+        return (
+            answer({"Items": [row], "LastEvaluatedKey": row | {"eventId": {"S": EVENT}}})
+            if len(pages) < 3
+            else index_says("ann")
+        )
+
+    bench.before("Query", page)
+    assert bench.deliver(promote(1)) == []
+    assert ["ExclusiveStartKey" in text for text in pages] == [False, True, True]
+    assert bench.who("confirmed") == ["ann"]
+
+
+def test_an_endless_index_is_given_up_for_now(bench: Bench) -> None:
+    """Pages without end: after twenty the message comes again: one event cannot eat the worker's time."""
+    a_free_seat(bench, "ann")
+    row: Any = {"registrationId": {"S": registration_id(EVENT, "seat")}}
+    bench.before("Query", lambda _: answer({"Items": [row], "LastEvaluatedKey": row}))
+    assert bench.deliver(promote(1)) == ["m0"]
+    assert bench.operations().count("Query") == 20
+
+
+def test_a_waiter_named_in_the_batch_needs_no_index(bench: Bench) -> None:
+    """The head of the line is already loaded by name: it is promoted without the index being asked."""
+    a_free_seat(bench, "ann")
+    assert bench.deliver(promote(1), cancel("ann")) == []
+    assert "Query" not in bench.operations()
+    assert bench.statuses() == {"seat": "cancelled", "ann": "cancelled"}

@@ -1,0 +1,106 @@
+"""The stream's entry: it rings the bell, once per event and version, and raises if it could not."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError
+
+from tests.integration.bench import Bench, answer, refusal, times
+from tests.support.builders import cancel, promote, register
+from workers.aws.clients import Overloaded
+from workers.aws.items import ledger_to_item
+from workers.aws.messages import decode, deduplication_id
+from workers.domain.line import Line
+from workers.domain.records import Ledger, SeatSettings
+
+pytestmark = pytest.mark.integration
+
+
+def image(event_id: str, version: int, *, free: bool = True) -> dict[str, Any]:
+    """A stream record of a ledger, with a seat free beside a waiter or not."""
+    ledger = Ledger(event_id, SeatSettings(1), version, confirmed=0 if free else 1, line=Line(1, 1))
+    return {"eventName": "MODIFY", "dynamodb": {"NewImage": ledger_to_item(ledger)}}
+
+
+def sent(bench: Bench) -> list[tuple[str, str, Any]]:
+    """What lies in the queue: group, deduplication id, command."""
+    messages: list[tuple[str, str, Any]] = []
+    while True:
+        answer_ = bench.pipeline.sqs.receive_message(
+            QueueUrl=bench.pipeline.queue, MaxNumberOfMessages=10, AttributeNames=["All"]
+        )
+        if not answer_.get("Messages"):
+            return sorted(messages, key=lambda message: message[0])
+        for message in answer_["Messages"]:
+            found = message["Attributes"]
+            messages.append((found["MessageGroupId"], found["MessageDeduplicationId"], decode(message["Body"])))
+
+
+def test_a_promotable_ledger_sends_a_promote_on_its_events_group(bench: Bench) -> None:
+    """The command names event and ledger version; so does its deduplication id."""
+    bench.promoter.handle({"Records": [image("e1", 7)]})
+    ((group, name, command),) = sent(bench)
+    assert (group, name) == ("e1", deduplication_id(promote(7)))
+    assert (command.event_id, command.ledger_version, command.command_id) == ("e1", 7, "promote-7")
+
+
+def test_the_newest_version_of_each_event_is_enough(bench: Bench) -> None:
+    """Many records of a few events: one Promote each, for the newest version, in whatever order they come."""
+    records = [image("a", 3), image("b", 1), image("a", 9), image("a", 5), image("b", 2)]
+    bench.promoter.handle({"Records": records})
+    assert [(group, command.ledger_version) for group, _, command in sent(bench)] == [("a", 9), ("b", 2)]
+
+
+def test_ledgers_that_are_not_promotable_ring_no_bell(bench: Bench) -> None:
+    """What slips through the filter, or was deleted, sends nothing."""
+    bench.promoter.handle({"Records": [image("a", 3, free=False), {"eventName": "REMOVE", "dynamodb": {}}]})
+    assert sent(bench) == []
+
+
+def test_ringing_twice_sends_once(bench: Bench) -> None:
+    """A stream batch delivered again within five minutes: SQS recognises the second Promote."""
+    for _ in range(2):
+        bench.promoter.handle({"Records": [image("a", 3)]})
+    assert len(sent(bench)) == 1
+
+
+def test_more_than_ten_events_are_sent_in_batches(bench: Bench) -> None:
+    """SQS takes ten messages at a time: 23 events are three calls, and each event hears its bell."""
+    calls: list[int] = []
+    bench.pipeline.sqs.meta.events.register(
+        "before-parameter-build.sqs.SendMessageBatch", lambda params, **_: calls.append(len(params["Entries"]))
+    )
+    bench.promoter.handle({"Records": [image(f"e{number:02}", 1) for number in range(23)]})
+    assert calls == [10, 10, 3]
+    assert [group for group, _, _ in sent(bench)] == [f"e{number:02}" for number in range(23)]
+
+
+def test_a_partial_failure_raises(bench: Bench) -> None:
+    """SQS takes one message and not the other: the whole stream batch must come again."""
+    failed = {"Id": "1", "Code": "InternalError", "SenderFault": False}
+    taken = {"Id": "0", "MessageId": "x", "MD5OfMessageBody": "x"}
+    bench.before("SendMessageBatch", times(1, lambda _: answer({"Successful": [taken], "Failed": [failed]})), "sqs")
+    records = {"Records": [image("a", 1), image("b", 1)]}
+    with pytest.raises(Overloaded, match="did not take 1 of the commands"):
+        bench.promoter.handle(records)
+    bench.promoter.handle(records)
+    assert [group for group, _, _ in sent(bench)] == ["a", "b"]
+
+
+def test_a_refused_call_raises(bench: Bench) -> None:
+    """SQS refuses altogether: the exception goes to Lambda, which delivers the stream batch again."""
+    bench.before("SendMessageBatch", lambda _: refusal("RequestThrottled"), "sqs")
+    with pytest.raises(ClientError, match="RequestThrottled"):
+        bench.promoter.handle({"Records": [image("a", 1)]})
+
+
+def test_a_promote_delivered_twice_promotes_once(bench: Bench) -> None:
+    """Promotion is idempotent in the table, not only in the queue: after the five minutes, one seat is one seat."""
+    bench.add_queueing_event(1)
+    bench.deliver_all(register("ann"), register("bob"), register("cid"), cancel("ann"))
+    bench.deliver_all(promote(1))
+    bench.deliver_all(promote(1), promote(1))
+    assert (bench.who("confirmed"), bench.who("waitlisted")) == (["bob"], ["cid"])
+    bench.check()

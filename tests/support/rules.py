@@ -1,0 +1,57 @@
+"""The rules of the pipeline that can be read off one state, or off two successive ones. Independent of `decide`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from workers.domain.records import Ledger, Registration, Status
+
+MOVES = {
+    "pending": {"confirmed", "waitlisted", "rejected", "cancelled"},
+    "waitlisted": {"confirmed", "cancelled"},
+    "confirmed": {"cancelled"},
+    "rejected": set[str](),
+    "cancelled": set[str](),
+}
+"""Within one generation."""
+
+
+def broken_rules(ledger: Ledger, records: Iterable[Registration]) -> list[str]:
+    """The sentences that do not hold for an event's ledger and records; empty when all is well."""
+    found = list(records)
+    confirmed = [record for record in found if record.status is Status.CONFIRMED]
+    waiting = sorted((r for r in found if r.status is Status.WAITLISTED), key=lambda record: record.registered_at)
+    tickets = [record.ticket for record in waiting]
+    standing = {Status.CONFIRMED, Status.WAITLISTED, Status.REJECTED}  # a fence keeps the time of its pending record
+    decided = [record.registered_at for record in found if record.status in standing]
+    sentences = {
+        "the ledger counts the confirmed": ledger.confirmed == len(confirmed),
+        "the ledger's live tickets are those of the waiting, in the order of decision": list(ledger.line) == tickets,
+        "a ticket was given before the next one": all((ticket or 0) < ledger.next_ticket for ticket in tickets),
+        "nobody is confirmed past an earlier waiter": not confirmed
+        or not waiting
+        or max(record.registered_at for record in confirmed) < waiting[0].registered_at,
+        "only who waits has a ticket": all((r.ticket is not None) == (r.status is Status.WAITLISTED) for r in found),
+        "only a rejection has a code": all((r.code is not None) == (r.status is Status.REJECTED) for r in found),
+        "times of decision differ": len(decided) == len(set(decided)),
+        "nothing was decided after the ledger's last": max(decided, default=0) <= ledger.last_registered_at,
+    }
+    return [sentence for sentence, holds in sentences.items() if not holds]
+
+
+def illegal_moves(before: Mapping[str, Registration], after: Mapping[str, Registration]) -> list[str]:
+    """The records that came where they may not be, over any number of commands."""
+    wrong = []
+    for key, new in after.items():
+        old = before.get(key)
+        if old == new:
+            continue
+        old_generation = old.generation if old else 0
+        if new.generation == old_generation and old is not None:
+            legal = str(new.status) in MOVES[old.status]
+        else:
+            legal = new.generation > old_generation
+        grown = new.version == (old.version if old else 0) + 1
+        if not (legal and grown):
+            wrong.append(f"{old} -> {new}")
+    return wrong + [f"{key} disappeared" for key in before.keys() - after.keys()]

@@ -1,0 +1,172 @@
+"""Table formats: what is written can be read, also what was written before these formats existed."""
+
+from __future__ import annotations
+
+import random
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.support.builders import EVENT, NOW, seats
+from workers.aws.items import (
+    STATUS_KEY,
+    event_revision,
+    ledger_from_event,
+    ledger_from_item,
+    ledger_to_item,
+    microseconds,
+    registration_from_item,
+    registration_to_item,
+    seat_settings_from_item,
+    timestamp,
+)
+from workers.domain.line import Line
+from workers.domain.records import EventStatus, Ledger, Registration, SeatSettings, Status
+
+TEXT = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=40)
+COUNT = st.integers(0, 10**12)
+TIME = st.integers(0, 4_102_444_800_000_000)
+SETTINGS = st.builds(SeatSettings, COUNT, st.booleans(), st.none() | COUNT, st.sampled_from(EventStatus))
+LINES = st.builds(
+    lambda offset, bits: Line(offset, bits * 2 + 1) if offset else Line(), st.integers(0, 10**9), st.integers(0, 2**300)
+)
+REGISTRATIONS = st.builds(
+    Registration,
+    event_id=TEXT,
+    user_id=TEXT,
+    status=st.sampled_from(Status),
+    generation=COUNT,
+    version=COUNT,
+    registered_at=TIME,
+    ticket=st.none() | COUNT,
+    code=st.none() | TEXT,
+    post_key=st.none() | TEXT,
+    delete_key=st.none() | TEXT,
+)
+
+
+def size_of(item: dict[str, Any]) -> int:
+    """Bytes as DynamoDB counts them: names, texts and binaries by length, numbers by half their digits."""
+    total = 0
+    for name, value in item.items():
+        ((kind, content),) = value.items()
+        total += len(name) + (1 if kind == "BOOL" else len(content) // 2 + 2 if kind == "N" else len(content))
+    return total
+
+
+@given(REGISTRATIONS)
+def test_every_registration_comes_back_from_its_item(record: Registration) -> None:
+    """registration_from_item(registration_to_item(record)) is the record."""
+    assert registration_from_item(registration_to_item(record)) == record
+
+
+@given(st.builds(Ledger, TEXT, SETTINGS, COUNT, COUNT, COUNT, COUNT, TIME, LINES))
+def test_every_ledger_comes_back_from_its_item(ledger: Ledger) -> None:
+    """ledger_from_item(ledger_to_item(ledger)) is the ledger, and `promotable` is there exactly while it is true."""
+    item = ledger_to_item(ledger)
+    assert ledger_from_item(item) == ledger
+    assert item.get("promotable") == ({"S": "yes"} if ledger.promotable else None)
+
+
+def test_a_registration_carries_the_keys_of_both_indexes() -> None:
+    """The item of a waiter, attribute by attribute: this is what the tables and indexes are made for."""
+    record = Registration(EVENT, "ann", Status.WAITLISTED, 2, 5, NOW + 1, ticket=7, post_key="k")
+    assert registration_to_item(record) == {
+        "registrationId": {"S": record.registration_id},
+        "eventId": {"S": "e1"},
+        "userId": {"S": "ann"},
+        "status": {"S": "waitlisted"},
+        "registeredAt": {"S": "2026-01-01T00:00:00.000001Z"},
+        "status#registeredAt": {"S": "waitlisted#2026-01-01T00:00:00.000001Z"},
+        "generation": {"N": "2"},
+        "version": {"N": "5"},
+        "ticket": {"N": "7"},
+        "postKey": {"S": "k"},
+    }
+    assert STATUS_KEY == "status#registeredAt"
+
+
+@given(TIME, TIME)
+def test_text_order_is_time_order(one: int, other: int) -> None:
+    """Timestamps have fixed width, to the microsecond: sorting the texts sorts the times, and each comes back."""
+    assert (timestamp(one) < timestamp(other)) == (one < other)
+    assert microseconds(timestamp(one)) == one
+    assert len(timestamp(one)) == len("2026-01-01T00:00:00.000000Z")
+
+
+@pytest.mark.parametrize("text", ["", "yesterday", "2026-13-01T00:00:00.000000Z"])
+def test_a_text_that_is_no_time_is_refused(text: str) -> None:
+    """ValueError for what is no timestamp."""
+    with pytest.raises(ValueError, match=r".+"):
+        microseconds(text)
+
+
+@pytest.mark.parametrize(
+    ("item", "expected"),
+    [
+        ({"capacity": {"N": "5"}}, seats(5)),
+        ({}, seats(0)),
+        ({"capacity": {"N": "-3"}}, seats(0)),
+        ({"capacity": {"N": "5.0"}}, seats(5)),
+        ({"capacity": {"N": "1E+2"}}, seats(100)),
+        ({"capacity": {"S": "5"}}, seats(0)),
+        ({"capacity": {"N": "5"}, "status": {"S": "published"}}, seats(5)),
+        ({"capacity": {"N": "5"}, "status": {"NULL": True}}, seats(5)),
+        ({"capacity": {"N": "5"}, "status": {"S": "closed"}}, seats(5, status=EventStatus.CLOSED)),
+        ({"capacity": {"N": "5"}, "hasWaitlist": {"BOOL": True}}, seats(5, waitlist=None)),
+        ({"capacity": {"N": "5"}, "hasWaitlist": {"BOOL": True}, "waitlistCapacity": {"NULL": True}}, seats(5, None)),
+        ({"capacity": {"N": "5"}, "hasWaitlist": {"BOOL": True}, "waitlistCapacity": {"N": "2.0"}}, seats(5, 2)),
+    ],
+)
+def test_events_written_before_the_waiting_list_existed_are_read(item: dict[str, Any], expected: SeatSettings) -> None:
+    """What is absent, or strange, counts as: no seats, no waiting list, no limit, active."""
+    assert seat_settings_from_item(item) == expected
+    assert ledger_from_event({"eventId": {"S": EVENT}, **item}) == Ledger(EVENT, expected)
+
+
+def test_an_event_without_revision_has_revision_zero() -> None:
+    """Items from before there was a count count as never changed."""
+    assert (event_revision({}), event_revision({"revision": {"N": "4"}})) == (0, 4)
+
+
+@pytest.mark.parametrize(
+    ("waiting", "gone", "most"), [(5_000, 0.0, 200), (5_000, 0.05, 700), (50_000, 0.0, 250), (50_000, 0.05, 3_000)]
+)
+def test_a_long_line_fits_into_a_small_item(waiting: int, gone: float, most: int) -> None:
+    """5,000 waiting with every twentieth gone are less than 700 bytes; 50,000 are less than 3 KB."""
+    chance, bits, end = random.Random(1), 0, 0
+    while bits.bit_count() < waiting:
+        bits |= int(end == 0 or chance.random() >= gone) << end
+        end += 1
+    ledger = Ledger("a-name-of-usual-length-2026", seats(500, None), 9_999, 3, 500, end + 1, NOW, Line(1, bits))
+    item = ledger_to_item(ledger)
+    assert ledger_from_item(item) == ledger
+    assert size_of(item) <= most
+
+
+@pytest.mark.parametrize(
+    "item",
+    [
+        {},
+        {"line": {"B": b"\1rubbish"}, "lineOffset": {"N": "1"}},
+        {"line": {"B": b"\1"}, "lineOffset": {"N": "1"}},
+        {"line": {"B": b"\0\1"}},
+        {"version": {"N": "one"}},
+        {"version": {"S": "1"}},
+    ],
+)
+def test_a_ledger_that_cannot_be_read_says_so(item: dict[str, Any]) -> None:
+    """KeyError or ValueError for a damaged ledger, whatever is wrong with it: the loader relies on these two."""
+    good = ledger_to_item(Ledger(EVENT, seats(1), 1))
+    with pytest.raises((KeyError, ValueError)):
+        ledger_from_item({**good, **item} if item else {})
+
+
+@pytest.mark.parametrize(("field", "value"), [("status", {"S": "odd"}), ("registeredAt", {"S": "x"}), ("version", {})])
+def test_a_registration_that_cannot_be_read_says_so(field: str, value: dict[str, Any]) -> None:
+    """KeyError or ValueError for a damaged registration."""
+    good = registration_to_item(Registration(EVENT, "ann", Status.CONFIRMED, 1, 1, NOW))
+    with pytest.raises((KeyError, ValueError)):
+        registration_from_item({**good, field: value})

@@ -1,0 +1,203 @@
+"""The queue format: what is written can be read, and what cannot be read says why."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.support.builders import cancel, configure, promote, register, seats
+from workers.aws.messages import Unreadable, decode, deduplication_id, encode, group_of
+from workers.domain.commands import Cancel, Command, Configure, Promote, Register
+from workers.domain.records import EventStatus, SeatSettings
+
+TEXT = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=60)
+COUNT = st.integers(0, 2**53 - 1)
+SETTINGS = st.builds(SeatSettings, COUNT, st.booleans(), st.none() | COUNT, st.sampled_from(EventStatus))
+COMMANDS: st.SearchStrategy[Command] = st.one_of(
+    st.builds(Register, TEXT, TEXT, TEXT, COUNT, COUNT, st.none() | TEXT),
+    st.builds(Cancel, TEXT, TEXT, TEXT, COUNT, COUNT, st.none() | TEXT),
+    st.builds(Promote, TEXT, TEXT, COUNT, COUNT),
+    st.builds(Configure, TEXT, TEXT, COUNT, SETTINGS, COUNT),
+)
+
+REGISTER = json.loads(encode(register("ann")))
+CONFIGURE = json.loads(encode(configure(3, seats(5, waitlist=2))))
+
+
+@given(COMMANDS)
+def test_every_command_comes_back_from_its_message(command: Command) -> None:
+    """decode(encode(command)) is the command, for every command that there can be."""
+    assert decode(encode(command)) == command
+
+
+def test_a_message_is_versioned_json_in_camel_case() -> None:
+    """The format is a contract between deployments that overlap: it does not change by accident."""
+    assert json.loads(encode(register("ann", 2, key="k"))) == {
+        "v": 1,
+        "kind": "Register",
+        "commandId": "register-ann-2",
+        "eventId": "e1",
+        "userId": "ann",
+        "generation": 2,
+        "acceptedAt": 1_767_225_600_000_000,
+        "key": "k",
+    }
+    assert set(CONFIGURE) == {
+        *("v", "kind", "commandId", "eventId", "acceptedAt"),
+        *("revision", "capacity", "hasWaitlist", "waitlistCapacity", "status"),
+    }
+    assert json.loads(encode(promote(7)))["ledgerVersion"] == 7
+    assert decode(encode(cancel("ann"))) == cancel("ann")
+
+
+@pytest.mark.parametrize(
+    ("body", "reason"),
+    [
+        ("", "the body is not JSON"),
+        ("rubbish", "the body is not JSON"),
+        ('{"v": 1', "the body is not JSON"),
+        ("[" * 100_000, "the body is not JSON"),
+        ("1" * 5_000, "the body is not JSON"),
+        ("[]", "the body is not a JSON object"),
+        ("null", "the body is not a JSON object"),
+        ('"Register"', "the body is not a JSON object"),
+        ("{}", "version None is not known"),
+        ('{"v": 2}', "version 2 is not known"),
+        ('{"v": true}', "version True is not known"),
+        ('{"v": "' + "1" * 90 + '"}', "version '1111111111111111111 is not known"),
+    ],
+)
+def test_a_body_that_is_no_command_says_why(body: str, reason: str) -> None:
+    """Not JSON, no object, not a known version: Unreadable, with a short reason."""
+    with pytest.raises(Unreadable) as caught:
+        decode(body)
+    assert str(caught.value) == reason
+
+
+@pytest.mark.parametrize("name", sorted(REGISTER.keys() - {"v", "kind"}))
+@pytest.mark.parametrize("value", [None, "", [], {}, -1, 1.5, True, "\ud800", "x" * 2049, 10**30])
+def test_each_field_of_a_wish_is_checked(name: str, value: Any) -> None:
+    """A field that is missing, of another type, empty, too long, too big or no real text is not taken."""
+    with pytest.raises(Unreadable, match=f"{name} is missing or not a "):
+        decode(json.dumps(REGISTER | {name: value}))
+
+
+@pytest.mark.parametrize("value", [None, "", 7, [], "\ud800"])
+def test_a_key_is_a_text_if_it_is_there(value: Any) -> None:
+    """An idempotency key may be absent, but not something else."""
+    with pytest.raises(Unreadable, match="key is missing or not a text"):
+        decode(json.dumps(REGISTER | {"key": value}))
+
+
+@pytest.mark.parametrize("kind", [None, "Refund", "register", 7, [], {}])
+def test_an_unknown_kind_is_unreadable(kind: Any) -> None:
+    """Only the four commands are known, by their exact names."""
+    with pytest.raises(Unreadable, match=r"kind .* is not known"):
+        decode(json.dumps(REGISTER | {"kind": kind}))
+
+
+@pytest.mark.parametrize(
+    ("field", "reason"),
+    [
+        ({"capacity": -1}, "capacity is missing or not a count"),
+        ({"capacity": 10**30}, "capacity is missing or not a count"),
+        ({"revision": None}, "revision is missing or not a count"),
+        ({"waitlistCapacity": "2"}, "waitlistCapacity is missing or not a count"),
+        ({"hasWaitlist": 1}, "hasWaitlist is not true or false"),
+        ({"status": "open"}, "status is not that of an event"),
+        ({"status": None}, "status is not that of an event"),
+        ({"status": []}, "status is not that of an event"),
+        ({"status": {}}, "status is not that of an event"),
+    ],
+)
+def test_each_setting_is_checked(field: dict[str, Any], reason: str) -> None:
+    """A Configure whose settings make no sense is unreadable, and says which."""
+    with pytest.raises(Unreadable) as caught:
+        decode(json.dumps(CONFIGURE | field))
+    assert str(caught.value) == reason
+
+
+def test_a_promote_without_version_is_unreadable() -> None:
+    """The ledger version of a Promote is needed."""
+    body = json.loads(encode(promote(1)))
+    del body["ledgerVersion"]
+    with pytest.raises(Unreadable, match="ledgerVersion"):
+        decode(json.dumps(body))
+
+
+@given(
+    st.recursive(
+        st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+        lambda c: st.lists(c) | st.dictionaries(st.text(), c),
+    ),
+    st.sampled_from(sorted(REGISTER | CONFIGURE)),
+)
+def test_whatever_is_in_a_message_it_is_a_command_or_unreadable(value: Any, name: str) -> None:
+    """No value of any field makes the reader raise anything else: one bad message must not take down a batch."""
+    for body in (REGISTER, CONFIGURE):
+        try:
+            command = decode(json.dumps(body | {name: value}))
+        except Unreadable:
+            continue
+        group_of(command.event_id)
+        deduplication_id(command)
+
+
+@pytest.mark.parametrize("event_id", ["e1", "a.b_c-d", "x" * 128, "what?", "a/b|c~"])
+def test_an_event_is_its_own_group_where_sqs_takes_it(event_id: str) -> None:
+    """Letters, digits and punctuation, up to 128: the group is the id."""
+    assert group_of(event_id) == event_id
+
+
+@pytest.mark.parametrize("event_id", ["x" * 129, "with space", "größe", "e1\n", "", "日本"])
+def test_other_ids_are_hashed_for_the_group(event_id: str) -> None:
+    """What SQS would refuse becomes a hash, which it takes; different ids become different groups."""
+    group = group_of(event_id)
+    assert group.startswith("sha256-")
+    assert group_of(group) == group
+    assert group != group_of(event_id + " ")
+
+
+def test_a_double_click_collapses() -> None:
+    """The same wish sent twice has one deduplication id, whoever sent it, whenever, with whichever key."""
+    again = replace(register("ann"), command_id="other", accepted_at=5, key="k")
+    assert deduplication_id(again) == deduplication_id(register("ann"))
+    assert deduplication_id(replace(promote(3), accepted_at=5)) == deduplication_id(promote(3))
+
+
+def test_what_differs_does_not_collapse() -> None:
+    """Register, cancel, register in a hurry; other people; other events; other versions: all have ids of their own."""
+    different: list[Command] = [
+        register("ann"),
+        cancel("ann"),
+        register("ann", 2),
+        cancel("ann", 2),
+        register("bob"),
+        register("ann", event="e2"),
+        promote(1),
+        promote(2),
+        promote(1, event="e2"),
+        configure(1, seats(1)),
+        configure(2, seats(1)),
+        configure(1, seats(1), event="e2"),
+    ]
+    assert len({deduplication_id(command) for command in different}) == len(different)
+
+
+def test_two_organisers_do_not_collapse_into_one() -> None:
+    """Two different changes that make the same revision are two messages: one of them will be superseded."""
+    assert deduplication_id(configure(1, seats(1))) != deduplication_id(configure(1, seats(2)))
+    assert deduplication_id(configure(1, seats(1))) == deduplication_id(configure(1, seats(1)))
+
+
+@given(COMMANDS)
+def test_a_deduplication_id_is_what_sqs_takes(command: Command) -> None:
+    """At most 128 letters and digits."""
+    name = deduplication_id(command)
+    assert name.isalnum()
+    assert len(name) <= 128

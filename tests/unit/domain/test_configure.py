@@ -1,0 +1,122 @@
+"""Seats raised, lowered, closed, cancelled, and the waiting list switched on and off."""
+
+from __future__ import annotations
+
+from tests.support.builders import EVENT, Book, cancel, configure, outcomes, promote, register, seats, users_of
+from workers.domain.records import EventStatus, Ledger
+
+
+def an_event(*line: str, capacity: int = 1, waitlist: int | bool = True) -> Book:
+    """All seats taken by `seat-1`, `seat-2`, ..., the others wait."""
+    book = Book(seats(capacity, waitlist))
+    book.fill(*[f"seat-{number}" for number in range(1, capacity + 1)], *line)
+    return book
+
+
+def test_settings_are_replaced_as_a_whole() -> None:
+    """Configure writes settings and revision into the ledger, and says that the event item is to be written too."""
+    book = an_event()
+    decision = book.deliver(configure(4, seats(9, waitlist=2, status=EventStatus.CLOSED)))
+    assert outcomes(decision) == [("configured", "settings-changed")]
+    assert decision.configured
+    assert (book.ledger.settings, book.ledger.revision) == (seats(9, waitlist=2, status=EventStatus.CLOSED), 4)
+
+
+def test_a_revision_that_is_not_newer_is_superseded() -> None:
+    """A Configure of the stored revision or an older one changes nothing, whatever it says."""
+    book = an_event()
+    book.deliver(configure(4, seats(9)))
+    decision = book.deliver(configure(4, seats(2)), configure(3, seats(3)))
+    assert outcomes(decision) == [("superseded", "stale-revision")] * 2
+    assert (decision.changes_anything, book.ledger.settings.capacity) == (False, 9)
+
+
+def test_equal_settings_still_make_a_revision() -> None:
+    """A Configure that changes no value is written all the same: its revision must supersede the older ones."""
+    book = Book(seats(1))
+    decision = book.deliver(configure(1, seats(1)))
+    assert (decision.changes_anything, decision.configured, book.ledger.revision) == (True, True, 1)
+
+
+def test_capacity_up_promotes_as_many_as_fit_in_order() -> None:
+    """Two more seats move the first two of the line up, and nobody else; the bell is rung by the ledger."""
+    book = an_event("a", "b", "c")
+    book.deliver(configure(1, seats(3, waitlist=True)))
+    assert book.ledger.promotable
+    decision = book.deliver(promote())
+    assert (users_of(decision.promoted), book.line(), book.ledger.confirmed) == (["a", "b"], ["c"], 3)
+
+
+def test_capacity_down_evicts_nobody_and_gives_no_seat_until_below() -> None:
+    """Lowered under what is taken: all keep their seats, newcomers wait, a cancellation gives no seat."""
+    book = an_event(capacity=3)
+    book.deliver(configure(1, seats(1, waitlist=True)), register("new"))
+    assert (book.ledger.confirmed, book.line()) == (3, ["new"])
+    for number in (1, 2):
+        book.deliver(cancel(f"seat-{number}"), promote(number))
+        assert book.status("new") == "waitlisted"
+    book.deliver(cancel("seat-3"), promote(3))
+    assert (book.status("new"), book.ledger.confirmed) == ("confirmed", 1)
+
+
+def test_a_waiting_list_lowered_under_its_length_keeps_everybody_and_takes_nobody() -> None:
+    """The limit under the length: nobody is sent away, newcomers are refused until it is below again."""
+    book = an_event("a", "b", "c", waitlist=3)
+    book.deliver(configure(1, seats(1, waitlist=1)))
+    assert outcomes(book.deliver(register("new"))) == [("rejected", "waitlist-full")]
+    assert book.line() == ["a", "b", "c"]
+
+
+def test_a_waiting_list_switched_off_still_serves_those_who_wait() -> None:
+    """Off with waiters: newcomers hear `event-full`, the waiters keep their order and move up."""
+    book = an_event("a", "b")
+    book.deliver(configure(1, seats(1, waitlist=False)))
+    assert outcomes(book.deliver(register("new"))) == [("rejected", "event-full")]
+    book.deliver(configure(2, seats(2, waitlist=False)), register("late"))
+    assert (book.status("a"), book.status("late"), book.line()) == ("confirmed", "rejected", ["b"])
+
+
+def test_a_waiting_list_switched_on_takes_the_next() -> None:
+    """On after a rejection: who was refused may come again and waits."""
+    book = an_event(waitlist=False)
+    book.deliver(register("ann"))
+    book.deliver(configure(1, seats(1, waitlist=True)), register("ann", 2))
+    assert book.line() == ["ann"]
+
+
+def test_a_closed_event_promotes_and_takes_nobody() -> None:
+    """Closed: a seat that becomes free goes to the line; a newcomer is refused even if a seat is left."""
+    book = an_event("a")
+    book.deliver(configure(1, seats(3, waitlist=True, status=EventStatus.CLOSED)))
+    assert outcomes(book.deliver(register("new"))) == [("rejected", "registration-closed")]
+    assert (book.status("a"), book.line()) == ("confirmed", [])
+
+
+def test_a_cancelled_event_promotes_nobody_until_it_is_active_again() -> None:
+    """Cancelled: seats stay empty beside waiters; active again, the line moves up before any newcomer."""
+    book = an_event("a")
+    book.deliver(configure(1, seats(2, waitlist=True, status=EventStatus.CANCELLED)))
+    assert not book.ledger.promotable
+    assert outcomes(book.deliver(promote(), register("new"))) == [
+        ("superseded", "nothing-to-settle"),
+        ("rejected", "registration-closed"),
+    ]
+    book.deliver(configure(2, seats(2, waitlist=True)), register("new", 2))
+    assert (book.status("a"), book.status("new"), book.ledger.confirmed) == ("confirmed", "waitlisted", 2)
+
+
+def test_configure_alone_does_not_settle() -> None:
+    """Capacity up promotes through the bell, so that hundreds of promotions do not hang on the organiser's request."""
+    book = an_event("a")
+    decision = book.deliver(configure(1, seats(2, waitlist=True)))
+    assert (decision.promoted, decision.registrations) == ((), ())
+    assert book.ledger == Ledger(
+        EVENT,
+        seats(2, waitlist=True),
+        version=2,
+        revision=1,
+        confirmed=1,
+        next_ticket=2,
+        last_registered_at=book.ledger.last_registered_at,
+        line=book.ledger.line,
+    )

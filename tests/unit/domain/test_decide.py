@@ -1,0 +1,291 @@
+"""What a batch of commands for one event comes to: the cases of the contract, one by one."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.support.builders import EVENT, NOW, Book, cancel, configure, outcomes, promote, register, seats, users_of
+from tests.support.rules import broken_rules
+from workers.domain.decide import MAX_PROMOTIONS, CommandFailed, Decision, Outcome, Reason, Result, decide
+from workers.domain.line import Line
+from workers.domain.records import EventStatus, Ledger, Registration, Status
+
+
+def a_full_event(*line: str, capacity: int = 1, waitlist: int | bool = True) -> Book:
+    """`seat-1`, `seat-2`, ... have the seats, the others wait in order."""
+    book = Book(seats(capacity, waitlist))
+    book.fill(*[f"seat-{number}" for number in range(1, capacity + 1)], *line)
+    assert book.line() == list(line)
+    return book
+
+
+def test_a_free_seat_is_given() -> None:
+    """Register on an event with a free seat confirms, and the ledger counts it."""
+    book = Book(seats(2))
+    decision = book.deliver(register("ann", key="k1"))
+    assert outcomes(decision) == [("confirmed", "seat-given")]
+    assert book.record("ann") == Registration(EVENT, "ann", Status.CONFIRMED, 1, 1, NOW, post_key="k1")
+    assert decision.ledger == Ledger(EVENT, seats(2), version=1, confirmed=1, last_registered_at=NOW)
+
+
+def test_a_full_event_without_waiting_list_refuses() -> None:
+    """Register on a full event without a waiting list is rejected as `event-full`; the rejection is remembered."""
+    book = a_full_event(waitlist=False)
+    assert outcomes(book.deliver(register("ann"))) == [("rejected", "event-full")]
+    record = book.record("ann")
+    assert record is not None
+    assert (record.status, record.code, record.generation) == ("rejected", "event-full", 1)
+    assert book.ledger.confirmed == 1
+
+
+def test_a_full_event_with_waiting_list_takes_a_waiter() -> None:
+    """Register on a full event with a waiting list joins its end, with the next ticket."""
+    book = a_full_event("bob")
+    assert outcomes(book.deliver(register("ann"))) == [("waitlisted", "joined-waitlist")]
+    record = book.record("ann")
+    assert record is not None
+    assert (record.status, record.ticket, book.line()) == ("waitlisted", 2, ["bob", "ann"])
+    assert (book.ledger.next_ticket, book.ledger.confirmed) == (3, 1)
+
+
+@pytest.mark.parametrize("waitlist", [0, 1])
+def test_a_full_waiting_list_refuses(waitlist: int) -> None:
+    """Register on a full event whose waiting list has reached its limit, be it zero, is rejected as `waitlist-full`."""
+    book = a_full_event(*["bob"][:waitlist], waitlist=waitlist)
+    assert outcomes(book.deliver(register("ann"))) == [("rejected", "waitlist-full")]
+    assert "ann" not in book.line()
+
+
+def test_zero_capacity_means_zero_seats() -> None:
+    """The first one to register for an event of capacity 0 waits."""
+    book = Book(seats(0, waitlist=True))
+    assert outcomes(book.deliver(register("ann"))) == [("waitlisted", "joined-waitlist")]
+
+
+@pytest.mark.parametrize("status", [EventStatus.CLOSED, EventStatus.CANCELLED])
+def test_a_closed_or_cancelled_event_takes_nobody(status: EventStatus) -> None:
+    """Register on an event that is closed or cancelled is rejected as `registration-closed`, free seats or not."""
+    book = Book(seats(5, waitlist=True, status=status))
+    assert outcomes(book.deliver(register("ann"))) == [("rejected", "registration-closed")]
+
+
+def test_a_batch_is_decided_in_order_and_written_once() -> None:
+    """Ten commands make one new version of the ledger, and strictly growing times in the order of decision."""
+    book = Book(seats(2, waitlist=2))
+    decision = book.deliver(*[register(user) for user in "abcdefghij"])
+    assert [result for result, _ in outcomes(decision)] == ["confirmed"] * 2 + ["waitlisted"] * 2 + ["rejected"] * 6
+    assert decision.ledger.version == 1
+    assert [record.registered_at for record in decision.registrations] == [NOW + step for step in range(10)]
+    assert decision.ledger.last_registered_at == NOW + 9
+
+
+def test_time_does_not_run_backwards() -> None:
+    """A clock behind the last decision does not matter: the time is one microsecond after it."""
+    book = Book(seats(2))
+    book.deliver(register("ann"), now=NOW)
+    book.deliver(register("bob"), now=NOW - 5_000_000)
+    assert [record.registered_at for record in book.records.values()] == [NOW, NOW + 1]
+
+
+def test_a_cancelled_seat_frees_it_and_leaves_promotion_to_the_bell() -> None:
+    """Cancel of a confirmed registration frees the seat; it promotes nobody, but the ledger says that it can be."""
+    book = a_full_event("ann", "bob")
+    assert outcomes(book.deliver(cancel("seat-1"))) == [("cancelled", "gave-up-seat")]
+    assert (book.status("seat-1"), book.line(), book.ledger.promotable) == ("cancelled", ["ann", "bob"], True)
+    assert outcomes(book.deliver(promote())) == [("settled", "line-moved-up")]
+    assert (book.status("ann"), book.line(), book.ledger.promotable) == ("confirmed", ["bob"], False)
+
+
+def test_a_waiter_who_cancels_leaves_the_line() -> None:
+    """Cancel of a waiting registration takes the ticket out of the line, and frees no seat."""
+    book = a_full_event("ann", "bob", "cid")
+    assert outcomes(book.deliver(cancel("bob", key="k2"))) == [("cancelled", "left-waitlist")]
+    record = book.record("bob")
+    assert record is not None
+    assert (record.ticket, record.delete_key, book.line(), book.ledger.confirmed) == (None, "k2", ["ann", "cid"], 1)
+
+
+def test_a_promotion_keeps_time_and_generation_and_gives_up_the_ticket() -> None:
+    """Who moves up keeps generation, time and keys; the ticket is gone, so it cannot be promoted twice."""
+    book = a_full_event()
+    book.deliver(register("ann", key="k1"))
+    waiting = book.record("ann")
+    decision = book.deliver(cancel("seat-1"), promote())
+    promoted = book.record("ann")
+    assert waiting is not None
+    assert promoted is not None
+    assert decision.promoted == (promoted,)
+    assert (promoted.registered_at, promoted.generation, promoted.post_key) == (waiting.registered_at, 1, "k1")
+    assert (promoted.status, promoted.ticket, promoted.version) == ("confirmed", None, 2)
+
+
+def test_a_promote_that_finds_nothing_to_do_changes_nothing() -> None:
+    """Promote is idempotent: on a settled event it is superseded and nothing is written."""
+    book = a_full_event("ann")
+    decision = book.deliver(promote(), promote(version=2))
+    assert outcomes(decision) == [("superseded", "nothing-to-settle")] * 2
+    assert not decision.changes_anything
+
+
+def test_settle_first_a_newcomer_does_not_overtake_the_line() -> None:
+    """A Register that overtakes the Promote first moves the line up; the seat goes to the head, the newcomer waits."""
+    book = a_full_event("ann")
+    book.deliver(cancel("seat-1"))
+    decision = book.deliver(register("new"))
+    assert outcomes(decision) == [("waitlisted", "joined-waitlist")]
+    assert (users_of(decision.promoted), book.line()) == (["ann"], ["new"])
+
+
+def test_settle_first_holds_inside_a_batch() -> None:
+    """[Cancel, Register] in one batch: the seat goes to the head of the line, not to the newcomer behind the Cancel."""
+    book = a_full_event("ann", "bob")
+    book.deliver(cancel("seat-1"), register("new"))
+    assert (book.status("ann"), book.status("new"), book.line()) == ("confirmed", "waitlisted", ["bob", "new"])
+
+
+def test_a_refused_newcomer_settles_too() -> None:
+    """Even a Register that comes to nothing moves the line up before it is looked at."""
+    book = a_full_event("ann")
+    book.deliver(cancel("seat-1"))
+    assert outcomes(book.deliver(register("seat-1", generation=1))) == [("superseded", "stale-generation")]
+    assert book.status("ann") == "confirmed"
+
+
+def test_a_waiter_who_joined_in_this_batch_is_promoted_from_memory() -> None:
+    """Somebody who joined the line a moment ago is in no index: the core knows them from memory, and moves them up."""
+    book = Book(seats(1, waitlist=True))
+    decision = book.deliver(register("ann"), register("bob"), cancel("ann"), promote())
+    assert (book.status("ann"), book.status("bob")) == ("cancelled", "confirmed")
+    assert users_of(decision.promoted) == ["bob"]
+    assert [record.version for record in decision.registrations] == [1, 1]
+
+
+def test_a_waiter_promoted_and_cancelled_in_one_batch_frees_the_seat_again() -> None:
+    """From waitlisted to cancelled in one write, yet a seat was freed: the ledger says so, the next in line gets it."""
+    book = a_full_event("ann", "bob")
+    book.deliver(cancel("seat-1"), promote(), cancel("ann"))
+    assert (book.status("ann"), book.status("bob"), book.ledger.promotable) == ("cancelled", "waitlisted", True)
+    book.deliver(promote(version=2))
+    assert book.status("bob") == "confirmed"
+
+
+def test_who_comes_back_after_cancelling_starts_at_the_end_of_the_line() -> None:
+    """A new generation of the same record: new time, new ticket, behind everybody who waits."""
+    book = a_full_event("ann", "bob")
+    book.deliver(cancel("ann"))
+    assert outcomes(book.deliver(register("ann", 2))) == [("waitlisted", "joined-waitlist")]
+    record = book.record("ann")
+    assert record is not None
+    assert (record.generation, record.version, record.ticket, book.line()) == (2, 3, 3, ["bob", "ann"])
+
+
+def test_cancel_and_come_back_in_one_batch() -> None:
+    """[Cancel 1, Register 2] in one batch is one write of the record; without a line the seat is given again."""
+    book = a_full_event()
+    decision = book.deliver(cancel("seat-1"), register("seat-1", 2))
+    assert outcomes(decision) == [("cancelled", "gave-up-seat"), ("confirmed", "seat-given")]
+    record = book.record("seat-1")
+    assert record is not None
+    assert (record.generation, record.version, book.ledger.confirmed) == (2, 2, 1)
+
+
+def test_who_comes_back_after_a_rejection_is_looked_at_anew() -> None:
+    """A rejection is no verdict for ever: generation 2 gets the seat that has become free, and the code is gone."""
+    book = a_full_event(waitlist=False)
+    book.deliver(register("ann"), cancel("seat-1"))
+    book.deliver(register("ann", 2))
+    record = book.record("ann")
+    assert record is not None
+    assert (record.status, record.generation, record.code) == ("confirmed", 2, None)
+
+
+def test_idempotency_keys_are_kept_until_replaced() -> None:
+    """The latest POST key and the latest DELETE key stay on the record, apart from each other."""
+    book = Book(seats(1))
+    book.deliver(register("ann", key="p1"))
+    book.deliver(cancel("ann", key="d1"))
+    book.deliver(register("ann", 2))
+    record = book.record("ann")
+    assert record is not None
+    assert (record.post_key, record.delete_key) == ("p1", "d1")
+    book.deliver(cancel("ann", 2), register("ann", 3, key="p3"))
+    record = book.record("ann")
+    assert record is not None
+    assert (record.post_key, record.delete_key) == ("p3", "d1")
+
+
+def test_a_line_that_cannot_be_settled_ends_the_decision() -> None:
+    """The head's record is not at hand: the commands in front of the settle are decided, the rest is undecided."""
+    book = a_full_event("ann", "bob")
+    commands = (cancel("seat-1"), register("new"), cancel("bob"))
+    decision = book.deliver(*commands, unseen=["ann"])
+    assert outcomes(decision) == [("cancelled", "gave-up-seat")]
+    assert decision.undecided == commands[1:]
+    assert (book.status("ann"), book.status("bob"), book.status("new")) == ("waitlisted", "waitlisted", None)
+
+
+def test_nobody_is_promoted_in_place_of_an_unknown_head() -> None:
+    """The head unknown, the second known: nobody moves, nothing is written."""
+    book = a_full_event("ann", "bob")
+    book.deliver(cancel("seat-1"))
+    decision = book.deliver(promote(), unseen=["ann"])
+    assert (decision.changes_anything, decision.outcomes, decision.undecided) == (False, (), (promote(),))
+
+
+def test_a_record_with_the_heads_ticket_that_does_not_wait_is_not_promoted() -> None:
+    """What the index returned and the ledger disagree: the decision waits for the truth, it does not guess."""
+    ledger = Ledger(EVENT, seats(1, waitlist=True), version=3, next_ticket=2, line=Line(1, 1))
+    torn = Registration(EVENT, "ann", Status.CANCELLED, 1, 2, NOW, ticket=1)
+    decision = decide(ledger, [torn], [promote()], NOW)
+    assert decision.undecided == (promote(),)
+    assert not decision.changes_anything
+
+
+def test_a_settle_of_too_many_ends_the_decision_and_goes_on_after_the_commit() -> None:
+    """More promotions than one transaction takes: the first so many are written, the command stays undecided."""
+    book = a_full_event("a", "b", "c", "d", "e")
+    decision = book.deliver(configure(1, seats(5, waitlist=True)), promote(), max_promotions=3)
+    assert outcomes(decision) == [("configured", "settings-changed")]
+    assert (users_of(decision.promoted), decision.undecided) == (["a", "b", "c"], (promote(),))
+    assert book.ledger.promotable
+    decision = book.deliver(promote(), max_promotions=3)
+    assert (users_of(decision.promoted), decision.undecided, book.line()) == (["d"], (), ["e"])
+
+
+def test_a_decision_never_outgrows_a_transaction() -> None:
+    """Nine other commands beside the largest settle: records, ledger and event item stay within 100 items."""
+    book = a_full_event(*[f"w{number}" for number in range(120)], capacity=10)
+    raised = configure(1, seats(200, waitlist=True))
+    decision = book.deliver(raised, *[cancel(f"seat-{number}") for number in range(1, 9)], promote())
+    assert len(decision.promoted) == MAX_PROMOTIONS
+    assert len(decision.registrations) + 2 == 90
+
+
+def test_a_command_that_raises_is_named() -> None:
+    """CommandFailed says which command of the batch cannot be processed, and why."""
+    torn = Registration(EVENT, "bob", Status.WAITLISTED, 1, 1, NOW, ticket=7)
+    ledger = Ledger(EVENT, seats(9), version=1)
+    with pytest.raises(CommandFailed, match="Cancel cancel-bob-1 cannot be processed") as caught:
+        decide(ledger, [torn], [register("ann"), cancel("bob"), register("cid")], NOW)
+    assert (caught.value.index, caught.value.command) == (1, cancel("bob"))
+    assert isinstance(caught.value.__cause__, ValueError)
+
+
+def test_a_decision_on_nothing_is_nothing() -> None:
+    """No commands, no outcomes, nothing to write: the ledger comes back as it was."""
+    ledger = Ledger(EVENT, seats(1), version=4)
+    assert decide(ledger, [], [], NOW) == Decision(ledger, (), (), (), (), configured=False)
+
+
+def test_outcomes_name_their_command() -> None:
+    """Each outcome carries the very command that it answers."""
+    decision = Book(seats(1)).deliver(register("ann"))
+    assert decision.outcomes == (Outcome(register("ann"), Result.CONFIRMED, Reason.SEAT_GIVEN),)
+
+
+def test_the_ledger_is_created_with_its_first_write() -> None:
+    """A ledger that is not stored yet has version 0; what changes nothing does not store it."""
+    book = Book(seats(1))
+    assert book.deliver(cancel("ann"), register("bob", 5), promote()).ledger.version == 0
+    assert book.deliver(register("ann")).ledger.version == 1
+    assert broken_rules(book.ledger, book.records.values()) == []

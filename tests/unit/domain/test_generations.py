@@ -1,0 +1,147 @@
+"""Commands are recognised by their generation: duplicates, zombies and replays change nothing."""
+
+from __future__ import annotations
+
+from itertools import permutations
+
+import pytest
+
+from tests.support.builders import Book, cancel, configure, outcomes, promote, register, seats
+from tests.support.rules import MOVES, broken_rules
+from workers.domain.decide import ALLOWED_MOVES
+from workers.domain.records import EventStatus, Status
+
+STALE = ("superseded", "stale-generation")
+SEAT = ("confirmed", "seat-given")
+FENCE = ("cancelled", "cancelled-before-decision")
+
+# What stands in the record, at generation 3 -> what each command of generation 2, 3, 4, 5 comes to.
+TABLE: dict[str, dict[str, tuple[tuple[str, str], ...]]] = {
+    "pending": {"Register": (STALE, SEAT, STALE, STALE), "Cancel": (STALE, FENCE, STALE, STALE)},
+    "waitlisted": {"Register": (STALE,) * 4, "Cancel": (STALE, ("cancelled", "left-waitlist"), STALE, STALE)},
+    "confirmed": {"Register": (STALE,) * 4, "Cancel": (STALE, ("cancelled", "gave-up-seat"), STALE, STALE)},
+    "rejected": {"Register": (STALE, STALE, SEAT, STALE), "Cancel": (STALE,) * 4},
+    "cancelled": {"Register": (STALE, STALE, SEAT, STALE), "Cancel": (STALE,) * 4},
+}
+CELLS = [
+    (status, kind, generation, expected)
+    for status, row in TABLE.items()
+    for kind, cells in row.items()
+    for generation, expected in zip((2, 3, 4, 5), cells, strict=True)
+]
+
+
+def a_record(status: str) -> Book:
+    """An event where ann's record stands at generation 3 in `status`, with a free seat unless she waits."""
+    book = Book(seats(1 if status == "waitlisted" else 2, waitlist=status == "waitlisted"))
+    book.deliver(register("ann"), cancel("ann"), register("ann", 2), cancel("ann", 2))
+    match status:
+        case "pending":
+            book.put("ann", Status.PENDING, 3)
+        case "waitlisted" | "confirmed":
+            book.deliver(register("bob"), register("ann", 3))
+        case "rejected":
+            closed, opened = (seats(2, status=status) for status in (EventStatus.CLOSED, EventStatus.ACTIVE))
+            book.deliver(configure(1, closed), register("ann", 3), configure(2, opened))
+        case _:
+            book.deliver(register("ann", 3), cancel("ann", 3))
+    assert book.status("ann") == status
+    return book
+
+
+@pytest.mark.parametrize(("status", "kind", "generation", "expected"), CELLS)
+def test_every_cell_of_the_table(status: str, kind: str, generation: int, expected: tuple[str, str]) -> None:
+    """Whatever stands in the record, a command of each generation comes to exactly what the table says."""
+    book = a_record(status)
+    before = book.record("ann")
+    decision = book.deliver(register("ann", generation) if kind == "Register" else cancel("ann", generation))
+    assert outcomes(decision) == [expected]
+    after = book.record("ann")
+    assert after is not None
+    if expected == STALE:
+        assert after == before
+    else:
+        assert (str(after.status), after.generation) == (expected[0], generation)
+
+
+@pytest.mark.parametrize(("generation", "expected"), [(1, SEAT), (0, STALE), (2, STALE), (7, STALE)])
+def test_without_a_record_only_the_first_generation_registers(generation: int, expected: tuple[str, str]) -> None:
+    """Nobody has been here yet: Register 1 applies, any other is from another time."""
+    assert outcomes(Book(seats(1)).deliver(register("ann", generation))) == [expected]
+
+
+@pytest.mark.parametrize("generation", [0, 1, 2])
+def test_without_a_record_there_is_nothing_to_cancel(generation: int) -> None:
+    """A Cancel that finds no record is superseded, and writes none."""
+    decision = Book(seats(1)).deliver(cancel("ann", generation))
+    assert (outcomes(decision), decision.changes_anything) == ([STALE], False)
+
+
+def test_a_fence_stops_a_register_that_comes_later() -> None:
+    """Cancelled while pending: the Register of that generation, late from the dead-letter queue, is superseded."""
+    book = Book(seats(1))
+    book.put("ann", Status.PENDING)
+    assert outcomes(book.deliver(cancel("ann"))) == [FENCE]
+    assert outcomes(book.deliver(register("ann"))) == [STALE]
+    assert (book.status("ann"), book.ledger.confirmed) == ("cancelled", 0)
+    assert outcomes(book.deliver(register("ann", 2))) == [SEAT]
+
+
+def test_a_pending_wish_in_front_of_its_register_is_decided() -> None:
+    """The API wrote `pending`: the Register of the same generation decides it, on top of that version."""
+    book = Book(seats(1))
+    book.put("ann", Status.PENDING)
+    book.deliver(register("ann"))
+    record = book.record("ann")
+    assert record is not None
+    assert (record.status, record.generation, record.version) == ("confirmed", 1, 2)
+
+
+def test_a_double_click_gives_one_place() -> None:
+    """The same Register twice in one batch: one seat, the second is superseded."""
+    book = Book(seats(2))
+    assert outcomes(book.deliver(register("ann"), register("ann"))) == [SEAT, STALE]
+    assert book.ledger.confirmed == 1
+
+
+def test_a_redelivered_batch_of_cancel_and_register_again_changes_nothing() -> None:
+    """[Cancel 1, Register 2] delivered twice: the Cancel does not touch the new registration."""
+    book = Book(seats(1))
+    book.deliver(register("ann"))
+    batch = (cancel("ann"), register("ann", 2))
+    book.deliver(*batch)
+    decision = book.deliver(*batch)
+    assert (outcomes(decision), decision.changes_anything) == ([STALE, STALE], False)
+    record = book.record("ann")
+    assert record is not None
+    assert (record.status, record.generation) == ("confirmed", 2)
+
+
+@pytest.mark.parametrize("order", list(permutations(range(4))))
+def test_a_replay_in_any_order_changes_nothing(order: tuple[int, ...]) -> None:
+    """Everything that was ever decided, delivered again in any order, finds nothing to do."""
+    book = Book(seats(1, waitlist=True))
+    history = (register("ann"), register("bob"), cancel("ann"), register("ann", 2))
+    book.deliver(*history)
+    decision = book.deliver(*[history[index] for index in order], promote())
+    assert not decision.changes_anything
+    assert (book.status("bob"), book.status("ann")) == ("confirmed", "waitlisted")
+
+
+def test_the_moves_are_those_of_the_design() -> None:
+    """Within a generation and between two, statuses move as the table of the design says, and in no other way."""
+    within = {(Status(old), Status(new)) for old, news in MOVES.items() for new in news}
+    between = {
+        (old, new)
+        for old in (None, Status.REJECTED, Status.CANCELLED)
+        for new in (Status.PENDING, Status.CONFIRMED, Status.WAITLISTED, Status.REJECTED)
+    }
+    assert set(ALLOWED_MOVES) == within | between
+    assert all(ALLOWED_MOVES.values())
+
+
+def test_a_record_at_each_status_keeps_the_rules() -> None:
+    """The starting points of the table above are states that can be: no rule is broken in them."""
+    for status in TABLE:
+        book = a_record(status)
+        assert broken_rules(book.ledger, book.records.values()) == []

@@ -1,0 +1,57 @@
+"""Registrations, ledgers, and what can be read off them."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.support.builders import EVENT, seats
+from workers.domain.line import Line
+from workers.domain.records import EventStatus, Ledger, Registration, Status, registration_id
+
+
+def test_a_pair_of_event_and_user_has_one_id() -> None:
+    """The id is `reg_` and 26 characters of base32, the same every time, and known for ever."""
+    assert registration_id("e1", "ann") == registration_id("e1", "ann") == "reg_BCAZZRJUZFIBENRRTDIRWRASGA"
+
+
+def test_ids_do_not_run_into_each_other() -> None:
+    """Where the event's id ends and the user's begins makes a difference."""
+    assert registration_id("e1", "2ann") != registration_id("e12", "ann")
+
+
+@pytest.mark.parametrize(
+    ("status", "alive"),
+    [("pending", True), ("waitlisted", True), ("confirmed", True), ("rejected", False), ("cancelled", False)],
+)
+def test_what_holds_or_may_come_to_hold_a_place_is_alive(status: str, alive: bool) -> None:
+    """Pending, waitlisted and confirmed are alive; the rest can register anew."""
+    assert Registration(EVENT, "ann", Status(status), 1, 1, 0).alive is alive
+
+
+@pytest.mark.parametrize(("capacity", "confirmed", "free"), [(3, 1, 2), (3, 3, 0), (2, 3, 0), (0, 0, 0)])
+def test_free_seats_are_never_negative(capacity: int, confirmed: int, free: int) -> None:
+    """A capacity lowered under what is taken leaves no free seat, and no negative one."""
+    assert Ledger(EVENT, seats(capacity), confirmed=confirmed).free_seats == free
+
+
+@pytest.mark.parametrize(("limit", "full"), [(None, False), (3, False), (2, True), (1, True), (0, True)])
+def test_a_line_is_full_at_its_limit(limit: int | None, full: bool) -> None:
+    """Without a limit never; with one when it is reached, or was lowered under what waits."""
+    assert Ledger(EVENT, seats(0, limit), line=Line(1, 0b11)).waitlist_full is full
+
+
+@pytest.mark.parametrize(
+    ("status", "confirmed", "line", "promotable"),
+    [
+        ("active", 1, Line(1, 1), True),
+        ("closed", 1, Line(1, 1), True),
+        ("cancelled", 1, Line(1, 1), False),
+        ("active", 2, Line(1, 1), False),
+        ("active", 3, Line(1, 1), False),
+        ("active", 1, Line(), False),
+    ],
+)
+def test_promotable_is_a_free_seat_beside_a_waiter(status: str, confirmed: int, line: Line, promotable: bool) -> None:
+    """A seat is free, somebody waits, and the event is not cancelled: then, and only then, the bell rings."""
+    settings = seats(2, waitlist=True, status=EventStatus(status))
+    assert Ledger(EVENT, settings, confirmed=confirmed, line=line).promotable is promotable

@@ -1,0 +1,75 @@
+"""The Lambda entries of queue and stream: settings from the environment, read once, missing ones named."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import boto3
+import pytest
+from moto import mock_aws
+
+from tests.integration.bench import batch
+from tests.support.builders import NOW, register
+from tests.support.pipeline import Pipeline
+from workers import promoter, registrar
+from workers.aws.clients import MissingSetting
+from workers.aws.items import ledger_to_item
+from workers.domain.line import Line
+from workers.domain.records import Ledger, SeatSettings
+
+REGISTRAR = ("EVENTS_TABLE", "REGISTRATIONS_TABLE", "LEDGER_TABLE", "QUEUE_URL", "DEAD_LETTER_QUEUE_URL")
+
+
+@pytest.fixture
+def pipeline(monkeypatch: pytest.MonkeyPatch) -> Iterator[Pipeline]:
+    """Everything in memory, named in the environment as the stack does it."""
+    registrar._registrar.cache_clear()
+    promoter._promoter.cache_clear()
+    with mock_aws():
+        made = Pipeline(boto3.client("dynamodb"), boto3.client("sqs"))
+        values = (*("events", "registrations", "ledger"), made.queue, made.dead_letters)
+        for name, value in zip(REGISTRAR, values, strict=True):
+            monkeypatch.setenv(name, value)
+        yield made
+    registrar._registrar.cache_clear()
+    promoter._promoter.cache_clear()
+
+
+def test_the_queues_entry_decides_a_batch(pipeline: Pipeline) -> None:
+    """A batch from the queue is decided on the tables that the environment names, by the clock on the wall."""
+    pipeline.add_event("e1", 1)
+    assert registrar.handler(batch(register("ann")), None) == {"batchItemFailures": []}
+    record = pipeline.record("e1", "ann")
+    assert record is not None
+    assert record.status == "confirmed"
+    assert record.registered_at > NOW - 365 * 86_400_000_000
+
+
+def test_the_streams_entry_rings_the_bell(pipeline: Pipeline) -> None:
+    """A promotable ledger from the stream becomes a Promote in the queue that the environment names."""
+    image = ledger_to_item(Ledger("e1", SeatSettings(1), 4, line=Line(1, 1)))
+    promoter.handler({"Records": [{"dynamodb": {"NewImage": image}}]}, None)
+    (message,) = pipeline.receive()
+    assert '"ledgerVersion":4' in message["body"]
+
+
+@pytest.mark.parametrize("name", REGISTRAR)
+def test_a_registrar_without_a_setting_names_it(pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    """Each setting that the registrar needs is named when it is missing, before any message is touched."""
+    monkeypatch.delenv(name)
+    with pytest.raises(MissingSetting, match=f"the environment variable {name} is not set"):
+        registrar.handler(batch(register("ann")), None)
+
+
+def test_a_promoter_without_a_queue_says_so(pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The promoter needs one setting only, and names it."""
+    monkeypatch.delenv("QUEUE_URL")
+    with pytest.raises(MissingSetting, match="QUEUE_URL"):
+        promoter.handler({"Records": []}, None)
+
+
+def test_settings_are_read_once(pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A warm function does not look at its environment again, nor make its clients again."""
+    promoter.handler({"Records": []}, None)
+    monkeypatch.delenv("QUEUE_URL")
+    promoter.handler({"Records": []}, None)
