@@ -40,13 +40,16 @@ SOURCES: dict[Package, tuple[str, ...]] = {
 EXTRAS: dict[Package, str] = {"api": "api", "workers": "worker"}
 """The optional dependencies in pyproject.toml that each bundle installs."""
 
-# No function runs command lines, reads type stubs or talks to another service than DynamoDB and SQS. The metadata
-# (`*.dist-info/METADATA`) stays: pydantic asks it for the version of email-validator.
+# No function runs command lines, reads type stubs, looks up the domains of e-mail addresses, or talks to another service
+# than DynamoDB and SQS. The metadata (`*.dist-info/METADATA`) stays: pydantic asks it for the version of email-validator.
 UNUSED = (
     ".lock", "bin", "**/__pycache__", "**/*.pyi", "**/tests", "**/swagger_ui", "botocore/data/*/*/examples-1.json*",
     "*.dist-info/RECORD", "*.dist-info/INSTALLER", "*.dist-info/REQUESTED", "*.dist-info/uv_cache.json",
+    "dns", "dnspython-*",
 )  # fmt: skip
 SERVICES = frozenset({"dynamodb", "sqs"})
+UTILITIES = frozenset({"data_classes", "jmespath_utils", "serialization.py", "typing", "__init__.py"})
+"""Of Powertools' utilities, those that its event handler and logger use. The others are most of its size."""
 
 
 class BundleError(Exception):
@@ -122,6 +125,9 @@ def _prune(directory: Path) -> None:
         for path in list(data.iterdir()):
             if path.is_dir() and path.name not in SERVICES:
                 _remove(path)
+    for path in list((directory / "aws_lambda_powertools" / "utilities").iterdir()):
+        if path.name not in UTILITIES:
+            _remove(path)
 
 
 def _remove(path: Path) -> None:

@@ -35,10 +35,8 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
         socket_allow_hosts(["127.0.0.1", "::1", "localhost"], allow_unix_socket=True)
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Tests that share something slow to start (a stack, DynamoDB Local, the bundles) run in one process, one by one."""
-    for item in items:
-        room = item.path.relative_to(_TESTS).parts[0]
-        if room in _SHARING:
-            item.add_marker(pytest.mark.xdist_group(room))
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """Tests that share something slow to start (a stack, DynamoDB Local, the bundles) run in one process."""
+    room = item.path.relative_to(_TESTS).parts[0]
+    if room in _SHARING:
+        item.add_marker(pytest.mark.xdist_group(room))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import socket
 import sys
 import time
@@ -24,6 +25,8 @@ REGION = "us-east-1"
 ACCOUNT = "000000000000"
 ROOT_KEYS = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test"}
 _START_WAIT = 30.0
+_BUSY = "port {port} is used by another program; choose a free one with --port"
+_TAKEN = re.compile(r":(\d+) is already in use")
 
 
 def check_port(port: int) -> None:
@@ -38,7 +41,7 @@ def check_port(port: int) -> None:
         except OSError:
             continue  # no IPv6 here
         if busy:
-            raise CliError(f"port {port} is used by another program; choose a free one with --port")
+            raise CliError(_BUSY.format(port=port))
 
 
 def environment(home: Home, port: int) -> dict[str, str]:
@@ -71,7 +74,7 @@ def start(home: Home, port: int, children: Children, lock: int) -> tuple[subproc
         check_port(port)
         with home.emulator_log.open("wb") as log:
             process = children.start(
-                [sys.executable, "-m", "ministack.app"],
+                [sys.executable, "-m", "infra.cli.emulator_process"],
                 env=environment(home, port),
                 cwd=home.temporary,
                 output=log,
@@ -105,5 +108,8 @@ def require_alive(process: subprocess.Popen[bytes], home: Home) -> None:
         return
     if not home.recorded():
         raise CliError("the stack was ended by: turnstile down")
-    lines = decisive_lines(home.emulator_log.read_text(errors="replace"))
+    log = home.emulator_log.read_text(errors="replace")
+    if taken := _TAKEN.search(log):  # by somebody who was faster, since `check_port`
+        raise CliError(_BUSY.format(port=taken[1]))
+    lines = decisive_lines(log)
     raise CliError(f"the emulator has ended (exit code {process.returncode}):\n{lines}\nlog: {home.emulator_log}")
