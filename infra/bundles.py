@@ -40,8 +40,9 @@ SOURCES: dict[Package, tuple[str, ...]] = {
 EXTRAS: dict[Package, str] = {"api": "api", "workers": "worker"}
 """The optional dependencies in pyproject.toml that each bundle installs."""
 
-# No function runs command lines, reads type stubs, looks up the domains of e-mail addresses, or talks to another service
-# than DynamoDB and SQS. The metadata (`*.dist-info/METADATA`) stays: pydantic asks it for the version of email-validator.
+# No function runs command lines, reads type stubs, looks up the domains of e-mail addresses, or talks to another
+# service than DynamoDB and SQS. The metadata (`*.dist-info/METADATA`) stays: pydantic asks it for the version of
+# email-validator.
 UNUSED = (
     ".lock", "bin", "**/__pycache__", "**/*.pyi", "**/tests", "**/swagger_ui", "botocore/data/*/*/examples-1.json*",
     "*.dist-info/RECORD", "*.dist-info/INSTALLER", "*.dist-info/REQUESTED", "*.dist-info/uv_cache.json",
