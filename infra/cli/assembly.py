@@ -12,6 +12,7 @@ import shutil
 import sys
 import tempfile
 import time
+from contextlib import suppress
 from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
@@ -85,12 +86,14 @@ def bootstrap(clients: Clients) -> None:
         "CloudFormationExecutionPolicies": "arn:aws:iam::aws:policy/AdministratorAccess",
         "FileAssetsBucketKmsKeyId": "AWS_MANAGED_KEY",
     }
-    clients.cloudformation.create_stack(
-        StackName=_BOOTSTRAP_STACK,
-        TemplateBody=_BOOTSTRAP_TEMPLATE.read_text(),
-        Capabilities=["CAPABILITY_NAMED_IAM"],
-        Parameters=[{"ParameterKey": key, "ParameterValue": value} for key, value in keys.items()],
-    )
+    # The emulator is new, so if the stack is there, it is ours: the client tried again after a lost answer.
+    with suppress(clients.cloudformation.exceptions.AlreadyExistsException):
+        clients.cloudformation.create_stack(
+            StackName=_BOOTSTRAP_STACK,
+            TemplateBody=_BOOTSTRAP_TEMPLATE.read_text(),
+            Capabilities=["CAPABILITY_NAMED_IAM"],
+            Parameters=[{"ParameterKey": key, "ParameterValue": value} for key, value in keys.items()],
+        )
     deadline = time.monotonic() + _BOOTSTRAP_WAIT
     while (stack := _bootstrap_stack(clients))["StackStatus"] != "CREATE_COMPLETE":
         if not stack["StackStatus"].endswith("_IN_PROGRESS") or time.monotonic() > deadline:

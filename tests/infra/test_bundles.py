@@ -21,7 +21,7 @@ WORKER_PACKAGES = {
     "typing_extensions", "urllib3",
 }  # fmt: skip
 API_PACKAGES = WORKER_PACKAGES | {
-    "annotated_types", "dnspython", "email_validator", "idna", "pydantic", "pydantic_core", "typing_inspection",
+    "annotated_types", "email_validator", "idna", "pydantic", "pydantic_core", "typing_inspection",
 }  # fmt: skip
 PROBE = """
 import importlib, sys
@@ -61,6 +61,8 @@ def test_bundle_is_lean(api_host: Path, workers_host: Path) -> None:
         assert not any((directory / room).exists() for room in ("infra", "tests", "bin"))
         services = {path.name for path in (directory / "botocore" / "data").iterdir() if path.is_dir()}
         assert services == {"dynamodb", "sqs"}
+        assert not (directory / "dns").exists()
+        assert not (directory / "aws_lambda_powertools" / "utilities" / "parser").exists()
         size = sum(path.stat().st_size for path in directory.rglob("*") if path.is_file())
         assert size < 40_000_000
 
