@@ -21,7 +21,7 @@ run: setup ## Start the whole stack on this machine: an HTTP API that takes regi
 	$(BIN)/turnstile up
 
 test: check ## Run all checks and all tests, with coverage
-	$(BIN)/pytest -n 2 --dist loadgroup --cov --cov-report=term $(PYTEST_ARGS)
+	$(BIN)/pytest -n 2 --no-loadscope-reorder --cov --cov-report=term $(PYTEST_ARGS)
 
 check: setup ## Format, lint, types, layers
 	$(BIN)/ruff format --check .

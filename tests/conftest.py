@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 from pytest_socket import disable_socket, enable_socket, socket_allow_hosts
+from xdist.scheduler import LoadScopeScheduling
 
 # Set before anything is imported: the loggers read their settings once.
 os.environ.update(
@@ -35,8 +37,14 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
         socket_allow_hosts(["127.0.0.1", "::1", "localhost"], allow_unix_socket=True)
 
 
-def pytest_itemcollected(item: pytest.Item) -> None:
-    """Tests that share something slow to start (a stack, DynamoDB Local, the bundles) run in one process."""
-    room = item.path.relative_to(_TESTS).parts[0]
-    if room in _SHARING:
-        item.add_marker(pytest.mark.xdist_group(room))
+class ByRoom(LoadScopeScheduling):  # type: ignore[misc]  # xdist has no types
+    """Tests that share something slow (a stack, DynamoDB Local, bundles) run in one process, and so does each file."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        room = nodeid.split("/")[1]
+        return room if room in _SHARING else nodeid.split("::", maxsplit=1)[0]
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> ByRoom:
+    """How `pytest -n` spreads the tests."""
+    return ByRoom(config, log)

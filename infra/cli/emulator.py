@@ -59,10 +59,16 @@ def environment(home: Home, port: int) -> dict[str, str]:
         "BIND_HOST": "127.0.0.1",
         "MINISTACK_REGION": REGION,
         "LOG_LEVEL": "INFO",
+        "MINISTACK_EDITION": _name(home),
         # Listeners that nothing here uses; their fixed ports would keep two stacks from running side by side.
         "IOT_MTLS_ENABLED": "0",
         "SFTP_ENABLED": "0",
     }
+
+
+def _name(home: Home) -> str:
+    """What this emulator calls itself in its health report: another one on the same port is not taken for it."""
+    return f"turnstile at {home.path}"
 
 
 def start(home: Home, port: int, children: Children, lock: int) -> tuple[subprocess.Popen[bytes], LocalStack]:
@@ -93,7 +99,8 @@ def wait_until_healthy(process: subprocess.Popen[bytes], stack: LocalStack, home
     while True:
         require_alive(process, home)
         try:
-            if rest.call("GET", f"{stack.endpoint}/_ministack/health", timeout=1).status == 200:
+            health = rest.call("GET", f"{stack.endpoint}/_ministack/health", timeout=1)
+            if health.status == 200 and health.body["edition"] == _name(home):
                 return
         except rest.UnreachableError:
             pass
