@@ -32,15 +32,20 @@ class Wait:
 
 
 def wait_of(prefer: str | None, now: int) -> Wait:
-    """What the `Prefer` header asks for: `respond-async`, `wait=N` (at most 10 s), or neither. Others are ignored."""
-    for preference in (prefer or "").split(","):
-        token = preference.split(";", 1)[0].strip()
-        if token.lower() == "respond-async":
-            return Wait(now, {"Preference-Applied": "respond-async"})
-        if asked := _WAIT.match(token):
-            seconds = min(MAX_WAIT_SECONDS, int(asked[1]))
-            return Wait(now + seconds * 1_000_000, {"Preference-Applied": f"wait={seconds}"})
-    return Wait(now + int(DEFAULT_WAIT_SECONDS * 1_000_000), {})
+    """What the `Prefer` header asks for. Other preferences, and values that are no whole number, are ignored.
+
+    `respond-async` answers at once, `wait=N` after N seconds at the latest (at most 10); both together mean, as RFC 7240
+    has it: wait up to N seconds, then go on without the client.
+    """
+    tokens = [preference.split(";", 1)[0].strip() for preference in (prefer or "").split(",")]
+    asked = next((int(match[1]) for token in tokens if (match := _WAIT.match(token))), None)
+    applied = ["respond-async"] if "respond-async" in (token.lower() for token in tokens) else []
+    seconds = 0.0 if applied else DEFAULT_WAIT_SECONDS
+    if asked is not None:
+        seconds = min(MAX_WAIT_SECONDS, asked)
+        applied.append(f"wait={seconds}")
+    headers = {"Preference-Applied": ", ".join(applied)} if applied else {}
+    return Wait(now + round(seconds * 1_000_000), headers)
 
 
 def poll(look: Callable[[], Found | None], wait: Wait, clock: Clock) -> Found | None:

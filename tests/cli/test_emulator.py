@@ -1,0 +1,98 @@
+"""The emulator as a child process: told apart from others on the same port, and bounded in what it starts."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+
+from infra.cli import emulator, emulator_process
+from infra.cli.errors import CliError
+from infra.cli.home import Home, LocalStack
+
+
+class Health(BaseHTTPRequestHandler):
+    """Answers as an emulator does, under the name that the server has."""
+
+    def do_GET(self) -> None:
+        """One health report."""
+        body = json.dumps({"edition": getattr(self.server, "edition", "")}).encode()
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_: object) -> None:
+        """Nothing: the tests' output is not a log."""
+
+
+@pytest.fixture
+def server() -> Iterator[ThreadingHTTPServer]:
+    """Something that answers health checks on a port of its own."""
+    with ThreadingHTTPServer(("127.0.0.1", 0), Health) as http:
+        threading.Thread(target=http.serve_forever, daemon=True).start()
+        yield http
+        http.shutdown()
+
+
+@pytest.fixture
+def child() -> Iterator[subprocess.Popen[bytes]]:
+    """A process that lives as long as the test."""
+    process = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
+    yield process
+    process.communicate(b"\n")
+
+
+def stack_at(server: ThreadingHTTPServer, pid: int) -> LocalStack:
+    """What is written down of a stack whose emulator should answer at the server's port."""
+    return LocalStack(pid, server.server_port, f"http://127.0.0.1:{server.server_port}", 0.0)
+
+
+def test_its_own_name_is_recognised(
+    tmp_path: Path, server: ThreadingHTTPServer, child: subprocess.Popen[bytes]
+) -> None:
+    """An emulator that reports this home's name is the one that was started here."""
+    home = Home(tmp_path)
+    vars(server)["edition"] = emulator.environment(home, server.server_port)["MINISTACK_EDITION"]
+    emulator.wait_until_healthy(child, stack_at(server, child.pid), home)
+    assert child.poll() is None
+
+
+def test_another_emulator_on_the_port_is_not_taken_for_ours(
+    tmp_path: Path, server: ThreadingHTTPServer, child: subprocess.Popen[bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A healthy emulator of somebody else on the same port does not count as ours."""
+    vars(server)["edition"] = emulator.environment(Home(tmp_path / "other"), server.server_port)["MINISTACK_EDITION"]
+    monkeypatch.setattr(emulator, "_START_WAIT", 0.2)
+    with pytest.raises(CliError, match="does not answer"):
+        emulator.wait_until_healthy(child, stack_at(server, child.pid), Home(tmp_path))
+
+
+def test_losing_the_race_for_a_port_is_told_as_such(tmp_path: Path) -> None:
+    """An emulator that ended because its port was taken meanwhile is told in the same words as a busy port."""
+    home = Home(tmp_path)
+    home.emulator_log.write_text("ERROR: 127.0.0.1:4600 is already in use. Is MiniStack already running?\n")
+    home.record(LocalStack(1, 4600, "http://localhost:4600", 0.0))
+    ended = subprocess.Popen([sys.executable, "-c", "raise SystemExit(1)"])
+    ended.wait()
+    with pytest.raises(CliError, match="port 4600 is used by another program"):
+        emulator.require_alive(ended, home)
+
+
+def test_a_burst_waits_for_a_few_processes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """When all processes of a function are busy, a request waits for one instead of starting another."""
+    asked: list[dict[str, object]] = []
+
+    def lease(*_: object, **options: object) -> tuple[str | None, str]:
+        asked.append(options)
+        return ("process", "reused") if len(asked) == 3 else (None, "func_cap")
+
+    monkeypatch.setattr(emulator_process, "_acquire_worker", lease)
+    assert emulator_process.acquire_worker("users") == ("process", "reused")
+    assert asked == [{"max_concurrency": emulator_process.PROCESSES_PER_FUNCTION}] * 3
