@@ -34,8 +34,8 @@ class Wait:
 def wait_of(prefer: str | None, now: int) -> Wait:
     """What the `Prefer` header asks for. Other preferences, and values that are no whole number, are ignored.
 
-    `respond-async` answers at once, `wait=N` after N seconds at the latest (at most 10); both together mean, as RFC 7240
-    has it: wait up to N seconds, then go on without the client.
+    `respond-async` answers at once, `wait=N` after N seconds at the latest (at most 10). Both together, as RFC 7240 has
+    it: wait up to N seconds, then go on without the client.
     """
     tokens = [preference.split(";", 1)[0].strip() for preference in (prefer or "").split(",")]
     asked = next((int(match[1]) for token in tokens if (match := _WAIT.match(token))), None)
