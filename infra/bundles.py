@@ -142,7 +142,7 @@ def _compile(directory: Path, names: list[str]) -> None:
     # In a process of its own with a fixed hash seed, and one file after the other: what a process has interned and
     # the order of sets show in the bytes. Unchecked, because a zip does not keep the times that Python would compare.
     # Paths inside are relative to the bundle, wherever it was made and wherever it will run.
-    options = ["-q", "--invalidation-mode", "unchecked-hash", "-s", "."]
+    options = ["-q", "--invalidation-mode", "unchecked-hash"]
     environment = {**os.environ, "PYTHONHASHSEED": "0", "PYTHONDONTWRITEBYTECODE": "1"}
     subprocess.run(
         [sys.executable, "-m", "compileall", *options, *names], cwd=directory, env=environment, check=True
