@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import uuid
 from collections.abc import Callable
-from dataclasses import replace
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -16,12 +15,11 @@ from api.problems import RETRY_AFTER_SECONDS, Problem
 from api.views import event_view
 from api.waiting import Wait, poll, wait_of
 from workers.aws import clients
+from workers.aws.clients import passes_by_itself
 from workers.aws.clock import SYSTEM_CLOCK, Clock
 from workers.aws.items import (
     Item,
     event_key,
-    event_revision,
-    ledger_from_event,
     ledger_from_item,
     seat_settings_to_attributes,
     timestamp,
@@ -29,7 +27,7 @@ from workers.aws.items import (
 from workers.aws.load import batch_get
 from workers.aws.send import send
 from workers.domain.commands import Configure
-from workers.domain.records import Ledger, SeatSettings
+from workers.domain.records import Ledger
 
 if TYPE_CHECKING:
     from aws_lambda_powertools.event_handler import APIGatewayHttpResolver, Response
@@ -74,11 +72,17 @@ class Events:
         }
         if new.description is not None:
             item["description"] = {"S": new.description}
-        condition = "attribute_not_exists(eventId)"
         try:
-            self._dynamodb.put_item(TableName=self._events, Item=item, ConditionExpression=condition)
-        except self._dynamodb.exceptions.ConditionalCheckFailedException:
-            return Problem("event-exists", f"The id {event_id} belongs to an event already.").response()
+            self._dynamodb.put_item(
+                TableName=self._events,
+                Item=item,
+                ConditionExpression="attribute_not_exists(eventId)",
+                ReturnValuesOnConditionCheckFailure="ALL_OLD",
+            )
+        except self._dynamodb.exceptions.ConditionalCheckFailedException as error:
+            # The SDK tries again after a lost answer: then what is stored is what was to be written.
+            if error.response.get("Item") != item:
+                return Problem("event-exists", f"The id {event_id} belongs to an event already.").response()
         return json_response(201, event_view(item, None), {"Location": url(self._base_url, "events", event_id)})
 
     def read(self, event_id: str) -> Response[str]:
@@ -103,26 +107,19 @@ class Events:
 
     def change(self, event_id: str, change: EventChange, wait: Wait) -> Response[str]:
         """200 with the event as it is now; 202 if its seats are still to be changed; 404."""
+        revision = self._describe(event_id, change.own_fields()) if is_key(event_id) else None
+        if revision is None:
+            return _NOT_FOUND.response()
+        status, headers = 200, wait.headers
+        if changes := change.seat_changes():
+            command = Configure(self._new_id(), event_id, revision, changes, accepted_at=self._clock.now())
+            send(self._sqs, self._queue_url, command)
+            if not poll(lambda: self._configured(command), wait, self._clock):
+                location = url(self._base_url, "events", event_id)
+                later = {"Location": location, "Retry-After": str(RETRY_AFTER_SECONDS)}
+                status, headers = 202, later | headers
         item, ledger = self._load(event_id)
-        if item is None:
-            return _NOT_FOUND.response()
-        own = change.own_fields()
-        if own:
-            self._describe(event_id, own)
-            item, ledger = self._load(event_id)
-        while item is not None:
-            current = (ledger or ledger_from_event(item)).settings
-            wanted = replace(current, **change.seat_fields())
-            if wanted == current:
-                return json_response(200, event_view(item, ledger), wait.headers)
-            if not self._configure(event_id, event_revision(item) + 1, wanted, wait):
-                break
-            # Somebody else's change may have been the one that made this revision: look, and if so, ask again.
-            item, ledger = self._load(event_id)
-        if item is None:
-            return _NOT_FOUND.response()
-        location = {"Location": url(self._base_url, "events", event_id), "Retry-After": str(RETRY_AFTER_SECONDS)}
-        return json_response(202, event_view(item, ledger), location | wait.headers)
+        return _NOT_FOUND.response() if item is None else json_response(status, event_view(item, ledger), headers)
 
     def _load(self, event_id: str) -> tuple[Item | None, Ledger | None]:
         if not is_key(event_id):
@@ -132,34 +129,42 @@ class Events:
         ledger = found[self._ledger]
         return next(iter(found[self._events]), None), ledger_from_item(ledger[0]) if ledger else None
 
-    def _describe(self, event_id: str, fields: dict[str, str | None]) -> None:
-        """Writes descriptive fields: the last writer wins. None removes one."""
+    def _describe(self, event_id: str, fields: dict[str, str | None]) -> int | None:
+        """Writes descriptive fields (None removes one; the last writer wins) and counts the event's revision up.
+
+        The new revision is the caller's alone. None if there is no such event.
+        """
         sets = [f"#{name} = :{name}" for name, value in fields.items() if value is not None]
         removed = [f"#{name}" for name, value in fields.items() if value is None]
         expression = "SET " + ", ".join([*sets, "#revision = if_not_exists(#revision, :zero) + :one"])
         if removed:
             expression += " REMOVE " + ", ".join(removed)
         values: Item = {f":{name}": {"S": value} for name, value in fields.items() if value is not None}
-        # A retry after a lost answer may count the revision twice: it only has to be newer, not next.
-        self._dynamodb.update_item(
-            TableName=self._events,
-            Key=event_key(event_id),
-            ConditionExpression="attribute_exists(eventId)",
-            UpdateExpression=expression,
-            ExpressionAttributeNames={f"#{name}": name for name in (*fields, "revision")},
-            ExpressionAttributeValues={**values, ":zero": {"N": "0"}, ":one": {"N": "1"}},
-        )
+        try:
+            # A retry after a lost answer may skip a revision: it only has to be newer, not next.
+            updated = self._dynamodb.update_item(
+                TableName=self._events,
+                Key=event_key(event_id),
+                ConditionExpression="attribute_exists(eventId)",
+                UpdateExpression=expression,
+                ExpressionAttributeNames={f"#{name}": name for name in (*fields, "revision")},
+                ExpressionAttributeValues={**values, ":zero": {"N": "0"}, ":one": {"N": "1"}},
+                ReturnValues="UPDATED_NEW",
+            )
+        except self._dynamodb.exceptions.ConditionalCheckFailedException:
+            return None
+        return int(updated["Attributes"]["revision"]["N"])
 
-    def _configure(self, event_id: str, revision: int, settings: SeatSettings, wait: Wait) -> bool:
-        """Asks for new seat settings; True once some change has made that revision."""
-        command = Configure(self._new_id(), event_id, revision, settings, accepted_at=self._clock.now())
-        send(self._sqs, self._queue_url, command)
-
-        def look() -> bool | None:
-            _, ledger = self._load(event_id)
-            return True if ledger is not None and ledger.revision >= revision else None
-
-        return poll(look, wait, self._clock) is not None
+    def _configured(self, command: Configure) -> bool | None:
+        """True once every setting that the command changes has its revision, or a later one; None before."""
+        try:
+            found = batch_get(self._dynamodb, self._clock, {self._ledger: [event_key(command.event_id)]})
+        except Exception as error:
+            if not passes_by_itself(error):
+                raise
+            return None  # the change is accepted: a hiccup while waiting for it is not its failure
+        revisions = ledger_from_item(found[self._ledger][0]).revisions if found[self._ledger] else {}
+        return all(revisions.get(name, 0) >= command.revision for name in command.changes) or None
 
 
 def routes(events: Events, clock: Clock) -> APIGatewayHttpResolver:

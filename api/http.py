@@ -21,8 +21,10 @@ if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.data_classes import APIGatewayProxyEventV2
 
 MAX_BODY_BYTES = 64 * 1024
-MAX_ID_BYTES = 1024
-"""DynamoDB takes keys of up to 2,048 bytes; an id longer than this names nothing."""
+MAX_ID_BYTES = 2048
+"""What DynamoDB takes as a partition key; an id longer than this names nothing."""
+
+_MAX_ERRORS = 20
 
 logger = Logger()
 
@@ -104,7 +106,7 @@ def read_body(event: APIGatewayProxyEventV2, model: type[Model]) -> Model:
     except ValidationError as error:
         errors = tuple(
             {"pointer": _pointer(found["loc"]), "detail": _detail(found["type"], found["msg"])}
-            for found in error.errors(include_url=False, include_context=False, include_input=False)
+            for found in error.errors(include_url=False, include_context=False, include_input=False)[:_MAX_ERRORS]
         )
         raise RequestError(Problem("invalid-request", "The body is invalid.", errors)) from None
 
@@ -135,11 +137,11 @@ def _media_type(header: str | None) -> str:
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    members = dict(pairs)
-    if len(members) < len(pairs):
-        names = [name for name, _ in pairs]
-        twice = next(name for name in names if names.count(name) > 1)
-        raise invalid("/" + _escape(twice), "The name is there twice.")
+    members: dict[str, Any] = {}
+    for name, value in pairs:
+        if name in members:
+            raise invalid("/" + _escape(name), "The name is there twice.")
+        members[name] = value
     return members
 
 
@@ -175,4 +177,5 @@ def _detail(kind: str, message: str) -> str:
         return "It must be a JSON object."
     if kind == "string_unicode":
         return "It is not a valid Unicode text."
-    return message.removeprefix("Value error, ").rstrip(".") + "."
+    sentence = message.removeprefix("Value error, ").rstrip(".") + "."
+    return sentence[0].upper() + sentence[1:]

@@ -19,6 +19,7 @@ DEFAULT_LIMIT = 50
 MAX_LIMIT = 100
 
 _CHECK_BYTES = 12
+_MAX_SORT_KEY_BYTES = 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,8 +63,11 @@ def page_of(event: APIGatewayProxyEventV2) -> Page:
 
 
 def seal_cursor(scope: str, *position: str) -> str:
-    """A cursor that only the same list with the same filter takes back. `position` is some texts, none empty."""
-    payload = json.dumps(position, separators=(",", ":")).encode()
+    """A cursor that only the same list with the same filter takes back.
+
+    `position` is the key to go on behind, as texts; the last of several is a sort key.
+    """
+    payload = json.dumps(position, separators=(",", ":"), ensure_ascii=False).encode()
     return base64.urlsafe_b64encode(_check(scope, payload) + payload).decode().rstrip("=")
 
 
@@ -77,9 +81,11 @@ def open_cursor(scope: str, cursor: str, parts: int = 1) -> list[str]:
         sealed = base64.urlsafe_b64decode(cursor.encode("ascii") + b"=" * (-len(cursor) % 4))
         check, payload = sealed[:_CHECK_BYTES], sealed[_CHECK_BYTES:]
         position = json.loads(payload) if check == _check(scope, payload) else None
-    except ValueError:
+    except (ValueError, RecursionError):
         position = None
-    if not isinstance(position, list) or len(position) != parts or not all(_is_text(part) for part in position):
+    if not isinstance(position, list) or len(position) != parts or not all(_is_key(part) for part in position):
+        raise no_cursor()
+    if parts > 1 and not _is_key(position[-1], _MAX_SORT_KEY_BYTES):
         raise no_cursor()
     return position
 
@@ -89,8 +95,11 @@ def no_cursor() -> RequestError:
     return invalid("?cursor", "It is not a cursor of this list with this filter.")
 
 
-def _is_text(part: object) -> bool:
-    return isinstance(part, str) and 0 < len(part) <= MAX_ID_BYTES and part.isprintable()
+def _is_key(part: object, max_bytes: int = MAX_ID_BYTES) -> bool:
+    try:
+        return isinstance(part, str) and 0 < len(part.encode()) <= max_bytes
+    except UnicodeEncodeError:
+        return False
 
 
 def _check(scope: str, payload: bytes) -> bytes:

@@ -5,13 +5,13 @@ from __future__ import annotations
 import re
 import unicodedata
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated
 
 from email_validator import EmailNotValidError, validate_email
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, field_validator
 from pydantic.alias_generators import to_camel
 
-from workers.domain.records import EventStatus, SeatSettings
+from workers.domain.records import EventStatus, SeatChanges, SeatSettings
 
 MAX_SEATS = 1_000_000
 
@@ -51,8 +51,8 @@ def _email(value: str) -> str:
 
 
 def _event_id(value: str) -> str:
-    if not value.strip("."):
-        raise ValueError("must not be made of dots alone")
+    if value in {".", ".."}:
+        raise ValueError("must not be . or .., which URLs take for a folder")
     return value
 
 
@@ -133,8 +133,15 @@ class EventChange(_Body):
         given = self.model_fields_set & {"title", "date", "location", "organizer", "description"}
         return {name: getattr(self, name) for name in sorted(given)}
 
-    def seat_fields(self) -> dict[str, Any]:
-        """The seat settings that were sent, by their names in `SeatSettings`."""
-        given = self.model_fields_set & {"capacity", "has_waitlist", "waitlist_capacity", "status"}
-        fields = {name: getattr(self, name) for name in given}
-        return fields | ({"status": EventStatus(fields["status"])} if "status" in fields else {})
+    def seat_changes(self) -> SeatChanges:
+        """The seat settings that were sent."""
+        changes: SeatChanges = {}
+        if self.capacity is not None:
+            changes["capacity"] = self.capacity
+        if self.has_waitlist is not None:
+            changes["has_waitlist"] = self.has_waitlist
+        if "waitlist_capacity" in self.model_fields_set:
+            changes["waitlist_capacity"] = self.waitlist_capacity
+        if self.status is not None:
+            changes["status"] = EventStatus(self.status)
+        return changes

@@ -1,8 +1,9 @@
 """The two lists of registrations: a user's with their events, an event's with their users.
 
-The indexes say where to look and may lag; what is shown comes from the records themselves. Without a filter a list of
-an event goes pending, waitlisted, confirmed, the way records move: a walk over its pages misses nobody that stays,
-and may show somebody twice who moved meanwhile.
+The indexes say where to look and may lag; what is shown comes from the records themselves, and only where their present
+key is: a lagging index shows nobody twice or out of order, but while it lags somebody may be missing for a moment.
+Without a filter a list of an event goes pending, waitlisted, confirmed, the way records move: a walk over its pages
+passes over nobody who moves on meanwhile, and may show them twice.
 """
 
 from __future__ import annotations
@@ -79,7 +80,8 @@ class Lists:
 
     def _with_event(self, record: Registration, event: Item | None, ledgers: dict[str, Ledger]) -> dict[str, Any]:
         ledger = ledgers.get(record.event_id)
-        return registration_view(record, ledger) | {"event": event_view(event or event_key(record.event_id), ledger)}
+        shown = {"eventId": record.event_id} if event is None else event_view(event, ledger)
+        return registration_view(record, ledger) | {"event": shown}
 
     def _walk_event(self, event_id: str, page: Page) -> tuple[list[Registration], str | None]:
         """One status after the other. A cursor says in which to go on, and behind which row (`_START`: before all)."""
@@ -108,7 +110,7 @@ class Lists:
                 Limit=page.limit - len(records),
                 **start,
             )
-            records += [record for record in self._records(answer["Items"]) if record.status is todo[0]]
+            records += self._records(answer["Items"], STATUS_KEY)
             last = answer.get("LastEvaluatedKey")
             row = (last["registrationId"]["S"], last[STATUS_KEY]["S"]) if last else (_START, _START)
             todo = todo if last else todo[1:]
@@ -131,7 +133,8 @@ class Lists:
                 Limit=page.limit - len(records),
                 **start,
             )
-            records += [record for record in self._records(answer["Items"]) if record.status in page.statuses]
+            found = self._records(answer["Items"], "registeredAt")
+            records += [record for record in found if record.status in page.statuses]
             last = answer.get("LastEvaluatedKey")
             if not last:
                 return records, None
@@ -140,13 +143,13 @@ class Lists:
                 break
         return records, seal_cursor(scope, *row) if row else None
 
-    def _records(self, rows: list[Item]) -> list[Registration]:
-        """The records behind index rows, in the order of the rows."""
+    def _records(self, rows: list[Item], sort_key: str) -> list[Registration]:
+        """The records behind index rows, in the order of the rows, without those that have moved on in the index."""
         keys = [registration_key(row["registrationId"]["S"]) for row in rows]
         items = self._read({self._registrations: keys})[self._registrations]
-        found = {item["registrationId"]["S"]: item for item in items}
-        ids = [key["registrationId"]["S"] for key in keys]
-        return [registration_from_item(found[key]) for key in ids if key in found]
+        found = {(item["registrationId"]["S"], item[sort_key]["S"]): item for item in items}
+        places = [(row["registrationId"]["S"], row[sort_key]["S"]) for row in rows]
+        return [registration_from_item(found[place]) for place in places if place in found]
 
     def _read(self, wanted: dict[str, list[Item]]) -> dict[str, list[Item]]:
         return batch_get(self._dynamodb, self._clock, wanted)

@@ -29,7 +29,7 @@ class Users:
         self._clock = clock
 
     def create(self, new: NewUser) -> Response[str]:
-        """201, or 409 if the id is taken."""
+        """201, or 409 if the id is somebody else's."""
         item: Item = {
             "userId": {"S": new.user_id},
             "name": {"S": new.name},
@@ -39,10 +39,15 @@ class Users:
             item["email"] = {"S": new.email}
         try:
             self._dynamodb.put_item(
-                TableName=self._table, Item=item, ConditionExpression="attribute_not_exists(userId)"
+                TableName=self._table,
+                Item=item,
+                ConditionExpression="attribute_not_exists(userId)",
+                ReturnValuesOnConditionCheckFailure="ALL_OLD",
             )
-        except self._dynamodb.exceptions.ConditionalCheckFailedException:
-            return Problem("user-exists", f"The id {new.user_id} belongs to somebody already.").response()
+        except self._dynamodb.exceptions.ConditionalCheckFailedException as error:
+            # The SDK tries again when an answer is lost: what it then finds is what it wrote, to the microsecond.
+            if error.response.get("Item") != item:
+                return Problem("user-exists", f"The id {new.user_id} belongs to somebody already.").response()
         return json_response(201, user_view(item), {"Location": url(self._base_url, "users", new.user_id)})
 
     def read(self, user_id: str) -> Response[str]:

@@ -19,8 +19,9 @@ from infra.queues import Queues
 from infra.stage import Stage
 from infra.tables import EVENT_INDEX, USER_INDEX, Tables
 
-WORKER_TIMEOUT = Duration.seconds(30)
-"""A batch of ten takes far below a second; this leaves room for retries against a slow table."""
+WORKER_TIMEOUT = Duration.seconds(15)
+"""A batch of ten takes far below a second; this leaves room for retries against a slow table. The queue's visibility
+timeout is six times as long, and so long an event stands still when its registrar is killed."""
 
 
 class ApiFunctions(Construct):

@@ -41,9 +41,11 @@ class Queues(Construct):
             # AWS's advice for Lambda: six times the function's timeout, so that a throttled poller does not hand a
             # batch out twice.
             visibility_timeout=Duration.seconds(6 * worker_timeout.to_seconds()),
-            # A backstop only. The worker parks what cannot be processed; the members of a failed batch share their
-            # receive counts, and an outage must not fill the dead-letter queue.
-            dead_letter_queue=sqs.DeadLetterQueue(queue=self.dead_letters, max_receive_count=100),
+            # A backstop only: the worker parks what cannot be processed, and an outage must not fill the dead-letter
+            # queue. So it is the most that SQS takes. With the worker's waits (1, 2, 4, 8, 16 s, 15 x 30 s, 60, 120,
+            # 240, 480 s, then 900 s each) 1,000 receives last 1,381 s + 976 x 900 s: ten days. If the worker cannot
+            # even say how long to wait (it is killed, or not let run), each lasts the visibility timeout, 90 s: a day.
+            dead_letter_queue=sqs.DeadLetterQueue(queue=self.dead_letters, max_receive_count=1000),
             removal_policy=stage.removal_policy,
         )
         self.failed_promotions = sqs.Queue(

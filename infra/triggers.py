@@ -45,11 +45,12 @@ class Triggers(Construct):
                 filters=[mapping.FilterProperty(pattern=json.dumps(PROMOTABLE, separators=(",", ":")))]
             ),
             batch_size=10,  # one SendMessageBatch
-            # A record that cannot be passed on holds up its shard: halve the batch to find it, and after twenty
-            # attempts or an hour set it aside where it is seen, well before the stream forgets it (24 hours).
+            # A record that cannot be passed on holds up its shard: halve the batch to find it, and try as long as the
+            # stream has it (24 hours), because a promotion that is given up is a free seat beside a waiter until the
+            # event's next command. An hour before the stream forgets it, it is set aside where it is seen.
             bisect_batch_on_function_error=True,
-            maximum_retry_attempts=20,
-            maximum_record_age_in_seconds=int(Duration.hours(1).to_seconds()),
+            maximum_retry_attempts=-1,
+            maximum_record_age_in_seconds=int(Duration.hours(23).to_seconds()),
             destination_config=mapping.DestinationConfigProperty(
                 on_failure=mapping.OnFailureProperty(destination=queues.failed_promotions.queue_arn)
             ),

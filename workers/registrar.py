@@ -2,7 +2,8 @@
 
 Gather (`workers.aws.load`), decide (`workers.domain.decide`), apply (`workers.aws.commit`): `Registrar._step` is
 those three. The rest of this file is about what can go wrong: a transaction that is refused, a message that cannot be
-processed, AWS out of breath. A failed message takes the later ones of its group with it, and nobody else.
+processed, AWS out of breath. A failed message takes the later ones of its group with it, and nobody else. What is to
+be parked waits for the commit, so that no message is both parked and delivered again.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from workers.aws.items import timestamp
 from workers.aws.load import Damaged, EventState, Tables, Unknown, load
 from workers.aws.messages import Unreadable, decode, group_of
 from workers.aws.send import Letter, back_off, park
-from workers.domain.commands import Command
+from workers.domain.commands import Cancel, Command, Configure, Register
 from workers.domain.decide import CommandFailed, Decision, Outcome, decide
 from workers.observability import logger
 
@@ -29,9 +30,15 @@ if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
 
 RECEIVES_BEFORE_PARKING = 3
-"""A command that raises in `decide` is parked on this delivery: earlier ones may have met a fault that passes."""
+"""A command that raises in `decide`, or whose record cannot be read, is parked on this delivery: earlier ones may have
+met a fault that passes."""
+
+NO_EVENT = "event-not-found: there is no such event"
 
 _MAX_STEPS = 50
+_PATIENCE = 6_000_000
+"""Microseconds after which no further event of a batch is tried alone. Ten events whose keys stay unprocessed take 4 s;
+one that cannot connect takes up to 9 s (three attempts of 2 s, and the pauses), and the function has 15 s."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,10 +55,11 @@ Groups = dict[str, list[Task]]
 
 @dataclass(slots=True)
 class Plan:
-    """What one step does for one event: `done` tasks need `decision` committed, `later` ones another step."""
+    """What one step does for one event: `decision` is committed, then `parked` tasks are parked, each with its reason;
+    behind them come either `later` tasks, which need another step, or `failed` ones."""
 
     decision: Decision | None = None
-    done: list[Task] = field(default_factory=list)
+    parked: list[tuple[Task, str]] = field(default_factory=list)
     later: list[Task] = field(default_factory=list)
     failed: list[Task] = field(default_factory=list)
 
@@ -71,7 +79,7 @@ class Registrar:
 
     def handle(self, event: dict[str, Any]) -> dict[str, Any]:
         """Processes an SQS event; answers which messages are to be delivered again, in SQS's partial-batch format."""
-        groups, failed = self._open([_letter(record) for record in event["Records"]])
+        groups, failed = self._open([Letter.of(record) for record in event["Records"]])
         failed += [task.letter for task in self._process(groups)]
         if failed:
             self._back_off(failed)
@@ -101,9 +109,10 @@ class Registrar:
     def _process(self, groups: Groups, *, alone: bool = False) -> list[Task]:
         """Steps until all is decided or has failed.
 
-        If the common step is refused, maybe for the sake of one event, each goes `alone`, loaded anew; what is refused
-        again has failed.
+        If the common step fails, maybe for the sake of one event, each goes `alone`, loaded anew; what fails again has
+        failed. A fault that passes by itself is not worth a second attempt where there is only one event.
         """
+        started = self._clock.now()
         failed: list[Task] = []
         for _ in range(_MAX_STEPS):
             if not groups:
@@ -112,14 +121,25 @@ class Registrar:
                 groups, step_failed = self._step(groups)
                 failed += step_failed
             except Exception as error:  # noqa: BLE001 - whatever it is, the messages must be delivered again
-                if alone or clients.passes_by_itself(error):
+                if alone or (len(groups) == 1 and clients.passes_by_itself(error)):
                     self._log_fault(error, groups)
                     break
                 reasons = error.reasons if isinstance(error, CommitCancelled) else (type(error).__name__,)
                 logger.warning("commit fell back to one event at a time", extra={"reasons": reasons})
-                each = [self._process({event_id: tasks}, alone=True) for event_id, tasks in groups.items()]
-                return failed + [task for tasks in each for task in tasks]
-        return failed + _tasks(groups)
+                return failed + self._one_by_one(groups, started)
+        return failed + [task for tasks in groups.values() for task in tasks]
+
+    def _one_by_one(self, groups: Groups, started: int) -> list[Task]:
+        """Each event alone, while there is time: what the function has no time to report would stay invisible for as
+        long as the queue's timeout."""
+        failed: list[Task] = []
+        for event_id, tasks in groups.items():
+            if self._clock.now() - started > _PATIENCE:
+                logger.warning("no time is left for an event of this batch", extra=_fields(tasks[0].command))
+                failed += tasks
+            else:
+                failed += self._process({event_id: tasks}, alone=True)
+        return failed
 
     def _step(self, groups: Groups) -> tuple[Groups, list[Task]]:
         """Gather, decide, apply. Answers the tasks that need another step and those that failed."""
@@ -134,13 +154,14 @@ class Registrar:
             commit(self._dynamodb, items)
         for plan in plans.values():
             _log_decision(plan)
+            self._park_planned(plan)
         later = {event_id: plan.later for event_id, plan in plans.items() if plan.later}
         return later, [task for plan in plans.values() for task in plan.failed]
 
     def _plan(self, state: EventState | Unknown | Damaged, tasks: list[Task]) -> Plan:
         match state:
             case Unknown():
-                return self._park_all(tasks, "event-not-found: there is no such event")
+                return Plan(parked=[(task, NO_EVENT) for task in tasks])
             case Damaged(error):
                 logger.error("an event's records cannot be read", exc_info=error, extra=_fields(tasks[0].command))
                 return Plan(failed=tasks)
@@ -148,35 +169,52 @@ class Registrar:
                 return self._decide(state, tasks)
 
     def _decide(self, state: EventState, tasks: list[Task]) -> Plan:
+        """Decides up to the first command that cannot even be looked at."""
+        obstacles = [_obstacle(state, task) for task in tasks]
+        stop = next((index for index, obstacle in enumerate(obstacles) if obstacle is not None), len(tasks))
+        plan, rest = self._decide_readable(state, tasks[:stop]), tasks[stop:]
+        if plan.failed:
+            plan.failed += rest
+        elif plan.parked or plan.later:
+            plan.later += rest
+        elif rest:
+            _set_aside(plan, rest, obstacles[stop] or "")
+        return plan
+
+    def _decide_readable(self, state: EventState, tasks: list[Task]) -> Plan:
         commands = [task.command for task in tasks]
         try:
             decision = decide(state.ledger, state.registrations, commands, self._clock.now())
         except CommandFailed as error:
             return self._without_poison(state, tasks, error)
-        done, undecided = tasks[: len(decision.outcomes)], tasks[len(decision.outcomes) :]
+        undecided = tasks[len(decision.outcomes) :]
         if decision.changes_anything or not undecided:
-            return Plan(decision, done=done, later=undecided)
-        # Nothing moved: the index does not show the head of the line yet. Guessing could promote the wrong person.
-        logger.info("the index lags behind the line", extra=_fields(undecided[0].command))
-        return Plan(decision, done=done, failed=undecided)
+            return Plan(decision, later=undecided)
+        # Nothing moved: the head of the line is not at hand. Guessing could promote the wrong person.
+        if state.unreadable:
+            fields = _fields(undecided[0].command) | {"unreadable": list(state.unreadable)}
+            logger.error("the head of the line may be a record that cannot be read", extra=fields)
+        else:
+            logger.info("the index lags behind the line", extra=_fields(undecided[0].command))
+        return Plan(decision, failed=undecided)
 
     def _without_poison(self, state: EventState, tasks: list[Task], error: CommandFailed) -> Plan:
         """Decides what comes before a command that raises (all of it: the core got past it); that one is parked, or
         tried again while it is young."""
-        poison, behind = tasks[error.index], tasks[error.index + 1 :]
+        poison = tasks[error.index]
         logger.exception("a command cannot be processed", extra=_fields(poison.command))
-        plan = self._decide(state, tasks[: error.index]) if error.index else Plan()
-        cause = error.__cause__
-        reason = f"failed: {type(cause).__name__} while deciding {type(poison.command).__name__}"
-        if poison.letter.receives >= RECEIVES_BEFORE_PARKING and self._park(poison.letter, reason):
-            return Plan(plan.decision, plan.done, later=behind)
-        return Plan(plan.decision, plan.done, failed=[poison, *behind])
+        plan = self._decide_readable(state, tasks[: error.index])
+        reason = f"failed: {type(error.__cause__).__name__} while deciding {type(poison.command).__name__}"
+        _set_aside(plan, tasks[error.index :], reason)
+        return plan
 
-    def _park_all(self, tasks: list[Task], reason: str) -> Plan:
-        for index, task in enumerate(tasks):
+    def _park_planned(self, plan: Plan) -> None:
+        """If one cannot be parked, it and all behind it have failed: nothing may overtake it."""
+        for index, (task, reason) in enumerate(plan.parked):
             if not self._park(task.letter, reason):
-                return Plan(failed=tasks[index:])
-        return Plan()
+                plan.failed[:0] = [task for task, _ in plan.parked[index:]] + plan.later
+                plan.later = []
+                return
 
     def _park(self, letter: Letter, reason: str) -> bool:
         """True once the message is safe in the dead-letter queue."""
@@ -202,19 +240,24 @@ class Registrar:
         log("a batch will be tried again", exc_info=error, extra={"events": list(groups)})
 
 
-def _letter(record: dict[str, Any]) -> Letter:
-    attributes = record["attributes"]
-    return Letter(
-        message_id=record["messageId"],
-        receipt_handle=record["receiptHandle"],
-        group=attributes["MessageGroupId"],
-        receives=int(attributes["ApproximateReceiveCount"]),
-        body=record["body"],
-    )
+def _obstacle(state: EventState, task: Task) -> str | None:
+    """Why a command cannot even be looked at, if it cannot."""
+    match task.command:
+        case Configure():
+            return None if state.configurable else NO_EVENT
+        case Register(registration_id=key) | Cancel(registration_id=key) if key in state.unreadable:
+            return f"unreadable-record: {type(state.unreadable[key]).__name__} while reading {key}"
+        case _:
+            return None
 
 
-def _tasks(groups: Groups) -> list[Task]:
-    return [task for tasks in groups.values() for task in tasks]
+def _set_aside(plan: Plan, tasks: list[Task], reason: str) -> None:
+    """The first of these cannot be processed: parked, and those behind it go on; while it is young, all try again."""
+    if reason == NO_EVENT or tasks[0].letter.receives >= RECEIVES_BEFORE_PARKING:
+        plan.parked, plan.later = [(tasks[0], reason)], tasks[1:]
+    else:
+        logger.warning("a command waits for another try", extra=_fields(tasks[0].command) | {"reason": reason})
+        plan.failed = tasks
 
 
 def _log_decision(plan: Plan) -> None:

@@ -193,6 +193,7 @@ class Cdk:
             "CDK_VALIDATION": "false",
             "CDK_HOME": str(cache / "cdk"),
             "NODE_COMPILE_CACHE": str(cache / "node"),
+            "JSII_RUNTIME_PACKAGE_CACHE_ROOT": str(cache / "jsii"),
             "JSII_NODE": str(_node()),
         }
 

@@ -151,7 +151,8 @@ class Deployment:
             stack = Home().ready()
             return cls.of(stage, emulator_clients(stack.endpoint), stack.endpoint, REGION)
         try:
-            session = boto3.Session()
+            # boto3 itself reads AWS_DEFAULT_REGION only; the other SDKs and Lambda call it AWS_REGION.
+            session = boto3.Session(region_name=os.environ.get("AWS_REGION"))
             if session.region_name is None:
                 raise CliError("no AWS region is set; set AWS_REGION, or AWS_PROFILE for a profile that has one")
             return cls.of(stage, Clients(session, None), None, session.region_name)

@@ -10,6 +10,7 @@ import fcntl
 import json
 import os
 import shutil
+import sys
 import time
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -18,6 +19,8 @@ from infra.cli.errors import CliError, NoStackError
 from infra.cli.processes import kill_group
 
 REPOSITORY = Path(__file__).resolve().parents[2]
+COMMAND = os.path.relpath(Path(sys.prefix, "bin", "turnstile"))
+"""This command as it can be pasted: set-up puts it into .venv/bin, which is on nobody's PATH."""
 _END_WAIT = 5.0
 _LOCK_WAIT = 0.3
 
@@ -59,7 +62,7 @@ class Home:
         if not self._locked_within(_LOCK_WAIT, descriptor):
             os.close(descriptor)
             where = f" at {stack.endpoint}" if (stack := self._read()) else ""
-            raise CliError(f"a stack is already running{where}; end it first with: turnstile down")
+            raise CliError(f"a stack is already running{where}; end it first with: {COMMAND} down")
         self.clear()
         self.temporary.mkdir()
         return descriptor
@@ -79,7 +82,7 @@ class Home:
         """The stack that takes requests here. Raises NoStackError when there is none, or none yet."""
         stack = self._read()
         if stack is None or not self._alive():
-            raise NoStackError("there is no local stack; start one with: turnstile up")
+            raise NoStackError(f"there is no local stack; start one with: {COMMAND} up")
         if not stack.ready:
             raise NoStackError("the local stack is still starting")
         return stack

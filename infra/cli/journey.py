@@ -10,6 +10,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from infra.cli import rest
 from infra.cli.checks import require
+from workers.domain.records import registration_id
 
 if TYPE_CHECKING:
     from infra.cli.checks import Check
@@ -29,7 +30,6 @@ class Journey:
         self.second = f"{name}-second"
         self._deployment = deployment
         self._api = deployment.outputs.api_url
-        self._registrations: set[str] = set()
         self._sent = 0
         self._decided = 0
         self._left_at = 0.0
@@ -57,7 +57,6 @@ class Journey:
         self._sent += 1
         answer = self._expect("POST", f"/events/{self.event}/registrations", {"userId": user}, 201, 202)
         body = answer.body if answer.status == 201 else self._wait_while(user, "pending")
-        self._registrations.add(body["registrationId"])
         self._decided += 1
         require(body["status"] == status, f"expected {status}, got {body['status']}")
         position = f", position {body['waitlistPosition']}" if status == "waitlisted" else ""
@@ -94,13 +93,21 @@ class Journey:
         return answer
 
     def clean_up(self) -> list[str]:
-        """Delete what the journey made from the tables. Returns, in words, what stays: nothing when all is well."""
+        """Delete what the journey made from the tables. Returns, in words, what stays: nothing when all is well.
+
+        While a command of it is still queued, everything stays: without its event the command would be a dead letter.
+        """
         outputs = self._deployment.outputs
+        if self._sent != self._decided:
+            ids = " and ".join(registration_id(self.event, user) for user in (self.first, self.second))
+            what = f"event {self.event}, users {self.first} and {self.second}, registrations {ids}"
+            return [f"{what}: a command for them is still queued; delete them when it is decided"]
         items = [
             (outputs.users_table, "userId", self.first),
             (outputs.users_table, "userId", self.second),
             (outputs.events_table, "eventId", self.event),
-            *((outputs.registrations_table, "registrationId", key) for key in sorted(self._registrations)),
+            (outputs.registrations_table, "registrationId", registration_id(self.event, self.first)),
+            (outputs.registrations_table, "registrationId", registration_id(self.event, self.second)),
             (outputs.ledger_table, "eventId", self.event),
         ]
         remains = []
@@ -109,6 +116,4 @@ class Journey:
                 self._deployment.clients.dynamodb.delete_item(TableName=table, Key={name: {"S": key}})
             except (ClientError, BotoCoreError) as error:
                 remains.append(f"{name} {key} in {table} ({error})")
-        if self._sent != self._decided:
-            remains.append(f"perhaps a queued command for event {self.event}, whose outcome may still be written")
         return remains

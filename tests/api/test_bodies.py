@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from api.http import MAX_BODY_BYTES, answer
-from api.problems import CODES
+from api.http import MAX_BODY_BYTES, _object, answer
+from api.problems import CODES, RequestError
 from tests.support.pipeline import Pipeline, http_event
 
 JSON = {"content-type": "application/json"}
@@ -86,6 +86,33 @@ def test_name_twice(shared: Pipeline, twice: str) -> None:
     assert (status, problem["code"]) == (400, "invalid-request")
     assert problem["errors"][0]["detail"] == "The name is there twice."
     assert problem["errors"][0]["pointer"] in {"/name", "/a~1b"}
+
+
+def test_looking_for_a_name_twice() -> None:
+    """Finding the name that is there twice takes time in proportion to the body, however many names there are."""
+    compared: list[int] = []
+
+    class Name(str):
+        __slots__ = ()
+        __hash__ = str.__hash__
+
+        def __eq__(self, other: object) -> bool:
+            compared.append(1)
+            return str.__eq__(self, other)
+
+    names = [Name(number) for number in range(2000)]
+    with pytest.raises(RequestError) as refused:
+        _object([(name, 1) for name in [*names, Name(1999)]])
+    assert refused.value.problem.errors[0]["pointer"] == "/1999"
+    assert len(compared) < 10 * len(names)
+
+
+def test_many_errors(shared: Pipeline) -> None:
+    """However much is wrong with a body, the answer names twenty places of it."""
+    members = ", ".join(f'"x{number:03}": 1' for number in range(500))
+    status, problem = post(shared, USER[:-1] + ", " + members + "}")
+    assert (status, len(problem["errors"])) == (400, 20)
+    assert problem["errors"][0]["pointer"] == "/x000"
 
 
 @pytest.mark.parametrize("value", ['"a\\ud800b"', '"a\\u0000b"', '"a\\u0085b"', '"\\udfff\\ud800"'])

@@ -3,6 +3,11 @@
 from __future__ import annotations
 
 import base64
+import hashlib
+import json
+from typing import Any
+
+import pytest
 
 from api.lists import seal_cursor
 from tests.support.pipeline import Pipeline
@@ -48,8 +53,8 @@ def test_damaged_cursors(pipeline: Pipeline) -> None:
         cursor = known[name]
         middle = len(cursor) // 2
         flipped = [cursor[:at] + ("A" if cursor[at] != "A" else "B") + cursor[at:][1:] for at in (0, 8, middle, -2)]
-        forged = base64.urlsafe_b64encode(b"\0" * 12 + b'["x"]').decode()
-        for bad in (*flipped, cursor[:-4], cursor + "AAAA", "x", "é", "a b", "%", "=", forged, "A" * 3000):
+        unchecked = base64.urlsafe_b64encode(b"\0" * 12 + b'["x"]').decode()
+        for bad in (*flipped, cursor[:-4], cursor + "AAAA", "x", "é", "a b", "%", "=", unchecked, "A" * 3000):
             answer = pipeline.request("GET", path, limit=1, cursor=bad)
             assert (answer.status, answer.code) == (400, "invalid-request"), bad
 
@@ -60,12 +65,68 @@ def test_forged_cursors(pipeline: Pipeline) -> None:
     pipeline.register("e", pipeline.add_user("ann"))
     scope = f"event e {(Status.CONFIRMED,)}"
     for place in (("pending", "-", "-"), ("gone", "-", "-"), ("confirmed", "reg_X", "pending#2026"), ("", "-", "-")):
-        forged = seal_cursor(scope, *place)
-        answer = pipeline.request("GET", "/events/e/registrations", status="confirmed", cursor=forged)
+        cursor = seal_cursor(scope, *place)
+        answer = pipeline.request("GET", "/events/e/registrations", status="confirmed", cursor=cursor)
         assert (answer.status, answer.body["errors"][0]["pointer"]) == (400, "?cursor"), place
     right = seal_cursor(scope, "confirmed", "-", "-")
     answer = pipeline.request("GET", "/events/e/registrations", status="confirmed", cursor=right)
     assert [entry["userId"] for entry in answer.body["registrations"]] == ["ann"]
+
+
+def forged(scope: str, payload: bytes) -> str:
+    """A cursor with a right check and any payload."""
+    check = hashlib.sha256(scope.encode() + b"\0" + payload).digest()[:12]
+    return base64.urlsafe_b64encode(check + payload).decode().rstrip("=")
+
+
+@pytest.mark.parametrize(
+    "payload",
+    [
+        b"[" * 6000,
+        b'{"a":' * 6000,
+        b"[" + b"9" * 5000 + b"]",
+        b"[null]",
+        b'[""]',
+        b'["\\ud800"]',
+        b'["\xff"]',
+        json.dumps(["x" * 2049]).encode(),
+        json.dumps(["ж" * 1025]).encode(),
+        json.dumps(["\U00010000" * 1000], ensure_ascii=False).encode(),
+    ],
+)
+def test_forged_payloads(shared: Pipeline, payload: bytes) -> None:
+    """A made-up cursor that is nested deeply, no text, or longer in bytes than any key is a 400, no error of ours."""
+    answer = shared.request("GET", "/events", cursor=forged("events", payload))
+    assert (answer.status, answer.code) == (400, "invalid-request")
+
+
+def test_forged_sort_keys(pipeline: Pipeline) -> None:
+    """A made-up cursor whose sort key is longer than DynamoDB takes one, 1,024 bytes, is a 400."""
+    pipeline.add_user("ann")
+    scope = f"user ann {(Status.CONFIRMED,)}"
+    for key, status in (("é" * 512, 200), ("é" * 513, 400)):
+        cursor = seal_cursor(scope, "reg_x", key)
+        assert pipeline.request("GET", "/users/ann/registrations", status="confirmed", cursor=cursor).status == status
+
+
+@pytest.mark.parametrize("name", ["caf\u00a0", "a\u200bb", "tab\t", "ж" * 1023, "x" * 2047, "\U0001f39f" * 511])
+def test_old_ids(pipeline: Pipeline, name: str) -> None:
+    """Events that are older than the rules for ids have their turn in the list, whatever key DynamoDB let them have."""
+    ids = {f"{name}{number}" for number in range(3)}
+    for event_id in ids:
+        item: Any = {"eventId": {"S": event_id}, "capacity": {"N": "1"}}
+        pipeline.dynamodb.put_item(TableName=pipeline.tables.events, Item=item)
+    seen: list[str] = []
+    query: dict[str, Any] = {}
+    for _ in range(4):
+        page = pipeline.request("GET", "/events", limit=1, **query)
+        assert page.status == 200
+        seen += [event["eventId"] for event in page.body["events"]]
+        if page.body["next"] is None:
+            break
+        query = {"cursor": page.body["next"]}
+    assert (len(seen), set(seen)) == (3, ids)
+    assert pipeline.request("GET", f"/events/{name}0").body["eventId"] == f"{name}0"
 
 
 def test_no_cursor(pipeline: Pipeline) -> None:

@@ -45,7 +45,7 @@ def test_defaults(pipeline: Pipeline) -> None:
 def test_limits_inside(pipeline: Pipeline) -> None:
     """Whatever is within the limits is taken and comes back as it was sent."""
     inside: dict[str, list[object]] = {
-        "eventId": ["x", "a" * 100, "_.-"],
+        "eventId": ["x", "a" * 100, "_.-", "..."],
         "title": ["t" * 200],
         "location": ["l" * 200],
         "organizer": ["o" * 200],

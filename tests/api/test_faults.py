@@ -117,9 +117,11 @@ def test_nothing_is_promised_before_the_queue_has_it(ready: Pipeline, taps: Taps
     assert ready.record("e", "ann") is None
 
 
-def test_fault_while_waiting(ready: Pipeline, taps: Taps) -> None:
-    """A fault after the queue took the command is a 503; asking again finds what came of it, and seats nobody twice."""
-    taps.before("sqs.SendMessage", lambda _: taps.fail("dynamodb.BatchGetItem", "ThrottlingException"))
+def test_nothing_to_point_at(ready: Pipeline, taps: Taps) -> None:
+    """If the pending record cannot be written it is a 503; asking again finds what came of the command, and seats
+    nobody twice.
+    """
+    taps.fail("dynamodb.PutItem", "ThrottlingException")
     ready.time.on_sleep.clear()
     assert ready.register("e", "ann").status == 503
     ready.time.on_sleep.append(ready.run)

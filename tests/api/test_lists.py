@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable
 from typing import Any
 
@@ -10,7 +11,7 @@ import pytest
 from tests.api.conftest import Taps, new_pipeline
 from tests.support.pipeline import START, Pipeline
 from workers.aws.items import registration_to_item
-from workers.domain.records import Registration, Status
+from workers.domain.records import Registration, Status, registration_id
 
 
 def walk(pipeline: Pipeline, path: str, **query: Any) -> list[dict[str, Any]]:
@@ -119,6 +120,53 @@ def test_stale_index_row(pipeline: Pipeline, taps: Taps) -> None:
     # The cancellation is committed after the index was read and before the records are.
     taps.before("dynamodb.Query", lambda _: taps.before("dynamodb.BatchGetItem", leave))
     assert users(pipeline.request("GET", "/events/e/registrations").body["registrations"]) == ["bob"]
+
+
+def index_also_says(pipeline: Pipeline, taps: Taps, old: dict[str, Any]) -> None:
+    """Puts a row of the past in front of what the next query finds."""
+
+    def lagging(request: dict[str, Any]) -> Any:
+        now = pipeline.dynamodb.query(**json.loads(request["body"]))
+        return _Ok(), {"Items": [old, *now["Items"]], "ResponseMetadata": {"HTTPStatusCode": 200}}
+
+    taps.before("dynamodb.Query", lagging)
+
+
+class _Ok:
+    status_code = 200
+
+
+def test_index_shows_an_earlier_place(pipeline: Pipeline, taps: Taps) -> None:
+    """A row of the index for a place that somebody left, and came back to the end, shows nobody twice or too early."""
+    pipeline.add_event("e", 0, hasWaitlist=True)
+    for user_id in ("ann", "bob"):
+        pipeline.register("e", pipeline.add_user(user_id))
+    key: Any = {"registrationId": {"S": registration_id("e", "ann")}}
+    old = pipeline.dynamodb.get_item(TableName=pipeline.tables.registrations, Key=key)["Item"]
+    pipeline.cancel("e", "ann"), pipeline.register("e", "ann")
+    index_also_says(pipeline, taps, old)
+    entries = pipeline.request("GET", "/events/e/registrations", status="waitlisted").body["registrations"]
+    assert [(entry["userId"], entry["waitlistPosition"]) for entry in entries] == [("bob", 1), ("ann", 2)]
+
+
+def test_index_shows_an_earlier_attempt(pipeline: Pipeline, taps: Taps) -> None:
+    """A user's list, too, shows a registration once, at the time of its latest attempt, while the index lags."""
+    pipeline.add_user("ann")
+    for event_id in ("e", "f"):
+        pipeline.register(pipeline.add_event(event_id, 1), "ann")
+    key: Any = {"registrationId": {"S": registration_id("e", "ann")}}
+    old = pipeline.dynamodb.get_item(TableName=pipeline.tables.registrations, Key=key)["Item"]
+    pipeline.cancel("e", "ann"), pipeline.register("e", "ann")
+    index_also_says(pipeline, taps, old)
+    assert events(pipeline.request("GET", "/users/ann/registrations").body["registrations"]) == ["f", "e"]
+
+
+def test_event_is_gone(pipeline: Pipeline) -> None:
+    """A registration whose event is gone is listed with the event's id alone, and none of its seats is made up."""
+    pipeline.register(pipeline.add_event("e", 1), pipeline.add_user("ann"))
+    pipeline.dynamodb.delete_item(TableName=pipeline.tables.events, Key={"eventId": {"S": "e"}})
+    [entry] = walk(pipeline, "/users/ann/registrations")
+    assert entry["event"] == {"eventId": "e"}
 
 
 def test_user_is_gone(pipeline: Pipeline) -> None:

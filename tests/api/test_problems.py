@@ -15,6 +15,7 @@ Provoke = Callable[[Pipeline, Taps], Answer]
 
 def _twice(pipeline: Pipeline, path: str, body: dict[str, object]) -> Answer:
     pipeline.request("POST", path, body)
+    pipeline.time.now += 1
     return pipeline.request("POST", path, body)
 
 

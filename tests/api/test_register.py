@@ -148,14 +148,17 @@ def test_second_while_pending(pipeline: Pipeline, taps: Taps) -> None:
     assert pipeline.ledger("e").confirmed == 1
 
 
-def test_pending_for_long(pipeline: Pipeline, taps: Taps) -> None:
-    """A registration that is pending for a quarter of an hour is sent again by the next POST, as the same attempt."""
+@pytest.mark.parametrize("key", [{}, {"Idempotency_Key": "k"}])
+def test_pending_for_long(pipeline: Pipeline, taps: Taps, key: dict[str, str]) -> None:
+    """A registration that is pending for a quarter of an hour is sent again by the next POST, as the same attempt,
+    also if it has the same Idempotency-Key.
+    """
     pipeline.add_event("e", 1)
-    pipeline.register("e", pipeline.add_user("ann"), Prefer="respond-async")
+    pipeline.register("e", pipeline.add_user("ann"), Prefer="respond-async", **key)
     lost = pipeline.receive()
     pipeline.sqs.delete_message(QueueUrl=pipeline.queue, ReceiptHandle=lost[0]["receiptHandle"])
     pipeline.time.now += 14 * 60 * 1_000_000
-    assert pipeline.register("e", "ann").status == 202
+    assert pipeline.register("e", "ann", **key).status == 202
     pipeline.time.now += 60 * 1_000_000
     sent: list[str] = []
 
@@ -166,8 +169,8 @@ def test_pending_for_long(pipeline: Pipeline, taps: Taps) -> None:
         request["body"] = json.dumps(body | {"MessageDeduplicationId": "another"}).encode()
 
     taps.before("sqs.SendMessage", unlike_before)
-    answer = pipeline.register("e", "ann")
-    assert (answer.status, len(sent)) == (201, 1)
+    answer = pipeline.register("e", "ann", **key)
+    assert (answer.status, len(sent), "Idempotent-Replayed" in answer.headers) == (201, 1, False)
     record = pipeline.record("e", "ann")
     assert record is not None
     assert (record.status, record.generation) == (Status.CONFIRMED, 1)
@@ -246,3 +249,17 @@ def test_odd_rejection(pipeline: Pipeline) -> None:
     )
     answer = pipeline.register("e", "ann", Idempotency_Key="k")
     assert (answer.status, answer.code) == (409, "registration-closed")
+
+
+def test_coming_back_before_the_cancellation(pipeline: Pipeline) -> None:
+    """Who registers again while both the first attempt and its cancellation are queued has a place in the end."""
+    pipeline.add_event("e", 1)
+    pipeline.add_user("ann")
+    pipeline.time.on_sleep.clear()
+    assert (pipeline.register("e", "ann").status, pipeline.cancel("e", "ann").status) == (202, 202)
+    pipeline.time.on_sleep.append(pipeline.run)
+    again = pipeline.register("e", "ann")
+    assert (again.status, again.body["status"]) == (201, "confirmed")
+    record = pipeline.record("e", "ann")
+    assert record is not None
+    assert record.generation == 2

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import json
+from typing import Any
+
 import pytest
 
+from tests.api.conftest import Taps
 from tests.support.pipeline import BASE_URL, Pipeline
 
 
@@ -95,6 +99,20 @@ def test_taken(pipeline: Pipeline) -> None:
     again = pipeline.request("POST", "/users", {"userId": "ann", "name": "Second"})
     assert (again.status, again.code) == (409, "user-exists")
     assert pipeline.request("GET", "/users/ann").body["name"] == "First"
+
+
+def test_answer_lost_on_the_way(pipeline: Pipeline, taps: Taps) -> None:
+    """If the table took the user but its answer was lost, the attempt after it is still a 201: the user is ours."""
+
+    def lose(request: dict[str, Any]) -> None:
+        pipeline.dynamodb.put_item(**json.loads(request["body"]))
+
+    taps.before("dynamodb.PutItem", lose)
+    created = pipeline.request("POST", "/users", {"userId": "ann", "name": "Ann"})
+    assert (created.status, created.headers["Location"]) == (201, f"{BASE_URL}/users/ann")
+    assert pipeline.request("GET", "/users/ann").body == created.body
+    pipeline.time.now += 1
+    assert pipeline.request("POST", "/users", {"userId": "ann", "name": "Ann"}).code == "user-exists"
 
 
 @pytest.mark.parametrize("user_id", ["nobody", "a b", "100%25", "ы", "🎟", "a#b?c", "x" * 3000, "a\u0000b", "."])

@@ -12,6 +12,7 @@ from infra.cli import rest
 from infra.cli.checks import Check, Result, parts, perform
 from infra.cli.deployment import Clients, Deployment, Outputs
 from infra.cli.journey import Journey
+from workers.domain.records import registration_id
 
 OUTPUTS = Outputs("http://api", "http://emulator", "us-east-1", "q", "d", "users", "events", "registrations", "ledger")
 
@@ -52,12 +53,13 @@ def _schema(*names: str) -> list[dict[str, str]]:
 
 
 class FakeApi:
-    """A Turnstile in one dictionary. `promotes` and `queues` make it misbehave, or be slow."""
+    """A Turnstile in one dictionary. `promotes`, `queues` and `refuses_to_read` make it misbehave, or be slow."""
 
     def __init__(self) -> None:
         self.status: dict[str, str] = {}
         self.promotes = True
         self.queues = False
+        self.refuses_to_read = False
 
     def call(self, method: str, url: str, body: Any = None) -> rest.Answer:
         """Answer one request."""
@@ -75,7 +77,7 @@ class FakeApi:
             if self.promotes:
                 self.status = {u: "confirmed" if s == "waitlisted" else s for u, s in self.status.items()}
             return rest.Answer(204, {}, "")
-        return rest.Answer(200, {}, self._body(user))
+        return rest.Answer(503, {}, "") if self.refuses_to_read else rest.Answer(200, {}, self._body(user))
 
     def _body(self, user: str) -> dict[str, Any]:
         waiting = {"waitlistPosition": 1} if self.status[user] == "waitlisted" else {}
@@ -158,10 +160,20 @@ def test_the_journey_passes_and_cleans_up(
         ("users", {"userId": {"S": journey.first}}),
         ("users", {"userId": {"S": journey.second}}),
         ("events", {"eventId": {"S": journey.event}}),
-        ("registrations", {"registrationId": {"S": f"reg_{journey.first}"}}),
-        ("registrations", {"registrationId": {"S": f"reg_{journey.second}"}}),
+        ("registrations", {"registrationId": {"S": registration_id(journey.event, journey.first)}}),
+        ("registrations", {"registrationId": {"S": registration_id(journey.event, journey.second)}}),
         ("ledger", {"eventId": {"S": journey.event}}),
     ]
+
+
+def test_what_is_still_queued_keeps_its_event(deployment: Deployment, dynamodb: FakeDynamoDB, api: FakeApi) -> None:
+    """While a command of the journey is queued nothing is deleted, for without its event it would be a dead letter."""
+    api.refuses_to_read = api.queues = True
+    journey = Journey(deployment)
+    assert [perform(check).ok for check in journey.checks()[:2]] == [True, False]
+    (remains,) = journey.clean_up()
+    assert registration_id(journey.event, journey.first) in remains
+    assert dynamodb.deleted == []
 
 
 def test_a_missing_promotion_fails(deployment: Deployment, api: FakeApi) -> None:

@@ -60,14 +60,14 @@ def test_only_the_ledger_has_a_stream(resources: Resources) -> None:
 
 
 def test_queue_of_commands(resources: Resources) -> None:
-    """The queue is FIFO with high throughput, keeps commands as long as SQS can, and gives up after 100 receives."""
+    """The queue is FIFO with high throughput, keeps commands as long as SQS can, and gives up as late as SQS can."""
     queue = resources.one("QueuesCommands")
     assert queue["FifoQueue"] is True
     assert queue["DeduplicationScope"] == "messageGroup"
     assert queue["FifoThroughputLimit"] == "perMessageGroupId"
     assert not queue.get("ContentBasedDeduplication")
     assert queue["MessageRetentionPeriod"] == 14 * 24 * 3600
-    assert queue["RedrivePolicy"] == {"deadLetterTargetArn": "QueuesDeadLetters.Arn", "maxReceiveCount": 100}
+    assert queue["RedrivePolicy"] == {"deadLetterTargetArn": "QueuesDeadLetters.Arn", "maxReceiveCount": 1000}
 
 
 def test_dead_letter_queue(resources: Resources) -> None:
@@ -94,7 +94,7 @@ def test_queue_wakes_the_registrar(resources: Resources) -> None:
 
 
 def test_stream_wakes_the_promoter(resources: Resources) -> None:
-    """The promoter sees only ledgers that are promotable; what it cannot pass on is bisected, retried, set aside."""
+    """The promoter sees only ledgers that are promotable; what it cannot pass on is halved, tried 23 hours, kept."""
     mapping = dict(resources.one("TriggersSeatsFree"))
     (only,) = mapping.pop("FilterCriteria")["Filters"]
     assert json.loads(only["Pattern"]) == {"dynamodb": {"NewImage": {"promotable": {"S": ["yes"]}}}}
@@ -104,8 +104,8 @@ def test_stream_wakes_the_promoter(resources: Resources) -> None:
         "StartingPosition": "TRIM_HORIZON",
         "BatchSize": 10,
         "BisectBatchOnFunctionError": True,
-        "MaximumRetryAttempts": 20,
-        "MaximumRecordAgeInSeconds": 3600,
+        "MaximumRetryAttempts": -1,
+        "MaximumRecordAgeInSeconds": 23 * 3600,
         "DestinationConfig": {"OnFailure": {"Destination": "QueuesFailedPromotions.Arn"}},
     }
     assert resources.one("QueuesFailedPromotions")["MessageRetentionPeriod"] == 14 * 24 * 3600

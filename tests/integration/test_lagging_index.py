@@ -8,7 +8,7 @@ import pytest
 
 from tests.integration.bench import Bench, answer, times
 from tests.support.builders import EVENT, cancel, configure, promote, register, seats
-from workers.domain.records import registration_id
+from workers.domain.records import EventStatus, registration_id
 
 pytestmark = pytest.mark.integration
 
@@ -144,3 +144,21 @@ def test_a_waiter_named_in_the_batch_needs_no_index(bench: Bench) -> None:
     assert bench.deliver(promote(1), cancel("ann")) == []
     assert "Query" not in bench.operations()
     assert bench.statuses() == {"seat": "cancelled", "ann": "cancelled"}
+
+
+def test_a_cancelled_event_needs_no_index(bench: Bench) -> None:
+    """Nobody is promoted there: a Register is refused without a look at the line, however many seats are free."""
+    a_free_seat(bench, "ann")
+    bench.deliver_all(configure(1, seats(5, waitlist=True, status=EventStatus.CANCELLED)))
+    assert bench.deliver(register("bob")) == []
+    assert "Query" not in bench.operations()
+    assert bench.statuses() == {"seat": "cancelled", "ann": "waitlisted", "bob": "rejected"}
+
+
+def test_an_event_that_is_opened_again_looks_at_its_line(bench: Bench) -> None:
+    """Cancelled until this very batch: the first in line gets the seat before the newcomer."""
+    a_free_seat(bench, "ann")
+    bench.deliver_all(configure(1, seats(1, waitlist=True, status=EventStatus.CANCELLED)))
+    assert bench.deliver(configure(2, seats(1, waitlist=True)), register("bob")) == []
+    assert bench.statuses() == {"seat": "cancelled", "ann": "confirmed", "bob": "waitlisted"}
+    bench.check()

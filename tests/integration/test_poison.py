@@ -174,7 +174,7 @@ def test_a_message_that_is_parked_twice_lies_there_once(bench: Bench) -> None:
 
 
 def test_a_damaged_record_takes_down_its_own_event_only(bench: Bench) -> None:
-    """A record that cannot be read: the messages of its event come again, those of others are decided."""
+    """A record that cannot be read: its command and those behind it come again, those of other events are decided."""
     bench.add_event(5)
     bench.add_event(5, "e2")
     bench.deliver_all(register("ann"))

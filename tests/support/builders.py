@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
+from typing import Unpack
 
 from workers.domain.commands import Cancel, Command, Configure, Promote, Register
 from workers.domain.decide import MAX_PROMOTIONS, Decision, decide
-from workers.domain.records import EventStatus, Ledger, Registration, SeatSettings, Status, registration_id
+from workers.domain.records import EventStatus, Ledger, Registration, SeatChanges, SeatSettings, Status, registration_id
 
 EVENT = "e1"
 NOW = 1_767_225_600_000_000
@@ -35,8 +36,25 @@ def promote(version: int = 1, event: str = EVENT) -> Promote:
 
 
 def configure(revision: int, settings: SeatSettings, event: str = EVENT) -> Configure:
-    """A Configure, accepted at NOW."""
-    return Configure(f"configure-{revision}", event, revision, settings, NOW)
+    """A Configure of all settings, accepted at NOW."""
+    return change(
+        revision,
+        event,
+        capacity=settings.capacity,
+        has_waitlist=settings.has_waitlist,
+        waitlist_capacity=settings.waitlist_capacity,
+        status=settings.status,
+    )
+
+
+def change(revision: int, event: str = EVENT, **changes: Unpack[SeatChanges]) -> Configure:
+    """A Configure of some settings, accepted at NOW."""
+    return Configure(f"configure-{revision}", event, revision, changes, NOW)
+
+
+def revision_of(ledger: Ledger) -> int:
+    """The latest revision that any setting has."""
+    return max(ledger.revisions.values(), default=0)
 
 
 class Book:

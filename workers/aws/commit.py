@@ -77,11 +77,9 @@ def _versioned(table: str, item: Item, key: str, version: int) -> dict[str, Any]
 
 
 def _event_settings(table: str, event_id: str, settings: SeatSettings) -> dict[str, Any]:
-    # Counting up is safe here: the ledger's condition in the same transaction lets it happen once only.
     attributes = seat_settings_to_attributes(settings)
-    sets = [f"#{name} = :{name}" for name in attributes] + ["#revision = if_not_exists(#revision, :zero) + :one"]
-    names = {f"#{name}": name for name in (*attributes, "revision")}
-    expression = "SET " + ", ".join(sets)
+    names = {f"#{name}": name for name in attributes}
+    expression = "SET " + ", ".join(f"#{name} = :{name}" for name in attributes)
     if "waitlistCapacity" not in attributes:
         expression += " REMOVE #waitlistCapacity"
         names["#waitlistCapacity"] = "waitlistCapacity"
@@ -91,9 +89,5 @@ def _event_settings(table: str, event_id: str, settings: SeatSettings) -> dict[s
         "ConditionExpression": "attribute_exists(eventId)",
         "UpdateExpression": expression,
         "ExpressionAttributeNames": names,
-        "ExpressionAttributeValues": {
-            **{f":{name}": value for name, value in attributes.items()},
-            ":zero": {"N": "0"},
-            ":one": {"N": "1"},
-        },
+        "ExpressionAttributeValues": {f":{name}": value for name, value in attributes.items()},
     }

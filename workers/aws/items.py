@@ -118,7 +118,7 @@ def ledger_to_item(ledger: Ledger) -> Item:
     item: Item = {
         "eventId": {"S": ledger.event_id},
         "version": {"N": str(ledger.version)},
-        "revision": {"N": str(ledger.revision)},
+        "revisions": {"M": {name: {"N": str(revision)} for name, revision in sorted(ledger.revisions.items())}},
         "confirmed": {"N": str(ledger.confirmed)},
         "nextTicket": {"N": str(ledger.next_ticket)},
         "lastRegisteredAt": {"N": str(ledger.last_registered_at)},
@@ -139,17 +139,12 @@ def ledger_from_item(item: Item) -> Ledger:
         event_id=item["eventId"]["S"],
         settings=seat_settings_from_item(item),
         version=int(item["version"]["N"]),
-        revision=int(item["revision"]["N"]),
+        revisions={name: int(value["N"]) for name, value in item["revisions"]["M"].items()},
         confirmed=int(item["confirmed"]["N"]),
         next_ticket=int(item["nextTicket"]["N"]),
         last_registered_at=int(item["lastRegisteredAt"]["N"]),
         line=line,
     )
-
-
-def event_revision(item: Item) -> int:
-    """How often the event's own fields were changed; 0 for items written before there was a count."""
-    return int(item.get("revision", {}).get("N", "0"))
 
 
 def ledger_from_event(item: Item) -> Ledger:

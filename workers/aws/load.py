@@ -19,7 +19,7 @@ from workers.aws.items import (
 )
 from workers.domain.commands import Cancel, Command, Configure, Promote, Register
 from workers.domain.decide import MAX_PROMOTIONS
-from workers.domain.records import Ledger, Registration, Status
+from workers.domain.records import EventStatus, Ledger, Registration, Status
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -28,9 +28,12 @@ EVENT_INDEX = "EventRegistrationsIndex"
 USER_INDEX = "UserRegistrationsIndex"
 
 _BATCH = 100
-_ATTEMPTS = 6
+_ATTEMPTS = 4
+"""With 0.35 s of waiting between them, because a batch may have to be read eleven times: once as a whole, then event by
+event."""
 _INDEX_SLACK = 10
 _INDEX_PAGES = 20
+_NOT_READABLE = (KeyError, ValueError, TypeError)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,10 +47,16 @@ class Tables:
 
 @dataclass(frozen=True, slots=True)
 class EventState:
-    """What is known of one event: its ledger, the records that the commands name, those at the head of the line."""
+    """What is known of one event: its ledger, the records that the commands name, those at the head of the line.
+
+    `unreadable` says, by registration id, why a record among those cannot be read. `configurable` is False when there
+    is a `Configure`, but no event item that it could change.
+    """
 
     ledger: Ledger
     registrations: tuple[Registration, ...]
+    unreadable: Mapping[str, Exception]
+    configurable: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +66,7 @@ class Unknown:
 
 @dataclass(frozen=True, slots=True)
 class Damaged:
-    """The stored ledger or a stored registration could not be read."""
+    """The stored ledger, or the event item that it would be made from, could not be read."""
 
     error: Exception
 
@@ -74,13 +83,14 @@ def batch_get(client: DynamoDBClient, clock: Clock, wanted: Mapping[str, Sequenc
         for table, key in keys[start : start + _BATCH]:
             request.setdefault(table, {"ConsistentRead": True, "Keys": []})["Keys"].append(key)
         for attempt in range(_ATTEMPTS):
+            if attempt:
+                clock.sleep(0.05 * 2 ** (attempt - 1))
             answer = client.batch_get_item(RequestItems=request)
             for table, items in answer["Responses"].items():
                 found[table] += items
             request = dict(answer.get("UnprocessedKeys", {}))
             if not request:
                 break
-            clock.sleep(0.05 * 2**attempt)
         else:
             raise Overloaded("DynamoDB left keys unprocessed")
     return found
@@ -110,29 +120,35 @@ def load(
     states: dict[str, EventState | Unknown | Damaged] = {}
     for event_id, batch in commands.items():
         item, event = ledgers.get(event_id), events.get(event_id)
-        if event is None and (item is None or event_id in configured):
+        if event is None and item is None:
             states[event_id] = Unknown()
             continue
         try:
             ledger = ledger_from_item(item) if item is not None else ledger_from_event(event or {})
-            own = [registration_from_item(records[key]) for key in _named(batch) if key in records]
-            waiting = _head_of_line(client, clock, tables, ledger, own, batch)
-        except (KeyError, ValueError, TypeError) as error:
+        except _NOT_READABLE as error:
             states[event_id] = Damaged(error)
             continue
-        states[event_id] = EventState(ledger, (*own, *waiting))
+        own, unreadable = _read(records[key] for key in _named(batch) if key in records)
+        waiting, unreadable_too = _head_of_line(client, clock, tables, ledger, own, batch)
+        configurable = event is not None or event_id not in configured
+        states[event_id] = EventState(ledger, (*own, *waiting), unreadable | unreadable_too, configurable)
     return states
 
 
 def promotions_possible(ledger: Ledger, commands: Sequence[Command]) -> int:
     """How many waiters a batch may come to promote: 0 for one that has nothing to settle.
 
-    Each cancellation frees a seat or takes a waiter away; a change of settings may raise the capacity.
+    Each cancellation frees a seat or takes a waiter away; a change of settings may raise the capacity. A cancelled
+    event promotes nobody, unless its status changes.
     """
     if not ledger.line or not any(isinstance(command, Register | Promote) for command in commands):
         return 0
+    changes = [command.changes for command in commands if isinstance(command, Configure)]
+    if ledger.settings.status is EventStatus.CANCELLED and not any("status" in change for change in changes):
+        return 0
     cancellations = sum(isinstance(command, Cancel) for command in commands)
-    raised = [c.settings.capacity - ledger.settings.capacity for c in commands if isinstance(c, Configure)]
+    now = ledger.settings.capacity
+    raised = [change.get("capacity", now) - now for change in changes]
     return min(len(ledger.line), MAX_PROMOTIONS, ledger.free_seats + cancellations + max([0, *raised]))
 
 
@@ -143,15 +159,17 @@ def _head_of_line(
     ledger: Ledger,
     known: Iterable[Registration],
     commands: Sequence[Command],
-) -> list[Registration]:
+) -> tuple[list[Registration], dict[str, Exception]]:
     """The records of the first waiters. The index says where to look; what counts is the ticket in the record itself.
 
-    May be fewer than wanted while the index lags: then the decision ends there and is tried again.
+    May be fewer than wanted while the index lags, or when one of them is among those that cannot be read (the second
+    part of the answer): then the decision ends there and is tried again.
     """
     known_ids = {record.registration_id for record in known}
     known_tickets = {record.ticket for record in known}
     wanted = set(ledger.line.first(promotions_possible(ledger, commands))) - known_tickets
     found: list[Registration] = []
+    unreadable: dict[str, Exception] = {}
     page: dict[str, Any] = {}
     for _ in range(_INDEX_PAGES):
         if not wanted:
@@ -167,15 +185,29 @@ def _head_of_line(
         )
         keys = [registration_key(row["registrationId"]["S"]) for row in answer["Items"]]
         keys = [key for key in keys if key["registrationId"]["S"] not in known_ids]
-        for item in batch_get(client, clock, {tables.registrations: keys})[tables.registrations] if keys else []:
-            record = registration_from_item(item)
+        items = batch_get(client, clock, {tables.registrations: keys})[tables.registrations] if keys else []
+        records, damaged = _read(items)
+        unreadable |= damaged
+        for record in records:
             if record.status is Status.WAITLISTED and record.ticket in wanted:
                 wanted.discard(record.ticket)
                 found.append(record)
         if "LastEvaluatedKey" not in answer:
             break
         page = {"ExclusiveStartKey": answer["LastEvaluatedKey"]}
-    return found
+    return found, unreadable
+
+
+def _read(items: Iterable[Item]) -> tuple[list[Registration], dict[str, Exception]]:
+    """The registrations that can be read; of the others, by registration id, why not."""
+    records: list[Registration] = []
+    unreadable: dict[str, Exception] = {}
+    for item in items:
+        try:
+            records.append(registration_from_item(item))
+        except _NOT_READABLE as error:
+            unreadable[item["registrationId"]["S"]] = error
+    return records, unreadable
 
 
 def _named(commands: Iterable[Command]) -> list[str]:

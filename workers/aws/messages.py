@@ -8,9 +8,17 @@ import re
 from typing import Any
 
 from workers.domain.commands import VERSION, Cancel, Command, Configure, Promote, Register
-from workers.domain.records import EventStatus, SeatSettings
+from workers.domain.records import EventStatus, SeatChanges
 
 _GROUP = re.compile(r"[A-Za-z0-9!\"#$%&'()*+,\-./:;<=>?@\[\\\]^_`{|}~]{1,128}\Z")
+
+_SETTINGS = {
+    "capacity": "capacity",
+    "has_waitlist": "hasWaitlist",
+    "waitlist_capacity": "waitlistCapacity",
+    "status": "status",
+}
+"""The settings' names in the code and in messages."""
 
 _MAX_COUNT = 2**53 - 1
 """Whole numbers above it are not the same in every JSON reader, and DynamoDB refuses those of more than 38 digits."""
@@ -33,7 +41,7 @@ def deduplication_id(command: Command) -> str:
     """What SQS recognises a repeated command by, for five minutes.
 
     Double clicks collapse: same registration, kind and generation. Register, cancel, register in a hurry does not: the
-    generation differs. Two different changes of settings that make the same revision do not collapse either.
+    generation differs. A revision of an event is given out once only.
     """
     parts: tuple[object, ...]
     match command:
@@ -42,7 +50,7 @@ def deduplication_id(command: Command) -> str:
         case Promote():
             parts = (command.event_id, "Promote", command.ledger_version)
         case Configure():
-            parts = (command.event_id, "Configure", command.revision, command.settings)
+            parts = (command.event_id, "Configure", command.revision)
     return hashlib.sha256("\0".join(map(str, parts)).encode()).hexdigest()
 
 
@@ -63,14 +71,8 @@ def encode(command: Command) -> str:
         case Promote():
             body["ledgerVersion"] = command.ledger_version
         case Configure():
-            settings = command.settings
-            body |= {
-                "revision": command.revision,
-                "capacity": settings.capacity,
-                "hasWaitlist": settings.has_waitlist,
-                "waitlistCapacity": settings.waitlist_capacity,
-                "status": str(settings.status),
-            }
+            changes = {_SETTINGS[name]: value for name, value in command.changes.items()}
+            body |= {"revision": command.revision, "changes": changes}
     return json.dumps(body, separators=(",", ":"))
 
 
@@ -95,19 +97,30 @@ def decode(text: str) -> Command:
         case "Promote":
             return Promote(command_id, event_id, _count(body, "ledgerVersion"), accepted_at)
         case "Configure":
-            return Configure(command_id, event_id, _count(body, "revision"), _settings(body), accepted_at)
+            return Configure(command_id, event_id, _count(body, "revision"), _changes(body), accepted_at)
         case _:
             raise Unreadable(f"kind {kind!r:.40} is not known")
 
 
-def _settings(body: dict[str, Any]) -> SeatSettings:
-    has_waitlist, status = body.get("hasWaitlist"), body.get("status")
-    if not isinstance(has_waitlist, bool):
-        raise Unreadable("hasWaitlist is not true or false")
-    if not isinstance(status, str) or status not in set(EventStatus):
-        raise Unreadable("status is not that of an event")
-    limit = None if body.get("waitlistCapacity") is None else _count(body, "waitlistCapacity")
-    return SeatSettings(_count(body, "capacity"), has_waitlist, limit, EventStatus(status))
+def _changes(body: dict[str, Any]) -> SeatChanges:
+    given = body.get("changes")
+    if not isinstance(given, dict) or not given or not given.keys() <= set(_SETTINGS.values()):
+        raise Unreadable("changes is missing or names no settings")
+    changes: SeatChanges = {}
+    if "capacity" in given:
+        changes["capacity"] = _count(given, "capacity")
+    if "hasWaitlist" in given:
+        if not isinstance(given["hasWaitlist"], bool):
+            raise Unreadable("hasWaitlist is not true or false")
+        changes["has_waitlist"] = given["hasWaitlist"]
+    if "waitlistCapacity" in given:
+        limit = given["waitlistCapacity"]
+        changes["waitlist_capacity"] = None if limit is None else _count(given, "waitlistCapacity")
+    if "status" in given:
+        if not isinstance(given["status"], str) or given["status"] not in set(EventStatus):
+            raise Unreadable("status is not that of an event")
+        changes["status"] = EventStatus(given["status"])
+    return changes
 
 
 def _text(body: dict[str, Any], name: str) -> str:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from workers.aws.clients import Overloaded
 from workers.aws.messages import deduplication_id, encode, group_of
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
 
 _BATCH = 10
+_QUICK_RECEIVES = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +27,18 @@ class Letter:
     group: str
     receives: int
     body: str
+
+    @classmethod
+    def of(cls, record: Mapping[str, Any]) -> Letter:
+        """The letter in a record of an SQS event."""
+        attributes = record["attributes"]
+        return cls(
+            message_id=record["messageId"],
+            receipt_handle=record["receiptHandle"],
+            group=attributes["MessageGroupId"],
+            receives=int(attributes["ApproximateReceiveCount"]),
+            body=record["body"],
+        )
 
 
 def send(client: SQSClient, queue_url: str, command: Command) -> None:
@@ -74,8 +87,19 @@ def park(client: SQSClient, dead_letter_queue_url: str, letter: Letter, reason: 
     )
 
 
+def seconds_hidden(letter: Letter) -> int:
+    """How long a failed message stays invisible: 1, 2, 4 ... 30 s, so that what passes soon costs little time.
+
+    From the 21st receive on (after 8 minutes) 60, 120 ... 900 s: an outage must not use up the receives that the queue
+    allows (`infra.queues` has the sum).
+    """
+    if letter.receives <= _QUICK_RECEIVES:
+        return min(30, 1 << min(5, letter.receives - 1))
+    return min(900, 30 << min(5, letter.receives - _QUICK_RECEIVES))
+
+
 def back_off(client: SQSClient, queue_url: str, letters: Iterable[Letter]) -> None:
-    """Makes failed messages visible again soon: after 1 s the first time, doubling to 30 s, not the queue's timeout."""
+    """Makes failed messages visible again when it is time for another attempt, not when the queue's timeout ends."""
     waiting = list(letters)
     for start in range(0, len(waiting), _BATCH):
         client.change_message_visibility_batch(
@@ -84,7 +108,7 @@ def back_off(client: SQSClient, queue_url: str, letters: Iterable[Letter]) -> No
                 {
                     "Id": str(index),
                     "ReceiptHandle": letter.receipt_handle,
-                    "VisibilityTimeout": min(30, 2 ** min(5, letter.receives - 1)),
+                    "VisibilityTimeout": seconds_hidden(letter),
                 }
                 for index, letter in enumerate(waiting[start : start + _BATCH])
             ],

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from workers.domain.records import SeatSettings, registration_id
+from workers.domain.records import SeatChanges, registration_id
 
 VERSION = 1
 """The version of the message format that this code writes, and the only one that it reads."""
@@ -59,12 +59,12 @@ class Promote:
 
 @dataclass(frozen=True, slots=True)
 class Configure:
-    """Change the seat settings; `revision` is the event's revision that this makes."""
+    """Change some of the seat settings; `revision` is the event's revision that asks for it, given out once only."""
 
     command_id: str
     event_id: str
     revision: int
-    settings: SeatSettings
+    changes: SeatChanges
     accepted_at: int
 
 

@@ -20,6 +20,8 @@ How they are kept:
   `pending` g; `Cancel g` applies to generation g. Anything else is a duplicate, a zombie or a replay, and changes
   nothing: `superseded`. A `Cancel g` that finds g still pending writes `cancelled` g, a fence for a `Register g` that
   comes later.
+- **Each setting remembers its revision.** A `Configure` changes those of its settings that no later one has changed, so
+  two of them come to the same in either order, and twice is the same as once.
 - **Order is the ticket**, never a clock.
 
 A refusal is a value here. An exception means that the command itself cannot be processed: `CommandFailed` names it.
@@ -210,7 +212,8 @@ class _Desk:
         )
         changed = self._configured or bool(registrations)
         ledger = replace(self._ledger, version=self._before.version + 1) if changed else self._before
-        promoted = tuple(record for record in registrations if record.registration_id in self._promoted)
+        seated = (record for record in registrations if record.status is Status.CONFIRMED)
+        promoted = tuple(record for record in seated if record.registration_id in self._promoted)
         return Decision(ledger, registrations, promoted, tuple(outcomes), tuple(undecided), self._configured)
 
     def _register(self, command: Register) -> Outcome:
@@ -270,9 +273,17 @@ class _Desk:
         return Outcome(command, Result.CANCELLED, reason)
 
     def _configure(self, command: Configure) -> Outcome:
-        if command.revision <= self._ledger.revision:
+        ledger = self._ledger
+        newer = {
+            name: value for name, value in command.changes.items() if command.revision > ledger.revisions.get(name, 0)
+        }
+        if not newer:
             return Outcome(command, Result.SUPERSEDED, Reason.STALE_REVISION)
-        self._ledger = replace(self._ledger, settings=command.settings, revision=command.revision)
+        self._ledger = replace(
+            ledger,
+            settings=replace(ledger.settings, **newer),  # type: ignore[arg-type]  # the names are those of SeatChanges
+            revisions={**ledger.revisions, **dict.fromkeys(newer, command.revision)},
+        )
         self._configured = True
         return Outcome(command, Result.CONFIGURED, Reason.SETTINGS_CHANGED)
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import base64
 import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import TypedDict
 
 from workers.domain.line import Line
 
@@ -83,18 +85,27 @@ class SeatSettings:
     status: EventStatus = EventStatus.ACTIVE
 
 
+class SeatChanges(TypedDict, total=False):
+    """Some of the settings, by their names in `SeatSettings`."""
+
+    capacity: int
+    has_waitlist: bool
+    waitlist_capacity: int | None
+    status: EventStatus
+
+
 @dataclass(frozen=True, slots=True)
 class Ledger:
     """How many seats of one event are taken and who waits, in order. Only the registrar writes it.
 
-    `version` counts its writes (0: not stored yet), `revision` is that of the last `Configure` applied,
-    `last_registered_at` is in microseconds since 1970.
+    `version` counts its writes (0: not stored yet), `revisions` says of each setting which revision of the event set it
+    (absent: none yet), `last_registered_at` is in microseconds since 1970.
     """
 
     event_id: str
     settings: SeatSettings
     version: int = 0
-    revision: int = 0
+    revisions: Mapping[str, int] = field(default_factory=dict)
     confirmed: int = 0
     next_ticket: int = 1
     last_registered_at: int = 0

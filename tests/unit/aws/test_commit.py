@@ -80,7 +80,7 @@ def test_a_full_batch_for_one_event_is_eleven_items() -> None:
 
 @pytest.mark.parametrize(("waitlist", "expected"), [(7, "SET"), (None, "REMOVE")])
 def test_a_configure_writes_the_event_item_too(waitlist: int | None, expected: str) -> None:
-    """The event item gets the four seat fields and its next revision; no limit means that the attribute goes."""
+    """The event item gets the four seat fields; no limit means that the attribute goes."""
     settings = seats(4, waitlist, EventStatus.CLOSED)
     ledger, event = transaction_items(TABLES, [Book(seats(1)).deliver(configure(1, settings))])
     update: dict[str, Any] = event["Update"]
@@ -95,7 +95,6 @@ def test_a_configure_writes_the_event_item_too(waitlist: int | None, expected: s
     )
     assert values.get(":waitlistCapacity") == ({"N": "7"} if waitlist else None)
     assert ("REMOVE #waitlistCapacity" in update["UpdateExpression"]) == (expected == "REMOVE")
-    assert "#revision = if_not_exists(#revision, :zero) + :one" in update["UpdateExpression"]
 
 
 def a_ledger(waiting: int, capacity: int = 10, confirmed: int = 10) -> Ledger:

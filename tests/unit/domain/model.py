@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from workers.domain.commands import Cancel, Command, Configure, Promote, Register
 from workers.domain.records import SeatSettings
@@ -13,7 +13,7 @@ class Model:
     """`state` is status and generation by user; the line is in order."""
 
     settings: SeatSettings
-    revision: int = 0
+    revisions: dict[str, int] = field(default_factory=dict)
     state: dict[str, tuple[str, int]] = field(default_factory=dict)
     line: list[str] = field(default_factory=list)
 
@@ -39,10 +39,16 @@ class Model:
                 self._settle()
                 return "promote"
             case Configure():
-                if command.revision <= self.revision:
-                    return "superseded"
-                self.revision, self.settings = command.revision, command.settings
-                return "configured"
+                return self._configure(command)
+
+    def _configure(self, command: Configure) -> str:
+        answer = "superseded"
+        for name, value in command.changes.items():
+            if command.revision > self.revisions.get(name, 0):
+                self.revisions[name] = command.revision
+                self.settings = replace(self.settings, **{name: value})  # type: ignore[arg-type]  # as SeatChanges says
+                answer = "configured"
+        return answer
 
     def _settle(self) -> None:
         while self.can_settle:

@@ -2,7 +2,19 @@
 
 from __future__ import annotations
 
-from tests.support.builders import EVENT, Book, cancel, configure, outcomes, promote, register, seats, users_of
+from tests.support.builders import (
+    EVENT,
+    Book,
+    cancel,
+    change,
+    configure,
+    outcomes,
+    promote,
+    register,
+    revision_of,
+    seats,
+    users_of,
+)
 from workers.domain.records import EventStatus, Ledger
 
 
@@ -13,13 +25,13 @@ def an_event(*line: str, capacity: int = 1, waitlist: int | bool = True) -> Book
     return book
 
 
-def test_settings_are_replaced_as_a_whole() -> None:
-    """Configure writes settings and revision into the ledger, and says that the event item is to be written too."""
+def test_settings_are_changed_with_their_revision() -> None:
+    """Configure writes settings and their revision into the ledger, and says that the event item is due too."""
     book = an_event()
     decision = book.deliver(configure(4, seats(9, waitlist=2, status=EventStatus.CLOSED)))
     assert outcomes(decision) == [("configured", "settings-changed")]
     assert decision.configured
-    assert (book.ledger.settings, book.ledger.revision) == (seats(9, waitlist=2, status=EventStatus.CLOSED), 4)
+    assert (book.ledger.settings, revision_of(book.ledger)) == (seats(9, waitlist=2, status=EventStatus.CLOSED), 4)
 
 
 def test_a_revision_that_is_not_newer_is_superseded() -> None:
@@ -31,11 +43,28 @@ def test_a_revision_that_is_not_newer_is_superseded() -> None:
     assert (decision.changes_anything, book.ledger.settings.capacity) == (False, 9)
 
 
+def test_what_is_not_changed_stays() -> None:
+    """A Configure of one setting leaves the others, and their revisions, as they are."""
+    book = an_event()
+    book.deliver(configure(1, seats(9, waitlist=2)), change(2, waitlist_capacity=None))
+    assert book.ledger.settings == seats(9, waitlist=None)
+    assert book.ledger.revisions == {"capacity": 1, "has_waitlist": 1, "status": 1, "waitlist_capacity": 2}
+
+
+def test_changes_come_to_the_same_in_either_order() -> None:
+    """Each setting belongs to its latest revision: an overtaken change still changes what nobody changed since."""
+    older, newer = change(1, capacity=5, status=EventStatus.CLOSED), change(2, capacity=7)
+    for commands in ([older, newer], [newer, older], [newer, older, newer, older]):
+        book = an_event()
+        book.deliver(*commands)
+        assert (book.ledger.settings.capacity, book.ledger.settings.status) == (7, EventStatus.CLOSED)
+
+
 def test_equal_settings_still_make_a_revision() -> None:
     """A Configure that changes no value is written all the same: its revision must supersede the older ones."""
     book = Book(seats(1))
     decision = book.deliver(configure(1, seats(1)))
-    assert (decision.changes_anything, decision.configured, book.ledger.revision) == (True, True, 1)
+    assert (decision.changes_anything, decision.configured, revision_of(book.ledger)) == (True, True, 1)
 
 
 def test_capacity_up_promotes_as_many_as_fit_in_order() -> None:
@@ -114,7 +143,7 @@ def test_configure_alone_does_not_settle() -> None:
         EVENT,
         seats(2, waitlist=True),
         version=2,
-        revision=1,
+        revisions=dict.fromkeys(("capacity", "has_waitlist", "waitlist_capacity", "status"), 1),
         confirmed=1,
         next_ticket=2,
         last_registered_at=book.ledger.last_registered_at,

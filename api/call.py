@@ -1,0 +1,41 @@
+"""What a POST or DELETE of a registration says besides its path and body: `Prefer` and `Idempotency-Key`."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from api.problems import invalid
+from api.waiting import Wait, wait_of
+
+if TYPE_CHECKING:
+    from aws_lambda_powertools.utilities.data_classes import APIGatewayProxyEventV2
+
+_IDEMPOTENCY_KEY = re.compile(r"[\x21-\x7e](?:[\x20-\x7e]{0,253}[\x21-\x7e])?")
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """How long to wait, and the digest of the idempotency key."""
+
+    wait: Wait
+    key: str | None
+
+
+def call_of(event: APIGatewayProxyEventV2, now: int) -> Call:
+    """What the headers ask for; `now` is in microseconds since 1970. RequestError if the key is none."""
+    return Call(wait_of(event.headers.get("prefer"), now), idempotency_key(event.headers.get("idempotency-key")))
+
+
+def idempotency_key(header: str | None) -> str | None:
+    """The digest of an `Idempotency-Key`, quoted or bare; None without one. RequestError if it is no key."""
+    if header is None:
+        return None
+    value = header.strip()
+    if len(value) > 1 and value.startswith('"') and value.endswith('"'):
+        value = value[1:-1]
+    if not _IDEMPOTENCY_KEY.fullmatch(value):
+        raise invalid("Idempotency-Key", "It must be 1 to 255 printable ASCII characters.")
+    return hashlib.sha256(value.encode()).hexdigest()[:32]
