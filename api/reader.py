@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING
 
 from api.http import is_key
@@ -17,6 +18,21 @@ if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
 _READS_PER_LOOK = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Tables:
+    """The names of the four tables."""
+
+    users: str
+    events: str
+    registrations: str
+    ledger: str
+
+    @classmethod
+    def of(cls, env: Mapping[str, str]) -> Tables:
+        """What the function's settings say. MissingSetting names the one that is not there."""
+        return cls(*(clients.setting(env, f"{field.name.upper()}_TABLE") for field in fields(cls)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,10 +51,7 @@ class Reader:
     def __init__(self, dynamodb: DynamoDBClient, env: dict[str, str], clock: Clock) -> None:
         self._dynamodb = dynamodb
         self._clock = clock
-        self._users = clients.setting(env, "USERS_TABLE")
-        self._events = clients.setting(env, "EVENTS_TABLE")
-        self._registrations = clients.setting(env, "REGISTRATIONS_TABLE")
-        self._ledger = clients.setting(env, "LEDGER_TABLE")
+        self._tables = Tables.of(env)
 
     def look(self, event_id: str, user_id: str, *, with_sides: bool = False) -> Seen:
         """Reads the registration and the ledger, and `with_sides` the event and the user too, in one go.
@@ -49,17 +62,17 @@ class Reader:
         if not is_key(event_id) or not is_key(user_id):
             return Seen()
         wanted = {
-            self._registrations: [registration_key(registration_id(event_id, user_id))],
-            self._ledger: [event_key(event_id)],
+            self._tables.registrations: [registration_key(registration_id(event_id, user_id))],
+            self._tables.ledger: [event_key(event_id)],
         }
         if with_sides:
-            wanted |= {self._events: [event_key(event_id)], self._users: [{"userId": {"S": user_id}}]}
+            wanted |= {self._tables.events: [event_key(event_id)], self._tables.users: [{"userId": {"S": user_id}}]}
         for _ in range(_READS_PER_LOOK):
             found = batch_get(self._dynamodb, self._clock, wanted)
-            record, ledger = _first(found, self._registrations), _first(found, self._ledger)
+            record, ledger = _first(found, self._tables.registrations), _first(found, self._tables.ledger)
             seen = Seen(
-                event=_first(found, self._events),
-                user=_first(found, self._users),
+                event=_first(found, self._tables.events),
+                user=_first(found, self._tables.users),
                 record=registration_from_item(record) if record else None,
                 ledger=ledger_from_item(ledger) if ledger else None,
             )
@@ -73,7 +86,9 @@ class Reader:
         if not is_key(event_id) or not is_key(user_id):
             return None
         key = registration_key(registration_id(event_id, user_id))
-        item = _first(batch_get(self._dynamodb, self._clock, {self._registrations: [key]}), self._registrations)
+        item = _first(
+            batch_get(self._dynamodb, self._clock, {self._tables.registrations: [key]}), self._tables.registrations
+        )
         return registration_from_item(item) if item else None
 
 

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 from api.http import is_key, json_response
 from api.lists import Page, no_cursor, open_cursor, seal_cursor
 from api.problems import Problem
+from api.reader import Tables
 from api.views import event_view, registration_view, user_view, waitlist_position
-from workers.aws import clients
 from workers.aws.clock import Clock
 from workers.aws.items import (
     STATUS_KEY,
@@ -41,23 +41,26 @@ class Lists:
     def __init__(self, dynamodb: DynamoDBClient, env: dict[str, str], clock: Clock) -> None:
         self._dynamodb = dynamodb
         self._clock = clock
-        self._users = clients.setting(env, "USERS_TABLE")
-        self._events = clients.setting(env, "EVENTS_TABLE")
-        self._registrations = clients.setting(env, "REGISTRATIONS_TABLE")
-        self._ledger = clients.setting(env, "LEDGER_TABLE")
+        self._tables = Tables.of(env)
 
     def of_event(self, event_id: str, page: Page) -> Response[str]:
         """200: the registrations of an event, each with its `user`; within a status in the order decided. Or 404."""
         key = event_key(event_id)
-        sides = self._read({self._events: [key], self._ledger: [key]}) if is_key(event_id) else {self._events: []}
-        if not sides[self._events]:
+        sides = (
+            self._read({self._tables.events: [key], self._tables.ledger: [key]})
+            if is_key(event_id)
+            else {self._tables.events: []}
+        )
+        if not sides[self._tables.events]:
             return Problem("event-not-found", "No event has this id.").response()
         records, following = self._walk_event(event_id, page)
-        ledger = next(map(ledger_from_item, sides[self._ledger]), None)
+        ledger = next(map(ledger_from_item, sides[self._tables.ledger]), None)
         if any(record.status is Status.WAITLISTED and waitlist_position(record, ledger) is None for record in records):
             # Somebody joined the line after the ledger was read.
-            ledger = next(map(ledger_from_item, self._read({self._ledger: [key]})[self._ledger]), None)
-        found = self._read({self._users: [{"userId": {"S": record.user_id}} for record in records]})[self._users]
+            ledger = next(map(ledger_from_item, self._read({self._tables.ledger: [key]})[self._tables.ledger]), None)
+        found = self._read({self._tables.users: [{"userId": {"S": record.user_id}} for record in records]})[
+            self._tables.users
+        ]
         users = {item["userId"]["S"]: user_view(item) for item in found}
         entries = [
             registration_view(record, ledger) | {"user": users.get(record.user_id, {"userId": record.user_id})}
@@ -68,13 +71,13 @@ class Lists:
     def of_user(self, user_id: str, page: Page) -> Response[str]:
         """200: the registrations of a user, oldest first, each with its `event`. Or 404."""
         key: Item = {"userId": {"S": user_id}}
-        if not is_key(user_id) or not self._read({self._users: [key]})[self._users]:
+        if not is_key(user_id) or not self._read({self._tables.users: [key]})[self._tables.users]:
             return Problem("user-not-found", "Nobody has this id.").response()
         records, following = self._walk_user(user_id, page)
         keys = [event_key(record.event_id) for record in records]
-        found = self._read({self._events: keys, self._ledger: keys})
-        ledgers = {item["eventId"]["S"]: ledger_from_item(item) for item in found[self._ledger]}
-        events = {item["eventId"]["S"]: item for item in found[self._events]}
+        found = self._read({self._tables.events: keys, self._tables.ledger: keys})
+        ledgers = {item["eventId"]["S"]: ledger_from_item(item) for item in found[self._tables.ledger]}
+        events = {item["eventId"]["S"]: item for item in found[self._tables.events]}
         entries = [self._with_event(record, events.get(record.event_id), ledgers) for record in records]
         return json_response(200, {"registrations": entries, "next": following})
 
@@ -102,7 +105,7 @@ class Lists:
                 key = registration_key(row[0]) | event_key(event_id) | {STATUS_KEY: {"S": row[1]}}
                 start = {"ExclusiveStartKey": key}
             answer = self._dynamodb.query(
-                TableName=self._registrations,
+                TableName=self._tables.registrations,
                 IndexName=EVENT_INDEX,
                 KeyConditionExpression="eventId = :event AND begins_with(#key, :status)",
                 ExpressionAttributeNames={"#key": STATUS_KEY},
@@ -126,7 +129,7 @@ class Lists:
                 key = registration_key(row[0]) | {"userId": {"S": user_id}, "registeredAt": {"S": row[1]}}
                 start = {"ExclusiveStartKey": key}
             answer = self._dynamodb.query(
-                TableName=self._registrations,
+                TableName=self._tables.registrations,
                 IndexName=USER_INDEX,
                 KeyConditionExpression="userId = :user",
                 ExpressionAttributeValues={":user": {"S": user_id}},
@@ -146,7 +149,7 @@ class Lists:
     def _records(self, rows: list[Item], sort_key: str) -> list[Registration]:
         """The records behind index rows, in the order of the rows, without those that have moved on in the index."""
         keys = [registration_key(row["registrationId"]["S"]) for row in rows]
-        items = self._read({self._registrations: keys})[self._registrations]
+        items = self._read({self._tables.registrations: keys})[self._tables.registrations]
         found = {(item["registrationId"]["S"], item[sort_key]["S"]): item for item in items}
         places = [(row["registrationId"]["S"], row[sort_key]["S"]) for row in rows]
         return [registration_from_item(found[place]) for place in places if place in found]

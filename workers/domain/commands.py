@@ -14,8 +14,8 @@ VERSION = 1
 
 
 @dataclass(frozen=True, slots=True)
-class Register:
-    """Give `user_id` a seat or a place in the line, as attempt number `generation` of that registration."""
+class _Wish:
+    """What one person asks for. `generation` is the attempt that it is about, `key` a digest of an idempotency key."""
 
     command_id: str
     event_id: str
@@ -31,20 +31,13 @@ class Register:
 
 
 @dataclass(frozen=True, slots=True)
-class Cancel:
+class Register(_Wish):
+    """Give `user_id` a seat or a place in the line, as attempt number `generation` of that registration."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cancel(_Wish):
     """Give up attempt number `generation` of that registration, whatever it has come to."""
-
-    command_id: str
-    event_id: str
-    user_id: str
-    generation: int
-    accepted_at: int
-    key: str | None = None
-
-    @property
-    def registration_id(self) -> str:
-        """The record that it is about."""
-        return registration_id(self.event_id, self.user_id)
 
 
 @dataclass(frozen=True, slots=True)
