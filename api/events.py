@@ -114,7 +114,8 @@ class Events:
         if changes := change.seat_changes():
             command = Configure(self._new_id(), event_id, revision, changes, accepted_at=self._clock.now())
             send(self._sqs, self._queue_url, command)
-            if not poll(lambda: self._configured(command), wait, self._clock):
+            done = poll(lambda: self._configured(command), wait, self._clock) or self._configured(command)
+            if not done:
                 location = url(self._base_url, "events", event_id)
                 later = {"Location": location, "Retry-After": str(RETRY_AFTER_SECONDS)}
                 status, headers = 202, later | headers

@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import uuid
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from typing import TYPE_CHECKING, Any, TypeGuard, TypeVar
 
@@ -90,20 +90,21 @@ class Registrations:
         if seen.user is None:
             return Problem("user-not-found", "Nobody has this id.").response()
         record, now = seen.record, self._clock.now()
-        lost = _is_pending(record) and now - record.registered_at >= RESEND_AFTER_MICROSECONDS
+        undecided = _is_pending(record) and not record.cancelling
+        lost = undecided and record is not None and now - record.registered_at >= RESEND_AFTER_MICROSECONDS
         if record is not None and not lost:
             if call.key is not None and record.post_key == call.key:
                 return self._outcome(Standing(record, seen.ledger), _REPLAYED)
             if record.alive and not _is_pending(record):
                 return self._already(record)
-        generation = 1 if record is None else record.generation + (not _is_pending(record))
-        if lost or not _is_pending(record):
+        generation = 1 if record is None else record.generation + (not undecided)
+        if lost or not undecided:
             command = Register(self._new_id(), event_id, user_id, generation, accepted_at=now, key=call.key)
             send(self._sqs, self._queue_url, command)
         standing = poll(_patient(lambda: self._decided(event_id, user_id, generation)), call.wait, self._clock)
         if standing is None:
             standing = self._promise(event_id, user_id, record, generation, call.key)
-        if _is_pending(record) and standing.record.status is Status.CANCELLED:
+        if undecided and standing.record.status is Status.CANCELLED:
             # What this request found pending was being cancelled: it asks for the attempt after that.
             return self.register(event_id, user_id, call)
         return self._outcome(standing, call.wait.headers)
@@ -125,6 +126,10 @@ class Registrations:
         generation = record.generation
         command = Cancel(self._new_id(), event_id, user_id, generation, accepted_at=self._clock.now(), key=call.key)
         send(self._sqs, self._queue_url, command)
+        if _is_pending(record):
+            # Who registers again before this is decided then asks for the attempt after it. Not being able to say so is
+            # no reason to fail: the Cancel is accepted.
+            _patient(lambda: self._put(replace(record, version=record.version + 1, cancelling=True)))()
 
         def gone() -> Registration | None:
             now = self._reader.record(event_id, user_id)
@@ -133,6 +138,8 @@ class Registrations:
         if poll(_patient(gone), call.wait, self._clock) is not None:
             return _no_content(call.wait.headers)
         seen = _patient(lambda: self._reader.look(event_id, user_id))() or Seen()
+        if seen.record is not None and (seen.record.generation > generation or not seen.record.alive):
+            return _no_content(call.wait.headers)
         view = registration_view(seen.record or record, seen.ledger)
         return json_response(202, view, self._pointing_at(record) | _retry_later() | call.wait.headers)
 

@@ -2,8 +2,8 @@
 
 Gather (`workers.aws.load`), decide (`workers.domain.decide`), apply (`workers.aws.commit`): `Registrar._step` is
 those three. The rest of this file is about what can go wrong: a transaction that is refused, a message that cannot be
-processed, AWS out of breath. A failed message takes the later ones of its group with it, and nobody else. What is to
-be parked waits for the commit, so that no message is both parked and delivered again.
+processed, AWS out of breath. A failed message takes the later ones of its group with it, and nobody else. A command
+that is to be parked waits for the commit, so that none is both parked and delivered again.
 """
 
 from __future__ import annotations
@@ -37,8 +37,8 @@ NO_EVENT = "event-not-found: there is no such event"
 
 _MAX_STEPS = 50
 _PATIENCE = 6_000_000
-"""Microseconds after which no further event of a batch is tried alone. Ten events whose keys stay unprocessed take 4 s;
-one that cannot connect takes up to 9 s (three attempts of 2 s, and the pauses), and the function has 15 s."""
+"""Microseconds after which nothing more is begun: no further step, no further event alone. Ten events whose keys stay
+unprocessed take 4 s; a call that hangs takes up to 9 s (three attempts of 3 s), and the function has 15 s."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +115,7 @@ class Registrar:
         started = self._clock.now()
         failed: list[Task] = []
         for _ in range(_MAX_STEPS):
-            if not groups:
+            if not groups or self._clock.now() - started > _PATIENCE:
                 break
             try:
                 groups, step_failed = self._step(groups)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from tests.api.conftest import Taps
 from tests.support.pipeline import BASE_URL, Pipeline
 
 
@@ -128,3 +129,30 @@ def test_redelivered_cancel_and_register(pipeline: Pipeline) -> None:
     assert pipeline.registrar.handle({"Records": batch}) == {"batchItemFailures": []}
     assert (pipeline.record("e", "ann"), pipeline.ledger("e")) == (record, ledger)
     assert ledger.confirmed == 1
+
+
+def test_decided_at_the_last_moment(pipeline: Pipeline, taps: Taps) -> None:
+    """A cancellation that is decided just before the answer is written is a 204, not a 202 that says "cancelled"."""
+    pipeline.add_event("e", 1)
+    pipeline.register("e", pipeline.add_user("ann"))
+    reads = iter(["of the record to cancel", "before the answer"])
+
+    def decide(_: object) -> None:
+        if next(reads, None) == "before the answer":
+            pipeline.run()
+
+    taps.before("dynamodb.BatchGetItem", decide, times=100)
+    assert pipeline.cancel("e", "ann", Prefer="respond-async").status == 204
+
+
+def test_a_mark_that_cannot_be_written(pipeline: Pipeline, taps: Taps) -> None:
+    """A cancellation is accepted even if the pending record cannot be marked as being cancelled."""
+    pipeline.add_event("e", 1)
+    pipeline.add_user("ann")
+    pipeline.register("e", "ann", Prefer="respond-async")
+    taps.fail("dynamodb.PutItem", "ThrottlingException")
+    assert pipeline.cancel("e", "ann", Prefer="respond-async").status == 202
+    pipeline.run()
+    record = pipeline.record("e", "ann")
+    assert record is not None
+    assert record.status == "cancelled"

@@ -263,3 +263,17 @@ def test_coming_back_before_the_cancellation(pipeline: Pipeline) -> None:
     record = pipeline.record("e", "ann")
     assert record is not None
     assert record.generation == 2
+
+
+@pytest.mark.parametrize("prefer", ["respond-async", "wait=10"])
+def test_coming_back_behind_the_cancellation(pipeline: Pipeline, prefer: str) -> None:
+    """A registration that is accepted after a cancellation is not swallowed by it, whether it is waited for or not."""
+    pipeline.add_event("e", 1)
+    pipeline.add_user("ann")
+    pipeline.time.on_sleep.clear()
+    assert (pipeline.register("e", "ann").status, pipeline.cancel("e", "ann").status) == (202, 202)
+    assert pipeline.register("e", "ann", Prefer=prefer).status == 202
+    pipeline.run()
+    record = pipeline.record("e", "ann")
+    assert record is not None
+    assert (str(record.status), record.generation, record.cancelling) == ("confirmed", 2, False)

@@ -66,6 +66,8 @@ def registration_to_item(record: Registration) -> Item:
     for name, value in (("code", record.code), ("postKey", record.post_key), ("deleteKey", record.delete_key)):
         if value is not None:
             item[name] = {"S": value}
+    if record.cancelling:
+        item["cancelling"] = {"BOOL": True}
     return item
 
 
@@ -83,6 +85,7 @@ def registration_from_item(item: Item) -> Registration:
         code=_text(item, "code"),
         post_key=_text(item, "postKey"),
         delete_key=_text(item, "deleteKey"),
+        cancelling=bool(item.get("cancelling", {}).get("BOOL", False)),
     )
 
 

@@ -268,7 +268,9 @@ class _Desk:
         elif record.ticket is not None:
             self._ledger = replace(self._ledger, line=self._ledger.line.leave(record.ticket))
             reason = Reason.LEFT_WAITLIST
-        cancelled = replace(record, status=Status.CANCELLED, ticket=None, delete_key=command.key or record.delete_key)
+        cancelled = replace(
+            record, status=Status.CANCELLED, cancelling=False, ticket=None, delete_key=command.key or record.delete_key
+        )
         self._write(cancelled, was=record)
         return Outcome(command, Result.CANCELLED, reason)
 

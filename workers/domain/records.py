@@ -41,7 +41,8 @@ class Registration:
     `generation` counts the attempts: each one after a cancellation or a rejection is a new generation, at the end of
     the line. `version` counts the writes of the record. `registered_at` is in microseconds since 1970 (UTC), strictly
     increasing within the event once decided. `ticket` is the place in the line while `waitlisted`. `code` says why a
-    rejection was one. `post_key` and `delete_key` are digests of the latest idempotency keys.
+    rejection was one. `post_key` and `delete_key` are digests of the latest idempotency keys. `cancelling`: it is
+    pending, and its Cancel is in the queue behind its Register.
     """
 
     event_id: str
@@ -54,6 +55,7 @@ class Registration:
     code: str | None = None
     post_key: str | None = None
     delete_key: str | None = None
+    cancelling: bool = False
 
     @property
     def registration_id(self) -> str:

@@ -68,7 +68,7 @@ def test_clients_are_impatient() -> None:
     """Both clients give up within seconds and try three times: a stuck call cannot eat the function's time."""
     for client in (clients.dynamodb(), clients.sqs()):
         config: Any = client.meta.config
-        assert (config.connect_timeout, config.read_timeout) == (2, 5)
+        assert (config.connect_timeout, config.read_timeout) == (2, 3)
         assert config.retries == {"mode": "standard", "total_max_attempts": 3}
 
 
