@@ -104,9 +104,6 @@ class Registrations:
         standing = poll(_patient(lambda: self._decided(event_id, user_id, generation)), call.wait, self._clock)
         if standing is None:
             standing = self._promise(event_id, user_id, record, generation, call.key)
-        if undecided and standing.record.status is Status.CANCELLED:
-            # What this request found pending was being cancelled: it asks for the attempt after that.
-            return self.register(event_id, user_id, call)
         return self._outcome(standing, call.wait.headers)
 
     def read(self, event_id: str, user_id: str) -> Response[str]:

@@ -156,3 +156,19 @@ def test_a_mark_that_cannot_be_written(pipeline: Pipeline, taps: Taps) -> None:
     record = pipeline.record("e", "ann")
     assert record is not None
     assert record.status == "cancelled"
+
+
+def test_a_mark_goes_with_the_decision(pipeline: Pipeline) -> None:
+    """A pending record is marked while its cancellation is queued, and no longer once it is decided."""
+    pipeline.add_event("e", 1)
+    pipeline.add_user("ann")
+    pipeline.register("e", "ann", Prefer="respond-async")
+    pipeline.sqs.purge_queue(QueueUrl=pipeline.queue)
+    pipeline.cancel("e", "ann", Prefer="respond-async")
+    marked = pipeline.record("e", "ann")
+    pipeline.run()
+    decided = pipeline.record("e", "ann")
+    assert marked is not None
+    assert decided is not None
+    assert (str(marked.status), marked.cancelling) == ("pending", True)
+    assert (str(decided.status), decided.cancelling) == ("cancelled", False)

@@ -233,3 +233,17 @@ def test_a_hiccup_while_waiting(pipeline: Pipeline, taps: Taps) -> None:
     pipeline.time.on_sleep.append(hiccup)
     assert change(pipeline, "e", capacity=20).status == 200
     assert next(hiccups, None) is None
+
+
+def test_decided_at_the_last_moment(pipeline: Pipeline, taps: Taps) -> None:
+    """A change that is decided just before the answer is written is a 200, not a 202 that shows it done."""
+    pipeline.add_event("e", 1)
+    runs = iter([pipeline.run])
+
+    def decide(_: object) -> None:
+        for run in runs:
+            run()
+
+    taps.before("dynamodb.BatchGetItem", decide, times=100)
+    answer = pipeline.request("PATCH", "/events/e", {"capacity": 2}, {"Prefer": "respond-async"})
+    assert (answer.status, answer.body["capacity"]) == (200, 2)

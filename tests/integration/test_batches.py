@@ -148,6 +148,23 @@ def test_a_settle_too_long_for_one_delivery_goes_on_in_the_next(bench: Bench, mo
     bench.check()
 
 
+def test_a_slow_table_ends_a_delivery_in_time(bench: Bench) -> None:
+    """When a transaction took long no further one is begun, and the function is not killed; the message comes again."""
+    bench.add_queueing_event(0)
+    waiting = [f"w{number:03}" for number in range(100)]
+    bench.deliver_all(*[register(user) for user in waiting], configure(1, seats(100, waitlist=True)))
+
+    def slow(_: object) -> None:
+        bench.pipeline.time.now += 7_000_000
+
+    bench.before("TransactWriteItems", slow)
+    assert bench.deliver(promote(1)) == ["m0"]
+    assert bench.who("confirmed") == waiting[:80]
+    assert bench.deliver(promote(1), receives=2) == []
+    assert bench.who("confirmed") == waiting
+    bench.check()
+
+
 def test_settles_of_several_events_too_large_for_one_transaction_go_one_by_one(bench: Bench) -> None:
     """Two events that each promote sixty: too many items together, so each commits alone; nothing fails."""
     for event in ("a", "b"):
