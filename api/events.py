@@ -13,7 +13,7 @@ from api.http import answer, is_key, json_response, new_app, path_id, read_body,
 from api.models import EventChange, NewEvent
 from api.problems import RETRY_AFTER_SECONDS, Problem
 from api.views import event_view
-from api.waiting import Wait, poll, wait_of
+from api.waiting import Wait, note_pending, poll, wait_of
 from workers.aws import clients
 from workers.aws.clients import passes_by_itself
 from workers.aws.clock import SYSTEM_CLOCK, Clock
@@ -28,6 +28,7 @@ from workers.aws.load import batch_get
 from workers.aws.send import send
 from workers.domain.commands import Configure
 from workers.domain.records import Ledger
+from workers.observability import about, logger
 
 if TYPE_CHECKING:
     from aws_lambda_powertools.event_handler import APIGatewayHttpResolver, Response
@@ -114,8 +115,10 @@ class Events:
         if changes := change.seat_changes():
             command = Configure(self._new_id(), event_id, revision, changes, accepted_at=self._clock.now())
             send(self._sqs, self._queue_url, command)
+            logger.info("accepted", extra=about(command))
             done = poll(lambda: self._configured(command), wait, self._clock) or self._configured(command)
             if not done:
+                note_pending(event_id)
                 location = url(self._base_url, "events", event_id)
                 later = {"Location": location, "Retry-After": str(RETRY_AFTER_SECONDS)}
                 status, headers = 202, later | headers

@@ -9,13 +9,13 @@ from functools import cache
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import quote, unquote
 
-from aws_lambda_powertools import Logger
 from aws_lambda_powertools.event_handler import APIGatewayHttpResolver, Response
 from pydantic import BaseModel, ValidationError
 
 from api.problems import RETRY_AFTER_SECONDS, Problem, RequestError, invalid
 from api.routes import ROUTES
 from workers.aws.clients import passes_by_itself
+from workers.observability import logger
 
 if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.data_classes import APIGatewayProxyEventV2
@@ -25,8 +25,6 @@ MAX_ID_BYTES = 2048
 """What DynamoDB takes as a partition key; an id longer than this names nothing."""
 
 _MAX_ERRORS = 20
-
-logger = Logger()
 
 Model = TypeVar("Model", bound=BaseModel)
 

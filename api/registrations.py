@@ -18,19 +18,21 @@ from aws_lambda_powertools.event_handler import Response
 
 from api import lists
 from api.call import Call, call_of
-from api.http import answer, json_response, logger, new_app, path_id, read_body, url
+from api.http import answer, json_response, new_app, path_id, read_body, url
 from api.models import NewRegistration
 from api.problems import RETRY_AFTER_SECONDS, Problem
 from api.reader import Reader, Seen
 from api.registration_lists import Lists
 from api.views import registration_view
-from api.waiting import poll
+from api.waiting import note_pending, poll
 from workers.aws import clients
 from workers.aws.clock import SYSTEM_CLOCK, Clock
 from workers.aws.commit import versioned_put
 from workers.aws.send import send
 from workers.domain.commands import Cancel, Register
+from workers.domain.decide import DISCARDED
 from workers.domain.records import Ledger, Registration, Status
+from workers.observability import about, logger
 
 if TYPE_CHECKING:
     from aws_lambda_powertools.event_handler import APIGatewayHttpResolver
@@ -48,6 +50,7 @@ _REFUSALS = {
     "event-full": "Every seat is taken, and there is no waiting list.",
     "waitlist-full": "Every seat is taken, and so is every place in the waiting list.",
     "registration-closed": "The event is closed or cancelled.",
+    DISCARDED: "The request could not be processed. It can be made again.",
 }
 
 
@@ -100,7 +103,7 @@ class Registrations:
         generation = 1 if record is None else record.generation + (not undecided)
         if lost or not undecided:
             command = Register(self._new_id(), event_id, user_id, generation, accepted_at=now, key=call.key)
-            send(self._sqs, self._queue_url, command)
+            self._accept(command)
         standing = poll(_patient(lambda: self._decided(event_id, user_id, generation)), call.wait, self._clock)
         if standing is None:
             standing = self._promise(event_id, user_id, record, generation, call.key)
@@ -122,7 +125,7 @@ class Registrations:
             return _NOT_REGISTERED.response()
         generation = record.generation
         command = Cancel(self._new_id(), event_id, user_id, generation, accepted_at=self._clock.now(), key=call.key)
-        send(self._sqs, self._queue_url, command)
+        self._accept(command)
         if _is_pending(record):
             # Who registers again before this is decided then asks for the attempt after it. Not being able to say so is
             # no reason to fail: the Cancel is accepted.
@@ -138,7 +141,12 @@ class Registrations:
         if seen.record is not None and (seen.record.generation > generation or not seen.record.alive):
             return _no_content(call.wait.headers)
         view = registration_view(seen.record or record, seen.ledger)
+        note_pending(event_id, registration_id=record.registration_id)
         return json_response(202, view, self._pointing_at(record) | _retry_later() | call.wait.headers)
+
+    def _accept(self, command: Register | Cancel) -> None:
+        send(self._sqs, self._queue_url, command)
+        logger.info("accepted", extra=about(command))
 
     def _decided(self, event_id: str, user_id: str, generation: int) -> Standing | None:
         record = self._reader.record(event_id, user_id)
@@ -192,6 +200,7 @@ class Registrations:
             return Problem(code, _REFUSALS[code], headers=headers).response()
         headers = self._pointing_at(record) | headers
         if record.status is Status.PENDING:
+            note_pending(record.event_id, registration_id=record.registration_id)
             return json_response(202, registration_view(record, None), headers | _retry_later())
         return json_response(201, registration_view(record, standing.ledger), headers)
 

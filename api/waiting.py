@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from workers.aws.clock import Clock
+from workers.observability import Metric, logger, measure
 
 DEFAULT_WAIT_SECONDS = 1.4
 """Leaves room for the rest of the request, so that every answer comes in under 2 s."""
@@ -58,3 +59,9 @@ def poll(look: Callable[[], Found | None], wait: Wait, clock: Clock) -> Found | 
             return found
         pause = min(_SLOWEST_POLL_SECONDS, pause * _POLL_GROWTH)
     return None
+
+
+def note_pending(event_id: str, **fields: str) -> None:
+    """Logs and counts that a client hears "accepted, not decided yet" (202) instead of an outcome."""
+    logger.info("answered pending", extra={"event_id": event_id, **fields})
+    measure({Metric.PENDING_ANSWERS: 1})

@@ -14,7 +14,7 @@ from workers.aws import clients
 from workers.aws.clock import SYSTEM_CLOCK, Clock
 from workers.aws.send import send_all
 from workers.domain.commands import Promote
-from workers.observability import logger
+from workers.observability import about, logger
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
@@ -43,7 +43,7 @@ class Promoter:
         ]
         send_all(self._sqs, self._queue_url, commands)
         for command in commands:
-            logger.info("promotion asked for", extra={"event_id": command.event_id, "command_id": command.command_id})
+            logger.info("promotion asked for", extra=about(command))
 
 
 @cache
@@ -51,6 +51,7 @@ def _promoter() -> Promoter:
     return Promoter(clients.sqs(), clients.setting(os.environ, "QUEUE_URL"), SYSTEM_CLOCK)
 
 
-def handler(event: dict[str, Any], _context: object) -> None:
+def handler(event: dict[str, Any], context: object) -> None:
     """The Lambda entry of the ledger table's stream."""
+    logger.append_keys(request_id=getattr(context, "aws_request_id", None))
     _promoter().handle(event)

@@ -22,8 +22,9 @@ from workers.aws.load import Damaged, EventState, Tables, Unknown, load
 from workers.aws.messages import Unreadable, decode, group_of
 from workers.aws.send import Letter, back_off, park
 from workers.domain.commands import Cancel, Command, Configure, Register
-from workers.domain.decide import CommandFailed, Decision, Outcome, decide
-from workers.observability import logger
+from workers.domain.decide import CommandFailed, Decision, decide
+from workers.observability import Metric, about, logger, measure
+from workers.reports import Decided, report
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -55,10 +56,12 @@ Groups = dict[str, list[Task]]
 
 @dataclass(slots=True)
 class Plan:
-    """What one step does for one event: `decision` is committed, then `parked` tasks are parked, each with its reason;
-    behind them come either `later` tasks, which need another step, or `failed` ones."""
+    """What one step does for one event: `decision`, which is on the first of the `letters`, is committed, then `parked`
+    tasks are parked, each with its reason; behind them come either `later` tasks, which need another step, or `failed`
+    ones."""
 
     decision: Decision | None = None
+    letters: list[Letter] = field(default_factory=list)
     parked: list[tuple[Task, str]] = field(default_factory=list)
     later: list[Task] = field(default_factory=list)
     failed: list[Task] = field(default_factory=list)
@@ -83,6 +86,9 @@ class Registrar:
         failed += [task.letter for task in self._process(groups)]
         if failed:
             self._back_off(failed)
+        if event["Records"]:
+            retried = {Metric.RETRIED: len(failed)} if failed else {}
+            measure({Metric.BATCH_SIZE: len(event["Records"]), **retried})
         return {"batchItemFailures": [{"itemIdentifier": letter.message_id} for letter in failed]}
 
     def _open(self, letters: Sequence[Letter]) -> tuple[Groups, list[Letter]]:
@@ -126,6 +132,7 @@ class Registrar:
                     break
                 reasons = error.reasons if isinstance(error, CommitCancelled) else (type(error).__name__,)
                 logger.warning("commit fell back to one event at a time", extra={"reasons": reasons})
+                measure({Metric.COMMITS_FALLEN_BACK: 1})
                 return failed + self._one_by_one(groups, started)
         return failed + [task for tasks in groups.values() for task in tasks]
 
@@ -135,7 +142,7 @@ class Registrar:
         failed: list[Task] = []
         for event_id, tasks in groups.items():
             if self._clock.now() - started > _PATIENCE:
-                logger.warning("no time is left for an event of this batch", extra=_fields(tasks[0].command))
+                logger.warning("no time is left for an event of this batch", extra=about(tasks[0].command))
                 failed += tasks
             else:
                 failed += self._process({event_id: tasks}, alone=True)
@@ -146,14 +153,14 @@ class Registrar:
         commands = {event_id: [task.command for task in tasks] for event_id, tasks in groups.items()}
         states = load(self._dynamodb, self._clock, self._tables, commands)
         plans = {event_id: self._plan(states[event_id], tasks) for event_id, tasks in groups.items()}
-        decisions = [plan.decision for plan in plans.values() if plan.decision is not None]
-        items = transaction_items(self._tables, decisions)
+        made = [Decided(plan.decision, plan.letters) for plan in plans.values() if plan.decision is not None]
+        items = transaction_items(self._tables, [decided.decision for decided in made])
         if len(items) > MAX_ITEMS and len(plans) > 1:
             raise CommitCancelled(["more items than one transaction takes"])
         if items:
             commit(self._dynamodb, items)
+        report(made, self._clock.now())
         for plan in plans.values():
-            _log_decision(plan)
             self._park_planned(plan)
         later = {event_id: plan.later for event_id, plan in plans.items() if plan.later}
         return later, [task for plan in plans.values() for task in plan.failed]
@@ -163,7 +170,7 @@ class Registrar:
             case Unknown():
                 return Plan(parked=[(task, NO_EVENT) for task in tasks])
             case Damaged(error):
-                logger.error("an event's records cannot be read", exc_info=error, extra=_fields(tasks[0].command))
+                logger.error("an event's records cannot be read", exc_info=error, extra=about(tasks[0].command))
                 return Plan(failed=tasks)
             case EventState():
                 return self._decide(state, tasks)
@@ -182,27 +189,27 @@ class Registrar:
         return plan
 
     def _decide_readable(self, state: EventState, tasks: list[Task]) -> Plan:
-        commands = [task.command for task in tasks]
+        commands, letters = [task.command for task in tasks], [task.letter for task in tasks]
         try:
             decision = decide(state.ledger, state.registrations, commands, self._clock.now())
         except CommandFailed as error:
             return self._without_poison(state, tasks, error)
         undecided = tasks[len(decision.outcomes) :]
         if decision.changes_anything or not undecided:
-            return Plan(decision, later=undecided)
+            return Plan(decision, letters, later=undecided)
         # Nothing moved: the head of the line is not at hand. Guessing could promote the wrong person.
         if state.unreadable:
-            fields = _fields(undecided[0].command) | {"unreadable": list(state.unreadable)}
+            fields = about(undecided[0].command) | {"unreadable": list(state.unreadable)}
             logger.error("the head of the line may be a record that cannot be read", extra=fields)
         else:
-            logger.info("the index lags behind the line", extra=_fields(undecided[0].command))
-        return Plan(decision, failed=undecided)
+            logger.info("the index lags behind the line", extra=about(undecided[0].command))
+        return Plan(decision, letters, failed=undecided)
 
     def _without_poison(self, state: EventState, tasks: list[Task], error: CommandFailed) -> Plan:
         """Decides what comes before a command that raises (all of it: the core got past it); that one is parked, or
         tried again while it is young."""
         poison = tasks[error.index]
-        logger.exception("a command cannot be processed", extra=_fields(poison.command))
+        logger.exception("a command cannot be processed", extra=about(poison.command))
         plan = self._decide_readable(state, tasks[: error.index])
         reason = f"failed: {type(error.__cause__).__name__} while deciding {type(poison.command).__name__}"
         _set_aside(plan, tasks[error.index :], reason)
@@ -211,20 +218,28 @@ class Registrar:
     def _park_planned(self, plan: Plan) -> None:
         """If one cannot be parked, it and all behind it have failed: nothing may overtake it."""
         for index, (task, reason) in enumerate(plan.parked):
-            if not self._park(task.letter, reason):
+            if not self._park(task.letter, reason, task.command):
                 plan.failed[:0] = [task for task, _ in plan.parked[index:]] + plan.later
                 plan.later = []
                 return
 
-    def _park(self, letter: Letter, reason: str) -> bool:
+    def _park(self, letter: Letter, reason: str, command: Command | None = None) -> bool:
         """True once the message is safe in the dead-letter queue."""
-        fields = {"message_id": letter.message_id, "group": letter.group, "reason": reason}
+        fields: dict[str, object] = {
+            "message_id": letter.message_id,
+            "group": letter.group,
+            "receives": letter.receives,
+            "reason": reason,
+        }
+        if command is not None:
+            fields |= about(command)
         try:
-            park(self._sqs, self._dead_letters, letter, reason, timestamp(self._clock.now()))
+            parked = park(self._sqs, self._dead_letters, letter, reason, timestamp(self._clock.now()))
         except Exception:  # noqa: BLE001 - whatever it is, the message must be delivered again
             logger.exception("a message could not be parked", extra=fields)
             return False
-        logger.error("a message was parked in the dead-letter queue", extra=fields)
+        logger.error("a message was parked in the dead-letter queue", extra=fields | {"dead_letter_id": parked})
+        measure({Metric.DEAD_LETTERED: 1})
         return True
 
     def _back_off(self, letters: Iterable[Letter]) -> None:
@@ -256,29 +271,8 @@ def _set_aside(plan: Plan, tasks: list[Task], reason: str) -> None:
     if reason == NO_EVENT or tasks[0].letter.receives >= RECEIVES_BEFORE_PARKING:
         plan.parked, plan.later = [(tasks[0], reason)], tasks[1:]
     else:
-        logger.warning("a command waits for another try", extra=_fields(tasks[0].command) | {"reason": reason})
+        logger.warning("a command waits for another try", extra=about(tasks[0].command) | {"reason": reason})
         plan.failed = tasks
-
-
-def _log_decision(plan: Plan) -> None:
-    if plan.decision is None:
-        return
-    for outcome in plan.decision.outcomes:
-        logger.info("decided", extra=_outcome_fields(outcome, plan.decision.ledger.version))
-    for record in plan.decision.promoted:
-        fields = {"event_id": record.event_id, "registration_id": record.registration_id}
-        logger.info("promoted", extra=fields | {"ledger_version": plan.decision.ledger.version})
-
-
-def _outcome_fields(outcome: Outcome, ledger_version: int) -> dict[str, object]:
-    result = {"outcome": str(outcome.result), "reason": str(outcome.reason), "ledger_version": ledger_version}
-    return _fields(outcome.command) | result
-
-
-def _fields(command: Command) -> dict[str, object]:
-    fields = {"command": type(command).__name__, "command_id": command.command_id, "event_id": command.event_id}
-    registration_id = getattr(command, "registration_id", None)
-    return fields | ({"registration_id": registration_id} if registration_id else {})
 
 
 @cache
@@ -294,6 +288,7 @@ def _registrar() -> Registrar:
     return Registrar(clients.dynamodb(), clients.sqs(), tables, queue_url, dead_letters, SYSTEM_CLOCK)
 
 
-def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
+def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
     """The Lambda entry of the queue."""
+    logger.append_keys(request_id=getattr(context, "aws_request_id", None))
     return _registrar().handle(event)

@@ -9,6 +9,9 @@ import pytest
 from api.problems import CODES
 from tests.api.conftest import Taps
 from tests.support.pipeline import Answer, Pipeline
+from workers.aws.commit import versioned_put
+from workers.aws.messages import decode
+from workers.domain.decide import discarded
 
 Provoke = Callable[[Pipeline, Taps], Answer]
 
@@ -33,6 +36,20 @@ def _failing(pipeline: Pipeline, taps: Taps, code: str) -> Answer:
     return pipeline.request("GET", "/users/ann")
 
 
+def _discarded(pipeline: Pipeline) -> Answer:
+    """An operator threw away what had been promised an answer; the client asks again with its key."""
+    pipeline.add_event("e", 1)
+    pipeline.add_user("ann")
+    pipeline.time.on_sleep.clear()
+    key = {"Idempotency_Key": "k", "Prefer": "respond-async"}
+    pipeline.register("e", "ann", **key)
+    (message,) = pipeline.receive()
+    record = discarded(pipeline.record("e", "ann"), decode(message["body"]), "unreadable")
+    assert record is not None
+    pipeline.dynamodb.put_item(**versioned_put(pipeline.tables.registrations, record))
+    return pipeline.register("e", "ann", **key)
+
+
 EVENT: dict[str, object] = {
     "eventId": "e", "title": "T", "date": "2026-05-01", "location": "L", "organizer": "O", "capacity": 1
 }  # fmt: skip
@@ -51,6 +68,7 @@ PROVOKED: dict[str, Provoke] = {
     "event-full": lambda p, _: _full(p),
     "waitlist-full": lambda p, _: _full(p, hasWaitlist=True, waitlistCapacity=0),
     "registration-closed": lambda p, _: _full(p, status="closed"),
+    "discarded": lambda p, _: _discarded(p),
     "body-too-large": lambda p, _: p.request("POST", "/users", raw=" " * 65_537),
     "unsupported-media-type": lambda p, _: p.request("POST", "/users", raw="{}", headers={"content-type": "text/xml"}),
     "internal-error": lambda p, taps: _failing(p, taps, "ValidationException"),

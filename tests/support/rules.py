@@ -22,8 +22,9 @@ def broken_rules(ledger: Ledger, records: Iterable[Registration]) -> list[str]:
     confirmed = [record for record in found if record.status is Status.CONFIRMED]
     waiting = sorted((r for r in found if r.status is Status.WAITLISTED), key=lambda record: record.registered_at)
     tickets = [record.ticket for record in waiting]
-    standing = {Status.CONFIRMED, Status.WAITLISTED, Status.REJECTED}  # a fence keeps the time of its pending record
-    decided = [record.registered_at for record in found if record.status in standing]
+    # A fence and a discarded request keep the time of their pending record.
+    standing = [r for r in found if r.status in {Status.CONFIRMED, Status.WAITLISTED, Status.REJECTED}]
+    decided = [record.registered_at for record in standing if record.code != "discarded"]
     sentences = {
         "the ledger counts the confirmed": ledger.confirmed == len(confirmed),
         "the ledger's live tickets are those of the waiting, in the order of decision": list(ledger.line) == tickets,
@@ -33,6 +34,8 @@ def broken_rules(ledger: Ledger, records: Iterable[Registration]) -> list[str]:
         or max(record.registered_at for record in confirmed) < waiting[0].registered_at,
         "only who waits has a ticket": all((r.ticket is not None) == (r.status is Status.WAITLISTED) for r in found),
         "only a rejection has a code": all((r.code is not None) == (r.status is Status.REJECTED) for r in found),
+        "only what an operator discarded has a note": all((r.note is None) == (r.code != "discarded") for r in found),
+        "a promotable ledger says since when": ledger.promotable == (ledger.free_since is not None),
         "times of decision differ": len(decided) == len(set(decided)),
         "nothing was decided after the ledger's last": max(decided, default=0) <= ledger.last_registered_at,
     }

@@ -11,11 +11,13 @@ from moto import mock_aws
 from tests.integration.bench import batch
 from tests.support.builders import NOW, register
 from tests.support.pipeline import Pipeline
-from workers import promoter, registrar
+from tests.support.telemetry import metrics
+from workers import auditor, promoter, registrar
 from workers.aws.clients import MissingSetting
 from workers.aws.items import ledger_to_item
 from workers.domain.line import Line
 from workers.domain.records import Ledger, SeatSettings
+from workers.observability import logger
 
 REGISTRAR = ("EVENTS_TABLE", "REGISTRATIONS_TABLE", "LEDGER_TABLE", "QUEUE_URL", "DEAD_LETTER_QUEUE_URL")
 
@@ -25,12 +27,14 @@ def pipeline(monkeypatch: pytest.MonkeyPatch) -> Iterator[Pipeline]:
     """Everything in memory, named in the environment as the stack does it."""
     registrar._registrar.cache_clear()
     promoter._promoter.cache_clear()
+    auditor._auditor.cache_clear()
     with mock_aws():
         made = Pipeline(boto3.client("dynamodb"), boto3.client("sqs"))
         values = (*("events", "registrations", "ledger"), made.queue, made.dead_letters)
         for name, value in zip(REGISTRAR, values, strict=True):
             monkeypatch.setenv(name, value)
         yield made
+    auditor._auditor.cache_clear()
     registrar._registrar.cache_clear()
     promoter._promoter.cache_clear()
 
@@ -73,3 +77,25 @@ def test_settings_are_read_once(pipeline: Pipeline, monkeypatch: pytest.MonkeyPa
     promoter.handler({"Records": []}, None)
     monkeypatch.delenv("QUEUE_URL")
     promoter.handler({"Records": []}, None)
+
+
+def test_the_schedules_entry_audits(pipeline: Pipeline, capsys: pytest.CaptureFixture[str]) -> None:
+    """The schedule's event, whatever is in it, has every ledger of the named tables looked at."""
+    pipeline.add_event("e1", 1)
+    registrar.handler(batch(register("ann")), None)
+    capsys.readouterr()
+    auditor.handler({}, None)
+    assert metrics(capsys.readouterr().out) == {"LedgersAudited": [1], "LedgerDrift": [0]}
+
+
+def test_lines_carry_the_id_of_the_invocation(pipeline: Pipeline) -> None:
+    """What a function logs names the request by which Lambda ran it."""
+    pipeline.add_event("e1", 1)
+    for number, function in ((1, registrar.handler), (2, promoter.handler), (3, auditor.handler)):
+        function(batch(register("ann")) if number == 1 else {"Records": []}, _Context(f"lambda-{number}"))
+        assert logger.get_current_keys()["request_id"] == f"lambda-{number}"
+
+
+class _Context:
+    def __init__(self, aws_request_id: str) -> None:
+        self.aws_request_id = aws_request_id

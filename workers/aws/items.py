@@ -63,7 +63,8 @@ def registration_to_item(record: Registration) -> Item:
     }
     if record.ticket is not None:
         item["ticket"] = {"N": str(record.ticket)}
-    for name, value in (("code", record.code), ("postKey", record.post_key), ("deleteKey", record.delete_key)):
+    texts = {"code": record.code, "note": record.note, "postKey": record.post_key, "deleteKey": record.delete_key}
+    for name, value in texts.items():
         if value is not None:
             item[name] = {"S": value}
     if record.cancelling:
@@ -86,6 +87,7 @@ def registration_from_item(item: Item) -> Registration:
         post_key=_text(item, "postKey"),
         delete_key=_text(item, "deleteKey"),
         cancelling=bool(item.get("cancelling", {}).get("BOOL", False)),
+        note=_text(item, "note"),
     )
 
 
@@ -132,6 +134,8 @@ def ledger_to_item(ledger: Ledger) -> Item:
         item["line"] = {"B": _pack(ledger.line.bits)}
     if ledger.promotable:
         item["promotable"] = {"S": PROMOTABLE}
+    if ledger.free_since is not None:
+        item["freeSince"] = {"N": str(ledger.free_since)}
     return item
 
 
@@ -147,6 +151,7 @@ def ledger_from_item(item: Item) -> Ledger:
         next_ticket=int(item["nextTicket"]["N"]),
         last_registered_at=int(item["lastRegisteredAt"]["N"]),
         line=line,
+        free_since=int(item["freeSince"]["N"]) if "freeSince" in item else None,
     )
 
 

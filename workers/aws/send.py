@@ -14,19 +14,27 @@ from workers.domain.commands import Command
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
 
+REPLAY_OF = "replayOf"
+"""The message attribute that names the dead letter that a message is a replay of."""
+
 _BATCH = 10
 _QUICK_RECEIVES = 20
 
 
 @dataclass(frozen=True, slots=True)
 class Letter:
-    """A message as the queue delivered it, not yet understood. `receives` counts its deliveries, this one included."""
+    """A message as the queue delivered it, not yet understood.
+
+    `receives` counts its deliveries, this one included. `replay_of` is the id of the dead letter that an operator
+    replayed with it.
+    """
 
     message_id: str
     receipt_handle: str
     group: str
     receives: int
     body: str
+    replay_of: str | None = None
 
     @classmethod
     def of(cls, record: Mapping[str, Any]) -> Letter:
@@ -38,6 +46,7 @@ class Letter:
             group=attributes["MessageGroupId"],
             receives=int(attributes["ApproximateReceiveCount"]),
             body=record["body"],
+            replay_of=record.get("messageAttributes", {}).get(REPLAY_OF, {}).get("stringValue"),
         )
 
 
@@ -71,20 +80,25 @@ def send_all(client: SQSClient, queue_url: str, commands: Sequence[Command]) -> 
             raise Overloaded(f"SQS did not take {len(refused)} of the commands")
 
 
-def park(client: SQSClient, dead_letter_queue_url: str, letter: Letter, reason: str, parked_at: str) -> None:
-    """Puts a message that cannot be processed into the dead-letter queue as it is, with the reason beside it."""
-    client.send_message(
+def park(client: SQSClient, dead_letter_queue_url: str, letter: Letter, reason: str, parked_at: str) -> str:
+    """Puts a message that cannot be processed into the dead-letter queue as it is, with the reason beside it.
+
+    Answers the id that it has there.
+    """
+    attributes = {"reason": reason, "messageId": letter.message_id, "parkedAt": parked_at}
+    if letter.replay_of is not None:
+        attributes[REPLAY_OF] = letter.replay_of
+    answer = client.send_message(
         QueueUrl=dead_letter_queue_url,
         MessageBody=letter.body,
         MessageGroupId=letter.group,
         MessageDeduplicationId=hashlib.sha256(f"parked\0{letter.message_id}".encode()).hexdigest(),
         MessageAttributes={
-            "reason": {"DataType": "String", "StringValue": reason},
-            "messageId": {"DataType": "String", "StringValue": letter.message_id},
             "receives": {"DataType": "Number", "StringValue": str(letter.receives)},
-            "parkedAt": {"DataType": "String", "StringValue": parked_at},
+            **{name: {"DataType": "String", "StringValue": value} for name, value in attributes.items()},
         },
     )
+    return answer["MessageId"]
 
 
 def seconds_hidden(letter: Letter) -> int:

@@ -56,13 +56,17 @@ ALLOWED_MOVES: Mapping[tuple[Status | None, Status], str] = {
     (Status.CANCELLED, Status.REJECTED): "Register",
     (Status.PENDING, Status.CONFIRMED): "Register",
     (Status.PENDING, Status.WAITLISTED): "Register",
-    (Status.PENDING, Status.REJECTED): "Register",
+    (Status.PENDING, Status.REJECTED): "Register, or an operator's discard",
     (Status.PENDING, Status.CANCELLED): "Cancel (a fence)",
     (Status.WAITLISTED, Status.CONFIRMED): "any settle",
     (Status.WAITLISTED, Status.CANCELLED): "Cancel",
     (Status.CONFIRMED, Status.CANCELLED): "Cancel",
 }
 """(from, to) -> what moves it. Moves out of None, rejected and cancelled begin a new generation; the others keep it."""
+
+
+DISCARDED = "discarded"
+"""The code of a registration whose request an operator threw away."""
 
 
 class Result(StrEnum):
@@ -111,9 +115,10 @@ class Decision:
     `ledger` and `registrations` are as they must be written (versions already counted up); `registrations` has only
     what changed, `promoted` those of them that moved up from the line. `outcomes` has one entry per decided command,
     in order; `undecided` are the commands behind a settle that could not be completed. `configured`: the settings
-    changed.
+    changed. `before` is the ledger that all this was decided on.
     """
 
+    before: Ledger
     ledger: Ledger
     registrations: tuple[Registration, ...]
     promoted: tuple[Registration, ...]
@@ -158,6 +163,20 @@ def decide(
         except Exception as error:
             raise CommandFailed(index, command) from error
     return desk.decision(outcomes, ())
+
+
+def discarded(record: Registration | None, command: Command, why: str) -> Registration | None:
+    """The registration as it must be written after an operator threw the command away; None if nothing is to be.
+
+    Who was promised an answer gets one: a Register that never was decided leaves its pending registration rejected.
+    """
+    if record is None or record.status is not Status.PENDING or not isinstance(command, Register):
+        return None
+    if (record.registration_id, record.generation) != (command.registration_id, command.generation):
+        return None
+    return replace(
+        record, status=Status.REJECTED, code=DISCARDED, note=why, cancelling=False, version=record.version + 1
+    )
 
 
 class _Desk:
@@ -211,10 +230,14 @@ class _Desk:
             replace(record, version=self._versions.get(key, 0) + 1) for key, record in self._changed.items()
         )
         changed = self._configured or bool(registrations)
-        ledger = replace(self._ledger, version=self._before.version + 1) if changed else self._before
+        ledger = self._before
+        if changed:
+            free_since = (ledger.free_since or self._now) if self._ledger.promotable else None
+            ledger = replace(self._ledger, version=ledger.version + 1, free_since=free_since)
         seated = (record for record in registrations if record.status is Status.CONFIRMED)
         promoted = tuple(record for record in seated if record.registration_id in self._promoted)
-        return Decision(ledger, registrations, promoted, tuple(outcomes), tuple(undecided), self._configured)
+        before, configured = self._before, self._configured
+        return Decision(before, ledger, registrations, promoted, tuple(outcomes), tuple(undecided), configured)
 
     def _register(self, command: Register) -> Outcome:
         record = self._records.get(command.registration_id)

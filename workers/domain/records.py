@@ -41,8 +41,8 @@ class Registration:
     `generation` counts the attempts: each one after a cancellation or a rejection is a new generation, at the end of
     the line. `version` counts the writes of the record. `registered_at` is in microseconds since 1970 (UTC), strictly
     increasing within the event once decided. `ticket` is the place in the line while `waitlisted`. `code` says why a
-    rejection was one. `post_key` and `delete_key` are digests of the latest idempotency keys. `cancelling`: it is
-    pending, and its Cancel is in the queue behind its Register.
+    rejection was one, `note` what an operator said of it. `post_key` and `delete_key` are digests of the latest
+    idempotency keys. `cancelling`: it is pending, and its Cancel is in the queue behind its Register.
     """
 
     event_id: str
@@ -56,6 +56,7 @@ class Registration:
     post_key: str | None = None
     delete_key: str | None = None
     cancelling: bool = False
+    note: str | None = None
 
     @property
     def registration_id(self) -> str:
@@ -101,7 +102,8 @@ class Ledger:
     """How many seats of one event are taken and who waits, in order. Only the registrar writes it.
 
     `version` counts its writes (0: not stored yet), `revisions` says of each setting which revision of the event set it
-    (absent: none yet), `last_registered_at` is in microseconds since 1970.
+    (absent: none yet), `last_registered_at` is in microseconds since 1970. `free_since`, too: while it is `promotable`,
+    since when.
     """
 
     event_id: str
@@ -112,6 +114,7 @@ class Ledger:
     next_ticket: int = 1
     last_registered_at: int = 0
     line: Line = field(default_factory=Line)
+    free_since: int | None = None
 
     @property
     def free_seats(self) -> int:

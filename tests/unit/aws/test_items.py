@@ -44,6 +44,8 @@ REGISTRATIONS = st.builds(
     code=st.none() | TEXT,
     post_key=st.none() | TEXT,
     delete_key=st.none() | TEXT,
+    cancelling=st.booleans(),
+    note=st.none() | TEXT,
 )
 
 
@@ -62,7 +64,7 @@ def test_every_registration_comes_back_from_its_item(record: Registration) -> No
     assert registration_from_item(registration_to_item(record)) == record
 
 
-@given(st.builds(Ledger, TEXT, SETTINGS, COUNT, REVISIONS, COUNT, COUNT, TIME, LINES))
+@given(st.builds(Ledger, TEXT, SETTINGS, COUNT, REVISIONS, COUNT, COUNT, TIME, LINES, st.none() | TIME))
 def test_every_ledger_comes_back_from_its_item(ledger: Ledger) -> None:
     """ledger_from_item(ledger_to_item(ledger)) is the ledger, and `promotable` is there exactly while it is true."""
     item = ledger_to_item(ledger)

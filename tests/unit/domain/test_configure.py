@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from tests.support.builders import (
     EVENT,
+    NOW,
     Book,
     cancel,
     change,
@@ -148,4 +149,5 @@ def test_configure_alone_does_not_settle() -> None:
         next_ticket=2,
         last_registered_at=book.ledger.last_registered_at,
         line=book.ledger.line,
+        free_since=NOW,
     )

@@ -274,7 +274,7 @@ def test_a_command_that_raises_is_named() -> None:
 def test_a_decision_on_nothing_is_nothing() -> None:
     """No commands, no outcomes, nothing to write: the ledger comes back as it was."""
     ledger = Ledger(EVENT, seats(1), version=4)
-    assert decide(ledger, [], [], NOW) == Decision(ledger, (), (), (), (), configured=False)
+    assert decide(ledger, [], [], NOW) == Decision(ledger, ledger, (), (), (), (), configured=False)
 
 
 def test_outcomes_name_their_command() -> None:

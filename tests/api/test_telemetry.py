@@ -1,0 +1,65 @@
+"""What the front door says: what it accepted, and that it had no outcome to answer with."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from tests.support.pipeline import Pipeline
+from tests.support.telemetry import log_lines, metrics
+from workers.domain.records import registration_id
+
+
+@pytest.fixture
+def lines() -> Iterator[list[dict[str, Any]]]:
+    """What is logged."""
+    with log_lines() as kept:
+        yield kept
+
+
+@pytest.fixture
+def slow(pipeline: Pipeline) -> Pipeline:
+    """An event and a person, and nobody behind the queue."""
+    pipeline.add_event("e", 1)
+    pipeline.add_user("ann")
+    pipeline.time.on_sleep.clear()
+    return pipeline
+
+
+def test_accepted(pipeline: Pipeline, lines: list[dict[str, Any]]) -> None:
+    """What goes into the queue is logged with the command that the registrar will name, and without the person."""
+    pipeline.add_event("e", 1)
+    pipeline.register("e", pipeline.add_user("ann"))
+    pipeline.cancel("e", "ann")
+    accepted = [line for line in lines if line["message"] == "accepted"]
+    decided = [line for line in lines if line["message"] == "decided"]
+    assert [line["command"] for line in accepted] == ["Register", "Cancel"]
+    for field in ("command_id", "event_id", "registration_id", "generation"):
+        assert [line[field] for line in accepted] == [line[field] for line in decided]
+    assert "ann" not in str(accepted)
+
+
+def test_accepted_settings(pipeline: Pipeline, lines: list[dict[str, Any]]) -> None:
+    """A change of seats is logged with the revision that it makes."""
+    pipeline.add_event("e", 1)
+    pipeline.request("PATCH", "/events/e", {"capacity": 2})
+    (line,) = [line for line in lines if line["message"] == "accepted"]
+    assert (line["command"], line["event_id"], line["revision"]) == ("Configure", "e", 2)
+
+
+def test_an_outcome_is_no_pending_answer(pipeline: Pipeline, capsys: pytest.CaptureFixture[str]) -> None:
+    """Who hears what came of it is not counted."""
+    pipeline.register(pipeline.add_event("e", 1), pipeline.add_user("ann"))
+    assert "PendingAnswers" not in metrics(capsys.readouterr().out)
+
+
+def test_pending_answers(slow: Pipeline, lines: list[dict[str, Any]], capsys: pytest.CaptureFixture[str]) -> None:
+    """Each 202 counts, of a registration, a cancellation and a change of seats."""
+    answers = [slow.register("e", "ann"), slow.cancel("e", "ann"), slow.request("PATCH", "/events/e", {"capacity": 2})]
+    assert [answer.status for answer in answers] == [202] * 3
+    assert metrics(capsys.readouterr().out) == {"PendingAnswers": [1, 1, 1]}
+    told = [line for line in lines if line["message"] == "answered pending"]
+    assert [line.get("registration_id") for line in told] == [registration_id("e", "ann")] * 2 + [None]
+    assert {line["event_id"] for line in told} == {"e"}

@@ -1,0 +1,106 @@
+"""What the registrar says while it works: batches, retries, commits that fall back, dead letters, replays."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tests.integration.bench import Bench, batch, refusal, times
+from tests.integration.test_poison import with_poison
+from tests.support.builders import EVENT, cancel, register
+from tests.support.telemetry import log_lines, metrics
+from workers.aws.send import Letter, park
+from workers.domain.records import registration_id
+
+pytestmark = pytest.mark.integration
+
+
+def test_a_batch_is_measured_as_delivered(bench: Bench, capsys: pytest.CaptureFixture[str]) -> None:
+    """Ten messages are a batch of ten, however many events and steps they make."""
+    events = [bench.add_event(9, f"e{n}") for n in range(5)]
+    bench.deliver(*[register(user, event=event) for event in events for user in ("ann", "bob")])
+    found = metrics(capsys.readouterr().out)
+    assert (found["BatchSize"], found["Confirmed"]) == ([10], [10])
+    assert "Retried" not in found
+
+
+def test_what_goes_back_to_the_queue_is_counted(bench: Bench, capsys: pytest.CaptureFixture[str]) -> None:
+    """While DynamoDB throttles, every message is given back, nothing is decided, nothing is a dead letter."""
+    bench.add_event(9)
+    bench.before("BatchGetItem", lambda _: refusal("ThrottlingException"))
+    assert len(bench.deliver(register("ann"), register("bob"))) == 2
+    assert metrics(capsys.readouterr().out) == {"BatchSize": [2], "Retried": [2]}
+
+
+def test_a_commit_that_falls_back_is_counted(bench: Bench, capsys: pytest.CaptureFixture[str]) -> None:
+    """A transaction of two events that is refused is counted once; each event then commits alone."""
+    events = [bench.add_event(9, event) for event in ("a", "b")]
+    conflict = refusal("TransactionCanceledException", CancellationReasons=[{"Code": "TransactionConflict"}])
+    bench.before("TransactWriteItems", times(1, lambda _: conflict))
+    bench.deliver(*[register("ann", event=event) for event in events])
+    found = metrics(capsys.readouterr().out)
+    assert (found["CommitsFallenBack"], found["Confirmed"]) == ([1], [1, 1])
+
+
+def test_a_dead_letter_is_told_with_all_that_finds_it(bench: Bench, capsys: pytest.CaptureFixture[str]) -> None:
+    """The line has the command, the registration, the reason, and the id under which it lies in the dead letters."""
+    with_poison(bench)
+    with log_lines() as lines:
+        bench.deliver(cancel("bob"), receives=3)
+    (line,) = [line for line in lines if line["message"].startswith("a message was parked")]
+    (parked,) = dead_letters(bench)
+    assert line == {
+        "message": "a message was parked in the dead-letter queue",
+        "level": "ERROR",
+        "message_id": "m0",
+        "dead_letter_id": parked["MessageId"],
+        "group": EVENT,
+        "receives": 3,
+        "reason": "failed: ValueError while deciding Cancel",
+        "command": "Cancel",
+        "command_id": "cancel-bob-1",
+        "event_id": EVENT,
+        "registration_id": registration_id(EVENT, "bob"),
+        "generation": 1,
+    }
+    assert metrics(capsys.readouterr().out)["DeadLettered"] == [1]
+
+
+def test_an_unreadable_dead_letter_is_told_without_its_body(bench: Bench) -> None:
+    """What is no command is told by its message id, its group and the reason; what is in it stays out of the log."""
+    with log_lines() as lines:
+        bench.deliver((EVENT, "secret"))
+    (line,) = [line for line in lines if line["message"].startswith("a message was parked")]
+    assert (line["message_id"], line["group"], line["reason"]) == ("m0", EVENT, "unreadable: the body is not JSON")
+    assert "secret" not in str(lines)
+
+
+def test_a_replay_is_told_and_parked_as_one(bench: Bench) -> None:
+    """A message that names the dead letter it replays is logged with it, and keeps it when it is parked again."""
+    bench.add_event(9)
+    event = batch(register("ann"), (EVENT, "rubbish"))
+    for record in event["Records"]:
+        record["messageAttributes"] = {"replayOf": {"stringValue": "dead-1", "dataType": "String"}}
+    with log_lines() as lines:
+        bench.registrar.handle(event)
+    assert [line["replay_of"] for line in lines if line["message"] == "decided"] == ["dead-1"]
+    (parked,) = dead_letters(bench)
+    assert parked["MessageAttributes"]["replayOf"]["StringValue"] == "dead-1"
+
+
+def test_a_first_dead_letter_is_no_replay(bench: Bench) -> None:
+    """A message that nobody replayed is parked without that attribute."""
+    park(
+        bench.pipeline.sqs, bench.pipeline.dead_letters, Letter("m", "r", "g", 3, "body"), "why", "2026-01-01T00:00:00Z"
+    )
+    (parked,) = dead_letters(bench)
+    assert set(parked["MessageAttributes"]) == {"reason", "messageId", "receives", "parkedAt"}
+
+
+def dead_letters(bench: Bench) -> list[Any]:
+    """What lies in the dead-letter queue, with all attributes."""
+    answer = bench.pipeline.sqs.receive_message(
+        QueueUrl=bench.pipeline.dead_letters, MaxNumberOfMessages=10, MessageAttributeNames=["All"]
+    )
+    return list(answer["Messages"])

@@ -1,0 +1,51 @@
+"""Reading what the pipeline says of itself: its log lines as they are written, its metrics as CloudWatch would."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from workers.observability import logger
+
+_STANDARD = set(vars(logging.LogRecord("", 0, "", 0, "", (), None))) | {"message", "asctime"}
+
+
+class _Keeper(logging.Handler):
+    def __init__(self) -> None:
+        super().__init__()
+        self.lines: list[dict[str, Any]] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        extra = {name: value for name, value in vars(record).items() if name not in _STANDARD}
+        self.lines.append({"message": record.getMessage(), "level": record.levelname, **extra})
+
+
+@contextmanager
+def log_lines() -> Iterator[list[dict[str, Any]]]:
+    """The lines that are logged inside: message, level, and the fields beside them."""
+    keeper = _Keeper()
+    logger.addHandler(keeper)
+    try:
+        yield keeper.lines
+    finally:
+        logger.handlers.remove(keeper)
+
+
+def metrics(output: str) -> dict[str, list[float]]:
+    """All values of each metric in what was printed; a dimension beside `service` follows the name: `Rejected/full`."""
+    found: dict[str, list[float]] = {}
+    for line in output.splitlines():
+        if not line.startswith('{"_aws"'):
+            continue
+        blob = json.loads(line)
+        (directive,) = blob["_aws"]["CloudWatchMetrics"]
+        assert directive["Namespace"] == "Turnstile"
+        (dimensions,) = directive["Dimensions"]
+        suffix = "".join(f"/{blob[name]}" for name in dimensions if name != "service")
+        assert blob["service"]
+        for metric in directive["Metrics"]:
+            found.setdefault(metric["Name"] + suffix, []).extend(blob[metric["Name"]])
+    return found

@@ -1,0 +1,147 @@
+"""What is said of a decision: each outcome and promotion in the log, counts and times as metrics."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tests.support.builders import NOW, Book, cancel, change, promote, register, seats
+from tests.support.telemetry import log_lines, metrics
+from workers.aws.send import Letter
+from workers.domain.commands import Command
+from workers.domain.records import registration_id
+from workers.observability import Metric, measure
+from workers.reports import Decided, report
+
+MINUTE = 60_000_000
+
+
+def told(book: Book, *commands: Command, now: int = NOW, replay_of: str | None = None) -> list[dict[str, Any]]:
+    """Decides the commands and reports it; the log lines of that."""
+    decision = book.deliver(*commands, now=now)
+    letters = [Letter(f"m{n}", f"r{n}", book.event, 2, "", replay_of) for n in range(len(commands))]
+    with log_lines() as lines:
+        report([Decided(decision, letters)], now)
+    return lines
+
+
+def test_an_outcome_is_told_with_its_reason_and_both_ledgers() -> None:
+    """One line says who asked for what, what came of it and why, how long it took, and the ledger on both sides."""
+    book = Book(seats(1, waitlist=True))
+    book.fill("ann")
+    (line,) = told(book, register("bob"), now=NOW + 1_500)
+    assert line == {
+        "message": "decided",
+        "level": "INFO",
+        "command": "Register",
+        "command_id": "register-bob-1",
+        "event_id": "e1",
+        "registration_id": registration_id("e1", "bob"),
+        "generation": 1,
+        "outcome": "waitlisted",
+        "reason": "joined-waitlist",
+        "latency_ms": 1.5,
+        "receives": 2,
+        "ledger_before": {"version": 1, "capacity": 1, "confirmed": 1, "waiting": 0, "status": "active"},
+        "ledger_after": {"version": 2, "capacity": 1, "confirmed": 1, "waiting": 1, "status": "active"},
+    }
+
+
+def test_a_replay_names_its_dead_letter() -> None:
+    """A command that came out of the dead-letter queue is told with the id that it had there."""
+    (line,) = told(Book(seats(1)), register("ann"), replay_of="dead-1")
+    assert line["replay_of"] == "dead-1"
+
+
+def test_nobody_is_named() -> None:
+    """No line has a user's id in it: the registration's id stands for it."""
+    book = Book(seats(1, waitlist=True))
+    lines = told(book, register("ann"), register("bob"), cancel("ann"), promote(), change(1, capacity=3))
+    assert not [line for line in lines if "user_id" in line or {"ann", "bob"} & set(map(str, line.values()))]
+
+
+def test_a_promotion_is_told_with_the_time_that_the_seat_was_free(capsys: pytest.CaptureFixture[str]) -> None:
+    """From the commit that left a seat free beside a waiter to the commit that gave it to her."""
+    book = Book(seats(1, waitlist=True))
+    book.fill("ann", "bob")
+    told(book, cancel("ann"), now=NOW + MINUTE)
+    lines = told(book, promote(2), now=NOW + 3 * MINUTE)
+    assert [line["message"] for line in lines] == ["decided", "promoted"]
+    assert (lines[1]["registration_id"], lines[1]["waited_ms"]) == (registration_id("e1", "bob"), 120_000)
+    assert metrics(capsys.readouterr().out)["TimeToPromotion"] == [120_000]
+
+
+def test_a_seat_stays_free_until_the_last_waiter_for_it_is_promoted(capsys: pytest.CaptureFixture[str]) -> None:
+    """A settle in several steps counts from the moment at which the seats became free, each step of it."""
+    book = Book(seats(0, waitlist=True))
+    book.fill("a", "b", "c")
+    book.deliver(change(1, capacity=3), now=NOW + MINUTE)
+    for step in (2, 3, 4):
+        decision = book.deliver(promote(step), max_promotions=1, now=NOW + step * MINUTE)
+        report([Decided(decision, [])], NOW + step * MINUTE)
+    assert metrics(capsys.readouterr().out)["TimeToPromotion"] == [60_000, 120_000, 180_000]
+    assert book.ledger.free_since is None
+
+
+def test_a_seat_that_is_given_on_at_once_waited_for_nobody(capsys: pytest.CaptureFixture[str]) -> None:
+    """Cancelled and promoted in one commit: no time at all."""
+    book = Book(seats(1, waitlist=True))
+    book.fill("ann", "bob")
+    told(book, cancel("ann"), promote(1), now=NOW + MINUTE)
+    assert metrics(capsys.readouterr().out)["TimeToPromotion"] == [0]
+
+
+def test_what_is_counted(capsys: pytest.CaptureFixture[str]) -> None:
+    """Each outcome counts under its name, a rejection under its reason; what changed nothing has no latency."""
+    book = Book(seats(1, waitlist=1))
+    batch = (
+        register("a"),
+        register("b"),
+        register("c"),
+        register("d"),
+        register("a"),
+        cancel("a"),
+        promote(),
+        promote(),
+    )
+    told(book, *batch, now=NOW + 2_000)
+    assert metrics(capsys.readouterr().out) == {
+        "Confirmed": [1],
+        "Waitlisted": [1],
+        "Superseded": [1],
+        "Cancelled": [1],
+        "Promoted": [1],
+        "DecisionLatency": [2.0] * 5,
+        "TimeToPromotion": [0],
+        "Rejected/waitlist-full": [2],
+    }
+
+
+def test_each_reason_is_a_series_of_its_own(capsys: pytest.CaptureFixture[str]) -> None:
+    """Rejections for different reasons in one commit do not add up to one number."""
+    lines = [
+        Decided(Book(seats(0, waitlist=0)).deliver(register("a")), []),
+        Decided(Book(seats(0)).deliver(register("b")), []),
+    ]
+    report([Decided(d.decision, [Letter("m", "r", "e1", 1, "")]) for d in lines], NOW)
+    assert metrics(capsys.readouterr().out) == {
+        "DecisionLatency": [0, 0],
+        "Rejected/waitlist-full": [1],
+        "Rejected/event-full": [1],
+    }
+
+
+def test_more_values_than_one_line_takes(capsys: pytest.CaptureFixture[str]) -> None:
+    """CloudWatch takes a hundred values of a metric per line; what is more goes into another line, and none is lost."""
+    measure({Metric.DECISION_LATENCY: [float(n) for n in range(250)], Metric.CONFIRMED: 250})
+    found = metrics(capsys.readouterr().out)
+    assert sorted(found["DecisionLatency"]) == [float(n) for n in range(250)]
+    assert found["Confirmed"] == [250]
+
+
+def test_nothing_to_measure_is_no_line(capsys: pytest.CaptureFixture[str]) -> None:
+    """A metric without a value, or no metric at all, writes nothing."""
+    measure({})
+    measure({Metric.DECISION_LATENCY: []})
+    assert capsys.readouterr().out == ""
