@@ -12,6 +12,7 @@ from constructs import Construct
 
 from infra.bundles import Package, bundle
 from infra.stage import Stage
+from workers.observability import NAMESPACE
 
 BATCH_ACTIONS = {
     "sqs:ChangeMessageVisibility": "sqs:ChangeMessageVisibilityBatch",
@@ -62,7 +63,12 @@ class Function(Construct):
             timeout=timeout,
             role=role,
             log_group=log_group,
-            environment={"POWERTOOLS_SERVICE_NAME": "turnstile", "POWERTOOLS_LOG_LEVEL": "INFO", **environment},
+            environment={
+                "POWERTOOLS_SERVICE_NAME": stage.service,
+                "POWERTOOLS_METRICS_NAMESPACE": NAMESPACE,
+                "POWERTOOLS_LOG_LEVEL": "INFO",
+                **environment,
+            },
         )
 
 

@@ -1,4 +1,4 @@
-"""The five functions: what each is given, and what each may do.
+"""The six functions: what each is given, and what each may do.
 
 The lists of actions are exactly what the code calls; TransactWriteItems is authorised through the actions inside it.
 Only the registrar may write the ledger.
@@ -90,7 +90,7 @@ class ApiFunctions(Construct):
 
 
 class WorkerFunctions(Construct):
-    """Behind the queue and the stream: the registrar decides, the promoter passes on that seats are free."""
+    """Behind the API: the registrar decides, the promoter passes on that seats are free, the auditor counts again."""
 
     def __init__(self, scope: Construct, construct_id: str, *, stage: Stage, tables: Tables, queues: Queues) -> None:
         super().__init__(scope, construct_id)
@@ -131,6 +131,22 @@ class WorkerFunctions(Construct):
                 allow(["dynamodb:ListStreams"], f"{tables.ledger.table_arn}/stream/*"),
                 _may_send(queues.commands),
                 _may_send(queues.failed_promotions),
+            ],
+        )
+        self.auditor = Function(
+            self,
+            "Auditor",
+            stage=stage,
+            handler="workers.auditor.handler",
+            memory_mb=512,
+            timeout=Duration.minutes(5),  # it looks at every event, and nobody waits for it
+            environment={
+                "LEDGER_TABLE": tables.ledger.table_name,
+                "REGISTRATIONS_TABLE": tables.registrations.table_name,
+            },
+            grants=[
+                allow(["dynamodb:GetItem", "dynamodb:Scan"], tables.ledger.table_arn),
+                allow(["dynamodb:Query"], f"{registrations}/index/{EVENT_INDEX}"),
             ],
         )
 

@@ -1,12 +1,19 @@
-"""The stack: tables, queues, functions, what wakes them, and the HTTP API in front. The same on AWS and locally."""
+"""The stack: tables, queues, functions, what wakes them, the HTTP API in front, and what an operator watches.
+
+The same on AWS and locally.
+"""
 
 from __future__ import annotations
 
 from aws_cdk import CfnOutput, Stack
 from constructs import Construct
 
+from infra.alarms import Alarms
+from infra.dashboard import Dashboard
 from infra.functions import WORKER_TIMEOUT, ApiFunctions, WorkerFunctions
 from infra.http_api import HttpApi
+from infra.metrics import Metrics
+from infra.queries import Queries
 from infra.queues import Queues
 from infra.stage import Stage
 from infra.tables import Tables
@@ -25,10 +32,17 @@ class TurnstileStack(Stack):
         http.connect(functions)
         workers = WorkerFunctions(self, "Workers", stage=stage, tables=tables, queues=queues)
         Triggers(self, "Triggers", workers=workers, tables=tables, queues=queues)
+        metrics = Metrics(stage=stage, http=http, tables=tables, queues=queues, api=functions, workers=workers)
+        alarms = Alarms(self, "Alarms", stage=stage, metrics=metrics)
+        Dashboard(self, "Dashboard", stage=stage, metrics=metrics)
+        if stage.name != "local":  # the emulator knows neither saved queries nor the language they are in
+            Queries(self, "Queries", stage=stage, api=functions, workers=workers)
         outputs = {
             "ApiUrl": http.url,
             "QueueUrl": queues.commands.queue_url,
             "DeadLetterQueueUrl": queues.dead_letters.queue_url,
+            "FailedPromotionsQueueUrl": queues.failed_promotions.queue_url,
+            "AlarmTopicArn": alarms.topic.topic_arn,
             "UsersTable": tables.users.table_name,
             "EventsTable": tables.events.table_name,
             "RegistrationsTable": tables.registrations.table_name,

@@ -33,6 +33,11 @@ class Stage:
         raise ValueError(f"Unknown stage {name!r}: use -c stage=" + "|".join(get_args(StageName)))
 
     @property
+    def service(self) -> str:
+        """What this stage is called in its stack, logs, metrics and alarms."""
+        return f"turnstile-{self.name}"
+
+    @property
     def removal_policy(self) -> RemovalPolicy:
         """What happens to data when the stack is deleted: production keeps it."""
         return RemovalPolicy.RETAIN if self.name == "prod" else RemovalPolicy.DESTROY

@@ -1,10 +1,11 @@
-"""What wakes the workers: the queue wakes the registrar, the ledger's stream wakes the promoter."""
+"""What wakes the workers: the queue the registrar, the ledger's stream the promoter, the clock the auditor."""
 
 from __future__ import annotations
 
 import json
 
 from aws_cdk import Duration
+from aws_cdk import aws_events as events
 from aws_cdk import aws_lambda as lambda_
 from constructs import Construct
 
@@ -17,7 +18,7 @@ PROMOTABLE = {"dynamodb": {"NewImage": {"promotable": {"S": ["yes"]}}}}
 
 
 class Triggers(Construct):
-    """The two event source mappings. Plain resources, because the CDK's own event sources would add grants;
+    """Two event source mappings and a rule. Plain resources, because the CDK's own event sources would add grants;
     what is needed is granted in `infra.functions`."""
 
     def __init__(
@@ -54,4 +55,21 @@ class Triggers(Construct):
             destination_config=mapping.DestinationConfigProperty(
                 on_failure=mapping.OnFailureProperty(destination=queues.failed_promotions.queue_arn)
             ),
+        )
+        auditor = workers.auditor.function.function_arn
+        every_six_hours = events.CfnRule(
+            self,
+            "AuditDue",
+            description="Turnstile: does each ledger count what the registrations say?",
+            schedule_expression="rate(6 hours)",
+            targets=[events.CfnRule.TargetProperty(arn=auditor, id="auditor")],
+        )
+        # A rule, not a schedule of EventBridge Scheduler: that one would need a role of its own to call the function.
+        lambda_.CfnPermission(
+            self,
+            "MayAudit",
+            action="lambda:InvokeFunction",
+            function_name=auditor,
+            principal="events.amazonaws.com",
+            source_arn=every_six_hours.attr_arn,
         )

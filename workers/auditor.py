@@ -50,10 +50,8 @@ class Auditor:
         audited = drifted = 0
         for item in self._ledgers():
             audited += 1
-            if self._drifts(item):
-                drifted += 1
-                measure({Metric.LEDGER_DRIFT: 1})
-        measure({Metric.LEDGERS_AUDITED: audited, Metric.LEDGER_DRIFT: 0})
+            drifted += self._drifts(item)
+        measure({Metric.LEDGERS_AUDITED: audited, Metric.LEDGER_DRIFT: drifted})
         logger.info("audited", extra={"ledgers": audited, "drift": drifted})
 
     def _drifts(self, item: Item) -> bool:

@@ -17,10 +17,10 @@ from botocore.exceptions import BotoCoreError, ClientError
 from api.routes import ROUTES
 from infra.cli.deployment import LOCAL
 from infra.cli.errors import CliError
+from infra.cli.function_logs import configurations, lines, log_groups
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb.type_defs import KeySchemaElementTypeDef
-    from mypy_boto3_lambda.type_defs import FunctionConfigurationResponseTypeDef
 
     from infra.cli.deployment import Deployment
 
@@ -47,6 +47,7 @@ HANDLERS = frozenset(
         "api.registrations.handler",
         "workers.registrar.handler",
         "workers.promoter.handler",
+        "workers.auditor.handler",
     }
 )
 MAPPINGS = 2  # the queue's to the registrar, the ledger stream's to the promoter
@@ -140,12 +141,6 @@ def _queues(deployment: Deployment) -> str:
     return f"FIFO; {waiting} waiting, {parked} in the dead-letter queue"
 
 
-def configurations(deployment: Deployment) -> list[FunctionConfigurationResponseTypeDef]:
-    """The configuration of every function of the stack."""
-    names = deployment.physical_ids("AWS::Lambda::Function")
-    return [deployment.clients.functions.get_function_configuration(FunctionName=name) for name in names]
-
-
 def _functions(deployment: Deployment) -> str:
     found = configurations(deployment)
     missing = HANDLERS - {configuration.get("Handler", "") for configuration in found}
@@ -184,10 +179,7 @@ def logs(deployment: Deployment, since: float) -> Check:
 def _logs(deployment: Deployment, since: float) -> str:
     if deployment.stage != LOCAL:
         time.sleep(_LOG_WAIT)
-    groups = []
-    for configuration in configurations(deployment):
-        name = configuration["FunctionName"]
-        groups.append(configuration.get("LoggingConfig", {}).get("LogGroup") or f"/aws/lambda/{name}")
+    groups = log_groups(deployment).values()
     errors = [line for group in groups for line in _errors(deployment, group, since)]
     require(not errors, f"{len(errors)} error lines, the first: {errors[0][:300] if errors else ''}")
     return f"no errors in {len(groups)} groups"
@@ -196,8 +188,5 @@ def _logs(deployment: Deployment, since: float) -> str:
 def _errors(deployment: Deployment, group: str, since: float) -> list[str]:
     # The emulator does not know patterns with alternatives; there, everything is read.
     pattern = "" if deployment.stage == LOCAL else _LOG_FILTER
-    pages = deployment.clients.logs.get_paginator("filter_log_events").paginate(
-        logGroupName=group, startTime=int(since * 1000), filterPattern=pattern
-    )
-    lines = [event.get("message", "").strip() for page in pages for event in page["events"]]
-    return [f"{group}: {line}" for line in lines if _ERROR.search(line)]
+    pages = lines(deployment.clients.logs, group, pattern, since)
+    return [f"{group}: {line.text}" for page in pages for line in page if _ERROR.search(line.text)]

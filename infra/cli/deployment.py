@@ -24,10 +24,12 @@ if TYPE_CHECKING:
     from mypy_boto3_apigatewayv2 import ApiGatewayV2Client
     from mypy_boto3_cloudformation import CloudFormationClient
     from mypy_boto3_cloudformation.type_defs import StackResourceSummaryTypeDef
+    from mypy_boto3_cloudwatch import CloudWatchClient
     from mypy_boto3_dynamodb import DynamoDBClient
     from mypy_boto3_lambda import LambdaClient
     from mypy_boto3_logs import CloudWatchLogsClient
     from mypy_boto3_s3 import S3Client
+    from mypy_boto3_sns import SNSClient
     from mypy_boto3_sqs import SQSClient
 
 LOCAL = "local"
@@ -42,6 +44,8 @@ class Outputs:
     region: str
     queue_url: str
     dead_letter_queue_url: str
+    failed_promotions_queue_url: str
+    alarm_topic_arn: str
     users_table: str
     events_table: str
     registrations_table: str
@@ -108,6 +112,16 @@ class Clients:
     def logs(self) -> CloudWatchLogsClient:
         """The CloudWatch Logs client."""
         return self._session.client("logs", endpoint_url=self._endpoint, config=self._config)
+
+    @cached_property
+    def cloudwatch(self) -> CloudWatchClient:
+        """The CloudWatch client."""
+        return self._session.client("cloudwatch", endpoint_url=self._endpoint, config=self._config)
+
+    @cached_property
+    def sns(self) -> SNSClient:
+        """The SNS client."""
+        return self._session.client("sns", endpoint_url=self._endpoint, config=self._config)
 
     @cached_property
     def apis(self) -> ApiGatewayV2Client:

@@ -61,7 +61,10 @@ def test_jwt_is_refused_while_there_is_no_authorizer(capsys: pytest.CaptureFixtu
     assert "no authorizer" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("command", [["down"], ["status"], ["status", "--json"], ["verify"]])
+@pytest.mark.parametrize(
+    "command",
+    [["down"], ["status"], ["status", "--json"], ["verify"], ["top"], ["trace", "e", "u"], ["promote"]],
+)
 def test_without_a_stack_is_exit_code_3(command: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     """Commands that need a stack end with exit code 3 when there is none, a sentence on stderr, nothing on stdout."""
     assert main(command) == 3

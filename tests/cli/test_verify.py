@@ -14,7 +14,9 @@ from infra.cli.deployment import Clients, Deployment, Outputs
 from infra.cli.journey import Journey
 from workers.domain.records import registration_id
 
-OUTPUTS = Outputs("http://api", "http://emulator", "us-east-1", "q", "d", "users", "events", "registrations", "ledger")
+OUTPUTS = Outputs(
+    "http://api", "http://emulator", "us-east-1", "q", "d", "f", "alarms", "users", "events", "registrations", "ledger"
+)
 
 
 class FakeDynamoDB:

@@ -192,6 +192,7 @@ MAY_WRITE = {
     "api.registrations.handler": {"registrations", "commands"},
     "workers.registrar.handler": {"registrations", "ledger", "dead letters"},
     "workers.promoter.handler": {"commands"},
+    "workers.auditor.handler": set(),
 }
 
 

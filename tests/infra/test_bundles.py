@@ -14,7 +14,7 @@ from infra.bundles import BundleError, Package, bundle
 
 HANDLERS: dict[Package, tuple[str, ...]] = {
     "api": ("api.users", "api.events", "api.registrations"),
-    "workers": ("workers.registrar", "workers.promoter"),
+    "workers": ("workers.registrar", "workers.promoter", "workers.auditor"),
 }
 WORKER_PACKAGES = {
     "aws_lambda_powertools", "boto3", "botocore", "jmespath", "python_dateutil", "s3transfer", "six",
@@ -23,6 +23,9 @@ WORKER_PACKAGES = {
 API_PACKAGES = WORKER_PACKAGES | {
     "annotated_types", "email_validator", "idna", "pydantic", "pydantic_core", "typing_inspection",
 }  # fmt: skip
+SHARED = ("__init__.py", "observability.py", "aws", "domain")
+"""What the API's bundle has of the workers."""
+
 PROBE = """
 import importlib, sys
 bundle = sys.argv[1]
@@ -54,7 +57,7 @@ def test_bundle_is_lean(api_host: Path, workers_host: Path) -> None:
     assert _packages(workers_host) == WORKER_PACKAGES
     assert _packages(api_host) == API_PACKAGES
     assert not (workers_host / "api").exists()
-    assert _sources(api_host / "workers") == _sources(bundles.ROOT / "workers", "__init__.py", "aws", "domain")
+    assert _sources(api_host / "workers") == _sources(bundles.ROOT / "workers", *SHARED)
     assert _sources(api_host / "api") == _sources(bundles.ROOT / "api")
     assert _sources(workers_host / "workers") == _sources(bundles.ROOT / "workers")
     for directory in (api_host, workers_host):

@@ -44,6 +44,7 @@ EXPECTED: dict[str, dict[str, str]] = {
         QUEUE: "SendMessage",
         FAILED: "SendMessage",
     },
+    "WorkersAuditor": {LEDGER: "GetItem Scan", BY_EVENT: "Query"},
 }
 """Function → resource → actions. Its own log group comes in addition, for each."""
 
@@ -95,9 +96,16 @@ def test_no_wildcards(resources: Resources) -> None:
             assert resource != "*"
 
 
-def test_only_this_api_calls_the_functions(resources: Resources) -> None:
-    """The API functions may be invoked by routes of this API, the workers by nobody but their event sources."""
+def test_only_this_stack_calls_the_functions(resources: Resources) -> None:
+    """The API functions may be invoked by routes of this API, the auditor by its rule, the others by nobody: Lambda
+    itself reads their event sources."""
     permissions = resources.of_type("AWS::Lambda::Permission").values()
-    called = {item["FunctionName"] for item in permissions}
-    assert called == {"ApiUsersFunction.Arn", "ApiEventsFunction.Arn", "ApiRegistrationsFunction.Arn"}
-    assert all(":HttpApi/" in item["SourceArn"] for item in permissions)
+    callers = {(item["FunctionName"].removesuffix("Function.Arn"), item["Principal"]) for item in permissions}
+    assert callers == {
+        *((name, "apigateway.amazonaws.com") for name in ("ApiUsers", "ApiEvents", "ApiRegistrations")),
+        ("WorkersAuditor", "events.amazonaws.com"),
+    }
+    for item in permissions:
+        assert item["Action"] == "lambda:InvokeFunction"
+        by_rule = item["Principal"] == "events.amazonaws.com"
+        assert item["SourceArn"] == "TriggersAuditDue.Arn" if by_rule else ":HttpApi/" in item["SourceArn"]

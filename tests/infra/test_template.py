@@ -16,6 +16,7 @@ FUNCTIONS = {
     "ApiRegistrations": "api.registrations.handler",
     "WorkersRegistrar": "workers.registrar.handler",
     "WorkersPromoter": "workers.promoter.handler",
+    "WorkersAuditor": "workers.auditor.handler",
 }
 TABLES = {"UsersTable", "EventsTable", "RegistrationsTable", "LedgerTable"}
 
@@ -111,6 +112,14 @@ def test_stream_wakes_the_promoter(resources: Resources) -> None:
     assert resources.one("QueuesFailedPromotions")["MessageRetentionPeriod"] == 14 * 24 * 3600
 
 
+def test_clock_wakes_the_auditor(resources: Resources) -> None:
+    """The auditor runs every six hours, called by that rule."""
+    (rule,) = resources.of_type("AWS::Events::Rule").values()
+    assert rule["ScheduleExpression"] == "rate(6 hours)"
+    assert rule.get("State", "ENABLED") == "ENABLED"
+    assert [target["Arn"] for target in rule["Targets"]] == ["WorkersAuditorFunction.Arn"]
+
+
 def test_routes(resources: Resources) -> None:
     """The HTTP API has exactly the routes of the table, each to its function, and a function for all else."""
     integrations = resources.of_type("AWS::ApiGatewayV2::Integration")
@@ -124,7 +133,7 @@ def test_routes(resources: Resources) -> None:
 
 
 def test_functions(resources: Resources, stage_name: str) -> None:
-    """Five functions on Python 3.13, each with its handler, its own log group and role, on arm64 on AWS."""
+    """Six functions on Python 3.13, each with its handler, its own log group and role, on arm64 on AWS."""
     functions = resources.of_type("AWS::Lambda::Function")
     assert {name.removesuffix("Function"): item["Handler"] for name, item in functions.items()} == FUNCTIONS
     for name in FUNCTIONS:
@@ -144,7 +153,7 @@ def test_timeouts(resources: Resources) -> None:
 
 def test_environments(resources: Resources) -> None:
     """Each function is told the names that it needs and no others."""
-    common = {"POWERTOOLS_SERVICE_NAME", "POWERTOOLS_LOG_LEVEL"}
+    common = {"POWERTOOLS_SERVICE_NAME", "POWERTOOLS_METRICS_NAMESPACE", "POWERTOOLS_LOG_LEVEL"}
     expected = {
         "ApiUsers": {"USERS_TABLE", "API_URL"},
         "ApiEvents": {"EVENTS_TABLE", "LEDGER_TABLE", "QUEUE_URL", "API_URL"},
@@ -155,6 +164,7 @@ def test_environments(resources: Resources) -> None:
             "EVENTS_TABLE", "REGISTRATIONS_TABLE", "LEDGER_TABLE", "QUEUE_URL", "DEAD_LETTER_QUEUE_URL",
         },
         "WorkersPromoter": {"QUEUE_URL"},
+        "WorkersAuditor": {"LEDGER_TABLE", "REGISTRATIONS_TABLE"},
     }  # fmt: skip
     for name, names in expected.items():
         variables = resources.one(f"{name}Function")["Environment"]["Variables"]
@@ -165,7 +175,13 @@ def test_environments(resources: Resources) -> None:
 
 def test_outputs(template: dict[str, Any], stage_name: str) -> None:
     """The outputs are the names that the command line reads, and the API's URL is a base without a trailing slash."""
-    assert set(template["Outputs"]) == TABLES | {"ApiUrl", "QueueUrl", "DeadLetterQueueUrl"}
+    assert set(template["Outputs"]) == TABLES | {
+        "ApiUrl",
+        "QueueUrl",
+        "DeadLetterQueueUrl",
+        "FailedPromotionsQueueUrl",
+        "AlarmTopicArn",
+    }
     url = template["Outputs"]["ApiUrl"]["Value"]
     text = json.dumps(url)
     assert ("http://localhost:4566/_aws/execute-api/" in text) == (stage_name == "local")
@@ -186,9 +202,12 @@ def test_production_keeps_its_data(templates: dict[str, dict[str, Any]]) -> None
 
 
 def test_stages_differ_only_where_they_should(templates: dict[str, dict[str, Any]]) -> None:
-    """The stack that runs locally has the very resources that run on AWS."""
+    """The stack that runs locally has the very resources that run on AWS; it only lacks the saved queries."""
     kinds = {
         name: {key: entry["Type"] for key, entry in item["Resources"].items() if "Permission" not in key}
         for name, item in templates.items()
     }  # a permission is named after its stack
-    assert kinds["local"] == kinds["dev"] == kinds["prod"]
+    assert kinds["dev"] == kinds["prod"]
+    missing = {kind for name, kind in kinds["dev"].items() if name not in kinds["local"]}
+    assert missing == {"AWS::Logs::QueryDefinition"}
+    assert kinds["local"].items() <= kinds["dev"].items()

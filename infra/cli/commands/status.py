@@ -21,7 +21,8 @@ examples:
   turnstile status --stage prod
 
 --json prints one object: apiUrl, endpointUrl (null on AWS), region, queueUrl, deadLetterQueueUrl,
-usersTable, eventsTable, registrationsTable, ledgerTable. Exit code 3 when there is no stack."""
+failedPromotionsQueueUrl, alarmTopicArn, usersTable, eventsTable, registrationsTable, ledgerTable.
+Exit code 3 when there is no stack."""
 
 
 def configure(parser: argparse.ArgumentParser) -> None:

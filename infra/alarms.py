@@ -1,0 +1,180 @@
+"""What wakes an operator: alarms, all to one topic.
+
+Where AWS recommends an alarm, its statistic, period and number of periods are taken from there ("Recommended alarms" in
+the CloudWatch user guide), and mostly it leaves the threshold to who knows the load. Each threshold has its reason in
+the alarm's description, which is what the person who is woken reads, with the entry of the runbook that helps.
+
+Each alarm watches one metric as it is: the emulator deploys no others.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from aws_cdk import aws_cloudwatch as cloudwatch
+from aws_cdk import aws_cloudwatch_actions as actions
+from aws_cdk import aws_sns as sns
+from constructs import Construct
+
+from infra.metrics import Metrics
+from infra.stage import Stage
+from workers.observability import Metric
+
+RUNBOOK = "docs/runbook.md"
+
+QUIET = cloudwatch.TreatMissingData.NOT_BREACHING
+"""For metrics that are sent only while something happens: silence is what is wanted."""
+
+UNCHANGED = cloudwatch.TreatMissingData.IGNORE
+"""For what is looked at every few hours: until the next look says otherwise, it is as the last one found it."""
+
+_ABOVE = cloudwatch.ComparisonOperator.GREATER_THAN_THRESHOLD
+
+
+class Alarms(Construct):
+    """The topic, and the alarms `turnstile-{stage}-{name}` that send to it when they begin and when they are over."""
+
+    def __init__(self, scope: Construct, construct_id: str, *, stage: Stage, metrics: Metrics) -> None:
+        super().__init__(scope, construct_id)
+        self._prefix = stage.service
+        # Not encrypted with a key: CloudWatch may not use the one that AWS manages for SNS, and an alarm says nothing
+        # that is secret. Without a policy of its own a topic takes messages from its own account only.
+        self.topic = sns.Topic(self, "Topic", display_name=f"Turnstile ({stage.name})")
+        self._queues(metrics)
+        self._api(metrics)
+        self._functions(metrics)
+        self._tables(metrics)
+        self._promises(metrics)
+
+    def _queues(self, metrics: Metrics) -> None:
+        self._alarm(
+            "oldest-message",
+            metrics.oldest_message(),
+            above=180,
+            periods=3,
+            why="An accepted command has waited for 3 minutes. That is twice the queue's visibility timeout, so a "
+            "registrar that is killed once, which heals by itself, wakes nobody. AWS advises 15 periods; people are "
+            "waiting, so it is 3.",
+        )
+        self._alarm(
+            "dead-letters",
+            metrics.dead_letters(),
+            above=0,
+            periods=5,
+            breaching=1,
+            why="A message that could not be processed is somebody's request: one is enough. Over when there was none "
+            "for 5 minutes, because reading dead letters hides them for a moment.",
+        )
+        self._alarm(
+            "failed-promotions",
+            metrics.failed_promotions(),
+            above=0,
+            periods=5,
+            breaching=1,
+            why="The promoter tried for 23 hours to say that a seat is free beside a waiter. Until the event's next "
+            "command that seat stays free: one is enough.",
+        )
+
+    def _api(self, metrics: Metrics) -> None:
+        self._alarm(
+            "api-5xx",
+            metrics.server_errors("Average"),
+            above=0.05,
+            periods=3,
+            why="More than 5 % of the answers of 3 minutes were the service's fault (AWS's recommendation).",
+        )
+
+    def _functions(self, metrics: Metrics) -> None:
+        for name, errors in metrics.of_functions("Errors", "Sum").items():
+            # The auditor runs every few hours, so it fails in one period, and stays failed until it has run.
+            seldom = name == "auditor"
+            self._alarm(
+                f"{name}-errors",
+                errors,
+                above=0,
+                periods=1 if seldom else 3,
+                missing=UNCHANGED if seldom else QUIET,
+                entry="function-errors",
+                why="Functions answer for what goes wrong; one that raises, runs out of time or does not start is "
+                "broken. " + ("It seldom runs, so once is enough." if seldom else "3 minutes, as AWS recommends."),
+            )
+        for name, throttles in metrics.of_functions("Throttles", "Sum").items():
+            self._alarm(
+                f"{name}-throttles",
+                throttles,
+                above=0,
+                periods=5,
+                entry="function-throttles",
+                why="Lambda refuses to run the function: the account's concurrency is used up. For 5 minutes, as AWS "
+                "recommends, since queue and stream get over a short peak.",
+            )
+        self._alarm(
+            "iterator-age",
+            metrics.iterator_age(),
+            above=60_000,
+            periods=1,
+            why="The promoter is more than 60 s behind: somebody waits beside a free seat for longer than promised.",
+        )
+
+    def _tables(self, metrics: Metrics) -> None:
+        for kind, metric in (("read", "ReadThrottleEvents"), ("write", "WriteThrottleEvents")):
+            self._throttles(kind, metrics.of_tables_and_indexes(metric))
+
+    def _throttles(self, kind: str, metrics: Mapping[str, cloudwatch.Metric]) -> None:
+        for name, metric in metrics.items():
+            self._alarm(
+                f"{name}-{kind}-throttles",
+                metric,
+                above=0,
+                periods=5,
+                entry="table-throttles",
+                why="Billed per request, a table throttles only when one key is too hot or the load more than doubles. "
+                "Requests are tried again, so only 5 minutes of it, as AWS recommends, need somebody.",
+            )
+
+    def _promises(self, metrics: Metrics) -> None:
+        self._alarm(
+            "slow-promotions",
+            metrics.measured(Metric.TIME_TO_PROMOTION, "Maximum"),
+            above=60_000,
+            periods=1,
+            why="Somebody was promoted more than 60 s after a seat became free for her; a second is normal.",
+        )
+        self._alarm(
+            "ledger-drift",
+            metrics.measured(Metric.LEDGER_DRIFT, "Maximum"),
+            above=0,
+            periods=1,
+            missing=UNCHANGED,
+            why="A ledger does not count what the registrations say, which no accident can do: one is enough. Over "
+            "when an audit finds none.",
+        )
+
+    def _alarm(
+        self,
+        name: str,
+        metric: cloudwatch.Metric,
+        *,
+        above: float,
+        periods: int,
+        why: str,
+        breaching: int | None = None,
+        missing: cloudwatch.TreatMissingData = QUIET,
+        entry: str | None = None,
+    ) -> None:
+        """In alarm when `breaching` of the last `periods` minutes (all, unless told) lie above the threshold."""
+        alarm = cloudwatch.Alarm(
+            self,
+            name,
+            alarm_name=f"{self._prefix}-{name}",
+            alarm_description=f"{why} What to do: {RUNBOOK}#{entry or name}",
+            metric=metric,
+            threshold=above,
+            comparison_operator=_ABOVE,
+            evaluation_periods=periods,
+            datapoints_to_alarm=breaching or periods,
+            treat_missing_data=missing,
+        )
+        to_topic = actions.SnsAction(self.topic)
+        alarm.add_alarm_action(to_topic)
+        alarm.add_ok_action(to_topic)

@@ -1,0 +1,157 @@
+"""`turnstile top`: what the pipeline is doing, live."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import time
+from typing import TYPE_CHECKING
+
+from rich.box import SIMPLE_HEAD
+from rich.console import Console, Group
+from rich.live import Live
+from rich.table import Table
+from rich.text import Text
+
+from infra.cli.board import OUTCOMES, WINDOW, Watcher
+from infra.cli.deployment import LOCAL, Deployment
+from infra.cli.processes import Interrupts
+
+if TYPE_CHECKING:
+    from infra.cli.board import Board, Decisions, Events
+    from workers.domain.records import Ledger
+
+HELP = "watch queues, decisions and the fullest events, live"
+DESCRIPTION = """\
+Show what a deployment is doing: how many messages wait in the queue, how many are in flight, the age of
+the oldest and in how many groups work is going on (from CloudWatch, a minute late; "-" on the local
+stack, which does not measure them), dead letters, promotions that could not be sent, decisions of the
+last minute by outcome with their latency (accepted to committed), and the events with the longest lines
+and the fewest seats left. It looks and takes nothing: no message is received.
+
+examples:
+  turnstile top                            live, until Ctrl-C
+  turnstile top --stage prod --interval 5
+  turnstile top --once                     once, as text
+  turnstile top --once --json | jq .queue  once, one JSON object
+  turnstile top --json >> board.jsonl      one JSON object per line, until Ctrl-C
+
+A large backlog with few groups in flight is one hot event; with many, everybody is busy. What AWS
+refuses or does not answer is shown as "-" with the reason below, and asked for again. Exit code 0 when
+ended with Ctrl-C; with --once, 1 when something could not be read; 3 when there is no stack."""
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Add the command's arguments."""
+    parser.add_argument("--stage", default=LOCAL, help="local (the default), dev, prod or another stage on AWS")
+    parser.add_argument("--once", action="store_true", help="look once and end")
+    parser.add_argument("--json", action="store_true", help="print JSON: one object per look, each on its line")
+    parser.add_argument("--interval", type=_seconds, default=2.0, help="seconds between two looks (default: 2)")
+
+
+def _seconds(text: str) -> float:
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = 0.0
+    if not 0.1 <= seconds <= 3600:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of seconds from 0.1 to 3600")
+    return seconds
+
+
+def run(args: argparse.Namespace) -> int:
+    """Show it."""
+    watcher = Watcher(Deployment.resolve(args.stage))
+    # Given explicitly, so that no setting of the environment puts escape codes into a pipe.
+    console = Console(force_terminal=sys.stdout.isatty(), highlight=False)
+    if args.once:
+        board = watcher.look()
+        _print(console, board, as_json=args.json)
+        return 1 if board.problems else 0
+    try:
+        with Interrupts():
+            if args.json or not console.is_terminal:
+                while True:
+                    _print(console, watcher.look(), as_json=args.json)
+                    time.sleep(args.interval)
+            with Live(Text("looking ..."), console=console, screen=True, auto_refresh=False) as live:
+                while True:
+                    live.update(render(watcher.look()), refresh=True)
+                    time.sleep(args.interval)
+    except KeyboardInterrupt:
+        return 0
+
+
+def _print(console: Console, board: Board, *, as_json: bool) -> None:
+    if as_json:
+        print(json.dumps(board.as_json()), flush=True)
+    else:
+        console.print(render(board))
+
+
+def render(board: Board) -> Group:
+    """The board as rich shows it, on a terminal or as plain text; it fits into 80 columns and 30 lines."""
+    title = Text.assemble(
+        ("Turnstile ", "bold"), (board.stage, "bold cyan"), f"   {board.at[:19].replace('T', ' ')} UTC"
+    )
+    flow = Table.grid(padding=(0, 4))
+    flow.add_row(_queue(board), _outcomes(board.decisions))
+    problems = [Text(_printable(problem), "red") for problem in board.problems]
+    return Group(title, "", flow, _events(board.events), *problems)
+
+
+def _queue(board: Board) -> Table:
+    queue, metrics = board.queue, board.metrics
+    table = _table("queue", "")
+    table.add_row("waiting", _number(queue.visible if queue else None))
+    table.add_row("in flight", _number(queue.in_flight if queue else None))
+    table.add_row("oldest", _number(metrics.age if metrics else None, " s"))
+    table.add_row("groups in flight", _number(metrics.groups if metrics else None))
+    for name, count in (("dead letters", board.dead_letters), ("failed promotions", board.failed_promotions)):
+        table.add_row(name, _number(count), style="bold red" if count else "")
+    return table
+
+
+def _outcomes(decisions: Decisions | None) -> Table:
+    table = _table("decisions", "last minute", "per second")
+    for outcome in OUTCOMES:
+        count = decisions.counts[outcome] if decisions else None
+        table.add_row(outcome.lower(), _number(count), "-" if count is None else f"{count / WINDOW:.2f}")
+    p50, p90 = (decisions.p50, decisions.p90) if decisions else (None, None)
+    table.add_row("latency p50, p90", _number(p50, " ms"), _number(p90, " ms"))
+    return table
+
+
+def _events(events: Events | None) -> Table:
+    table = _table("fullest events", "seats", "line", "status")
+    for ledger in events.fullest if events else ():
+        table.add_row(Text(_printable(ledger.event_id)), *_places(ledger), str(ledger.settings.status))
+    if events and not events.complete:
+        table.caption = f"of the first {events.read} that were read; there are more"
+    return table
+
+
+def _places(ledger: Ledger) -> tuple[str, str]:
+    """Seats as taken/capacity, the line as waiting/limit (`-`: no waiting list, no slash: no limit)."""
+    settings, waiting = ledger.settings, len(ledger.line)
+    limit = "" if settings.waitlist_capacity is None else f"/{settings.waitlist_capacity}"
+    line = f"{waiting}{limit}" if settings.has_waitlist or waiting else "-"
+    return f"{ledger.confirmed}/{settings.capacity}", line
+
+
+def _table(title: str, *columns: str) -> Table:
+    table = Table(box=SIMPLE_HEAD, pad_edge=False, caption_justify="left")
+    table.add_column(title, header_style="bold", no_wrap=True)
+    for column in columns:
+        table.add_column(column, justify="right", no_wrap=True)
+    return table
+
+
+def _number(value: float | None, unit: str = "") -> str:
+    return "-" if value is None else f"{value:,.0f}{unit}"
+
+
+def _printable(text: str) -> str:
+    """Old event ids may contain anything; no terminal should obey it."""
+    return "".join(character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in text)
