@@ -114,6 +114,7 @@ class Events:
         status, headers = 200, wait.headers
         if changes := change.seat_changes():
             command = Configure(self._new_id(), event_id, revision, changes, accepted_at=self._clock.now())
+            logger.append_keys(command_id=command.command_id)
             send(self._sqs, self._queue_url, command)
             logger.info("accepted", extra=about(command))
             done = poll(lambda: self._configured(command), wait, self._clock) or self._configured(command)

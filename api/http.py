@@ -55,8 +55,10 @@ def new_app() -> APIGatewayHttpResolver:
 
 
 def answer(app: APIGatewayHttpResolver, event: dict[str, Any], context: Any) -> dict[str, Any]:
-    """Resolves one API Gateway event; every log line of it carries the request id."""
-    logger.append_keys(request_id=event.get("requestContext", {}).get("requestId"))
+    """Resolves one API Gateway event; every log line of it carries the request's id, and that of its event if any."""
+    request_id = event.get("requestContext", {}).get("requestId")
+    event_id = (event.get("pathParameters") or {}).get("eventId")
+    logger.append_keys(request_id=request_id, event_id=event_id, command_id=None, registration_id=None)
     # API Gateway decodes the path (all but `%25`), and the resolver's patterns know only some characters: other ids
     # would be no route.
     path = event["rawPath"].replace("%25", "%")

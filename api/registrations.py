@@ -145,6 +145,7 @@ class Registrations:
         return json_response(202, view, self._pointing_at(record) | _retry_later() | call.wait.headers)
 
     def _accept(self, command: Register | Cancel) -> None:
+        logger.append_keys(command_id=command.command_id, registration_id=command.registration_id)
         send(self._sqs, self._queue_url, command)
         logger.info("accepted", extra=about(command))
 

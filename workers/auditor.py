@@ -1,21 +1,21 @@
 """The auditor: does each ledger count what the registrations say (rule 2)? It looks, and changes nothing.
 
 The registrar keeps ledger and registrations alike in one transaction, so a difference means a mistake in the code or a
-hand on the tables. The index that is counted lags behind: only a difference that stays, beside a ledger that stands
-still, is one.
+hand on the tables. The index that is counted lags behind, though. So a difference is drift only if it is still there
+after a pause in which nothing was written to the ledger; where somebody is always busy, the next audit looks again.
 """
 
 from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from workers.aws import clients
 from workers.aws.clock import SYSTEM_CLOCK, Clock
-from workers.aws.items import STATUS_KEY, Item, event_key, ledger_from_item
+from workers.aws.items import STATUS_KEY, event_key, ledger_from_item
 from workers.aws.load import EVENT_INDEX
 from workers.domain.records import Ledger, Status
 from workers.observability import Metric, logger, measure
@@ -23,9 +23,15 @@ from workers.observability import Metric, logger, measure
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
-_LOOKS = 4
-_PAUSE = 2.0
+_LOOKS_AGAIN = 5
+_PAUSE = 3.0
 """Seconds between two looks at a difference; an index is seldom more than a second behind."""
+_PATIENCE = 240_000_000
+"""Microseconds after which no further ledger is begun: the function has five minutes."""
+
+
+class AuditIncomplete(Exception):
+    """There were more ledgers than time. What was found until then is measured."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,41 +52,67 @@ class Auditor:
         self._clock = clock
 
     def handle(self) -> None:
-        """Looks at every ledger. A ledger that cannot be read counts as drift too."""
+        """Looks at every ledger. A ledger that cannot be read counts as drift too. AuditIncomplete if time runs out."""
+        started = self._clock.now()
         audited = drifted = 0
-        for item in self._ledgers():
+        suspects: dict[str, Ledger] = {}
+        complete = True
+        for event_id in self._event_ids():
+            if self._clock.now() - started > _PATIENCE:
+                complete = False
+                break
             audited += 1
-            drifted += self._drifts(item)
+            try:
+                found = self._difference(event_id)
+            except (KeyError, ValueError, TypeError) as error:
+                logger.error("ledger drift", exc_info=error, extra={"event_id": event_id})
+                drifted += 1
+                continue
+            if found is not None:
+                suspects[event_id] = found[0]
+        drifted += self._confirmed(suspects)
         measure({Metric.LEDGERS_AUDITED: audited, Metric.LEDGER_DRIFT: drifted})
-        logger.info("audited", extra={"ledgers": audited, "drift": drifted})
+        logger.info("audited", extra={"ledgers": audited, "drift": drifted, "complete": complete})
+        if not complete:
+            raise AuditIncomplete(f"{audited} ledgers were audited; there was no time for the others")
 
-    def _drifts(self, item: Item) -> bool:
-        event_id = item["eventId"]["S"]
-        try:
-            for look in range(_LOOKS):
-                if look:
-                    self._clock.sleep(_PAUSE)
-                before = self._ledger(event_id)
-                counted = self._count(event_id)
-                if before is None or counted == (said := _said(before)):
-                    return False
-                moved = self._ledger(event_id) != before
-        except (KeyError, ValueError, TypeError) as error:
-            logger.error("ledger drift", exc_info=error, extra={"event_id": event_id})
-            return True
-        if moved:
-            # Somebody is always busy at this event. It is looked at again next time.
+    def _confirmed(self, suspects: dict[str, Ledger]) -> int:
+        """How many of the differences stay. `suspects` has the ledgers as they were when last looked at."""
+        drifted = 0
+        for _ in range(_LOOKS_AGAIN):
+            if not suspects:
+                break
+            self._clock.sleep(_PAUSE)
+            moved: dict[str, Ledger] = {}
+            for event_id, before in suspects.items():
+                found = self._difference(event_id)
+                if found is None:
+                    continue
+                ledger, counted = found
+                if ledger == before == self._ledger(event_id):
+                    fields = {"event_id": event_id, "ledger": asdict(_said(ledger)), "counted": asdict(counted)}
+                    logger.error("ledger drift", extra=fields)
+                    drifted += 1
+                else:
+                    moved[event_id] = ledger
+            suspects = moved
+        for event_id in suspects:
             logger.warning("a ledger moves too fast to be audited", extra={"event_id": event_id})
-            return False
-        fields = {"event_id": event_id, "ledger": _fields(said), "counted": _fields(counted)}
-        logger.error("ledger drift", extra=fields)
-        return True
+        return drifted
 
-    def _ledgers(self) -> Iterator[Item]:
+    def _difference(self, event_id: str) -> tuple[Ledger, Count] | None:
+        """The ledger, and what was counted just after it was read; None if they agree, or there is no such ledger."""
+        ledger = self._ledger(event_id)
+        if ledger is None:
+            return None
+        counted = self._count(event_id)
+        return None if counted == _said(ledger) else (ledger, counted)
+
+    def _event_ids(self) -> Iterator[str]:
         for page in self._dynamodb.get_paginator("scan").paginate(
             TableName=self._ledger_table, ProjectionExpression="eventId"
         ):
-            yield from page["Items"]
+            yield from (item["eventId"]["S"] for item in page["Items"])
 
     def _ledger(self, event_id: str) -> Ledger | None:
         item = self._dynamodb.get_item(TableName=self._ledger_table, Key=event_key(event_id), ConsistentRead=True)
@@ -103,10 +135,6 @@ class Auditor:
 
 def _said(ledger: Ledger) -> Count:
     return Count(ledger.confirmed, len(ledger.line))
-
-
-def _fields(count: Count) -> dict[str, int]:
-    return {"confirmed": count.confirmed, "waiting": count.waiting}
 
 
 @cache

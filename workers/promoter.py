@@ -6,6 +6,7 @@ On any failure this raises, so that Lambda delivers the whole stream batch again
 
 from __future__ import annotations
 
+import hashlib
 import os
 from functools import cache
 from typing import TYPE_CHECKING, Any
@@ -37,13 +38,16 @@ class Promoter:
                 event_id, version = image["eventId"]["S"], int(image["version"]["N"])
                 newest[event_id] = max(version, newest.get(event_id, 0))
         now = self._clock.now()
-        commands = [
-            Promote(f"promote-{version}", event_id, ledger_version=version, accepted_at=now)
-            for event_id, version in newest.items()
-        ]
+        commands = [promotion(event_id, version, now) for event_id, version in newest.items()]
         send_all(self._sqs, self._queue_url, commands)
         for command in commands:
             logger.info("promotion asked for", extra=about(command))
+
+
+def promotion(event_id: str, ledger_version: int, now: int) -> Promote:
+    """The Promote that a ledger of this version asks for; `now` is in microseconds since 1970."""
+    event = hashlib.sha256(event_id.encode()).hexdigest()[:12]
+    return Promote(f"promote-{event}-{ledger_version}", event_id, ledger_version, accepted_at=now)
 
 
 @cache

@@ -131,7 +131,9 @@ class Registrar:
                     self._log_fault(error, groups)
                     break
                 reasons = error.reasons if isinstance(error, CommitCancelled) else (type(error).__name__,)
-                logger.warning("commit fell back to one event at a time", extra={"reasons": reasons})
+                for tasks in groups.values():
+                    fields = about(tasks[0].command) | {"reasons": reasons}
+                    logger.warning("a common commit was refused; this event goes alone", extra=fields)
                 measure({Metric.COMMITS_FALLEN_BACK: 1})
                 return failed + self._one_by_one(groups, started)
         return failed + [task for tasks in groups.values() for task in tasks]
@@ -202,7 +204,7 @@ class Registrar:
             fields = about(undecided[0].command) | {"unreadable": list(state.unreadable)}
             logger.error("the head of the line may be a record that cannot be read", extra=fields)
         else:
-            logger.info("the index lags behind the line", extra=about(undecided[0].command))
+            logger.warning("the index lags behind the line", extra=about(undecided[0].command))
         return Plan(decision, letters, failed=undecided)
 
     def _without_poison(self, state: EventState, tasks: list[Task], error: CommandFailed) -> Plan:
@@ -252,7 +254,9 @@ class Registrar:
     def _log_fault(self, error: Exception, groups: Groups) -> None:
         passing = isinstance(error, CommitCancelled) or clients.passes_by_itself(error)
         log = logger.warning if passing else logger.error
-        log("a batch will be tried again", exc_info=error, extra={"events": list(groups)})
+        for tasks in groups.values():
+            fields = about(tasks[0].command) | {"commands": len(tasks)}
+            log("the event's commands will be tried again", exc_info=error, extra=fields)
 
 
 def _obstacle(state: EventState, task: Task) -> str | None:

@@ -46,7 +46,7 @@ def report(committed: Sequence[Decided], now: int) -> None:
                 counts[_COUNTED[outcome.result]] += 1
             if outcome.result is Result.REJECTED:
                 refusals[outcome.reason] += 1
-            if outcome.result is not Result.SUPERSEDED:
+            if outcome.result is not Result.SUPERSEDED and letter.replay_of is None:
                 latencies.append(latency)
         since = decision.before.free_since
         for record in decision.promoted:

@@ -7,9 +7,11 @@ from typing import Any
 
 import pytest
 
+from tests.api.conftest import Taps
 from tests.support.pipeline import Pipeline
 from tests.support.telemetry import log_lines, metrics
 from workers.domain.records import registration_id
+from workers.observability import logger
 
 
 @pytest.fixture
@@ -63,3 +65,35 @@ def test_pending_answers(slow: Pipeline, lines: list[dict[str, Any]], capsys: py
     told = [line for line in lines if line["message"] == "answered pending"]
     assert [line.get("registration_id") for line in told] == [registration_id("e", "ann")] * 2 + [None]
     assert {line["event_id"] for line in told} == {"e"}
+
+
+@pytest.mark.parametrize("act", ["register", "cancel", "change"])
+def test_what_the_queue_refuses_is_not_accepted(
+    pipeline: Pipeline, taps: Taps, lines: list[dict[str, Any]], act: str
+) -> None:
+    """A command that SQS does not take leaves no line that says otherwise."""
+    pipeline.add_event("e", 1)
+    pipeline.register("e", pipeline.add_user("ann"))
+    pipeline.add_user("bob")
+    lines.clear()
+    taps.fail("sqs.SendMessage", "ServiceUnavailable", 503)
+    acts = {
+        "register": lambda: pipeline.register("e", "bob"),
+        "cancel": lambda: pipeline.cancel("e", "ann"),
+        "change": lambda: pipeline.request("PATCH", "/events/e", {"capacity": 2}),
+    }
+    assert acts[act]().status == 503
+    assert [line["message"] for line in lines] == ["overloaded"]
+
+
+def test_every_line_of_a_request_says_what_it_is_about(pipeline: Pipeline) -> None:
+    """Request, event, command and registration stay with the logger until the next request, and no longer."""
+    pipeline.add_event("e", 1)
+    pipeline.register("e", pipeline.add_user("ann"))
+    keys = logger.get_current_keys()
+    assert (keys["request_id"], keys["event_id"]) == ("request-1", "e")
+    assert keys["registration_id"] == registration_id("e", "ann")
+    assert keys["command_id"]
+    pipeline.request("GET", "/users/ann")
+    keys = logger.get_current_keys()
+    assert [keys[name] for name in ("event_id", "command_id", "registration_id")] == [None] * 3

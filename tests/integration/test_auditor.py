@@ -10,7 +10,7 @@ import pytest
 from tests.integration.bench import Bench
 from tests.support.builders import EVENT, cancel, promote, register
 from tests.support.telemetry import log_lines, metrics
-from workers.auditor import Auditor
+from workers.auditor import AuditIncomplete, Auditor
 
 pytestmark = pytest.mark.integration
 
@@ -99,35 +99,106 @@ def test_a_ledger_that_cannot_be_read(bench: Bench, auditor: Auditor, lines: Any
     assert [(line["ledgers"], line["drift"]) for line in lines if line["message"] == "audited"] == [(3, 2)]
 
 
-def test_an_index_that_lags_is_no_drift(bench: Bench, auditor: Auditor, lines: Any) -> None:
-    """The index shows a registration a little later than the ledger: the next look agrees."""
+@pytest.mark.parametrize("looks", [1, 2, 5])
+def test_an_index_that_lags_is_no_drift(bench: Bench, auditor: Auditor, lines: Any, looks: int) -> None:
+    """The index shows a registration a little later than the ledger: while the ledger moves, nobody judges by it."""
     busy_event(bench)
-    hide_from_index(bench, looks=2)
+    users = iter(range(100))
+    lag = [looks]
+
+    def another(_: dict[str, Any]) -> None:
+        if lag[0]:
+            bench.deliver(register(f"u{next(users)}"))
+
+    def less(parsed: dict[str, Any]) -> None:
+        if lag[0] and parsed["Count"]:
+            lag[0] -= 1
+            parsed["Count"] -= 1
+
+    bench.before("GetItem", another)
+    bench.after("Query", less)
     auditor.handle()
     assert drift(lines) == []
+    assert lag == [0]
 
 
-def test_a_ledger_in_motion_is_no_drift(bench: Bench, auditor: Auditor, lines: Any) -> None:
-    """Who is registering while the auditor counts makes no alarm, however often it happens."""
+@pytest.mark.parametrize("moment", ["GetItem", "Query"])
+def test_a_ledger_in_motion_is_no_drift(bench: Bench, auditor: Auditor, lines: Any, moment: str) -> None:
+    """Who is registering while the auditor looks makes no alarm, however often it happens; a line says so."""
     busy_event(bench)
     users = iter(range(100))
 
     def another(_: dict[str, Any]) -> None:
         bench.deliver(register(f"u{next(users)}"))
 
-    bench.before("Query", another)
+    def none(parsed: dict[str, Any]) -> None:
+        parsed["Count"] = 0
+
+    bench.before(moment, another)
+    bench.after("Query", none)
     auditor.handle()
     assert drift(lines) == []
-    assert "a ledger moves too fast to be audited" in [line["message"] for line in lines]
+    assert EVENT in [line["event_id"] for line in lines if line["message"] == "a ledger moves too fast to be audited"]
 
 
-def hide_from_index(bench: Bench, looks: int) -> None:
-    """The next counts of the index miss one registration."""
-    left = [looks]
+def test_a_difference_that_was_there_before_the_pause_only(bench: Bench, auditor: Auditor, lines: Any) -> None:
+    """A difference that a pause mends is none."""
+    busy_event(bench)
+    spoil(bench, "confirmed", 1)
+    bench.pipeline.time.on_sleep.append(lambda: spoil(bench, "confirmed", -1))
+    auditor.handle()
+    assert drift(lines) == []
 
-    def less(parsed: dict[str, Any]) -> None:
-        if left[0] and parsed["Count"]:
-            left[0] -= 1
-            parsed["Count"] -= 1
 
-    bench.after("Query", less)
+def test_a_ledger_that_is_gone_in_the_meantime(bench: Bench, auditor: Auditor, lines: Any) -> None:
+    """A ledger that somebody deletes between the list and the look is not judged."""
+    busy_event(bench)
+
+    def gone(request: dict[str, Any]) -> None:
+        bench.db.delete_item(TableName=bench.tables.ledger, Key={"eventId": {"S": EVENT}})
+
+    bench.before("GetItem", gone)
+    auditor.handle()
+    assert drift(lines) == []
+
+
+def test_every_page_counts(bench: Bench, auditor: Auditor, lines: Any) -> None:
+    """Ledgers and registrations of any number are looked at, page by page, and the ledger itself consistently."""
+    events = [bench.add_event(9, f"e{number}") for number in range(4)]
+    bench.deliver_all(*[register(user, event=event) for event in events for user in ("ann", "bob", "cid")])
+    bench.calls.clear()
+    for operation in ("Scan", "Query"):
+        bench.dynamodb_events.register(f"before-parameter-build.dynamodb.{operation}", by_twos)
+    auditor.handle()
+    assert drift(lines) == []
+    assert [line["ledgers"] for line in lines if line["message"] == "audited"] == [4]
+    assert all(params["ConsistentRead"] for name, params in bench.calls if name == "GetItem")
+    assert bench.operations().count("Scan") > 1
+
+
+def by_twos(params: dict[str, Any], **_: Any) -> None:
+    """A page has two items."""
+    params["Limit"] = 2
+
+
+def test_no_time_left(
+    bench: Bench, auditor: Auditor, lines: Any, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was found before time ran out is measured; then the audit fails, so that somebody hears of it."""
+    busy_event(bench)
+    spoil(bench, "confirmed", 1)
+    capsys.readouterr()
+
+    def slow(_: dict[str, Any]) -> None:
+        bench.pipeline.time.now += 200_000_000
+
+    bench.before("GetItem", slow)
+    bench.add_event(1, "another")
+    bench.deliver(register("ann", event="another"))
+    bench.add_event(1, "third")
+    bench.deliver(register("ann", event="third"))
+    capsys.readouterr()
+    with pytest.raises(AuditIncomplete, match="2 ledgers were audited"):
+        auditor.handle()
+    assert metrics(capsys.readouterr().out)["LedgersAudited"] == [2]
+    assert [line["complete"] for line in lines if line["message"] == "audited"] == [False]

@@ -43,7 +43,16 @@ def test_a_promotable_ledger_sends_a_promote_on_its_events_group(bench: Bench) -
     bench.promoter.handle({"Records": [image("e1", 7)]})
     ((group, name, command),) = sent(bench)
     assert (group, name) == ("e1", deduplication_id(promote(7)))
-    assert (command.event_id, command.ledger_version, command.command_id) == ("e1", 7, "promote-7")
+    assert (command.event_id, command.ledger_version) == ("e1", 7)
+
+
+def test_promotes_of_different_events_have_different_ids(bench: Bench) -> None:
+    """A log is asked for one command by its id: that of one event's Promote is nobody else's, however long the id."""
+    events = ["a", "b", "c" * 2048]
+    bench.promoter.handle({"Records": [image(event, 3) for event in events]})
+    ids = [command.command_id for _, _, command in sent(bench)]
+    assert len(set(ids)) == 3
+    assert all(name.endswith("-3") for name in ids)
 
 
 def test_the_newest_version_of_each_event_is_enough(bench: Bench) -> None:

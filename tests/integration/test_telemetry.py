@@ -98,6 +98,23 @@ def test_a_first_dead_letter_is_no_replay(bench: Bench) -> None:
     assert set(parked["MessageAttributes"]) == {"reason", "messageId", "receives", "parkedAt"}
 
 
+def test_trouble_is_told_event_by_event(bench: Bench) -> None:
+    """Who looks for one event finds why its commands wait: each line names one event and one of its commands."""
+    events = [bench.add_event(9, event) for event in ("a", "b")]
+    conflict = refusal("TransactionCanceledException", CancellationReasons=[{"Code": "TransactionConflict"}])
+    bench.before("TransactWriteItems", lambda _: conflict)
+    with log_lines() as lines:
+        bench.deliver(*[register("ann", event=event) for event in events])
+    told = [(line["message"], line["event_id"], line["command_id"]) for line in lines]
+    assert told == [
+        ("a common commit was refused; this event goes alone", "a", "register-ann-1"),
+        ("a common commit was refused; this event goes alone", "b", "register-ann-1"),
+        ("the event's commands will be tried again", "a", "register-ann-1"),
+        ("the event's commands will be tried again", "b", "register-ann-1"),
+    ]
+    assert {line["level"] for line in lines} == {"WARNING"}
+
+
 def dead_letters(bench: Bench) -> list[Any]:
     """What lies in the dead-letter queue, with all attributes."""
     answer = bench.pipeline.sqs.receive_message(

@@ -48,10 +48,11 @@ def test_an_outcome_is_told_with_its_reason_and_both_ledgers() -> None:
     }
 
 
-def test_a_replay_names_its_dead_letter() -> None:
-    """A command that came out of the dead-letter queue is told with the id that it had there."""
+def test_a_replay_names_its_dead_letter(capsys: pytest.CaptureFixture[str]) -> None:
+    """A command that came out of the dead-letter queue is told with the id it had there. Its days are no latency."""
     (line,) = told(Book(seats(1)), register("ann"), replay_of="dead-1")
     assert line["replay_of"] == "dead-1"
+    assert "DecisionLatency" not in metrics(capsys.readouterr().out)
 
 
 def test_nobody_is_named() -> None:
@@ -82,6 +83,17 @@ def test_a_seat_stays_free_until_the_last_waiter_for_it_is_promoted(capsys: pyte
         report([Decided(decision, [])], NOW + step * MINUTE)
     assert metrics(capsys.readouterr().out)["TimeToPromotion"] == [60_000, 120_000, 180_000]
     assert book.ledger.free_since is None
+
+
+def test_each_free_seat_has_its_own_time(capsys: pytest.CaptureFixture[str]) -> None:
+    """One leaves in every batch in which the seat of the one before is given away: each seat was free for a minute."""
+    book = Book(seats(3, waitlist=True))
+    book.fill("a", "b", "c", "d", "e", "f")
+    told(book, cancel("a"), now=NOW + MINUTE)
+    told(book, promote(2), cancel("b"), now=NOW + 2 * MINUTE)
+    told(book, promote(3), cancel("c"), now=NOW + 3 * MINUTE)
+    told(book, promote(4), now=NOW + 4 * MINUTE)
+    assert metrics(capsys.readouterr().out)["TimeToPromotion"] == [60_000] * 3
 
 
 def test_a_seat_that_is_given_on_at_once_waited_for_nobody(capsys: pytest.CaptureFixture[str]) -> None:

@@ -193,6 +193,7 @@ class _Desk:
         self._changed: dict[str, Registration] = {}
         self._promoted: dict[str, Registration] = {}
         self._configured = False
+        self._free_since = ledger.free_since
 
     def settle(self) -> bool:
         """Fills free seats from the head of the line; False if that could not be completed now."""
@@ -207,6 +208,7 @@ class _Desk:
             )
             promoted = self._write(replace(record, status=Status.CONFIRMED, ticket=None), was=record)
             self._promoted[promoted.registration_id] = promoted
+        self._free_since = None
         return True
 
     def apply(self, command: Command) -> Outcome:
@@ -232,7 +234,7 @@ class _Desk:
         changed = self._configured or bool(registrations)
         ledger = self._before
         if changed:
-            free_since = (ledger.free_since or self._now) if self._ledger.promotable else None
+            free_since = (self._free_since or self._now) if self._ledger.promotable else None
             ledger = replace(self._ledger, version=ledger.version + 1, free_since=free_since)
         seated = (record for record in registrations if record.status is Status.CONFIRMED)
         promoted = tuple(record for record in seated if record.registration_id in self._promoted)

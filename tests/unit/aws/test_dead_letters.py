@@ -1,0 +1,79 @@
+"""The dead-letter queue's format: what `park` writes is read, what SQS moved is too, and how a letter goes back."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tests.support.builders import EVENT, register
+from workers.aws.dead_letters import MOVED, DeadLetter, replay_entry
+from workers.aws.messages import Unreadable, encode, group_of
+from workers.aws.send import Letter, park
+
+SYSTEM = {"MessageGroupId": EVENT, "SentTimestamp": "1767225600123", "ApproximateReceiveCount": "7"}
+
+
+class Recorder:
+    """An SQS client that keeps what is sent."""
+
+    def __init__(self) -> None:
+        self.sent: dict[str, Any] = {}
+
+    def send_message(self, **request: Any) -> dict[str, str]:
+        """SendMessage."""
+        self.sent = request
+        return {"MessageId": "dead-1"}
+
+
+def received(body: str, attributes: dict[str, Any] | None = None) -> DeadLetter:
+    """A letter as ReceiveMessage answers it."""
+    message: dict[str, Any] = {"MessageId": "dead-1", "ReceiptHandle": "handle", "Body": body, "Attributes": SYSTEM}
+    return DeadLetter.of(message | ({"MessageAttributes": attributes} if attributes is not None else {}))
+
+
+def test_what_is_parked_can_be_read() -> None:
+    """Reason, the id in the main queue, the count of its deliveries there, and which letter it is a replay of."""
+    client: Any = Recorder()
+    park(client, "dead.fifo", Letter("m1", "", EVENT, 3, encode(register("ann")), "dead-0"), "failed: Trouble", "now")
+    letter = received(client.sent["MessageBody"], client.sent["MessageAttributes"])
+    assert (letter.reason, letter.main_id, letter.receives, letter.replay_of) == ("failed: Trouble", "m1", 3, "dead-0")
+    assert (letter.command, letter.event_id, letter.group) == (register("ann"), EVENT, EVENT)
+    assert letter.sent_at == 1_767_225_600_123_000
+
+
+def test_what_sqs_moved_says_so() -> None:
+    """It has no attributes of ours; its id is the one that it always had."""
+    letter = received(encode(register("ann")))
+    assert (letter.reason, letter.main_id, letter.receives, letter.replay_of) == (MOVED, "dead-1", 7, None)
+
+
+def test_rubbish_has_a_group_and_no_command() -> None:
+    """Nobody can read it, but it lies in somebody's way."""
+    letter = received("rubbish")
+    assert letter.event_id == EVENT
+    assert isinstance(letter.command, Unreadable)
+
+
+@pytest.mark.parametrize("receives", ["", "many", "-1", "\N{SUPERSCRIPT TWO}"])
+def test_a_count_that_is_none_does_no_harm(receives: str) -> None:
+    """Attributes come from outside too."""
+    letter = received("rubbish", {"receives": {"DataType": "String", "StringValue": receives}})
+    assert letter.receives in {0, 7}
+
+
+def test_the_event_is_its_real_name() -> None:
+    """Even where the group is a hash of it."""
+    event = "an event with spaces"
+    letter = received(encode(register("ann", event=event)))
+    assert letter.event_id == event != group_of(event)
+
+
+def test_a_letter_goes_back_as_it_was() -> None:
+    """Same body and group; a deduplication id made from the letter's id alone; and what it replays."""
+    letter = received("rubbish")
+    entry, again = replay_entry("0", letter), replay_entry("7", letter)
+    assert (entry["MessageBody"], entry["MessageGroupId"]) == ("rubbish", EVENT)
+    assert entry["MessageDeduplicationId"] == again["MessageDeduplicationId"]
+    assert len(entry["MessageDeduplicationId"]) == 64
+    assert entry["MessageAttributes"] == {"replayOf": {"DataType": "String", "StringValue": "dead-1"}}
