@@ -1,6 +1,7 @@
 # Everything a developer types. Needed on the machine: Python >= 3.11 (as python3) and make; all else is set up in .venv.
 PYTHON ?= python3
 PYTEST_ARGS ?=
+PROVE_ARGS ?=
 VENV := .venv
 BIN := $(VENV)/bin
 NPM_STAMP := infra/node_modules/.installed
@@ -10,10 +11,10 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test check format clean
+.PHONY: help setup run test drill prove-replay check format clean
 
 help: ## Show what there is
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: $(VENV)/.bundled ## Set up .venv and the CDK (once; costs nothing the second time)
 
@@ -22,6 +23,12 @@ run: setup ## Start the whole stack on this machine: an HTTP API that takes regi
 
 test: check ## Run all checks and all tests, with coverage
 	$(BIN)/pytest -n 2 --no-loadscope-reorder --cov --cov-report=term $(PYTEST_ARGS)
+
+drill: setup ## Rehearse a bad day: an outage of 60 s, poison, an event deleted by mistake (2 minutes)
+	TURNSTILE_OUTAGE_SECONDS=60 $(BIN)/pytest tests/e2e/test_drill.py $(PYTEST_ARGS)
+
+prove-replay: setup ## Prove that replaying dead letters, killed 500 times, loses and doubles nothing (minutes)
+	$(BIN)/python -m tests.prove_replay $(PROVE_ARGS)
 
 check: setup ## Format, lint, types, layers
 	$(BIN)/ruff format --check .

@@ -1,0 +1,291 @@
+"""`turnstile dlq`: what could not be processed: look at it, send it back, or throw it away."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from infra.cli import letters
+from infra.cli.dead_letters import DeadLetterQueue, Look, looking
+from infra.cli.deployment import LOCAL, Deployment
+from infra.cli.discard import discard
+from infra.cli.errors import CliError, UsageError
+from infra.cli.home import Home
+from infra.cli.journal import Journal
+from infra.cli.preview import preview
+from infra.cli.processes import Interrupts
+from infra.cli.progress import progress
+from infra.cli.replay import NOT_SELECTED, Replay, Selection, Summary, settle
+from workers.aws.clock import SYSTEM_CLOCK
+from workers.aws.load import Tables
+from workers.aws.messages import group_of
+
+if TYPE_CHECKING:
+    from workers.aws.dead_letters import DeadLetter
+
+HELP = "look at dead letters, replay them in order, or discard them"
+DESCRIPTION = """\
+Handle what the workers could not process: it lies in the dead-letter queue, each message ("letter")
+in the group of its event.
+
+examples:
+  turnstile dlq list                               what is there, and why
+  turnstile dlq show 5d7f0c                        one letter, and what replaying it would do
+  turnstile dlq replay --event pycon --dry-run     what would be sent
+  turnstile dlq replay --all --rate 20             send everything back, 20 per second
+  turnstile dlq discard 5d7f0c --why "a test"      throw one away
+
+An ID is the letter's SQS message id, or at least its first six characters. Everything works the same
+on AWS: --stage prod, with the standard AWS credentials and region. While one of these commands runs,
+what it looks at is invisible to others; when it ends, however it ends, it is put back.
+
+What replaying means for the order of the line: docs/dead-letters.md."""
+
+_LIST = """\
+List what can be seen, each event's letters in their order. Nothing is consumed. A FIFO queue hands out
+no more than the first ten letters of an event until they are deleted; the rest is counted as hidden.
+
+examples:
+  turnstile dlq list --event pycon
+  turnstile dlq list --reason unreadable --since 2h
+  turnstile dlq list --json | jq -r '.letters[].id'"""
+
+_SHOW = """\
+Show one letter: the whole message, why it died (or the log query that finds out), the registration and
+the ledger as they are now, and what replaying it would do, after those before it in its group. Nothing
+is changed."""
+
+_REPLAY = """\
+Send letters back to the queue that they came from: whole groups in their order, each letter once. A
+letter that cannot be sent stops its group. What was sent is in a journal on disk before it is deleted
+here, so a run that was killed is taken up by the next one. Letters that come after the start, or come
+back, are left; when too many do, the run stops.
+
+examples:
+  turnstile dlq replay --event pycon
+  turnstile dlq replay --id 5d7f0c --id 91c2aa     those before them in their group must be named too
+  turnstile dlq replay --all --dry-run
+  turnstile dlq replay --all --rate 5
+
+Exit code 0 when all of it was sent, 1 when anything remains."""
+
+_DISCARD = """\
+Throw one letter away. Its body and the reason go into the journal first; a registration that was still
+pending for it becomes rejected, with the reason as its note.
+
+example:
+  turnstile dlq discard 5d7f0c --why "sent by a load test" """
+
+
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """What every subcommand works with. `finished` letters were sent by a run that was killed, and are deleted now."""
+
+    deployment: Deployment
+    queue: DeadLetterQueue
+    journal: Journal
+    finished: int
+
+    @property
+    def tables(self) -> Tables:
+        """The names of the tables."""
+        outputs = self.deployment.outputs
+        return Tables(outputs.events_table, outputs.registrations_table, outputs.ledger_table)
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Add the subcommands."""
+    subparsers = parser.add_subparsers(title="subcommands", metavar="SUBCOMMAND", required=True)
+
+    def add(name: str, action: object, help_: str, description: str) -> argparse.ArgumentParser:
+        raw = argparse.RawDescriptionHelpFormatter
+        sub = subparsers.add_parser(name, help=help_, description=description, formatter_class=raw)
+        sub.add_argument("--stage", default=LOCAL, help="local (the default), dev, prod or another stage on AWS")
+        sub.set_defaults(action=action)
+        return sub
+
+    listing = add("list", _list, "what is there", _LIST)
+    listing.add_argument("--event", metavar="EVENT", help="only the letters of this event")
+    listing.add_argument("--reason", metavar="TEXT", help="only letters whose reason contains this")
+    listing.add_argument("--since", metavar="WHEN", help="only letters younger than 30m, 2h, 1d, or than an ISO time")
+    listing.add_argument("--json", action="store_true", help="print one JSON object")
+
+    showing = add("show", _show, "one letter, and what replaying it would do", _SHOW)
+    showing.add_argument("id", metavar="ID", help="its id, or the first characters of it")
+    showing.add_argument("--json", action="store_true", help="print one JSON object")
+
+    replaying = add("replay", _replay, "send letters back, in order", _REPLAY)
+    replaying.add_argument("--event", metavar="EVENT", action="append", help="all letters of this event (repeatable)")
+    replaying.add_argument("--id", metavar="ID", action="append", help="this letter (repeatable)")
+    replaying.add_argument("--all", action="store_true", help="everything")
+    replaying.add_argument("--dry-run", action="store_true", help="say what would be sent, and send nothing")
+    replaying.add_argument("--rate", metavar="N", type=float, help="at most N letters per second (default: no limit)")
+    replaying.add_argument("--json", action="store_true", help="print one JSON object at the end")
+
+    discarding = add("discard", _discard, "throw one letter away", _DISCARD)
+    discarding.add_argument("id", metavar="ID", help="its id, or the first characters of it")
+    discarding.add_argument("--why", metavar="TEXT", required=True, help="the reason; it is kept")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Do what the subcommand says."""
+    return int(args.action(args))
+
+
+@contextmanager
+def _opened(stage: str) -> Iterator[Desk]:
+    """The queue and its journal, with what a killed run has left behind already settled."""
+    deployment = Deployment.resolve(stage)
+    queue = DeadLetterQueue(deployment.clients.sqs, deployment.outputs.dead_letter_queue_url)
+    try:
+        with Journal(Home().path / f"dead-letters-{stage}.jsonl") as journal:
+            finished = settle(queue, journal)
+            if finished:
+                print(f"{finished} letters that an earlier run had sent are deleted now", file=sys.stderr)
+            yield Desk(deployment, queue, journal, finished)
+    except (ClientError, BotoCoreError) as error:
+        raise CliError(f"AWS did not do what it was asked for: {error}") from error
+
+
+def _list(args: argparse.Namespace) -> int:
+    group = None if args.event is None else group_of(args.event)
+    with _opened(args.stage) as desk, looking(desk.queue, SYSTEM_CLOCK) as look:
+        oldest = letters.since(args.since, look.now) if args.since else 0
+        shown = [
+            letter
+            for letter in look.letters
+            if (group is None or letter.group == group)
+            and (args.reason or "") in letter.reason
+            and letter.sent_at >= oldest
+            and letter.message_id not in desk.journal.sent
+        ]
+    if args.json:
+        found = [letters.as_json(letter, look.now) for letter in shown]
+        print(json.dumps({"stage": args.stage, "letters": found, "seen": len(look.letters), "hidden": look.hidden}))
+    elif look.letters or look.hidden:
+        print(f"{letters.table(shown, look.now)}\n\n{letters.counted(look, len(shown))}")
+    else:
+        print("There are no dead letters.")
+    return 0
+
+
+def _show(args: argparse.Namespace) -> int:
+    with _opened(args.stage) as desk, looking(desk.queue, SYSTEM_CLOCK) as look:
+        letter = letters.find(look, args.id)
+        dynamodb = desk.deployment.clients.dynamodb
+        foreseen = preview(dynamodb, SYSTEM_CLOCK, desk.tables, letter, look.before(letter))
+    if args.json:
+        print(json.dumps(letters.story_as_json(letter, look, foreseen)))
+    else:
+        print(letters.story(letter, look, foreseen))
+    return 0
+
+
+def _replay(args: argparse.Namespace) -> int:
+    if sum(bool(way) for way in (args.all, args.event, args.id)) != 1:
+        raise UsageError("say what to replay: --event EVENT, --id ID, or --all for everything (try --dry-run first)")
+    if args.rate is not None and not (args.rate > 0 and math.isfinite(args.rate)):
+        raise UsageError(f"--rate {args.rate} is not a number of letters per second")
+    with Interrupts() as interrupts, _opened(args.stage) as desk:
+        selection, total = _selection(args, desk)
+        if args.dry_run:
+            return _dry_run(args, desk, selection)
+        with progress("replaying", total) as done:
+            summary = Replay(
+                queue=desk.queue,
+                sqs=desk.deployment.clients.sqs,
+                main_url=desk.deployment.outputs.queue_url,
+                journal=desk.journal,
+                clock=SYSTEM_CLOCK,
+                selection=selection,
+                rate=args.rate,
+                uninterrupted=interrupts.hold,
+                progress=done,
+            ).run()
+        left = desk.queue.count().total
+    if args.json:
+        fields = asdict(summary) | {"stops": {group: asdict(stop) for group, stop in summary.stops.items()}}
+        print(json.dumps({"stage": args.stage, "done": summary.done, "left": left, "finished": desk.finished} | fields))
+    else:
+        print(_words(summary, left))
+    return 0 if summary.done else 1
+
+
+def _selection(args: argparse.Namespace, desk: Desk) -> tuple[Selection, int | None]:
+    """What to replay, and how many letters that is, if it can be known."""
+    if args.all:
+        return Selection(), desk.queue.count().total
+    if args.event:
+        return Selection(groups=frozenset(group_of(event) for event in args.event)), None
+    with looking(desk.queue, SYSTEM_CLOCK) as look:
+        chosen = [letters.find(look, wanted) for wanted in args.id]
+        ids = frozenset(letter.message_id for letter in chosen)
+        for letter in chosen:
+            _require_those_before(look, letter, ids | desk.journal.sent.keys())
+    return Selection(ids=ids), len(ids)
+
+
+def _require_those_before(look: Look, letter: DeadLetter, ids: frozenset[str]) -> None:
+    missing = [before.message_id for before in look.before(letter) if before.message_id not in ids]
+    if missing:
+        event = letters.plain(letter.event_id)
+        raise CliError(
+            f"{letter.message_id} comes after {', '.join(missing)} in the group of its event; nothing was sent. "
+            f"Name them too, or discard them, or replay the event: --event {event}"
+        )
+
+
+def _dry_run(args: argparse.Namespace, desk: Desk, selection: Selection) -> int:
+    with looking(desk.queue, SYSTEM_CLOCK) as look:
+        chosen = [letter for letter in look.letters if selection.takes(letter)]
+    if args.json:
+        found = [letters.as_json(letter, look.now) for letter in chosen]
+        print(json.dumps({"stage": args.stage, "dryRun": True, "letters": found, "hidden": look.hidden}))
+    else:
+        print(f"Would be sent, each event's letters in this order:\n\n{letters.table(chosen, look.now)}")
+        print(f"\n{letters.counted(look, len(chosen))}")
+    return 0
+
+
+def _words(summary: Summary, left: int) -> str:
+    lines = [f"{summary.sent} letters sent back to the queue; {left} in the dead-letter queue now."]
+    if summary.aborted:
+        lines.append(f"Stopped early: {summary.aborted}. The same command again goes on from here.")
+    for group, stop in summary.stops.items():
+        if stop.why != NOT_SELECTED:
+            lines.append(letters.plain(f"Event {group} stopped at {stop.letter_id}: {stop.why}"))
+    if summary.missing:
+        lines.append(f"Not sent: {', '.join(summary.missing)}")
+    if summary.undeleted:
+        lines.append(f"{summary.undeleted} were sent but are not deleted yet; the same command again deletes them.")
+    if summary.elsewhere:
+        lines.append(f"{summary.elsewhere} are held by somebody else; try again in a minute.")
+    return "\n".join(lines)
+
+
+def _discard(args: argparse.Namespace) -> int:
+    why = args.why.strip()
+    if not why:
+        raise UsageError("--why is empty: say why the letter is thrown away")
+    with _opened(args.stage) as desk, looking(desk.queue, SYSTEM_CLOCK) as look:
+        gone = [known for known in desk.journal.discarded if known.startswith(args.id)]
+        if (
+            len(args.id) >= letters.SHORTEST_ID
+            and gone
+            and not any(letter.message_id.startswith(args.id) for letter in look.letters)
+        ):
+            print(f"{gone[0]} was discarded before and is gone.")
+            return 0
+        letter = letters.find(look, args.id)
+        table = desk.deployment.outputs.registrations_table
+        fate = discard(desk.queue, desk.deployment.clients.dynamodb, table, desk.journal, letter, why)
+    print(f"{letter.message_id} is discarded; {fate}.")
+    return 0

@@ -1,0 +1,74 @@
+"""Throws one dead letter away, after writing down what it was, and gives whoever waits for it an answer."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from botocore.exceptions import ClientError
+
+from infra.cli.errors import CliError
+from workers.aws.commit import versioned_put
+from workers.aws.items import registration_from_item, registration_key
+from workers.domain.commands import Register
+from workers.domain.decide import discarded
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+
+    from infra.cli.dead_letters import DeadLetterQueue
+    from infra.cli.journal import Journal
+    from workers.aws.dead_letters import DeadLetter
+
+_ATTEMPTS = 5
+
+
+def discard(
+    queue: DeadLetterQueue, dynamodb: DynamoDBClient, table: str, journal: Journal, letter: DeadLetter, why: str
+) -> str:
+    """Journal first, then the registration, then the queue: killed anywhere, the same again completes it.
+
+    Answers what became of the registration. Raises CliError when the letter could not be deleted, or when the
+    registration keeps changing.
+    """
+    journal.note_discarded(
+        letter.message_id,
+        {
+            "why": why,
+            "reason": letter.reason,
+            "group": letter.group,
+            "mainId": letter.main_id,
+            "receives": letter.receives,
+            "body": letter.body,
+        },
+    )
+    command = letter.command
+    if isinstance(command, Register):
+        fate = _reject(dynamodb, table, command, why)
+    else:
+        fate = "no registration waits for its outcome"
+    if not queue.delete({letter.message_id: letter.receipt_handle}):
+        raise CliError(f"SQS did not delete {letter.message_id}; the same command again completes it")
+    return fate
+
+
+def _reject(dynamodb: DynamoDBClient, table: str, command: Register, why: str) -> str:
+    name = f"the registration {command.registration_id}"
+    for _ in range(_ATTEMPTS):
+        answer = dynamodb.get_item(TableName=table, Key=registration_key(command.registration_id), ConsistentRead=True)
+        if "Item" not in answer:
+            return f"{name} does not exist, so nothing was marked"
+        try:
+            record = registration_from_item(answer["Item"])
+        except (KeyError, ValueError, TypeError):
+            return f"{name} cannot be read and stays as it is"
+        rejected = discarded(record, command, why)
+        if rejected is None:
+            return f"{name} stays as it is: {record.status}, generation {record.generation}"
+        try:
+            dynamodb.put_item(**versioned_put(table, rejected))
+        except ClientError as error:
+            if error.response.get("Error", {}).get("Code") != "ConditionalCheckFailedException":
+                raise
+        else:
+            return f"{name} was pending and is rejected now, with the reason as its note"
+    raise CliError(f"{name} keeps changing; try again")

@@ -1,0 +1,17 @@
+"""Replaying dead letters on the real stack, with replays that are killed: a sample of `make prove-replay`."""
+
+from __future__ import annotations
+
+import pytest
+
+from infra.cli.deployment import Deployment, Outputs
+from tests.support.replay_proof import Size, prove
+
+pytestmark = pytest.mark.e2e
+
+
+def test_killed_replays_lose_double_and_reorder_nothing(stack: Outputs) -> None:
+    """60 dead letters of 6 events, 10 replays killed at random moments, new commands meanwhile: all as it should be."""
+    findings = prove(Deployment.resolve(), Size(letters=60, events=6, kills=10), print)
+    assert findings.killed_midway > 0
+    assert findings.ok, findings
