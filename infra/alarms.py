@@ -28,6 +28,15 @@ QUIET = cloudwatch.TreatMissingData.NOT_BREACHING
 UNCHANGED = cloudwatch.TreatMissingData.IGNORE
 """For what is looked at every few hours: until the next look says otherwise, it is as the last one found it."""
 
+ERRORS = {
+    "registrar": (3, 5, "What failed comes back after 90 s, so with one busy event some minutes have no error."),
+    "promoter": (3, 5, "Lambda does not say how soon it tries a failed batch again, so some minutes have no error."),
+    "auditor": (1, 1, "It runs every six hours, so once is enough; this stays in alarm until a run succeeds."),
+}
+"""For functions that nobody calls: how many of how many minutes with an error, and why not 3 of 3, as AWS advises."""
+
+SPARSE = "A minute without a request counts as good: with less than one a minute this may stay silent."
+
 _ABOVE = cloudwatch.ComparisonOperator.GREATER_THAN_THRESHOLD
 
 
@@ -81,22 +90,23 @@ class Alarms(Construct):
             metrics.server_errors("Average"),
             above=0.05,
             periods=3,
-            why="More than 5 % of the answers of 3 minutes were the service's fault (AWS's recommendation).",
+            why="More than 5 % of the answers in each of 3 minutes were the service's fault (AWS's recommendation). "
+            f"{SPARSE}",
         )
 
     def _functions(self, metrics: Metrics) -> None:
         for name, errors in metrics.of_functions("Errors", "Sum").items():
-            # The auditor runs every few hours, so it fails in one period, and stays failed until it has run.
-            seldom = name == "auditor"
+            breaching, periods, why = ERRORS.get(name, (3, 3, SPARSE))
             self._alarm(
                 f"{name}-errors",
                 errors,
                 above=0,
-                periods=1 if seldom else 3,
-                missing=UNCHANGED if seldom else QUIET,
+                periods=periods,
+                breaching=breaching,
+                missing=UNCHANGED if name == "auditor" else QUIET,
                 entry="function-errors",
                 why="Functions answer for what goes wrong; one that raises, runs out of time or does not start is "
-                "broken. " + ("It seldom runs, so once is enough." if seldom else "3 minutes, as AWS recommends."),
+                f"broken. {breaching} of {periods} minutes. {why}",
             )
         for name, throttles in metrics.of_functions("Throttles", "Sum").items():
             self._alarm(

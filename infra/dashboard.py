@@ -38,7 +38,8 @@ rush, each costs one repetition and nobody a seat."""
 
 DECISIONS = """**What was decided?** Decision latency: from the API's acceptance to the commit. Time to promotion: \
 from the free seat to the promoted registration, 0 in the same commit. Pending answers are 202s: the decision came \
-after the client's wait. Tried again, fallen back, dead-lettered, drift: normally zero. Full batches: a rush."""
+after the client's wait, or the client asked not to wait (`Prefer: respond-async`). Tried again, fallen back, \
+dead-lettered, drift: normally zero. Full batches: a rush."""
 
 
 class Dashboard(Construct):

@@ -12,7 +12,6 @@ from constructs import Construct
 
 from infra.bundles import Package, bundle
 from infra.stage import Stage
-from workers.observability import NAMESPACE
 
 BATCH_ACTIONS = {
     "sqs:ChangeMessageVisibility": "sqs:ChangeMessageVisibilityBatch",
@@ -65,7 +64,6 @@ class Function(Construct):
             log_group=log_group,
             environment={
                 "POWERTOOLS_SERVICE_NAME": stage.service,
-                "POWERTOOLS_METRICS_NAMESPACE": NAMESPACE,
                 "POWERTOOLS_LOG_LEVEL": "INFO",
                 **environment,
             },

@@ -13,19 +13,21 @@ from infra.stage import Stage
 
 QUERIES = {
     "why-was-she-not-promoted": """\
-# All that happened to one registration, and all that could move her event's line, in order. Replace both ids.
-fields @timestamp, message, registration_id, command, outcome, reason, waited_ms,
+# All that happened to one registration; of her event all that could move the line, and every warning and error: they
+# say why it does not move. In order. Replace both ids.
+fields @timestamp, level, message, registration_id, command, outcome, reason, waited_ms,
   ledger_after.status, ledger_after.capacity, ledger_after.confirmed, ledger_after.waiting, request_id
 | filter registration_id = "REGISTRATION_ID" or (event_id = "EVENT_ID" and (
+  level in ["WARNING", "ERROR"] or
   command in ["Cancel", "Promote", "Configure"] or
-  message in ["promoted", "promotion asked for", "a message was parked in the dead-letter queue", "ledger drift"]))
+  message in ["promoted", "promotion asked for"]))
 | sort @timestamp asc
 | limit 10000
 """,
     "one-command": """\
 # One command through all functions: accepted, decided, parked, replayed. Replace the id.
-fields @timestamp, message, command, outcome, reason, latency_ms, receives, replay_of, dead_letter_id, request_id,
-  event_id, registration_id
+fields @timestamp, level, message, command, outcome, reason, latency_ms, receives, replay_of, dead_letter_id,
+  request_id, event_id, registration_id
 | filter command_id = "COMMAND_ID"
 | sort @timestamp asc
 | limit 10000

@@ -42,7 +42,7 @@ _RARELY = 15.0
 of the ledgers pays for every one that it reads."""
 _MAX_LEDGERS = 2000
 _MAX_PAGES = 20
-_SHOWN = 10
+_FULLEST = 50
 _METRICS = {"age": "ApproximateAgeOfOldestMessage", "groups": "ApproximateNumberOfGroupsWithInflightMessages"}
 _METRICS_BACK = 300.0  # they arrive a minute or two late
 
@@ -248,7 +248,7 @@ class Watcher:
                     unreadable.append(item["eventId"]["S"])
             complete = "LastEvaluatedKey" not in answer
             if complete or read >= _MAX_LEDGERS:
-                return Events(sorted(ledgers, key=_fullness)[:_SHOWN], unreadable, read, complete)
+                return Events(sorted(ledgers, key=_fullness)[:_FULLEST], unreadable, read, complete)
             page = {"ExclusiveStartKey": answer["LastEvaluatedKey"]}
 
 

@@ -28,6 +28,10 @@ examples:
   turnstile status --json           where its API, queues and tables are, for scripts
   turnstile verify                  check it with one registration from end to end
   turnstile verify --stage dev      the same on AWS, with your usual AWS credentials
+  turnstile top                     queue, decisions and fullest events, live
+  turnstile trace pycon ada         the story of one registration
+  turnstile dlq list                what could not be processed; `turnstile dlq --help` has the rest
+  turnstile promote                 ask again for promotions that did not happen
   turnstile down                    end it
 
 `turnstile COMMAND --help` tells more about each command.
@@ -76,17 +80,29 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run one command. Returns the process exit code; argparse itself exits with 2 on wrong usage."""
     try:
         args = build_parser().parse_args(argv)
-        return int(args.run(args))
+        code = int(args.run(args))
+        sys.stdout.flush()  # now, so that a failure is found here
+        return code  # noqa: TRY300 - the flush may fail as well as the command
     except CliError as error:
         print(f"turnstile: {error}", file=sys.stderr)
         return error.code
     except KeyboardInterrupt:
         print("turnstile: interrupted", file=sys.stderr)
         return 1
-    except BrokenPipeError:
-        # Whoever read the output has left. Python would complain once more when it flushes at the end.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except OSError as error:
+        if not isinstance(error, BrokenPipeError):  # of a pipe, whoever read it has left, and wants no sentence
+            where = f": {error.filename}" if error.filename else ""
+            print(f"turnstile: {error.strerror or error}{where}", file=sys.stderr)
+        _give_up_output()
         return 1
+
+
+def _give_up_output() -> None:
+    """Python flushes once more at its end, and would end in a traceback."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 if __name__ == "__main__":

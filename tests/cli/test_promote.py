@@ -21,6 +21,7 @@ from workers.aws.messages import decode
 from workers.domain.commands import Promote
 from workers.domain.line import Line
 from workers.domain.records import EventStatus, Ledger
+from workers.promoter import promotion
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -98,7 +99,8 @@ def test_every_event_where_one_is_due(world: World, capsys: pytest.CaptureFixtur
     world.event("off", free=1, waiting=1, status=EventStatus.CANCELLED)
     assert main(["promote"]) == 0
     (command,) = world.asked().values()
-    assert (command.command_id, command.event_id, command.ledger_version) == ("promote-7", "due", 7)
+    assert (command.event_id, command.ledger_version) == ("due", 7)
+    assert command.command_id == promotion("due", 7, 0).command_id  # so SQS takes it and the promoter's for the same
     assert capsys.readouterr().out.splitlines() == [
         "asked for a promotion at 'due' (ledger version 7)",
         "1 promotions asked for; 0 records of failed promotions deleted.",
@@ -141,6 +143,14 @@ def test_an_unknown_event(world: World, capsys: pytest.CaptureFixture[str]) -> N
     """An event without a ledger is an error that names it."""
     assert main(["promote", "--event", "nope"]) == 1
     assert "event 'nope' has no ledger" in capsys.readouterr().err
+
+
+def test_an_empty_event(world: World, capsys: pytest.CaptureFixture[str]) -> None:
+    """`--event ""`, as from a variable that is not set, is wrong usage: it neither fails in AWS nor means all."""
+    world.event("due", free=1, waiting=1)
+    assert main(["promote", "--event", ""]) == 2
+    assert capsys.readouterr().err == "turnstile: --event is empty; leave it out to ask at every event\n"
+    assert world.asked() == {}
 
 
 def test_when_sending_fails_the_records_stay(world: World, capsys: pytest.CaptureFixture[str]) -> None:

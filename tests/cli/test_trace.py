@@ -257,8 +257,10 @@ def test_no_terminal_obeys_what_an_id_says(dynamodb: FakeDynamoDB, capsys: pytes
         (["pycon"], "pycon is no registration id"),
         ([ADA.lower()], "is no registration id"),
         ([ADA + "A"], "is no registration id"),
-        ([ADA, "--since", "soon"], "--since soon: neither like 30m"),
-        ([ADA, "--since", "7w"], "--since 7w: neither like 30m"),
+        ([ADA, "--since", "soon"], "--since soon is neither like 30m"),
+        ([ADA, "--since", "7w"], "--since 7w is neither like 30m"),
+        ([ADA, "--since", "999999d"], "--since 999999d is before 1970"),
+        ([ADA, "--since", "1969-12-31"], "--since 1969-12-31 is before 1970"),
     ],
 )
 def test_wrong_usage(arguments: list[str], complaint: str, capsys: pytest.CaptureFixture[str]) -> None:

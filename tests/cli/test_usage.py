@@ -5,15 +5,13 @@ from __future__ import annotations
 import json
 import shlex
 import socket
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import NoReturn
 
 import pytest
 
 from infra.cli.commands.up import EXPLANATION
 from infra.cli.main import discover, main
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 
 @pytest.fixture(autouse=True)
@@ -71,6 +69,43 @@ def test_without_a_stack_is_exit_code_3(command: list[str], capsys: pytest.Captu
     said = capsys.readouterr()
     assert said.err.startswith("turnstile: there is no local stack")
     assert said.out == ""
+
+
+def _say(_args: object) -> int:
+    print("fine")
+    return 0
+
+
+def _fail(error: Exception) -> NoReturn:
+    raise error
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full")
+def test_a_full_disk_is_one_sentence(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    """Output that cannot be written is one sentence and exit code 1, and Python says nothing more at its end."""
+    monkeypatch.setattr("infra.cli.commands.status.run", _say)
+    with Path("/dev/full").open("w") as full:
+        monkeypatch.setattr("sys.stdout", full)
+        assert main(["status"]) == 1
+        full.flush()
+    assert capsys.readouterr().err == "turnstile: No space left on device\n"
+
+
+def test_a_reader_that_left_is_no_sentence(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    """A pipe whose reader has left ends the command with exit code 1 and without a word."""
+    monkeypatch.setattr("infra.cli.commands.status.run", lambda _args: _fail(BrokenPipeError()))
+    assert main(["status"]) == 1
+    assert capsys.readouterr() == ("", "")
+
+
+def test_a_file_that_cannot_be_opened_is_named(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What the operating system refuses is one sentence with the file's name."""
+    refusal = PermissionError(13, "Permission denied", "/locked")
+    monkeypatch.setattr("infra.cli.commands.status.run", lambda _args: _fail(refusal))
+    assert main(["status"]) == 1
+    assert capsys.readouterr().err == "turnstile: Permission denied: /locked\n"
 
 
 def test_a_busy_port_is_one_sentence_and_leaves_nothing(home: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -31,7 +31,8 @@ MINUTES = {
     **dict.fromkeys(("oldest-message", "api-5xx"), "3 of 3"),
     **dict.fromkeys(("dead-letters", "failed-promotions"), "1 of 5"),
     **dict.fromkeys(("iterator-age", "slow-promotions", "ledger-drift", "auditor-errors"), "1 of 1"),
-    **{f"{name}-errors": "3 of 3" for name in FUNCTIONS if name != "auditor"},
+    **{f"{name}-errors": "3 of 3" for name in ("api-users", "api-events", "api-registrations")},
+    **{f"{name}-errors": "3 of 5" for name in ("registrar", "promoter")},
     **{f"{name}-throttles": "5 of 5" for name in FUNCTIONS},
     **{f"{name}-{kind}-throttles": "5 of 5" for name in THROTTLED for kind in ("read", "write")},
 }
@@ -106,6 +107,16 @@ def test_every_function_is_watched(alarms: dict[str, dict[str, Any]], name: str)
         alarm = alarms[f"{name}-{suffix}"]
         assert _watched(alarm) == ("AWS/Lambda", metric, {"FunctionName": FUNCTIONS[name]}, "Sum")
         assert alarm["Threshold"] == 0
+
+
+def test_a_registrar_that_always_fails_wakes_somebody(alarms: dict[str, dict[str, Any]], resources: Resources) -> None:
+    """With one busy event a broken registrar fails once per visibility timeout: enough for the alarm, at any offset."""
+    alarm, timeout = alarms["registrar-errors"], resources.one("QueuesCommands")["VisibilityTimeout"]
+    for offset in range(60):
+        bad = {(offset + timeout * number) // 60 for number in range(20)}
+        for last in range(5, 20):
+            among = bad & set(range(last - alarm["EvaluationPeriods"] + 1, last + 1))
+            assert len(among) >= alarm["DatapointsToAlarm"]
 
 
 def test_no_function_is_forgotten(resources: Resources) -> None:

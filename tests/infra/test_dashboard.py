@@ -10,17 +10,88 @@ import pytest
 from tests.infra.reading import Resources
 from workers.observability import NAMESPACE, Metric
 
-ROWS = {
-    "Commands": ["Messages", "Age of the oldest (s)", "Groups in flight", "Dead letters"],
-    "API": ["5xx", "4xx", "Latency (ms)"],
-    "Functions": ["Errors", "Throttles", "Duration, p99 (ms)", "Concurrency"],
-    "Promotions": ["Iterator age (ms)", "Failed promotions"],
-    "Tables": ["Read throttles", "Write throttles", "Transaction conflicts"],
-    "Decisions": [
-        "Outcomes", "Rejected", "Decision latency (ms)", "Time to promotion (ms)",
-        "Pending answers", "Batch size, average", "Tried again", "Audit",
-    ],
-}  # fmt: skip
+Shown = set[tuple[str, str, str, str]]
+"""What a graph shows: namespace, metric, the dimension that tells it from its neighbours, statistic."""
+
+COMMANDS, DEAD, FAILED = (f"Queues{name}.QueueName" for name in ("Commands", "DeadLetters", "FailedPromotions"))
+VISIBLE = "ApproximateNumberOfMessagesVisible"
+FUNCTIONS = (
+    "ApiUsersFunction", "ApiEventsFunction", "ApiRegistrationsFunction",
+    "WorkersRegistrarFunction", "WorkersPromoterFunction", "WorkersAuditorFunction",
+)  # fmt: skip
+TABLES = ("UsersTable", "EventsTable", "RegistrationsTable", "LedgerTable")
+INDEXES = ("UserRegistrationsIndex", "EventRegistrationsIndex")
+PERCENTILES = ("p50", "p90", "p99")
+
+
+def _queue(metric: str, queue: str) -> Shown:
+    return {("AWS/SQS", metric, queue, "Maximum")}
+
+
+def _functions(metric: str, statistic: str) -> Shown:
+    return {("AWS/Lambda", metric, name, statistic) for name in FUNCTIONS}
+
+
+def _tables(metric: str, names: tuple[str, ...]) -> Shown:
+    return {("AWS/DynamoDB", metric, name, "Sum") for name in names}
+
+
+def _api(metric: str, *statistics: str) -> Shown:
+    return {("AWS/ApiGateway", metric, "HttpApi", statistic) for statistic in statistics}
+
+
+def _ours(statistic: str, *metrics: Metric) -> Shown:
+    return {(NAMESPACE, metric, "service", statistic) for metric in metrics}
+
+
+ROWS: dict[str, dict[str, Shown]] = {
+    "Commands": {
+        "Messages": _queue(VISIBLE, COMMANDS) | _queue("ApproximateNumberOfMessagesNotVisible", COMMANDS),
+        "Age of the oldest (s)": _queue("ApproximateAgeOfOldestMessage", COMMANDS),
+        "Groups in flight": _queue("ApproximateNumberOfGroupsWithInflightMessages", COMMANDS),
+        "Dead letters": _queue(VISIBLE, DEAD),
+    },
+    "API": {
+        "5xx": _api("5xx", "Sum"),
+        "4xx": _api("4xx", "Sum") | _api("Count", "Sum"),
+        "Latency (ms)": _api("Latency", *PERCENTILES),
+    },
+    "Functions": {
+        "Errors": _functions("Errors", "Sum"),
+        "Throttles": _functions("Throttles", "Sum"),
+        "Duration, p99 (ms)": _functions("Duration", "p99"),
+        "Concurrency": _functions("ConcurrentExecutions", "Maximum"),
+    },
+    "Promotions": {
+        "Iterator age (ms)": {("AWS/Lambda", "IteratorAge", "WorkersPromoterFunction", "Maximum")},
+        "Failed promotions": _queue(VISIBLE, FAILED),
+    },
+    "Tables": {
+        "Read throttles": _tables("ReadThrottleEvents", TABLES + INDEXES),
+        "Write throttles": _tables("WriteThrottleEvents", TABLES + INDEXES),
+        "Transaction conflicts": _tables("TransactionConflict", TABLES),
+    },
+    "Decisions": {
+        "Outcomes": _ours(
+            "Sum", Metric.CONFIRMED, Metric.WAITLISTED, Metric.PROMOTED, Metric.CANCELLED, Metric.SUPERSEDED
+        ),
+        "Rejected": {
+            (NAMESPACE, Metric.REJECTED, reason, "Sum")
+            for reason in ("event-full", "waitlist-full", "registration-closed")
+        },
+        "Decision latency (ms)": {
+            shown for each in (*PERCENTILES, "Maximum") for shown in _ours(each, Metric.DECISION_LATENCY)
+        },
+        "Time to promotion (ms)": {
+            shown for each in (*PERCENTILES, "Maximum") for shown in _ours(each, Metric.TIME_TO_PROMOTION)
+        },
+        "Pending answers": _ours("Sum", Metric.PENDING_ANSWERS),
+        "Batch size, average": _ours("Average", Metric.BATCH_SIZE),
+        "Tried again": _ours("Sum", Metric.RETRIED, Metric.COMMITS_FALLEN_BACK, Metric.DEAD_LETTERED),
+        "Audit": _ours("Maximum", Metric.LEDGERS_AUDITED, Metric.LEDGER_DRIFT),
+    },
+}
+"""Row → graph → what it shows."""
 
 
 @pytest.fixture(scope="session")
@@ -32,11 +103,23 @@ def widgets(resources: Resources, stage_name: str) -> list[dict[str, Any]]:
     return sorted(found, key=lambda widget: (widget["y"], widget["x"]))
 
 
-def _lines(widgets: list[dict[str, Any]], title: str) -> list[list[Any]]:
-    """The metrics of the graph of this title."""
-    (graph,) = (widget["properties"] for widget in widgets if widget["properties"].get("title") == title)
-    metrics: list[list[Any]] = graph["metrics"]
-    return metrics
+def _shown(line: list[Any], service: str) -> tuple[str, str, str, str]:
+    """One line of a graph in the words of the table above."""
+    namespace, metric, *names, options = line
+    dimensions = dict(zip(names[::2], names[1::2], strict=True))
+    if namespace == NAMESPACE:
+        assert dimensions.pop("service") == service
+        telling = dimensions.pop("reason", "service")
+    else:
+        if "GlobalSecondaryIndexName" in dimensions:
+            assert dimensions.pop("TableName") == "RegistrationsTable"
+        (name,) = dimensions
+        known = ("QueueName", "ApiId", "FunctionName", "TableName", "GlobalSecondaryIndexName")
+        assert name in known
+        telling = dimensions.pop(name)
+    assert not dimensions
+    assert options["period"] == 60
+    return namespace, metric, telling, options.get("stat", "Average")
 
 
 def test_rows_in_order(widgets: list[dict[str, Any]]) -> None:
@@ -53,51 +136,28 @@ def test_rows_in_order(widgets: list[dict[str, Any]]) -> None:
             found[row] = []
         else:
             texts[row] = properties["markdown"]
-    assert list(found.items()) == list(ROWS.items())
+    assert list(found.items()) == [(title, list(graphs)) for title, graphs in ROWS.items()]
     assert set(texts) == set(ROWS)
     assert all(any(word in text.lower() for word in ("normal", "none", "zero")) for text in texts.values())
 
 
+@pytest.mark.parametrize("title", [title for row in ROWS.values() for title in row])
+def test_every_graph_shows_what_its_title_says(title: str, widgets: list[dict[str, Any]], stage_name: str) -> None:
+    """Each graph shows exactly the metrics that belong under its title, by the minute, each line once."""
+    (lines,) = (each["properties"]["metrics"] for each in widgets if each["properties"].get("title") == title)
+    shown = [_shown(line, f"turnstile-{stage_name}") for line in lines]
+    (expected,) = (graphs[title] for graphs in ROWS.values() if title in graphs)
+    assert set(shown) == expected
+    assert len(shown) == len(expected)
+
+
 def test_top_row(widgets: list[dict[str, Any]]) -> None:
-    """At the top: messages visible and not, age of the oldest, groups in flight, dead letters, beside each other."""
+    """What an operator looks at first is at the top, side by side."""
     titles = ROWS["Commands"]
-    shown = [(line[1], line[3]) for title in titles for line in _lines(widgets, title)]
-    assert shown == [
-        ("ApproximateNumberOfMessagesVisible", "QueuesCommands.QueueName"),
-        ("ApproximateNumberOfMessagesNotVisible", "QueuesCommands.QueueName"),
-        ("ApproximateAgeOfOldestMessage", "QueuesCommands.QueueName"),
-        ("ApproximateNumberOfGroupsWithInflightMessages", "QueuesCommands.QueueName"),
-        ("ApproximateNumberOfMessagesVisible", "QueuesDeadLetters.QueueName"),
-    ]
     assert len({widget["y"] for widget in widgets if widget["properties"].get("title") in titles}) == 1
 
 
-def test_latency_percentiles(widgets: list[dict[str, Any]]) -> None:
-    """The API's latency is shown as p50, p90 and p99."""
-    assert [line[-1]["stat"] for line in _lines(widgets, "Latency (ms)")] == ["p50", "p90", "p99"]
-
-
-def test_every_measured_metric_is_shown(widgets: list[dict[str, Any]], stage_name: str) -> None:
-    """Every metric that the functions send is on the dashboard, with this stage's service; a refusal by its reason."""
-    ours = [
-        line
-        for widget in widgets
-        for line in widget["properties"].get("metrics", [])
-        if line[0] == NAMESPACE
-    ]  # fmt: skip
-    assert {line[1] for line in ours} == set(Metric)
-    reasons = set()
-    for line in ours:
-        dimensions = dict(zip(line[2:-1:2], line[3:-1:2], strict=True))
-        assert dimensions.pop("service") == f"turnstile-{stage_name}"
-        if line[1] == Metric.REJECTED:
-            reasons.add(dimensions.pop("reason"))
-        assert dimensions == {}
-    assert reasons == {"event-full", "waitlist-full", "registration-closed"}
-
-
-def test_transaction_conflicts(widgets: list[dict[str, Any]]) -> None:
-    """Conflicts are shown for every table."""
-    lines = _lines(widgets, "Transaction conflicts")
-    assert {line[1] for line in lines} == {"TransactionConflict"}
-    assert {line[3] for line in lines} == {"UsersTable", "EventsTable", "RegistrationsTable", "LedgerTable"}
+def test_every_measured_metric_is_shown() -> None:
+    """Every metric that the functions send is on the dashboard."""
+    shown = {line[1] for row in ROWS.values() for graph in row.values() for line in graph if line[0] == NAMESPACE}
+    assert shown == set(Metric)

@@ -10,6 +10,8 @@ import pytest
 from infra.bundles import ROOT
 from infra.queries import QUERIES
 from tests.infra.reading import Resources
+from workers.domain.commands import Cancel, Configure, Promote, Register
+from workers.domain.decide import Reason, Result
 
 LEDGER = ("version", "capacity", "confirmed", "waiting", "status")
 FIELDS = {
@@ -37,6 +39,77 @@ def test_queries_name_fields_that_exist(name: str) -> None:
     """Besides the language's own words and the names that it gives itself, a query names known fields only."""
     given = set(re.findall(r" as (\w+)", QUERIES[name]))
     assert _words(QUERIES[name]) - LANGUAGE - given <= FIELDS
+
+
+VALUES: dict[str, set[str]] = {
+    "command": {kind.__name__ for kind in (Register, Cancel, Promote, Configure)},
+    "outcome": set(Result),
+    "reason": set(Reason),
+    "level": {"WARNING", "ERROR", "CRITICAL"},
+}
+
+
+@pytest.mark.parametrize("name", QUERIES)
+def test_queries_ask_for_values_that_exist(name: str) -> None:
+    """Commands, outcomes, reasons and levels are asked for by the names that they have in the log."""
+    for field, values in VALUES.items():
+        for clause in re.findall(rf'\b{field} (?:=|in)\s*("[^"]+"|\[[^\]]+\])', QUERIES[name]):
+            assert set(re.findall(r'"([^"]+)"', clause)) <= values
+
+
+def _finds(name: str, **line: str) -> bool:
+    """Whether the query's filter lets a log line through. (Its language reads like Python but for `=` and `like`.)"""
+    (condition,) = re.findall(r"^(?:\| )?filter (.+?)(?=^\|)", QUERIES[name], re.DOTALL | re.MULTILINE)
+    condition = re.sub(r"@message like /(.+?)/", r'search("\1", text)', condition.replace(" = ", " == "))
+    fields = dict.fromkeys(FIELDS, "") | line
+    found = eval(f"({condition})", {"search": re.search, "text": str(line)}, fields)  # noqa: S307 - our own text
+    return bool(found)
+
+
+HER = "REGISTRATION_ID"
+EVENT = "EVENT_ID"
+
+
+@pytest.mark.parametrize(
+    ("line", "found"),
+    [
+        ({"message": "accepted", "registration_id": HER, "command": "Register", "event_id": EVENT}, True),
+        ({"message": "answered pending", "registration_id": HER, "event_id": EVENT}, True),
+        ({"message": "decided", "command": "Cancel", "registration_id": "other", "event_id": EVENT}, True),
+        ({"message": "decided", "command": "Promote", "event_id": EVENT}, True),
+        ({"message": "decided", "command": "Configure", "event_id": EVENT}, True),
+        ({"message": "promoted", "registration_id": "other", "event_id": EVENT}, True),
+        ({"message": "promotion asked for", "event_id": EVENT}, True),
+        ({"message": "the index lags behind the line", "level": "WARNING", "event_id": EVENT}, True),
+        ({"message": "an event's records cannot be read", "level": "ERROR", "event_id": EVENT}, True),
+        ({"message": "ledger drift", "level": "ERROR", "event_id": EVENT}, True),
+        ({"message": "decided", "command": "Register", "registration_id": "other", "event_id": EVENT}, False),
+        ({"message": "decided", "command": "Cancel", "registration_id": "other", "event_id": "other"}, False),
+        ({"message": "promoted", "registration_id": "other", "event_id": "other"}, False),
+        ({"message": "the index lags behind the line", "level": "WARNING", "event_id": "other"}, False),
+    ],
+)
+def test_why_was_she_not_promoted(line: dict[str, str], found: bool) -> None:
+    """It finds all that names her, and of her event what moves the line or keeps it from moving; of others nothing."""
+    assert _finds("why-was-she-not-promoted", **({"level": "INFO"} | line)) is found
+
+
+@pytest.mark.parametrize(
+    ("name", "found", "missed"),
+    [
+        ("one-command", {"command_id": "COMMAND_ID"}, {"command_id": "other"}),
+        ("decisions-by-outcome", {"message": "decided"}, {"message": "accepted"}),
+        ("slowest-decisions", {"message": "decided"}, {"message": "accepted"}),
+        ("parked", {"message": "a message was parked in the dead-letter queue"}, {"message": "decided"}),
+        ("errors", {"level": "ERROR"}, {"level": "WARNING"}),
+        ("errors", {"level": "CRITICAL"}, {"level": "INFO"}),
+        ("errors", {"@message": "x Task timed out after 15.00 seconds"}, {"@message": "START RequestId"}),
+    ],
+)
+def test_filters(name: str, found: dict[str, str], missed: dict[str, str]) -> None:
+    """Each query finds what its comment says."""
+    assert _finds(name, **found)
+    assert not _finds(name, **missed)
 
 
 @pytest.mark.parametrize("name", QUERIES)

@@ -153,7 +153,7 @@ def test_timeouts(resources: Resources) -> None:
 
 def test_environments(resources: Resources) -> None:
     """Each function is told the names that it needs and no others."""
-    common = {"POWERTOOLS_SERVICE_NAME", "POWERTOOLS_METRICS_NAMESPACE", "POWERTOOLS_LOG_LEVEL"}
+    common = {"POWERTOOLS_SERVICE_NAME", "POWERTOOLS_LOG_LEVEL"}
     expected = {
         "ApiUsers": {"USERS_TABLE", "API_URL"},
         "ApiEvents": {"EVENTS_TABLE", "LEDGER_TABLE", "QUEUE_URL", "API_URL"},

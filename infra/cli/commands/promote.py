@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import json
 import sys
-import time
 from typing import TYPE_CHECKING
 
 from botocore.exceptions import BotoCoreError, ClientError
 
 from infra.cli.deployment import LOCAL, Deployment
-from infra.cli.errors import CliError
+from infra.cli.errors import CliError, UsageError
 from workers.aws.clients import Overloaded
+from workers.aws.clock import SYSTEM_CLOCK
 from workers.aws.items import PROMOTABLE, event_key
 from workers.aws.send import send_all
-from workers.domain.commands import Promote
+from workers.promoter import promotion
 
 if TYPE_CHECKING:
     import argparse
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
 
     from workers.aws.items import Item
+    from workers.domain.commands import Promote
 
 HELP = "ask for the promotions that are due"
 DESCRIPTION = """\
@@ -57,6 +58,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Ask for them."""
+    if args.event == "":
+        raise UsageError("--event is empty; leave it out to ask at every event")
     deployment = Deployment.resolve(args.stage)
     try:
         if args.event is not None:
@@ -115,12 +118,9 @@ def _one(deployment: Deployment, event_id: str) -> list[Item]:
 
 
 def _ask(deployment: Deployment, ledgers: Sequence[Item]) -> list[Promote]:
-    """Sends a Promote for each of the ledgers, with the same command id that the promoter gives it."""
-    now = time.time_ns() // 1000
-    commands = []
-    for item in ledgers:
-        version = int(item["version"]["N"])
-        commands.append(Promote(f"promote-{version}", item["eventId"]["S"], ledger_version=version, accepted_at=now))
+    """Sends a Promote for each of the ledgers: the very command that the promoter sends."""
+    now = SYSTEM_CLOCK.now()
+    commands = [promotion(item["eventId"]["S"], int(item["version"]["N"]), now) for item in ledgers]
     send_all(deployment.clients.sqs, deployment.outputs.queue_url, commands)
     return commands
 

@@ -6,6 +6,7 @@ import argparse
 import json
 import sys
 import time
+from textwrap import fill
 from typing import TYPE_CHECKING
 
 from rich.box import SIMPLE_HEAD
@@ -19,6 +20,8 @@ from infra.cli.deployment import LOCAL, Deployment
 from infra.cli.processes import Interrupts
 
 if TYPE_CHECKING:
+    from rich.console import RenderableType
+
     from infra.cli.board import Board, Decisions, Events
     from workers.domain.records import Ledger
 
@@ -28,7 +31,8 @@ Show what a deployment is doing: how many messages wait in the queue, how many a
 the oldest and in how many groups work is going on (from CloudWatch, a minute late; "-" on the local
 stack, which does not measure them), dead letters, promotions that could not be sent, decisions of the
 last minute by outcome with their latency (accepted to committed), and the events with the longest lines
-and the fewest seats left. It looks and takes nothing: no message is received.
+and the fewest seats left: as many as the terminal has room for, ten in a pipe, up to fifty as JSON. It
+looks and takes nothing: no message is received.
 
 examples:
   turnstile top                            live, until Ctrl-C
@@ -38,8 +42,17 @@ examples:
   turnstile top --json >> board.jsonl      one JSON object per line, until Ctrl-C
 
 A large backlog with few groups in flight is one hot event; with many, everybody is busy. What AWS
-refuses or does not answer is shown as "-" with the reason below, and asked for again. Exit code 0 when
-ended with Ctrl-C; with --once, 1 when something could not be read; 3 when there is no stack."""
+refuses or does not answer is shown as "-" and asked for again; the reason is under the title, as far as
+there is room (--once has all of it). Exit code 0 when ended with Ctrl-C; with --once, 1 when something
+could not be read; 3 when there is no stack."""
+
+_WIDE = 72
+"""Columns that a terminal needs to show all columns of the tables; one with less loses the least important."""
+
+_BESIDE = 58
+"""Columns that it needs to show queue and decisions side by side."""
+
+_IN_A_PIPE = 10
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -77,7 +90,7 @@ def run(args: argparse.Namespace) -> int:
                     time.sleep(args.interval)
             with Live(Text("looking ..."), console=console, screen=True, auto_refresh=False) as live:
                 while True:
-                    live.update(render(watcher.look()), refresh=True)
+                    live.update(render(watcher.look(), console), refresh=True)
                     time.sleep(args.interval)
     except KeyboardInterrupt:
         return 0
@@ -87,18 +100,39 @@ def _print(console: Console, board: Board, *, as_json: bool) -> None:
     if as_json:
         print(json.dumps(board.as_json()), flush=True)
     else:
-        console.print(render(board))
+        console.print(render(board, console, screen=False))
+        console.print()
 
 
-def render(board: Board) -> Group:
-    """The board as rich shows it, on a terminal or as plain text; it fits into 80 columns and 30 lines."""
+def render(board: Board, console: Console, *, screen: bool = True) -> Group:
+    """The board as rich shows it, what matters most on top. A screen cannot scroll: problems are cut so that queue and
+    decisions stay in sight, and there are as many events as there is room for. Narrow ones lose columns, not numbers.
+    """
+    narrow = console.width < _WIDE
     title = Text.assemble(
-        ("Turnstile ", "bold"), (board.stage, "bold cyan"), f"   {board.at[:19].replace('T', ' ')} UTC"
+        ("Turnstile ", "bold"), (board.stage, "bold cyan"), f"  {board.at[:19].replace('T', ' ')} UTC"
     )
-    flow = Table.grid(padding=(0, 4))
-    flow.add_row(_queue(board), _outcomes(board.decisions))
-    problems = [Text(_printable(problem), "red") for problem in board.problems]
-    return Group(title, "", flow, _events(board.events), *problems)
+    tables = (_queue(board), _outcomes(board.decisions, narrow=narrow))
+    flow: RenderableType = Group(tables[0], "", tables[1])
+    if console.width >= _BESIDE:
+        flow = Table.grid(padding=(0, 4))
+        flow.add_row(*tables)
+    shown, cut = _IN_A_PIPE, None
+    if screen:
+        room = console.height - _lines(console, title, "", flow, "")
+        cut = max(1, room // max(1, len(board.problems)))
+    reasons = [
+        Text(fill(_printable(problem), console.width, max_lines=cut, placeholder=" ..."), "red")
+        for problem in board.problems
+    ]
+    if screen:
+        shown = room - _lines(console, *reasons, _events(board.events, 0, narrow=narrow))
+    return Group(title, *reasons, "", flow, "", _events(board.events, shown, narrow=narrow))
+
+
+def _lines(console: Console, *parts: RenderableType) -> int:
+    """How many lines of the console they take."""
+    return len(console.render_lines(Group(*parts)))
 
 
 def _queue(board: Board) -> Table:
@@ -113,20 +147,22 @@ def _queue(board: Board) -> Table:
     return table
 
 
-def _outcomes(decisions: Decisions | None) -> Table:
-    table = _table("decisions", "last minute", "per second")
+def _outcomes(decisions: Decisions | None, *, narrow: bool) -> Table:
+    table = _table("decisions", "last minute", *([] if narrow else ["per second"]))
     for outcome in OUTCOMES:
         count = decisions.counts[outcome] if decisions else None
-        table.add_row(outcome.lower(), _number(count), "-" if count is None else f"{count / WINDOW:.2f}")
-    p50, p90 = (decisions.p50, decisions.p90) if decisions else (None, None)
-    table.add_row("latency p50, p90", _number(p50, " ms"), _number(p90, " ms"))
+        rate = "-" if count is None else f"{count / WINDOW:.2f}"
+        table.add_row(outcome.lower(), _number(count), *([] if narrow else [rate]))
+    table.add_row("latency p50", _number(decisions.p50 if decisions else None, " ms"))
+    table.add_row("latency p90", _number(decisions.p90 if decisions else None, " ms"))
     return table
 
 
-def _events(events: Events | None) -> Table:
-    table = _table("fullest events", "seats", "line", "status")
-    for ledger in events.fullest if events else ():
-        table.add_row(Text(_printable(ledger.event_id)), *_places(ledger), str(ledger.settings.status))
+def _events(events: Events | None, shown: int, *, narrow: bool) -> Table:
+    table = _table("fullest events", "seats", "line", *([] if narrow else ["status"]))
+    for ledger in events.fullest[: max(0, shown)] if events else ():
+        event = Text(_printable(ledger.event_id), no_wrap=True, overflow="ellipsis")
+        table.add_row(event, *_places(ledger), *([] if narrow else [str(ledger.settings.status)]))
     if events and not events.complete:
         table.caption = f"of the first {events.read} that were read; there are more"
     return table
@@ -141,8 +177,9 @@ def _places(ledger: Ledger) -> tuple[str, str]:
 
 
 def _table(title: str, *columns: str) -> Table:
-    table = Table(box=SIMPLE_HEAD, pad_edge=False, caption_justify="left")
-    table.add_column(title, header_style="bold", no_wrap=True)
+    """A table whose first column gives way when there is too little room, and the numbers do not."""
+    table = Table(box=SIMPLE_HEAD, show_edge=False, pad_edge=False, caption_justify="left")
+    table.add_column(Text(title, "bold", no_wrap=True, overflow="ellipsis"))
     for column in columns:
         table.add_column(column, justify="right", no_wrap=True)
     return table

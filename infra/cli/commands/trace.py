@@ -5,15 +5,15 @@ from __future__ import annotations
 import json
 import re
 import sys
-import time
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
 from infra.cli.deployment import LOCAL, Deployment
 from infra.cli.errors import CliError, UsageError
+from infra.cli.letters import since as moment_of
 from infra.cli.story import Story, read
+from workers.aws.clock import SYSTEM_CLOCK
 from workers.aws.items import timestamp
 from workers.domain.records import registration_id
 
@@ -37,8 +37,6 @@ Seats and line in a decision are those before and after the whole commit; others
 while to search. Exit code 1 when nobody is registered and the logs know nothing, 3 when there is no stack."""
 
 _ID = re.compile(r"reg_[A-Z2-7]{26}\Z")
-_AGO = re.compile(r"(\d{1,6})([smhd])\Z")
-_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -84,13 +82,10 @@ def _key(what: str, user: str | None) -> str:
 
 def _moment(text: str) -> float:
     """What `--since` says, in seconds since 1970."""
-    if ago := _AGO.match(text):
-        return time.time() - int(ago[1]) * _UNITS[ago[2]]
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError:
-        raise UsageError(f"--since {text}: neither like 30m, 12h, 7d nor a time like 2030-05-17T12:00Z") from None
-    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
+    moment = moment_of(text, SYSTEM_CLOCK.now())
+    if moment < 0:
+        raise UsageError(f"--since {text} is before 1970, and so before any log")
+    return moment / 1_000_000
 
 
 def _as_json(story: Story) -> dict[str, Any]:
