@@ -80,7 +80,7 @@ def refuse(api: httpx.Client, stack: Outputs, aws: Clients) -> dict[str, httpx.R
 
 
 def test_every_error(stack: Outputs, api: httpx.Client, aws: Clients) -> None:
-    """Each error comes through the gateway as its problem document; only a throttle, and an operator's discard, are not had here."""
+    """Each error comes through the gateway as its problem document, but for a throttle and an operator's discard."""
     answers = refuse(api, stack, aws)
     assert set(CODES) - set(answers) == {"overloaded", "discarded"}
     for code, answer in answers.items():
