@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
+import sys
 from contextlib import contextmanager, suppress
 from typing import IO, TYPE_CHECKING, Self
 
@@ -19,12 +20,14 @@ if TYPE_CHECKING:
     from types import FrameType
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+_ONCE_MORE = 0.001  # seconds
 
 
 class Interrupts:
     """Turns SIGINT, SIGTERM and SIGHUP into one KeyboardInterrupt, never inside a `hold()` block.
 
-    A second signal changes nothing: the first one has already set the clean-up going.
+    A second signal changes nothing: the first one has already set the clean-up going. One that comes while Python runs
+    a destructor is raised once more behind it, because what a destructor raises is lost.
     """
 
     def __init__(self) -> None:
@@ -33,10 +36,13 @@ class Interrupts:
         self._raised = False
 
     def __enter__(self) -> Self:
-        self._previous = {number: signal.signal(number, self._receive) for number in _SIGNALS}
+        self._previous = {number: signal.signal(number, self._receive) for number in (*_SIGNALS, signal.SIGALRM)}
+        self._hook, sys.unraisablehook = sys.unraisablehook, self._lost
         return self
 
     def __exit__(self, *_: object) -> None:
+        sys.unraisablehook = self._hook
+        signal.setitimer(signal.ITIMER_REAL, 0)
         for number, handler in self._previous.items():
             # Once interrupted the command is on its way out; one more signal would only spoil its last words.
             signal.signal(number, signal.SIG_IGN if self._raised else handler)
@@ -46,6 +52,13 @@ class Interrupts:
             self._pending = True
         else:
             self._raise()
+
+    def _lost(self, unraisable: sys.UnraisableHookArgs) -> None:
+        if unraisable.exc_type is not KeyboardInterrupt:
+            self._hook(unraisable)
+            return
+        self._raised = False
+        signal.setitimer(signal.ITIMER_REAL, _ONCE_MORE)
 
     def _raise(self) -> None:
         if not self._raised:

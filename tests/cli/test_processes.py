@@ -104,6 +104,26 @@ def test_a_signal_waits_for_the_end_of_a_hold(number: signal.Signals) -> None:
     assert reached
 
 
+class _Interrupted:
+    """Something whose end is just the moment at which somebody presses Ctrl-C."""
+
+    def __del__(self) -> None:
+        signal.raise_signal(signal.SIGINT)
+
+
+def test_a_signal_inside_a_destructor_is_not_lost() -> None:
+    """Python throws away what a destructor raises; the interrupt comes once more, right behind it, and only once."""
+    interrupted = 0
+    with Interrupts():
+        try:
+            _Interrupted()
+            time.sleep(5)
+        except KeyboardInterrupt:
+            interrupted += 1
+        time.sleep(0.01)
+    assert interrupted == 1
+
+
 def test_a_second_signal_does_not_disturb_the_clean_up() -> None:
     """After the first interrupt, further signals are ignored."""
     cleaned = False
