@@ -12,6 +12,7 @@ from api import lists
 from api.http import answer, is_key, json_response, new_app, path_id, read_body, url
 from api.models import EventChange, NewEvent
 from api.problems import RETRY_AFTER_SECONDS, Problem
+from api.reader import Ledgers
 from api.views import event_view
 from api.waiting import Wait, note_pending, poll, wait_of
 from workers.aws import clients
@@ -100,8 +101,8 @@ class Events:
         found = self._dynamodb.scan(TableName=self._events, Limit=limit, **page)
         keys = [event_key(item["eventId"]["S"]) for item in found["Items"]]
         ledgers = batch_get(self._dynamodb, self._clock, {self._ledger: keys})[self._ledger] if keys else []
-        by_event = {ledger["eventId"]["S"]: ledger_from_item(ledger) for ledger in ledgers}
-        views = [event_view(item, by_event.get(item["eventId"]["S"])) for item in found["Items"]]
+        seats = Ledgers.of(ledgers)
+        views = [seats.view(item) for item in found["Items"]]
         last = found.get("LastEvaluatedKey")
         following = lists.seal_cursor(scope, last["eventId"]["S"]) if last else None
         return json_response(200, {"events": views, "next": following})

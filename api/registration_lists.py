@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 from api.http import is_key, json_response
 from api.lists import Page, no_cursor, open_cursor, seal_cursor
 from api.problems import Problem
-from api.reader import Tables
-from api.views import event_view, registration_view, user_view, waitlist_position
+from api.reader import Ledgers, Tables
+from api.views import registration_view, user_view, waitlist_position
 from workers.aws.clock import Clock
 from workers.aws.items import (
     STATUS_KEY,
@@ -25,7 +25,7 @@ from workers.aws.items import (
     registration_key,
 )
 from workers.aws.load import EVENT_INDEX, USER_INDEX, batch_get
-from workers.domain.records import Ledger, Registration, Status
+from workers.domain.records import Registration, Status
 
 if TYPE_CHECKING:
     from aws_lambda_powertools.event_handler import Response
@@ -76,15 +76,14 @@ class Lists:
         records, following = self._walk_user(user_id, page)
         keys = [event_key(record.event_id) for record in records]
         found = self._read({self._tables.events: keys, self._tables.ledger: keys})
-        ledgers = {item["eventId"]["S"]: ledger_from_item(item) for item in found[self._tables.ledger]}
+        ledgers = Ledgers.of(found[self._tables.ledger])
         events = {item["eventId"]["S"]: item for item in found[self._tables.events]}
         entries = [self._with_event(record, events.get(record.event_id), ledgers) for record in records]
         return json_response(200, {"registrations": entries, "next": following})
 
-    def _with_event(self, record: Registration, event: Item | None, ledgers: dict[str, Ledger]) -> dict[str, Any]:
-        ledger = ledgers.get(record.event_id)
-        shown = {"eventId": record.event_id} if event is None else event_view(event, ledger)
-        return registration_view(record, ledger) | {"event": shown}
+    def _with_event(self, record: Registration, event: Item | None, ledgers: Ledgers) -> dict[str, Any]:
+        shown = {"eventId": record.event_id} if event is None else ledgers.view(event)
+        return registration_view(record, ledgers.sound.get(record.event_id)) | {"event": shown}
 
     def _walk_event(self, event_id: str, page: Page) -> tuple[list[Registration], str | None]:
         """One status after the other. A cursor says in which to go on, and behind which row (`_START`: before all)."""

@@ -18,13 +18,17 @@ def user_view(item: Item) -> dict[str, Any]:
     return {name: item[name]["S"] for name in ("userId", "name", "email", "createdAt") if "S" in item.get(name, {})}
 
 
+def description_view(item: Item) -> dict[str, Any]:
+    """An event without its seats."""
+    view: dict[str, Any] = {"eventId": item["eventId"]["S"]}
+    return view | {name: item[name]["S"] for name in _OWN_FIELDS if "S" in item.get(name, {})}
+
+
 def event_view(item: Item, ledger: Ledger | None) -> dict[str, Any]:
     """An event with its seats. Once there is a ledger, it is the truth for them; until then nobody has registered."""
     seats = ledger or ledger_from_event(item)
     settings = seats.settings
-    view: dict[str, Any] = {"eventId": item["eventId"]["S"]}
-    view |= {name: item[name]["S"] for name in _OWN_FIELDS if "S" in item.get(name, {})}
-    view |= {
+    view = description_view(item) | {
         "status": str(settings.status),
         "capacity": settings.capacity,
         "hasWaitlist": settings.has_waitlist,

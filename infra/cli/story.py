@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 _TELLERS = (REGISTRATIONS, REGISTRAR)
 """The functions whose log lines name a registration."""
 
+_NOT_READABLE = (KeyError, ValueError, TypeError)
+_OUTCOMES = {"decided", "promoted", "cancelled"}
 _ORDINALS = {1: "st", 2: "nd", 3: "rd"}
 
 
@@ -44,17 +46,23 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Story:
-    """One registration: its record and its event's ledger as they are now (None: there is none), its past."""
+    """One registration: its record and its event's ledger as they are now (None: there is none), its past.
+
+    `damage` says which of the two cannot be read, and why.
+    """
 
     registration_id: str
     record: Registration | None
     ledger: Ledger | None
     entries: tuple[Entry, ...]
+    damage: str | None = None
 
     @property
     def now(self) -> str:
         """Where it stands, in words; what it waits for, if it waits."""
-        return standing(self.record, self.ledger)
+        if self.record is None and self.damage is None and any(e.what in _OUTCOMES for e in self.entries):
+            return "there is no record of it any more: somebody deleted it"
+        return self.damage or standing(self.record, self.ledger)
 
     @property
     def place(self) -> int | None:
@@ -65,21 +73,29 @@ class Story:
 def read(deployment: Deployment, registration_id: str, since: float) -> Story:
     """The story of a registration: its record, its event's ledger, the logs since `since` (seconds since 1970).
 
-    Raises ClientError or BotoCoreError when AWS cannot be asked, KeyError or ValueError for what is no record.
+    Raises ClientError or BotoCoreError when AWS cannot be asked.
     """
     clients, outputs = deployment.clients, deployment.outputs
     said = _log_lines(deployment, registration_id, since)
     item = clients.dynamodb.get_item(
         TableName=outputs.registrations_table, Key=registration_key(registration_id), ConsistentRead=True
     ).get("Item")
-    record = registration_from_item(item) if item is not None else None
-    ledger = None
-    if record is not None:
-        item = clients.dynamodb.get_item(
-            TableName=outputs.ledger_table, Key=event_key(record.event_id), ConsistentRead=True
-        ).get("Item")
+    entries = tell(said)
+    try:
+        record = registration_from_item(item) if item is not None else None
+    except _NOT_READABLE as error:
+        return Story(registration_id, None, None, entries, f"unknown: its record cannot be read ({error!r})")
+    if record is None:
+        return Story(registration_id, None, None, entries)
+    item = clients.dynamodb.get_item(
+        TableName=outputs.ledger_table, Key=event_key(record.event_id), ConsistentRead=True
+    ).get("Item")
+    try:
         ledger = ledger_from_item(item) if item is not None else None
-    return Story(registration_id, record, ledger, tell(said))
+    except _NOT_READABLE as error:
+        damage = f"{record.status}; the ledger of its event cannot be read ({error!r})"
+        return Story(registration_id, record, None, entries, damage)
+    return Story(registration_id, record, ledger, entries)
 
 
 def _log_lines(deployment: Deployment, registration_id: str, since: float) -> list[Line]:
@@ -143,7 +159,9 @@ def _entries(at: str, fields: Mapping[str, Any]) -> list[Entry]:
             details = f"{command}: {fields.get('reason', '?')} (turnstile dlq show {letter})"
             return [Entry(at, "dead-lettered", details, fields)]
         case message:
-            return [Entry(at, "noted", f"{message}: {fields['reason']}" if "reason" in fields else message, fields)]
+            # Of an exception the last line says what it was.
+            cause = fields.get("reason") or str(fields.get("exception") or "").strip().rpartition("\n")[2]
+            return [Entry(at, "noted", f"{message}: {cause}" if cause else message, fields)]
 
 
 def _decided(at: str, fields: Mapping[str, Any]) -> Entry:

@@ -140,6 +140,20 @@ def test_damaged_record(ready: Pipeline) -> None:
     assert "revision" not in str(answer.body)
 
 
+def test_a_damaged_ledger_is_one_events_trouble(ready: Pipeline) -> None:
+    """Lists that other events are in go on: of the damaged one they show what can be known, which is not its seats."""
+    ready.add_event("sound", 3)
+    ready.register("e", "ann")
+    ready.register("sound", "ann")
+    item: Any = {"eventId": {"S": "e"}, "version": {"N": "1"}, "confirmed": {"S": "?"}}
+    ready.dynamodb.put_item(TableName=ready.tables.ledger, Item=item)
+    events = {event["eventId"]: event for event in ready.request("GET", "/events").body["events"]}
+    assert (events["sound"]["seatsLeft"], events["e"]["title"]) == (2, "T")
+    assert not {"seatsLeft", "currentAttendees", "waitlistLength", "capacity"} & set(events["e"])
+    entries = ready.request("GET", "/users/ann/registrations").body["registrations"]
+    assert {entry["eventId"]: entry["event"].get("seatsLeft") for entry in entries} == {"e": None, "sound": 2}
+
+
 def test_request_id_finds_the_log_line(ready: Pipeline, taps: Taps, monkeypatch: pytest.MonkeyPatch) -> None:
     """The id in a 500 is that of the log line which has the whole story."""
     log = io.StringIO()

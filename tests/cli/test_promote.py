@@ -188,3 +188,22 @@ def test_records_that_cannot_be_deleted(
     said = capsys.readouterr()
     assert json.loads(said.out) == {"promotions": [], "recordsDeleted": 0, "recordsKept": 1}
     assert "1 records of failed promotions could not be deleted" in said.err
+
+
+def test_a_ledger_that_a_hand_has_changed(world: World, capsys: pytest.CaptureFixture[str]) -> None:
+    """What counts is a seat free beside a waiter, whether the ledger says so or not; a damaged one is named."""
+    world.event("mended", free=1, waiting=1)
+    key: Any = {"eventId": {"S": "mended"}}
+    world.dynamodb.update_item(TableName="ledger", Key=key, UpdateExpression="REMOVE promotable")
+    world.dynamodb.put_item(TableName="ledger", Item={"eventId": {"S": "damaged"}, "version": {"S": "?"}})
+    assert main(["promote"]) == 0
+    assert set(world.asked()) == {"mended"}
+    assert "the ledger of 'damaged' cannot be read" in capsys.readouterr().err
+    world.dynamodb.update_item(
+        TableName="ledger",
+        Key=key,
+        UpdateExpression="SET version = version + :one",
+        ExpressionAttributeValues={":one": {"N": "1"}},
+    )
+    assert main(["promote", "--event", "mended"]) == 0
+    assert set(world.asked()) == {"mended"}

@@ -236,12 +236,33 @@ def test_what_aws_refuses_is_one_sentence(logs: FakeLogs, capsys: pytest.Capture
     )
 
 
-def test_a_damaged_record_is_one_sentence(dynamodb: FakeDynamoDB, capsys: pytest.CaptureFixture[str]) -> None:
-    """A record that cannot be read is a sentence that names it."""
+def test_a_damaged_record_hides_no_story(
+    dynamodb: FakeDynamoDB, logs: FakeLogs, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A record that cannot be read is named with what is wrong with it; what the logs know is told all the same."""
     dynamodb.keep(registration(ticket=1))
     del dynamodb.items["registrations", ADA]["generation"]
+    logs.say(REGISTRAR, time.time(), message="decided", registration_id=ADA, command="Register", outcome="waitlisted")
     assert main(["trace", ADA]) == 1
-    assert f"the record of {ADA}" in capsys.readouterr().err
+    told = capsys.readouterr().out
+    assert "now unknown: its record cannot be read (KeyError('generation'))" in told
+    assert "Register: waitlisted" in told
+
+
+def test_what_is_noted_says_why(logs: FakeLogs, capsys: pytest.CaptureFixture[str]) -> None:
+    """Of a line about trouble the cause is told: what the exception said last."""
+    fault = "Traceback ...\n  File ...\nbotocore.exceptions.ClientError: AccessDeniedException"
+    line = {"message": "the event's commands will be tried again", "registration_id": ADA, "exception": fault}
+    logs.say(REGISTRAR, time.time(), **line)
+    assert main(["trace", ADA]) == 0
+    assert "tried again: botocore.exceptions.ClientError: AccessDeniedException" in capsys.readouterr().out
+
+
+def test_a_record_that_somebody_deleted(logs: FakeLogs, capsys: pytest.CaptureFixture[str]) -> None:
+    """Decided in the logs, but there is no record: nobody claims that nothing has been decided yet."""
+    logs.say(REGISTRAR, time.time(), message="decided", registration_id=ADA, command="Register", outcome="confirmed")
+    assert main(["trace", ADA]) == 0
+    assert "now there is no record of it any more: somebody deleted it" in capsys.readouterr().out
 
 
 def test_no_terminal_obeys_what_an_id_says(dynamodb: FakeDynamoDB, capsys: pytest.CaptureFixture[str]) -> None:

@@ -12,7 +12,7 @@ from infra.cli.deployment import LOCAL, Deployment
 from infra.cli.errors import CliError, UsageError
 from workers.aws.clients import Overloaded
 from workers.aws.clock import SYSTEM_CLOCK
-from workers.aws.items import PROMOTABLE, event_key
+from workers.aws.items import event_key, ledger_from_item
 from workers.aws.send import send_all
 from workers.promoter import promotion
 
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from workers.aws.items import Item
     from workers.domain.commands import Promote
+    from workers.domain.records import Ledger
 
 HELP = "ask for the promotions that are due"
 DESCRIPTION = """\
@@ -98,29 +99,37 @@ def _all(deployment: Deployment) -> tuple[list[Promote], int, int]:
     return asked, len(handles) - kept, kept
 
 
-def _promotable(deployment: Deployment) -> list[Item]:
+def _promotable(deployment: Deployment) -> list[Ledger]:
+    """The ledgers with a seat free beside a waiter, by what they count: a hand may have mended one and not said so."""
     pages = deployment.clients.dynamodb.get_paginator("scan").paginate(
-        TableName=deployment.outputs.ledger_table,
-        ConsistentRead=True,
-        FilterExpression="promotable = :yes",
-        ExpressionAttributeValues={":yes": {"S": PROMOTABLE}},
+        TableName=deployment.outputs.ledger_table, ConsistentRead=True
     )
-    return [item for page in pages for item in page["Items"]]
+    ledgers = (_read(item) for page in pages for item in page["Items"])
+    return [ledger for ledger in ledgers if ledger is not None and ledger.promotable]
 
 
-def _one(deployment: Deployment, event_id: str) -> list[Item]:
+def _read(item: Item) -> Ledger | None:
+    try:
+        return ledger_from_item(item)
+    except (KeyError, ValueError, TypeError) as error:
+        print(f"turnstile: the ledger of {item['eventId']['S']!r} cannot be read ({error!r})", file=sys.stderr)
+        return None
+
+
+def _one(deployment: Deployment, event_id: str) -> list[Ledger]:
     item = deployment.clients.dynamodb.get_item(
         TableName=deployment.outputs.ledger_table, Key=event_key(event_id), ConsistentRead=True
     ).get("Item")
     if item is None:
         raise CliError(f"event {event_id!r} has no ledger: there is no such event, or nobody has registered for it yet")
-    return [item] if "promotable" in item else []
+    ledger = _read(item)
+    return [ledger] if ledger is not None and ledger.promotable else []
 
 
-def _ask(deployment: Deployment, ledgers: Sequence[Item]) -> list[Promote]:
+def _ask(deployment: Deployment, ledgers: Sequence[Ledger]) -> list[Promote]:
     """Sends a Promote for each of the ledgers: the very command that the promoter sends."""
     now = SYSTEM_CLOCK.now()
-    commands = [promotion(item["eventId"]["S"], int(item["version"]["N"]), now) for item in ledgers]
+    commands = [promotion(ledger.event_id, ledger.version, now) for ledger in ledgers]
     send_all(deployment.clients.sqs, deployment.outputs.queue_url, commands)
     return commands
 

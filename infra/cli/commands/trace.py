@@ -34,7 +34,8 @@ examples:
 
 Seats and line in a decision are those before and after the whole commit; others may have been in it.
 --since takes 90s, 30m, 12h, 7d (the default) or a time like 2030-05-17T12:00Z; a busy stage's logs take a
-while to search. Exit code 1 when nobody is registered and the logs know nothing, 3 when there is no stack."""
+while to search. Exit code 1 when nobody is registered and the logs know nothing,
+or when the record or the ledger is damaged; 3 when there is no stack."""
 
 _ID = re.compile(r"reg_[A-Z2-7]{26}\Z")
 
@@ -58,16 +59,14 @@ def run(args: argparse.Namespace) -> int:
         story = read(deployment, key, since)
     except (ClientError, BotoCoreError) as error:
         raise CliError(f"cannot read the story of {key}: {error}") from error
-    except (KeyError, ValueError, TypeError) as error:
-        raise CliError(f"the record of {key}, or its event's ledger, cannot be read: {error!r}") from error
-    if story.record is None and not story.entries:
+    if story.record is None and story.damage is None and not story.entries:
         who = key if args.user is None else f"{args.user} at {args.what} ({key})"
         raise CliError(f"there is no registration {who}, and the logs since {args.since} know nothing of it")
     if args.json:
         print(json.dumps(_as_json(story)))
     else:
         print("\n".join(map(_printable, _as_text(story, args.since))))
-    return 0
+    return 1 if story.damage else 0
 
 
 def _key(what: str, user: str | None) -> str:
