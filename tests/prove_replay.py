@@ -37,7 +37,7 @@ def _main() -> int:
         if code:
             return code
         try:
-            size = Size(args.letters, args.events, args.kills, args.seed)
+            size = Size(args.letters, args.events, args.kills, args.seed, forgetful=True)
             findings = prove(Deployment.resolve(), size, say)
         finally:
             with redirect_stdout(sys.stderr):

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from botocore.exceptions import ClientError
 
+from infra.cli.dead_letters import HELD
 from infra.cli.errors import CliError
 from workers.aws.commit import versioned_put
 from workers.aws.items import registration_from_item, registration_key
@@ -27,9 +28,14 @@ def discard(
 ) -> str:
     """Journal first, then the registration, then the queue: killed anywhere, the same again completes it.
 
-    Answers what became of the registration. Raises CliError when the letter could not be deleted, or when the
-    registration keeps changing.
+    Answers what became of the registration. Raises CliError when the letter is not ours any more, before anything is
+    written; when it could not be deleted; and when the registration keeps changing.
     """
+    if not queue.hide({letter.message_id: letter.receipt_handle}, HELD):
+        raise CliError(
+            f"the look took so long that {letter.message_id} is somebody else's by now; nothing was changed. "
+            "Try again with this whole ID: it is found sooner"
+        )
     journal.note_discarded(
         letter.message_id,
         {

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Collection, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
+from infra.cli.dead_letters import BATCH
 from infra.cli.errors import CliError, UsageError
 from workers.aws.dead_letters import MOVED, DeadLetter
 from workers.aws.items import timestamp
@@ -18,15 +20,19 @@ if TYPE_CHECKING:
     from infra.cli.dead_letters import Look
     from infra.cli.preview import Preview
 
-SHORTEST_ID = 6
+_SHORTEST_ID = 6
 _HEAD = ("ID", "AGE", "EVENT", "COMMAND", "USER", "RECEIVED", "REASON")
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 
 
+def require_length(wanted: str) -> None:
+    """UsageError when an ID is so short that it could mean any letter."""
+    if len(wanted) < _SHORTEST_ID:
+        raise UsageError(f"the ID {wanted} is too short: give at least {_SHORTEST_ID} characters of it")
+
+
 def find(look: Look, wanted: str) -> DeadLetter:
     """The letter with this id, or with one that begins like this. CliError if there is none, or more than one."""
-    if len(wanted) < SHORTEST_ID:
-        raise UsageError(f"the ID {wanted} is too short: give at least {SHORTEST_ID} characters of it")
     found = [letter for letter in look.letters if letter.message_id.startswith(wanted)]
     if not found:
         raise CliError(
@@ -35,6 +41,13 @@ def find(look: Look, wanted: str) -> DeadLetter:
     if len(found) > 1:
         raise CliError(f"several dead letters begin with {wanted}: {', '.join(one.message_id for one in found)}")
     return found[0]
+
+
+def gone(ids: Collection[str], look: Look, wanted: str) -> str | None:
+    """The one of these ids, of letters that are not there any more, that begins like this; None if one is there."""
+    if any(letter.message_id.startswith(wanted) for letter in look.letters):
+        return None
+    return next((known for known in ids if known.startswith(wanted)), None)
 
 
 def since(text: str, now: int) -> int:
@@ -201,4 +214,9 @@ def _age(microseconds: int) -> str:
 def _hidden(look: Look) -> str:
     if not look.hidden:
         return ""
-    return f" ({look.hidden} stay hidden: of one event, a FIFO queue shows no more than the first ten)"
+    why = []
+    if look.elsewhere:
+        why.append(f"{look.elsewhere} are held by somebody else just now, and those behind them wait")
+    if BATCH in Counter(letter.group for letter in look.letters).values():
+        why.append("of one event, a FIFO queue shows no more than the first ten")
+    return f" ({look.hidden} stay hidden{': ' if why else ''}{'; '.join(why)})"

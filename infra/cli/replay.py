@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from infra.cli.dead_letters import BATCH, HELD, DeadLetterQueue, Hold
+from infra.cli.dead_letters import BATCH, HELD, Count, DeadLetterQueue, Hold
 from infra.cli.errors import CliError
 from workers.aws.dead_letters import DeadLetter, replay_entry
 
@@ -40,11 +40,10 @@ _SLACK = 2 * _SECOND
 may be taken for one that was there; one that comes back is recognised all the same."""
 _ARRIVALS = 10
 """So many letters that were not there at the start, and one more per hundred sent: the cause is still there."""
-_LOOK_EVERY = 2 * _SECOND
-_LAG = 60 * _SECOND
-"""AWS's own word for how long the counts of a queue may take to become right."""
+_COUNT_EVERY = 2 * _SECOND
 _MAX_BYTES = 200_000
 """What goes into one call, unless one letter is bigger: SQS takes 256 KB and more."""
+_TOO_LONG = "AWS.SimpleQueueService.BatchRequestTooLong"
 
 NOT_SELECTED = "not selected"
 
@@ -76,13 +75,15 @@ class Summary:
     """What a replay came to.
 
     `sent` letters went back to the main queue. `stops` says of each group that is not done where it stopped. `missing`
-    are selected ids that were not sent, `undeleted` counts letters that were sent and are still in the dead-letter
-    queue, `elsewhere` letters that somebody else held until the end. `aborted` says why the run ended early.
+    are selected ids that were not sent, `unseen` selected groups without a letter. `undeleted` counts letters that were
+    sent and are still in the dead-letter queue, `elsewhere` letters that somebody else held until the end. `aborted`
+    says why the run ended early.
     """
 
     sent: int = 0
     stops: dict[str, Stop] = field(default_factory=dict)
     missing: list[str] = field(default_factory=list)
+    unseen: list[str] = field(default_factory=list)
     undeleted: int = 0
     elsewhere: int = 0
     aborted: str | None = None
@@ -91,75 +92,71 @@ class Summary:
     def done(self) -> bool:
         """True when nothing of what was to be replayed remains."""
         waiting = any(stop.why != NOT_SELECTED for stop in self.stops.values())
-        return not (waiting or self.missing or self.undeleted or self.elsewhere or self.aborted)
+        return not (waiting or self.missing or self.unseen or self.undeleted or self.elsewhere or self.aborted)
 
 
 @dataclass(frozen=True, slots=True)
 class _Tide:
-    """How many letters the run had deleted and received at a time."""
+    """How many letters the run had deleted and received when the queue was last counted."""
 
     at: int
-    deleted: int
-    received: int
+    deleted: int = 0
+    received: int = 0
 
 
 def settle(queue: DeadLetterQueue, journal: Journal) -> int:
-    """Leaves nothing in the air: deletes what was sent, puts back what was only taken. Answers how many it deleted.
+    """Leaves nothing in the air: puts back what was only taken, deletes what was sent. Answers how many it deleted.
 
     For the end of a run, and for the next one if that end never came. Receipt handles that SQS no longer knows are
     forgotten: their letters are visible again, and those that were sent are still in the journal.
     """
     handles = dict(journal.taken)
+    queue.hide({letter_id: handle for letter_id, handle in handles.items() if letter_id not in journal.sent}, 0)
     gone = queue.delete({letter_id: handle for letter_id, handle in handles.items() if letter_id in journal.sent})
     journal.note_deleted(gone)
-    queue.hide({letter_id: handle for letter_id, handle in handles.items() if letter_id not in journal.sent}, 0)
     journal.note_freed(handles)
     return len(gone)
 
 
+@dataclass(kw_only=True)
 class Replay:
-    """One run. `uninterrupted` is entered around what a signal must not tear apart; `progress` gets the number of
-    letters sent so far."""
+    """One run, at most at `rate` letters per second. `lag` is how many seconds the counts of the queue may be behind.
+    `uninterrupted` is entered around what a signal must not tear apart; `progress` gets the number sent so far."""
 
-    def __init__(
-        self,
-        queue: DeadLetterQueue,
-        sqs: SQSClient,
-        main_url: str,
-        journal: Journal,
-        clock: Clock,
-        selection: Selection,
-        rate: float | None,
-        uninterrupted: Callable[[], AbstractContextManager[None]],
-        progress: Callable[[int], None],
-    ) -> None:
-        self._queue = queue
-        self._sqs = sqs
-        self._main_url = main_url
-        self._journal = journal
-        self._clock = clock
-        self._selection = selection
-        self._rate = rate
-        self._uninterrupted = uninterrupted
-        self._progress = progress
-        self._hold = Hold(queue, clock)
+    queue: DeadLetterQueue
+    sqs: SQSClient
+    main_url: str
+    journal: Journal
+    clock: Clock
+    selection: Selection
+    rate: float | None
+    lag: int
+    uninterrupted: Callable[[], AbstractContextManager[None]]
+    progress: Callable[[int], None]
+
+    def __post_init__(self) -> None:
+        """Nothing has happened yet."""
+        self._lag = self.lag * _SECOND
+        self._hold = Hold(self.queue, self.clock)
         self._summary = Summary()
         self._replayed: set[str] = set()
+        self._seen: set[str] = set()
+        self._stopped: set[str] = set()
         self._undeleted: set[str] = set()
         self._arrivals: set[str] = set()
-        self._started = self._at_start = self._others = 0
+        self._began = self._started = self._at_start = self._others = 0
         self._received = self._deleted = 0
-        self._tides: list[_Tide] = []
+        self._tide = _Tide(0)
 
     def run(self) -> Summary:
         """Replays until nothing is left of what was there at the start. What AWS or the user does is in the summary."""
         summary = self._summary
         try:
-            self._started = self._queue.now() + _SLACK
-            count = self._queue.count()
-            self._others = count.invisible
-            self._at_start = count.total
-            self._tides = [_Tide(self._clock.now(), 0, 0)]
+            self._started = self.queue.now() + _SLACK
+            count = self.queue.count()
+            self._others, self._at_start = count.invisible, count.total
+            self._began = self.clock.now()
+            self._tide = _Tide(self._began)
             self._loop()
         except KeyboardInterrupt:
             summary.aborted = "interrupted"
@@ -167,73 +164,81 @@ class Replay:
             summary.aborted = str(error)
         finally:
             try:
-                with self._uninterrupted():
-                    settle(self._queue, self._journal)
+                with self.uninterrupted():
+                    settle(self.queue, self.journal)
             except KeyboardInterrupt:
                 summary.aborted = summary.aborted or "interrupted"
             except (ClientError, BotoCoreError, CliError) as error:
                 summary.aborted = summary.aborted or str(error)
-            summary.undeleted = len(self._undeleted & self._journal.sent.keys())
-            summary.missing = sorted((self._selection.ids or frozenset()) - self._replayed)
+            summary.undeleted = len(self._undeleted & self.journal.sent.keys())
+            summary.missing = sorted(one for one in self.selection.ids or () if not self.journal.was_sent(one))
+            if not summary.aborted:
+                summary.unseen = sorted((self.selection.groups or frozenset()) - self._seen - self.journal.groups)
         return summary
 
     def _loop(self) -> None:
-        last = self._clock.now()
+        last = self.clock.now()
         while not self._summary.aborted:
-            with self._uninterrupted():
-                deadline = self._clock.now() + HELD * _SECOND // 2
-                letters = self._queue.receive(self._batch_size())
-                self._journal.note_taken({letter.message_id: letter.receipt_handle for letter in letters})
-                sent = self._work(letters, deadline)
-            if self._selection.ids is not None and self._selection.ids <= self._replayed:
+            if self.selection.ids is not None and all(map(self.journal.was_sent, self.selection.ids)):
                 return
+            with self.uninterrupted():
+                deadline = self.clock.now() + HELD * _SECOND // 2
+                letters = self.queue.receive(self._batch_size())
+                self.journal.note_taken({letter.message_id: letter.receipt_handle for letter in letters})
+                sent = self._work(letters, deadline)
             if letters:
-                last = self._clock.now()
+                last = self.clock.now()
             elif not self._worth_another_look(last):
                 self._summary.elsewhere = self._others
                 return
+            if not self._lag and self._is_rest(self.queue.count()):
+                return  # the count is exact: nothing to wait for
             self._summary.aborted = self._growth()
-            self._pause(sent / self._rate if self._rate else 0)
+            self._pause(sent / self.rate if self.rate else 0)
 
     def _batch_size(self) -> int:
         """Nobody waits while holding letters: a slow run takes few at a time, and pauses before it takes more."""
-        return BATCH if self._rate is None else max(1, min(BATCH, int(self._rate)))
+        return BATCH if self.rate is None else max(1, min(BATCH, int(self.rate)))
 
     def _work(self, letters: Sequence[DeadLetter], deadline: int) -> int:
         """Replays what was received, group by group side by side. Answers how many were sent."""
         self._received += len(letters)
+        self._seen.update(letter.group for letter in letters)
         todo: dict[str, list[DeadLetter]] = {}
         for letter in letters:
             todo.setdefault(letter.group, []).append(letter)
-        done = [letter for letter in letters if letter.message_id in self._journal.sent]
+        done = [letter for letter in letters if self.journal.was_sent(letter.message_id)]
+        back: list[DeadLetter] = []
         for group, queue in todo.items():
-            todo[group] = self._up_to_stop([letter for letter in queue if letter not in done])
+            todo[group] = self._up_to_stop([letter for letter in queue if letter not in done], back)
         sent = 0
         while heads := _fitting([queue[0] for queue in todo.values() if queue]):
-            if self._clock.now() > deadline:
+            if self.clock.now() > deadline:
                 break  # they are about to be visible again, to others too
             refused = self._send(heads)
             for head in heads:
                 queue = todo[head.group]
                 if head.message_id in refused:
-                    self._stop(queue, f"SQS did not take it: {refused[head.message_id]}")
+                    self._stop(queue, f"SQS did not take it: {refused[head.message_id]}", back)
                     todo[head.group] = []
                 else:
                     done.append(queue.pop(0))
                     sent += 1
-        gone = self._queue.delete({letter.message_id: letter.receipt_handle for letter in done})
-        self._journal.note_deleted(gone)
+        gone = self.queue.delete({letter.message_id: letter.receipt_handle for letter in done})
+        self.journal.note_deleted(gone)
         self._deleted += len(gone)
         self._undeleted.update({letter.message_id for letter in done} - set(gone))
-        self._give_back([letter for queue in todo.values() for letter in queue])
-        self._progress(self._summary.sent)
+        back += [letter for queue in todo.values() for letter in queue]
+        self.queue.hide({letter.message_id: letter.receipt_handle for letter in back}, 0)
+        self.journal.note_freed(letter.message_id for letter in back)
+        self.progress(self._summary.sent)
         return sent
 
-    def _up_to_stop(self, letters: list[DeadLetter]) -> list[DeadLetter]:
+    def _up_to_stop(self, letters: list[DeadLetter], back: list[DeadLetter]) -> list[DeadLetter]:
         """The letters of a group that can go; behind them it stops."""
         for index, letter in enumerate(letters):
             if why := self._why_not(letter):
-                self._stop(letters[index:], why)
+                self._stop(letters[index:], why, back)
                 return letters[:index]
         return letters
 
@@ -246,70 +251,87 @@ class Replay:
         if letter.sent_at >= self._started:
             self._arrivals.add(letter.message_id)
             return f"it came after the start ({letter.reason})"
-        return None if self._selection.takes(letter) else NOT_SELECTED
+        return None if self.selection.takes(letter) else NOT_SELECTED
 
-    def _stop(self, letters: list[DeadLetter], why: str) -> None:
-        """A group goes no further: its first letter is held, and with it all the others."""
+    def _stop(self, letters: list[DeadLetter], why: str, back: list[DeadLetter]) -> None:
+        """A group goes no further: its first letter is held, and with it all the others, which go `back`."""
         self._hold.keep(letters[0])
-        self._give_back(letters[1:])
+        back += letters[1:]
+        self._stopped.update(letter.message_id for letter in letters)
         self._summary.stops.setdefault(letters[0].group, Stop(letters[0].message_id, why))
-
-    def _give_back(self, letters: Sequence[DeadLetter]) -> None:
-        self._queue.hide({letter.message_id: letter.receipt_handle for letter in letters}, 0)
-        self._journal.note_freed(letter.message_id for letter in letters)
 
     def _send(self, letters: Sequence[DeadLetter]) -> dict[str, str]:
         """Sends letters of different groups. Answers, by id, why some were refused."""
-        answer = self._sqs.send_message_batch(
-            QueueUrl=self._main_url,
-            Entries=[replay_entry(str(index), letter) for index, letter in enumerate(letters)],
-        )
+        try:
+            answer = self.sqs.send_message_batch(
+                QueueUrl=self.main_url,
+                Entries=[replay_entry(str(index), letter) for index, letter in enumerate(letters)],
+            )
+        except ClientError as error:
+            if len(letters) == 1 and error.response["Error"]["Code"] == _TOO_LONG:
+                return {letters[0].message_id: "it is too long"}
+            raise
         sent = {letters[int(entry["Id"])].message_id: entry["MessageId"] for entry in answer.get("Successful", [])}
-        self._journal.note_sent(sent)
-        self._replayed.update(sent)
         self._summary.sent += len(sent)
+        try:
+            self.journal.note_sent(sent, {letter.group for letter in letters if letter.message_id in sent})
+        except CliError as error:
+            raise CliError(f"{len(sent)} were sent and could not be written down: {error}") from error
+        self._replayed.update(sent)
         codes = {letters[int(entry["Id"])].message_id: entry["Code"] for entry in answer.get("Failed", [])}
-        return {
-            letter.message_id: codes.get(letter.message_id, "no answer")
-            for letter in letters
-            if letter.message_id not in sent
-        }
+        ids = {letter.message_id for letter in letters} - sent.keys()
+        return {letter_id: codes.get(letter_id, "no answer") for letter_id in ids}
+
+    def _is_rest(self, count: Count) -> bool:
+        """True when no more letters are counted than this run has seen and left."""
+        return count.total <= len(self._stopped) + len(self._undeleted & self.journal.sent.keys())
 
     def _worth_another_look(self, last: int) -> bool:
-        """True while letters are invisible that are not ours, or were a moment ago: somebody looks at them, or was
-        killed while holding them. `last` is when the queue last handed out anything."""
-        before = self._others
-        self._others = max(0, self._queue.count().invisible - len(self._journal.taken))
-        return max(before, self._others) > 0 and self._clock.now() - last < (HELD + 5) * _SECOND
+        """True while the queue may have letters that this run has not seen. `last` is when it last handed out anything.
+
+        That is while letters are counted that are not ours: somebody looks at them, or was killed while holding them,
+        and gives them back within HELD; and until the counts are sure to be right, those that say that nothing is left
+        too. Behind a group that stopped nobody knows how many there are, so then only the invisible ones say anything.
+        """
+        count, before, now = self.queue.count(), self._others, self.clock.now()
+        if self._is_rest(count) and now - self._began >= self._lag:
+            self._others = 0
+            return False
+        counted = count.invisible if self._summary.stops else count.total
+        self._others = max(0, counted - len(self.journal.taken))
+        patience = (HELD + 5) * _SECOND if max(before, self._others) else 0
+        return now - last < max(patience, self._lag)
 
     def _growth(self) -> str | None:
         """Why to stop because more and more dead letters come, if they do."""
         limit = _ARRIVALS + self._summary.sent // 100
-        if len(self._arrivals) >= limit:
-            return f"{len(self._arrivals)} letters have come (back) since the start; fix the cause first"
-        now = self._clock.now()
-        if now - self._tides[-1].at >= _LOOK_EVERY:
-            arrived = self._queue.count().total - self._surely_there(now)
-            if arrived >= limit:
-                return f"{arrived} letters or more have come (back) since the start; fix the cause first"
-        return None
+        arrived = max(len(self._arrivals), self._grown())
+        if arrived < limit:
+            return None
+        return f"{arrived} letters or more have come (back) since the start; fix the cause first"
 
-    def _surely_there(self, now: int) -> int:
-        """The most that the queue would say it has if no letter had come since the start.
+    def _grown(self) -> int:
+        """How many letters the queue says that it has beyond those that may have been there at the start.
 
-        It may still count what was deleted within LAG, and count twice, as visible and as invisible, what was received.
+        A count may be as old as `lag`. So the first one that is sure to know the start is taken an equal time after it,
+        and each may still count what was deleted since the one before, and twice, as visible and as invisible, what
+        was received.
         """
-        self._tides.append(_Tide(now, self._deleted, self._received))
-        while len(self._tides) > 2 and self._tides[1].at <= now - _LAG:
-            self._tides.pop(0)
-        old = self._tides[0]
-        return self._at_start - old.deleted + self._received - old.received
+        now, before = self.clock.now(), self._tide
+        if now - before.at < max(self._lag, _COUNT_EVERY):
+            return 0
+        total = self.queue.count().total
+        self._tide = _Tide(now, self._deleted, self._received)
+        if now - self._began < 2 * self._lag:
+            self._at_start = total + self._deleted
+            return 0
+        return total - (self._at_start - before.deleted + self._received - before.received)
 
     def _pause(self, seconds: float) -> None:
-        until = self._clock.now() + int(seconds * _SECOND)
+        until = self.clock.now() + int(seconds * _SECOND)
         self._hold.refresh()
-        while (left := until - self._clock.now()) > 0:
-            self._clock.sleep(min(left / _SECOND, HELD / 4))
+        while (left := until - self.clock.now()) > 0:
+            self.clock.sleep(min(left / _SECOND, HELD / 4))
             self._hold.refresh()
 
 

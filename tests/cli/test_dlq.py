@@ -1,115 +1,22 @@
-"""`turnstile dlq` at the terminal: what it shows, what it refuses, its exit codes, what it leaves behind."""
+"""`turnstile dlq list` and `show` at the terminal: what they show, what they refuse, what they leave behind."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from itertools import count
-from pathlib import Path
-from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any, cast
+import os
+import signal
 
-import boto3
 import pytest
-from moto import mock_aws
 
 from infra.cli import journal as journal_module
-from infra.cli.deployment import Deployment
 from infra.cli.journal import Journal
 from infra.cli.main import main
 from tests.support.builders import EVENT, cancel, promote, register
-from tests.support.fake_sqs import FakeSqs
-from tests.support.tables import create_tables
-from workers.aws.items import event_key, registration_from_item, registration_key, registration_to_item
-from workers.aws.messages import encode, group_of
-from workers.aws.send import Letter, park
+from tests.support.dead_letter_stack import DEAD, Stack, handlers_kept, listed, users
+from workers.aws.items import registration_to_item
+from workers.aws.messages import encode
 from workers.domain.commands import Command
-from workers.domain.records import Registration, Status, registration_id
-
-if TYPE_CHECKING:
-    from mypy_boto3_dynamodb import DynamoDBClient
-
-DEAD, MAIN = "dead.fifo", "main.fifo"
-_NUMBERS = count(1)
-
-
-class Stack:
-    """A deployment whose queues are in memory and whose tables are moto's."""
-
-    def __init__(self, home: Path, db: DynamoDBClient) -> None:
-        self.sqs = FakeSqs()
-        self.sqs.now = 1_800_000_000
-        self.db = db
-        self.tables = create_tables(self.db, f"{next(_NUMBERS)}-")
-        self.journal = home / "dead-letters-local.jsonl"
-        outputs = SimpleNamespace(
-            dead_letter_queue_url=DEAD,
-            queue_url=MAIN,
-            events_table=self.tables.events,
-            registrations_table=self.tables.registrations,
-            ledger_table=self.tables.ledger,
-        )
-        clients = SimpleNamespace(sqs=self.sqs, dynamodb=self.db)
-        self.deployment = SimpleNamespace(stage="local", outputs=outputs, clients=clients)
-
-    def event(self, event: str = EVENT, capacity: int = 1) -> None:
-        """An event with a waiting list."""
-        seats: Any = {"capacity": {"N": str(capacity)}, "hasWaitlist": {"BOOL": True}}
-        self.db.put_item(TableName=self.tables.events, Item=event_key(event) | seats)
-
-    def die(self, *commands: Command | str, group: str = EVENT, reason: str = "failed: Trouble") -> list[str]:
-        """Commands, or rubbish, are parked; answers their ids. Then some time passes."""
-        ids = []
-        for number, command in enumerate(commands):
-            body = command if isinstance(command, str) else encode(command)
-            where = group if isinstance(command, str) else group_of(command.event_id)
-            letter = Letter(f"main-{number}-{body}", "", where, 3, body)
-            ids.append(park(cast("Any", self.sqs), DEAD, letter, reason, "now"))
-        self.sqs.sleep(10)
-        return ids
-
-    def pending(self, user: str, generation: int = 1) -> None:
-        """The API has promised this person an answer."""
-        record = Registration(EVENT, user, Status.PENDING, generation, 1, 1_767_225_600_000_000)
-        self.db.put_item(TableName=self.tables.registrations, Item=registration_to_item(record))
-
-    def record(self, user: str) -> Registration:
-        """The stored registration."""
-        key: Any = registration_key(registration_id(EVENT, user))
-        return registration_from_item(self.db.get_item(TableName=self.tables.registrations, Key=key)["Item"])
-
-    @property
-    def visible(self) -> bool:
-        """Whether everything that is in the dead-letter queue can be received."""
-        return all(message.visible_at <= self.sqs.now for message in self.sqs.queue(DEAD).messages)
-
-
-@pytest.fixture(scope="module")
-def db() -> Iterator[DynamoDBClient]:
-    """One mocked DynamoDB for all; each test has tables of its own in it."""
-    with mock_aws():
-        yield boto3.client("dynamodb", "us-east-1")
-
-
-@pytest.fixture
-def stack(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, db: DynamoDBClient) -> Stack:
-    """It is what `--stage local` finds."""
-    monkeypatch.setenv("TURNSTILE_HOME", str(tmp_path))
-    made = Stack(tmp_path, db)
-    monkeypatch.setattr(Deployment, "resolve", lambda _stage: made.deployment)
-    return made
-
-
-def listed(capsys: pytest.CaptureFixture[str], *arguments: str) -> dict[str, Any]:
-    """What `list --json` says."""
-    assert main(["dlq", "list", "--json", *arguments]) == 0
-    found: dict[str, Any] = json.loads(capsys.readouterr().out)
-    return found
-
-
-def users(found: dict[str, Any]) -> list[str]:
-    """The users of what is listed."""
-    return [letter["userId"] for letter in found["letters"]]
+from workers.domain.records import Registration, Status
 
 
 def test_list_shows_a_line_per_letter(stack: Stack, capsys: pytest.CaptureFixture[str]) -> None:
@@ -273,119 +180,11 @@ def test_an_id_has_to_be_found(stack: Stack, capsys: pytest.CaptureFixture[str])
     assert "several dead letters begin with" in capsys.readouterr().err
 
 
-def test_replay_wants_to_know_what(stack: Stack, capsys: pytest.CaptureFixture[str]) -> None:
-    """Everything is said on purpose only."""
-    for arguments in ([], ["--all", "--event", "e1"], ["--event", "e1", "--id", "abcdef"]):
-        assert main(["dlq", "replay", *arguments]) == 2
-        assert "--all for everything" in capsys.readouterr().err
-    for rate in ("0", "-1", "nan", "inf"):
-        assert main(["dlq", "replay", "--all", f"--rate={rate}"]) == 2
-    assert stack.sqs.calls == []
-
-
-def test_replay_sends_and_sums_up(stack: Stack, capsys: pytest.CaptureFixture[str]) -> None:
-    """Exit code 0 when nothing of it remains."""
-    stack.die(register("ann"), register("bob"), register("cid", event="other"))
-    assert main(["dlq", "replay", "--event", EVENT]) == 0
-    assert "2 letters sent back to the queue; 1 in the dead-letter queue now." in capsys.readouterr().out
-    assert main(["dlq", "replay", "--all", "--json"]) == 0
-    told = json.loads(capsys.readouterr().out)
-    assert (told["sent"], told["left"], told["done"], told["stops"]) == (1, 0, True, {})
-
-
-def test_replay_fails_when_something_remains(stack: Stack, capsys: pytest.CaptureFixture[str]) -> None:
-    """Exit code 1, and where it stopped, and why."""
-    _, second = stack.die(register("ann"), register("bob"))
-    stack.sqs.refuse = lambda call, what: call == "send" and "bob" in what
-    assert main(["dlq", "replay", "--all"]) == 1
-    assert f"Event e1 stopped at {second}: SQS did not take it: InternalError" in capsys.readouterr().out
-
-
-def test_an_id_deep_in_its_group_needs_those_before_it(stack: Stack, capsys: pytest.CaptureFixture[str]) -> None:
-    """It says which, and sends nothing; with them it goes."""
-    first, second, third = stack.die(register("ann"), register("bob"), register("cid"))
-    assert main(["dlq", "replay", "--id", first, "--id", third]) == 1
-    assert f"{third} comes after {second}" in capsys.readouterr().err
-    assert stack.sqs.queue(MAIN).history == []
-    assert stack.visible
-    assert main(["dlq", "replay", "--id", second, "--id", first]) == 0
-    assert stack.sqs.queue(MAIN).bodies() == [encode(register("ann")), encode(register("bob"))]
-
-
-def test_a_dry_run_sends_nothing(stack: Stack, capsys: pytest.CaptureFixture[str]) -> None:
-    """It lists what would go."""
-    stack.die(register("ann"), register("bob", event="other"))
-    assert main(["dlq", "replay", "--event", "other", "--dry-run", "--json"]) == 0
-    assert users(json.loads(capsys.readouterr().out)) == ["bob"]
-    assert main(["dlq", "replay", "--all", "--dry-run"]) == 0
-    assert "ann" in capsys.readouterr().out
-    assert stack.sqs.queue(MAIN).history == []
-    assert stack.visible
-
-
-def test_discard_gives_the_person_an_answer(stack: Stack, capsys: pytest.CaptureFixture[str]) -> None:
-    """The pending registration is rejected with the reason; the letter is gone, and whole in the journal."""
-    stack.pending("ann")
-    [letter] = stack.die(register("ann"))
-    assert main(["dlq", "discard", letter, "--why", " a test "]) == 0
-    assert "was pending and is rejected now" in capsys.readouterr().out
-    record = stack.record("ann")
-    assert (record.status, record.code, record.note, record.version) == (Status.REJECTED, "discarded", "a test", 2)
-    assert stack.sqs.queue(DEAD).messages == []
-    entry = json.loads(stack.journal.read_text().splitlines()[-1])
-    assert (entry["discarded"], entry["why"], entry["body"]) == (letter, "a test", encode(register("ann")))
-
-
-def test_discard_leaves_what_is_decided(stack: Stack, capsys: pytest.CaptureFixture[str]) -> None:
-    """A later attempt of the same person is none of its business; nor is rubbish, nor a person without a record."""
-    stack.pending("ann", generation=2)
-    letters = stack.die(register("ann", 1), "rubbish", register("bob"))
-    for letter, says in zip(
-        letters, ["stays as it is: pending", "no registration waits", "does not exist"], strict=True
-    ):
-        assert main(["dlq", "discard", letter, "--why", "a test"]) == 0
-        assert says in capsys.readouterr().out
-    assert stack.record("ann").status is Status.PENDING
-    assert stack.sqs.queue(DEAD).messages == []
-
-
-def test_discard_wants_a_reason(stack: Stack, capsys: pytest.CaptureFixture[str]) -> None:
-    """Somebody will ask."""
-    assert main(["dlq", "discard", "abcdef", "--why", "  "]) == 2
-    assert "--why is empty" in capsys.readouterr().err
-
-
-def test_a_discard_that_was_killed_is_completed(stack: Stack, capsys: pytest.CaptureFixture[str]) -> None:
-    """Whether it died before the record, before the deletion, or after it: the same command again."""
-    stack.pending("ann")
-    [letter] = stack.die(register("ann"))
-    stack.sqs.refuse = lambda call, _what: call == "delete"
-    assert main(["dlq", "discard", letter, "--why", "a test"]) == 1
-    assert "the same command again completes it" in capsys.readouterr().err
-    stack.sqs.refuse = lambda _call, _what: False
-    assert main(["dlq", "discard", letter, "--why", "a test"]) == 0
-    assert stack.record("ann").version == 2
-    assert main(["dlq", "discard", letter, "--why", "a test"]) == 0
-    assert "was discarded before and is gone" in capsys.readouterr().out
-
-
 def test_two_at_once_are_refused(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
     """They would hide letters from each other."""
     monkeypatch.setattr(journal_module, "_LOCK_WAIT", 0.05)
     with Journal(stack.journal):
         assert main(["dlq", "list"]) == 1
-
-
-def test_a_killed_replay_is_settled_by_whatever_comes_next(stack: Stack, capsys: pytest.CaptureFixture[str]) -> None:
-    """What it had sent is deleted and not shown any more; what it only held is visible again at once."""
-    first, second = stack.die(register("ann"), register("bob"))
-    received = stack.sqs.receive_message(QueueUrl=DEAD, MaxNumberOfMessages=10, VisibilityTimeout=20, WaitTimeSeconds=1)
-    with Journal(stack.journal) as journal:
-        journal.note_taken({message["MessageId"]: message["ReceiptHandle"] for message in received["Messages"]})
-        journal.note_sent({first: "m1"})
-    found = listed(capsys)
-    assert [letter["id"] for letter in found["letters"]] == [second]
-    assert len(stack.sqs.queue(DEAD).messages) == 1
 
 
 def test_trouble_with_aws_is_one_sentence(stack: Stack, capsys: pytest.CaptureFixture[str]) -> None:
@@ -397,3 +196,114 @@ def test_trouble_with_aws_is_one_sentence(stack: Stack, capsys: pytest.CaptureFi
     stack.sqs.before = fail
     assert main(["dlq", "list"]) == 1
     assert "AWS did not do what it was asked for" in capsys.readouterr().err
+
+
+def test_what_was_sent_back_is_not_shown_any_more(stack: Stack, capsys: pytest.CaptureFixture[str]) -> None:
+    """Killed before it was deleted, an hour ago: whatever comes next deletes it, and says so on stderr."""
+    [letter] = stack.die(register("ann"))
+    stack.sent_before(letter)
+    assert main(["dlq", "list"]) == 0
+    out, err = capsys.readouterr()
+    assert out == "There are no dead letters.\n"
+    assert err == "1 letters that an earlier run had sent are deleted now\n"
+    assert stack.sqs.queue(DEAD).messages == []
+
+
+def test_those_behind_what_was_sent_back_are_shown(stack: Stack, capsys: pytest.CaptureFixture[str]) -> None:
+    """They came in the same answer, or come in the next one."""
+    ids = stack.die(*(register(f"u{number}") for number in range(12)))
+    stack.sent_before(*ids[:11])
+    found = listed(capsys)
+    assert (users(found), found["seen"], found["hidden"]) == (["u11"], 1, 0)
+    stack.event()
+    stack.sent_before(ids[11])
+    assert main(["dlq", "show", ids[11]]) == 1
+
+
+def test_a_slow_look_sees_each_letter_once(stack: Stack, capsys: pytest.CaptureFixture[str]) -> None:
+    """It takes longer than a hold: what it has seen is not handed out again."""
+    for number in range(60):
+        stack.die(*(f"rubbish {index}" for index in range(10)), group=f"e{number}")
+    stack.sqs.takes = 0.5
+    assert listed(capsys)["seen"] == 600
+    assert max(message.receives for message in stack.sqs.queue(DEAD).messages) == 1
+
+
+def test_a_look_at_too_much_ends(stack: Stack, capsys: pytest.CaptureFixture[str]) -> None:
+    """SQS is so slow that the first letters are visible again before the last ones are seen: some stay hidden."""
+    for number in range(300):
+        stack.die("rubbish", group=f"e{number}")
+    stack.sqs.takes = 3
+    found = listed(capsys)
+    assert found["seen"] + found["hidden"] == 300
+    assert found["hidden"] > 0
+
+
+def test_one_long_line_does_not_make_a_look_at_many_events_long(
+    stack: Stack, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Hundreds of events, and an eleventh letter of one: each of them is not asked for once more. `--event` shows more
+    of one that shared its answer with others."""
+    stack.die(*(register(f"u{number}", event="first") for number in range(11)))
+    for number in range(300):
+        stack.die("rubbish", group=f"e{number}")
+    stack.die(*(f"rubbish {number}" for number in range(5)), group="e299")
+    assert main(["dlq", "list"]) == 0
+    assert stack.sqs.calls.count("receive") < 60
+    capsys.readouterr()
+    stack.sqs.calls.clear()
+    assert len(listed(capsys, "--event", "e299")["letters"]) == 6
+    [letter, *_] = [message.id for message in stack.sqs.queue(DEAD).messages if message.group == "e7"]
+    assert main(["dlq", "show", letter[:8]]) == 0
+    assert stack.sqs.calls.count("receive") < 80
+
+
+def test_letters_that_came_alone_are_not_asked_for_again(stack: Stack, capsys: pytest.CaptureFixture[str]) -> None:
+    """A second answer would be the same."""
+    stack.die(*(register(f"u{number}", event="a") for number in range(11)))
+    stack.die(register("bob", event="b"))
+    assert listed(capsys)["seen"] == 11
+    assert stack.sqs.calls.count("receive") == 3
+
+
+def test_list_says_that_somebody_else_has_them(stack: Stack, capsys: pytest.CaptureFixture[str]) -> None:
+    """Not that an event had more than ten."""
+    stack.die(register("ann"), register("bob"))
+    stack.sqs.receive_message(QueueUrl=DEAD, MaxNumberOfMessages=1, VisibilityTimeout=90, WaitTimeSeconds=1)
+    found = listed(capsys)
+    assert (found["seen"], found["hidden"], found["elsewhere"]) == (0, 2, 1)
+    assert main(["dlq", "list"]) == 0
+    out = capsys.readouterr().out
+    assert "1 are held by somebody else just now" in out
+    assert "first ten" not in out
+
+
+def test_a_signal_puts_everything_back(stack: Stack) -> None:
+    """SIGTERM while SQS answers: what it has handed out is known, and is visible again at once."""
+    stack.die(register("ann"))
+
+    def terminate(call: str) -> None:
+        if call == "receive":
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    stack.sqs.after = terminate
+    with handlers_kept():
+        assert main(["dlq", "list"]) == 1
+    assert stack.visible
+
+
+def test_an_answer_without_a_date_is_no_trouble(stack: Stack, capsys: pytest.CaptureFixture[str]) -> None:
+    """A proxy took it away: this machine's clock tells the age."""
+    stack.die(register("ann"))
+    stack.sqs.dated = False
+    assert listed(capsys)["letters"][0]["ageSeconds"] == 10
+
+
+def test_a_letter_of_another_event_in_the_group_decides_nothing(
+    stack: Stack, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Somebody put it there by hand: it is about another event, and takes no seat of this one."""
+    stack.event(capacity=1)
+    _, letter = stack.die(encode(register("ann", event="other")), register("bob"))
+    assert main(["dlq", "show", letter]) == 0
+    assert "would come to: confirmed (seat-given)" in capsys.readouterr().out

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import stat
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -24,22 +25,23 @@ def test_a_new_process_knows_what_the_last_one_did(path: Path) -> None:
     """Taken, sent, and not yet deleted or freed: that is what is left to do."""
     with Journal(path) as journal:
         journal.note_taken({"a": "1", "b": "2", "c": "3", "d": "4"})
-        journal.note_sent({"a": "m1", "b": "m2"})
+        journal.note_sent({"a": "m1", "b": "m2"}, ["e"])
         journal.note_deleted(["a"])
         journal.note_freed(["c"])
     with Journal(path) as journal:
         assert (journal.sent, journal.taken) == ({"b": "m2"}, {"b": "2", "d": "4"})
+        assert (journal.gone, journal.groups) == ({"a"}, {"e"})
 
 
 def test_a_torn_last_line_counts_for_nothing(path: Path) -> None:
     """A power cut tore it. What was before it holds, and what is written next does too."""
     with Journal(path) as journal:
-        journal.note_sent({"a": "m1"})
+        journal.note_sent({"a": "m1"}, ["e"])
     with path.open("a") as file:
         file.write('{"at": "2999-01-01T00:00:00+00:00", "sent": {"b": "m')
     with Journal(path) as journal:
         assert journal.sent == {"a": "m1"}
-        journal.note_sent({"c": "m3"})
+        journal.note_sent({"c": "m3"}, ["e"])
     with Journal(path) as journal:
         assert journal.sent == {"a": "m1", "c": "m3"}
 
@@ -74,13 +76,20 @@ def test_two_processes_exclude_each_other(path: Path, monkeypatch: pytest.Monkey
 
 
 def test_what_was_sent_is_on_the_disk_before_anything_else_happens(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """fsync, for what must not be done twice and for what is thrown away."""
+    """fsync, for what must not be done twice and for what is thrown away; and for the name of the file."""
     synced: list[bytes] = []
-    monkeypatch.setattr(os, "fsync", lambda _file: synced.append(path.read_bytes()))
+    directories: list[bool] = []
+
+    def sync(file: int) -> None:
+        directories.append(stat.S_ISDIR(os.fstat(file).st_mode))
+        synced.append(path.read_bytes())
+
+    monkeypatch.setattr(os, "fsync", sync)
     with Journal(path) as journal:
-        journal.note_sent({"a": "m1"})
+        journal.note_sent({"a": "m1"}, ["e"])
         journal.note_discarded("b", {"body": "x"})
-    assert [line.count(b"\n") for line in synced] == [1, 2]
+    assert [line.count(b"\n") for line in synced] == [0, 1, 2]
+    assert directories == [True, False, False]
 
 
 def test_a_full_disk_stops_the_run(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -88,7 +97,7 @@ def test_a_full_disk_stops_the_run(path: Path, monkeypatch: pytest.MonkeyPatch) 
     with Journal(path) as journal:
         monkeypatch.setattr(os, "write", lambda _file, data: len(data) - 1)
         with pytest.raises(CliError, match="No space left"):
-            journal.note_sent({"a": "m1"})
+            journal.note_sent({"a": "m1"}, ["e"])
         assert journal.sent == {}
 
 

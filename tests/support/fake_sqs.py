@@ -2,7 +2,8 @@
 
 While a message of a group is invisible no other one of that group is handed out. A receipt handle is worth nothing once
 its time is over or the message was handed out anew. A deduplication id is recognised within its group for five minutes.
-Batches may fail in part, answers may get lost, and the caller may die at any call.
+Batches may fail in part or be too long, answers may get lost or be slow, counts may be old, and the caller may die at
+any call.
 """
 
 from __future__ import annotations
@@ -13,11 +14,13 @@ from email.utils import formatdate
 from itertools import count
 from typing import Any
 
-from botocore.exceptions import EndpointConnectionError
+from botocore.exceptions import ClientError, EndpointConnectionError
 
 from workers.aws.clock import Clock
 
 DEDUPLICATION = 300
+MAX_BYTES = 1_048_576
+"""What SQS takes in one call, bodies and attributes together."""
 Hook = Callable[[str], None]
 
 
@@ -47,6 +50,16 @@ class Fifo:
     messages: list[Message] = field(default_factory=list)
     history: list[Message] = field(default_factory=list)
     known: dict[tuple[str, str], tuple[float, str]] = field(default_factory=dict)
+    counts: list[tuple[float, int, int]] = field(default_factory=list)
+
+    def count(self, now: float) -> None:
+        """Writes down how many are visible, and how many are not."""
+        invisible = sum(message.visible_at > now for message in self.messages)
+        self.counts.append((now, len(self.messages) - invisible, invisible))
+
+    def counted(self, when: float) -> tuple[int, int]:
+        """How many were visible and invisible at a time, as far as it is written down."""
+        return next(((visible, not_) for at, visible, not_ in reversed(self.counts) if at <= when), (0, 0))
 
     def bodies(self, group: str | None = None) -> list[str]:
         """The bodies of everything that the queue took, in order."""
@@ -61,7 +74,9 @@ class FakeSqs:
     """The part of an SQS client that dead letters need. Queues are known by any name.
 
     `before` and `after` are called with the name of each call, before it has an effect and before its answer arrives;
-    what they raise is what the caller sees. `refuse` says which entries of batches fail.
+    what they raise is what the caller sees. `refuse` says which entries of batches fail. An answer takes `takes`
+    seconds to arrive. The counts of visible and of invisible messages are as old as `lags` says, in seconds.
+    Without `dated` they come without a date.
     """
 
     def __init__(self) -> None:
@@ -71,6 +86,9 @@ class FakeSqs:
         self.after: Hook = _nothing
         self.refuse: Callable[[str, str], bool] = lambda _call, _what: False
         self.calls: list[str] = []
+        self.takes = 0.0
+        self.dated = True
+        self.lags = 0.0, 0.0
         self._numbers = count(1)
         self.clock = Clock(lambda: int(self.now * 1_000_000), self.sleep)
 
@@ -88,6 +106,9 @@ class FakeSqs:
 
     def send_message_batch(self, **request: Any) -> dict[str, Any]:
         """SendMessageBatch; an entry whose body `refuse` names fails."""
+        if sum(map(_size, request["Entries"])) > MAX_BYTES:
+            self.calls.append("send")
+            raise ClientError({"Error": {"Code": "AWS.SimpleQueueService.BatchRequestTooLong"}}, "SendMessageBatch")
         return self._batch("send", request, "MessageBody", lambda entry: self._take(request["QueueUrl"], entry))
 
     def receive_message(self, **request: Any) -> dict[str, Any]:
@@ -118,22 +139,27 @@ class FakeSqs:
 
     def get_queue_attributes(self, **request: Any) -> dict[str, Any]:
         """GetQueueAttributes; its answer has SQS's time, to the second."""
-        messages = self.queue(request["QueueUrl"]).messages
-        invisible = sum(message.visible_at > self.now for message in messages)
-        counts = {"": len(messages) - invisible, "NotVisible": invisible, "Delayed": 0}
-        date = formatdate(int(self.now), usegmt=True)
-        return self._call(
-            "count",
-            lambda: {
+        queue = self.queue(request["QueueUrl"])
+
+        def attributes() -> dict[str, Any]:
+            queue.count(self.now)
+            visible, invisible = (queue.counted(self.now - lag)[index] for index, lag in enumerate(self.lags))
+            counts = {"": visible, "NotVisible": invisible}
+            date = {"date": formatdate(int(self.now), usegmt=True)} if self.dated else {}
+            return {
                 "Attributes": {f"ApproximateNumberOfMessages{name}": str(value) for name, value in counts.items()},
-                "ResponseMetadata": {"HTTPHeaders": {"date": date}},
-            },
-        )
+                "ResponseMetadata": {"HTTPHeaders": date},
+            }
+
+        return self._call("count", attributes)
 
     def _call(self, name: str, effect: Callable[[], dict[str, Any]]) -> dict[str, Any]:
         self.before(name)
         self.calls.append(name)
         answer = effect()
+        for queue in self.queues.values():
+            queue.count(self.now)
+        self.now += self.takes
         self.after(name)
         return answer
 
@@ -189,6 +215,13 @@ class FakeSqs:
 
     def _held(self, queue: Fifo, handle: str) -> Message | None:
         return next((m for m in queue.messages if m.handle == handle and m.visible_at > self.now), None)
+
+
+def _size(entry: dict[str, Any]) -> int:
+    attributes = entry.get("MessageAttributes", {}).items()
+    return len(entry["MessageBody"].encode()) + sum(
+        len(name) + len(value["DataType"]) + len(value["StringValue"]) for name, value in attributes
+    )
 
 
 def lost_answer(_call: str) -> None:

@@ -25,10 +25,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from infra.cli.dead_letters import DeadLetterQueue
 from infra.cli.deployment import Deployment
 from infra.cli.home import Home
 from infra.cli.journal import Journal
 from infra.cli.main import main as turnstile
+from workers.aws.clock import SYSTEM_CLOCK
 from workers.aws.items import Item, registration_from_item
 from workers.aws.messages import encode
 from workers.aws.send import Letter, park, send
@@ -41,12 +43,14 @@ _MIX = (1, 1, 1, 2, 3)
 
 @dataclass(frozen=True, slots=True)
 class Size:
-    """How much of it. `kills` is the number of replays that get a SIGKILL while they run."""
+    """How much of it. `kills` is the number of replays that get a SIGKILL while they run. With `forgetful`, the main
+    queue forgets at every fourth of them which deduplication ids it has seen, as SQS does after five minutes."""
 
     letters: int
     events: int
     kills: int
     seed: int = 1
+    forgetful: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +86,7 @@ def prove(deployment: Deployment, size: Size, say: Callable[[str], None]) -> Fin
     say(f"{size.letters} dead letters of {size.events} events are in the queue")
     selection = [argument for event in events for argument in ("--event", event)]
     with _new_commands(deployment, events, size) as new:
-        midway = _kill_replays(Home().path, selection, size, chance, say)
+        midway = _kill_replays(deployment, selection, size, chance, say)
         say("the last run goes to its end")
         last = _replay(selection).wait()
     outcomes = _outcomes(deployment, began, {c.command_id for batch in letters.values() for c in batch} | set(new))
@@ -212,14 +216,14 @@ def _in_child(arguments: list[str], home: str) -> None:
 
 
 def _kill_replays(
-    home: Path, selection: list[str], size: Size, chance: random.Random, say: Callable[[str], None]
+    deployment: Deployment, selection: list[str], size: Size, chance: random.Random, say: Callable[[str], None]
 ) -> int:
     """Kills as many replays as asked for: every other one at any moment, and every other one a moment after it has
     begun to write its journal, which is when it has letters in its hands. Answers how many died like that.
 
     They are slow, so that the letters last about as long as the kills do.
     """
-    journal = home / "dead-letters-local.jsonl"
+    journal = Home().path / "dead-letters-local.jsonl"
     rate = max(1.0, size.letters / size.kills)
     midway = killed = 0
     while killed < size.kills:
@@ -233,20 +237,34 @@ def _kill_replays(
         killed += run.kill()
         with Journal(journal) as state:
             midway += bool(state.taken)
+        if size.forgetful and killed % 4 == 0:
+            _forget(deployment, "queue" if killed % 8 else "messageGroup")
         if killed % 50 == 0:
             say(f"{killed} of {size.kills} replays killed, {midway} of them with letters in their hands")
     return midway
 
 
+def _forget(deployment: Deployment, scope: str) -> None:
+    """The emulator keeps the deduplication ids of each scope apart: in the other one it does not know the last ones."""
+    url = deployment.outputs.queue_url
+    deployment.clients.sqs.set_queue_attributes(QueueUrl=url, Attributes={"DeduplicationScope": scope})
+
+
 def _outcomes(deployment: Deployment, began: float, wanted: set[str]) -> list[tuple[str, str]]:
-    """Command and outcome of every decision about these commands, oldest first; waits until all are decided."""
+    """Command and outcome of every decision about these commands, oldest first; waits until all are decided, second
+    copies too: the queue is empty, and the log says nothing new any more."""
+    queue = DeadLetterQueue(deployment.clients.sqs, deployment.outputs.queue_url, SYSTEM_CLOCK)
     deadline = time.monotonic() + _DRAIN_SECONDS
     since = int((time.time() - (time.monotonic() - began) - 5) * 1000)
+    before: list[tuple[str, str]] = []
     while True:
+        empty = queue.count().total == 0
         found = [pair for pair in _decided(deployment, since) if pair[0] in wanted]
-        if wanted <= {command_id for command_id, _ in found} or time.monotonic() > deadline:
+        complete = empty and found == before and wanted <= {command_id for command_id, _ in found}
+        if complete or time.monotonic() > deadline:
             return found
-        time.sleep(0.5)
+        before = found
+        time.sleep(1)
 
 
 def _decided(deployment: Deployment, since: int) -> Iterator[tuple[str, str]]:

@@ -6,7 +6,7 @@ import argparse
 import json
 import math
 import sys
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from botocore.exceptions import BotoCoreError, ClientError
 
 from infra.cli import letters
-from infra.cli.dead_letters import DeadLetterQueue, Look, looking
+from infra.cli.dead_letters import LAG, DeadLetterQueue, Look, looking
 from infra.cli.deployment import LOCAL, Deployment
 from infra.cli.discard import discard
 from infra.cli.errors import CliError, UsageError
@@ -52,6 +52,7 @@ What replaying means for the order of the line: docs/dead-letters.md."""
 _LIST = """\
 List what can be seen, each event's letters in their order. Nothing is consumed. A FIFO queue hands out
 no more than the first ten letters of an event until they are deleted; the rest is counted as hidden.
+Where many events have letters, some show fewer: --event shows all ten of one.
 
 examples:
   turnstile dlq list --event pycon
@@ -75,7 +76,8 @@ examples:
   turnstile dlq replay --all --dry-run
   turnstile dlq replay --all --rate 5
 
-Exit code 0 when all of it was sent, 1 when anything remains."""
+Exit code 0 when all of it was sent, 1 when anything remains. On AWS the counts of a queue may be a
+minute old, so --event and --all wait that long, to be sure."""
 
 _DISCARD = """\
 Throw one letter away. Its body and the reason go into the journal first; a registration that was still
@@ -87,12 +89,12 @@ example:
 
 @dataclass(frozen=True, slots=True)
 class Desk:
-    """What every subcommand works with. `finished` letters were sent by a run that was killed, and are deleted now."""
+    """What every subcommand works with."""
 
     deployment: Deployment
     queue: DeadLetterQueue
     journal: Journal
-    finished: int
+    interrupts: Interrupts
 
     @property
     def tables(self) -> Tables:
@@ -144,20 +146,31 @@ def run(args: argparse.Namespace) -> int:
 def _opened(stage: str) -> Iterator[Desk]:
     """The queue and its journal, with what a killed run has left behind already settled."""
     deployment = Deployment.resolve(stage)
-    queue = DeadLetterQueue(deployment.clients.sqs, deployment.outputs.dead_letter_queue_url)
+    queue = DeadLetterQueue(deployment.clients.sqs, deployment.outputs.dead_letter_queue_url, SYSTEM_CLOCK)
     try:
-        with Journal(Home().path / f"dead-letters-{stage}.jsonl") as journal:
-            finished = settle(queue, journal)
-            if finished:
-                print(f"{finished} letters that an earlier run had sent are deleted now", file=sys.stderr)
-            yield Desk(deployment, queue, journal, finished)
+        with Interrupts() as interrupts, Journal(Home().path / f"dead-letters-{stage}.jsonl") as journal:
+            _say_deleted(settle(queue, journal))
+            yield Desk(deployment, queue, journal, interrupts)
     except (ClientError, BotoCoreError) as error:
         raise CliError(f"AWS did not do what it was asked for: {error}") from error
 
 
+@contextmanager
+def _looking(desk: Desk, wanted: Collection[str] = (), groups: Collection[str] = ()) -> Iterator[Look]:
+    hold = desk.interrupts.hold
+    with looking(desk.queue, SYSTEM_CLOCK, desk.journal, hold, wanted=wanted, groups=groups) as look:
+        _say_deleted(look.deleted)
+        yield look
+
+
+def _say_deleted(number: int) -> None:
+    if number:
+        print(f"{number} letters that an earlier run had sent are deleted now", file=sys.stderr)
+
+
 def _list(args: argparse.Namespace) -> int:
     group = None if args.event is None else group_of(args.event)
-    with _opened(args.stage) as desk, looking(desk.queue, SYSTEM_CLOCK) as look:
+    with _opened(args.stage) as desk, _looking(desk, groups=[group] if group else []) as look:
         oldest = letters.since(args.since, look.now) if args.since else 0
         shown = [
             letter
@@ -165,12 +178,14 @@ def _list(args: argparse.Namespace) -> int:
             if (group is None or letter.group == group)
             and (args.reason or "") in letter.reason
             and letter.sent_at >= oldest
-            and letter.message_id not in desk.journal.sent
         ]
     if args.json:
         found = [letters.as_json(letter, look.now) for letter in shown]
-        print(json.dumps({"stage": args.stage, "letters": found, "seen": len(look.letters), "hidden": look.hidden}))
-    elif look.letters or look.hidden:
+        counts = {"seen": len(look.letters), "hidden": look.hidden, "elsewhere": look.elsewhere}
+        print(json.dumps({"stage": args.stage, "letters": found} | counts))
+    elif not shown and (look.letters or look.hidden):
+        print(f"No such letters can be seen; {letters.counted(look, 0)}.")
+    elif shown:
         print(f"{letters.table(shown, look.now)}\n\n{letters.counted(look, len(shown))}")
     else:
         print("There are no dead letters.")
@@ -178,7 +193,8 @@ def _list(args: argparse.Namespace) -> int:
 
 
 def _show(args: argparse.Namespace) -> int:
-    with _opened(args.stage) as desk, looking(desk.queue, SYSTEM_CLOCK) as look:
+    letters.require_length(args.id)
+    with _opened(args.stage) as desk, _looking(desk, [args.id]) as look:
         letter = letters.find(look, args.id)
         dynamodb = desk.deployment.clients.dynamodb
         foreseen = preview(dynamodb, SYSTEM_CLOCK, desk.tables, letter, look.before(letter))
@@ -194,7 +210,7 @@ def _replay(args: argparse.Namespace) -> int:
         raise UsageError("say what to replay: --event EVENT, --id ID, or --all for everything (try --dry-run first)")
     if args.rate is not None and not (args.rate > 0 and math.isfinite(args.rate)):
         raise UsageError(f"--rate {args.rate} is not a number of letters per second")
-    with Interrupts() as interrupts, _opened(args.stage) as desk:
+    with _opened(args.stage) as desk:
         selection, total = _selection(args, desk)
         if args.dry_run:
             return _dry_run(args, desk, selection)
@@ -207,15 +223,16 @@ def _replay(args: argparse.Namespace) -> int:
                 clock=SYSTEM_CLOCK,
                 selection=selection,
                 rate=args.rate,
-                uninterrupted=interrupts.hold,
+                lag=0 if args.stage == LOCAL else LAG,
+                uninterrupted=desk.interrupts.hold,
                 progress=done,
             ).run()
         left = desk.queue.count().total
     if args.json:
         fields = asdict(summary) | {"stops": {group: asdict(stop) for group, stop in summary.stops.items()}}
-        print(json.dumps({"stage": args.stage, "done": summary.done, "left": left, "finished": desk.finished} | fields))
+        print(json.dumps({"stage": args.stage, "done": summary.done, "left": left} | fields))
     else:
-        print(_words(summary, left))
+        print(_words(summary, left, args.event or []))
     return 0 if summary.done else 1
 
 
@@ -225,11 +242,13 @@ def _selection(args: argparse.Namespace, desk: Desk) -> tuple[Selection, int | N
         return Selection(), desk.queue.count().total
     if args.event:
         return Selection(groups=frozenset(group_of(event) for event in args.event)), None
-    with looking(desk.queue, SYSTEM_CLOCK) as look:
-        chosen = [letters.find(look, wanted) for wanted in args.id]
+    for wanted in args.id:
+        letters.require_length(wanted)
+    with _looking(desk, args.id) as look:
+        chosen = [letters.find(look, one) for one in args.id if not letters.gone(desk.journal.gone, look, one)]
         ids = frozenset(letter.message_id for letter in chosen)
         for letter in chosen:
-            _require_those_before(look, letter, ids | desk.journal.sent.keys())
+            _require_those_before(look, letter, ids)
     return Selection(ids=ids), len(ids)
 
 
@@ -244,24 +263,34 @@ def _require_those_before(look: Look, letter: DeadLetter, ids: frozenset[str]) -
 
 
 def _dry_run(args: argparse.Namespace, desk: Desk, selection: Selection) -> int:
-    with looking(desk.queue, SYSTEM_CLOCK) as look:
+    with _looking(desk, selection.ids or (), selection.groups or ()) as look:
         chosen = [letter for letter in look.letters if selection.takes(letter)]
+    seen = {letter.group for letter in chosen}
+    unseen = sorted((selection.groups or frozenset()) - seen - desk.journal.groups)
     if args.json:
         found = [letters.as_json(letter, look.now) for letter in chosen]
-        print(json.dumps({"stage": args.stage, "dryRun": True, "letters": found, "hidden": look.hidden}))
+        counts = {"hidden": look.hidden, "elsewhere": look.elsewhere, "unseen": unseen}
+        print(json.dumps({"stage": args.stage, "dryRun": True, "letters": found} | counts))
     else:
-        print(f"Would be sent, each event's letters in this order:\n\n{letters.table(chosen, look.now)}")
-        print(f"\n{letters.counted(look, len(chosen))}")
-    return 0
+        table = f"each event's letters in this order:\n\n{letters.table(chosen, look.now)}\n" if chosen else "nothing."
+        print(f"Would be sent: {table}\n{_of_events(unseen, args.event or [])}{letters.counted(look, len(chosen))}")
+    return 1 if unseen else 0
 
 
-def _words(summary: Summary, left: int) -> str:
+def _of_events(groups: Collection[str], events: Collection[str]) -> str:
+    """The line about each event of which no letter can be seen."""
+    unseen = dict.fromkeys(event for event in events if group_of(event) in groups)
+    return "".join(letters.plain(f"No letters of event {event} can be seen.") + "\n" for event in unseen)
+
+
+def _words(summary: Summary, left: int, events: Collection[str]) -> str:
     lines = [f"{summary.sent} letters sent back to the queue; {left} in the dead-letter queue now."]
     if summary.aborted:
         lines.append(f"Stopped early: {summary.aborted}. The same command again goes on from here.")
     for group, stop in summary.stops.items():
         if stop.why != NOT_SELECTED:
             lines.append(letters.plain(f"Event {group} stopped at {stop.letter_id}: {stop.why}"))
+    lines += _of_events(summary.unseen, events).splitlines()
     if summary.missing:
         lines.append(f"Not sent: {', '.join(summary.missing)}")
     if summary.undeleted:
@@ -275,15 +304,13 @@ def _discard(args: argparse.Namespace) -> int:
     why = args.why.strip()
     if not why:
         raise UsageError("--why is empty: say why the letter is thrown away")
-    with _opened(args.stage) as desk, looking(desk.queue, SYSTEM_CLOCK) as look:
-        gone = [known for known in desk.journal.discarded if known.startswith(args.id)]
-        if (
-            len(args.id) >= letters.SHORTEST_ID
-            and gone
-            and not any(letter.message_id.startswith(args.id) for letter in look.letters)
-        ):
-            print(f"{gone[0]} was discarded before and is gone.")
+    letters.require_length(args.id)
+    with _opened(args.stage) as desk, _looking(desk, [args.id]) as look:
+        if before := letters.gone(desk.journal.discarded, look, args.id):
+            print(f"{before} was discarded before and is gone.")
             return 0
+        if sent := letters.gone(desk.journal.gone, look, args.id):
+            raise CliError(f"{sent} was sent back to the queue by a replay, so it cannot be discarded")
         letter = letters.find(look, args.id)
         table = desk.deployment.outputs.registrations_table
         fate = discard(desk.queue, desk.deployment.clients.dynamodb, table, desk.journal, letter, why)

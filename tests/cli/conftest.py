@@ -1,0 +1,44 @@
+"""What the tests of `turnstile dlq` share."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import boto3
+import pytest
+from moto import mock_aws
+
+from infra.cli.commands import dlq
+from infra.cli.deployment import Deployment
+from tests.support.dead_letter_stack import Stack
+from tests.support.replay_world import World
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+
+
+@pytest.fixture(scope="module")
+def db() -> Iterator[DynamoDBClient]:
+    """One mocked DynamoDB for all; each test has tables of its own in it."""
+    with mock_aws():
+        yield boto3.client("dynamodb", "us-east-1")
+
+
+@pytest.fixture
+def stack(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, db: DynamoDBClient) -> Stack:
+    """It is what `--stage local` finds."""
+    monkeypatch.setenv("TURNSTILE_HOME", str(tmp_path))
+    made = Stack(tmp_path, db)
+    monkeypatch.setattr(dlq, "SYSTEM_CLOCK", made.sqs.clock)
+    monkeypatch.setattr(Deployment, "resolve", lambda _stage: made.deployment)
+    return made
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> World:
+    """Empty queues and no journal yet."""
+    made = World(tmp_path / "journal.jsonl")
+    made.sqs.sleep(60)
+    return made

@@ -1,0 +1,132 @@
+"""`turnstile dlq discard` at the terminal: the person gets an answer, the letter goes, and nothing is half done."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from infra.cli.main import main
+from tests.support.builders import EVENT, register
+from tests.support.dead_letter_stack import DEAD, Stack
+from workers.aws.items import registration_to_item
+from workers.aws.messages import encode
+from workers.domain.records import Registration, Status
+
+
+def test_discard_gives_the_person_an_answer(stack: Stack, capsys: pytest.CaptureFixture[str]) -> None:
+    """The pending registration is rejected with the reason; the letter is gone, and whole in the journal."""
+    stack.pending("ann")
+    [letter] = stack.die(register("ann"))
+    assert main(["dlq", "discard", letter, "--why", " a test "]) == 0
+    assert "was pending and is rejected now" in capsys.readouterr().out
+    record = stack.record("ann")
+    assert (record.status, record.code, record.note, record.version) == (Status.REJECTED, "discarded", "a test", 2)
+    assert stack.sqs.queue(DEAD).messages == []
+    entry = json.loads(stack.journal.read_text().splitlines()[-1])
+    assert (entry["discarded"], entry["why"], entry["body"]) == (letter, "a test", encode(register("ann")))
+
+
+def test_discard_leaves_what_is_decided(stack: Stack, capsys: pytest.CaptureFixture[str]) -> None:
+    """A later attempt of the same person is none of its business; nor is rubbish, nor a person without a record."""
+    stack.pending("ann", generation=2)
+    letters = stack.die(register("ann", 1), "rubbish", register("bob"))
+    for letter, says in zip(
+        letters, ["stays as it is: pending", "no registration waits", "does not exist"], strict=True
+    ):
+        assert main(["dlq", "discard", letter, "--why", "a test"]) == 0
+        assert says in capsys.readouterr().out
+    assert stack.record("ann").status is Status.PENDING
+    assert stack.sqs.queue(DEAD).messages == []
+
+
+def test_discard_wants_a_reason(stack: Stack, capsys: pytest.CaptureFixture[str]) -> None:
+    """Somebody will ask."""
+    assert main(["dlq", "discard", "abcdef", "--why", "  "]) == 2
+    assert "--why is empty" in capsys.readouterr().err
+
+
+def test_a_discard_that_was_killed_is_completed(stack: Stack, capsys: pytest.CaptureFixture[str]) -> None:
+    """Whether it died before the record, before the deletion, or after it: the same command again."""
+    stack.pending("ann")
+    [letter] = stack.die(register("ann"))
+    stack.sqs.refuse = lambda call, _what: call == "delete"
+    assert main(["dlq", "discard", letter, "--why", "a test"]) == 1
+    assert "the same command again completes it" in capsys.readouterr().err
+    stack.sqs.refuse = lambda _call, _what: False
+    assert main(["dlq", "discard", letter, "--why", "a test"]) == 0
+    assert stack.record("ann").version == 2
+    assert main(["dlq", "discard", letter, "--why", "a test"]) == 0
+    assert "was discarded before and is gone" in capsys.readouterr().out
+
+
+def test_what_was_sent_back_cannot_be_discarded(stack: Stack, capsys: pytest.CaptureFixture[str]) -> None:
+    """A replay was killed between sending and deleting, an hour ago: the copy is on its way, so nobody is rejected."""
+    stack.pending("ann")
+    [letter] = stack.die(register("ann"))
+    stack.sent_before(letter)
+    for _ in range(2):
+        assert main(["dlq", "discard", letter, "--why", "a test"]) == 1
+        assert f"{letter} was sent back to the queue by a replay" in capsys.readouterr().err
+    assert stack.record("ann").status is Status.PENDING
+    assert stack.sqs.queue(DEAD).messages == []
+
+
+def test_a_letter_is_found_in_time_in_a_big_queue(stack: Stack, capsys: pytest.CaptureFixture[str]) -> None:
+    """Seeing all of it would take longer than its hold: the look ends where a whole ID is in sight."""
+    stack.pending("bob")
+    letter = stack.die(register("ann"), register("bob"), *map(str, range(8)))[1]
+    for number in range(60):
+        stack.die(*(f"rubbish {index}" for index in range(10)), group=f"e{number}")
+    stack.sqs.takes = 0.5
+    assert main(["dlq", "discard", letter, "--why", "a test"]) == 0
+    assert stack.record("bob").status is Status.REJECTED
+    assert stack.visible
+
+
+def test_nothing_is_written_for_a_letter_that_is_not_held_any_more(
+    stack: Stack, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """With the first characters only, every event has to be seen; that may be too late, and is said before harm is
+    done."""
+    stack.pending("bob")
+    letter = stack.die(register("ann"), register("bob"), *map(str, range(8)))[1]
+    for number in range(60):
+        stack.die(*(f"rubbish {index}" for index in range(10)), group=f"e{number}")
+    stack.sqs.takes = 0.5
+    assert main(["dlq", "discard", letter[:8], "--why", "a test"]) == 1
+    assert f"{letter} is somebody else's by now; nothing was changed" in capsys.readouterr().err
+    assert stack.record("bob").status is Status.PENDING
+    assert "discarded" not in stack.journal.read_text()
+
+
+def test_a_registration_that_changes_meanwhile_is_read_anew(
+    stack: Stack, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The registrar decides between the reading and the writing: its word counts."""
+    stack.pending("ann")
+    [letter] = stack.die(register("ann"))
+    put = stack.db.put_item
+
+    def late(**request: Any) -> Any:
+        monkeypatch.setattr(stack.db, "put_item", put)
+        decided = Registration(EVENT, "ann", Status.CONFIRMED, 1, 2, 1_767_225_600_000_000)
+        put(TableName=stack.tables.registrations, Item=registration_to_item(decided))
+        return put(**request)
+
+    monkeypatch.setattr(stack.db, "put_item", late)
+    assert main(["dlq", "discard", letter, "--why", "a test"]) == 0
+    assert "stays as it is: confirmed" in capsys.readouterr().out
+    assert stack.record("ann").version == 2
+
+
+def test_what_was_sent_back_and_cannot_be_deleted_is_no_letter(stack: Stack) -> None:
+    """SQS refuses for now: it is not shown, and nobody is rejected for it."""
+    stack.pending("ann")
+    [letter] = stack.die(register("ann"))
+    stack.sent_before(letter)
+    stack.sqs.refuse = lambda call, _what: call == "delete"
+    assert main(["dlq", "discard", letter, "--why", "a test"]) == 1
+    assert stack.record("ann").status is Status.PENDING
+    assert "discarded" not in stack.journal.read_text()

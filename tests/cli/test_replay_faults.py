@@ -1,0 +1,124 @@
+"""Replaying dead letters with faults at every step: killed, cut off, refused, again and again."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from itertools import groupby
+from pathlib import Path
+from typing import Any
+
+import pytest
+from botocore.exceptions import EndpointConnectionError
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from infra.cli.journal import Journal
+from tests.support.fake_sqs import DEDUPLICATION, Killed
+from tests.support.replay_world import World
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """At this step (a call to SQS, before or after its effect, or a line of the journal, before, in the midst, after)
+    the process dies or loses an answer; then so many seconds pass."""
+
+    step: int
+    killed: bool
+    pause: int
+
+
+class MortalJournal(Journal):
+    """A journal whose process may die while it writes: before the line, in the midst of it, or after it."""
+
+    step: Callable[[str], None]
+
+    def _write(self, entry: dict[str, Any], *, durable: bool) -> None:
+        type(self).step("journal, before")
+        try:
+            type(self).step("journal, midway")
+        except Killed:
+            os.write(self._file, b'{"at": "2026-01-01T00:00:00+00:00", "sen')
+            raise
+        super()._write(entry, durable=durable)
+        type(self).step("journal, after")
+
+
+LETTERS = st.lists(st.sampled_from("abc"), min_size=1, max_size=30)
+FAULTS = st.lists(
+    st.builds(Fault, st.integers(1, 60), st.booleans(), st.sampled_from([0, 1, 25, 290, 301, 4000])), max_size=6
+)
+SLOWNESS = st.sampled_from([(0.0, 0.0), (0.0, 0.0), (0.1, 0.0), (0.0, 55.0), (3.0, 55.0)])
+"""How long an answer takes, and how old counts are, in seconds."""
+REFUSED = st.sets(st.tuples(st.sampled_from(["send", "delete", "hide"]), st.integers(1, 60)), max_size=5)
+
+
+@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(groups=LETTERS, faults=FAULTS, refused=REFUSED, slowness=SLOWNESS)
+def test_nothing_is_lost_doubled_or_out_of_order(
+    groups: list[str], faults: list[Fault], refused: set[tuple[str, int]], slowness: tuple[float, float]
+) -> None:
+    """Killed, cut off or refused at any step, again and again: in the end every letter has arrived, in the order of
+    its group, and a second copy comes at most right behind the first, where the registrar sees it as `superseded`."""
+    with tempfile.TemporaryDirectory() as home, pytest.MonkeyPatch.context() as patch:
+        patch.setattr(os, "fsync", lambda _file: None)  # no power cut here, and a thousand of them take long
+        world = World(Path(home) / "journal.jsonl", journal_type=MortalJournal)
+        letters = [f"{group}{number}" for number, group in enumerate(groups)]
+        for letter, group in zip(letters, groups, strict=True):
+            world.die(letter, group=group)
+        world.sqs.sleep(10)
+        began = world.sqs.now
+        world.sqs.takes, lag = slowness
+        world.sqs.lags = lag, lag
+        entries = iter(range(1, 1_000_000))
+        world.sqs.refuse = lambda call, _what: (call, next(entries)) in refused
+        for fault in faults:
+            with _faulty(world, fault):
+                world.replay()
+            world.sqs.sleep(fault.pause)
+            _check(world, letters, faults, began)
+        world.sqs.refuse = lambda _call, _what: False
+        with _faulty(world, Fault(10**9, killed=False, pause=0)):
+            assert world.replay().done
+        assert world.dead.left() == []
+        _check(world, letters, faults, began)
+
+
+class _faulty:  # noqa: N801 - it reads as a function
+    """While the block runs, the fault is due. A process that died stays dead: nothing that it does has an effect."""
+
+    def __init__(self, world: World, fault: Fault) -> None:
+        steps = 0
+        dead = False
+
+        def step(name: str) -> None:
+            nonlocal steps, dead
+            steps += 1
+            if dead or (steps == fault.step and fault.killed):
+                dead = True
+                raise Killed
+            if steps == fault.step and not name.startswith("journal"):
+                raise EndpointConnectionError(endpoint_url="https://sqs.example")
+
+        world.sqs.before = world.sqs.after = step
+        MortalJournal.step = staticmethod(step)
+
+    def __enter__(self) -> None:
+        """The fault is set."""
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> bool:
+        return kind is not None and issubclass(kind, Killed | EndpointConnectionError)
+
+
+def _check(world: World, letters: list[str], faults: list[Fault], began: float) -> None:
+    for group in "abc":
+        order = [letter for letter in letters if letter[0] == group]
+        arrived = world.main.bodies(group)
+        once = [letter for letter, _ in groupby(arrived)]
+        assert once == order[: len(once)], "out of order, or a copy behind a later letter"
+        assert set(order) <= {*arrived, *world.dead.left(group)}, "lost"
+        assert len(arrived) - len(once) <= len(faults), "more copies than faults"
+        if world.sqs.now - began < DEDUPLICATION:
+            assert arrived == once, "a copy although SQS remembers the first"

@@ -1,0 +1,103 @@
+"""Two queues in memory, a journal on disk, and runs of the replay between them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import nullcontext
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, cast
+
+from infra.cli.dead_letters import LAG, DeadLetterQueue
+from infra.cli.journal import Journal
+from infra.cli.replay import Replay, Selection, Summary, settle
+from tests.support.fake_sqs import FakeSqs, Fifo, Killed
+from workers.aws.send import Letter, park
+
+DEAD, MAIN = "dead.fifo", "main.fifo"
+
+
+@dataclass(slots=True)
+class World:
+    """The two queues, the journal on disk, and runs of the replay between them."""
+
+    path: Path
+    sqs: FakeSqs = field(default_factory=FakeSqs)
+    journal_type: Callable[[Path], Journal] = Journal
+    interrupt: Callable[[int], None] = lambda _sent: None
+    lag: int = LAG
+
+    @property
+    def dead(self) -> Fifo:
+        """The dead-letter queue."""
+        return self.sqs.queue(DEAD)
+
+    @property
+    def main(self) -> Fifo:
+        """The main queue."""
+        return self.sqs.queue(MAIN)
+
+    def die(self, *bodies: str, group: str = "e", replay_of: str | None = None) -> list[str]:
+        """Messages are parked, the way the registrar does it; answers their ids in the dead-letter queue."""
+        client = cast("Any", self.sqs)
+        return [
+            park(client, DEAD, Letter(f"main-{body}", "", group, 3, body, replay_of), "failed: Trouble", "now")
+            for body in bodies
+        ]
+
+    def dies(self, *bodies: str, replay_of: str | None = None) -> None:
+        """The same, where nobody asks for the ids."""
+        self.die(*bodies, replay_of=replay_of)
+
+    def receive(self, number: int = 10) -> None:
+        """Somebody else looks at letters."""
+        DeadLetterQueue(cast("Any", self.sqs), DEAD, self.sqs.clock).receive(number)
+
+    def replay(self, selection: Selection | None = None, rate: float | None = None) -> Summary:
+        """One run of the command, from opening the journal to the end."""
+        client = cast("Any", self.sqs)
+        queue = DeadLetterQueue(client, DEAD, self.sqs.clock)
+        with self.journal_type(self.path) as journal:
+            settle(queue, journal)
+            return Replay(
+                queue=queue,
+                sqs=client,
+                main_url=MAIN,
+                journal=journal,
+                clock=self.sqs.clock,
+                selection=selection or Selection(),
+                rate=rate,
+                lag=self.lag,
+                uninterrupted=nullcontext,
+                progress=self.interrupt,
+            ).run()
+
+
+def at(world: World, number: int, call: str, act: Callable[[str], None]) -> Callable[[str], None]:
+    """A hook: acts at the n-th call of a kind."""
+    seen = 0
+
+    def hook(name: str) -> None:
+        nonlocal seen
+        seen += name == call
+        if name == call and seen == number:
+            act(name)
+
+    return hook
+
+
+def settled(world: World, seconds: float = 10) -> World:
+    """Time passes, so that what is there was there before whatever starts now."""
+    world.sqs.sleep(seconds)
+    return world
+
+
+def die(_call: str) -> None:
+    """The process dies at this call."""
+    raise Killed
+
+
+def revive(world: World, seconds: float) -> None:
+    """After some time somebody starts a new one, and nothing fails any more."""
+    world.sqs.before = world.sqs.after = lambda _call: None
+    world.sqs.sleep(seconds)
