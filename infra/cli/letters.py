@@ -37,6 +37,7 @@ def find(look: Look, wanted: str) -> DeadLetter:
     if not found:
         raise CliError(
             f"there is no dead letter {wanted} among the {len(look.letters)} that can be seen{_hidden(look)}"
+            + ("; one that is hidden shows when those before it are replayed or discarded" if look.hidden else "")
         )
     if len(found) > 1:
         raise CliError(f"several dead letters begin with {wanted}: {', '.join(one.message_id for one in found)}")
@@ -116,16 +117,22 @@ def story(letter: DeadLetter, look: Look, foreseen: Preview) -> str:
     ]
     if letter.replay_of:
         lines.append(("replay of", letter.replay_of))
-    registered = "none"
-    if record is not None:
+    if isinstance(record, str):
+        registered = record
+    else:
         ticket = "" if record.ticket is None else f", ticket {record.ticket}"
         registered = f"{record.registration_id}: {record.status}, generation {record.generation}{ticket}"
-    seats = "none"
-    if ledger is not None:
+    if isinstance(ledger, str):
+        seats = ledger
+    else:
         waiting = f"{len(ledger.line)} waiting" if ledger.settings.has_waitlist or ledger.line else "no waiting list"
         taken = f"{ledger.confirmed} of {ledger.settings.capacity} seats taken"
         seats = f"version {ledger.version}: {taken}, {waiting}, {ledger.settings.status}"
-    lines += [("registration", registered), ("ledger", seats), ("replaying it", plain(f"would {foreseen.would}"))]
+    lines += [
+        ("registration", plain(registered)),
+        ("ledger", plain(seats)),
+        ("replaying it", plain(f"would {foreseen.would}")),
+    ]
     text = "\n".join(f"{name:<14}{value}" for name, value in lines)
     body = json.dumps(_body(letter), indent=2)
     return f"{text}\n\nmessage\n{body}" + (f"\n\n{_ask_the_logs(letter)}" if letter.reason == MOVED else "")
@@ -138,8 +145,9 @@ def story_as_json(letter: DeadLetter, look: Look, foreseen: Preview) -> dict[str
         "group": letter.group,
         "message": _body(letter),
         "before": [one.message_id for one in look.before(letter)],
-        "registration": record
-        and {
+        "registration": None
+        if isinstance(record, str)
+        else {
             "registrationId": record.registration_id,
             "status": str(record.status),
             "generation": record.generation,
@@ -148,8 +156,9 @@ def story_as_json(letter: DeadLetter, look: Look, foreseen: Preview) -> dict[str
             "ticket": record.ticket,
             "code": record.code,
         },
-        "ledger": ledger
-        and {
+        "ledger": None
+        if isinstance(ledger, str)
+        else {
             "version": ledger.version,
             "capacity": ledger.settings.capacity,
             "confirmed": ledger.confirmed,

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from workers.aws.dead_letters import DeadLetter
-from workers.aws.load import Damaged, EventState, Tables, Unknown, load
-from workers.aws.messages import Unreadable
+from workers.aws.items import registration_from_item, registration_key
+from workers.aws.load import Damaged, EventState, Tables, Unknown, batch_get, load
+from workers.aws.messages import Unreadable, group_of
 from workers.domain.commands import Cancel, Command, Configure, Register
 from workers.domain.decide import CommandFailed, decide
 from workers.domain.records import Ledger, Registration
@@ -19,12 +20,16 @@ if TYPE_CHECKING:
     from workers.aws.clock import Clock
 
 
+_NONE = "none"
+_NOT_LOOKED_UP = "not looked up, as the message does not say whose"
+
+
 @dataclass(frozen=True, slots=True)
 class Preview:
-    """The registration and the ledger as they are now (None: there is none), and what a replay would do, in words."""
+    """The registration and the ledger as they are now, or why not; what a replay would do, in words."""
 
-    registration: Registration | None
-    ledger: Ledger | None
+    registration: Registration | str
+    ledger: Ledger | str
     would: str
 
 
@@ -34,19 +39,34 @@ def preview(
     """Decides the letter's command as it would be after those `before` it in its group, and writes nothing."""
     command = letter.command
     if isinstance(command, Unreadable):
-        return Preview(None, None, f"be parked again: it cannot be read ({command})")
+        return Preview(_NOT_LOOKED_UP, _NOT_LOOKED_UP, f"be parked again: it cannot be read ({command})")
     earlier = [other.command for other in before]
     commands = [c for c in earlier if not isinstance(c, Unreadable) and c.event_id == command.event_id] + [command]
     state = load(client, clock, tables, {command.event_id: commands})[command.event_id]
+    record = _registration(client, clock, tables, command)
     match state:
         case Unknown():
-            return Preview(None, None, f"be parked again: there is no event {command.event_id}")
+            foreseen = Preview(record, _NONE, f"be parked again: there is no event {command.event_id}")
         case Damaged(error):
-            return Preview(None, None, f"be tried again and again: the event's records cannot be read ({error!r})")
+            damage = f"cannot be read ({error!r})"
+            foreseen = Preview(record, damage, f"be tried again and again: the event's records {damage}")
         case EventState():
-            key = command.registration_id if isinstance(command, Register | Cancel) else None
-            record = next((r for r in state.registrations if r.registration_id == key), None)
-            return Preview(record, state.ledger, _would(state, commands, clock.now()))
+            foreseen = Preview(record, state.ledger, _would(state, commands, clock.now()))
+    if group_of(command.event_id) != letter.group:
+        return replace(foreseen, would="be parked again: the message is in another event's group")
+    return foreseen
+
+
+def _registration(client: DynamoDBClient, clock: Clock, tables: Tables, command: Command) -> Registration | str:
+    """Read for itself: it may be there, and pending, although its event is not."""
+    if not isinstance(command, Register | Cancel):
+        return _NONE
+    key = registration_key(command.registration_id)
+    items = batch_get(client, clock, {tables.registrations: [key]})[tables.registrations]
+    try:
+        return registration_from_item(items[0]) if items else _NONE
+    except (KeyError, ValueError, TypeError) as error:
+        return f"cannot be read ({error!r})"
 
 
 def _would(state: EventState, commands: list[Command], now: int) -> str:

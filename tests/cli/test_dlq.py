@@ -307,3 +307,33 @@ def test_a_letter_of_another_event_in_the_group_decides_nothing(
     _, letter = stack.die(encode(register("ann", event="other")), register("bob"))
     assert main(["dlq", "show", letter]) == 0
     assert "would come to: confirmed (seat-given)" in capsys.readouterr().out
+
+
+def test_who_waits_for_an_answer_is_seen_without_the_event(stack: Stack, capsys: pytest.CaptureFixture[str]) -> None:
+    """The event is gone, the registration is not: who discards the letter knows that somebody is waiting for it."""
+    stack.pending("ann")
+    [letter] = stack.die(register("ann"))
+    assert main(["dlq", "show", letter]) == 0
+    out = capsys.readouterr().out
+    assert "pending, generation 1" in out
+    assert "ledger        none" in out
+    assert main(["dlq", "show", letter, "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert (told["registration"]["status"], told["ledger"]) == ("pending", None)
+
+
+def test_a_letter_in_the_wrong_group_comes_back(stack: Stack, capsys: pytest.CaptureFixture[str]) -> None:
+    """The registrar parks what is in another event's group, whatever the command would come to elsewhere."""
+    stack.event()
+    stack.event("other")
+    [letter] = stack.die(encode(register("ann", event="other")))
+    assert main(["dlq", "show", letter]) == 0
+    assert "would be parked again: the message is in another event's group" in capsys.readouterr().out
+
+
+def test_rubbish_is_about_nobody(stack: Stack, capsys: pytest.CaptureFixture[str]) -> None:
+    """Of a message that says nothing, nobody claims that there is no registration and no ledger."""
+    stack.event()
+    [letter] = stack.die("rubbish")
+    assert main(["dlq", "show", letter]) == 0
+    assert capsys.readouterr().out.count("not looked up, as the message does not say whose") == 2
