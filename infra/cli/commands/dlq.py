@@ -284,9 +284,8 @@ def _of_events(groups: Collection[str], events: Collection[str]) -> str:
 
 
 def _words(summary: Summary, left: int, events: Collection[str]) -> str:
-    lines = [
-        f"{summary.sent} {'letter' if summary.sent == 1 else 'letters'} sent back to the queue; {left} in the dead-letter queue now."
-    ]
+    letters_sent = "1 letter" if summary.sent == 1 else f"{summary.sent} letters"
+    lines = [f"{letters_sent} sent back to the queue; {left} in the dead-letter queue now."]
     if summary.aborted:
         lines.append(f"Stopped early: {summary.aborted}. The same command again goes on from here.")
     for group, stop in summary.stops.items():
