@@ -181,8 +181,9 @@ class Replay:
         while not self._summary.aborted:
             if self.selection.ids is not None and all(map(self.journal.was_sent, self.selection.ids)):
                 return
+            began = self.clock.now()
             with self.uninterrupted():
-                deadline = self.clock.now() + HELD * _SECOND // 2
+                deadline = began + HELD * _SECOND // 2
                 letters = self.queue.receive(self._batch_size())
                 self.journal.note_taken({letter.message_id: letter.receipt_handle for letter in letters})
                 sent = self._work(letters, deadline)
@@ -194,7 +195,8 @@ class Replay:
             if not self._lag and self._is_rest(self.queue.count()):
                 return  # the count is exact: nothing to wait for
             self._summary.aborted = self._growth()
-            self._pause(sent / self.rate if self.rate else 0)
+            spent = (self.clock.now() - began) / _SECOND
+            self._pause(sent / self.rate - spent if self.rate else 0)
 
     def _batch_size(self) -> int:
         """Nobody waits while holding letters: a slow run takes few at a time, and pauses before it takes more."""

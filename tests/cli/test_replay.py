@@ -165,6 +165,15 @@ def test_a_slow_run_keeps_its_pace_and_holds_nothing_meanwhile(world: World) -> 
     assert [round(later - earlier) for earlier, later in pairwise(sent)] == [10, 10, 10]
 
 
+def test_the_time_that_the_work_takes_is_no_pause(world: World) -> None:
+    """The rate is letters per second, however slow the calls are: what they took is taken off the pause."""
+    world.die("a1", "a2", "a3", "a4")
+    settled(world).sqs.takes = 0.5
+    world.replay(rate=0.1)
+    sent = [message.sent_at for message in world.main.history]
+    assert [round(later - earlier) for earlier, later in pairwise(sent)] == [10, 10, 10]
+
+
 def test_a_stopped_group_stays_stopped_for_hours(world: World) -> None:
     """What is not selected is held as long as the run lasts, and is not handed out again and again."""
     world.die("b1", "b2", group="b")
