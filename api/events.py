@@ -14,7 +14,7 @@ from api.models import EventChange, NewEvent
 from api.problems import RETRY_AFTER_SECONDS, Problem
 from api.reader import Ledgers
 from api.views import event_view
-from api.waiting import Wait, note_pending, poll, wait_of
+from api.waiting import Pace, Wait, note_pending, wait_of
 from workers.aws import clients
 from workers.aws.clients import passes_by_itself
 from workers.aws.clock import SYSTEM_CLOCK, Clock
@@ -58,6 +58,7 @@ class Events:
         self._base_url = clients.setting(env, "API_URL")
         self._clock = clock
         self._new_id = new_id
+        self._pace = Pace()
 
     def create(self, new: NewEvent) -> Response[str]:
         """201, or 409 if the id is taken."""
@@ -118,7 +119,7 @@ class Events:
             logger.append_keys(command_id=command.command_id)
             send(self._sqs, self._queue_url, command)
             logger.info("accepted", extra=about(command))
-            done = poll(lambda: self._configured(command), wait, self._clock) or self._configured(command)
+            done = self._pace.poll(lambda: self._configured(command), wait, self._clock) or self._configured(command)
             if not done:
                 note_pending(event_id)
                 location = url(self._base_url, "events", event_id)

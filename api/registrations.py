@@ -24,15 +24,15 @@ from api.problems import RETRY_AFTER_SECONDS, Problem
 from api.reader import Reader, Seen
 from api.registration_lists import Lists
 from api.views import registration_view
-from api.waiting import note_pending, poll
+from api.waiting import Pace, note_pending
 from workers.aws import clients
 from workers.aws.clock import SYSTEM_CLOCK, Clock
 from workers.aws.commit import versioned_put
 from workers.aws.send import send
 from workers.domain.commands import Cancel, Register
-from workers.domain.decide import DISCARDED
-from workers.domain.records import Ledger, Registration, Status
-from workers.observability import about, logger
+from workers.domain.decide import DISCARDED, Reason, sold_out
+from workers.domain.records import Ledger, Registration, Status, registration_id
+from workers.observability import Metric, about, logger, measure
 
 if TYPE_CHECKING:
     from aws_lambda_powertools.event_handler import APIGatewayHttpResolver
@@ -84,6 +84,7 @@ class Registrations:
         self._base_url = clients.setting(env, "API_URL")
         self._clock = clock
         self._new_id = new_id
+        self._pace = Pace()
 
     def register(self, event_id: str, user_id: str, call: Call) -> Response[str]:
         """201 confirmed or waitlisted, 202 pending, 409 refused or already registered, 404."""
@@ -100,11 +101,16 @@ class Registrations:
                 return self._outcome(Standing(record, seen.ledger), _REPLAYED)
             if record.alive and not _is_pending(record):
                 return self._already(record)
+        if not undecided and seen.ledger is not None and (refusal := sold_out(seen.ledger)):
+            return self._refuse(registration_id(event_id, user_id), refusal, call)
         generation = 1 if record is None else record.generation + (not undecided)
         if lost or not undecided:
             command = Register(self._new_id(), event_id, user_id, generation, accepted_at=now, key=call.key)
             self._accept(command)
-        standing = poll(_patient(lambda: self._decided(event_id, user_id, generation)), call.wait, self._clock)
+        # Who will probably wait in the line is told her place in it, which the ledger knows.
+        full = seen.ledger is not None and not seen.ledger.free_seats
+        look = _patient(lambda: self._decided(event_id, user_id, generation, with_ledger=full))
+        standing = self._pace.poll(look, call.wait, self._clock)
         if standing is None:
             standing = self._promise(event_id, user_id, record, generation, call.key)
         return self._outcome(standing, call.wait.headers)
@@ -135,7 +141,7 @@ class Registrations:
             now = self._reader.record(event_id, user_id)
             return now if now is not None and (now.generation > generation or not now.alive) else None
 
-        if poll(_patient(gone), call.wait, self._clock) is not None:
+        if self._pace.poll(_patient(gone), call.wait, self._clock) is not None:
             return _no_content(call.wait.headers)
         seen = _patient(lambda: self._reader.look(event_id, user_id))() or Seen()
         if seen.record is not None and (seen.record.generation > generation or not seen.record.alive):
@@ -149,14 +155,16 @@ class Registrations:
         send(self._sqs, self._queue_url, command)
         logger.info("accepted", extra=about(command))
 
-    def _decided(self, event_id: str, user_id: str, generation: int) -> Standing | None:
-        record = self._reader.record(event_id, user_id)
-        if record is None or record.generation < generation or _is_pending(record):
+    def _decided(self, event_id: str, user_id: str, generation: int, *, with_ledger: bool) -> Standing | None:
+        if with_ledger:
+            seen = self._reader.look(event_id, user_id)
+        else:
+            seen = Seen(record=self._reader.record(event_id, user_id))
+        if seen.record is None or seen.record.generation < generation or _is_pending(seen.record):
             return None
-        if record.status is not Status.WAITLISTED:
-            return Standing(record)
-        seen = self._reader.look(event_id, user_id)
-        return Standing(seen.record or record, seen.ledger)
+        if seen.record.status is Status.WAITLISTED and seen.ledger is None:
+            seen = self._reader.look(event_id, user_id)
+        return Standing(seen.record, seen.ledger) if seen.record is not None else None
 
     def _promise(
         self, event_id: str, user_id: str, before: Registration | None, generation: int, key: str | None
@@ -204,6 +212,15 @@ class Registrations:
             note_pending(record.event_id, registration_id=record.registration_id)
             return json_response(202, registration_view(record, None), headers | _retry_later())
         return json_response(201, registration_view(record, standing.ledger), headers)
+
+    def _refuse(self, key: str, why: Reason, call: Call) -> Response[str]:
+        """No room in the ledger that was just read: the queue could only say the same, so it is not asked.
+
+        A cancellation that is not decided yet may make room a moment later, for who comes then.
+        """
+        logger.info("refused", extra={"registration_id": key, "reason": str(why)})
+        measure({Metric.REJECTED: 1}, reason=str(why))
+        return Problem(str(why), _REFUSALS[why], headers=call.wait.headers).response()
 
     def _already(self, record: Registration) -> Response[str]:
         location = self._url(record)

@@ -15,9 +15,13 @@ DEFAULT_WAIT_SECONDS = 1.4
 
 MAX_WAIT_SECONDS = 10
 
-_FIRST_POLL_SECONDS = 0.03
-_POLL_GROWTH = 1.5
-_SLOWEST_POLL_SECONDS = 0.25
+_FIRST_EXPECTED_SECONDS = 0.06
+_LONGEST_EXPECTED_SECONDS = 0.7
+_SHORTEST_PAUSE_SECONDS = 0.015
+_LONGEST_PAUSE_SECONDS = 0.25
+_GROWTH = 1.5
+_EAGERNESS = 0.97
+"""A first look that finds an outcome may have come too late for it: the next one comes a little earlier."""
 
 _WAIT = re.compile(r'wait\s*=\s*"?(\d{1,9})"?\Z', re.IGNORECASE)
 
@@ -49,16 +53,34 @@ def wait_of(prefer: str | None, now: int) -> Wait:
     return Wait(now + round(seconds * 1_000_000), headers)
 
 
-def poll(look: Callable[[], Found | None], wait: Wait, clock: Clock) -> Found | None:
-    """Looks, less and less often, until there is something to be found or the time is over; then None."""
-    pause = _FIRST_POLL_SECONDS
-    while (left := (wait.deadline - clock.now()) / 1_000_000) > 0:
-        clock.sleep(min(pause, left))
-        found = look()
-        if found is not None:
-            return found
-        pause = min(_SLOWEST_POLL_SECONDS, pause * _POLL_GROWTH)
-    return None
+class Pace:
+    """When to look for an outcome. A look costs a read, and one that comes too early finds nothing.
+
+    So the first one comes when outcomes came lately. `expected` is what was learned from the requests before, in
+    seconds from the sending to the outcome.
+    """
+
+    def __init__(self) -> None:
+        self.expected = _FIRST_EXPECTED_SECONDS
+
+    def poll(self, look: Callable[[], Found | None], wait: Wait, clock: Clock) -> Found | None:
+        """Looks, less and less often, until there is something to be found or the time is over; then None."""
+        began = clock.now()
+        pause = self.expected
+        missed = False
+        while (left := (wait.deadline - clock.now()) / 1_000_000) > 0:
+            clock.sleep(min(pause, left))
+            waited = (clock.now() - began) / 1_000_000
+            found = look()
+            if found is not None:
+                learned = waited if missed else self.expected * _EAGERNESS
+                self.expected = min(_LONGEST_EXPECTED_SECONDS, max(_SHORTEST_PAUSE_SECONDS, learned))
+                return found
+            # After the first miss it cannot be long, if things are as they were lately.
+            pause = pause * _GROWTH if missed else self.expected / 4
+            pause = min(_LONGEST_PAUSE_SECONDS, max(_SHORTEST_PAUSE_SECONDS, pause))
+            missed = True
+        return None
 
 
 def note_pending(event_id: str, **fields: str) -> None:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from botocore.exceptions import BotoCoreError, ClientError
 
 from infra.cli.errors import CliError
-from infra.cli.function_logs import REGISTRAR, lines, log_groups
+from infra.cli.function_logs import REGISTRAR, REGISTRATIONS, lines, log_groups
 from workers.aws.items import ledger_from_item, timestamp
 from workers.domain.records import EventStatus, Ledger
 from workers.observability import Metric
@@ -35,7 +35,7 @@ OUTCOMES = (
     Metric.SUPERSEDED,
 )
 WINDOW = 60.0
-"""Seconds of the registrar's log that the rates and latencies are from."""
+"""Seconds of the logs that the rates and latencies are from."""
 
 _RARELY = 15.0
 """Seconds between two looks at what changes slowly or costs most: SQS sends its metrics once a minute, and a scan
@@ -210,17 +210,19 @@ class Watcher:
         return QueueMetrics(newest.get("age"), newest.get("groups"))
 
     @cached_property
-    def _log(self) -> str:
-        """The registrar's log group."""
-        group = log_groups(self._deployment).get(REGISTRAR)
-        if group is None:
-            raise CliError(f"the stack has no function {REGISTRAR}")
-        return group
+    def _logs(self) -> list[str]:
+        """The log groups of those who decide: the registrar, and the API, which refuses where there is no room."""
+        groups = log_groups(self._deployment)
+        missing = [handler for handler in (REGISTRAR, REGISTRATIONS) if handler not in groups]
+        if missing:
+            raise CliError(f"the stack has no function {missing[0]}")
+        return [groups[REGISTRAR], groups[REGISTRATIONS]]
 
     def _decisions(self, now: float) -> Decisions:
         logs, counts = self._deployment.clients.logs, dict.fromkeys(OUTCOMES, 0)
         latencies: list[float] = []
-        for number, page in enumerate(lines(logs, self._log, '"CloudWatchMetrics"', now - WINDOW)):
+        found = (page for log in self._logs for page in lines(logs, log, '"CloudWatchMetrics"', now - WINDOW))
+        for number, page in enumerate(found):
             if number == _MAX_PAGES:
                 self._problems.append("decisions: too many to read in time, the figures show only a part")
                 break

@@ -24,6 +24,12 @@ if TYPE_CHECKING:
 _TELLERS = (REGISTRATIONS, REGISTRAR)
 """The functions whose log lines name a registration."""
 
+_ANSWERS = {
+    "answered pending": ("answered", "202: not decided within the time that the client waited"),
+    "refused": ("refused", "at the door: the ledger that the request read had no room"),
+}
+"""Log lines of the API about what the client heard: what to call them, and what they mean."""
+
 _NOT_READABLE = (KeyError, ValueError, TypeError)
 _OUTCOMES = {"decided", "promoted", "cancelled"}
 _ORDINALS = {1: "st", 2: "nd", 3: "rd"}
@@ -145,8 +151,8 @@ def _entries(at: str, fields: Mapping[str, Any]) -> list[Entry]:
         case "accepted":
             details = f"{command} of generation {fields.get('generation', '?')}, put into the queue"
             return [Entry(at, "accepted", details, fields)]
-        case "answered pending":
-            return [Entry(at, "answered", "202: not decided within the time that the client waited", fields)]
+        case "refused" | "answered pending" as message:
+            return [Entry(at, *_ANSWERS[message], fields)]
         case "decided":
             replayed = fields.get("replay_of")
             sent_back = [Entry(at, "replayed", f"{command}, from dead letter {replayed}", fields)] if replayed else []

@@ -35,9 +35,11 @@ def test_replay_of_202(pipeline: Pipeline, taps: Taps) -> None:
 
 
 def test_replay_of_409(pipeline: Pipeline, taps: Taps) -> None:
-    """A refusal is replayed too, even if there is a seat by now; a new key tries anew."""
+    """A refusal out of the queue is replayed too, even if there is a seat by now; a new key tries anew."""
     pipeline.add_event("e", 1)
-    pipeline.register("e", pipeline.add_user("ann"))
+    sleepers, pipeline.time.on_sleep[:] = list(pipeline.time.on_sleep), []
+    pipeline.register("e", pipeline.add_user("ann"), Prefer="respond-async")
+    pipeline.time.on_sleep[:] = sleepers
     first = pipeline.register("e", pipeline.add_user("bob"), Idempotency_Key="k")
     pipeline.cancel("e", "ann")
     taps.fail("sqs.SendMessage", "NobodyMaySend")
@@ -46,6 +48,16 @@ def test_replay_of_409(pipeline: Pipeline, taps: Taps) -> None:
     assert (first.status, replay.status, replay.body) == (409, 409, first.body)
     assert replay.headers["Idempotent-Replayed"] == "true"
     assert pipeline.register("e", "bob", Idempotency_Key="k2").status == 201
+
+
+def test_a_refusal_at_the_door_is_not_remembered(pipeline: Pipeline) -> None:
+    """Who was refused from the ledger alone was never in the queue: the same key is a first attempt again."""
+    pipeline.add_event("e", 1)
+    pipeline.register("e", pipeline.add_user("ann"))
+    assert pipeline.register("e", pipeline.add_user("bob"), Idempotency_Key="k").code == "event-full"
+    pipeline.cancel("e", "ann")
+    again = pipeline.register("e", "bob", Idempotency_Key="k")
+    assert (again.status, "Idempotent-Replayed" in again.headers) == (201, False)
 
 
 def test_replay_after_cancelling(pipeline: Pipeline) -> None:

@@ -10,6 +10,7 @@ import pytest
 
 from tests.api.conftest import Taps, new_pipeline
 from tests.support.pipeline import START, Pipeline
+from workers.aws.commit import versioned_put
 from workers.aws.items import registration_to_item
 from workers.domain.records import Registration, Status, registration_id
 
@@ -36,12 +37,16 @@ def busy(aws_clients: tuple[Any, Any]) -> Pipeline:
     pipeline.add_event("e", 3, hasWaitlist=True, waitlistCapacity=3)
     for number in range(1, 9):
         pipeline.add_user(f"us{number}")
+    sleepers, pipeline.time.on_sleep[:] = list(pipeline.time.on_sleep), []
     for number in range(1, 8):
-        pipeline.register("e", f"us{number}")
+        pipeline.register("e", f"us{number}", Prefer="respond-async")  # all of them in the queue before any is decided
+    pipeline.time.on_sleep[:] = sleepers
+    pipeline.run()
     pipeline.request("PATCH", "/events/e", {"capacity": 2})
     pipeline.cancel("e", "us3")
     pipeline.time.on_sleep.clear()
-    pipeline.register("e", "us8", Prefer="respond-async")
+    pending = Registration("e", "us8", Status.PENDING, 1, 1, pipeline.time.now)
+    pipeline.dynamodb.put_item(**versioned_put(pipeline.tables.registrations, pending))
     return pipeline
 
 

@@ -48,14 +48,28 @@ def decided_after(pipeline: Pipeline, reads: list[dict[str, int]], looks: int) -
 
 def test_waiting_reads_one_record(ready: Pipeline, taps: Taps) -> None:
     """While nobody decides, each look reads one item, the registration: not the ledger, which all who wait share."""
+    ready.request("PATCH", "/events/e", {"capacity": 2}, {"Prefer": "respond-async"})
+    ready.run()
     reads = reads_after_sending(ready, taps)
     assert ready.register("e", "ann", Prefer="wait=5").status == 202
     assert len(reads) > 10
     assert reads == [{ready.tables.registrations: 1}] * len(reads)
 
 
+def test_place_in_the_line_needs_no_look_of_its_own(ready: Pipeline, taps: Taps) -> None:
+    """Where every seat is taken, a look reads the ledger too: who finds herself in the line knows her place."""
+    reads = reads_after_sending(ready, taps)
+    decided_after(ready, reads, looks=3)
+    answer = ready.register("e", "ann")
+    assert (answer.status, answer.body["waitlistPosition"]) == (201, 1)
+    assert reads == [{ready.tables.registrations: 1, ready.tables.ledger: 1}] * 4
+
+
 def test_place_in_the_line_is_read_once(ready: Pipeline, taps: Taps) -> None:
-    """Only when it is decided that somebody waits is the ledger read, once, for the place in the line."""
+    """Where seats were free, and somebody was faster, the ledger is read once more, for the place in the line."""
+    ready.request("PATCH", "/events/e", {"capacity": 2}, {"Prefer": "respond-async"})
+    ready.run()
+    ready.register("e", ready.add_user("cid"), Prefer="respond-async")
     reads = reads_after_sending(ready, taps)
     decided_after(ready, reads, looks=3)
     answer = ready.register("e", "ann")

@@ -67,12 +67,25 @@ def test_pending_answers(slow: Pipeline, lines: list[dict[str, Any]], capsys: py
     assert {line["event_id"] for line in told} == {"e"}
 
 
+def test_a_refusal_at_the_door(
+    pipeline: Pipeline, lines: list[dict[str, Any]], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Who is refused from the ledger alone counts like who is refused by the registrar, and is in the log."""
+    pipeline.add_event("e", 1)
+    pipeline.register("e", pipeline.add_user("ann"))
+    capsys.readouterr()
+    pipeline.register("e", pipeline.add_user("bob"))
+    assert metrics(capsys.readouterr().out) == {"Rejected/event-full": [1]}
+    (line,) = [line for line in lines if line["message"] == "refused"]
+    assert (line["registration_id"], line["reason"]) == (registration_id("e", "bob"), "event-full")
+
+
 @pytest.mark.parametrize("act", ["register", "cancel", "change"])
 def test_what_the_queue_refuses_is_not_accepted(
     pipeline: Pipeline, taps: Taps, lines: list[dict[str, Any]], act: str
 ) -> None:
     """A command that SQS does not take leaves no line that says otherwise."""
-    pipeline.add_event("e", 1)
+    pipeline.add_event("e", 2)
     pipeline.register("e", pipeline.add_user("ann"))
     pipeline.add_user("bob")
     lines.clear()

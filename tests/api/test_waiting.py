@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from api.waiting import DEFAULT_WAIT_SECONDS, MAX_WAIT_SECONDS, Wait, poll, wait_of
+from api.waiting import DEFAULT_WAIT_SECONDS, MAX_WAIT_SECONDS, Pace, Wait, wait_of
 from workers.aws.clock import Clock
 
 NOW = 5_000_000_000_000_000
@@ -65,7 +65,7 @@ def test_poll_finds() -> None:
     """The first thing found ends the waiting, and comes within milliseconds if it is there early."""
     watch = Watch()
     looks = iter([None, None, "found"])
-    assert poll(lambda: next(looks), Wait(NOW + 1_000_000, {}), watch.clock) == "found"
+    assert Pace().poll(lambda: next(looks), Wait(NOW + 1_000_000, {}), watch.clock) == "found"
     assert len(watch.sleeps) == 3
     assert watch.now - NOW < 200_000
 
@@ -73,9 +73,9 @@ def test_poll_finds() -> None:
 def test_poll_gives_up() -> None:
     """Nothing found by the deadline is None; the looks become rarer, the last one is at the deadline."""
     watch = Watch()
-    assert poll(lambda: None, Wait(NOW + 2_000_000, {}), watch.clock) is None
+    assert Pace().poll(lambda: None, Wait(NOW + 2_000_000, {}), watch.clock) is None
     assert watch.now == NOW + 2_000_000
-    assert watch.sleeps[:-1] == sorted(watch.sleeps[:-1])
+    assert watch.sleeps[1:-1] == sorted(watch.sleeps[1:-1])
     assert max(watch.sleeps) <= 0.25
     assert len(watch.sleeps) < 15
 
@@ -83,5 +83,42 @@ def test_poll_gives_up() -> None:
 def test_poll_without_time() -> None:
     """Who does not wait does not look either."""
     watch = Watch()
-    assert poll(lambda: "never asked", Wait(NOW, {}), watch.clock) is None
+    assert Pace().poll(lambda: "never asked", Wait(NOW, {}), watch.clock) is None
     assert watch.sleeps == []
+
+
+def answered_after(pace: Pace, seconds: float, wait: float = 1.4) -> int:
+    """The number of looks that a request takes whose outcome is there after so long."""
+    watch = Watch()
+    there = NOW + round(seconds * 1_000_000)
+    pace.poll(lambda: True if watch.now >= there else None, Wait(NOW + round(wait * 1_000_000), {}), watch.clock)
+    return len(watch.sleeps)
+
+
+@pytest.mark.parametrize("seconds", [0.02, 0.065, 0.12, 0.4, 0.65])
+def test_the_first_look_comes_when_outcomes_came_lately(seconds: float) -> None:
+    """However long decisions take just now: after a few requests, a request takes little more than one look."""
+    pace = Pace()
+    for _ in range(60):
+        answered_after(pace, seconds)
+    looks = [answered_after(pace, seconds) for _ in range(200)]
+    assert sum(looks) / len(looks) <= 1.4
+    assert pace.expected <= seconds * 1.35 + 0.015
+
+
+def test_a_rush_that_is_over_is_forgotten() -> None:
+    """After slow minutes the first look comes earlier and earlier again."""
+    pace = Pace()
+    answered_after(pace, 0.6)
+    assert pace.expected > 0.5
+    for _ in range(100):
+        answered_after(pace, 0.05)
+    assert pace.expected < 0.08
+
+
+def test_what_never_comes_teaches_nothing() -> None:
+    """A request that gives up says only that it took longer; the next one begins as before."""
+    pace = Pace()
+    before = pace.expected
+    answered_after(pace, 99)
+    assert pace.expected == before

@@ -49,10 +49,10 @@ def test_decisions_of_the_last_minute_are_added_up() -> None:
     world.logs.measure(REGISTRAR, NOW - 1, Rejected=[4.0], reason="event-full")
     world.logs.measure(REGISTRAR, NOW - 1, Rejected=[2.0], reason="waitlist-full")
     world.logs.say(REGISTRAR, NOW - 1, message="decided")
-    world.logs.measure(REGISTRATIONS, NOW - 1, Confirmed=[100.0])
+    world.logs.measure(REGISTRATIONS, NOW - 1, Rejected=[5.0], reason="event-full")  # refused at the door
     decisions = world.look()["decisions"]
-    assert decisions["counts"] == COUNTS | {"confirmed": 5, "promoted": 1, "rejected": 6}
-    assert decisions["perSecond"]["rejected"] == 0.1
+    assert decisions["counts"] == COUNTS | {"confirmed": 5, "promoted": 1, "rejected": 11}
+    assert decisions["perSecond"]["rejected"] == pytest.approx(11 / 60, abs=0.01)
     assert decisions["latencyMs"] == {"p50": 30.0, "p90": 50.0}
 
 

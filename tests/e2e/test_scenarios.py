@@ -65,7 +65,7 @@ def test_event_and_waiting_list_full(front: Front) -> None:
         answer = front.register(event_id, users[2])
         assert (answer.status_code, answer.json()["code"]) == (409, code)
         assert answer.headers["content-type"] == "application/problem+json"
-        assert front.registration(event_id, users[2])["status"] == "rejected"
+        assert front.registration(event_id, users[2])["code"] == "not-registered"  # refused at the door
 
 
 def test_listing_a_users_registrations(front: Front) -> None:

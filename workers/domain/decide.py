@@ -165,6 +165,21 @@ def decide(
     return desk.decision(outcomes, ())
 
 
+def sold_out(ledger: Ledger) -> Reason | None:
+    """Why a newcomer is refused for want of room; None while there is room in the seats or in the line.
+
+    Settles in thought first: who can be promoted leaves a place in the line, and takes a seat.
+    """
+    moving_up = min(len(ledger.line), ledger.free_seats) if ledger.promotable else 0
+    limit = ledger.settings.waitlist_capacity
+    place_left = limit is None or len(ledger.line) - moving_up < limit
+    if ledger.free_seats > moving_up or (ledger.settings.has_waitlist and place_left):
+        return None
+    if ledger.settings.status is not EventStatus.ACTIVE:
+        return Reason.REGISTRATION_CLOSED
+    return Reason.WAITLIST_FULL if ledger.settings.has_waitlist else Reason.EVENT_FULL
+
+
 def discarded(record: Registration | None, command: Command, why: str) -> Registration | None:
     """The registration as it must be written after an operator threw the command away; None if nothing is to be.
 
@@ -276,11 +291,8 @@ class _Desk:
             return Status.REJECTED, Reason.REGISTRATION_CLOSED
         if ledger.free_seats:
             return Status.CONFIRMED, Reason.SEAT_GIVEN
-        if not ledger.settings.has_waitlist:
-            return Status.REJECTED, Reason.EVENT_FULL
-        if ledger.waitlist_full:
-            return Status.REJECTED, Reason.WAITLIST_FULL
-        return Status.WAITLISTED, Reason.JOINED_WAITLIST
+        refusal = sold_out(ledger)
+        return (Status.REJECTED, refusal) if refusal else (Status.WAITLISTED, Reason.JOINED_WAITLIST)
 
     def _cancel(self, command: Cancel) -> Outcome:
         record = self._records.get(command.registration_id)

@@ -122,12 +122,6 @@ class Ledger:
         return max(0, self.settings.capacity - self.confirmed)
 
     @property
-    def waitlist_full(self) -> bool:
-        """True when the line has reached its limit."""
-        limit = self.settings.waitlist_capacity
-        return limit is not None and len(self.line) >= limit
-
-    @property
     def promotable(self) -> bool:
         """True when a seat is free while somebody waits who may have it: the stream's filter looks for this."""
         return bool(self.line) and self.free_seats > 0 and self.settings.status is not EventStatus.CANCELLED

@@ -34,12 +34,6 @@ def test_free_seats_are_never_negative(capacity: int, confirmed: int, free: int)
     assert Ledger(EVENT, seats(capacity), confirmed=confirmed).free_seats == free
 
 
-@pytest.mark.parametrize(("limit", "full"), [(None, False), (3, False), (2, True), (1, True), (0, True)])
-def test_a_line_is_full_at_its_limit(limit: int | None, full: bool) -> None:
-    """Without a limit never; with one when it is reached, or was lowered under what waits."""
-    assert Ledger(EVENT, seats(0, limit), line=Line(1, 0b11)).waitlist_full is full
-
-
 @pytest.mark.parametrize(
     ("status", "confirmed", "line", "promotable"),
     [

@@ -1,0 +1,92 @@
+"""Sold out is cheap: the answer comes from the one read that every POST begins with; nothing goes into the queue."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.support.pipeline import Pipeline
+
+
+@pytest.fixture
+def full(pipeline: Pipeline) -> Pipeline:
+    """An event with one seat, which `ann` has, and one place in the line, which `bob` has; `cid` has neither."""
+    pipeline.add_event("e", 1, hasWaitlist=True, waitlistCapacity=1)
+    for user in ("ann", "bob", "cid"):
+        pipeline.add_user(user)
+    pipeline.register("e", "ann")
+    pipeline.register("e", "bob")
+    return pipeline
+
+
+def calls_of(pipeline: Pipeline) -> list[str]:
+    """A list that fills with the names of the AWS calls that are made."""
+    calls: list[str] = []
+    for client in (pipeline.dynamodb, pipeline.sqs):
+        client.meta.events.register("before-parameter-build", lambda model, **_: calls.append(model.name))
+    return calls
+
+
+def test_one_read(full: Pipeline) -> None:
+    """A refusal for want of room is one BatchGetItem, no message, no record."""
+    calls = calls_of(full)
+    answer = full.register("e", "cid")
+    assert (answer.status, answer.code) == (409, "waitlist-full")
+    assert calls == ["BatchGetItem"]
+    assert full.record("e", "cid") is None
+
+
+def test_a_thousand_find_it_full(full: Pipeline) -> None:
+    """However many ask, the queue hears nothing of it."""
+    calls = calls_of(full)
+    for _ in range(50):
+        assert full.register("e", "cid").code == "waitlist-full"
+    assert "SendMessage" not in calls
+
+
+def test_already_registered_wins(full: Pipeline) -> None:
+    """Who has a seat or waits at a full event hears that, and not that it is full."""
+    assert [full.register("e", user).code for user in ("ann", "bob")] == ["already-registered"] * 2
+
+
+def test_who_left_may_not_come_back_to_a_full_event(full: Pipeline) -> None:
+    """An inactive registration is no way in; it stays as it is."""
+    full.cancel("e", "ann")  # bob moves up
+    full.register("e", "cid")
+    assert full.register("e", "ann").code == "waitlist-full"
+    record = full.record("e", "ann")
+    assert record is not None
+    assert (record.status, record.generation) == ("cancelled", 1)
+
+
+def test_room_is_never_denied(full: Pipeline) -> None:
+    """A seat that is free for a waiter makes room in the line: nobody is refused before the line has moved up."""
+    full.time.on_sleep.clear()
+    full.cancel("e", "ann", Prefer="respond-async")
+    full.deliver()  # the seat is free, and nobody has been promoted yet
+    assert full.ledger("e").promotable
+    full.time.on_sleep.append(full.run)
+    answer = full.register("e", "cid")
+    assert (answer.status, answer.body["status"], answer.body["waitlistPosition"]) == (201, "waitlisted", 1)
+
+
+def test_a_request_on_its_way_is_waited_for(full: Pipeline) -> None:
+    """Who is pending hears the outcome of that, though the event is full by now."""
+    full.cancel("e", "bob")
+    full.time.on_sleep.clear()
+    assert full.register("e", "cid", Prefer="respond-async").status == 202
+    full.run()
+    assert full.register("e", "cid").code == "already-registered"
+
+
+def test_the_first_command_of_an_event_goes_through_the_queue(pipeline: Pipeline) -> None:
+    """Without a ledger nobody is refused at the door: the registrar makes it, and decides."""
+    pipeline.add_event("e", 0)
+    calls = calls_of(pipeline)
+    assert pipeline.register("e", pipeline.add_user("ann")).code == "event-full"
+    assert calls.count("SendMessage") == 1
+
+
+def test_the_preference_is_confirmed(full: Pipeline) -> None:
+    """Who asked not to wait is told that this was heeded, though there was nothing to wait for."""
+    answer = full.register("e", "cid", Prefer="respond-async")
+    assert (answer.status, answer.headers["Preference-Applied"]) == (409, "respond-async")
