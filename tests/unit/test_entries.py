@@ -75,8 +75,10 @@ def test_a_promoter_without_a_queue_says_so(pipeline: Pipeline, monkeypatch: pyt
 def test_settings_are_read_once(pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch) -> None:
     """A warm function does not look at its environment again, nor make its clients again."""
     promoter.handler({"Records": []}, None)
+    before = promoter._promoter()
     monkeypatch.delenv("QUEUE_URL")
     promoter.handler({"Records": []}, None)
+    assert promoter._promoter() is before
 
 
 def test_the_schedules_entry_audits(pipeline: Pipeline, capsys: pytest.CaptureFixture[str]) -> None:

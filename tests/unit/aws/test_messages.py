@@ -159,8 +159,8 @@ def test_whatever_is_in_a_message_it_is_a_command_or_unreadable(value: Any, name
             command = decode(json.dumps(body | {name: value}))
         except Unreadable:
             continue
-        group_of(command.event_id)
-        deduplication_id(command)
+        assert 0 < len(group_of(command.event_id)) <= 128
+        assert len(deduplication_id(command)) == 64
 
 
 @pytest.mark.parametrize("event_id", ["e1", "a.b_c-d", "x" * 128, "what?", "a/b|c~"])
