@@ -5,13 +5,10 @@ from __future__ import annotations
 import hashlib
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
+from api.messages import Request
 from api.problems import invalid
 from api.waiting import Wait, wait_of
-
-if TYPE_CHECKING:
-    from aws_lambda_powertools.utilities.data_classes import APIGatewayProxyEventV2
 
 _IDEMPOTENCY_KEY = re.compile(r"[\x21-\x7e](?:[\x20-\x7e]{0,253}[\x21-\x7e])?")
 
@@ -24,9 +21,9 @@ class Call:
     key: str | None
 
 
-def call_of(event: APIGatewayProxyEventV2, now: int) -> Call:
+def call_of(request: Request, now: int) -> Call:
     """What the headers ask for; `now` is in microseconds since 1970. RequestError if the key is none."""
-    return Call(wait_of(event.headers.get("prefer"), now), idempotency_key(event.headers.get("idempotency-key")))
+    return Call(wait_of(request.headers.get("prefer"), now), idempotency_key(request.headers.get("idempotency-key")))
 
 
 def idempotency_key(header: str | None) -> str | None:

@@ -9,8 +9,10 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from api import lists
-from api.http import answer, is_key, json_response, new_app, path_id, read_body, url
-from api.models import EventChange, NewEvent
+from api.body import read_body
+from api.http import Handlers, answer
+from api.messages import Request, Response, is_key, json_response, url
+from api.models.event import EventChange, NewEvent
 from api.problems import RETRY_AFTER_SECONDS, Problem
 from api.reader import Ledgers
 from api.views import event_view
@@ -32,7 +34,6 @@ from workers.domain.records import Ledger
 from workers.observability import about, logger
 
 if TYPE_CHECKING:
-    from aws_lambda_powertools.event_handler import APIGatewayHttpResolver, Response
     from mypy_boto3_dynamodb import DynamoDBClient
     from mypy_boto3_sqs import SQSClient
 
@@ -60,7 +61,7 @@ class Events:
         self._new_id = new_id
         self._pace = Pace()
 
-    def create(self, new: NewEvent) -> Response[str]:
+    def create(self, new: NewEvent) -> Response:
         """201, or 409 if the id is taken."""
         event_id = new.event_id or self._new_id()
         item: Item = {
@@ -88,12 +89,12 @@ class Events:
                 return Problem("event-exists", f"The id {event_id} belongs to an event already.").response()
         return json_response(201, event_view(item, None), {"Location": url(self._base_url, "events", event_id)})
 
-    def read(self, event_id: str) -> Response[str]:
+    def read(self, event_id: str) -> Response:
         """200, or 404."""
         item, ledger = self._load(event_id)
         return _NOT_FOUND.response() if item is None else json_response(200, event_view(item, ledger))
 
-    def list(self, limit: int, cursor: str | None) -> Response[str]:
+    def list(self, limit: int, cursor: str | None) -> Response:
         """200: a page of events in no particular order, and the cursor of the next."""
         scope = "events"
         page: dict[str, Any] = {}
@@ -108,7 +109,7 @@ class Events:
         following = lists.seal_cursor(scope, last["eventId"]["S"]) if last else None
         return json_response(200, {"events": views, "next": following})
 
-    def change(self, event_id: str, change: EventChange, wait: Wait) -> Response[str]:
+    def change(self, event_id: str, change: EventChange, wait: Wait) -> Response:
         """200 with the event as it is now; 202 if its seats are still to be changed; 404."""
         revision = self._describe(event_id, change.own_fields()) if is_key(event_id) else None
         if revision is None:
@@ -174,37 +175,28 @@ class Events:
         return all(revisions.get(name, 0) >= command.revision for name in command.changes) or None
 
 
-def routes(events: Events, clock: Clock) -> APIGatewayHttpResolver:
+def routes(events: Events, clock: Clock) -> Handlers:
     """The routes of this function."""
-    app = new_app()
 
-    @app.post("/events")
-    def create() -> Response[str]:
-        return events.create(read_body(app.current_event, NewEvent))
+    def change(request: Request) -> Response:
+        wait = wait_of(request.headers.get("prefer"), clock.now())
+        return events.change(request.ids["eventId"], read_body(request, EventChange), wait)
 
-    @app.get("/events")
-    def list_events() -> Response[str]:
-        return events.list(lists.limit_of(app.current_event), lists.cursor_of(app.current_event))
-
-    @app.get("/events/<event_id>")
-    def read(event_id: str) -> Response[str]:
-        return events.read(path_id(event_id))
-
-    @app.patch("/events/<event_id>")
-    def change(event_id: str) -> Response[str]:
-        wait = wait_of(app.current_event.headers.get("prefer"), clock.now())
-        return events.change(path_id(event_id), read_body(app.current_event, EventChange), wait)
-
-    return app
+    return {
+        "POST /events": lambda request: events.create(read_body(request, NewEvent)),
+        "GET /events": lambda request: events.list(lists.limit_of(request), lists.cursor_of(request)),
+        "GET /events/{eventId}": lambda request: events.read(request.ids["eventId"]),
+        "PATCH /events/{eventId}": change,
+    }
 
 
 @cache
-def _app() -> APIGatewayHttpResolver:
+def _routes() -> Handlers:
     new_id = lambda: str(uuid.uuid4())  # noqa: E731
     events = Events(clients.dynamodb(), clients.sqs(), dict(os.environ), SYSTEM_CLOCK, new_id)
     return routes(events, SYSTEM_CLOCK)
 
 
-def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
+def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
     """The Lambda entry of `/events`."""
-    return answer(_app(), event, context)
+    return answer(_routes(), event)

@@ -6,14 +6,10 @@ import base64
 import hashlib
 import json
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
-from api.http import MAX_ID_BYTES, query_parameter
+from api.messages import MAX_ID_BYTES, Request
 from api.problems import RequestError, invalid
 from workers.domain.records import ALIVE, Status
-
-if TYPE_CHECKING:
-    from aws_lambda_powertools.utilities.data_classes import APIGatewayProxyEventV2
 
 DEFAULT_LIMIT = 50
 MAX_LIMIT = 100
@@ -31,9 +27,9 @@ class Page:
     statuses: tuple[Status, ...]
 
 
-def limit_of(event: APIGatewayProxyEventV2) -> int:
+def limit_of(request: Request) -> int:
     """`?limit=`, 1 to 100, 50 if absent. RequestError if it is anything else."""
-    text = query_parameter(event, "limit")
+    text = request.query.get("limit")
     if text is None:
         return DEFAULT_LIMIT
     if not (text.isascii() and text.isdigit() and len(text) <= len(str(MAX_LIMIT)) and 1 <= int(text) <= MAX_LIMIT):
@@ -41,14 +37,14 @@ def limit_of(event: APIGatewayProxyEventV2) -> int:
     return int(text)
 
 
-def cursor_of(event: APIGatewayProxyEventV2) -> str | None:
+def cursor_of(request: Request) -> str | None:
     """`?cursor=`, as a list before answered it in `next`."""
-    return query_parameter(event, "cursor") or None
+    return request.query.get("cursor") or None
 
 
-def statuses_of(event: APIGatewayProxyEventV2) -> tuple[Status, ...]:
+def statuses_of(request: Request) -> tuple[Status, ...]:
     """`?status=`, one or several, in the order in which records move; without it, what is alive. Or RequestError."""
-    text = query_parameter(event, "status")
+    text = request.query.get("status")
     if text is None:
         return tuple(status for status in Status if status in ALIVE)
     asked = set(text.split(","))
@@ -57,9 +53,9 @@ def statuses_of(event: APIGatewayProxyEventV2) -> tuple[Status, ...]:
     return tuple(status for status in Status if status in asked)
 
 
-def page_of(event: APIGatewayProxyEventV2) -> Page:
+def page_of(request: Request) -> Page:
     """The page of registrations that a request asks for. RequestError if it asks for none that can be."""
-    return Page(limit_of(event), cursor_of(event), statuses_of(event))
+    return Page(limit_of(request), cursor_of(request), statuses_of(request))
 
 
 def seal_cursor(scope: str, *position: str) -> str:

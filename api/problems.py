@@ -6,7 +6,7 @@ import json
 from dataclasses import dataclass, field
 from typing import Any
 
-from aws_lambda_powertools.event_handler import Response
+from api.messages import Response
 
 CODES: dict[str, tuple[int, str]] = {
     "invalid-json": (400, "The body is not valid JSON"),
@@ -42,7 +42,7 @@ class Problem:
     headers: dict[str, str] = field(default_factory=dict)
     extra: dict[str, str] = field(default_factory=dict)
 
-    def response(self) -> Response[str]:
+    def response(self) -> Response:
         """The problem document."""
         status, title = CODES[self.code]
         body: dict[str, Any] = {
@@ -55,7 +55,7 @@ class Problem:
         }
         if self.errors:
             body["errors"] = list(self.errors)
-        return Response(status, "application/problem+json", json.dumps(body), dict(self.headers))
+        return Response(status, json.dumps(body), self.headers, "application/problem+json")
 
 
 class RequestError(Exception):

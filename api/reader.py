@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any
 
-from api.http import is_key
+from api.messages import is_key
 from api.views import description_view, event_view, waitlist_position
 from workers.aws import clients
 from workers.aws.clock import Clock

@@ -10,8 +10,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from api.http import is_key, json_response
 from api.lists import Page, no_cursor, open_cursor, seal_cursor
+from api.messages import Response, is_key, json_response
 from api.problems import Problem
 from api.reader import Ledgers, Tables
 from api.views import registration_view, user_view, waitlist_position
@@ -28,7 +28,6 @@ from workers.aws.load import EVENT_INDEX, USER_INDEX, batch_get
 from workers.domain.records import Registration, Status
 
 if TYPE_CHECKING:
-    from aws_lambda_powertools.event_handler import Response
     from mypy_boto3_dynamodb import DynamoDBClient
 
 _MAX_QUERIES = 20
@@ -43,7 +42,7 @@ class Lists:
         self._clock = clock
         self._tables = Tables.of(env)
 
-    def of_event(self, event_id: str, page: Page) -> Response[str]:
+    def of_event(self, event_id: str, page: Page) -> Response:
         """200: the registrations of an event, each with its `user`; within a status in the order decided. Or 404."""
         key = event_key(event_id)
         sides = (
@@ -68,7 +67,7 @@ class Lists:
         ]
         return json_response(200, {"registrations": entries, "next": following})
 
-    def of_user(self, user_id: str, page: Page) -> Response[str]:
+    def of_user(self, user_id: str, page: Page) -> Response:
         """200: the registrations of a user, oldest first, each with its `event`. Or 404."""
         key: Item = {"userId": {"S": user_id}}
         if not is_key(user_id) or not self._read({self._tables.users: [key]})[self._tables.users]:

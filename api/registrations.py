@@ -14,12 +14,12 @@ from dataclasses import dataclass, replace
 from functools import cache
 from typing import TYPE_CHECKING, Any, TypeGuard, TypeVar
 
-from aws_lambda_powertools.event_handler import Response
-
 from api import lists
+from api.body import read_body
 from api.call import Call, call_of
-from api.http import answer, json_response, new_app, path_id, read_body, url
-from api.models import NewRegistration
+from api.http import Handlers, answer
+from api.messages import Request, Response, json_response, url
+from api.models.registration import NewRegistration
 from api.problems import RETRY_AFTER_SECONDS, Problem
 from api.reader import Reader, Seen
 from api.registration_lists import Lists
@@ -35,7 +35,6 @@ from workers.domain.records import Ledger, Registration, Status, registration_id
 from workers.observability import Metric, about, logger, measure
 
 if TYPE_CHECKING:
-    from aws_lambda_powertools.event_handler import APIGatewayHttpResolver
     from mypy_boto3_dynamodb import DynamoDBClient
     from mypy_boto3_sqs import SQSClient
 
@@ -86,7 +85,7 @@ class Registrations:
         self._new_id = new_id
         self._pace = Pace()
 
-    def register(self, event_id: str, user_id: str, call: Call) -> Response[str]:
+    def register(self, event_id: str, user_id: str, call: Call) -> Response:
         """201 confirmed or waitlisted, 202 pending, 409 refused or already registered, 404."""
         seen = self._reader.look(event_id, user_id, with_sides=True)
         if seen.event is None:
@@ -115,14 +114,14 @@ class Registrations:
             standing = self._promise(event_id, user_id, record, generation, call.key)
         return self._outcome(standing, call.wait.headers)
 
-    def read(self, event_id: str, user_id: str) -> Response[str]:
+    def read(self, event_id: str, user_id: str) -> Response:
         """200 whatever its status, or 404."""
         seen = self._reader.look(event_id, user_id)
         if seen.record is None:
             return Problem("not-registered", "This user never registered for this event.").response()
         return json_response(200, registration_view(seen.record, seen.ledger))
 
-    def cancel(self, event_id: str, user_id: str, call: Call) -> Response[str]:
+    def cancel(self, event_id: str, user_id: str, call: Call) -> Response:
         """204, 202 if it is still queued, or 404 if there is nothing to cancel."""
         record = self._reader.record(event_id, user_id)
         if record is not None and call.key is not None and record.delete_key == call.key:
@@ -201,7 +200,7 @@ class Registrations:
             return False
         return True
 
-    def _outcome(self, standing: Standing, headers: dict[str, str]) -> Response[str]:
+    def _outcome(self, standing: Standing, headers: dict[str, str]) -> Response:
         """The answer to a POST, from the registration as it stands."""
         record = standing.record
         if record.status is Status.REJECTED:
@@ -213,7 +212,7 @@ class Registrations:
             return json_response(202, registration_view(record, None), headers | _retry_later())
         return json_response(201, registration_view(record, standing.ledger), headers)
 
-    def _refuse(self, key: str, why: Reason, call: Call) -> Response[str]:
+    def _refuse(self, key: str, why: Reason, call: Call) -> Response:
         """No room in the ledger that was just read: the queue could only say the same, so it is not asked.
 
         A cancellation that is not decided yet may make room a moment later, for who comes then.
@@ -222,7 +221,7 @@ class Registrations:
         measure({Metric.REJECTED: 1}, reason=str(why))
         return Problem(str(why), _REFUSALS[why], headers=call.wait.headers).response()
 
-    def _already(self, record: Registration) -> Response[str]:
+    def _already(self, record: Registration) -> Response:
         location = self._url(record)
         return Problem(
             "already-registered",
@@ -238,34 +237,31 @@ class Registrations:
         return url(self._base_url, "events", record.event_id, "registrations", record.user_id)
 
 
-def routes(registrations: Registrations, listing: Lists, clock: Clock) -> APIGatewayHttpResolver:
+def routes(registrations: Registrations, listing: Lists, clock: Clock) -> Handlers:
     """The routes of this function."""
-    app = new_app()
 
-    def call() -> Call:
-        return call_of(app.current_event, clock.now())
+    def register(request: Request) -> Response:
+        user_id = read_body(request, NewRegistration).user_id
+        return registrations.register(request.ids["eventId"], user_id, call_of(request, clock.now()))
 
-    @app.post("/events/<event_id>/registrations")
-    def register(event_id: str) -> Response[str]:
-        return registrations.register(path_id(event_id), read_body(app.current_event, NewRegistration).user_id, call())
+    def cancel(request: Request) -> Response:
+        return registrations.cancel(*_both(request), call_of(request, clock.now()))
 
-    @app.get("/events/<event_id>/registrations")
-    def of_event(event_id: str) -> Response[str]:
-        return listing.of_event(path_id(event_id), lists.page_of(app.current_event))
+    return {
+        "POST /events/{eventId}/registrations": register,
+        "GET /events/{eventId}/registrations": lambda request: listing.of_event(
+            request.ids["eventId"], lists.page_of(request)
+        ),
+        "GET /events/{eventId}/registrations/{userId}": lambda request: registrations.read(*_both(request)),
+        "DELETE /events/{eventId}/registrations/{userId}": cancel,
+        "GET /users/{userId}/registrations": lambda request: listing.of_user(
+            request.ids["userId"], lists.page_of(request)
+        ),
+    }
 
-    @app.get("/events/<event_id>/registrations/<user_id>")
-    def read(event_id: str, user_id: str) -> Response[str]:
-        return registrations.read(path_id(event_id), path_id(user_id))
 
-    @app.delete("/events/<event_id>/registrations/<user_id>")
-    def cancel(event_id: str, user_id: str) -> Response[str]:
-        return registrations.cancel(path_id(event_id), path_id(user_id), call())
-
-    @app.get("/users/<user_id>/registrations")
-    def of_user(user_id: str) -> Response[str]:
-        return listing.of_user(path_id(user_id), lists.page_of(app.current_event))
-
-    return app
+def _both(request: Request) -> tuple[str, str]:
+    return request.ids["eventId"], request.ids["userId"]
 
 
 def _is_pending(record: Registration | None) -> TypeGuard[Registration]:
@@ -291,17 +287,17 @@ def _retry_later() -> dict[str, str]:
     return {"Retry-After": str(RETRY_AFTER_SECONDS)}
 
 
-def _no_content(headers: dict[str, str]) -> Response[str]:
-    return Response(204, body="", headers=dict(headers))
+def _no_content(headers: dict[str, str]) -> Response:
+    return Response(204, headers=headers)
 
 
 @cache
-def _app() -> APIGatewayHttpResolver:
+def _routes() -> Handlers:
     env, dynamodb = dict(os.environ), clients.dynamodb()
     registrations = Registrations(dynamodb, clients.sqs(), env, SYSTEM_CLOCK, lambda: str(uuid.uuid4()))
     return routes(registrations, Lists(dynamodb, env, SYSTEM_CLOCK), SYSTEM_CLOCK)
 
 
-def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
+def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
     """The Lambda entry of registrations, and of the lists of them."""
-    return answer(_app(), event, context)
+    return answer(_routes(), event)

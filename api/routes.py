@@ -6,7 +6,10 @@ One table, read by the stack (which creates the routes), by the function that an
 
 from __future__ import annotations
 
+import re
+from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from typing import Literal
 
 Function = Literal["users", "events", "registrations"]
@@ -19,6 +22,21 @@ class Route:
     method: str
     path: str
     function: Function
+
+    @property
+    def key(self) -> str:
+        """What API Gateway calls it: `GET /users/{userId}`."""
+        return f"{self.method} {self.path}"
+
+    def ids_in(self, path: str) -> Mapping[str, str] | None:
+        """The ids, by name, in a decoded path that is this route's; None for any other path."""
+        found = _pattern(self.path).fullmatch(path)
+        return found.groupdict() if found else None
+
+
+@cache
+def _pattern(path: str) -> re.Pattern[str]:
+    return re.compile(re.sub(r"{(\w+)}", r"(?P<\1>[^/]+)", path), re.DOTALL)
 
 
 ROUTES: tuple[Route, ...] = (

@@ -6,8 +6,10 @@ import os
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from api.http import answer, is_key, json_response, new_app, path_id, read_body, url
-from api.models import NewUser
+from api.body import read_body
+from api.http import Handlers, answer
+from api.messages import Response, is_key, json_response, url
+from api.models.user import NewUser
 from api.problems import Problem
 from api.views import user_view
 from workers.aws import clients
@@ -15,7 +17,6 @@ from workers.aws.clock import SYSTEM_CLOCK, Clock
 from workers.aws.items import Item, timestamp
 
 if TYPE_CHECKING:
-    from aws_lambda_powertools.event_handler import APIGatewayHttpResolver, Response
     from mypy_boto3_dynamodb import DynamoDBClient
 
 
@@ -28,7 +29,7 @@ class Users:
         self._base_url = base_url
         self._clock = clock
 
-    def create(self, new: NewUser) -> Response[str]:
+    def create(self, new: NewUser) -> Response:
         """201, or 409 if the id is somebody else's."""
         item: Item = {
             "userId": {"S": new.user_id},
@@ -50,7 +51,7 @@ class Users:
                 return Problem("user-exists", f"The id {new.user_id} belongs to somebody already.").response()
         return json_response(201, user_view(item), {"Location": url(self._base_url, "users", new.user_id)})
 
-    def read(self, user_id: str) -> Response[str]:
+    def read(self, user_id: str) -> Response:
         """200, or 404."""
         key: Item = {"userId": {"S": user_id}}
         item = None
@@ -61,28 +62,21 @@ class Users:
         return json_response(200, user_view(item))
 
 
-def routes(users: Users) -> APIGatewayHttpResolver:
+def routes(users: Users) -> Handlers:
     """The routes of this function."""
-    app = new_app()
-
-    @app.post("/users")
-    def create() -> Response[str]:
-        return users.create(read_body(app.current_event, NewUser))
-
-    @app.get("/users/<user_id>")
-    def read(user_id: str) -> Response[str]:
-        return users.read(path_id(user_id))
-
-    return app
+    return {
+        "POST /users": lambda request: users.create(read_body(request, NewUser)),
+        "GET /users/{userId}": lambda request: users.read(request.ids["userId"]),
+    }
 
 
 @cache
-def _app() -> APIGatewayHttpResolver:
+def _routes() -> Handlers:
     env = os.environ
     table, base_url = clients.setting(env, "USERS_TABLE"), clients.setting(env, "API_URL")
     return routes(Users(clients.dynamodb(), table, base_url, SYSTEM_CLOCK))
 
 
-def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
+def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
     """The Lambda entry of `/users`, and of every path that no route takes."""
-    return answer(_app(), event, context)
+    return answer(_routes(), event)

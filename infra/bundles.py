@@ -46,11 +46,11 @@ EXTRAS: dict[Package, str] = {"api": "api", "workers": "worker"}
 UNUSED = (
     ".lock", "bin", "**/__pycache__", "**/*.pyi", "**/tests", "**/swagger_ui", "botocore/data/*/*/examples-1.json*",
     "*.dist-info/RECORD", "*.dist-info/INSTALLER", "*.dist-info/REQUESTED", "*.dist-info/uv_cache.json",
-    "dns", "dnspython-*",
+    "dns", "dnspython-*", "aws_lambda_powertools/event_handler",
 )  # fmt: skip
 SERVICES = frozenset({"dynamodb", "sqs"})
-UTILITIES = frozenset({"data_classes", "jmespath_utils", "serialization.py", "typing", "__init__.py"})
-"""Of Powertools' utilities, those that its event handler and logger use. The others are most of its size."""
+UTILITIES = frozenset({"jmespath_utils", "__init__.py"})
+"""Of Powertools' utilities, those that its logger uses. The others are most of its size."""
 
 
 class BundleError(Exception):
@@ -122,10 +122,9 @@ def _prune(directory: Path) -> None:
     for pattern in UNUSED:
         for path in list(directory.glob(pattern)):
             _remove(path)
-    for data in (directory / "botocore" / "data", directory / "boto3" / "data"):
-        for path in list(data.iterdir()):
-            if path.is_dir() and path.name not in SERVICES:
-                _remove(path)
+    for path in list((directory / "botocore" / "data").iterdir()):
+        if path.is_dir() and path.name not in SERVICES:
+            _remove(path)
     for path in list((directory / "aws_lambda_powertools" / "utilities").iterdir()):
         if path.name not in UTILITIES:
             _remove(path)

@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from api.http import MAX_BODY_BYTES, _object, answer
+from api.body import MAX_BODY_BYTES, _object
+from api.http import answer
 from api.problems import CODES, RequestError
 from tests.support.pipeline import Pipeline, http_event
 
@@ -19,7 +20,7 @@ USER = '{"userId": "ann", "name": "Ann"}'
 def post(pipeline: Pipeline, body: str | None, headers: dict[str, str] = JSON, *, encoded: bool = False) -> Any:
     """POST /users with a body as it is: the status and the document."""
     event = http_event("POST", "/users", body, headers) | {"isBase64Encoded": encoded}
-    result = answer(pipeline.apps["users"], event, None)
+    result = answer(pipeline.apps["users"], event)
     return result["statusCode"], json.loads(result["body"])
 
 

@@ -46,7 +46,7 @@ def environment(pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch) -> Iterator
 
 def _forget() -> None:
     for module in SETTINGS:
-        module._app.cache_clear()
+        module._routes.cache_clear()
 
 
 @pytest.mark.parametrize(("module", "name"), [(module, name) for module, names in SETTINGS.items() for name in names])

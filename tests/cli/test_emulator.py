@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 import threading
+import zipfile
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -85,14 +86,46 @@ def test_losing_the_race_for_a_port_is_told_as_such(tmp_path: Path) -> None:
         emulator.require_alive(ended, home)
 
 
+class Process:
+    """A process of a function, as the emulator knows it."""
+
+    func_name = "users"
+
+
 def test_a_burst_waits_for_a_few_processes(monkeypatch: pytest.MonkeyPatch) -> None:
-    """When all processes of a function are busy, a request waits for one instead of starting another."""
+    """When all processes of a function are busy, a request waits until one is given back, and starts no other."""
+    idle: list[Process] = []
     asked: list[dict[str, object]] = []
 
-    def lease(*_: object, **options: object) -> tuple[str | None, str]:
+    def lease(_: str, **options: object) -> tuple[Process | None, str]:
         asked.append(options)
-        return ("process", "reused") if len(asked) == 3 else (None, "func_cap")
+        return (idle.pop(), "reused") if idle else (None, "func_cap")
 
     monkeypatch.setattr(emulator_process, "_acquire_worker", lease)
-    assert emulator_process.acquire_worker("users") == ("process", "reused")
-    assert asked == [{"max_concurrency": emulator_process.PROCESSES_PER_FUNCTION}] * 3
+    monkeypatch.setattr(emulator_process, "_release_worker", idle.append)
+    leased: list[object] = []
+    request = threading.Thread(target=lambda: leased.append(emulator_process.acquire_worker("users")))
+    request.start()
+    process = Process()
+    emulator_process.release_worker(process)
+    request.join(10)
+    assert leased == [(process, "reused")]
+    assert asked[0] == {"max_concurrency": emulator_process.PROCESSES_PER_FUNCTION}
+
+
+def test_code_is_unpacked_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Processes that run the same code share one copy of it; other code is another copy."""
+    monkeypatch.setattr(emulator_process, "gettempdir", lambda: str(tmp_path))
+    for name, text in (("first", "same"), ("second", "same"), ("third", "other")):
+        with zipfile.ZipFile(tmp_path / f"{name}.zip", "w") as archive:
+            archive.writestr("code.py", text)
+        (tmp_path / name).mkdir()
+        with emulator_process.SharedZip(tmp_path / f"{name}.zip") as archive:
+            archive.extractall(tmp_path / name)
+    assert [(tmp_path / name / "code.py").read_text() for name in ("first", "second", "third")] == [
+        "same",
+        "same",
+        "other",
+    ]
+    assert (tmp_path / "first").resolve() == (tmp_path / "second").resolve()
+    assert len(list(tmp_path.glob("code-*"))) == 2

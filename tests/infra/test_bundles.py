@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -17,8 +18,7 @@ HANDLERS: dict[Package, tuple[str, ...]] = {
     "workers": ("workers.registrar", "workers.promoter", "workers.auditor"),
 }
 WORKER_PACKAGES = {
-    "aws_lambda_powertools", "boto3", "botocore", "jmespath", "python_dateutil", "s3transfer", "six",
-    "typing_extensions", "urllib3",
+    "aws_lambda_powertools", "botocore", "jmespath", "python_dateutil", "six", "typing_extensions", "urllib3",
 }  # fmt: skip
 API_PACKAGES = WORKER_PACKAGES | {
     "annotated_types", "email_validator", "idna", "pydantic", "pydantic_core", "typing_inspection",
@@ -32,9 +32,8 @@ bundle = sys.argv[1]
 sys.path.insert(0, bundle)
 for name in sys.argv[2:]:
     assert callable(importlib.import_module(name).handler)
-import boto3
-for service in ("dynamodb", "sqs"):
-    boto3.client(service, region_name="us-east-1", aws_access_key_id="x", aws_secret_access_key="x")
+from workers.aws import clients
+clients.dynamodb(), clients.sqs()
 if "api.users" in sys.argv:
     import pydantic
     class Model(pydantic.BaseModel):
@@ -43,13 +42,37 @@ if "api.users" in sys.argv:
 """
 
 
+LOADED = """
+import importlib, json, sys
+sys.path[:] = [sys.argv[1], *sys.path]
+importlib.import_module(sys.argv[2])
+print(json.dumps(list(sys.modules)))
+"""
+BODIES = {"api.users": "user", "api.events": "event", "api.registrations": "registration"}
+"""The one module of bodies that each function reads."""
+
+
 @pytest.mark.parametrize("package", HANDLERS)
 def test_bundle_is_complete(package: Package, api_host: Path, workers_host: Path) -> None:
     """With nothing but the bundle and the standard library, every handler imports and the AWS clients can be made."""
     directory = api_host if package == "api" else workers_host
     command = [sys.executable, "-I", "-S", "-c", PROBE, str(directory), *HANDLERS[package]]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, env={"LANG": "C.UTF-8"})
+    done = subprocess.run(
+        command, capture_output=True, text=True, check=False, env={"LANG": "C.UTF-8", "AWS_DEFAULT_REGION": "us-east-1"}
+    )
     assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("module", [module for modules in HANDLERS.values() for module in modules])
+def test_a_function_loads_what_it_uses(module: str, api_host: Path, workers_host: Path) -> None:
+    """A cold start pays for every import: none is for another function, or for a case that seldom comes."""
+    directory = api_host if module.startswith("api.") else workers_host
+    command = [sys.executable, "-I", "-S", "-c", LOADED, str(directory), module]
+    loaded = set(json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout))
+    assert not loaded & {"asyncio", "boto3", "email_validator", "aws_lambda_powertools.event_handler"}
+    bodies = {f"api.models.{name}" for name in BODIES.values()} & loaded
+    assert bodies == ({f"api.models.{BODIES[module]}"} if module in BODIES else set())
+    assert ("pydantic" in loaded) == (module in BODIES)
 
 
 def test_bundle_is_lean(api_host: Path, workers_host: Path) -> None:

@@ -14,8 +14,6 @@ from itertools import count
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from aws_lambda_powertools.utilities.typing import LambdaContext
-
 from api import events, registrations, users
 from api.http import answer as resolve
 from api.registration_lists import Lists
@@ -111,8 +109,7 @@ class Pipeline:
         event = http_event(
             method, path, text, sent | (headers or {}), {key: str(value) for key, value in query.items()}
         )
-        event["pathParameters"] = next((_parameters(r.path, path) for r in ROUTES if _matches(r.path, path)), None)
-        answer = resolve(self.apps[function], event, LambdaContext())
+        answer = resolve(self.apps[function], event)
         content = answer.get("body")
         return Answer(answer["statusCode"], answer.get("headers", {}), json.loads(content) if content else None)
 
@@ -224,11 +221,6 @@ def http_event(
 def _matches(pattern: str, path: str) -> bool:
     parts, given = pattern.split("/"), path.split("/")
     return len(parts) == len(given) and all(p.startswith("{") or p == g for p, g in zip(parts, given, strict=True))
-
-
-def _parameters(pattern: str, path: str) -> dict[str, str]:
-    pairs = zip(pattern.split("/"), path.split("/"), strict=True)
-    return {part.strip("{}"): given for part, given in pairs if part.startswith("{")}
 
 
 def _version(image: Any) -> tuple[str, int]:

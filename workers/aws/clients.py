@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from functools import cache
+from typing import TYPE_CHECKING, cast
 
-import boto3
 from botocore.config import Config
 from botocore.exceptions import ClientError, HTTPClientError
 from botocore.exceptions import ConnectionError as ConnectionFailed
+from botocore.session import Session
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -48,12 +49,19 @@ class Overloaded(Exception):
 
 def dynamodb() -> DynamoDBClient:
     """A DynamoDB client: short timeouts, three attempts."""
-    return boto3.client("dynamodb", config=_CONFIG)
+    return cast("DynamoDBClient", _session().create_client("dynamodb", config=_CONFIG))
 
 
 def sqs() -> SQSClient:
     """An SQS client: short timeouts, three attempts."""
-    return boto3.client("sqs", config=_CONFIG)
+    return cast("SQSClient", _session().create_client("sqs", config=_CONFIG))
+
+
+@cache
+def _session() -> Session:
+    # boto3's clients are botocore's. What boto3 adds to them (resources, transfers of files) nobody here uses, and
+    # loading it takes a tenth of a cold start.
+    return Session()
 
 
 def setting(environment: Mapping[str, str], name: str) -> str:

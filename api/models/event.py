@@ -1,4 +1,4 @@
-"""What a request body may look like. Types are strict, unknown fields are refused."""
+"""The bodies of an event: made anew, or changed."""
 
 from __future__ import annotations
 
@@ -7,23 +7,14 @@ import unicodedata
 from datetime import datetime
 from typing import Annotated
 
-from email_validator import EmailNotValidError, validate_email
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, field_validator
-from pydantic.alias_generators import to_camel
+from pydantic import AfterValidator, Field, StringConstraints, field_validator
 
+from api.models.base import Body, plain
 from workers.domain.records import EventStatus, SeatChanges, SeatSettings
 
 MAX_SEATS = 1_000_000
 
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}(T\d{2}:\d{2}(:\d{2}(\.\d{1,6})?)?(Z|[+-]\d{2}:\d{2})?)?")
-
-
-def _plain(value: str) -> str:
-    if not value.strip():
-        raise ValueError("must not be blank")
-    if any(unicodedata.category(character) == "Cc" for character in value):
-        raise ValueError("must not have control characters")
-    return value
 
 
 def _prose(value: str) -> str:
@@ -42,14 +33,6 @@ def _date(value: str) -> str:
     return value
 
 
-def _email(value: str) -> str:
-    try:
-        return validate_email(value, check_deliverability=False).normalized
-    except EmailNotValidError:
-        # The library's message quotes parts of the address; error bodies carry nothing personal.
-        raise ValueError("must be a valid e-mail address") from None
-
-
 def _event_id(value: str) -> str:
     if value in {".", ".."}:
         raise ValueError("must not be . or .., which URLs take for a folder")
@@ -62,34 +45,15 @@ def _event_status(value: str) -> str:
     return value
 
 
-UserId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9-]{3,50}$")]
 EventId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._-]{1,100}$"), AfterValidator(_event_id)]
-Text = Annotated[str, StringConstraints(min_length=1, max_length=200), AfterValidator(_plain)]
+Text = Annotated[str, StringConstraints(min_length=1, max_length=200), AfterValidator(plain)]
 Description = Annotated[str, StringConstraints(max_length=5000), AfterValidator(_prose)]
 Date = Annotated[str, AfterValidator(_date)]
 Seats = Annotated[int, Field(ge=0, le=MAX_SEATS)]
 Status = Annotated[str, AfterValidator(_event_status)]
 
 
-class _Body(BaseModel):
-    model_config = ConfigDict(strict=True, extra="forbid", alias_generator=to_camel)
-
-
-class NewUser(_Body):
-    """POST /users."""
-
-    user_id: UserId
-    name: Annotated[str, StringConstraints(min_length=1, max_length=100), AfterValidator(_plain)]
-    email: Annotated[str, AfterValidator(_email)] | None = None
-
-
-class NewRegistration(_Body):
-    """POST /events/{eventId}/registrations."""
-
-    user_id: UserId
-
-
-class NewEvent(_Body):
+class NewEvent(Body):
     """POST /events. No `waitlist_capacity` means: no limit."""
 
     title: Text
@@ -108,7 +72,7 @@ class NewEvent(_Body):
         return SeatSettings(self.capacity, self.has_waitlist, self.waitlist_capacity, EventStatus(self.status))
 
 
-class EventChange(_Body):
+class EventChange(Body):
     """PATCH /events/{eventId}: any of the fields. Null takes away a description or the waiting list's limit."""
 
     title: Text | None = None
