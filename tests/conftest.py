@@ -24,7 +24,7 @@ for name in ("AWS_PROFILE", "AWS_SESSION_TOKEN", "AWS_ENDPOINT_URL"):
 
 _TESTS = Path(__file__).parent
 _UNIT = _TESTS / "unit"
-_SHARING = frozenset({"e2e", "infra", "integration"})
+_SHARING = frozenset({"bench", "e2e", "infra", "integration"})
 
 
 @pytest.hookimpl(tryfirst=True)

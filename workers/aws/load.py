@@ -32,6 +32,8 @@ _ATTEMPTS = 4
 """With 0.35 s of waiting between them, because a batch may have to be read eleven times: once as a whole, then event by
 event."""
 _INDEX_SLACK = 10
+"""By so many rows each page of the index is longer than the one before. The first has no more than are wanted: if the
+index does not lag it is enough, and every record that is looked up costs a read."""
 _INDEX_PAGES = 20
 _NOT_READABLE = (KeyError, ValueError, TypeError)
 
@@ -171,7 +173,7 @@ def _head_of_line(
     found: list[Registration] = []
     unreadable: dict[str, Exception] = {}
     page: dict[str, Any] = {}
-    for _ in range(_INDEX_PAGES):
+    for number in range(_INDEX_PAGES):
         if not wanted:
             break
         answer = client.query(
@@ -180,7 +182,7 @@ def _head_of_line(
             KeyConditionExpression="eventId = :event AND begins_with(#key, :waitlisted)",
             ExpressionAttributeNames={"#key": STATUS_KEY},
             ExpressionAttributeValues={":event": {"S": ledger.event_id}, ":waitlisted": {"S": f"{Status.WAITLISTED}#"}},
-            Limit=min(_BATCH, len(wanted) + _INDEX_SLACK),
+            Limit=min(_BATCH, len(wanted) + number * _INDEX_SLACK),
             **page,
         )
         keys = [registration_key(row["registrationId"]["S"]) for row in answer["Items"]]

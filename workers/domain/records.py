@@ -7,6 +7,7 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from functools import lru_cache
 from typing import TypedDict
 
 from workers.domain.line import Line
@@ -69,6 +70,7 @@ class Registration:
         return self.status in ALIVE
 
 
+@lru_cache(maxsize=1024)  # a batch asks for the same few again and again
 def registration_id(event_id: str, user_id: str) -> str:
     """The one id that the pair (event, user) can have, so that a duplicate cannot exist.
 
