@@ -17,10 +17,10 @@ MAX_WAIT_SECONDS = 10
 
 _FIRST_EXPECTED_SECONDS = 0.06
 _LONGEST_EXPECTED_SECONDS = 0.7
-_SHORTEST_PAUSE_SECONDS = 0.015
+_SHORTEST_PAUSE_SECONDS = 0.005
 _LONGEST_PAUSE_SECONDS = 0.25
-_GROWTH = 1.5
-_EAGERNESS = 0.97
+_GROWTH = 1.6
+_EAGERNESS = 0.93
 """A first look that finds an outcome may have come too late for it: the next one comes a little earlier."""
 
 _WAIT = re.compile(r'wait\s*=\s*"?(\d{1,9})"?\Z', re.IGNORECASE)
@@ -77,7 +77,7 @@ class Pace:
                 self.expected = min(_LONGEST_EXPECTED_SECONDS, max(_SHORTEST_PAUSE_SECONDS, learned))
                 return found
             # After the first miss it cannot be long, if things are as they were lately.
-            pause = pause * _GROWTH if missed else self.expected / 4
+            pause = pause * _GROWTH if missed else self.expected / 8
             pause = min(_LONGEST_PAUSE_SECONDS, max(_SHORTEST_PAUSE_SECONDS, pause))
             missed = True
         return None

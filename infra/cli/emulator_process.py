@@ -1,15 +1,20 @@
-"""The emulator's own process: ministack, made to fit on a laptop.
+"""The emulator's own process: ministack, made to fit on a laptop. What it gets from here:
 
-AWS gives each request that finds no idle function a new one, and so does the emulator, by starting a process for it.
-A burst of fifty requests would have a laptop start fifty processes at once and answer nobody for half a minute. Here a
-request waits for one of a few to be free instead. And each process gets a link to code that is unpacked once: to unpack
-it for each of them takes as long as to start it, and the emulator answers nobody meanwhile. And a queue that was found
-empty a moment ago is looked at again after 5 ms, not 50: under load that is most of the time that a batch takes.
+- AWS gives each request that finds no idle function a new one, and so does the emulator, by starting a process for it.
+  A burst of fifty requests would have a laptop start fifty processes at once and answer nobody for half a minute. Here
+  a request waits for one of a few to be free instead.
+- Each process has a link to code that is unpacked once. To unpack it for each of them takes as long as to start it, and
+  the emulator answers nobody meanwhile.
+- A process says when it has logged all that it will log about an event. The emulator would wait 5 ms for another line,
+  or 50 for the first, before it answers.
+- A queue that was found empty a moment ago is looked at again after 5 ms, not 50.
 """
 
 from __future__ import annotations
 
+import queue
 import threading
+import time
 import zipfile
 from collections import defaultdict
 from pathlib import Path
@@ -22,6 +27,16 @@ from ministack.core import lambda_runtime
 from ministack.services import lambda_svc
 
 PROCESSES_PER_FUNCTION = 6
+
+_HANDLE = "            result = handler_fn(event, context)\n"
+_HANDLE_AND_SAY_SO = """\
+            try:
+                result = handler_fn(event, context)
+            finally:
+                print("{end}", file=sys.stderr, flush=True)
+"""
+_END = "-- the emulator's mark: no more lines for this event --"
+_LONGEST_WAIT_FOR_LINES = 1.0
 
 _acquire_worker = lambda_runtime.acquire_worker
 _release_worker = lambda_runtime.release_worker
@@ -47,6 +62,31 @@ def release_worker(process: Any) -> None:
             _released[process.func_name].notify()
 
 
+def program(text: str) -> str:
+    """What a function's process runs: as the emulator has it, with a mark behind the lines of each event.
+
+    ValueError if the emulator's program is another one than this was written for.
+    """
+    if text.count(_HANDLE) != 1:
+        raise ValueError("this version of ministack runs functions in a way that is not known here")
+    return text.replace(_HANDLE, _HANDLE_AND_SAY_SO.format(end=_END))
+
+
+def lines_of_event(process: Any, **_: float) -> str:
+    """What a process has written about the event that it just handled: all up to the mark, one line each."""
+    lines: list[str] = []
+    deadline = time.monotonic() + _LONGEST_WAIT_FOR_LINES
+    while (left := deadline - time.monotonic()) > 0:
+        try:
+            line = process._stderr_queue.get(timeout=left)  # noqa: SLF001 - there is no other way to it
+        except queue.Empty:
+            break  # it has died
+        if line == _END:
+            break
+        lines.append(line)
+    return "\n".join(lines)
+
+
 class SharedZip(zipfile.ZipFile):
     """A function's code: unpacked where all processes that run the same code share it."""
 
@@ -65,5 +105,7 @@ if __name__ == "__main__":
     lambda_runtime.acquire_worker = lambda_svc.acquire_worker = acquire_worker
     lambda_runtime.release_worker = lambda_svc.release_worker = release_worker
     lambda_runtime.zipfile = SimpleNamespace(**vars(zipfile) | {"ZipFile": SharedZip})
-    lambda_svc._ESM_IDLE_WAKE_GAP_SECONDS = 0.005  # noqa: SLF001 - there is no setting for it
+    lambda_runtime._PYTHON_WORKER_SCRIPT = program(lambda_runtime._PYTHON_WORKER_SCRIPT)  # noqa: SLF001 - no setting
+    lambda_runtime.Worker._drain_stderr_bounded = lines_of_event  # noqa: SLF001 - the same
+    lambda_svc._ESM_IDLE_WAKE_GAP_SECONDS = 0.005  # noqa: SLF001 - the same
     main()

@@ -77,7 +77,7 @@ def test_poll_gives_up() -> None:
     assert watch.now == NOW + 2_000_000
     assert watch.sleeps[1:-1] == sorted(watch.sleeps[1:-1])
     assert max(watch.sleeps) <= 0.25
-    assert len(watch.sleeps) < 15
+    assert len(watch.sleeps) <= 15
 
 
 def test_poll_without_time() -> None:
@@ -101,9 +101,12 @@ def test_the_first_look_comes_when_outcomes_came_lately(seconds: float) -> None:
     pace = Pace()
     for _ in range(60):
         answered_after(pace, seconds)
-    looks = [answered_after(pace, seconds) for _ in range(200)]
+    looks, expected = [], []
+    for _ in range(200):
+        looks.append(answered_after(pace, seconds))
+        expected.append(pace.expected)
     assert sum(looks) / len(looks) <= 1.4
-    assert pace.expected <= seconds * 1.35 + 0.015
+    assert max(expected) <= seconds * 1.13 + 0.005
 
 
 def test_a_rush_that_is_over_is_forgotten() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import queue
 import subprocess
 import sys
 import threading
@@ -10,8 +11,10 @@ import zipfile
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
+from ministack.core import lambda_runtime
 
 from infra.cli import emulator, emulator_process
 from infra.cli.errors import CliError
@@ -129,3 +132,59 @@ def test_code_is_unpacked_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     ]
     assert (tmp_path / "first").resolve() == (tmp_path / "second").resolve()
     assert len(list(tmp_path.glob("code-*"))) == 2
+
+
+def test_a_process_says_when_its_lines_are_complete(tmp_path: Path) -> None:
+    """All that a function writes about an event is there when it has answered or failed, and nothing of the next."""
+    (tmp_path / "code.py").write_text(HANDLER)
+    script = emulator_process.program(lambda_runtime._PYTHON_WORKER_SCRIPT)
+    pipe = subprocess.PIPE
+    process = subprocess.Popen([sys.executable, "-c", script], stdin=pipe, stdout=pipe, stderr=pipe, text=True)
+    stdin, stdout, stderr = process.stdin, process.stdout, process.stderr
+    assert stdin is not None
+    assert stdout is not None
+    lines = queue.Queue[str]()
+
+    def read() -> None:
+        for line in stderr or ():
+            lines.put(line.rstrip("\n"))
+
+    reader = threading.Thread(target=read)
+    reader.start()
+    answers = []
+    for message in ({"code_dir": str(tmp_path), "module": "code", "handler": "handle"}, *map(event, ("a", "b", "!"))):
+        print(json.dumps(message), file=stdin, flush=True)
+        answers.append(json.loads(stdout.readline())["status"])
+        if len(answers) > 1:
+            answers.append(emulator_process.lines_of_event(SimpleNamespace(_stderr_queue=lines)))
+    process.communicate()
+    reader.join()
+    assert answers == ["ready", "ok", "a 0\na 1", "ok", "b 0\nb 1", "error", "! 0\n! 1"]
+
+
+HANDLER = """
+def handle(event, _):
+    for number in range(2):
+        print(event, number)
+    if event == "!":
+        raise ValueError
+"""
+
+
+def event(payload: str) -> dict[str, object]:
+    """What the emulator tells a process to handle."""
+    return {"event": payload, "ctx": {}}
+
+
+def test_an_unknown_emulator_is_refused() -> None:
+    """A version that runs functions otherwise is found out at the start, not by its waits."""
+    with pytest.raises(ValueError, match="not known here"):
+        emulator_process.program("another program")
+
+
+def test_a_dead_process_has_said_all_that_it_will(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without the mark, what is there is taken after a moment."""
+    monkeypatch.setattr(emulator_process, "_LONGEST_WAIT_FOR_LINES", 0.05)
+    lines = queue.Queue[str]()
+    lines.put("last words")
+    assert emulator_process.lines_of_event(SimpleNamespace(_stderr_queue=lines)) == "last words"
