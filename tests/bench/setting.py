@@ -1,0 +1,77 @@
+"""Where the parts of the benchmark run: AWS's DynamoDB Local and the local stack, each started when first asked for."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable
+from contextlib import ExitStack
+from functools import cached_property
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import boto3
+
+from infra.cli.deployment import Outputs
+from infra.cli.emulator import REGION
+from tests.support.dynamodb_local import dynamodb_local
+
+_PORTS = range(4640, 4660)
+
+
+class BenchError(Exception):
+    """The benchmark cannot go on; the message is for the person at the terminal."""
+
+
+class Setting:
+    """What a part may use. `say` tells the person at the terminal what goes on; `runs` is how often to repeat."""
+
+    def __init__(self, say: Callable[[str], None], runs: int = 5) -> None:
+        self.say = say
+        self.runs = runs
+        self._running = ExitStack()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._running.close()
+
+    @cached_property
+    def session(self) -> boto3.Session:
+        """A session with keys that only emulators take."""
+        return boto3.Session(aws_access_key_id="test", aws_secret_access_key="test", region_name=REGION)
+
+    @cached_property
+    def dynamodb_url(self) -> str:
+        """The address of a DynamoDB Local of its own, in memory, compiled to the last."""
+        self.say("starting DynamoDB Local")
+        return self._running.enter_context(dynamodb_local(thorough=True))
+
+    @cached_property
+    def stack(self) -> Outputs:
+        """The local stack, brought up for the benchmark alone."""
+        self.say("bringing up the local stack")
+        home = self._running.enter_context(tempfile.TemporaryDirectory(prefix="turnstile-bench-"))
+        self._running.callback(_turnstile, home, "down")
+        for port in _PORTS:
+            started = _turnstile(home, "up", "--detach", "--port", str(port))
+            if "is used by another program" not in started.stderr:
+                break
+        if started.returncode != 0:
+            raise BenchError(f"the local stack did not start:\n{started.stdout}{started.stderr}")
+        return Outputs.from_json(json.loads(_turnstile(home, "status", "--json").stdout))
+
+
+def _turnstile(home: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    command = Path(sys.executable).parent / "turnstile"
+    environment = os.environ | {"TURNSTILE_HOME": home}
+    return subprocess.run(
+        [command, *arguments], env=environment, capture_output=True, text=True, timeout=180, check=False
+    )

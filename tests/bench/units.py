@@ -1,0 +1,211 @@
+"""What DynamoDB would charge for, counted by rule from the requests and the stored items: emulators report it wrongly.
+
+Sizes: https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/CapacityUnitCalculations.html
+Units: https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/read-write-operations.html
+Transactions: https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/transaction-apis.html
+Indexes: https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/GSI.html
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+
+Item = dict[str, Any]
+
+_READ_BYTES = 4096
+_WRITE_BYTES = 1024
+
+
+def item_size(item: Item) -> int:
+    """The bytes of an item in the wire format: the names of its attributes and their values."""
+    return sum(len(name.encode()) + value_size(value) for name, value in item.items())
+
+
+def value_size(value: dict[str, Any]) -> int:
+    """The bytes of one value. ValueError for a type that Turnstile does not store (sets)."""
+    ((kind, content),) = value.items()
+    match kind:
+        case "S":
+            return len(content.encode())
+        case "N":
+            digits = content.lstrip("-").replace(".", "").strip("0")
+            return (len(digits) + 1) // 2 + 1
+        case "B":
+            return len(content)
+        case "BOOL" | "NULL":
+            return 1
+        case "L":
+            return 3 + sum(1 + value_size(element) for element in content)
+        case "M":
+            return 3 + item_size(content) + len(content)
+        case _:
+            raise ValueError(f"the size of a value of type {kind} is not known")
+
+
+def write_units(size: int, *, transactional: bool) -> int:
+    """Units of writing one item of so many bytes: 1 for each KB begun, 2 in a transaction (prepare and commit)."""
+    return max(1, -(-size // _WRITE_BYTES)) * (2 if transactional else 1)
+
+
+def read_units(size: int, *, consistent: bool) -> float:
+    """Units of reading so many bytes: 1 for each 4 KB begun, also for nothing; half of it if eventually consistent."""
+    return max(1, -(-size // _READ_BYTES)) * (1.0 if consistent else 0.5)
+
+
+def index_units(before: Item | None, after: Item | None, keys: Sequence[str]) -> int:
+    """Units of keeping a KEYS_ONLY index of these key attributes (of index and table) up to date.
+
+    1 to put an entry or to delete one, 2 if its key changes, 0 if nothing of it does. No entry of Turnstile's is larger
+    than 1 KB.
+    """
+    old, new = _entry(before, keys), _entry(after, keys)
+    return 0 if old == new else (old is not None) + (new is not None)
+
+
+def _entry(item: Item | None, keys: Sequence[str]) -> list[Any] | None:
+    return [item[key] for key in keys] if item is not None and all(key in item for key in keys) else None
+
+
+@dataclass(frozen=True, slots=True)
+class Schema:
+    """The names of a table's key attributes, and of those of each of its index entries."""
+
+    key: tuple[str, ...]
+    indexes: tuple[tuple[str, ...], ...]
+
+
+class Schemas:
+    """The schemas of tables, each asked for once."""
+
+    def __init__(self, reader: DynamoDBClient) -> None:
+        self._reader = reader
+        self._known: dict[str, Schema] = {}
+
+    def of(self, table: str) -> Schema:
+        """The schema of a table."""
+        if table not in self._known:
+            described = self._reader.describe_table(TableName=table)["Table"]
+            key = tuple(part["AttributeName"] for part in described["KeySchema"])
+            indexes = described.get("GlobalSecondaryIndexes", [])
+            own = [tuple(part["AttributeName"] for part in index["KeySchema"]) for index in indexes]
+            self._known[table] = Schema(key, tuple(names + key for names in own))
+        return self._known[table]
+
+    def key_of(self, write: Item) -> Item:
+        """The key of the item that a Put, an Update, a Delete or a ConditionCheck is about."""
+        named = write["Item"] if "Item" in write else write["Key"]
+        return {name: named[name] for name in self.of(write["TableName"]).key}
+
+
+def writes_of(operation: str, params: Item) -> list[Item]:
+    """The single writes that a request consists of; none for a read."""
+    if operation == "TransactWriteItems":
+        return [write for action in params["TransactItems"] for write in action.values()]
+    return [params] if operation in {"PutItem", "UpdateItem", "DeleteItem"} else []
+
+
+class Meter:
+    """Counts what a client does, from its making until `close`.
+
+    `calls` by operation, `keys` asked for in batch reads, `items` in transactions, `write_units` and `read_units`.
+    `reader` is another client of the same tables, whose own reads are not counted. A transaction that is refused costs
+    what its items cost, without the indexes: DynamoDB charges for failed transactions too.
+    """
+
+    def __init__(self, client: DynamoDBClient, reader: DynamoDBClient) -> None:
+        self._events: Any = client.meta.events
+        self._reader = reader
+        self._schemas = Schemas(reader)
+        self._lock = threading.Lock()
+        self.calls: Counter[str] = Counter()
+        self.keys = 0
+        self.items = 0
+        self.write_units = 0
+        self.read_units = 0.0
+        self._events.register("before-parameter-build.dynamodb", self._note)
+        self._events.register("after-call.dynamodb", self._count)
+
+    def close(self) -> None:
+        """Counts no longer."""
+        self._events.unregister("before-parameter-build.dynamodb", self._note)
+        self._events.unregister("after-call.dynamodb", self._count)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _note(self, params: Item, model: Any, context: Item, **_: Any) -> None:
+        context["metered"] = params, self._stored(writes_of(model.name, params))
+
+    def _count(self, model: Any, parsed: Item, context: Item, http_response: Any, **_: Any) -> None:
+        params, before = context["metered"]
+        writes, done = writes_of(model.name, params), http_response.status_code < 300
+        after = self._stored(writes) if done else before
+        together = model.name == "TransactWriteItems"
+        changes = zip(writes, before, after, strict=True)
+        written = sum(self._written(write["TableName"], old, new, together) for write, old, new in changes)
+        read = _read_units(model.name, params, parsed) if done else 0.0
+        with self._lock:
+            self.calls[model.name] += 1
+            self.items += len(writes) if together else 0
+            self.keys += sum(len(wanted["Keys"]) for wanted in params.get("RequestItems", {}).values())
+            self.write_units += written
+            self.read_units += read
+
+    def _written(self, table: str, before: Item | None, after: Item | None, transactional: bool) -> int:
+        size = max(item_size(item or {}) for item in (before, after))
+        indexes = sum(index_units(before, after, keys) for keys in self._schemas.of(table).indexes)
+        return write_units(size, transactional=transactional) + indexes
+
+    def _stored(self, writes: Sequence[Item]) -> list[Item | None]:
+        """The items that the writes are about, as they are now."""
+        if not writes:
+            return []
+        places = [(write["TableName"], self._schemas.key_of(write)) for write in writes]
+        request: Item = {}
+        for table, key in places:
+            request.setdefault(table, {"ConsistentRead": True, "Keys": []})["Keys"].append(key)
+        found = self._reader.batch_get_item(RequestItems=request)["Responses"]
+        stored = {
+            (table, str(self._schemas.key_of({"TableName": table, "Item": item}))): item
+            for table, items in found.items()
+            for item in items
+        }
+        return [stored.get((table, str(key))) for table, key in places]
+
+
+def _read_units(operation: str, params: Item, answer: Item) -> float:
+    match operation:
+        case "GetItem":
+            return read_units(item_size(answer.get("Item", {})), consistent=params.get("ConsistentRead", False))
+        case "BatchGetItem":
+            left = answer.get("UnprocessedKeys", {})
+            return sum(
+                _batch_units(wanted, answer["Responses"].get(table, []), left.get(table, {}))
+                for table, wanted in params["RequestItems"].items()
+            )
+        case "Query":
+            size = sum(item_size(item) for item in answer["Items"])
+            return read_units(size, consistent=params.get("ConsistentRead", False))
+        case _:
+            return 0.0
+
+
+def _batch_units(wanted: Item, found: Sequence[Item], left: Item) -> float:
+    """Each item of a batch is rounded up by itself; one that is not there costs as much as a small one."""
+    consistent = wanted.get("ConsistentRead", False)
+    absent = len(wanted["Keys"]) - len(left.get("Keys", [])) - len(found)
+    sizes = [item_size(item) for item in found] + [0] * absent
+    return sum(read_units(size, consistent=consistent) for size in sizes)
