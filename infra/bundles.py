@@ -32,7 +32,14 @@ CONSTRAINTS = ROOT / "infra" / "constraints.txt"
 LAMBDA_PYTHON = "3.13"
 
 SOURCES: dict[Package, tuple[str, ...]] = {
-    "api": ("api", "workers/__init__.py", "workers/observability.py", "workers/aws", "workers/domain"),
+    "api": (
+        "api",
+        "workers/__init__.py",
+        "workers/entry.py",
+        "workers/observability.py",
+        "workers/aws",
+        "workers/domain",
+    ),
     "workers": ("workers",),
 }
 """What each bundle contains of this project. The API shares the words and the table formats, not the workers."""

@@ -35,7 +35,7 @@ class ApiFunctions(Construct):
             self,
             "Users",
             stage=stage,
-            handler="api.users.handler",
+            handler="api.entry.users",
             memory_mb=512,
             timeout=Duration.seconds(10),
             environment={"USERS_TABLE": tables.users.table_name, "API_URL": api_url},
@@ -45,7 +45,7 @@ class ApiFunctions(Construct):
             self,
             "Events",
             stage=stage,
-            handler="api.events.handler",
+            handler="api.entry.events",
             memory_mb=512,
             timeout=Duration.seconds(20),  # a change of seats waits for the queue, as a registration does
             environment={
@@ -69,7 +69,7 @@ class ApiFunctions(Construct):
             self,
             "Registrations",
             stage=stage,
-            handler="api.registrations.handler",
+            handler="api.entry.registrations",
             memory_mb=1024,
             timeout=Duration.seconds(20),  # a client may ask to wait ten seconds for the decision
             environment={
@@ -99,7 +99,7 @@ class WorkerFunctions(Construct):
             self,
             "Registrar",
             stage=stage,
-            handler="workers.registrar.handler",
+            handler="workers.entry.registrar",
             memory_mb=1024,
             timeout=WORKER_TIMEOUT,
             environment={
@@ -121,7 +121,7 @@ class WorkerFunctions(Construct):
             self,
             "Promoter",
             stage=stage,
-            handler="workers.promoter.handler",
+            handler="workers.entry.promoter",
             memory_mb=512,
             timeout=Duration.seconds(30),  # ten messages to send, and the time to try again
             environment={"QUEUE_URL": queues.commands.queue_url},
@@ -137,7 +137,7 @@ class WorkerFunctions(Construct):
             self,
             "Auditor",
             stage=stage,
-            handler="workers.auditor.handler",
+            handler="workers.entry.auditor",
             memory_mb=512,
             timeout=Duration.minutes(5),  # it looks at every event, and nobody waits for it
             environment={

@@ -42,12 +42,12 @@ TABLES: dict[str, tuple[tuple[str, ...], dict[str, tuple[str, ...]]]] = {
 
 HANDLERS = frozenset(
     {
-        "api.users.handler",
-        "api.events.handler",
-        "api.registrations.handler",
-        "workers.registrar.handler",
-        "workers.promoter.handler",
-        "workers.auditor.handler",
+        "api.entry.users",
+        "api.entry.events",
+        "api.entry.registrations",
+        "workers.entry.registrar",
+        "workers.entry.promoter",
+        "workers.entry.auditor",
     }
 )
 MAPPINGS = 2  # the queue's to the registrar, the ledger stream's to the promoter

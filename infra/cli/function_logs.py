@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 
     from infra.cli.deployment import Deployment
 
-REGISTRATIONS = "api.registrations.handler"
-REGISTRAR = "workers.registrar.handler"
+REGISTRATIONS = "api.entry.registrations"
+REGISTRAR = "workers.entry.registrar"
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +42,7 @@ def configurations(deployment: Deployment) -> list[FunctionConfigurationResponse
 
 
 def log_groups(deployment: Deployment) -> dict[str, str]:
-    """The name of every function's log group, by the function's handler (`workers.registrar.handler`)."""
+    """The name of every function's log group, by the function's handler (`workers.entry.registrar`)."""
     return {
         found["Handler"]: found.get("LoggingConfig", {}).get("LogGroup") or f"/aws/lambda/{found['FunctionName']}"
         for found in configurations(deployment)

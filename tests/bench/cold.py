@@ -73,7 +73,7 @@ def measure(setting: Setting) -> Part:
     for start in _starts(setting):
         setting.say(f"cold start of {start.handler}")
         ours, clients = _by_turns(start, environments[start.handler], setting.runs * _PAIRS_PER_RUN)
-        name = start.handler.removesuffix(".handler")
+        name = start.handler.replace(".entry", "")
         ratio = statistics.median(one / other for one, other in zip(ours, clients, strict=True))
         figures += [
             Figure(f"{name}: until the first event is handled", _ms(ours), "ms of processor"),
@@ -105,11 +105,11 @@ def _starts(setting: Setting) -> list[Start]:
     letter = {"messageId": "m", "receiptHandle": "r", "body": encode(command), "attributes": attributes}
     image = {"eventId": {"S": event_id}, "version": {"N": "1"}, "promotable": {"S": "yes"}}
     return [
-        Start("api.registrations.handler", "dynamodb sqs", register, 1.5),
-        Start("api.events.handler", "dynamodb sqs", http_event("GET", f"/events/{event_id}", None, {}), 1.5),
-        Start("api.users.handler", "dynamodb", user, 1.5),
-        Start("workers.registrar.handler", "dynamodb sqs", {"Records": [letter]}, 1.3),
-        Start("workers.promoter.handler", "sqs", {"Records": [{"dynamodb": {"NewImage": image}}]}, 1.3),
+        Start("api.entry.registrations", "dynamodb sqs", register, 1.5),
+        Start("api.entry.events", "dynamodb sqs", http_event("GET", f"/events/{event_id}", None, {}), 1.5),
+        Start("api.entry.users", "dynamodb", user, 1.5),
+        Start("workers.entry.registrar", "dynamodb sqs", {"Records": [letter]}, 1.3),
+        Start("workers.entry.promoter", "sqs", {"Records": [{"dynamodb": {"NewImage": image}}]}, 1.3),
     ]
 
 

@@ -18,7 +18,7 @@ from workers.observability import NAMESPACE, Metric
 pytestmark = pytest.mark.e2e
 
 DRIFT = "turnstile-local-ledger-drift"
-AUDITOR = "workers.auditor.handler"
+AUDITOR = "workers.entry.auditor"
 
 
 @pytest.fixture

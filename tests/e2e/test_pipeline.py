@@ -187,12 +187,12 @@ def test_legacy_event(stack: Outputs, aws: Clients, front: Front, prefix: str) -
 
 
 MAY_WRITE = {
-    "api.users.handler": {"users"},
-    "api.events.handler": {"events", "commands"},
-    "api.registrations.handler": {"registrations", "commands"},
-    "workers.registrar.handler": {"registrations", "ledger", "dead letters"},
-    "workers.promoter.handler": {"commands"},
-    "workers.auditor.handler": set(),
+    "api.entry.users": {"users"},
+    "api.entry.events": {"events", "commands"},
+    "api.entry.registrations": {"registrations", "commands"},
+    "workers.entry.registrar": {"registrations", "ledger", "dead letters"},
+    "workers.entry.promoter": {"commands"},
+    "workers.entry.auditor": set(),
 }
 
 

@@ -10,12 +10,14 @@ from pathlib import Path
 
 import pytest
 
+import api.entry
+import workers.entry
 from infra import bundles
 from infra.bundles import BundleError, Package, bundle
 
 HANDLERS: dict[Package, tuple[str, ...]] = {
-    "api": ("api.users", "api.events", "api.registrations"),
-    "workers": ("workers.registrar", "workers.promoter", "workers.auditor"),
+    "api": ("users", "events", "registrations"),
+    "workers": ("registrar", "promoter", "auditor"),
 }
 WORKER_PACKAGES = {
     "aws_lambda_powertools", "botocore", "jmespath", "python_dateutil", "six", "typing_extensions", "urllib3",
@@ -23,18 +25,19 @@ WORKER_PACKAGES = {
 API_PACKAGES = WORKER_PACKAGES | {
     "annotated_types", "email_validator", "idna", "pydantic", "pydantic_core", "typing_inspection",
 }  # fmt: skip
-SHARED = ("__init__.py", "observability.py", "aws", "domain")
+SHARED = ("__init__.py", "entry.py", "observability.py", "aws", "domain")
 """What the API's bundle has of the workers."""
 
 PROBE = """
 import importlib, sys
-bundle = sys.argv[1]
+bundle, package = sys.argv[1:3]
 sys.path.insert(0, bundle)
-for name in sys.argv[2:]:
-    assert callable(importlib.import_module(name).handler)
+entry = importlib.import_module(f"{package}.entry")
+for name in sys.argv[3:]:
+    assert getattr(entry, name) is importlib.import_module(f"{package}.{name}").handler
 from workers.aws import clients
 clients.dynamodb(), clients.sqs()
-if "api.users" in sys.argv:
+if package == "api":
     import pydantic
     class Model(pydantic.BaseModel):
         email: pydantic.EmailStr
@@ -43,12 +46,16 @@ if "api.users" in sys.argv:
 
 
 LOADED = """
-import importlib, json, sys
+import gc, importlib, json, sys
 sys.path[:] = [sys.argv[1], *sys.path]
-importlib.import_module(sys.argv[2])
-print(json.dumps(list(sys.modules)))
+collections = []
+gc.callbacks.append(lambda *_: collections.append(1))
+entry = importlib.import_module(f"{sys.argv[2]}.entry")
+collections.clear()
+getattr(entry, sys.argv[3])
+print(json.dumps([list(sys.modules), collections, gc.isenabled()]))
 """
-BODIES = {"api.users": "user", "api.events": "event", "api.registrations": "registration"}
+BODIES = {"users": "user", "events": "event", "registrations": "registration"}
 """The one module of bodies that each function reads."""
 
 
@@ -56,23 +63,36 @@ BODIES = {"api.users": "user", "api.events": "event", "api.registrations": "regi
 def test_bundle_is_complete(package: Package, api_host: Path, workers_host: Path) -> None:
     """With nothing but the bundle and the standard library, every handler imports and the AWS clients can be made."""
     directory = api_host if package == "api" else workers_host
-    command = [sys.executable, "-I", "-S", "-c", PROBE, str(directory), *HANDLERS[package]]
+    command = [sys.executable, "-I", "-S", "-c", PROBE, str(directory), package, *HANDLERS[package]]
     done = subprocess.run(
         command, capture_output=True, text=True, check=False, env={"LANG": "C.UTF-8", "AWS_DEFAULT_REGION": "us-east-1"}
     )
     assert done.returncode == 0, done.stderr
 
 
-@pytest.mark.parametrize("module", [module for modules in HANDLERS.values() for module in modules])
-def test_a_function_loads_what_it_uses(module: str, api_host: Path, workers_host: Path) -> None:
-    """A cold start pays for every import: none is for another function, or for a case that seldom comes."""
-    directory = api_host if module.startswith("api.") else workers_host
-    command = [sys.executable, "-I", "-S", "-c", LOADED, str(directory), module]
-    loaded = set(json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout))
+@pytest.mark.parametrize(
+    ("package", "name"), [(package, name) for package, names in HANDLERS.items() for name in names]
+)
+def test_a_function_loads_what_it_uses(package: Package, name: str, api_host: Path, workers_host: Path) -> None:
+    """A cold start pays for every import, so none is for another function, or for a case that seldom comes; and nobody
+    looks for garbage meanwhile."""
+    directory = api_host if package == "api" else workers_host
+    command = [sys.executable, "-I", "-S", "-c", LOADED, str(directory), package, name]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    modules, collections, collecting = json.loads(done.stdout)
+    loaded = set(modules)
     assert not loaded & {"asyncio", "boto3", "email_validator", "aws_lambda_powertools.event_handler"}
-    bodies = {f"api.models.{name}" for name in BODIES.values()} & loaded
-    assert bodies == ({f"api.models.{BODIES[module]}"} if module in BODIES else set())
-    assert ("pydantic" in loaded) == (module in BODIES)
+    assert {f"api.models.{body}" for body in BODIES.values()} & loaded == (
+        {f"api.models.{BODIES[name]}"} if name in BODIES else set()
+    )
+    assert ("pydantic" in loaded) == (package == "api")
+    assert (collections, collecting) == ([], True)
+
+
+def test_there_is_no_other_entry() -> None:
+    """What is no function is not loaded by its name."""
+    assert not hasattr(api.entry, "http")
+    assert not hasattr(workers.entry, "reports")
 
 
 def test_bundle_is_lean(api_host: Path, workers_host: Path) -> None:

@@ -11,12 +11,12 @@ from api.routes import FALLBACK, ROUTES
 from tests.infra.reading import Resources
 
 FUNCTIONS = {
-    "ApiUsers": "api.users.handler",
-    "ApiEvents": "api.events.handler",
-    "ApiRegistrations": "api.registrations.handler",
-    "WorkersRegistrar": "workers.registrar.handler",
-    "WorkersPromoter": "workers.promoter.handler",
-    "WorkersAuditor": "workers.auditor.handler",
+    "ApiUsers": "api.entry.users",
+    "ApiEvents": "api.entry.events",
+    "ApiRegistrations": "api.entry.registrations",
+    "WorkersRegistrar": "workers.entry.registrar",
+    "WorkersPromoter": "workers.entry.promoter",
+    "WorkersAuditor": "workers.entry.auditor",
 }
 TABLES = {"UsersTable", "EventsTable", "RegistrationsTable", "LedgerTable"}
 

@@ -25,7 +25,7 @@ OUTPUTS = Outputs(
     ledger_table="ledger",
 )
 
-HANDLERS = {"Registrations": REGISTRATIONS, "Registrar": REGISTRAR, "Promoter": "workers.promoter.handler"}
+HANDLERS = {"Registrations": REGISTRATIONS, "Registrar": REGISTRAR, "Promoter": "workers.entry.promoter"}
 """The functions by name."""
 
 
