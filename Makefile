@@ -31,8 +31,8 @@ drill: setup ## Rehearse a bad day: an outage of 60 s, poison, an event deleted 
 prove-replay: setup ## Prove that replaying dead letters, killed 500 times, loses and doubles nothing (minutes)
 	$(BIN)/python -m tests.prove_replay $(PROVE_ARGS)
 
-bench: setup ## Measure everything: hot event, counts, cold start, cost, HTTP (10 minutes; build/bench.html)
-	$(BIN)/python -m tests.bench $(BENCH_ARGS)
+bench: setup ## Measure everything: hot event, counts, cold start, cost, HTTP (5 minutes; build/bench.html)
+	@$(BIN)/python -m tests.bench $(BENCH_ARGS)
 
 check: setup ## Format, lint, types, layers
 	$(BIN)/ruff format --check .

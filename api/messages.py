@@ -37,7 +37,7 @@ class Request:
             id=context.get("requestId"),
             method=context["http"]["method"],
             path=event["rawPath"].replace("%25", "%"),  # API Gateway has decoded all but that
-            headers={name.lower(): value for name, value in event.get("headers", {}).items()},
+            headers={name.lower(): value for name, value in (event.get("headers") or {}).items()},
             query=event.get("queryStringParameters") or {},
             body=event.get("body") or "",
             encoded=bool(event.get("isBase64Encoded")),

@@ -18,10 +18,13 @@ _FUNCTIONS = frozenset({"registrar", "promoter", "auditor"})
 
 
 def load(module: str) -> Handler:
-    """The `handler` of a function's module."""
+    """The `handler` of a function's module. ImportError if it cannot be loaded."""
     gc.disable()
     try:
         handler: Handler = import_module(module).handler
+    except AttributeError as error:
+        # Lambda would take it for "there is no such handler", and hide what is really missing.
+        raise ImportError(f"{module} cannot be loaded: {error}") from error
     finally:
         gc.freeze()
         gc.enable()

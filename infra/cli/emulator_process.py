@@ -13,6 +13,7 @@
 from __future__ import annotations
 
 import queue
+import shutil
 import threading
 import time
 import zipfile
@@ -36,8 +37,10 @@ _HANDLE_AND_SAY_SO = """\
                 print("{end}", file=sys.stderr, flush=True)
 """
 _END = "-- the emulator's mark: no more lines for this event --"
-_LONGEST_WAIT_FOR_LINES = 1.0
+_LONGEST_SILENCE = 10.0
+_LONGEST_WAIT = 1.0
 
+_SCRIPT: str = lambda_runtime._PYTHON_WORKER_SCRIPT  # noqa: SLF001 - there is no setting for it
 _acquire_worker = lambda_runtime.acquire_worker
 _release_worker = lambda_runtime.release_worker
 _released: dict[str, threading.Condition] = defaultdict(threading.Condition)
@@ -50,16 +53,16 @@ def acquire_worker(function: str, *args: Any, **kwargs: Any) -> Any:
     released = _released[function]
     with released:
         while (leased := _acquire_worker(function, *args, **kwargs))[0] is None:
-            released.wait(1)  # not for ever: a process that has died is not released
+            released.wait(_LONGEST_WAIT)  # not for ever: a process that has died is not released
     return leased
 
 
 def release_worker(process: Any) -> None:
-    """Gives a process back, to one of those who wait for it."""
+    """Gives a process back, to one of those who wait for it. None stands for one that could not be started."""
     _release_worker(process)
-    if process is not None:
-        with _released[process.func_name]:
-            _released[process.func_name].notify()
+    for released in list(_released.values()) if process is None else [_released[process.func_name]]:
+        with released:
+            released.notify()
 
 
 def program(text: str) -> str:
@@ -75,13 +78,17 @@ def program(text: str) -> str:
 def lines_of_event(process: Any, **_: float) -> str:
     """What a process has written about the event that it just handled: all up to the mark, one line each."""
     lines: list[str] = []
-    deadline = time.monotonic() + _LONGEST_WAIT_FOR_LINES
-    while (left := deadline - time.monotonic()) > 0:
+    heard = time.monotonic()
+    while time.monotonic() - heard < _LONGEST_SILENCE:
         try:
-            line = process._stderr_queue.get(timeout=left)  # noqa: SLF001 - there is no other way to it
+            line: str = process._stderr_queue.get(timeout=0.05)  # noqa: SLF001 - there is no other way to it
         except queue.Empty:
-            break  # it has died
-        if line == _END:
+            if not process._stderr_thread.is_alive():  # noqa: SLF001 - the same
+                break  # it died before it could say so
+            continue
+        heard = time.monotonic()
+        if line.endswith(_END):  # at the end of a line that the function did not end
+            lines += filter(None, [line.removesuffix(_END)])
             break
         lines.append(line)
     return "\n".join(lines)
@@ -96,16 +103,30 @@ class SharedZip(zipfile.ZipFile):
         shared = Path(gettempdir()) / f"code-{content:x}"
         with _unpacking:
             if not shared.exists():
-                super().extractall(shared, members, pwd)
+                unpacking = shared.with_suffix(".part")
+                shutil.rmtree(unpacking, ignore_errors=True)  # of one that failed
+                super().extractall(unpacking, members, pwd)
+                unpacking.rename(shared)
         Path(path).rmdir()
         Path(path).symlink_to(shared)
 
 
+def fit() -> None:
+    """Puts all this in place. AttributeError or ValueError if this version of ministack has no place for it."""
+    for owner, name, ours in (
+        (lambda_runtime, "acquire_worker", acquire_worker),
+        (lambda_svc, "acquire_worker", acquire_worker),
+        (lambda_runtime, "release_worker", release_worker),
+        (lambda_svc, "release_worker", release_worker),
+        (lambda_runtime, "zipfile", SimpleNamespace(**vars(zipfile) | {"ZipFile": SharedZip})),
+        (lambda_runtime, "_PYTHON_WORKER_SCRIPT", program(_SCRIPT)),
+        (lambda_runtime.Worker, "_drain_stderr_bounded", lines_of_event),
+        (lambda_svc, "_ESM_IDLE_WAKE_GAP_SECONDS", 0.005),
+    ):
+        getattr(owner, name)  # what is not there would be replaced without anybody noticing
+        setattr(owner, name, ours)
+
+
 if __name__ == "__main__":
-    lambda_runtime.acquire_worker = lambda_svc.acquire_worker = acquire_worker
-    lambda_runtime.release_worker = lambda_svc.release_worker = release_worker
-    lambda_runtime.zipfile = SimpleNamespace(**vars(zipfile) | {"ZipFile": SharedZip})
-    lambda_runtime._PYTHON_WORKER_SCRIPT = program(lambda_runtime._PYTHON_WORKER_SCRIPT)  # noqa: SLF001 - no setting
-    lambda_runtime.Worker._drain_stderr_bounded = lines_of_event  # noqa: SLF001 - the same
-    lambda_svc._ESM_IDLE_WAKE_GAP_SECONDS = 0.005  # noqa: SLF001 - the same
+    fit()
     main()

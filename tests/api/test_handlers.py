@@ -9,6 +9,7 @@ from types import ModuleType
 import pytest
 
 from api import events, registrations, users
+from api.http import answer
 from tests.support.pipeline import Pipeline, http_event
 from workers.aws.clients import MissingSetting
 
@@ -81,9 +82,17 @@ def test_events_end_to_end(environment: None, pipeline: Pipeline) -> None:
     event_id = json.loads(created["body"])["eventId"]
     headers = json_type | {"prefer": "respond-async"}
     path = f"/events/{event_id}/registrations"
-    answer = registrations.handler(http_event("POST", path, '{"userId": "ann"}', headers), None)
-    assert answer["statusCode"] == 202
+    taken = registrations.handler(http_event("POST", path, '{"userId": "ann"}', headers), None)
+    assert taken["statusCode"] == 202
     pipeline.run()
     read = registrations.handler(http_event("GET", f"{path}/ann", None, {}), None)
     assert json.loads(read["body"])["status"] == "confirmed"
     assert read["isBase64Encoded"] is False
+
+
+def test_no_content_has_none(pipeline: Pipeline) -> None:
+    """A 204 comes with an empty body; a request without any header is no fault."""
+    pipeline.register(pipeline.add_event("e", 1), pipeline.add_user("ann"))
+    event = http_event("DELETE", "/events/e/registrations/ann", None, {}) | {"headers": None}
+    gone = answer(pipeline.apps["registrations"], event)
+    assert (gone["statusCode"], gone["body"]) == (204, "")

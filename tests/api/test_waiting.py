@@ -119,6 +119,13 @@ def test_a_rush_that_is_over_is_forgotten() -> None:
     assert pace.expected < 0.08
 
 
+def test_a_very_slow_outcome_is_not_waited_for_from_the_start() -> None:
+    """Who waits for ten seconds once does not make the next ones hear late."""
+    pace = Pace()
+    answered_after(pace, 1.2, wait=10)
+    assert pace.expected == 0.7
+
+
 def test_what_never_comes_teaches_nothing() -> None:
     """A request that gives up says only that it took longer; the next one begins as before."""
     pace = Pace()

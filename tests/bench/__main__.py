@@ -40,18 +40,21 @@ PARTS = {
 takes no processor time from the others; the cost comes last, because it reckons with what was measured before."""
 
 INTERRUPTED = 130
+WRONG_USAGE = 2
+ENOUGH_RUNS = 5
 
 _DESCRIPTION = """\
 Measure Turnstile beside the textbook solution and beside the limits of what it is built on.
 
 Everything runs on this machine: AWS's DynamoDB Local, and the local stack. Progress goes to
-stderr, a table to stdout, every figure to build/bench.json, pictures to build/bench.html."""
+stderr, a table to stdout, every figure to build/bench.json, pictures to build/bench.html
+(bench-part.json and .html with --only). Ctrl-C ends all that was started; nothing is written then."""
 
 _EPILOG = """\
 parts: {parts}
 
 examples:
-  make bench                                          everything; 10 minutes on 2 processors
+  make bench                                          everything; five minutes on 2 processors
   make bench BENCH_ARGS="--only counts"               one part; the beginning of its name is enough
   make bench BENCH_ARGS="--only hot spread --runs 9"  two parts, more patiently
   .venv/bin/python -m tests.bench --json              the figures as one JSON object on stdout
@@ -86,9 +89,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = _parser().parse_args(argv)
     names = args.only or list(PARTS)
     try:
+        args.out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        print(f"bench: cannot write to {args.out}: {error.strerror}", file=sys.stderr)
+        return WRONG_USAGE
+    try:
         with Interrupts():
             report = Report(datetime.now(UTC), run([name for name in PARTS if name in names], args.runs))
-            written = write(report, args.out)
+            written = write(report, args.out, "bench" if args.only is None else "bench-part")
     except KeyboardInterrupt:
         print("bench: interrupted; nothing was written, and all that was started is ended", file=sys.stderr)
         return INTERRUPTED
@@ -99,6 +107,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         Console(width=None if sys.stdout.isatty() else 140).print(report.table())
     for path in written:
         print(f"bench: wrote {path}", file=sys.stderr)
+    if args.runs < ENOUGH_RUNS:
+        print(f"bench: with fewer than {ENOUGH_RUNS} runs, what is timed is rough", file=sys.stderr)
     for sentence in report.missed:
         print(f"bench: {sentence}", file=sys.stderr)
     return 1 if report.missed else 0
@@ -150,10 +160,9 @@ def _everything_on_stderr() -> Iterator[None]:
         os.close(stdout)
 
 
-def write(report: Report, directory: Path) -> list[Path]:
-    """Writes `bench.json` and `bench.html`; answers where they are."""
-    directory.mkdir(parents=True, exist_ok=True)
-    figures, pictures = directory / "bench.json", directory / "bench.html"
+def write(report: Report, directory: Path, name: str) -> list[Path]:
+    """Writes `{name}.json` and `{name}.html`; answers where they are."""
+    figures, pictures = directory / f"{name}.json", directory / f"{name}.html"
     figures.write_text(json.dumps(report.as_json(), indent=2) + "\n", encoding="utf-8")
     pictures.write_text(page(report), encoding="utf-8")
     return [figures, pictures]
@@ -165,7 +174,11 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser("bench", description=_DESCRIPTION, epilog=epilog, formatter_class=raw)
     parser.add_argument("--only", nargs="+", type=_part, metavar="PART", help="run these parts and no others")
     parser.add_argument(
-        "--runs", type=_positive, default=5, metavar="N", help="how often to repeat what is timed (default: 5)"
+        "--runs",
+        type=_positive,
+        default=ENOUGH_RUNS,
+        metavar="N",
+        help="how often to repeat what is timed (default: %(default)s)",
     )
     parser.add_argument("--json", action="store_true", help="print the figures as JSON instead of a table")
     parser.add_argument(
@@ -177,7 +190,9 @@ def _parser() -> argparse.ArgumentParser:
 def _part(text: str) -> str:
     """The part whose name begins like this."""
     found = [name for name in PARTS if name.lower().startswith(text.lower())]
-    if len(found) != 1:
+    if len(found) > 1:
+        raise argparse.ArgumentTypeError(f"{text!r} could be {' or '.join(found)}")
+    if not found:
         raise argparse.ArgumentTypeError(f"there is no part {text!r}; there are: {', '.join(PARTS)}")
     return found[0]
 

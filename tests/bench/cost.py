@@ -41,7 +41,7 @@ _POLL_SECONDS = 20
 _MONTH_SECONDS = 365 / 12 * 24 * 3600
 _OVERSHOOT = 1.125
 """How much longer than the decision takes the API's function waits: `api.waiting.Pace` learns when to look, half of its
-first looks may come too early, and then the next one comes a quarter of the time later."""
+looks may come too early, and then the next one comes an eighth of the time later. So it is this much at the most."""
 
 
 @dataclass(frozen=True, slots=True)

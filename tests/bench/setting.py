@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -21,6 +22,8 @@ from infra.cli.emulator import REGION
 from tests.support.dynamodb_local import dynamodb_local
 
 _PORTS = range(4640, 4660)
+_NO_STACK = 3
+"""What `turnstile down` ends with when there is nothing to end."""
 
 
 class BenchError(Exception):
@@ -41,7 +44,12 @@ class Setting:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._running.close()
+        """Ends what was started. A Ctrl-C meanwhile waits until that is done."""
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
+        try:
+            self._running.close()
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
     @cached_property
     def session(self) -> boto3.Session:
@@ -59,7 +67,7 @@ class Setting:
         """The local stack, brought up for the benchmark alone."""
         self.say("bringing up the local stack")
         home = self._running.enter_context(tempfile.TemporaryDirectory(prefix="turnstile-bench-"))
-        self._running.callback(_turnstile, home, "down")
+        self._running.callback(_down, home)
         for port in _PORTS:
             started = _turnstile(home, "up", "--detach", "--port", str(port))
             if "is used by another program" not in started.stderr:
@@ -69,9 +77,23 @@ class Setting:
         return Outputs.from_json(json.loads(_turnstile(home, "status", "--json").stdout))
 
 
+def _down(home: str) -> None:
+    ended = _turnstile(home, "down")
+    if ended.returncode not in {0, _NO_STACK}:
+        raise BenchError(f"the local stack could not be ended: {ended.stderr}")
+
+
 def _turnstile(home: str, *arguments: str) -> subprocess.CompletedProcess[str]:
     command = Path(sys.executable).parent / "turnstile"
     environment = os.environ | {"TURNSTILE_HOME": home}
+    # A Ctrl-C at the terminal goes to everybody there. It has to end what is coming up, and not what ends it.
+    apart = arguments == ("down",)
     return subprocess.run(
-        [command, *arguments], env=environment, capture_output=True, text=True, timeout=180, check=False
+        [command, *arguments],
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=180,
+        check=False,
+        start_new_session=apart,
     )

@@ -75,7 +75,7 @@ def memory_mb(path: str = "infra/functions.py") -> dict[str, int]:
         if isinstance(node, ast.Call):
             named = {k.arg: k.value.value for k in node.keywords if isinstance(k.value, ast.Constant)}
             if "handler" in named and "memory_mb" in named:
-                found[str(named["handler"]).split(".")[1]] = int(str(named["memory_mb"]))
+                found[str(named["handler"]).split(".")[-1]] = int(str(named["memory_mb"]))
     return found
 
 

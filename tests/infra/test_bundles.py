@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import subprocess
 import sys
@@ -93,6 +94,14 @@ def test_there_is_no_other_entry() -> None:
     """What is no function is not loaded by its name."""
     assert not hasattr(api.entry, "http")
     assert not hasattr(workers.entry, "reports")
+
+
+def test_what_is_missing_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Lambda takes an AttributeError for a missing handler; here it is one of what the function imports."""
+    monkeypatch.setattr(workers.entry, "import_module", lambda _: object())
+    with pytest.raises(ImportError, match=r"workers\.registrar cannot be loaded: .*no attribute 'handler'"):
+        workers.entry.load("workers.registrar")
+    assert gc.isenabled()
 
 
 def test_bundle_is_lean(api_host: Path, workers_host: Path) -> None:

@@ -32,8 +32,8 @@ _ATTEMPTS = 4
 """With 0.35 s of waiting between them, because a batch may have to be read eleven times: once as a whole, then event by
 event."""
 _INDEX_SLACK = 10
-"""By so many rows each page of the index is longer than the one before. The first has no more than are wanted: if the
-index does not lag it is enough, and every record that is looked up costs a read."""
+"""By so many rows each page of the index is longer than the one before. The first is as long as the part of the line
+that may move: if the index does not lag it is enough, and every record that is looked up costs a read."""
 _INDEX_PAGES = 20
 _NOT_READABLE = (KeyError, ValueError, TypeError)
 
@@ -169,7 +169,8 @@ def _head_of_line(
     """
     known_ids = {record.registration_id for record in known}
     known_tickets = {record.ticket for record in known}
-    wanted = set(ledger.line.first(promotions_possible(ledger, commands))) - known_tickets
+    first = ledger.line.first(promotions_possible(ledger, commands))
+    wanted = set(first) - known_tickets
     found: list[Registration] = []
     unreadable: dict[str, Exception] = {}
     page: dict[str, Any] = {}
@@ -182,7 +183,7 @@ def _head_of_line(
             KeyConditionExpression="eventId = :event AND begins_with(#key, :waitlisted)",
             ExpressionAttributeNames={"#key": STATUS_KEY},
             ExpressionAttributeValues={":event": {"S": ledger.event_id}, ":waitlisted": {"S": f"{Status.WAITLISTED}#"}},
-            Limit=min(_BATCH, len(wanted) + number * _INDEX_SLACK),
+            Limit=min(_BATCH, len(first) + number * _INDEX_SLACK),
             **page,
         )
         keys = [registration_key(row["registrationId"]["S"]) for row in answer["Items"]]
