@@ -20,6 +20,7 @@ import sys
 import tempfile
 import tomllib
 from collections.abc import Callable, Iterator
+from functools import cache
 from pathlib import Path
 from typing import Literal, get_args
 
@@ -78,8 +79,7 @@ def bundle(package: Package, platform: Platform) -> Path:
         for path in sources:
             (directory / path).parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(ROOT / path, directory / path)
-        if platform == "host":
-            _compile(directory, sorted({path.parts[0] for path in sources}))
+        _compile(platform, directory, sorted({path.parts[0] for path in sources}))
 
     return _once(f"{package}-{platform}-{digest}", fill)
 
@@ -93,8 +93,7 @@ def _dependencies(package: Package, platform: Platform) -> Path:
     def fill(directory: Path) -> None:
         _install(package, [*target, "--target", str(directory), *requirements])
         _prune(directory)
-        if platform == "host":
-            _compile(directory, sorted(path.name for path in directory.iterdir()))
+        _compile(platform, directory, sorted(path.name for path in directory.iterdir()))
 
     return _once(f"{package}-{platform}-dependencies-{digest}", fill)
 
@@ -114,7 +113,24 @@ def _target(platform: Platform) -> list[str]:
 def _interpreter(platform: Platform) -> str:
     if platform == "host":
         return f"{sys.implementation.cache_tag} {machine.python_version()} {machine.system()} {machine.machine()}"
-    return LAMBDA_PYTHON
+    return f"{LAMBDA_PYTHON} {'compiled' if compiler(platform) else 'not compiled'}"
+
+
+@cache
+def compiler(platform: Platform) -> str | None:
+    """The Python that compiles a bundle in advance; None if this machine has none of the version that is needed.
+
+    Lambda cannot keep what it compiles, so a function that is not compiled in advance compiles all its imports at each
+    cold start, which then takes more than twice as long.
+    """
+    if platform == "host" or "{}.{}".format(*sys.version_info) == LAMBDA_PYTHON:
+        return sys.executable
+    found = shutil.which(f"python{LAMBDA_PYTHON}")
+    if found is None:
+        return None
+    # A version manager may have put something there that only says that there is no such version.
+    works = subprocess.run([found, "-c", ""], capture_output=True, check=False).returncode == 0
+    return found if works else None
 
 
 def _install(package: Package, arguments: list[str]) -> None:
@@ -144,15 +160,16 @@ def _remove(path: Path) -> None:
         path.unlink(missing_ok=True)
 
 
-def _compile(directory: Path, names: list[str]) -> None:
+def _compile(platform: Platform, directory: Path, names: list[str]) -> None:
+    python = compiler(platform)
+    if python is None:
+        return
     # In a process of its own with a fixed hash seed, and one file after the other: what a process has interned and
     # the order of sets show in the bytes. Unchecked, because a zip does not keep the times that Python would compare.
     # Paths inside are relative to the bundle, wherever it was made and wherever it will run.
     options = ["-q", "--invalidation-mode", "unchecked-hash"]
     environment = {**os.environ, "PYTHONHASHSEED": "0", "PYTHONDONTWRITEBYTECODE": "1"}
-    subprocess.run(
-        [sys.executable, "-m", "compileall", *options, *names], cwd=directory, env=environment, check=True
-    )  # fmt: skip
+    subprocess.run([python, "-m", "compileall", *options, *names], cwd=directory, env=environment, check=True)
 
 
 def _sources(package: Package) -> Iterator[Path]:

@@ -5,10 +5,11 @@ The same on AWS and locally.
 
 from __future__ import annotations
 
-from aws_cdk import CfnOutput, Stack
+from aws_cdk import Annotations, CfnOutput, Stack
 from constructs import Construct
 
 from infra.alarms import Alarms
+from infra.bundles import LAMBDA_PYTHON, compiler
 from infra.dashboard import Dashboard
 from infra.functions import WORKER_TIMEOUT, ApiFunctions, WorkerFunctions
 from infra.http_api import HttpApi
@@ -19,12 +20,18 @@ from infra.stage import Stage
 from infra.tables import Tables
 from infra.triggers import Triggers
 
+NOT_COMPILED = f"""\
+There is no Python {LAMBDA_PYTHON} on this machine to compile the functions with: their cold starts will take more \
+than twice as long. Put python{LAMBDA_PYTHON} on the PATH, or set up with it: make PYTHON=python{LAMBDA_PYTHON} setup"""
+
 
 class TurnstileStack(Stack):
     """All of Turnstile for one stage. The outputs are what `turnstile status` shows."""
 
     def __init__(self, scope: Construct, construct_id: str, *, stage: Stage) -> None:
         super().__init__(scope, construct_id, description=f"Turnstile, event registration ({stage.name})")
+        if compiler(stage.platform) is None:
+            Annotations.of(self).add_warning_v2("turnstile:not-compiled", NOT_COMPILED)
         tables = Tables(self, "Tables", stage=stage)
         queues = Queues(self, "Queues", stage=stage, worker_timeout=WORKER_TIMEOUT)
         http = HttpApi(self, "Http", stage=stage)

@@ -6,6 +6,7 @@ import gc
 import json
 import subprocess
 import sys
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -138,6 +139,40 @@ def test_bundle_for_aws(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None
     assert set(machine_codes.values()) == {b"\xb7\x00"}  # EM_AARCH64
     monkeypatch.setattr(bundles, "BUILD", tmp_path)
     assert _contents(bundle("api", "lambda-arm64")) == _contents(first)
+
+
+@pytest.fixture
+def fresh_search() -> Iterator[None]:
+    """The search for a Python to compile with is made anew, and forgotten."""
+    bundles.compiler.cache_clear()
+    yield
+    bundles.compiler.cache_clear()
+
+
+def test_bundle_for_aws_is_compiled(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fresh_search: None) -> None:
+    """Where there is a Python of Lambda's version: every module is, and only for that version."""
+    monkeypatch.setattr(bundles, "LAMBDA_PYTHON", "{}.{}".format(*sys.version_info))
+    monkeypatch.setattr(bundles, "BUILD", tmp_path)
+    made = bundle("workers", "lambda-arm64")
+    compiled = {path.parent.parent / f"{path.name.split('.')[0]}.py" for path in made.rglob("*.pyc")}
+    assert compiled == set(made.rglob("*.py"))
+    assert {path.name.split(".")[1] for path in made.rglob("*.pyc")} == {sys.implementation.cache_tag}
+
+
+@pytest.mark.parametrize("status", [0, 127])
+def test_the_python_that_compiles_must_work(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fresh_search: None, status: int
+) -> None:
+    """One on the PATH is taken if it runs; a placeholder that a version manager put there is not, nor is nothing."""
+    monkeypatch.setattr(bundles, "LAMBDA_PYTHON", "9.9")
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert bundles.compiler("lambda-arm64") is None
+    bundles.compiler.cache_clear()
+    python = tmp_path / "python9.9"
+    python.write_text(f"#!/bin/sh\nexit {status}\n")
+    python.chmod(0o755)
+    assert bundles.compiler("lambda-arm64") == (None if status else str(python))
+    assert bundles.compiler("host") == sys.executable
 
 
 def test_two_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
