@@ -95,7 +95,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return WRONG_USAGE
     try:
         with Interrupts():
-            report = Report(datetime.now(UTC), run([name for name in PARTS if name in names], args.runs))
+            report = Report(datetime.now(UTC), run([name for name in PARTS if name in names], args.runs), args.runs)
             written = write(report, args.out, "bench" if args.only is None else "bench-part")
     except KeyboardInterrupt:
         print("bench: interrupted; nothing was written, and all that was started is ended", file=sys.stderr)

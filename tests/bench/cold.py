@@ -12,7 +12,7 @@ import os
 import statistics
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,24 +23,25 @@ from infra.cli.emulator import REGION, ROOT_KEYS
 from infra.stage import StageName
 from tests.bench.figures import Bars, Figure, Part, at_most
 from tests.bench.setting import BenchError, Setting
+from tests.integration.bench import batch
+from tests.support.builders import register
 from tests.support.client import unique
 from tests.support.pipeline import http_event
 from workers.aws.items import timestamp
-from workers.aws.messages import encode
-from workers.domain.commands import Register
 
 _PAIRS_PER_RUN = 3
 _STAGE: StageName = "local"
 
 _START = """
-import sys, time
+import json, sys, time
+answer = None
 """
-_END = 'print("\\ncpu", time.process_time())'
+_END = 'print("\\ncpu", time.process_time(), json.dumps(answer))'
 _HANDLE = """
 sys.path[:] = [sys.argv[1], *(path for path in sys.path if "site-packages" not in path)]
-import importlib, json
+import importlib
 module, _, name = sys.argv[2].rpartition(".")
-getattr(importlib.import_module(module), name)(json.loads(sys.argv[3]), None)
+answer = getattr(importlib.import_module(module), name)(json.loads(sys.argv[3]), None)
 """
 # The bundles have botocore, but no boto3: that comes from where the benchmark runs.
 _MAKE_CLIENTS = """
@@ -52,11 +53,13 @@ for service in sys.argv[2].split(): boto3.client(service)
 
 @dataclass(frozen=True, slots=True)
 class Start:
-    """A function, the services that it talks to, an event for it, and how much dearer than its clients it may be."""
+    """A function, the services that it talks to, what makes an event for it, what its answer must have in it, and how
+    much dearer than its clients it may be."""
 
     handler: str
     services: str
-    event: Mapping[str, Any]
+    event: Callable[[], Mapping[str, Any]]
+    answer: Mapping[str, Any]
     bound: float
 
     @property
@@ -78,7 +81,7 @@ def measure(setting: Setting) -> Part:
         figures += [
             Figure(f"{name}: until the first event is handled", _ms(ours), "ms of processor"),
             Figure(f"{name}: its clients alone ({start.services})", _ms(clients), "ms of processor"),
-            Figure(f"{name}: ratio", round(ratio, 2), "x", at_most(start.bound), f"median of {len(ours)} pairs"),
+            Figure(f"{name}: ratio", ratio, "times", at_most(start.bound), f"median of {len(ours)} pairs"),
         ]
         bars |= {name: _ms(ours), f"{name}: clients": _ms(clients)}
     figures += [_bundle_size("workers", 30), _bundle_size("api", 40)]
@@ -86,31 +89,60 @@ def measure(setting: Setting) -> Part:
 
 
 def _starts(setting: Setting) -> list[Start]:
-    """An event for each function, as AWS would deliver it."""
-    clients = emulator_clients(setting.stack.endpoint_url or "")
-    event_id, user_id = unique("cold"), unique("user")
-    plain = {name: {"S": name} for name in ("title", "date", "location", "organizer")}
-    item: dict[str, Any] = {"eventId": {"S": event_id}, **plain, "capacity": {"N": "1000000"}}
-    clients.dynamodb.put_item(TableName=setting.stack.events_table, Item=item)
-    clients.dynamodb.put_item(
-        TableName=setting.stack.users_table,
-        Item={"userId": {"S": user_id}, "name": {"S": "n"}, "createdAt": {"S": timestamp(0)}},
-    )
-    json_type = {"content-type": "application/json"}
-    register = http_event("POST", f"/events/{event_id}/registrations", json.dumps({"userId": user_id}), json_type)
-    user = http_event("POST", "/users", json.dumps({"userId": unique("user"), "name": "n"}), json_type)
-    attributes = {"MessageGroupId": f"{event_id}-2", "ApproximateReceiveCount": "1"}
-    clients.dynamodb.put_item(TableName=setting.stack.events_table, Item=item | {"eventId": {"S": f"{event_id}-2"}})
-    command = Register("cold", f"{event_id}-2", user_id, 1, accepted_at=0)
-    letter = {"messageId": "m", "receiptHandle": "r", "body": encode(command), "attributes": attributes}
-    image = {"eventId": {"S": event_id}, "version": {"N": "1"}, "promotable": {"S": "yes"}}
+    """Events for each function, as AWS would deliver them; each is about somebody new."""
+    dynamodb = emulator_clients(setting.stack.endpoint_url or "").dynamodb
+
+    def event() -> str:
+        event_id = unique("cold")
+        plain = {name: {"S": name} for name in ("title", "date", "location", "organizer")}
+        item: dict[str, Any] = {"eventId": {"S": event_id}, **plain, "capacity": {"N": "1000000"}}
+        dynamodb.put_item(TableName=setting.stack.events_table, Item=item)
+        return event_id
+
+    def person() -> str:
+        user_id = unique("user")
+        item: Any = {"userId": {"S": user_id}, "name": {"S": "n"}, "createdAt": {"S": timestamp(0)}}
+        dynamodb.put_item(TableName=setting.stack.users_table, Item=item)
+        return user_id
+
+    through_queue, direct = event(), event()
+    there: Any = {"eventId": {"S": through_queue}, "version": {"N": "1"}, "promotable": {"S": "yes"}}
+    promote = {"Records": [{"dynamodb": {"NewImage": there}}]}
     return [
-        Start("api.entry.registrations", "dynamodb sqs", register, 1.5),
-        Start("api.entry.events", "dynamodb sqs", http_event("GET", f"/events/{event_id}", None, {}), 1.5),
-        Start("api.entry.users", "dynamodb", user, 1.5),
-        Start("workers.entry.registrar", "dynamodb sqs", {"Records": [letter]}, 1.3),
-        Start("workers.entry.promoter", "sqs", {"Records": [{"dynamodb": {"NewImage": image}}]}, 1.3),
+        Start(
+            "api.entry.registrations",
+            "dynamodb sqs",
+            lambda: _post(f"/events/{through_queue}/registrations", {"userId": person()}),
+            {"statusCode": 201},
+            1.5,
+        ),
+        Start(
+            "api.entry.events",
+            "dynamodb sqs",
+            lambda: http_event("GET", f"/events/{direct}", None, {}),
+            {"statusCode": 200},
+            1.5,
+        ),
+        Start(
+            "api.entry.users",
+            "dynamodb",
+            lambda: _post("/users", {"userId": unique("user"), "name": "n"}),
+            {"statusCode": 201},
+            1.5,
+        ),
+        Start(
+            "workers.entry.registrar",
+            "dynamodb sqs",
+            lambda: batch(register(unique("user"), event=direct)),
+            {"batchItemFailures": []},
+            1.3,
+        ),
+        Start("workers.entry.promoter", "sqs", lambda: promote, {}, 1.3),
     ]
+
+
+def _post(path: str, body: Mapping[str, str]) -> dict[str, Any]:
+    return http_event("POST", path, json.dumps(body), {"content-type": "application/json"})
 
 
 def _environments(setting: Setting) -> dict[str, dict[str, str]]:
@@ -138,18 +170,24 @@ def _by_turns(start: Start, environment: Mapping[str, str], pairs: int) -> tuple
     ours: list[float] = []
     clients: list[float] = []
     for _ in range(pairs):
-        ours.append(_cpu(environment, _HANDLE, str(directory), start.handler, json.dumps(start.event)))
-        clients.append(_cpu(environment, _MAKE_CLIENTS, str(directory), start.services))
+        seconds, answer = _cpu(environment, _HANDLE, str(directory), start.handler, json.dumps(start.event()))
+        if not start.answer.items() <= (answer or {}).items():
+            raise BenchError(f"{start.handler} answered {answer}, not {start.answer}")
+        ours.append(seconds)
+        clients.append(_cpu(environment, _MAKE_CLIENTS, str(directory), start.services)[0])
     return ours, clients
 
 
-def _cpu(environment: Mapping[str, str], program: str, *arguments: str) -> float:
+def _cpu(environment: Mapping[str, str], program: str, *arguments: str) -> tuple[float, Any]:
+    """Seconds, and what the program has for an answer."""
     command = [sys.executable, "-c", _START + program + _END, *arguments]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=False)
-    word, _, seconds = done.stdout.splitlines()[-1].partition(" ") if done.stdout else ("", "", "")
-    if done.returncode != 0 or word != "cpu":
+    word, seconds, answer = (
+        (done.stdout.splitlines() or [""])[-1].split(" ", 2) if done.returncode == 0 else ("", "", "")
+    )
+    if word != "cpu":
         raise BenchError(f"{' '.join(arguments[1:2])} could not be started: {done.stderr[-500:]}")
-    return float(seconds)
+    return float(seconds), json.loads(answer)
 
 
 def _bundle_size(package: Package, bound: int) -> Figure:
@@ -157,9 +195,7 @@ def _bundle_size(package: Package, bound: int) -> Figure:
     directory = _bundle(package, "lambda-arm64")
     files = (path for path in directory.rglob("*") if path.is_file())
     size = sum(p.stat().st_size for p in files if p.relative_to(directory).parts[0] not in {"boto3", "botocore"})
-    return Figure(
-        f"bundle {package}", round(size / 1e6, 1), "MB", at_most(bound), "unzipped, without boto3 and botocore"
-    )
+    return Figure(f"bundle {package}", size / 1e6, "MB", at_most(bound), "unzipped, without boto3 and botocore")
 
 
 def _bundle(package: Package, platform: Any) -> Path:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.config import Config
 
-from tests.bench.baseline import Textbook, textbook_record
+from tests.bench.baseline import CHEAP, Pauses, Textbook, textbook_record
 from tests.bench.setting import Setting
 from tests.bench.units import item_size
 from tests.integration.bench import batch
@@ -77,9 +77,9 @@ class Engine:
         sqs = self._setting.session.client("sqs", endpoint_url=_NOWHERE, config=clients._CONFIG)
         return Registrar(client, sqs, self.tables.worker, _NOWHERE, _NOWHERE, SYSTEM_CLOCK)
 
-    def textbook(self, client: DynamoDBClient) -> Textbook:
+    def textbook(self, client: DynamoDBClient, pauses: Pauses = CHEAP) -> Textbook:
         """The peer."""
-        return Textbook(client, self.tables)
+        return Textbook(client, self.tables, pauses=pauses)
 
     def add_users(self, users: Sequence[str]) -> None:
         """Puts people."""

@@ -50,6 +50,7 @@ def page(report: Report) -> str:
     goals = [met(figure) for figure in figures if figure.goal is not None]
     return _PAGE.substitute(
         date=f"{report.began:%Y-%m-%d %H:%M} UTC",
+        runs=str(report.runs),
         verdict=f"{sum(map(bool, goals))} of {len(goals)} goals are met",
         missed="".join(f"<li>{escape(sentence)}</li>" for sentence in report.missed),
         contents="".join(

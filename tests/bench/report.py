@@ -37,10 +37,11 @@ class Result:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """A whole run; `began` is in UTC."""
+    """A whole run; `began` is in UTC, what is timed was repeated `runs` times."""
 
     began: datetime
     results: Sequence[Result]
+    runs: int = 5
 
     @property
     def missed(self) -> list[str]:
@@ -61,6 +62,7 @@ class Report:
         return {
             "began": self.began.isoformat(timespec="seconds"),
             "seconds": round(sum(result.seconds for result in self.results), 1),
+            "runs": self.runs,
             "met": not self.missed,
             "missed": self.missed,
             "versions": versions(),

@@ -28,12 +28,14 @@ class Service:
     """Puts itself between clients and DynamoDB Local; clients of the same `Service` are in each other's way.
 
     A request takes its published median (`tests.bench.latencies`) or, if that is more, as long as DynamoDB Local does;
-    a transaction that meets a conflict takes as long as one that does not. A transaction holds its items for all its
-    time. `conflicts` counts the requests that met one.
+    a transaction that meets a conflict takes as long as one that does not. A transaction holds its items for a share of
+    its time, `held` (0 to 1): nobody publishes how long. With less than all of it a transaction meets fewer conflicts.
+    `conflicts` counts the requests that met one.
     """
 
-    def __init__(self, reader: DynamoDBClient) -> None:
+    def __init__(self, reader: DynamoDBClient, held: float = 1.0) -> None:
         self._schemas = Schemas(reader)
+        self._share = held
         self._held: set[tuple[str, str]] = set()
         self._lock = threading.Lock()
         self.conflicts = 0
@@ -53,6 +55,7 @@ class Service:
         params, seconds = context["modelled"]
         began = time.monotonic()
         context["until"] = began + seconds
+        context["let go"] = began + seconds * self._share
         keys = [(write["TableName"], str(self._schemas.key_of(write))) for write in writes_of(model.name, params)]
         with self._lock:
             taken = [key in self._held for key in keys]
@@ -67,9 +70,10 @@ class Service:
         return refusal("TransactionCanceledException", CancellationReasons=reasons)
 
     def _end(self, context: Item, **_: Any) -> None:
-        time.sleep(max(0.0, context["until"] - time.monotonic()))
+        time.sleep(max(0.0, context["let go"] - time.monotonic()))
         with self._lock:
             self._held.difference_update(context["held"])
+        time.sleep(max(0.0, context["until"] - time.monotonic()))
 
 
 def modelled_ms(operation: str, params: Item) -> float:

@@ -20,21 +20,17 @@ IN_FLIGHT = 6
 """How many requests can be between their look at the ledger and the outcome at one time: as many as the emulator runs
 processes of a function (`infra.cli.emulator_process`). On AWS it is as many as arrive within that time."""
 
-_MOST_RUNS = 3
-"""What is counted does not vary as times do, and each run takes ten seconds."""
-
 
 def measure(setting: Setting) -> Part:
     """Messages, seats given and AWS calls per refusal, each the worst of the runs."""
     stack = LocalStack(setting)
-    messages, seats, calls = [], [], []
+    messages, seats, calls, otherwise = [], [], [], 0
     functions = stack.clients.functions
-    runs = min(setting.runs, _MOST_RUNS)
     with counting_proxy(stack.endpoint) as proxy, through(functions, stack.function(REGISTRATIONS), proxy):
         setting.say("sold out: warming up behind the counting proxy")
         stack.warm_up()
-        for run in range(1, runs + 1):
-            setting.say(f"sold out: {PEOPLE} people for {SEATS} seats, run {run} of {runs}")
+        for run in range(1, setting.runs + 1):
+            setting.say(f"sold out: {PEOPLE} people for {SEATS} seats, run {run} of {setting.runs}")
             posts = stack.hopeful(PEOPLE, seats=SEATS)
             proxy.clear()
             load = drive(stack.api_url, posts, CONNECTIONS)
@@ -43,8 +39,9 @@ def measure(setting: Setting) -> Part:
             refused = [each for each in asked if "SendMessage" not in each]
             messages.append(len(asked) - len(refused))
             calls += [len(each) for each in refused]
+            otherwise += sum(each != ["BatchGetItem"] for each in refused)
             seats.append(load.statuses[201])
-    worst = f"{PEOPLE} people over {CONNECTIONS} connections, the worst of {runs} runs"
+    worst = f"{PEOPLE} people over {CONNECTIONS} connections, the worst of {setting.runs} runs"
     wrong = max(seats, key=lambda given: abs(given - SEATS))
     counted = f"mean of {len(calls)} refused without a message; the most: {max(calls)}"
     return Part(
@@ -53,5 +50,6 @@ def measure(setting: Setting) -> Part:
             Figure("messages to the queue", max(messages), "messages", at_most(SEATS + IN_FLIGHT), worst),
             Figure("seats given at once (201)", wrong, "seats", exactly(SEATS), worst),
             Figure("AWS calls per refusal", sum(calls) / len(calls), "calls", exactly(1), counted),
+            Figure("refusals by anything but one BatchGetItem", otherwise, "refusals", exactly(0), counted),
         ],
     )

@@ -92,7 +92,7 @@ def test_waiting_is_paid_for(counted: Counted) -> None:
 
 def test_measured_figures_take_the_place_of_the_defaults() -> None:
     """Where a part ran before; of the others the defaults stay."""
-    found = Inputs.of([Part("hot event", [Figure("modelled: textbook, transactions tried", 3, "")])])
+    found = Inputs.of([Part("hot event", [Figure("modelled: sparing textbook, transactions tried", 3, "")])])
     assert found == replace(Inputs(), textbook_attempts=3)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -75,7 +76,7 @@ def test_a_transaction_keeps_others_off_its_items(engine: Engine, watch: Watch) 
         with pytest.raises(ClientError) as caught:
             put(engine, other, "bob", "ann")
         refused.append(caught.value)
-        assert watch.slept == pytest.approx([transaction_ms(2) / 1000])
+        assert sum(watch.slept) == pytest.approx(transaction_ms(2) / 1000)
 
     in_flight(client, meddle)
     put(engine, client, "ann")
@@ -85,6 +86,32 @@ def test_a_transaction_keeps_others_off_its_items(engine: Engine, watch: Watch) 
     assert modelled.conflicts == 1
     assert "Item" not in engine.reader.get_item(TableName=engine.tables.users, Key={"userId": {"S": "bob"}})
     put(engine, other, "bob", "ann")
+
+
+@pytest.mark.parametrize(("held", "conflicts"), [(1.0, 1), (0.5, 0)])
+def test_items_may_be_let_go_before_the_answer(
+    engine: Engine, watch: Watch, monkeypatch: pytest.MonkeyPatch, held: float, conflicts: int
+) -> None:
+    """Held for half the time, they are free for others in the second half; the answer comes as late as ever."""
+    client, other, modelled = engine.client(), engine.client(), Service(engine.reader, held)
+    modelled.attach(client)
+    modelled.attach(other)
+    began, slept = watch.now, watch.sleep
+
+    def sleep(seconds: float) -> None:
+        """Somebody else comes when three quarters of the time are over, if somebody sleeps then."""
+        late = began + 0.75 * transaction_ms(1) / 1000
+        if watch.now < late < watch.now + seconds:
+            slept(late - watch.now)
+            monkeypatch.setattr(watch, "sleep", slept)
+            with suppress(ClientError):
+                put(engine, other, "ann")
+        else:
+            slept(seconds)
+
+    monkeypatch.setattr(watch, "sleep", sleep)
+    put(engine, client, "ann")
+    assert modelled.conflicts == conflicts
 
 
 def test_a_transaction_keeps_single_writes_off_its_items(engine: Engine, watch: Watch) -> None:
