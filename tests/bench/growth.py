@@ -53,6 +53,7 @@ def _over_events(setting: Setting, engine: Engine) -> Found:
         return 1000 * _REGISTRATIONS / _milliseconds(lambda: deliver(registrar, deliveries))
 
     speeds = _take_turns(setting, "growth with events", EVENTS, run)
+    times = {how_many: 1000 * BATCH / speed for how_many, speed in speeds.items()}  # one batch after the other
     costs = {how_many: metered(engine, _spread(events[:how_many], BATCH)) for how_many in EVENTS}
     most, least = EVENTS[-1], EVENTS[1]
     figures = [
@@ -64,10 +65,13 @@ def _over_events(setting: Setting, engine: Engine) -> Found:
             at_least(0.75),
             "every batch is of ten events in both",
         ),
+        *[Figure(f"{_events(n)}: batch", ms, "ms", note="raw, ten registrations") for n, ms in times.items()],
         *[_write_units(_events(n), meter, 4.2 if n == 1 else 6) for n, meter in costs.items()],
     ]
-    lines = {"Turnstile": _points(speeds)}
-    return figures, [Chart("Throughput over events", "events", "registrations/s", lines, logarithmic=True)]
+    return figures, [
+        Chart("Throughput over events", "events", "registrations/s", {"Turnstile": _points(speeds)}, logarithmic=True),
+        Chart("Latency over events", "events", "ms", {"a batch of ten": _points(times)}, logarithmic=True),
+    ]
 
 
 def _over_line(setting: Setting, engine: Engine) -> Found:
