@@ -103,7 +103,7 @@ def measure(setting: Setting, earlier: Sequence[Part] = ()) -> Part:
             alone.ratio,
             "times",
             # No goal: one that cannot be met (see "at the least") would only hide those that can be missed.
-            note=f"1 would be as cheap; dollars per million more: {_differences(alone)}",
+            note=f"the aim, 1, is out of reach for any queue; dollars per million more: {_differences(alone)}",
         ),
         Figure("hot: textbook to Turnstile", 1 / hot.ratio, "times", *_if_measured(earlier, inputs)),
         Figure(

@@ -67,7 +67,7 @@ class Setting:
         """The local stack, brought up for the benchmark alone."""
         self.say("bringing up the local stack")
         home = self._running.enter_context(tempfile.TemporaryDirectory(prefix="turnstile-bench-"))
-        self._running.callback(_down, home)
+        self._running.callback(self._down, home)
         for port in _PORTS:
             started = _turnstile(home, "up", "--detach", "--port", str(port))
             if "is used by another program" not in started.stderr:
@@ -76,11 +76,10 @@ class Setting:
             raise BenchError(f"the local stack did not start:\n{started.stdout}{started.stderr}")
         return Outputs.from_json(json.loads(_turnstile(home, "status", "--json").stdout))
 
-
-def _down(home: str) -> None:
-    ended = _turnstile(home, "down")
-    if ended.returncode not in {0, _NO_STACK}:
-        raise BenchError(f"the local stack could not be ended: {ended.stderr}")
+    def _down(self, home: str) -> None:
+        ended = _turnstile(home, "down")
+        if ended.returncode not in {0, _NO_STACK}:  # no reason to lose what was measured
+            self.say(f"the local stack could not be ended: {ended.stderr.strip()}")
 
 
 def _turnstile(home: str, *arguments: str) -> subprocess.CompletedProcess[str]:

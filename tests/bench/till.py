@@ -15,16 +15,16 @@ from moto import mock_aws
 
 from infra.cli.emulator import REGION
 from tests.bench import latencies
-from tests.bench.baseline import Textbook
+from tests.bench.baseline import Textbook, textbook_record
 from tests.bench.service import modelled_ms
 from tests.bench.units import Meter
 from tests.bench.usage import OWN_MS, OWN_MS_PER_MESSAGE, PLATFORM_LINES, Usage, gb_seconds
 from tests.integration.bench import batch, refusal, times
 from tests.support.pipeline import START, Pipeline
-from workers.aws.items import STATUS_KEY, event_key, ledger_to_item, registration_to_item, status_key, timestamp
+from workers.aws.items import event_key, ledger_to_item, registration_to_item, timestamp
 from workers.domain.commands import Register
 from workers.domain.line import Line
-from workers.domain.records import Ledger, Registration, SeatSettings, Status, registration_id
+from workers.domain.records import Ledger, Registration, SeatSettings, Status
 from workers.observability import logger
 from workers.registrar import Registrar
 
@@ -232,23 +232,12 @@ def _crowd_textbook(till: Till, event_id: str, holder: str, crowd: int) -> None:
     counters: Any = {"currentAttendees": {"N": "1"}, "waitlistLength": {"N": str(crowd)}}
     _put_textbook_event(till, event_id, {"capacity": {"N": "1"}, "hasWaitlist": {"BOOL": True}} | counters)
     table = till.pipeline.tables.registrations
+    people = [(0, holder, Status.CONFIRMED)]
+    people += [(place, f"waiter-{place:05}", Status.WAITLISTED) for place in range(1, crowd + 1)]
     records = [
-        _textbook_record(event_id, f"waiter-{place:05}" if place else holder, place) for place in range(crowd + 1)
+        textbook_record(event_id, user, status, timestamp(START + place), place or None)
+        for place, user, status in people
     ]
     for start in range(0, len(records), 25):
         requests: Any = [{"PutRequest": {"Item": record}} for record in records[start : start + 25]]
         assert not till.reader.batch_write_item(RequestItems={table: requests})["UnprocessedItems"]
-
-
-def _textbook_record(event_id: str, user: str, place: int) -> dict[str, Any]:
-    """Waiting in this place, or with a seat where it is 0."""
-    status, at = Status.WAITLISTED if place else Status.CONFIRMED, timestamp(START + place)
-    item = {
-        "registrationId": {"S": registration_id(event_id, user)},
-        **event_key(event_id),
-        "userId": {"S": user},
-        "status": {"S": str(status)},
-        "registeredAt": {"S": at},
-        STATUS_KEY: {"S": status_key(status, at)},
-    }
-    return item | ({"waitlistPosition": {"N": str(place)}} if place else {})
