@@ -9,7 +9,7 @@ that is to be parked waits for the commit, so that none is both parked and deliv
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from typing import TYPE_CHECKING, Any
@@ -54,6 +54,14 @@ Groups = dict[str, list[Task]]
 """Tasks by event id, in the order of the queue."""
 
 
+@dataclass(frozen=True, slots=True)
+class Unread:
+    """Messages of one group, in order, the first of which is no command; `reason` says why."""
+
+    reason: str
+    letters: Sequence[Letter]
+
+
 @dataclass(slots=True)
 class Plan:
     """What one step does for one event: `decision`, which is on the first of the `letters`, is committed, then `parked`
@@ -82,8 +90,15 @@ class Registrar:
 
     def handle(self, event: dict[str, Any]) -> dict[str, Any]:
         """Processes an SQS event; answers which messages are to be delivered again, in SQS's partial-batch format."""
-        groups, failed = self._open([Letter.of(record) for record in event["Records"]])
-        failed += [task.letter for task in self._process(groups)]
+        started = self._clock.now()
+        letters: dict[str, list[Letter]] = {}
+        for letter in map(Letter.of, event["Records"]):
+            letters.setdefault(letter.group, []).append(letter)
+        failed: list[Letter] = []
+        while letters:
+            groups, behind = _read(letters)
+            failed += [task.letter for task in self._process(groups, started)]
+            letters = self._park_unreadable(behind, failed)
         if failed:
             self._back_off(failed)
         if event["Records"]:
@@ -91,34 +106,27 @@ class Registrar:
             measure({Metric.BATCH_SIZE: len(event["Records"]), **retried})
         return {"batchItemFailures": [{"itemIdentifier": letter.message_id} for letter in failed]}
 
-    def _open(self, letters: Sequence[Letter]) -> tuple[Groups, list[Letter]]:
-        """Reads the messages; those that are no command are parked at once, and the group goes on without them."""
-        groups: Groups = {}
-        failed: list[Letter] = []
-        stopped: set[str] = set()
-        for letter in letters:
-            if letter.group in stopped:
-                failed.append(letter)
-                continue
-            try:
-                command = decode(letter.body)
-                if group_of(command.event_id) != letter.group:
-                    raise Unreadable("the message is in another event's group")
-            except Unreadable as error:
-                if not self._park(letter, f"unreadable: {error}"):
-                    stopped.add(letter.group)
-                    failed.append(letter)
-                continue
-            groups.setdefault(command.event_id, []).append(Task(letter, command))
-        return groups, failed
+    def _park_unreadable(self, behind: Mapping[str, Unread], failed: list[Letter]) -> dict[str, list[Letter]]:
+        """Parks the message that is no command, if all before it in its group is done; answers what comes after it.
 
-    def _process(self, groups: Groups, *, alone: bool = False) -> list[Task]:
+        Never before its turn: an operator replays dead letters in the order in which they were parked.
+        """
+        stopped = {letter.group for letter in failed}
+        after: dict[str, list[Letter]] = {}
+        for group, unread in behind.items():
+            head, *later = unread.letters
+            if group in stopped or not self._park(head, f"unreadable: {unread.reason}"):
+                failed += unread.letters
+            elif later:
+                after[group] = later
+        return after
+
+    def _process(self, groups: Groups, started: int, *, alone: bool = False) -> list[Task]:
         """Steps until all is decided or has failed.
 
         If the common step fails, maybe for the sake of one event, each goes `alone`, loaded anew; what fails again has
         failed. A fault that passes by itself is not worth a second attempt where there is only one event.
         """
-        started = self._clock.now()
         failed: list[Task] = []
         for _ in range(_MAX_STEPS):
             if not groups or self._clock.now() - started > _PATIENCE:
@@ -147,7 +155,7 @@ class Registrar:
                 logger.warning("no time is left for an event of this batch", extra=about(tasks[0].command))
                 failed += tasks
             else:
-                failed += self._process({event_id: tasks}, alone=True)
+                failed += self._process({event_id: tasks}, self._clock.now(), alone=True)
         return failed
 
     def _step(self, groups: Groups) -> tuple[Groups, list[Task]]:
@@ -257,6 +265,23 @@ class Registrar:
         for tasks in groups.values():
             fields = about(tasks[0].command) | {"commands": len(tasks)}
             log("the event's commands will be tried again", exc_info=error, extra=fields)
+
+
+def _read(letters: Mapping[str, Sequence[Letter]]) -> tuple[Groups, dict[str, Unread]]:
+    """Of each group of messages, the commands up to the first message that is none, and what is left from there on."""
+    groups: Groups = {}
+    behind: dict[str, Unread] = {}
+    for group, waiting in letters.items():
+        for index, letter in enumerate(waiting):
+            try:
+                command = decode(letter.body)
+                if group_of(command.event_id) != group:
+                    raise Unreadable("the message is in another event's group")
+            except Unreadable as error:
+                behind[group] = Unread(str(error), waiting[index:])
+                break
+            groups.setdefault(command.event_id, []).append(Task(letter, command))
+    return groups, behind
 
 
 def _obstacle(state: EventState, task: Task) -> str | None:

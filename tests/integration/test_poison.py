@@ -32,6 +32,16 @@ def with_poison(bench: Bench) -> None:
     damage(bench, "bob", status={"S": "waitlisted"}, ticket={"N": "77"})
 
 
+def test_rubbish_is_not_parked_before_its_turn(bench: Bench) -> None:
+    """Behind a command that is still to be tried it waits with it: dead letters are replayed in their order."""
+    with_poison(bench)
+    assert bench.deliver(cancel("bob"), RUBBISH, register("cid")) == ["m0", "m1", "m2"]
+    assert bench.reasons() == []
+    assert bench.deliver(cancel("bob"), RUBBISH, register("cid"), receives=3) == []
+    assert [reason.partition(":")[0] for reason in bench.reasons()] == ["failed", "unreadable"]
+    assert bench.who_raw("confirmed") == ["ann", "cid"]
+
+
 def test_rubbish_is_parked_at_once_and_its_group_goes_on(bench: Bench) -> None:
     """Parked on its first delivery, as it was, with the reason; those around it are decided."""
     bench.add_event(5)
