@@ -26,6 +26,7 @@ from api.registration_lists import Lists
 from api.views import registration_view
 from api.waiting import Pace, note_pending
 from workers.aws import clients
+from workers.aws.clients import Overloaded
 from workers.aws.clock import SYSTEM_CLOCK, Clock
 from workers.aws.commit import versioned_put
 from workers.aws.send import send
@@ -41,7 +42,7 @@ if TYPE_CHECKING:
 RESEND_AFTER_MICROSECONDS = 15 * 60 * 1_000_000
 """A registration that is still pending after this is sent to the queue again by the next POST."""
 
-_PUTS_OF_A_PROMISE = 2
+_PUTS = 4
 _CONFLICT_PAUSE_SECONDS = 0.05
 _REPLAYED = {"Idempotent-Replayed": "true"}
 _NOT_REGISTERED = Problem("not-registered", "This user has no active registration for this event.")
@@ -124,30 +125,44 @@ class Registrations:
     def cancel(self, event_id: str, user_id: str, call: Call) -> Response:
         """204, 202 if it is still queued, or 404 if there is nothing to cancel."""
         record = self._reader.record(event_id, user_id)
-        if record is not None and call.key is not None and record.delete_key == call.key:
+        again = record is not None and call.key is not None and record.delete_key == call.key
+        if again and not _is_cancelling(record):
             return _no_content(_REPLAYED)
         if record is None or not record.alive:
             return _NOT_REGISTERED.response()
-        generation = record.generation
-        command = Cancel(self._new_id(), event_id, user_id, generation, accepted_at=self._clock.now(), key=call.key)
-        self._accept(command)
-        if _is_pending(record):
-            # Who registers again before this is decided then asks for the attempt after it. Not being able to say so is
-            # no reason to fail: the Cancel is accepted.
-            _patient(lambda: self._put(replace(record, version=record.version + 1, cancelling=True)))()
+        generation, headers = record.generation, call.wait.headers | (_REPLAYED if again else {})
+        if not again:
+            self._ask_to_cancel(record, call.key)
 
         def gone() -> Registration | None:
             now = self._reader.record(event_id, user_id)
             return now if now is not None and (now.generation > generation or not now.alive) else None
 
         if self._pace.poll(_patient(gone), call.wait, self._clock) is not None:
-            return _no_content(call.wait.headers)
+            return _no_content(headers)
         seen = _patient(lambda: self._reader.look(event_id, user_id))() or Seen()
         if seen.record is not None and (seen.record.generation > generation or not seen.record.alive):
-            return _no_content(call.wait.headers)
+            return _no_content(headers)
         view = registration_view(seen.record or record, seen.ledger)
         note_pending(event_id, registration_id=record.registration_id)
-        return json_response(202, view, self._pointing_at(record) | _retry_later() | call.wait.headers)
+        return json_response(202, view, self._pointing_at(record) | _retry_later() | headers)
+
+    def _ask_to_cancel(self, record: Registration, key: str | None) -> None:
+        """Sends the Cancel. A pending registration says from then on that it is on its way."""
+        ids = self._new_id(), record.event_id, record.user_id, record.generation
+        self._accept(Cancel(*ids, accepted_at=self._clock.now(), key=key))
+        for _ in range(_PUTS):
+            if not _is_pending(record) or record.cancelling:
+                return
+            # Who registers again before this is decided then asks for the attempt after it.
+            keys = key or record.delete_key
+            if self._put(replace(record, version=record.version + 1, cancelling=True, delete_key=keys)):
+                return
+            now = self._reader.record(record.event_id, record.user_id)
+            if now is None or now.generation != record.generation:
+                return
+            record = now
+        raise Overloaded("the cancellation could not be noted")
 
     def _accept(self, command: Register | Cancel) -> None:
         logger.append_keys(command_id=command.command_id, registration_id=command.registration_id)
@@ -168,26 +183,30 @@ class Registrations:
     def _promise(
         self, event_id: str, user_id: str, before: Registration | None, generation: int, key: str | None
     ) -> Standing:
-        """Writes `pending`, so that the Location of the 202 resolves; unless the registrar was faster."""
-        pending = Registration(
-            event_id,
-            user_id,
-            Status.PENDING,
-            generation,
-            version=before.version + 1 if before else 1,
-            registered_at=self._clock.now(),
-            post_key=key or (before.post_key if before else None),
-            delete_key=before.delete_key if before else None,
-        )
-        if _is_pending(before):
-            pending = before
-        for _ in range(_PUTS_OF_A_PROMISE):
-            if pending is not before and self._put(pending):
-                break
-            seen = _patient(lambda: self._reader.look(event_id, user_id))() or Seen()
+        """Writes `pending`, so that the Location of the 202 resolves; unless the registrar was faster.
+
+        Overloaded if it cannot be written: who is told that her request is pending must find it so.
+        """
+        for _ in range(_PUTS):
+            if before is not None and before.generation == generation:
+                return Standing(before)
+            pending = Registration(
+                event_id,
+                user_id,
+                Status.PENDING,
+                generation,
+                version=before.version + 1 if before else 1,
+                registered_at=self._clock.now(),
+                post_key=key or (before.post_key if before else None),
+                delete_key=before.delete_key if before else None,
+            )
+            if self._put(pending):
+                return Standing(pending)
+            seen = _patient(lambda: self._reader.look(event_id, user_id))() or Seen(record=before)
             if seen.record is not None and seen.record.generation >= generation:
                 return Standing(seen.record, seen.ledger)
-        return Standing(pending)
+            before = seen.record
+        raise Overloaded("the registration could not be noted as pending")
 
     def _put(self, record: Registration) -> bool:
         """False if the record is not as it was read, or the registrar's transaction is just changing it."""
@@ -266,6 +285,10 @@ def _both(request: Request) -> tuple[str, str]:
 
 def _is_pending(record: Registration | None) -> TypeGuard[Registration]:
     return record is not None and record.status is Status.PENDING
+
+
+def _is_cancelling(record: Registration | None) -> bool:
+    return _is_pending(record) and record.cancelling
 
 
 def _patient(look: Callable[[], Found | None]) -> Callable[[], Found | None]:

@@ -145,19 +145,6 @@ def test_decided_at_the_last_moment(pipeline: Pipeline, taps: Taps) -> None:
     assert pipeline.cancel("e", "ann", Prefer="respond-async").status == 204
 
 
-def test_a_mark_that_cannot_be_written(pipeline: Pipeline, taps: Taps) -> None:
-    """A cancellation is accepted even if the pending record cannot be marked as being cancelled."""
-    pipeline.add_event("e", 1)
-    pipeline.add_user("ann")
-    pipeline.register("e", "ann", Prefer="respond-async")
-    taps.fail("dynamodb.PutItem", "ThrottlingException")
-    assert pipeline.cancel("e", "ann", Prefer="respond-async").status == 202
-    pipeline.run()
-    record = pipeline.record("e", "ann")
-    assert record is not None
-    assert record.status == "cancelled"
-
-
 def test_a_mark_goes_with_the_decision(pipeline: Pipeline) -> None:
     """A pending record is marked while its cancellation is queued, and no longer once it is decided."""
     pipeline.add_event("e", 1)

@@ -19,7 +19,7 @@ How they are kept:
 - **Commands are recognised by their generation.** `Register g` applies to an inactive record of generation g - 1 or to
   `pending` g; `Cancel g` applies to generation g. Anything else is a duplicate, a zombie or a replay, and changes
   nothing: `superseded`. A `Cancel g` that finds g still pending writes `cancelled` g, a fence for a `Register g` that
-  comes later.
+  comes later. While it is on its way the record says so (`cancelling`), and counts as inactive.
 - **Each setting remembers its revision.** A `Configure` changes those of its settings that no later one has changed, so
   two of them come to the same in either order, and twice is the same as once.
 - **Order is the ticket**, never a clock.
@@ -183,9 +183,12 @@ def sold_out(ledger: Ledger) -> Reason | None:
 def discarded(record: Registration | None, command: Command, why: str) -> Registration | None:
     """The registration as it must be written after an operator threw the command away; None if nothing is to be.
 
-    Who was promised an answer gets one: a Register that never was decided leaves its pending registration rejected.
+    Who was promised an answer gets one: a Register that never was decided, or the Cancel that is to end such a
+    registration, leaves it rejected.
     """
-    if record is None or record.status is not Status.PENDING or not isinstance(command, Register):
+    if record is None or record.status is not Status.PENDING:
+        return None
+    if not isinstance(command, Cancel if record.cancelling else Register):
         return None
     if (record.registration_id, record.generation) != (command.registration_id, command.generation):
         return None
@@ -340,5 +343,6 @@ def _register_applies(generation: int, record: Registration | None) -> bool:
     if record is None:
         return generation == 1
     if record.status is Status.PENDING:
-        return generation == record.generation
+        # Whose cancellation is accepted is as good as cancelled, even if that command never gets here.
+        return generation == record.generation + record.cancelling
     return not record.alive and generation == record.generation + 1

@@ -43,7 +43,7 @@ class Registration:
     the line. `version` counts the writes of the record. `registered_at` is in microseconds since 1970 (UTC), strictly
     increasing within the event once decided. `ticket` is the place in the line while `waitlisted`. `code` says why a
     rejection was one, `note` what an operator said of it. `post_key` and `delete_key` are digests of the latest
-    idempotency keys. `cancelling`: it is pending, and its Cancel is in the queue behind its Register.
+    idempotency keys. `cancelling`: it is pending, and its Cancel is accepted: its Register comes to nothing.
     """
 
     event_id: str
