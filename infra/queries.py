@@ -19,7 +19,7 @@ fields @timestamp, level, message, registration_id, command, outcome, reason, wa
   ledger_after.status, ledger_after.capacity, ledger_after.confirmed, ledger_after.waiting, request_id
 | filter registration_id = "REGISTRATION_ID" or (event_id = "EVENT_ID" and (
   level in ["WARNING", "ERROR"] or
-  command in ["Cancel", "Promote", "Configure"] or
+  command in ["Cancel", "Promote", "Configure", "Recount"] or
   message in ["promoted", "promotion asked for"]))
 | sort @timestamp asc
 | limit 10000

@@ -12,7 +12,7 @@ from enum import StrEnum
 from aws_lambda_powertools import Logger
 from aws_lambda_powertools.metrics import EphemeralMetrics, MetricUnit
 
-from workers.domain.commands import Command, Configure, Promote
+from workers.domain.commands import Command, Configure, Promote, Recount
 
 NAMESPACE = "Turnstile"
 
@@ -70,7 +70,7 @@ def about(command: Command) -> dict[str, object]:
     match command:
         case Configure(revision=revision):
             return fields | {"revision": revision}
-        case Promote():
+        case Promote() | Recount():
             return fields
         case _:
             return fields | {"registration_id": command.registration_id, "generation": command.generation}

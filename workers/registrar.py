@@ -19,10 +19,11 @@ from workers.aws.clock import SYSTEM_CLOCK, Clock
 from workers.aws.commit import MAX_ITEMS, CommitCancelled, commit, transaction_items
 from workers.aws.items import timestamp
 from workers.aws.load import Damaged, EventState, Tables, Unknown, load
-from workers.aws.messages import Unreadable, decode, group_of
+from workers.aws.messages import Unreadable, decode, group_for
 from workers.aws.send import Letter, back_off, park
-from workers.domain.commands import Cancel, Command, Configure, Register
+from workers.domain.commands import Cancel, Command, Configure, Recount, Register
 from workers.domain.decide import CommandFailed, Decision, decide
+from workers.domain.records import Ledger
 from workers.observability import Metric, about, logger, measure
 from workers.reports import Decided, report
 
@@ -51,7 +52,7 @@ class Task:
 
 
 Groups = dict[str, list[Task]]
-"""Tasks by event id, in the order of the queue."""
+"""Tasks by event id, in the order of the queue; a Recount, which comes out of a group of its own, before them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,6 +180,10 @@ class Registrar:
         match state:
             case Unknown():
                 return Plan(parked=[(task, NO_EVENT) for task in tasks])
+            case Damaged(rest=Ledger() as rest) if isinstance(tasks[0].command, Recount):
+                # For nothing else: what is left of the ledger has no counts.
+                decision = decide(rest, (), [tasks[0].command], self._clock.now())
+                return Plan(decision, [tasks[0].letter], later=tasks[1:])
             case Damaged(error):
                 logger.error("an event's records cannot be read", exc_info=error, extra=about(tasks[0].command))
                 return Plan(failed=tasks)
@@ -275,12 +280,13 @@ def _read(letters: Mapping[str, Sequence[Letter]]) -> tuple[Groups, dict[str, Un
         for index, letter in enumerate(waiting):
             try:
                 command = decode(letter.body)
-                if group_of(command.event_id) != group:
+                if group_for(command) != group:
                     raise Unreadable("the message is in another event's group")
             except Unreadable as error:
                 behind[group] = Unread(str(error), waiting[index:])
                 break
-            groups.setdefault(command.event_id, []).append(Task(letter, command))
+            tasks = groups.setdefault(command.event_id, [])
+            tasks.insert(0 if isinstance(command, Recount) else len(tasks), Task(letter, command))
     return groups, behind
 
 

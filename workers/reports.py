@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from workers.aws.send import Letter
-from workers.domain.commands import Promote
+from workers.domain.commands import Promote, Recount
 from workers.domain.decide import Decision, Outcome, Result
 from workers.domain.records import Ledger
 from workers.observability import Metric, about, logger, measure
@@ -40,8 +40,8 @@ def report(committed: Sequence[Decided], now: int) -> None:
         for outcome, letter in zip(decision.outcomes, decided.letters, strict=False):
             latency = _milliseconds(outcome.command.accepted_at, now)
             logger.info("decided", extra=_story(outcome, letter, latency) | ledgers)
-            if isinstance(outcome.command, Promote):
-                continue  # nobody's request; and it finds nothing to do whenever a Register has settled before it
+            if isinstance(outcome.command, Promote | Recount):
+                continue  # nobody's request; and a Promote finds nothing to do when a Register has settled before it
             if outcome.result in _COUNTED:
                 counts[_COUNTED[outcome.result]] += 1
             if outcome.result is Result.REJECTED:

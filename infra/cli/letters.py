@@ -202,7 +202,7 @@ def _described(command: Command | Unreadable) -> str:
         case Configure():
             return f"Configure {command.command_id}, revision {command.revision}"
         case _:
-            return f"Promote {command.command_id}, ledger version {command.ledger_version}"
+            return f"{type(command).__name__} {command.command_id}, ledger version {command.ledger_version}"
 
 
 def _body(letter: DeadLetter) -> Any:

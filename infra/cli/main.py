@@ -32,6 +32,7 @@ examples:
   turnstile trace pycon ada         the story of one registration
   turnstile dlq list                what could not be processed; `turnstile dlq --help` has the rest
   turnstile promote                 ask again for promotions that did not happen
+  turnstile reconcile pycon         recount an event; --repair has its ledger mended
   turnstile down                    end it
 
 `turnstile COMMAND --help` tells more about each command.

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 from workers.aws.dead_letters import DeadLetter
 from workers.aws.items import registration_from_item, registration_key
 from workers.aws.load import Damaged, EventState, Tables, Unknown, batch_get, load
-from workers.aws.messages import Unreadable, group_of
-from workers.domain.commands import Cancel, Command, Configure, Register
+from workers.aws.messages import Unreadable, group_for
+from workers.domain.commands import Cancel, Command, Configure, Recount, Register
 from workers.domain.decide import CommandFailed, decide
 from workers.domain.records import Ledger, Registration
 
@@ -47,12 +47,15 @@ def preview(
     match state:
         case Unknown():
             foreseen = Preview(record, _NONE, f"be parked again: there is no event {command.event_id}")
-        case Damaged(error):
+        case Damaged(error, rest):
             damage = f"cannot be read ({error!r})"
-            foreseen = Preview(record, damage, f"be tried again and again: the event's records {damage}")
+            would = f"be tried again and again: the event's records {damage}"
+            if rest is not None and isinstance(command, Recount):
+                would = _would(EventState(rest, (), {}, configurable=True), [command], clock.now())
+            foreseen = Preview(record, damage, would)
         case EventState():
             foreseen = Preview(record, state.ledger, _would(state, commands, clock.now()))
-    if group_of(command.event_id) != letter.group:
+    if group_for(command) != letter.group:
         return replace(foreseen, would="be parked again: the message is in another event's group")
     return foreseen
 

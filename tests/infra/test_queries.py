@@ -10,7 +10,7 @@ import pytest
 from infra.bundles import ROOT
 from infra.queries import QUERIES
 from tests.infra.reading import Resources
-from workers.domain.commands import Cancel, Configure, Promote, Register
+from workers.domain.commands import Cancel, Configure, Promote, Recount, Register
 from workers.domain.decide import Reason, Result
 
 LEDGER = ("version", "capacity", "confirmed", "waiting", "status")
@@ -42,7 +42,7 @@ def test_queries_name_fields_that_exist(name: str) -> None:
 
 
 VALUES: dict[str, set[str]] = {
-    "command": {kind.__name__ for kind in (Register, Cancel, Promote, Configure)},
+    "command": {kind.__name__ for kind in (Register, Cancel, Promote, Configure, Recount)},
     "outcome": set(Result),
     "reason": set(Reason),
     "level": {"WARNING", "ERROR", "CRITICAL"},
@@ -78,6 +78,7 @@ EVENT = "EVENT_ID"
         ({"message": "decided", "command": "Cancel", "registration_id": "other", "event_id": EVENT}, True),
         ({"message": "decided", "command": "Promote", "event_id": EVENT}, True),
         ({"message": "decided", "command": "Configure", "event_id": EVENT}, True),
+        ({"message": "decided", "command": "Recount", "event_id": EVENT}, True),
         ({"message": "promoted", "registration_id": "other", "event_id": EVENT}, True),
         ({"message": "promotion asked for", "event_id": EVENT}, True),
         ({"message": "the index lags behind the line", "level": "WARNING", "event_id": EVENT}, True),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -9,8 +10,9 @@ import pytest
 from tests.support.builders import NOW, Book, cancel, change, promote, register, seats
 from tests.support.telemetry import log_lines, metrics
 from workers.aws.send import Letter
-from workers.domain.commands import Command
+from workers.domain.commands import Command, Recount
 from workers.domain.records import registration_id
+from workers.domain.recount import Count
 from workers.observability import Metric, measure
 from workers.reports import Decided, report
 
@@ -128,6 +130,20 @@ def test_what_is_counted(capsys: pytest.CaptureFixture[str]) -> None:
         "TimeToPromotion": [0],
         "Rejected/waitlist-full": [2],
     }
+
+
+def test_a_recount_is_told_and_not_counted(capsys: pytest.CaptureFixture[str]) -> None:
+    """Its line keeps the ledger as it was and as it is; it is nobody's request, whether it is written or stale."""
+    book = Book(seats(2))
+    book.fill("ann")
+    book.ledger = replace(book.ledger, confirmed=2)
+    command = Recount("recount-1", book.event, 1, Count(1, last_registered_at=NOW), NOW)
+    line, stale = told(book, command, replace(command, command_id="recount-2"), now=NOW + 2_000)
+    assert (line["command"], line["outcome"], line["reason"]) == ("Recount", "recounted", "ledger-rewritten")
+    assert (line["ledger_before"]["confirmed"], line["ledger_after"]["confirmed"]) == (2, 1)
+    assert "registration_id" not in line
+    assert (stale["outcome"], stale["reason"]) == ("superseded", "stale-count")
+    assert metrics(capsys.readouterr().out) == {}
 
 
 def test_each_reason_is_a_series_of_its_own(capsys: pytest.CaptureFixture[str]) -> None:

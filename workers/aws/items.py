@@ -18,6 +18,9 @@ STATUS_KEY = "status#registeredAt"
 PROMOTABLE = "yes"
 """The value of the ledger's `promotable`, absent otherwise. The filter of the stream's mapping matches it."""
 
+NOT_READABLE = (KeyError, ValueError, TypeError)
+"""What reading an item raises that is not what it should be."""
+
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _RAW, _ZLIB = b"\0", b"\1"
 
@@ -146,7 +149,7 @@ def ledger_from_item(item: Item) -> Ledger:
         event_id=item["eventId"]["S"],
         settings=seat_settings_from_item(item),
         version=int(item["version"]["N"]),
-        revisions={name: int(value["N"]) for name, value in item["revisions"]["M"].items()},
+        revisions=_revisions(item),
         confirmed=int(item["confirmed"]["N"]),
         next_ticket=int(item["nextTicket"]["N"]),
         last_registered_at=int(item["lastRegisteredAt"]["N"]),
@@ -158,6 +161,38 @@ def ledger_from_item(item: Item) -> Ledger:
 def ledger_from_event(item: Item) -> Ledger:
     """The ledger of an event that has none yet: empty, with the seats that the event item promises."""
     return Ledger(event_id=item["eventId"]["S"], settings=seat_settings_from_item(item))
+
+
+def ledger_from_rest(item: Item, event: Item | None) -> Ledger:
+    """What is left of a ledger that cannot be read as a whole: version and settings, and nothing counted.
+
+    The settings are those of the event item, unless the ledger has them all. NOT_READABLE if too little is left.
+    """
+    if event is None or {"capacity", "hasWaitlist", "status"} <= item.keys():
+        event = {name: item[name] for name in item.keys() | {"capacity"}}
+    try:
+        revisions = _revisions(item)
+    except NOT_READABLE:
+        revisions = {}
+    return Ledger(
+        event_id=item["eventId"]["S"],
+        settings=seat_settings_from_item(event),
+        version=int(item["version"]["N"]),
+        revisions=revisions,
+        next_ticket=_number(item, "nextTicket", 1),
+        last_registered_at=_number(item, "lastRegisteredAt", 0),
+    )
+
+
+def _revisions(item: Item) -> dict[str, int]:
+    return {name: int(value["N"]) for name, value in item["revisions"]["M"].items()}
+
+
+def _number(item: Item, name: str, default: int) -> int:
+    try:
+        return int(item[name]["N"])
+    except NOT_READABLE:
+        return default
 
 
 def _pack(bits: int) -> bytes:

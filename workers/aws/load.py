@@ -9,15 +9,17 @@ from typing import TYPE_CHECKING, Any
 from workers.aws.clients import Overloaded
 from workers.aws.clock import Clock
 from workers.aws.items import (
+    NOT_READABLE,
     STATUS_KEY,
     Item,
     event_key,
     ledger_from_event,
     ledger_from_item,
+    ledger_from_rest,
     registration_from_item,
     registration_key,
 )
-from workers.domain.commands import Cancel, Command, Configure, Promote, Register
+from workers.domain.commands import Cancel, Command, Configure, Promote, Recount, Register
 from workers.domain.decide import MAX_PROMOTIONS
 from workers.domain.records import EventStatus, Ledger, Registration, Status
 
@@ -35,7 +37,6 @@ _INDEX_SLACK = 10
 """By so many rows each page of the index is longer than the one before. The first is as long as the part of the line
 that may move: if the index does not lag it is enough, and every record that is looked up costs a read."""
 _INDEX_PAGES = 20
-_NOT_READABLE = (KeyError, ValueError, TypeError)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,9 +69,13 @@ class Unknown:
 
 @dataclass(frozen=True, slots=True)
 class Damaged:
-    """The stored ledger, or the event item that it would be made from, could not be read."""
+    """The stored ledger, or the event item that it would be made from, could not be read.
+
+    `rest`: what is left of the ledger, for a `Recount` to complete; None if there is none, or too little is left.
+    """
 
     error: Exception
+    rest: Ledger | None = None
 
 
 def batch_get(client: DynamoDBClient, clock: Clock, wanted: Mapping[str, Sequence[Item]]) -> dict[str, list[Item]]:
@@ -106,11 +111,11 @@ def load(
     One BatchGetItem of ledgers and named records; one more for events without a ledger, and a look at the head of the
     line for events whose line may move.
     """
-    configured = [event_id for event_id, batch in commands.items() if any(isinstance(c, Configure) for c in batch)]
+    described = [key for key, batch in commands.items() if any(isinstance(c, Configure | Recount) for c in batch)]
     wanted = {
         tables.ledger: [event_key(event_id) for event_id in commands],
         tables.registrations: [registration_key(key) for batch in commands.values() for key in _named(batch)],
-        tables.events: [event_key(event_id) for event_id in configured],
+        tables.events: [event_key(event_id) for event_id in described],
     }
     found = batch_get(client, clock, {table: keys for table, keys in wanted.items() if keys})
     ledgers = _by_event(found[tables.ledger])
@@ -127,12 +132,12 @@ def load(
             continue
         try:
             ledger = ledger_from_item(item) if item is not None else ledger_from_event(event or {})
-        except _NOT_READABLE as error:
-            states[event_id] = Damaged(error)
+        except NOT_READABLE as error:
+            states[event_id] = Damaged(error, _rest(item, event, batch))
             continue
         own, unreadable = _read(records[key] for key in _named(batch) if key in records)
         waiting, unreadable_too = _head_of_line(client, clock, tables, ledger, own, batch)
-        configurable = event is not None or event_id not in configured
+        configurable = event is not None or event_id not in described
         states[event_id] = EventState(ledger, (*own, *waiting), unreadable | unreadable_too, configurable)
     return states
 
@@ -201,6 +206,15 @@ def _head_of_line(
     return found, unreadable
 
 
+def _rest(ledger: Item | None, event: Item | None, commands: Sequence[Command]) -> Ledger | None:
+    if ledger is None or not any(isinstance(command, Recount) for command in commands):
+        return None
+    try:
+        return ledger_from_rest(ledger, event)
+    except NOT_READABLE:
+        return None
+
+
 def _read(items: Iterable[Item]) -> tuple[list[Registration], dict[str, Exception]]:
     """The registrations that can be read; of the others, by registration id, why not."""
     records: list[Registration] = []
@@ -208,7 +222,7 @@ def _read(items: Iterable[Item]) -> tuple[list[Registration], dict[str, Exceptio
     for item in items:
         try:
             records.append(registration_from_item(item))
-        except _NOT_READABLE as error:
+        except NOT_READABLE as error:
             unreadable[item["registrationId"]["S"]] = error
     return records, unreadable
 

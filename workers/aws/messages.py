@@ -7,10 +7,14 @@ import json
 import re
 from typing import Any
 
-from workers.domain.commands import VERSION, Cancel, Command, Configure, Promote, Register
+from workers.domain.commands import VERSION, Cancel, Command, Configure, Promote, Recount, Register
+from workers.domain.line import Line
 from workers.domain.records import EventStatus, SeatChanges
+from workers.domain.recount import Count
 
 _GROUP = re.compile(r"[A-Za-z0-9!\"#$%&'()*+,\-./:;<=>?@\[\\\]^_`{|}~]{1,128}\Z")
+
+_HEX = re.compile(r"[0-9a-f]+\Z")
 
 _SETTINGS = {
     "capacity": "capacity",
@@ -37,11 +41,23 @@ def group_of(event_id: str) -> str:
     return "sha256-" + hashlib.sha256(event_id.encode()).hexdigest()
 
 
+def group_for(command: Command) -> str:
+    """The message group of a command: its event's, but for a `Recount`, which has one of its own.
+
+    It means the same wherever it stands (the ledger's version decides), and what it is to mend may be the very reason
+    why its event's group cannot go on.
+    """
+    if isinstance(command, Recount):
+        return "recount-" + hashlib.sha256(command.event_id.encode()).hexdigest()
+    return group_of(command.event_id)
+
+
 def deduplication_id(command: Command) -> str:
     """What SQS recognises a repeated command by, for five minutes.
 
     Double clicks collapse: same registration, kind and generation. Register, cancel, register in a hurry does not: the
-    generation differs. A revision of an event is given out once only.
+    generation differs. A revision of an event is given out once only. A Recount is recognised by its id: another
+    one of the same ledger is another attempt.
     """
     parts: tuple[object, ...]
     match command:
@@ -51,6 +67,8 @@ def deduplication_id(command: Command) -> str:
             parts = (command.event_id, "Promote", command.ledger_version)
         case Configure():
             parts = (command.event_id, "Configure", command.revision)
+        case Recount():
+            parts = (command.event_id, "Recount", command.command_id)
     return hashlib.sha256("\0".join(map(str, parts)).encode()).hexdigest()
 
 
@@ -73,6 +91,8 @@ def encode(command: Command) -> str:
         case Configure():
             changes = {_SETTINGS[name]: value for name, value in command.changes.items()}
             body |= {"revision": command.revision, "changes": changes}
+        case Recount():
+            body |= {"ledgerVersion": command.ledger_version, **_counted(command.count)}
     return json.dumps(body, separators=(",", ":"))
 
 
@@ -98,8 +118,25 @@ def decode(text: str) -> Command:
             return Promote(command_id, event_id, _count(body, "ledgerVersion"), accepted_at)
         case "Configure":
             return Configure(command_id, event_id, _count(body, "revision"), _changes(body), accepted_at)
+        case "Recount":
+            return Recount(command_id, event_id, _count(body, "ledgerVersion"), _count_of(body), accepted_at)
         case _:
             raise Unreadable(f"kind {kind!r:.40} is not known")
+
+
+def _counted(count: Count) -> dict[str, Any]:
+    line = {"lineOffset": count.line.offset, "line": f"{count.line.bits:x}"}
+    return {"confirmed": count.confirmed, **line, "lastRegisteredAt": count.last_registered_at}
+
+
+def _count_of(body: dict[str, Any]) -> Count:
+    offset, bits = _count(body, "lineOffset"), body.get("line")
+    if not isinstance(bits, str) or not _HEX.match(bits):
+        raise Unreadable("line is missing or not a bitmap")
+    line = Line(offset, int(bits, 16))
+    if line != Line() and not (line.offset and line.bits & 1):
+        raise Unreadable("line does not begin with a ticket")
+    return Count(_count(body, "confirmed"), line, _count(body, "lastRegisteredAt"))
 
 
 def _changes(body: dict[str, Any]) -> SeatChanges:

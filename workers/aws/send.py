@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from workers.aws.clients import Overloaded
-from workers.aws.messages import deduplication_id, encode, group_of
+from workers.aws.messages import deduplication_id, encode, group_for
 from workers.domain.commands import Command
 
 if TYPE_CHECKING:
@@ -51,17 +51,17 @@ class Letter:
 
 
 def send(client: SQSClient, queue_url: str, command: Command) -> None:
-    """Puts one command into its event's group."""
+    """Puts one command into its group."""
     client.send_message(
         QueueUrl=queue_url,
         MessageBody=encode(command),
-        MessageGroupId=group_of(command.event_id),
+        MessageGroupId=group_for(command),
         MessageDeduplicationId=deduplication_id(command),
     )
 
 
 def send_all(client: SQSClient, queue_url: str, commands: Sequence[Command]) -> None:
-    """Puts commands into their events' groups. Overloaded if any of them was not taken; those that were, stay."""
+    """Puts commands into their groups. Overloaded if any of them was not taken; those that were, stay."""
     for start in range(0, len(commands), _BATCH):
         answer = client.send_message_batch(
             QueueUrl=queue_url,
@@ -69,7 +69,7 @@ def send_all(client: SQSClient, queue_url: str, commands: Sequence[Command]) -> 
                 {
                     "Id": str(index),
                     "MessageBody": encode(command),
-                    "MessageGroupId": group_of(command.event_id),
+                    "MessageGroupId": group_for(command),
                     "MessageDeduplicationId": deduplication_id(command),
                 }
                 for index, command in enumerate(commands[start : start + _BATCH])

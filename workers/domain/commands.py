@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from workers.domain.records import SeatChanges, registration_id
+from workers.domain.records import Ledger, SeatChanges, registration_id
+from workers.domain.recount import LIFETIME, Count
 
 VERSION = 1
 """The version of the message format that this code writes, and the only one that it reads."""
@@ -61,4 +62,22 @@ class Configure:
     accepted_at: int
 
 
-Command = Register | Cancel | Promote | Configure
+@dataclass(frozen=True, slots=True)
+class Recount:
+    """Write into the ledger what its registrations add up to.
+
+    `count` was made while the ledger had the version `ledger_version` (0: there was none); it is true of no other.
+    """
+
+    command_id: str
+    event_id: str
+    ledger_version: int
+    count: Count
+    accepted_at: int
+
+    def holds(self, ledger: Ledger, now: int) -> bool:
+        """Whether it is true of this ledger, and was counted not too long ago; `now` is in microseconds since 1970."""
+        return self.ledger_version == ledger.version and now - self.accepted_at <= LIFETIME
+
+
+Command = Register | Cancel | Promote | Configure | Recount

@@ -22,6 +22,7 @@ How they are kept:
   comes later. While it is on its way the record says so (`cancelling`), and counts as inactive.
 - **Each setting remembers its revision.** A `Configure` changes those of its settings that no later one has changed, so
   two of them come to the same in either order, and twice is the same as once.
+- **A `Recount` is true of one version of the ledger**, and not for long. Where it stands in the queue means nothing.
 - **Order is the ticket**, never a clock.
 
 A refusal is a value here. An exception means that the command itself cannot be processed: `CommandFailed` names it.
@@ -34,8 +35,9 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import assert_never
 
-from workers.domain.commands import Cancel, Command, Configure, Promote, Register
+from workers.domain.commands import Cancel, Command, Configure, Promote, Recount, Register
 from workers.domain.records import EventStatus, Ledger, Registration, Status
+from workers.domain.recount import recounted
 
 MAX_PROMOTIONS = 80
 """Promotions in one decision: with ten commands' records, the ledger and the event it stays below the 100 items that a
@@ -64,7 +66,6 @@ ALLOWED_MOVES: Mapping[tuple[Status | None, Status], str] = {
 }
 """(from, to) -> what moves it. Moves out of None, rejected and cancelled begin a new generation; the others keep it."""
 
-
 DISCARDED = "discarded"
 """The code of a registration whose request an operator threw away."""
 
@@ -78,6 +79,7 @@ class Result(StrEnum):
     CANCELLED = "cancelled"
     SETTLED = "settled"
     CONFIGURED = "configured"
+    RECOUNTED = "recounted"
     SUPERSEDED = "superseded"
 
 
@@ -94,8 +96,10 @@ class Reason(StrEnum):
     CANCELLED_BEFORE_DECISION = "cancelled-before-decision"
     LINE_MOVED_UP = "line-moved-up"
     SETTINGS_CHANGED = "settings-changed"
+    LEDGER_REWRITTEN = "ledger-rewritten"
     STALE_GENERATION = "stale-generation"
     STALE_REVISION = "stale-revision"
+    STALE_COUNT = "stale-count"
     NOTHING_TO_SETTLE = "nothing-to-settle"
 
 
@@ -129,7 +133,7 @@ class Decision:
     @property
     def changes_anything(self) -> bool:
         """False when there is nothing to write."""
-        return self.configured or bool(self.registrations)
+        return self.ledger.version != self.before.version
 
 
 class CommandFailed(Exception):
@@ -201,8 +205,7 @@ class _Desk:
     """The working copy of one event while a batch is decided."""
 
     def __init__(self, ledger: Ledger, records: Iterable[Registration], now: int, max_promotions: int) -> None:
-        self._before = ledger
-        self._ledger = ledger
+        self._before = self._ledger = ledger
         self._now = now
         self._promotions_left = max_promotions
         self._records = {record.registration_id: record for record in records}
@@ -210,7 +213,6 @@ class _Desk:
         self._versions = {key: record.version for key, record in self._records.items()}
         self._changed: dict[str, Registration] = {}
         self._promoted: dict[str, Registration] = {}
-        self._configured = False
         self._free_since = ledger.free_since
 
     def settle(self) -> bool:
@@ -241,6 +243,8 @@ class _Desk:
                 return Outcome(command, result, Reason.LINE_MOVED_UP if moved else Reason.NOTHING_TO_SETTLE)
             case Configure():
                 return self._configure(command)
+            case Recount():
+                return self._recount(command)
             case _:
                 assert_never(command)
 
@@ -249,15 +253,14 @@ class _Desk:
         registrations = tuple(
             replace(record, version=self._versions.get(key, 0) + 1) for key, record in self._changed.items()
         )
-        changed = self._configured or bool(registrations)
         ledger = self._before
-        if changed:
+        if registrations or self._ledger is not ledger:
             free_since = (self._free_since or self._now) if self._ledger.promotable else None
             ledger = replace(self._ledger, version=ledger.version + 1, free_since=free_since)
         seated = (record for record in registrations if record.status is Status.CONFIRMED)
         promoted = tuple(record for record in seated if record.registration_id in self._promoted)
-        before, configured = self._before, self._configured
-        return Decision(before, ledger, registrations, promoted, tuple(outcomes), tuple(undecided), configured)
+        configured = ledger.revisions != self._before.revisions
+        return Decision(self._before, ledger, registrations, promoted, tuple(outcomes), tuple(undecided), configured)
 
     def _register(self, command: Register) -> Outcome:
         record = self._records.get(command.registration_id)
@@ -315,19 +318,17 @@ class _Desk:
         return Outcome(command, Result.CANCELLED, reason)
 
     def _configure(self, command: Configure) -> Outcome:
-        ledger = self._ledger
-        newer = {
-            name: value for name, value in command.changes.items() if command.revision > ledger.revisions.get(name, 0)
-        }
-        if not newer:
+        ledger = self._ledger.configured(command.changes, command.revision)
+        if ledger is None:
             return Outcome(command, Result.SUPERSEDED, Reason.STALE_REVISION)
-        self._ledger = replace(
-            ledger,
-            settings=replace(ledger.settings, **newer),  # type: ignore[arg-type]  # the names are those of SeatChanges
-            revisions={**ledger.revisions, **dict.fromkeys(newer, command.revision)},
-        )
-        self._configured = True
+        self._ledger = ledger
         return Outcome(command, Result.CONFIGURED, Reason.SETTINGS_CHANGED)
+
+    def _recount(self, command: Recount) -> Outcome:
+        if self._ledger is not self._before or not command.holds(self._before, self._now):
+            return Outcome(command, Result.SUPERSEDED, Reason.STALE_COUNT)
+        self._ledger = recounted(self._ledger, command.count)
+        return Outcome(command, Result.RECOUNTED, Reason.LEDGER_REWRITTEN)
 
     def _write(self, record: Registration, was: Registration | None) -> Registration:
         move = (was.status if was else None, record.status)

@@ -7,7 +7,7 @@ nobody's position is stored anywhere: when the head leaves, the people behind it
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 
@@ -20,6 +20,19 @@ class Line:
 
     offset: int = 0
     bits: int = 0
+
+    @classmethod
+    def of(cls, tickets: Iterable[int]) -> Line:
+        """The line of these tickets, given in any order. ValueError if one is there twice."""
+        line = cls()
+        for ticket in sorted(tickets):
+            line = line.join(ticket)
+        return line
+
+    @property
+    def end(self) -> int:
+        """The first number that is later than every live ticket; 0 for an empty line."""
+        return self.offset + self.bits.bit_length()
 
     def __len__(self) -> int:
         return self.bits.bit_count()
@@ -51,7 +64,7 @@ class Line:
         """The line with `ticket` at its end. ValueError if the ticket is not later than every live one."""
         if not self.bits:
             return Line(ticket, 1)
-        if ticket < self.offset + self.bits.bit_length():
+        if ticket < self.end:
             raise ValueError(f"ticket {ticket} is not later than the end of the line")
         return Line(self.offset, self.bits | 1 << (ticket - self.offset))
 

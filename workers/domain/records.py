@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from functools import lru_cache
 from typing import TypedDict
@@ -127,3 +127,14 @@ class Ledger:
     def promotable(self) -> bool:
         """True when a seat is free while somebody waits who may have it: the stream's filter looks for this."""
         return bool(self.line) and self.free_seats > 0 and self.settings.status is not EventStatus.CANCELLED
+
+    def configured(self, changes: SeatChanges, revision: int) -> Ledger | None:
+        """The ledger with those of the changes that no later revision has made already; None if there are none such."""
+        newer = {name: value for name, value in changes.items() if revision > self.revisions.get(name, 0)}
+        if not newer:
+            return None
+        return replace(
+            self,
+            settings=replace(self.settings, **newer),  # type: ignore[arg-type]  # the names are those of SeatChanges
+            revisions={**self.revisions, **dict.fromkeys(newer, revision)},
+        )

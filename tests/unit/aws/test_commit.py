@@ -6,14 +6,15 @@ from typing import Any
 
 import pytest
 
-from tests.support.builders import EVENT, Book, cancel, configure, promote, register, seats
+from tests.support.builders import EVENT, NOW, Book, cancel, configure, promote, register, seats
 from workers.aws.commit import transaction_items, versioned_put
 from workers.aws.items import ledger_to_item, registration_to_item
 from workers.aws.load import Tables, promotions_possible
-from workers.domain.commands import Command
-from workers.domain.decide import MAX_PROMOTIONS
+from workers.domain.commands import Command, Recount
+from workers.domain.decide import MAX_PROMOTIONS, decide
 from workers.domain.line import Line
 from workers.domain.records import EventStatus, Ledger
+from workers.domain.recount import Count
 
 TABLES = Tables(events="E", registrations="R", ledger="L")
 NO_MORE_THAN_ONCE = {
@@ -61,6 +62,16 @@ def test_a_record_at_version_three_replaces_version_two() -> None:
     record = book.record("ann")
     assert record is not None
     assert versioned_put("R", record)["ExpressionAttributeValues"] == {":before": {"N": "2"}}
+
+
+def test_a_recount_writes_the_ledger_alone() -> None:
+    """On the condition of the version that was counted; where there was no ledger, that there still is none."""
+    for version, condition in ((3, "#version = :before"), (0, "attribute_not_exists(eventId)")):
+        ledger = Ledger(EVENT, seats(2), version, confirmed=7)
+        command = Recount("recount", EVENT, version, Count(confirmed=1), NOW)
+        (item,) = transaction_items(TABLES, [decide(ledger, (), [command], NOW)])
+        assert (item["Put"]["TableName"], item["Put"]["ConditionExpression"]) == ("L", condition)
+        assert item["Put"]["Item"] == ledger_to_item(Ledger(EVENT, seats(2), version + 1, confirmed=1))
 
 
 def test_decisions_without_change_write_nothing() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -11,9 +12,11 @@ from hypothesis import strategies as st
 
 from tests.support.builders import EVENT, NOW, seats
 from workers.aws.items import (
+    NOT_READABLE,
     STATUS_KEY,
     ledger_from_event,
     ledger_from_item,
+    ledger_from_rest,
     ledger_to_item,
     microseconds,
     registration_from_item,
@@ -161,6 +164,42 @@ def test_a_ledger_that_cannot_be_read_says_so(item: dict[str, Any]) -> None:
     good = ledger_to_item(Ledger(EVENT, seats(1), 1))
     with pytest.raises((KeyError, ValueError)):
         ledger_from_item({**good, **item} if item else {})
+
+
+LEDGER = Ledger(EVENT, seats(3, 2, EventStatus.CLOSED), 7, {"capacity": 4}, 3, 9, NOW, Line(5, 5), free_since=NOW)
+EVENT_ITEM = {"eventId": {"S": EVENT}, "capacity": {"N": "8"}}
+
+
+@pytest.mark.parametrize(
+    ("damage", "lost"),
+    [
+        ({"confirmed": None}, {}),
+        ({"line": {"B": b"\1rubbish"}}, {}),
+        ({"nextTicket": {"S": "9"}}, {"next_ticket": 1}),
+        ({"lastRegisteredAt": {"N": "1.5"}}, {"last_registered_at": 0}),
+        ({"revisions": {"M": {"capacity": {"S": "4"}}}}, {"revisions": {}}),
+        ({"confirmed": None, "status": None}, {"settings": seats(8)}),
+        ({"confirmed": None, "capacity": None}, {"settings": seats(8)}),
+    ],
+)
+def test_what_is_left_of_a_ledger(damage: dict[str, Any], lost: dict[str, Any]) -> None:
+    """Its version, its settings or else the event's, what only grows: what can be read stays. Nothing counted does."""
+    whole = ledger_to_item(LEDGER) | damage
+    item = {name: value for name, value in whole.items() if value is not None}
+    with pytest.raises(NOT_READABLE):
+        ledger_from_item(item)
+    rest = replace(LEDGER, confirmed=0, line=Line(), free_since=None, **lost)
+    assert ledger_from_rest(item, EVENT_ITEM) == rest
+    if "settings" not in lost:
+        assert ledger_from_rest(item, None) == rest
+
+
+@pytest.mark.parametrize(("name", "event"), [("version", EVENT_ITEM), ("version", None), ("capacity", None)])
+def test_too_little_is_left_of_a_ledger(name: str, event: dict[str, Any] | None) -> None:
+    """Without its version nobody can say which ledger it is, without a capacity how many seats there are."""
+    item = {key: value for key, value in ledger_to_item(LEDGER).items() if key not in {name, "confirmed"}}
+    with pytest.raises(NOT_READABLE):
+        ledger_from_rest(item, event)
 
 
 @pytest.mark.parametrize(("field", "value"), [("status", {"S": "odd"}), ("registeredAt", {"S": "x"}), ("version", {})])

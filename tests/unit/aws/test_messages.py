@@ -11,9 +11,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.support.builders import cancel, change, configure, promote, register, seats
-from workers.aws.messages import Unreadable, decode, deduplication_id, encode, group_of
-from workers.domain.commands import Cancel, Command, Configure, Promote, Register
+from workers.aws.messages import Unreadable, decode, deduplication_id, encode, group_for, group_of
+from workers.domain.commands import Cancel, Command, Configure, Promote, Recount, Register
+from workers.domain.line import Line
 from workers.domain.records import EventStatus
+from workers.domain.recount import MAX_SPAN, Count
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=60)
 COUNT = st.integers(0, 2**53 - 1)
@@ -26,15 +28,21 @@ CHANGES = st.fixed_dictionaries(
         "status": st.sampled_from(EventStatus),
     },
 ).filter(bool)
+LINES = st.just(Line()) | st.builds(
+    lambda first, bits: Line(first, bits * 2 + 1), st.integers(1, 10**9), st.integers(0, 2**300)
+)
 COMMANDS: st.SearchStrategy[Command] = st.one_of(
     st.builds(Register, TEXT, TEXT, TEXT, COUNT, COUNT, st.none() | TEXT),
     st.builds(Cancel, TEXT, TEXT, TEXT, COUNT, COUNT, st.none() | TEXT),
     st.builds(Promote, TEXT, TEXT, COUNT, COUNT),
     st.builds(Configure, TEXT, TEXT, COUNT, CHANGES, COUNT),
+    st.builds(Recount, TEXT, TEXT, COUNT, st.builds(Count, COUNT, LINES, COUNT), COUNT),
 )
 
+RECOUNT_COMMAND = Recount("recount-1", "e1", 7, Count(2, Line.of([3, 5]), 9), 1_767_225_600_000_000)
 REGISTER = json.loads(encode(register("ann")))
 CONFIGURE = json.loads(encode(configure(3, seats(5, waitlist=2))))
+RECOUNT = json.loads(encode(RECOUNT_COMMAND))
 
 
 @given(COMMANDS)
@@ -64,6 +72,18 @@ def test_a_message_is_versioned_json_in_camel_case() -> None:
         "hasWaitlist": True,
     }
     assert json.loads(encode(promote(7)))["ledgerVersion"] == 7
+    assert RECOUNT == {
+        "v": 1,
+        "kind": "Recount",
+        "commandId": "recount-1",
+        "eventId": "e1",
+        "acceptedAt": 1_767_225_600_000_000,
+        "ledgerVersion": 7,
+        "confirmed": 2,
+        "lineOffset": 3,
+        "line": "5",
+        "lastRegisteredAt": 9,
+    }
     assert decode(encode(cancel("ann"))) == cancel("ann")
 
 
@@ -108,7 +128,7 @@ def test_a_key_is_a_text_if_it_is_there(value: Any) -> None:
 
 @pytest.mark.parametrize("kind", [None, "Refund", "register", 7, [], {}])
 def test_an_unknown_kind_is_unreadable(kind: Any) -> None:
-    """Only the four commands are known, by their exact names."""
+    """Only the commands are known, by their exact names."""
     with pytest.raises(Unreadable, match=r"kind .* is not known"):
         decode(json.dumps(REGISTER | {"kind": kind}))
 
@@ -145,16 +165,45 @@ def test_a_promote_without_version_is_unreadable() -> None:
         decode(json.dumps(body))
 
 
+@pytest.mark.parametrize("name", ["ledgerVersion", "confirmed", "lineOffset", "lastRegisteredAt"])
+@pytest.mark.parametrize("value", [None, "1", -1, 1.5, True, 10**30])
+def test_each_number_of_a_recount_is_checked(name: str, value: Any) -> None:
+    """A count that is missing or none is not taken for one."""
+    with pytest.raises(Unreadable, match=f"{name} is missing or not a count"):
+        decode(json.dumps(RECOUNT | {name: value}))
+
+
+@pytest.mark.parametrize("line", [None, 5, "", "0x5", "-5", "5_5", " 5", "5\n", "G", "A", "٥"])
+def test_the_line_of_a_recount_is_a_bitmap(line: Any) -> None:
+    """Hexadecimal digits and nothing else, also nothing else that Python takes for a number."""
+    with pytest.raises(Unreadable, match="line is missing or not a bitmap"):
+        decode(json.dumps(RECOUNT | {"line": line}))
+
+
+@pytest.mark.parametrize(("offset", "line"), [(3, "4"), (3, "0"), (0, "1")])
+def test_the_line_of_a_recount_begins_with_a_ticket(offset: int, line: str) -> None:
+    """One that is not written as lines are would be another line than it seems."""
+    with pytest.raises(Unreadable, match="line does not begin with a ticket"):
+        decode(json.dumps(RECOUNT | {"lineOffset": offset, "line": line}))
+
+
+def test_the_longest_line_fits_into_a_message() -> None:
+    """SQS takes 256 KiB: a line of the greatest span comes back from it."""
+    command = replace(RECOUNT_COMMAND, count=Count(1, Line.of([1, MAX_SPAN + 1]), 1))
+    assert len(encode(command)) < 256 * 1024
+    assert decode(encode(command)) == command
+
+
 @given(
     st.recursive(
         st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
         lambda c: st.lists(c) | st.dictionaries(st.text(), c),
     ),
-    st.sampled_from(sorted(REGISTER | CONFIGURE)),
+    st.sampled_from(sorted(REGISTER | CONFIGURE | RECOUNT)),
 )
 def test_whatever_is_in_a_message_it_is_a_command_or_unreadable(value: Any, name: str) -> None:
     """No value of any field makes the reader raise anything else: one bad message must not take down a batch."""
-    for body in (REGISTER, CONFIGURE):
+    for body in (REGISTER, CONFIGURE, RECOUNT):
         try:
             command = decode(json.dumps(body | {name: value}))
         except Unreadable:
@@ -176,6 +225,22 @@ def test_other_ids_are_hashed_for_the_group(event_id: str) -> None:
     assert group.startswith("sha256-")
     assert group_of(group) == group
     assert group != group_of(event_id + " ")
+
+
+def test_a_recount_has_a_group_of_its_own() -> None:
+    """What stops the event's group must not keep the Recount from mending it; the others stay in order."""
+    assert group_for(RECOUNT_COMMAND) != group_of("e1")
+    assert group_for(RECOUNT_COMMAND) != group_for(replace(RECOUNT_COMMAND, event_id="e2"))
+    assert group_of(group_for(RECOUNT_COMMAND)) == group_for(RECOUNT_COMMAND)
+    others: list[Command] = [register("ann"), cancel("ann"), promote(1), configure(1, seats(1))]
+    assert {group_for(command) for command in others} == {"e1"}
+    assert group_for(register("ann", event="an event with spaces")) == group_of("an event with spaces")
+
+
+def test_a_recount_is_as_new_as_its_id() -> None:
+    """A second attempt gets through, also when it has counted the same; the SDK's own retry does not."""
+    assert deduplication_id(replace(RECOUNT_COMMAND, command_id="recount-2")) != deduplication_id(RECOUNT_COMMAND)
+    assert deduplication_id(replace(RECOUNT_COMMAND, accepted_at=5)) == deduplication_id(RECOUNT_COMMAND)
 
 
 def test_a_double_click_collapses() -> None:
@@ -200,6 +265,8 @@ def test_what_differs_does_not_collapse() -> None:
         configure(1, seats(1)),
         configure(2, seats(1)),
         configure(1, seats(1), event="e2"),
+        RECOUNT_COMMAND,
+        replace(RECOUNT_COMMAND, event_id="e2"),
     ]
     assert len({deduplication_id(command) for command in different}) == len(different)
 

@@ -40,6 +40,8 @@ class Model:
                 return "promote"
             case Configure():
                 return self._configure(command)
+            case _:
+                raise NotImplementedError(f"the model does not know {command}")
 
     def _configure(self, command: Configure) -> str:
         answer = "superseded"

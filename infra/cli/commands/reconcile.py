@@ -1,0 +1,188 @@
+"""`turnstile reconcile`: count an event's registrations again, hold its ledger against them, have it mended."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from infra.cli.deployment import LOCAL, Deployment
+from infra.cli.errors import CliError, UsageError
+from infra.cli.letters import plain
+from infra.cli.progress import progress
+from infra.cli.recount import Mender, Recounter
+from workers.aws.clients import Overloaded
+from workers.aws.clock import SYSTEM_CLOCK
+from workers.aws.load import Tables
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Iterator, Mapping
+
+    from infra.cli.recount import Finding, Look
+    from workers.domain.records import Ledger
+
+MENDED, PROMOTING, NOT_MENDED, NOT_DECIDED = "mended", "promotion asked for", "not mended", "not decided"
+"""What came of a repair. Of these only the first is the end of it."""
+
+HELP = "recount events from their registrations; mend their ledgers"
+DESCRIPTION = """\
+Count who has a seat and who waits, and hold the ledger of the event against it. It shows every difference,
+every seat that is free beside somebody who waits, and what is wrong with the registrations themselves.
+
+examples:
+  turnstile reconcile pycon              look at one event; changes nothing
+  turnstile reconcile pycon --repair     have the registrar mend it, and look again
+  turnstile reconcile --all --json       look at every event
+
+A repair goes through the queue. The registrar writes what was counted into the ledger, if the ledger is
+still the one that was there during the count; then who waits beside a free seat is promoted. Settings
+stay as they are: more confirmed than seats is no damage, the capacity may have been lowered. What
+registrations say that no ledger could agree with (a record that cannot be read, two with the same ticket)
+is named, and its event stays as it is until that is mended by hand.
+
+It reads the whole table of registrations, strongly consistent, for one event too (1 GB is 262,144 read
+units): an index may miss somebody, and her seat would be given away. Of an event whose ledger changes
+during each of three looks nothing can be said; try it at a quieter time.
+
+Exit code 1 when something is wrong that was not mended, 3 when there is no stack."""
+
+_BUSY = "its ledger changed during every look, so nothing can be said; try a quieter time"
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Add the command's arguments."""
+    parser.add_argument("event", nargs="?", metavar="EVENT_ID", help="the event to look at")
+    parser.add_argument("--all", action="store_true", help="look at every event")
+    parser.add_argument("--repair", action="store_true", help="have the registrar mend what is wrong")
+    parser.add_argument("--stage", default=LOCAL, help="local (the default), dev, prod or another stage on AWS")
+    parser.add_argument("--json", action="store_true", help="print one JSON object")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Look, and mend if that is asked for."""
+    if (not args.event) is not args.all:
+        raise UsageError("say what to look at: one EVENT_ID, or --all for every event")
+    deployment = Deployment.resolve(args.stage)
+    try:
+        look, mended = _work(deployment, args.event, repair=args.repair)
+    except (ClientError, BotoCoreError, Overloaded) as error:
+        raise CliError(f"AWS did not do what it was asked for: {error}; run it again") from error
+    told = [finding for _, finding in sorted(look.findings.items()) if args.event or not finding.sound]
+    if args.json:
+        found = [_as_json(finding, mended) for finding in told]
+        counts = {"events": len(look.findings), "registrations": look.registrations, "strays": list(look.strays)}
+        print(json.dumps({"stage": args.stage, "findings": found} | counts))
+    else:
+        lines = [line for finding in told for line in _words(finding, mended)]
+        print("\n".join(plain(line) for line in [*lines, *_summary(look, told, args)]))
+    done = all(finding.sound or _fate(finding, mended) == MENDED for finding in told)
+    return 0 if done and not look.strays else 1
+
+
+def _work(deployment: Deployment, event_id: str | None, *, repair: bool) -> tuple[Look, Mapping[str, Finding] | None]:
+    """What is found; if it is to be repaired, also what is found afterwards where something was due."""
+    clients, outputs = deployment.clients, deployment.outputs
+    tables = Tables(outputs.events_table, outputs.registrations_table, outputs.ledger_table)
+    with progress("reading registrations", None) as note:
+        recounter = Recounter(clients.dynamodb, SYSTEM_CLOCK, tables, note)
+        look = recounter.look(None if event_id is None else [event_id])
+        if event_id is not None and event_id not in look.findings:
+            raise CliError(f"there is no event {event_id!r}, and nobody is registered for one of this id")
+        if not repair:
+            return look, None
+        return look, Mender(recounter, clients.sqs, outputs.queue_url, SYSTEM_CLOCK).mend(look.findings)
+
+
+def _fate(finding: Finding, mended: Mapping[str, Finding] | None) -> str | None:
+    """What came of the repair of one event; None if there was none."""
+    if mended is None or finding.sound:
+        return None
+    if not finding.due:
+        return NOT_MENDED
+    after = mended.get(finding.event_id)
+    if after is None:
+        return NOT_DECIDED
+    if after.free_seats and not after.differences:
+        return PROMOTING
+    return MENDED if after.sound else NOT_MENDED
+
+
+def _words(finding: Finding, mended: Mapping[str, Finding] | None) -> Iterator[str]:
+    name = f"event {finding.event_id!r}"
+    if finding.sound:
+        yield f"{name} is sound: {'it has no ledger yet' if finding.ledger is None else _seats(finding.ledger)}"
+        return
+    if finding.busy:
+        yield f"{name}: {_BUSY}"
+        return
+    yield f"{name}: {_seats(finding.ledger)}"
+    yield from (f"  {sentence}" for sentence in _wrong(finding))
+    fate, after = _fate(finding, mended), (mended or {}).get(finding.event_id, finding)
+    if fate == MENDED:
+        yield f"  mended: {_seats(after.ledger)}"
+    elif fate == PROMOTING:
+        yield f"  the ledger is right: {_seats(after.ledger)}; the promotion is asked for, but others are before it"
+    elif fate == NOT_DECIDED:
+        yield "  not mended: the registrar has not decided it in time; see turnstile top and turnstile dlq list"
+    elif fate == NOT_MENDED and finding.due:
+        yield "  not mended; afterwards:"
+        yield from (f"    {sentence}" for sentence in _wrong(after))
+    elif fate == NOT_MENDED:
+        yield "  not mended: a recount cannot mend this"
+
+
+def _wrong(finding: Finding) -> Iterator[str]:
+    yield from finding.differences
+    yield from finding.flaws
+    if finding.free_seats:
+        waiting = len(finding.should.line) if finding.should is not None else 0
+        yield f"free seats beside those who wait: {finding.free_seats} for {waiting}"
+    if finding.busy:
+        yield _BUSY
+
+
+def _seats(ledger: Ledger | None) -> str:
+    if ledger is None:
+        return "no ledger that can be read"
+    taken = f"{ledger.confirmed} of {ledger.settings.capacity} seats taken"
+    return f"{taken}, {len(ledger.line)} waiting, ledger version {ledger.version}"
+
+
+def _summary(look: Look, told: list[Finding], args: argparse.Namespace) -> Iterator[str]:
+    yield from look.strays
+    wrong = [finding for finding in told if not finding.sound]
+    if args.all:
+        sound = "all sound" if not wrong else f"{len(wrong)} of them not sound"
+        yield f"{len(look.findings)} events, {look.registrations} registrations: {sound}"
+    if any(finding.due for finding in wrong) and not args.repair:
+        yield "Nothing was changed; --repair has the registrar mend it."
+
+
+def _as_json(finding: Finding, mended: Mapping[str, Finding] | None) -> dict[str, Any]:
+    after = (mended or {}).get(finding.event_id)
+    return {
+        "eventId": finding.event_id,
+        "sound": finding.sound,
+        "busy": finding.busy,
+        "ledger": _ledger_as_json(finding.ledger),
+        "counted": _ledger_as_json(finding.should),
+        "differences": list(finding.differences),
+        "flaws": list(finding.flaws),
+        "freeSeats": finding.free_seats,
+        "repair": _fate(finding, mended),
+        "ledgerAfter": _ledger_as_json(after.ledger if after is not None else None),
+    }
+
+
+def _ledger_as_json(ledger: Ledger | None) -> dict[str, Any] | None:
+    if ledger is None:
+        return None
+    return {
+        "version": ledger.version,
+        "capacity": ledger.settings.capacity,
+        "confirmed": ledger.confirmed,
+        "waiting": len(ledger.line),
+        "nextTicket": ledger.next_ticket,
+    }

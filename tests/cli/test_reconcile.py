@@ -1,0 +1,318 @@
+"""`turnstile reconcile` on moto, with the real registrar behind the queue: what it says, and its exit codes."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Iterator
+from itertools import count
+from typing import TYPE_CHECKING, Any
+
+import boto3
+import pytest
+from botocore.exceptions import ClientError
+from moto import mock_aws
+
+from infra.cli.commands import reconcile
+from infra.cli.deployment import Deployment
+from infra.cli.main import main
+from tests.support.dead_letter_stack import Stack
+from tests.support.deployment import OUTPUTS, deployment_of
+from tests.support.pipeline import Pipeline
+from workers.aws.items import event_key, ledger_to_item, registration_key
+from workers.aws.messages import encode, group_for
+from workers.domain.commands import Recount
+from workers.domain.records import Ledger, SeatSettings, registration_id
+from workers.domain.recount import Count
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+    from mypy_boto3_sqs import SQSClient
+
+EVENT = "pycon"
+HINT = "Nothing was changed; --repair has the registrar mend it."
+_NUMBERS = count(1)
+
+
+class World(Pipeline):
+    """A deployment with one event: ann has its only seat, bob and cid wait. What sleeps lets the registrar work."""
+
+    def __init__(self, dynamodb: DynamoDBClient, sqs: SQSClient, prefix: str) -> None:
+        super().__init__(dynamodb, sqs, prefix)
+        self.deployment = deployment_of(sqs=sqs, dynamodb=dynamodb)
+        self.deployment.outputs = dataclasses.replace(
+            OUTPUTS,
+            queue_url=self.queue,
+            events_table=self.tables.events,
+            registrations_table=self.tables.registrations,
+            ledger_table=self.tables.ledger,
+        )
+        self.add_event(EVENT, 1, hasWaitlist=True)
+        for user in ("ann", "bob", "cid"):
+            self.register(EVENT, self.add_user(user))
+
+    def damage(self, **values: int) -> None:
+        """A hand on some numbers of the ledger."""
+        where: Any = {"TableName": self.tables.ledger, "Key": event_key(EVENT)}
+        self.dynamodb.update_item(
+            **where,
+            UpdateExpression="SET " + ", ".join(f"#{name} = :{name}" for name in values),
+            ExpressionAttributeNames={f"#{name}": name for name in values},
+            ExpressionAttributeValues={f":{name}": {"N": str(value)} for name, value in values.items()},
+        )
+
+    def spoil(self, user: str) -> str:
+        """A registration cannot be read any more; answers its id."""
+        key = registration_id(EVENT, user)
+        where: Any = {"TableName": self.tables.registrations, "Key": registration_key(key)}
+        self.dynamodb.update_item(**where, UpdateExpression="REMOVE generation")
+        return key
+
+
+@pytest.fixture(scope="module")
+def sqs() -> Iterator[SQSClient]:
+    """One mocked SQS for all; each test has queues of its own in it, as it has tables in `db`."""
+    with mock_aws():
+        yield boto3.client("sqs")
+
+
+@pytest.fixture
+def world(db: DynamoDBClient, sqs: SQSClient, monkeypatch: pytest.MonkeyPatch) -> World:
+    """The deployment that `turnstile` finds."""
+    world = World(db, sqs, f"reconcile-{next(_NUMBERS)}-")
+    monkeypatch.setattr(Deployment, "resolve", lambda _stage: world.deployment)
+    monkeypatch.setattr(reconcile, "SYSTEM_CLOCK", world.clock)
+    return world
+
+
+@pytest.fixture
+def said(world: World, capsys: pytest.CaptureFixture[str]) -> Any:
+    """Runs `turnstile reconcile` with some arguments: its exit code and its lines."""
+
+    def run(*arguments: str) -> tuple[int, list[str]]:
+        capsys.readouterr()
+        code = main(["reconcile", *arguments])
+        captured = capsys.readouterr()
+        # The handlers run in this process too, and their log is JSON.
+        return code, [line for line in captured.out.splitlines() if not line.startswith("{")] or [captured.err]
+
+    return run
+
+
+def printed(capsys: pytest.CaptureFixture[str], code: int, *arguments: str) -> dict[str, Any]:
+    """The one object that `--json` prints."""
+    capsys.readouterr()
+    assert main(["reconcile", *arguments, "--json"]) == code
+    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    (found,) = [line for line in lines if "findings" in line]
+    return dict(found)
+
+
+def test_a_sound_event(world: World, said: Any) -> None:
+    """One line, and all is well."""
+    expected = "event 'pycon' is sound: 1 of 1 seats taken, 2 waiting, ledger version 3"
+    assert said(EVENT) == (0, [expected])
+    assert said(EVENT, "--repair") == (0, [expected])
+    assert said("--all") == (0, ["1 events, 3 registrations: all sound"])
+
+
+def test_an_event_where_nobody_was(world: World, said: Any) -> None:
+    """It has no ledger yet, which is as it should be."""
+    world.add_event("new", 5)
+    assert said("new") == (0, ["event 'new' is sound: it has no ledger yet"])
+
+
+def test_a_difference_is_shown_and_left(world: World, said: Any) -> None:
+    """Without --repair nothing is changed; what would mend it is said, and the exit code is 1."""
+    world.damage(confirmed=0, nextTicket=1)
+    before = world.ledger(EVENT)
+    for arguments in ([EVENT], ["--all"]):
+        code, lines = said(*arguments)
+        assert (code, lines[:4]) == (
+            1,
+            [
+                "event 'pycon': 0 of 1 seats taken, 2 waiting, ledger version 3",
+                "  the ledger says 0 confirmed, 1 are",
+                "  the ledger gives ticket 1 next, but 2 waits already",
+                *(["1 events, 3 registrations: 1 of them not sound"] if arguments == ["--all"] else [HINT]),
+            ],
+        )
+        assert lines[-1] == HINT
+    assert world.ledger(EVENT) == before
+
+
+@pytest.mark.parametrize("which", [EVENT, "--all"])
+def test_a_difference_is_mended(world: World, said: Any, which: str) -> None:
+    """--repair mends, looks again, says so, and the exit code is 0; the next look finds nothing."""
+    world.damage(confirmed=0)
+    code, lines = said(which, "--repair")
+    assert (code, lines[:3]) == (
+        0,
+        [
+            "event 'pycon': 0 of 1 seats taken, 2 waiting, ledger version 3",
+            "  the ledger says 0 confirmed, 1 are",
+            "  mended: 1 of 1 seats taken, 2 waiting, ledger version 4",
+        ],
+    )
+    assert said(EVENT)[0] == 0
+
+
+def test_for_scripts(world: World, capsys: pytest.CaptureFixture[str]) -> None:
+    """--json is one object: what was found, what was counted, what came of it."""
+    sound = printed(capsys, 0, "--all")
+    assert sound == {"stage": "local", "findings": [], "events": 1, "registrations": 3, "strays": []}
+    world.damage(confirmed=5)
+    wrong = printed(capsys, 1, EVENT)["findings"][0]
+    seats = {"capacity": 1, "waiting": 2, "nextTicket": 3}
+    assert wrong == {
+        "eventId": EVENT,
+        "sound": False,
+        "busy": False,
+        "ledger": {"version": 3, "confirmed": 5, **seats},
+        "counted": {"version": 3, "confirmed": 1, **seats},
+        "differences": ["the ledger says 5 confirmed, 1 are"],
+        "flaws": [],
+        "freeSeats": 0,
+        "repair": None,
+        "ledgerAfter": None,
+    }
+    mended = printed(capsys, 0, EVENT, "--repair")["findings"][0]
+    assert mended["repair"] == "mended"
+    assert mended["ledgerAfter"] == {"version": 4, "confirmed": 1, **seats}
+
+
+def test_a_deleted_ledger_is_mended(world: World, said: Any) -> None:
+    """Only the registrations are left: they are enough."""
+    world.dynamodb.delete_item(TableName=world.tables.ledger, Key=event_key(EVENT))
+    code, lines = said(EVENT, "--repair")
+    assert code == 0
+    assert lines == [
+        "event 'pycon': no ledger that can be read",
+        "  there is no ledger, but registrations were decided",
+        "  mended: 1 of 1 seats taken, 2 waiting, ledger version 1",
+    ]
+
+
+def test_a_free_seat_is_shown_and_given(world: World, said: Any) -> None:
+    """The capacity was raised past the queue, so nobody was told: bob gets the seat that he waits for."""
+    world.damage(capacity=2)
+    code, lines = said(EVENT)
+    assert (code, lines[1:]) == (1, ["  free seats beside those who wait: 1 for 2", HINT])
+    assert said(EVENT, "--repair")[0] == 0
+    record = world.record(EVENT, "bob")
+    assert record is not None
+    assert record.status == "confirmed"
+
+
+def test_what_a_recount_cannot_mend(world: World, said: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    """It is named, the ledger stays as it is although it is wrong too, and the exit code is 1."""
+    world.damage(confirmed=0)
+    key = world.spoil("bob")
+    code, lines = said(EVENT, "--repair")
+    assert code == 1
+    assert lines[1:] == [
+        f"  registration {key} cannot be read: KeyError('generation')",
+        "  not mended: a recount cannot mend this",
+    ]
+    assert printed(capsys, 1, EVENT, "--repair")["findings"][0]["repair"] == "not mended"
+    assert world.ledger(EVENT).confirmed == 0
+
+
+def test_a_registration_that_names_no_event(world: World, said: Any) -> None:
+    """It counts nowhere; a look at all events says so."""
+    world.dynamodb.put_item(TableName=world.tables.registrations, Item={"registrationId": {"S": "reg_STRAY"}})
+    assert said("--all") == (1, ["registration reg_STRAY names no event", "1 events, 4 registrations: all sound"])
+    assert said(EVENT)[0] == 0
+
+
+def test_a_registrar_that_does_not_decide(world: World, said: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    """The wait ends; it is said where to look, and the exit code is 1."""
+    world.damage(confirmed=0)
+    world.time.on_sleep.clear()
+    code, lines = said(EVENT, "--repair")
+    assert (code, lines[-1]) == (
+        1,
+        "  not mended: the registrar has not decided it in time; see turnstile top and turnstile dlq list",
+    )
+    assert printed(capsys, 1, EVENT, "--repair")["findings"][0]["repair"] == "not decided"
+
+
+def test_a_promotion_that_does_not_come(world: World, said: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    """The ledger is right again, but the queue has not come to the promotion: that is no success yet."""
+    world.damage(capacity=2)
+    decided: list[bool] = []
+    world.time.on_sleep[:] = [lambda: None if any(decided) else decided.append(world.deliver())]
+    code, lines = said(EVENT, "--repair")
+    after = "1 of 2 seats taken, 2 waiting, ledger version 4"
+    assert (code, lines[-1]) == (
+        1,
+        f"  the ledger is right: {after}; the promotion is asked for, but others are before it",
+    )
+    assert printed(capsys, 1, EVENT, "--repair")["findings"][0]["repair"] == "not decided"
+    world.run()
+    assert said(EVENT)[0] == 0
+
+
+def test_a_busy_event(world: World, said: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    """One whose ledger changes during every look is called busy, which is not sound."""
+    version = iter(range(10, 99))
+    world.time.on_sleep[:] = [lambda: world.damage(version=next(version))]
+    code, lines = said(EVENT)
+    expected = "event 'pycon': its ledger changed during every look, so nothing can be said; try a quieter time"
+    assert (code, lines) == (1, [expected])
+    assert printed(capsys, 1, EVENT, "--repair")["findings"][0]["repair"] == "not mended"
+
+
+def test_a_recount_among_the_dead_letters(stack: Stack, capsys: pytest.CaptureFixture[str]) -> None:
+    """`turnstile dlq` says what it is and what a replay would do: on a sound ledger, on a damaged one, too late."""
+    command = Recount("recount-1", "e1", 3, Count(1), stack.sqs.clock.now())
+    (letter,) = stack.die(encode(command), group=group_for(command))
+    ledger = ledger_to_item(Ledger("e1", SeatSettings(4), 3, confirmed=2))
+    would = []
+    for item in (ledger, {name: value for name, value in ledger.items() if name != "confirmed"}):
+        stack.db.put_item(TableName=stack.tables.ledger, Item=item)
+        assert main(["dlq", "show", letter, "--json"]) == 0
+        would.append(json.loads(capsys.readouterr().out)["replayWould"])
+    assert would == ["come to: recounted (ledger-rewritten)"] * 2
+    stack.sqs.sleep(900)
+    assert main(["dlq", "show", letter]) == 0
+    words = capsys.readouterr().out
+    assert "command       Recount recount-1, ledger version 3" in words
+    assert "replaying it  would come to: superseded (stale-count)" in words
+
+
+@pytest.mark.parametrize("arguments", [[], [EVENT, "--all"], [""], ["--repair"]])
+def test_wrong_usage(world: World, arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    """Neither an event nor --all, or both: exit code 2, and how it should be."""
+    capsys.readouterr()
+    assert main(["reconcile", *arguments]) == 2
+    assert capsys.readouterr().err == "turnstile: say what to look at: one EVENT_ID, or --all for every event\n"
+
+
+def test_an_unknown_event(world: World, capsys: pytest.CaptureFixture[str]) -> None:
+    """An event that nobody knows is an error that names it."""
+    capsys.readouterr()
+    assert main(["reconcile", "nope"]) == 1
+    expected = "turnstile: there is no event 'nope', and nobody is registered for one of this id\n"
+    assert capsys.readouterr().err == expected
+
+
+def test_no_stack(monkeypatch: pytest.MonkeyPatch, tmp_path: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    """Exit code 3."""
+    monkeypatch.setenv("TURNSTILE_HOME", str(tmp_path))
+    assert main(["reconcile", "--all"]) == 3
+    assert capsys.readouterr().err.startswith("turnstile: there is no local stack")
+
+
+def test_aws_refuses(world: World, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    """What AWS says is said, in one sentence."""
+    denied = ClientError({"Error": {"Code": "AccessDeniedException", "Message": "no"}}, "BatchGetItem")
+
+    def refuse(**_: Any) -> Any:
+        raise denied
+
+    monkeypatch.setattr(world.dynamodb, "batch_get_item", refuse)
+    capsys.readouterr()
+    assert main(["reconcile", EVENT]) == 1
+    err = capsys.readouterr().err
+    assert err.startswith("turnstile: AWS did not do what it was asked for: An error occurred (AccessDenied")

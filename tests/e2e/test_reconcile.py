@@ -1,0 +1,42 @@
+"""`turnstile reconcile`, the real command against the stack: damage by hand is found, and the registrar mends it."""
+
+from __future__ import annotations
+
+import json
+
+import httpx
+import pytest
+
+from infra.cli.deployment import Clients, Outputs
+from tests.e2e.conftest import turnstile
+from tests.support.client import Front
+from workers.aws.items import event_key
+
+pytestmark = pytest.mark.e2e
+
+
+def test_damage_by_hand(stack: Outputs, aws: Clients, api: httpx.Client) -> None:
+    """A ledger that has lost a seat and its line: the repair names both, and who registers next waits behind all."""
+    front = Front(api)
+    event_id, (first, second, last) = front.event(1, hasWaitlist=True), front.users(3)
+    for user_id in (first, second):
+        front.seat(event_id, user_id)
+    aws.dynamodb.update_item(
+        TableName=stack.ledger_table,
+        Key=event_key(event_id),
+        UpdateExpression="SET confirmed = :none REMOVE line, lineOffset",
+        ExpressionAttributeValues={":none": {"N": "0"}},
+    )
+    assert front.read_event(event_id)["seatsLeft"] == 1
+
+    ended = turnstile("reconcile", event_id, "--repair", "--json")
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+    (found,) = json.loads(ended.stdout)["findings"]
+    assert found["differences"] == [
+        "the ledger says 0 confirmed, 1 are",
+        "not in the ledger's line, but waiting: ticket 1",
+    ]
+    assert found["repair"] == "mended"
+    event = front.read_event(event_id)
+    assert (event["currentAttendees"], event["seatsLeft"], event["waitlistLength"]) == (1, 0, 1)
+    assert front.seat(event_id, last)["waitlistPosition"] == 2
