@@ -51,7 +51,8 @@ def illegal_moves(before: Mapping[str, Registration], after: Mapping[str, Regist
             continue
         old_generation = old.generation if old else 0
         if new.generation == old_generation and old is not None:
-            legal = str(new.status) in MOVES[old.status]
+            noted = new.status is old.status is Status.PENDING and new.cancelling
+            legal = noted or str(new.status) in MOVES[old.status]
         else:
             legal = new.generation > old_generation
         grown = new.version == (old.version if old else 0) + 1

@@ -1,0 +1,145 @@
+"""Many histories, over all processors: what they had in common, and the first one that broke a rule."""
+
+from __future__ import annotations
+
+import gc
+import multiprocessing
+import os
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from unittest.mock import patch
+
+from tests.simulation.faults import Fault
+from tests.simulation.rules import Violation
+from tests.simulation.world import History, Settings, simulate
+from workers import observability
+
+ENOUGH = 200
+"""From so many histories on, each fault must have happened, and the averages below must be reached."""
+LEAST = {"commands": 60, "events": 3, "faults": 10}
+
+_CHUNK = 25
+
+
+@dataclass(slots=True)
+class Totals:
+    """What some histories came to together. `broken` has the seeds that broke a rule, and how."""
+
+    histories: int = 0
+    commands: int = 0
+    events: int = 0
+    steps: int = 0
+    virtual_seconds: float = 0
+    fired: Counter[Fault] = field(default_factory=Counter)
+    broken: dict[int, Violation] = field(default_factory=dict)
+
+    def add(self, history: History) -> None:
+        """One more."""
+        self.histories += 1
+        self.commands += history.commands
+        self.events += len(history.plan.events)
+        self.steps += history.steps
+        self.virtual_seconds += history.seconds
+        self.fired.update(history.fired)
+        if history.violation is not None:
+            self.broken[history.settings.seed] = history.violation
+
+    def merge(self, other: Totals) -> None:
+        """Those of other histories."""
+        self.histories += other.histories
+        self.commands += other.commands
+        self.events += other.events
+        self.steps += other.steps
+        self.virtual_seconds += other.virtual_seconds
+        self.fired.update(other.fired)
+        self.broken |= other.broken
+
+    def averages(self) -> dict[str, float]:
+        """Per history."""
+        sums = {"commands": self.commands, "events": self.events, "faults": self.fired.total(), "calls": self.steps}
+        return {name: round(number / max(1, self.histories), 1) for name, number in sums.items()}
+
+    def shortcomings(self) -> list[str]:
+        """Why so many histories prove less than they should; empty if they do, or are too few to say."""
+        if self.histories < ENOUGH or self.broken:
+            return []
+        averages = self.averages()
+        never = [f"never happened: {fault}" for fault in Fault if not self.fired[fault]]
+        return never + [
+            f"{averages[name]} {name} in a history on average; at least {least} are wanted"
+            for name, least in LEAST.items()
+            if averages[name] < least
+        ]
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """The pipeline neither logs nor measures: nobody reads it, and it takes time."""
+    level = observability.logger.log_level
+    observability.logger.setLevel("CRITICAL")
+    try:
+        with patch.object(observability, "EphemeralMetrics", _NoMetrics):
+            yield
+    finally:
+        observability.logger.setLevel(level)
+
+
+class _NoMetrics:
+    metric_set: dict[str, object] = {}  # noqa: RUF012 - never written
+
+    def __init__(self, **_: object) -> None: ...
+
+    def add_dimension(self, *_: object) -> None:
+        """Nothing."""
+
+    def add_metric(self, *_: object) -> None:
+        """Nothing."""
+
+
+def some(seeds: Sequence[int]) -> Totals:
+    """Histories one after the other; ends at the first that breaks a rule."""
+    totals = Totals()
+    with quiet():
+        for seed in seeds:
+            totals.add(simulate(Settings(seed)))
+            if totals.broken:
+                break
+    return totals
+
+
+def run(
+    first: int, histories: int, say: Callable[[Totals, float], None], processes: int | None = None
+) -> tuple[Totals, float]:
+    """Histories `first`, `first` + 1 and so on; ends early when one breaks a rule. Answers with the seconds it took.
+
+    `say` is told how far it is.
+    """
+    began = time.monotonic()
+    totals = Totals()
+    chunks = iter(range(first, first + histories, _CHUNK))
+    context = multiprocessing.get_context("spawn")
+    pool = ProcessPoolExecutor(processes or os.cpu_count() or 1, mp_context=context, initializer=_no_garbage)
+    with pool:
+        running = set()
+        for start in chunks:
+            running.add(pool.submit(some, range(start, min(start + _CHUNK, first + histories))))
+            if len(running) < 2 * (processes or os.cpu_count() or 1):
+                continue
+            done, running = wait(running, return_when=FIRST_COMPLETED)
+            for future in done:
+                totals.merge(future.result())
+            say(totals, time.monotonic() - began)
+            if totals.broken:
+                break
+        for future in running:
+            totals.merge(future.result())
+    return totals, time.monotonic() - began
+
+
+def _no_garbage() -> None:
+    """What is loaded stays for ever; looking through it again and again takes a tenth of the time."""
+    gc.freeze()

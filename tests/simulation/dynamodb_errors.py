@@ -1,0 +1,78 @@
+"""The errors of the in-memory DynamoDB: botocore's classes and shapes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from botocore.exceptions import ClientError, ParamValidationError
+
+
+class Refused(Exception):
+    """DynamoDB refuses the request. `more` are further members of the response. Becomes a ClientError at the door."""
+
+    def __init__(self, code: str, message: str, **more: Any) -> None:
+        super().__init__(message)
+        self.code = code
+        self.message = message
+        self.more = more
+
+
+class Invalid(Refused):
+    """A ValidationException: the request is wrong, whatever is stored."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__("ValidationException", message)
+
+
+def wrong_parameter(report: str) -> ParamValidationError:
+    """What botocore raises before anything is sent."""
+    return ParamValidationError(report=report)
+
+
+class Exceptions:
+    """`client.exceptions`: one class for each error that DynamoDB's service model names. A ValidationException, a
+    ThrottlingException and the like have no class there: they come as plain ClientErrors."""
+
+    class ConditionalCheckFailedException(ClientError):
+        """A single write's condition does not hold."""
+
+    class IdempotentParameterMismatchException(ClientError):
+        """The token was used for another request."""
+
+    class InternalServerError(ClientError):
+        """A 500."""
+
+    class ProvisionedThroughputExceededException(ClientError):
+        """A throttle."""
+
+    class RequestLimitExceeded(ClientError):
+        """A throttle of the account."""
+
+    class ResourceInUseException(ClientError):
+        """There is such a table already."""
+
+    class ResourceNotFoundException(ClientError):
+        """There is no such table."""
+
+    class TransactionCanceledException(ClientError):
+        """No item of the transaction was written; CancellationReasons say why."""
+
+    class TransactionConflictException(ClientError):
+        """A transaction has the item."""
+
+    class TransactionInProgressException(ClientError):
+        """The same transaction is still running."""
+
+    ClientError = ClientError  # last: the classes above are made from botocore's own
+
+
+def error(operation: str, code: str, message: str, status: int = 400, **more: Any) -> ClientError:
+    """The exception that a boto3 client raises for this error; `more` are further members of its response."""
+    kind: type[ClientError] = getattr(Exceptions, code, ClientError)
+    response: Any = {
+        "Error": {"Code": code, "Message": message},
+        "ResponseMetadata": {"HTTPStatusCode": status, "RetryAttempts": 0},
+        **({"message": message} if kind is not ClientError else {}),
+        **more,
+    }
+    return kind(response, operation)

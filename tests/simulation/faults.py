@@ -1,0 +1,99 @@
+"""What can go wrong, how probable it is in one history, and how often it did."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection, Mapping
+from enum import StrEnum
+from random import Random
+
+
+class Fault(StrEnum):
+    """Everything that happens to a history besides its load. Each is counted when it had its effect."""
+
+    DUPLICATE_DELIVERY = "a message that was processed is delivered again"
+    CRASH = "a process dies at a call to AWS"
+    VISIBILITY_LOST = "two workers on one message"
+    THROTTLE = "throttle"
+    SERVER_ERROR = "5xx"
+    CONFLICT = "TransactionConflict"
+    RESET = "connection reset before the request took effect"
+    ANSWER_LOST = "answer lost after the write"
+    LATENCY = "slow answer"
+    TIMEOUT = "timeout"
+    LATE_EFFECT = "a write takes effect after its sender gave up"
+    UNPROCESSED_KEYS = "BatchGetItem leaves keys unprocessed"
+    PARTIAL_BATCH = "SendMessageBatch refuses some entries"
+    STALE_INDEX = "an index row is stale or missing"
+    STREAM_DUPLICATE = "a stream record twice"
+    STREAM_RETRY = "a whole stream batch again"
+    STREAM_DELAY = "a stream record late"
+    STREAM_REORDER = "stream records of two shards out of order"
+    POISON = "a poison message parked in the dead-letter queue"
+    DAMAGE = "a record that cannot be read, and is mended later"
+    MOVED_BY_SQS = "a message received too often, moved to the dead-letter queue"
+    REPLAY = "a dead letter replayed"
+    CLOCK_SKEW = "a function whose clock is wrong"
+
+
+BEFORE = (Fault.THROTTLE, Fault.SERVER_ERROR, Fault.RESET)
+"""What keeps a request from taking effect."""
+
+_ODDS: Mapping[Fault, float] = {
+    Fault.DUPLICATE_DELIVERY: 0.06,
+    Fault.CRASH: 0.008,
+    Fault.VISIBILITY_LOST: 0.06,
+    Fault.THROTTLE: 0.02,
+    Fault.SERVER_ERROR: 0.02,
+    Fault.CONFLICT: 0.06,
+    Fault.RESET: 0.015,
+    Fault.ANSWER_LOST: 0.03,
+    Fault.LATENCY: 0.03,
+    Fault.TIMEOUT: 0.008,
+    Fault.UNPROCESSED_KEYS: 0.02,
+    Fault.PARTIAL_BATCH: 0.15,
+    Fault.STALE_INDEX: 0.3,
+    Fault.STREAM_DUPLICATE: 0.1,
+    Fault.STREAM_RETRY: 0.1,
+    Fault.STREAM_DELAY: 0.2,
+    Fault.STREAM_REORDER: 0.2,
+    Fault.POISON: 0.4,
+    Fault.DAMAGE: 0.3,
+    Fault.MOVED_BY_SQS: 0.6,
+    Fault.CLOCK_SKEW: 0.3,
+}
+"""Per call, per message, per record or per history, as it comes; where a history has that fault at all."""
+
+_SHARE_OF_HISTORIES = 0.7
+"""A history has each fault with this probability: some mistakes show only where another fault does not get in first."""
+
+
+class Faults:
+    """The faults of one history: which it has, how often they come, and how often they came."""
+
+    def __init__(self, chance: Random, without: Collection[Fault] = ()) -> None:
+        scale = chance.choice((0.5, 1, 1, 2))
+        # Drawn for every fault, so that leaving one out does not change the others.
+        has = {fault: chance.random() < _SHARE_OF_HISTORIES for fault in _ODDS}
+        self.odds = {f: _ODDS[f] * scale if has[f] and f not in without else 0.0 for f in _ODDS}
+        self.fired: Counter[Fault] = Counter()
+        self.calm = False
+
+    def happens(self, fault: Fault, chance: Random) -> bool:
+        """Whether it happens now. It still has to be counted, when it had its effect."""
+        return chance.random() < self.odds[fault] and not self.calm
+
+    def one_of(self, faults: Collection[Fault], chance: Random) -> Fault | None:
+        """Which of these happens to a call, if any does: one at most."""
+        drawn = chance.random()
+        if self.calm:
+            return None
+        for fault in faults:
+            drawn -= self.odds[fault]
+            if drawn < 0:
+                return fault
+        return None
+
+    def count(self, fault: Fault) -> None:
+        """It had its effect."""
+        self.fired[fault] += 1

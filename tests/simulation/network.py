@@ -1,0 +1,222 @@
+"""What lies between a function and AWS: time, and everything that can go wrong on the way there and back.
+
+`Client` stands where the SDK's client stands: it makes three attempts, as `workers.aws.clients` sets it up, and all
+attempts of one transaction carry the same ClientRequestToken.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from botocore.exceptions import ClientError, EndpointConnectionError, ReadTimeoutError
+
+from tests.simulation.engine import SECOND, Process
+from tests.simulation.faults import BEFORE, Fault
+
+if TYPE_CHECKING:
+    from tests.simulation.world import World
+
+_ATTEMPTS = 3
+_READ_TIMEOUT = 3 * SECOND
+_WRITES = frozenset(
+    {"put_item", "update_item", "transact_write_items", "send_message", "send_message_batch", "delete_message_batch"}
+)
+_CONFLICTING = frozenset({"put_item", "update_item", "transact_write_items"})
+_CODES = {
+    "dynamodb": ("ProvisionedThroughputExceededException", "InternalServerError"),
+    "sqs": ("RequestThrottled", "ServiceUnavailable"),
+}
+
+
+class _TryAgain(Exception):
+    """An attempt failed in a way that the SDK tries again."""
+
+    def __init__(self, error: Exception) -> None:
+        super().__init__(str(error))
+        self.error = error
+
+
+class Client:
+    """A client of `service` whose calls end at `target`, in memory."""
+
+    def __init__(self, world: World, service: str, target: Any) -> None:
+        self._world = world
+        self._service = service
+        self._target = target
+        self.exceptions = getattr(target, "exceptions", None)
+
+    def __getattr__(self, operation: str) -> Callable[..., Any]:
+        perform = getattr(self._target, operation)
+        likely = _likely(operation)
+
+        def call(**request: Any) -> Any:
+            return self._call(operation, perform, likely, request)
+
+        self.__dict__[operation] = call
+        return call
+
+    def _call(self, operation: str, perform: Callable[..., Any], likely: list[Fault], request: dict[str, Any]) -> Any:
+        process = self._world.engine.current
+        if operation == "transact_write_items":
+            request["ClientRequestToken"] = self._world.new_token()
+        for attempt in range(_ATTEMPTS):
+            if attempt:
+                process.pause(int(process.chance.random() * 2 ** (attempt - 1) * SECOND))
+            try:
+                return self._attempt(process, operation, perform, likely, request)
+            except _TryAgain as failed:
+                error = failed.error
+        raise error
+
+    def _attempt(
+        self,
+        process: Process,
+        operation: str,
+        perform: Callable[..., Any],
+        likely: list[Fault],
+        request: dict[str, Any],
+    ) -> Any:
+        world = self._world
+        fault = world.faults.one_of(likely, process.chance)
+        world.steps += 1
+        process.pause(self._travel(process, fault))
+        if fault is not None and (refused := self._on_the_way(process, fault, operation, perform, request)):
+            raise refused
+        answer, refusal = None, None
+        try:
+            answer = self._perform(process, fault, operation, perform, request)
+        except ClientError as error:
+            refusal = error
+        world.note("%s: %s%s", process.name, operation, f" -> {_code(refusal)}" if refusal else "")
+        process.pause(self._travel(process, None))
+        if fault is Fault.CRASH:
+            world.count(fault, process.name, "behind", operation)
+            process.die()
+        if fault is Fault.ANSWER_LOST and refusal is None:
+            world.count(fault, process.name, operation)
+            raise _TryAgain(EndpointConnectionError(endpoint_url=self._service))
+        if refusal is not None:
+            raise refusal
+        return answer
+
+    def _on_the_way(
+        self, process: Process, fault: Fault, operation: str, perform: Callable[..., Any], request: dict[str, Any]
+    ) -> Exception | None:
+        """What happens instead of the effect. None if the request gets through."""
+        world = self._world
+        if fault is Fault.CRASH and process.chance.random() < 0.5:
+            world.count(fault, process.name, "in front of", operation)
+            process.die()
+        if fault in BEFORE:
+            world.count(fault, process.name, operation)
+            if fault is Fault.RESET:
+                return _TryAgain(EndpointConnectionError(endpoint_url=self._service))
+            throttled = fault is Fault.THROTTLE
+            code = _CODES[self._service][0 if throttled else 1]
+            return _TryAgain(_error(code, operation, 400 if throttled else 503))
+        if fault is Fault.CONFLICT:
+            world.count(fault, process.name, operation)
+            return self._conflict(operation, request)
+        if fault is Fault.TIMEOUT:
+            world.count(fault, process.name, operation)
+            self._lose(process, operation, perform, request)
+            process.pause(_READ_TIMEOUT)
+            return _TryAgain(ReadTimeoutError(endpoint_url=self._service))
+        return None
+
+    def _lose(self, process: Process, operation: str, perform: Callable[..., Any], request: dict[str, Any]) -> None:
+        """The request takes effect some time, nobody hears of it: now, late, or never."""
+        when = process.chance.choice((0, 0, None, process.chance.randrange(20 * SECOND)))
+        if when is None or operation not in _WRITES:
+            return
+
+        def arrive() -> None:
+            try:
+                perform(**request)
+            except ClientError as error:
+                self._world.note("%s, late: %s -> %s", process.name, operation, _code(error))
+            else:
+                self._world.count(Fault.LATE_EFFECT, process.name, operation)
+
+        self._world.engine.after(when, arrive)
+
+    def _perform(
+        self,
+        process: Process,
+        fault: Fault | None,
+        operation: str,
+        perform: Callable[..., Any],
+        request: dict[str, Any],
+    ) -> Any:
+        world = self._world
+        if fault is Fault.PARTIAL_BATCH:
+            return self._partly(process, perform, request)
+        if fault is Fault.UNPROCESSED_KEYS:
+            return self._leave_keys(process, perform, request)
+        if fault is Fault.LATENCY:
+            world.count(fault, process.name, operation)
+        if operation == "query":
+            world.note_if_stale()
+        return perform(**request)
+
+    def _partly(self, process: Process, perform: Callable[..., Any], request: dict[str, Any]) -> Any:
+        entries = request["Entries"]
+        refused = [entry for entry in entries if process.chance.random() < 0.5] or entries[:1]
+        self._world.count(Fault.PARTIAL_BATCH, process.name, f"{len(refused)} of {len(entries)}")
+        taken = [entry for entry in entries if entry not in refused]
+        answer = perform(**request | {"Entries": taken}) if taken else {"Successful": []}
+        failed = [{"Id": entry["Id"], "Code": "InternalError", "SenderFault": False} for entry in refused]
+        return {"Successful": answer["Successful"], "Failed": failed}
+
+    def _leave_keys(self, process: Process, perform: Callable[..., Any], request: dict[str, Any]) -> Any:
+        asked: dict[str, Any] = {}
+        left: dict[str, Any] = {}
+        for table, wanted in request["RequestItems"].items():
+            for key in wanted["Keys"]:
+                side = left if process.chance.random() < 0.4 else asked
+                side.setdefault(table, dict(wanted) | {"Keys": []})["Keys"].append(key)
+        if left:
+            self._world.count(Fault.UNPROCESSED_KEYS, process.name, str(sum(len(w["Keys"]) for w in left.values())))
+        answer = perform(RequestItems=asked) if asked else {"Responses": {}}
+        return {"Responses": answer["Responses"], "UnprocessedKeys": left}
+
+    def _conflict(self, operation: str, request: dict[str, Any]) -> Exception:
+        if operation != "transact_write_items":
+            error = self._target.exceptions.TransactionConflictException
+            return error(_response("TransactionConflictException", 400), operation)  # type: ignore[no-any-return]
+        reasons = [{"Code": "TransactionConflict"}] + [{"Code": "None"}] * (len(request["TransactItems"]) - 1)
+        response = _response("TransactionCanceledException", 400) | {"CancellationReasons": reasons}
+        return self._target.exceptions.TransactionCanceledException(response, operation)  # type: ignore[no-any-return]
+
+    def _travel(self, process: Process, fault: Fault | None) -> int:
+        """Microseconds of half a round trip: mostly short, sometimes not, so that all orders come about."""
+        if fault is Fault.LATENCY:
+            return process.chance.randrange(SECOND // 10, 2 * SECOND)
+        return int(500 + 4000 * process.chance.random() ** 4 * 10)
+
+
+def _likely(operation: str) -> list[Fault]:
+    """The faults that a call of this operation can meet."""
+    faults = [Fault.CRASH, *BEFORE, Fault.LATENCY, Fault.TIMEOUT]
+    if operation in _WRITES:
+        faults.append(Fault.ANSWER_LOST)
+    if operation in _CONFLICTING:
+        faults.append(Fault.CONFLICT)
+    if operation == "send_message_batch":
+        faults.append(Fault.PARTIAL_BATCH)
+    if operation == "batch_get_item":
+        faults.append(Fault.UNPROCESSED_KEYS)
+    return faults
+
+
+def _response(code: str, status: int) -> dict[str, Any]:
+    return {"Error": {"Code": code, "Message": "on demand"}, "ResponseMetadata": {"HTTPStatusCode": status}}
+
+
+def _error(code: str, operation: str, status: int) -> ClientError:
+    return ClientError(_response(code, status), operation)  # type: ignore[arg-type]  # its type knows more fields
+
+
+def _code(error: ClientError | None) -> str:
+    return error.response["Error"]["Code"] if error else ""

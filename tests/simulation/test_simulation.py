@@ -1,0 +1,78 @@
+"""A sample of histories, and what one may expect of whoever makes them."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.simulation.campaign import ENOUGH, Totals
+from tests.simulation.faults import Fault
+from tests.simulation.plants import VARIABLE
+
+_ROOT = Path(__file__).parents[2]
+
+
+def simulate(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    """The command that `make simulate` runs."""
+    command = [sys.executable, "-m", "tests.simulation", *arguments]
+    clean = {name: value for name, value in os.environ.items() if name != VARIABLE} | environment
+    return subprocess.run(command, capture_output=True, text=True, check=False, cwd=_ROOT, env=clean)
+
+
+def test_no_rule_breaks_in_two_hundred_histories() -> None:
+    """Two hundred histories with every kind of fault: no rule breaks, and none of them is idle."""
+    ran = simulate("--seeds", str(ENOUGH), "--processes", "1", "--json")
+    found = json.loads(ran.stdout)
+    assert (ran.returncode, found["broken"], found["shortcomings"]) == (0, {}, []), ran.stderr
+    assert found["histories"] == ENOUGH
+    assert all(found["faults"].values())
+
+
+def test_one_seed_is_one_history() -> None:
+    """The same seed tells the same story, byte for byte, whatever order Python has for its sets."""
+    first, second = (simulate("--seeds", "1", "--from", "7", "--story", PYTHONHASHSEED=seed) for seed in ("1", "2"))
+    assert first.stdout.count("\n") > 500
+    assert first.stdout == second.stdout
+    assert simulate("--seeds", "1", "--from", "8", "--story").stdout != first.stdout
+
+
+def test_a_mistake_is_told_as_a_short_history_that_can_be_run_again() -> None:
+    """With a mistake in the product it fails, names rule and seed, and its command breaks the same rule again."""
+    ran = simulate("--seeds", "1", "--from", "0", "--plant", "line-one-too-long")
+    assert ran.returncode == 1
+    assert "BROKEN in history 0: 7: the line keeps its limit" in ran.stdout
+    assert "All of it:\n  make simulate SEEDS=1 FROM=0" in ran.stderr
+    command = next(line for line in ran.stderr.splitlines() if line.startswith("  python -m tests.simulation "))
+    again = simulate(*command.split()[3:])
+    assert (again.returncode, "BROKEN 7: the line keeps its limit" in again.stdout) == (1, True)
+    assert len(command.partition("--only ")[2].split()[0].split(",")) < 10
+
+
+def test_histories_without_some_fault_are_not_enough() -> None:
+    """Many histories in which one fault never happened fail, as do quiet ones; a few are not judged."""
+    totals = Totals(ENOUGH, commands=60 * ENOUGH, events=3 * ENOUGH)
+    totals.fired.update(dict.fromkeys(Fault, 1000))
+    assert totals.shortcomings() == []
+    totals.fired[Fault.CRASH] = 0
+    totals.commands -= ENOUGH
+    assert totals.shortcomings() == [
+        f"never happened: {Fault.CRASH}",
+        "59.0 commands in a history on average; at least 60 are wanted",
+    ]
+    totals.histories -= 1
+    assert totals.shortcomings() == []
+
+
+@pytest.mark.parametrize(
+    "arguments", [("--seeds", "0"), ("--plant", "nonsense"), ("--seeds", "1", "--without", "rain")]
+)
+def test_wrong_usage(arguments: tuple[str, ...]) -> None:
+    """What it does not know is refused with exit code 2, and named."""
+    ran = simulate(*arguments)
+    assert ran.returncode == 2
+    assert arguments[-2] in ran.stderr

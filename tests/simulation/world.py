@@ -1,0 +1,331 @@
+"""One history: the real handlers on queues and tables in memory, with people, faults and rules around them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from random import Random
+from typing import TYPE_CHECKING, Any, cast
+from unittest.mock import patch
+
+from api import events, registrations
+from api.http import answer as resolve
+from api.registration_lists import Lists
+from api.routes import ROUTES
+from tests.simulation.dynamodb import Change, FakeDynamoDb
+from tests.simulation.engine import SECOND, START, Ended, Engine
+from tests.simulation.faults import Fault, Faults
+from tests.simulation.hands import Hands
+from tests.simulation.lambdas import CommandsTrigger, Function, StreamTrigger
+from tests.simulation.load import Plan, Step, plan
+from tests.simulation.network import Client
+from tests.simulation.queues import DEAD_LETTERS, QUEUE, Queues
+from tests.simulation.rest import LEFT, at_rest
+from tests.simulation.rules import Rules, Violation
+from tests.simulation.truth import TOLD, Answered, Truth
+from tests.support.pipeline import BASE_URL, http_event
+from tests.support.tables import create_tables
+from workers import registrar
+from workers.aws.clock import Clock
+from workers.aws.commit import MAX_ITEMS
+from workers.aws.items import Item
+from workers.domain import decide
+from workers.promoter import Promoter
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+    from mypy_boto3_sqs import SQSClient
+
+    from tests.simulation.lambdas import Handler
+
+ENDLESS = "the pipeline comes to rest"
+
+_MOST_TURNS = 60_000
+_TRIES_OF_A_CLIENT = 3
+_API_SECONDS, _REGISTRAR_SECONDS, _PROMOTER_SECONDS = 20, 15, 30
+"""The functions' timeouts, as in infra/functions.py."""
+_VISIBILITIES = (90, 90, 20, 3)
+"""Seconds. The queue has 90; shorter ones bring more workers together on one message."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What one history is made of. `keep` are the numbers of the steps that are left of its plan (None: all)."""
+
+    seed: int
+    keep: frozenset[int] | None = None
+    without: frozenset[Fault] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """What came of it. `steps` are calls to AWS, `story` is empty unless it was asked for."""
+
+    settings: Settings
+    plan: Plan
+    violation: Violation | None
+    fired: dict[Fault, int]
+    commands: int
+    steps: int
+    seconds: float
+    story: list[str]
+
+
+@dataclass(slots=True)
+class Asked:
+    """A request, and when it was answered; None if nobody knows what became of it."""
+
+    step: Step
+    began: int
+    ended: int | None = None
+    status: int | None = None
+    replayed: bool = False
+
+
+class World:
+    """Everything that one history has."""
+
+    def __init__(self, settings: Settings, *, tell: bool = False) -> None:
+        self._settings = settings
+        self._tell = tell
+        self.story: list[str] = []
+        self.violation: Violation | None = None
+        self.steps = 0
+        self._tokens = 0
+        self.engine = Engine()
+        self.faults = Faults(self.chance("faults"), settings.without)
+        self.sqs = Queues(self.engine)
+        self._dynamodb = FakeDynamoDb(lambda: self.engine.now)
+        self.tables = create_tables(cast("DynamoDBClient", self._dynamodb))
+        self.rules, self._truth = Rules(self), Truth(self)
+        self.parked: set[str] = set()
+        self.asked: list[Asked] = []
+        self._behind = 0
+        self._index_chance = self.chance("index")
+        self._last_row: dict[tuple[str, str], int] = {}
+        self._open()
+        self._connect()
+
+    # What handlers and triggers need
+
+    def chance(self, name: str) -> Random:
+        """A source of chance for one part of the history, so that the parts do not disturb each other."""
+        return Random(f"{self._settings.seed} {name}")
+
+    def new_token(self) -> str:
+        """A ClientRequestToken."""
+        self._tokens += 1
+        return f"token-{self._tokens}"
+
+    def note(self, text: str, *values: object) -> None:
+        """A line of the story."""
+        if self._tell:
+            self.story.append(f"{(self.engine.now - START) / SECOND:12.6f} {text % values}")
+
+    def count(self, fault: Fault, *about: str) -> None:
+        """A fault had its effect."""
+        self.faults.count(fault)
+        self.note("FAULT %s: %s", fault, " ".join(about))
+
+    def broken(self, rule: str, detail: str) -> None:
+        """A rule does not hold: the history ends here."""
+        if self.violation is None:
+            self.violation = Violation(rule, detail, self.engine.now)
+            self.note("BROKEN %s: %s", rule, detail)
+        self.engine.stopped = True
+
+    def note_if_stale(self) -> None:
+        """An index is about to be read."""
+        if self._behind:
+            self.count(Fault.STALE_INDEX, f"{self._behind} rows behind")
+
+    # The parts
+
+    def _open(self) -> None:
+        chance = self.chance("size")
+        self.visibility = chance.choice(_VISIBILITIES)
+        if self.faults.happens(Fault.MOVED_BY_SQS, chance):
+            self.sqs.most_receives = chance.choice((1, 2, 3))
+        self.plan = plan(self.chance("plan"))
+        for event in self.plan.events:
+            self._dynamodb.put_item(TableName=self.tables.events, Item=_event_item(event))
+            self.rules.opened(_event_item(event))
+        for user_id in self.plan.people:
+            item: Item = {"userId": {"S": user_id}, "name": {"S": user_id}, "createdAt": {"S": "2026"}}
+            self._dynamodb.put_item(TableName=self.tables.users, Item=item)
+
+    def _connect(self) -> None:
+        dynamodb = cast("DynamoDBClient", Client(self, "dynamodb", self._dynamodb))
+        sqs = cast("SQSClient", Client(self, "sqs", self.sqs))
+        env = {
+            f"{name.upper()}_TABLE": getattr(self.tables, name)
+            for name in ("users", "events", "registrations", "ledger")
+        }
+        env |= {"QUEUE_URL": QUEUE, "API_URL": BASE_URL}
+        ids = self._new_id
+
+        def desk(clock: Clock) -> Handler:
+            people = registrations.Registrations(dynamodb, sqs, env, clock, ids)
+            handlers = registrations.routes(people, Lists(dynamodb, env, clock), clock)
+            return lambda event: resolve(handlers, event)
+
+        def office(clock: Clock) -> Handler:
+            handlers = events.routes(events.Events(dynamodb, sqs, env, clock, ids), clock)
+            return lambda event: resolve(handlers, event)
+
+        def worker(clock: Clock) -> Handler:
+            return registrar.Registrar(dynamodb, sqs, self.tables.worker, QUEUE, DEAD_LETTERS, clock).handle
+
+        def promoter(clock: Clock) -> Handler:
+            return Promoter(sqs, QUEUE, clock).handle
+
+        self._functions = {
+            "registrations": Function(self, "registrations", desk, _API_SECONDS),
+            "events": Function(self, "events", office, _API_SECONDS),
+        }
+        self.commands = CommandsTrigger(self, Function(self, "registrar", worker, _REGISTRAR_SECONDS), self.visibility)
+        self._stream = StreamTrigger(self, Function(self, "promoter", promoter, _PROMOTER_SECONDS))
+        self.hands = Hands(self, self._dynamodb, sqs)
+        self._dynamodb.on_write = self._wrote
+        self._dynamodb.index_delay = self._index_changed
+        self.sqs.arrived = self._arrived
+
+    def _new_id(self) -> str:
+        self._tokens += 1
+        return f"id-{self._tokens}"
+
+    # What happens
+
+    def _wrote(self, changes: list[Change]) -> None:
+        if self._tell:
+            for change in changes:
+                self.note("    %s", _told(change))
+        self.rules.wrote(changes)
+        for change in changes:
+            if change.table == self.tables.ledger and change.after is not None:
+                self._stream.wrote(change.after)
+
+    def _index_changed(self, index: str, key: str, apply: Callable[[], None]) -> None:
+        """An index follows its table, mostly at once. Changes of one item keep their order."""
+        late = 0
+        if self.faults.happens(Fault.STALE_INDEX, self._index_chance):
+            late = self._index_chance.randrange(3 * SECOND)
+        due = max(self.engine.now + late, self._last_row.get((index, key), 0))
+        if due == self.engine.now:
+            apply()
+            return
+        self._last_row[index, key] = due
+        self._behind += 1
+
+        def catch_up() -> None:
+            self._behind -= 1
+            apply()
+
+        self.engine.after(due - self.engine.now, catch_up)
+
+    def _arrived(self, queue: str) -> None:
+        """A message came into a queue."""
+        message = self.sqs.queue(queue).history[-1]
+        if queue == QUEUE:
+            self.rules.arrived(message.body)
+            self.commands.wake()
+        else:
+            parked = message.attributes.get("messageId", {}).get("StringValue")
+            if parked is None:
+                self.count(Fault.MOVED_BY_SQS, message.id)
+            reason = message.attributes.get("reason", {}).get("StringValue", "")
+            if reason.startswith("failed"):
+                self.broken(LEFT, f"parked without need: {reason}, {message.body}")
+            self.parked.add(parked or message.id)
+            self.hands.letter_arrived(message.body)
+
+    def _send(self, step: Step, tries: int = 1) -> None:
+        """A client makes a request; of what failed or was not answered it cannot know, so it asks again."""
+        method, path, body = step.request()
+        text = json.dumps(body) if body is not None else None
+        headers = {"content-type": "application/json", **step.headers}
+        event = http_event(method, path, text, headers)
+        began = self.engine.now
+        self.note("%s", step)
+        asked = Asked(step, began)
+        self.asked.append(asked)
+
+        def ended(how: Ended) -> None:
+            if how.error is not None:
+                self.broken(TOLD, f"{step}: the API raised {how.error!r}")
+            elif how.killed or how.value["statusCode"] >= 500:
+                self.note("%s: %s", step, "no answer" if how.killed else how.value["statusCode"])
+                if not how.killed:
+                    self._check(step, began, how)
+                if tries < _TRIES_OF_A_CLIENT and not self.engine.stopped:
+                    self.engine.after(SECOND * 2**tries, lambda: self._send(step, tries + 1))
+            else:
+                asked.ended, asked.status = self.engine.now, how.value["statusCode"]
+                asked.replayed = "Idempotent-Replayed" in how.value["headers"]
+                self._check(step, began, how)
+
+        function = next(r.function for r in ROUTES if r.method == method and r.ids_in(path.replace("%20", " ")))
+        self._functions[function].invoke(event, ended, f" ({step})" if self._tell else "")
+
+    def _check(self, step: Step, began: int, how: Ended) -> None:
+        value = how.value
+        body = json.loads(value["body"]) if value["body"] else None
+        self.note("%s: %s %s", step, value["statusCode"], value["body"])
+        self._truth.check(Answered(step, began, self.engine.now, value["statusCode"], value["headers"], body))
+
+    def run(self) -> History:
+        """Lets it all happen, until nothing is left to do; then the rest is checked."""
+        keep = self._settings.keep
+        steps = [step for step in self.plan.steps if keep is None or step.number in keep]
+        for step in steps:
+            self.engine.after(step.at, lambda step=step: self._send(step))  # type: ignore[misc]  # bound now, not then
+        last = max((step.at for step in steps), default=0)
+        self.hands.begin(last)
+        self.engine.after(last + 10 * SECOND, self._calm_down)
+        try:
+            if not self.engine.run(_MOST_TURNS):
+                self.broken(ENDLESS, f"still busy after {_MOST_TURNS} turns")
+            if self.violation is None:
+                self.note("at rest")
+                at_rest(self, self._dynamodb)
+        finally:
+            self.engine.close()
+        commands = sum(map(bool, map(self.rules.command, self.sqs.queue(QUEUE).bodies())))
+        seconds = (self.engine.now - START) / SECOND
+        fired = dict(self.faults.fired)
+        return History(self._settings, self.plan, self.violation, fired, commands, self.steps, seconds, self.story)
+
+    def _calm_down(self) -> None:
+        self.note("no more faults")
+        self.faults.calm = True
+
+
+def simulate(settings: Settings, *, tell: bool = False) -> History:
+    """One history from beginning to end. In some, what one decision and one transaction take is so little that a few
+    people suffice to need several of them."""
+    world = World(settings, tell=tell)
+    chance = world.chance("limits")
+    promotions, items = chance.choice((decide.MAX_PROMOTIONS,) * 2 + (1, 2)), chance.choice((MAX_ITEMS, 8))
+    with (
+        patch.object(decide.decide, "__defaults__", (promotions,)),
+        patch("workers.registrar.MAX_ITEMS", items),
+    ):
+        return world.run()
+
+
+def _event_item(event: dict[str, Any]) -> Item:
+    kinds: dict[type, Callable[[Any], Item]] = {
+        bool: lambda value: {"BOOL": value},
+        int: lambda value: {"N": str(value)},
+        str: lambda value: {"S": value},
+    }
+    return {name: kinds[type(value)](value) for name, value in event.items()}
+
+
+def _told(change: Change) -> str:
+    """A write as a line of the story."""
+    item = change.after or {}
+    names = sorted(name for name in item if (change.before or {}).get(name) != item[name])
+    key = next(iter(next(iter(item.values()), {"S": ""}).values()))
+    return f"{change.table} {key}: " + ", ".join(f"{n}={next(iter(item[n].values()))!r}" for n in names)
