@@ -111,7 +111,10 @@ class Lists:
                 Limit=page.limit - len(records),
                 **start,
             )
-            records += self._records(answer["Items"], STATUS_KEY)
+            found = self._records(answer["Items"], STATUS_KEY)
+            # Who has moved on since the query before is shown once, as she stands now.
+            seen = {record.registration_id for record in found}
+            records = [record for record in records if record.registration_id not in seen] + found
             last = answer.get("LastEvaluatedKey")
             row = (last["registrationId"]["S"], last[STATUS_KEY]["S"]) if last else (_START, _START)
             todo = todo if last else todo[1:]

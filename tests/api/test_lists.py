@@ -289,3 +289,18 @@ def test_limit_out_of_range(shared: Pipeline, path: str, limit: str) -> None:
     """A limit outside 1 to 100 is a 400."""
     answer = shared.request("GET", path, limit=limit)
     assert (answer.status, answer.body["errors"][0]["pointer"]) == (400, "?limit")
+
+
+def test_who_moves_on_while_a_list_is_read_is_shown_once(pipeline: Pipeline, taps: Taps) -> None:
+    """Pending when the pending are read, confirmed when the confirmed are: one entry, as it stands now."""
+    pipeline.add_event("e", 1)
+    pipeline.register("e", pipeline.add_user("ann"), Prefer="respond-async")
+    queries = iter(["pending", "waitlisted"])
+
+    def decide(_: object) -> None:
+        if next(queries, None) == "waitlisted":
+            pipeline.run()
+
+    taps.before("dynamodb.Query", decide, times=3)
+    shown = pipeline.request("GET", "/events/e/registrations").body["registrations"]
+    assert [(entry["userId"], entry["status"]) for entry in shown] == [("ann", "confirmed")]
