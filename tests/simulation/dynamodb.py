@@ -18,7 +18,6 @@ from typing import Any
 from tests.simulation import dynamodb_reads as reads
 from tests.simulation.dynamodb_errors import Exceptions, Invalid, Refused, error, wrong_parameter
 from tests.simulation.dynamodb_tables import IndexDelay, Place, Table, table_of
-from tests.simulation.dynamodb_values import checked
 from tests.simulation.dynamodb_writes import (
     ACTIONS,
     CONDITIONAL,
@@ -157,7 +156,7 @@ class FakeDynamoDb:
             raise wrong_parameter("Invalid length for parameter RequestItems, valid min length: 1")
         if sum(len(asked["Keys"]) for asked in wanted.values()) > MAX_BATCH_KEYS:
             raise Invalid("Too many items requested for the BatchGetItem call")
-        tables = {name: self._table({"TableName": name, **asked}) for name, asked in wanted.items()}
+        tables = {name: self._table({"TableName": name}) for name in wanted}
         responses: dict[str, list[Item]] = {}
         size = 0
         for name, asked in wanted.items():
@@ -220,9 +219,6 @@ class FakeDynamoDb:
     def _table(self, params: Item) -> Table:
         table = self._tables.get(params["TableName"])
         if table is None:
-            # DynamoDB looks at the values of keys first.
-            for key in (params.get("Key", {}), *params.get("Keys", ())):
-                checked(key)
             raise Refused("ResourceNotFoundException", "Cannot do operations on a non-existent table")
         return table
 

@@ -34,8 +34,8 @@ _SORTS = ("w", "w#", "w#1", "w#10", "x", "é", "\uffff", "\U0001f600")
 
 def edges(tables: TableNames) -> list[Iterator[Request]]:
     """All of them, in parts each of which is to find the tables empty."""
-    by_user = [part(tables.users) for part in (_values, _sizes, _conditions, _updates, _placeholders)]
-    return by_user + [part(tables.registrations) for part in (_keys, _index_keys, _ranges, _pages)]
+    by_user = [part(tables.users) for part in (_values, _sizes, _long_scans, _conditions, _updates, _placeholders)]
+    return by_user + [part(tables.registrations) for part in (_keys, _index_keys, _ranges, _pages, _long_queries)]
 
 
 def _user(key: str = _KEY, **attributes: Item) -> Item:
@@ -95,7 +95,6 @@ def _sizes(table: str) -> Iterator[Request]:
         yield _update(table, "SET #big = :v", {"S": "x" * length})
     for size in (380_000, 400_000):
         yield _puts(table, [_user(key, big={"S": "x" * size}) for key in MANY[:11]])
-    yield Request("scan", {"TableName": table})
     for number in (100, 101):
         yield _puts(table, [_user(key) for key in MANY[:number]])
         yield _batch(table, [_user(key) for key in MANY[:number]])
@@ -104,6 +103,16 @@ def _sizes(table: str) -> Iterator[Request]:
         yield _batch(table, [_user(key) for key in keys])
     for limit in (1, 2, 3, 7, 50, 100, 101):
         yield Request("scan", {"TableName": table, "Limit": limit})
+
+
+def _long_scans(table: str) -> Iterator[Request]:
+    """A page ends with the item with which it has 1 MB: five or four of these have a little less, as much, or more."""
+    for number, size in product((4, 7), (209_715, 262_143, 262_144, 262_145)):
+        keys = MANY[:number]
+        yield _puts(table, [_user(key, big={"S": "x" * (size - len("userId" + key + "big"))}) for key in keys])
+        yield Request("scan", {"TableName": table, "ProjectionExpression": "userId"})
+        for limit in (4, 5, 100):
+            yield Request("scan", {"TableName": table, "Limit": limit, "Select": "COUNT"})
 
 
 def _conditions(table: str) -> Iterator[Request]:
@@ -261,3 +270,12 @@ def _pages(table: str) -> Iterator[Request]:
     wrong: tuple[Item, ...] = (_row(_KEY, "p2", "w"), {"registrationId": {"S": _KEY}}, _row(_KEY, "p1", ""))
     for start in wrong:
         yield _query(table, "eventId = :p", "p1", ExclusiveStartKey=start)
+
+
+def _long_queries(table: str) -> Iterator[Request]:
+    """An index whose rows fill more than a page, although there are few."""
+    for start in range(0, len(MANY), 100):
+        keys = MANY[start : start + 100]
+        yield _puts(table, [_row(key, "p" * 2048, "s" * 1000 + key) for key in keys])
+    for forward in (True, False):
+        yield _query(table, "eventId = :p", "p" * 2048, ScanIndexForward=forward, Select="COUNT")

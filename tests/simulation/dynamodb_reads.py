@@ -51,9 +51,9 @@ def index_page(params: Item, table: Table) -> Item:
     partition, rows = _rows(params, table, index)
     if params.get("ScanIndexForward", True) is False:
         rows = rows[::-1]
-    length = _page_length(params, [index.size(partition, row) for row in rows] if len(rows) > _FEW_ROWS else rows)
+    length, cut = _length(params, [index.size(partition, row) for row in rows] if len(rows) > _FEW_ROWS else rows)
     entries = [index.entry(partition, row) for row in rows[:length]]
-    return _page(params, entries, entries[-1] if length < len(rows) or length == params.get("Limit") else None)
+    return _page(params, entries, entries[-1] if cut else None)
 
 
 def table_page(params: Item, table: Table) -> Item:
@@ -62,8 +62,8 @@ def table_page(params: Item, table: Table) -> Item:
     if "Select" in params and "ProjectionExpression" in params:
         raise Invalid("Cannot specify the ProjectionExpression when choosing to get only the Count")
     keys = table.keys_behind(None if start is None else table.key(start))
-    length = _page_length(params, [table.sizes[key] for key in keys])
-    last = {table.primary: {"S": keys[length - 1]}} if length < len(keys) or length == params.get("Limit") else None
+    length, cut = _length(params, [table.sizes[key] for key in keys])
+    last = {table.primary: {"S": keys[length - 1]}} if cut else None
     return _page(params, [show(table.items[key]) for key in keys[:length]], last)
 
 
@@ -71,15 +71,16 @@ _FEW_ROWS = 190
 """So many index rows never fill a page: their keys have at most 5,120 bytes together."""
 
 
-def _page_length(params: Item, sizes: Sequence[int | Row]) -> int:
-    """How many fit on a page: to the limit, or to the one with which it becomes too long. Without sizes all fit."""
-    limit: int = params.get("Limit", len(sizes))
+def _length(params: Item, sizes: Sequence[int | Row]) -> tuple[int, bool]:
+    """How many are on a page: to the limit, or to the one that fills it; and whether the answer says where to go on,
+    which at the limit it does even if nothing follows. Where sizes are not known, all fit."""
+    limit: int = params.get("Limit", len(sizes) + 1)
     room = PAGE_BYTES
-    for number, size in enumerate(sizes[:limit], 1):
+    for number, size in enumerate(sizes, 1):
         room -= size if isinstance(size, int) else 0
-        if room < 0:
-            return number
-    return min(len(sizes), limit)
+        if number == limit or room <= 0:
+            return number, number == limit or number < len(sizes)
+    return len(sizes), False
 
 
 def _page(params: Item, entries: list[Item], last: Item | None) -> Item:

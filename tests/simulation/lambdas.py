@@ -38,11 +38,11 @@ class Function:
         self._idle: list[Handler] = []
         self._started = 0
 
-    def invoke(self, event: dict[str, Any], then: Callable[[Ended], None], about: str = "", delay: int = 0) -> None:
+    def invoke(self, event: dict[str, Any], then: Callable[[Ended], None], name: str = "", delay: int = 0) -> None:
         """Handles an event, after so many microseconds; `then` is told how it ended."""
         world = self._world
         self._started += 1
-        name = f"{self._name}-{self._started}"
+        name = name or f"{self._name}-{self._started}"
         handler = self._idle.pop() if self._idle else self._new(name)
 
         def ended(how: Ended) -> None:
@@ -52,8 +52,7 @@ class Function:
                 self._idle.append(handler)
             then(how)
 
-        chance = world.chance(name)
-        process = world.engine.start(name + about, chance, lambda: handler(event), ended, delay)
+        process = world.engine.start(name, world.chance(name), lambda: handler(event), ended, delay)
         world.engine.after(delay + self._timeout, process.kill)
 
     def _new(self, name: str) -> Handler:

@@ -266,7 +266,7 @@ class World:
                 self._check(step, began, how)
 
         function = next(r.function for r in ROUTES if r.method == method and r.ids_in(path.replace("%20", " ")))
-        self._functions[function].invoke(event, ended, f" ({step})" if self._tell else "")
+        self._functions[function].invoke(event, ended, f"{step}, try {tries}")
 
     def _check(self, step: Step, began: int, how: Ended) -> None:
         value = how.value
