@@ -61,7 +61,16 @@ def test_jwt_is_refused_while_there_is_no_authorizer(capsys: pytest.CaptureFixtu
 
 @pytest.mark.parametrize(
     "command",
-    [["down"], ["status"], ["status", "--json"], ["verify"], ["top"], ["trace", "e", "u"], ["promote"], ["reconcile", "--all"]],
+    [
+        ["down"],
+        ["status"],
+        ["status", "--json"],
+        ["verify"],
+        ["top"],
+        ["trace", "e", "u"],
+        ["promote"],
+        ["reconcile", "--all"],
+    ],
 )
 def test_without_a_stack_is_exit_code_3(command: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     """Commands that need a stack end with exit code 3 when there is none, a sentence on stderr, nothing on stdout."""

@@ -1,0 +1,113 @@
+"""The stack whose functions are to die: every function's calls pass a wire, and the registrar can be paused."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import httpx
+
+from infra.cli.dead_letters import DeadLetterQueue
+from infra.cli.deployment import Deployment
+from infra.cli.function_logs import configurations, lines, log_groups
+from tests.crash.wire import Wire, tapped
+from tests.support.client import Front
+from workers.aws.clock import SYSTEM_CLOCK
+
+if TYPE_CHECKING:
+    from infra.cli.deployment import Clients, Outputs
+
+FUNCTIONS = {
+    "api.entry.users": "users",
+    "api.entry.events": "events",
+    "api.entry.registrations": "registrations",
+    "workers.entry.registrar": "registrar",
+    "workers.entry.promoter": "promoter",
+}
+"""The functions that write or send anything, by their handlers."""
+
+API = frozenset({"users", "events", "registrations"})
+"""Those that a client waits for."""
+
+VISIBILITY_SECONDS = 1
+"""How long a batch stays invisible whose registrar died. Nobody wants to wait 90 s each time: it is the only setting in
+which this stack differs from the one that everybody runs."""
+
+_PATIENCE_SECONDS = 30
+
+
+class Target:
+    """A running stack as long as `target` below is open."""
+
+    def __init__(self, deployment: Deployment, wire: Wire, http: httpx.Client) -> None:
+        self.wire = wire
+        self.outputs: Outputs = deployment.outputs
+        self.clients: Clients = deployment.clients
+        self.front = Front(http)
+        self.commands = DeadLetterQueue(self.clients.sqs, self.outputs.queue_url, SYSTEM_CLOCK)
+        self.dead_letters = DeadLetterQueue(self.clients.sqs, self.outputs.dead_letter_queue_url, SYSTEM_CLOCK)
+        self._groups = {
+            FUNCTIONS[handler]: group for handler, group in log_groups(deployment).items() if handler in FUNCTIONS
+        }
+        mappings = self.clients.functions.list_event_source_mappings()["EventSourceMappings"]
+        (self._mapping,) = [found["UUID"] for found in mappings if ":sqs:" in found["EventSourceArn"]]
+
+    @contextmanager
+    def paused(self) -> Iterator[None]:
+        """While the context is open the registrar gets nothing; what is in the queue then comes as one batch."""
+        self.clients.functions.update_event_source_mapping(UUID=self._mapping, Enabled=False)
+        try:
+            yield
+        finally:
+            self.clients.functions.update_event_source_mapping(UUID=self._mapping, Enabled=True)
+
+    def logged(self, word: str, since: float) -> Sequence[str]:
+        """What the functions logged since then (seconds since 1970) with that word in it, in the order of time."""
+        found = [
+            (line.at, function, line.text)
+            for function, group in self._groups.items()
+            for page in lines(self.clients.logs, group, f'"{word}"', since)
+            for line in page
+        ]
+        return [f"{function}: {text}" for _, function, text in sorted(found)]
+
+
+@contextmanager
+def target(deployment: Deployment, functions: Collection[str] = frozenset(FUNCTIONS.values())) -> Iterator[Target]:
+    """Has these functions of a local stack talk to AWS through a wire. Afterwards all is as it was before."""
+    outputs, clients = deployment.outputs, deployment.clients
+    assert outputs.endpoint_url is not None
+    names = {
+        outputs.users_table: "users",
+        outputs.events_table: "events",
+        outputs.registrations_table: "registrations",
+        outputs.ledger_table: "ledger",
+        outputs.queue_url: "commands",
+        outputs.dead_letter_queue_url: "dead letters",
+    }
+    wire = Wire(outputs.endpoint_url, names)
+    own = [found for found in configurations(deployment) if FUNCTIONS.get(found["Handler"]) in functions]
+    settings = {found["FunctionName"]: dict(found["Environment"]["Variables"]) for found in own}
+    words = {found["FunctionName"]: FUNCTIONS[found["Handler"]] for found in own}
+    url = outputs.queue_url
+    visibility = clients.sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["VisibilityTimeout"])["Attributes"]
+
+    def configure(function: str, variables: dict[str, str]) -> None:
+        clients.functions.update_function_configuration(FunctionName=function, Environment={"Variables": variables})
+        clients.functions.get_waiter("function_updated_v2").wait(FunctionName=function)
+
+    with (
+        tapped(wire, set(words.values())) as addresses,
+        httpx.Client(base_url=outputs.api_url, timeout=_PATIENCE_SECONDS, trust_env=False) as http,
+    ):
+        try:
+            clients.sqs.set_queue_attributes(QueueUrl=url, Attributes={"VisibilityTimeout": str(VISIBILITY_SECONDS)})
+            for function, variables in settings.items():
+                configure(function, variables | {"AWS_ENDPOINT_URL": addresses[words[function]]})
+            yield Target(deployment, wire, http)
+        finally:
+            wire.watch(())
+            for function, variables in settings.items():
+                configure(function, variables)
+            clients.sqs.set_queue_attributes(QueueUrl=url, Attributes={**visibility})
