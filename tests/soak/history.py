@@ -1,0 +1,148 @@
+"""What was asked and answered, and what the tables said in the end: written down as it happens, read again to check.
+
+A history is a file of JSON lines. Each request is a line when it is sent, and a second one when its answer is there, or
+when nobody waits for it any longer. So what was under way when the run ended is a request without an answer.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import math
+import threading
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO, Any
+
+from workers.aws.items import Item, ledger_from_item, microseconds, registration_from_item, seat_settings_from_item
+from workers.domain.records import Ledger, Registration, SeatSettings
+
+REGISTER, CANCEL, READ, CONFIGURE = "register", "cancel", "read", "configure"
+"""What is asked for. An event is created by its first `configure`, which has all settings."""
+
+
+@dataclass(frozen=True, slots=True)
+class Exchange:
+    """One request and its answer.
+
+    `start` and `end` are seconds since the history began; `end` is infinite and `status` 0 if there was no answer, and
+    then the request may still be under way. `outcome` is the status of the registration that the answer shows, or the
+    code of the problem; `registered_at` (microseconds since 1970) and `position` are those of that registration.
+    `replayed`: the answer to an earlier request with the same Idempotency-Key. `settings` are those that a `configure`
+    asks for, by their names in the API.
+    """
+
+    number: int
+    what: str
+    event: str
+    user: str
+    start: float
+    end: float = math.inf
+    status: int = 0
+    outcome: str | None = None
+    registered_at: int | None = None
+    position: int | None = None
+    replayed: bool = False
+    settings: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def unknown(self) -> bool:
+        """True when nobody can say whether it was accepted: no answer, or one that says that something went wrong."""
+        return self.status == 0 or self.status >= 500
+
+
+@dataclass(frozen=True, slots=True)
+class FinalState:
+    """The tables once all is at rest: every registration, the ledgers and the events' own settings by event id.
+
+    `unrest` are sentences about what did not come to rest.
+    """
+
+    registrations: tuple[Registration, ...]
+    ledgers: Mapping[str, Ledger]
+    settings: Mapping[str, SeatSettings]
+    unrest: tuple[str, ...] = ()
+
+
+class History:
+    """Writes exchanges to a file of JSON lines, from any thread. `number` is that of the latest request."""
+
+    def __init__(self, file: IO[str]) -> None:
+        self._file = file
+        self._began = time.monotonic()
+        self._lock = threading.Lock()
+        self.number = 0
+
+    def sends(self, what: str, event: str, user: str = "", **more: object) -> int:
+        """A request is about to be sent; answers its number. `more` is what else is worth knowing about it."""
+        with self._lock:
+            self.number += 1
+            self._write({"request": self.number, "what": what, "event": event, "user": user} | more)
+            return self.number
+
+    def hears(self, number: int, **answer: object) -> None:
+        """Its answer is there: fields of an Exchange; or, with `failure`, nobody waits for it any longer."""
+        with self._lock:
+            self._write({"answer": number} | answer)
+
+    def _write(self, line: dict[str, object]) -> None:
+        line["at"] = round(time.monotonic() - self._began, 6)
+        self._file.write(json.dumps(line) + "\n")
+        self._file.flush()
+
+
+def shown(status: int, body: Any, headers: Mapping[str, str]) -> dict[str, object]:
+    """What an HTTP answer shows, as fields of an Exchange. `body` is the parsed JSON, None if there is none."""
+    fields: dict[str, object] = {"status": status}
+    document = body if isinstance(body, dict) else {}
+    if outcome := document.get("status" if status < 300 else "code"):
+        fields["outcome"] = outcome
+    if "registeredAt" in document:
+        fields["registered_at"] = microseconds(document["registeredAt"])
+    if "waitlistPosition" in document:
+        fields["position"] = document["waitlistPosition"]
+    if headers.get("idempotent-replayed") == "true":
+        fields["replayed"] = True
+    return fields
+
+
+def read_history(path: Path) -> list[Exchange]:
+    """The exchanges of a history, in the order in which they were sent. ValueError if it is none.
+
+    A last line that was not written to its end is as if it were not there.
+    """
+    exchanges: dict[int, dict[str, Any]] = {}
+    for text in path.read_text(encoding="utf-8").splitlines(keepends=True):
+        if not text.endswith("\n"):
+            break
+        line = json.loads(text)
+        at = line.pop("at")
+        if "request" in line:
+            number = line.pop("request")
+            names = ("what", "event", "user", "settings")
+            exchanges[number] = {"number": number, "start": at} | {name: line[name] for name in names if name in line}
+        elif "failure" not in line:
+            exchanges[line.pop("answer")] |= line | {"end": at}
+    return [Exchange(**fields) for fields in exchanges.values()]
+
+
+def write_items(path: Path, items: Mapping[str, list[Item]], unrest: list[str]) -> None:
+    """Keeps the items of the tables: `registrations`, `ledgers`, `events`, in DynamoDB's own format."""
+    text = json.dumps({**items, "unrest": unrest}, default=lambda raw: base64.b64encode(raw).decode(), indent=1)
+    path.write_text(text + "\n", encoding="utf-8")
+
+
+def read_items(path: Path) -> FinalState:
+    """The final state that `write_items` kept. KeyError or ValueError if an item cannot be read."""
+    kept = json.loads(path.read_text(encoding="utf-8"))
+    for item in kept["ledgers"]:
+        if "line" in item:
+            item["line"] = {"B": base64.b64decode(item["line"]["B"])}
+    return FinalState(
+        registrations=tuple(registration_from_item(item) for item in kept["registrations"]),
+        ledgers={item["eventId"]["S"]: ledger_from_item(item) for item in kept["ledgers"]},
+        settings={item["eventId"]["S"]: seat_settings_from_item(item) for item in kept["events"]},
+        unrest=tuple(kept["unrest"]),
+    )

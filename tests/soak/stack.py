@@ -1,0 +1,137 @@
+"""The local stack of a soak: its functions talk to AWS through the fault proxy, nobody else does.
+
+The emulator itself polls queue and stream, and deletes what was processed, without going through the proxy, as Lambda
+does on AWS. All that the code of the functions asks for does go through it.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, redirect_stdout
+from io import StringIO
+from pathlib import Path
+from typing import Any
+
+from infra.cli.deployment import Deployment
+from infra.cli.emulator import check_port
+from infra.cli.errors import CliError
+from infra.cli.function_logs import configurations
+from infra.cli.main import main as turnstile
+from tests.soak.history import write_items
+from workers.aws.items import PROMOTABLE, Item
+
+_PORTS = range(4660, 4680)
+_ENDPOINT = "AWS_ENDPOINT_URL"
+_QUIET_SECONDS = 5.0
+_LONGEST_WAIT_SECONDS = 400.0
+"""The longest that a command can be invisible after a fault, four times over: a registrar that was killed leaves its
+batch so for 90 s."""
+
+
+class NoStack(Exception):
+    """The local stack did not come up."""
+
+
+@contextmanager
+def stack() -> Iterator[Deployment]:
+    """Brings up a stack of its own, in a directory of its own, and ends it. NoStack if it does not come up."""
+    with tempfile.TemporaryDirectory(prefix="turnstile-soak-") as home:
+        os.environ["TURNSTILE_HOME"] = home
+        with redirect_stdout(sys.stderr):
+            if turnstile(["up", "--detach", "--port", str(_free_port())]):
+                raise NoStack("the local stack did not come up; what it said is above")
+        try:
+            yield Deployment.resolve()
+        finally:
+            with redirect_stdout(sys.stderr):
+                turnstile(["down"])
+
+
+def _free_port() -> int:
+    for port in _PORTS:
+        try:
+            check_port(port)
+        except CliError:
+            continue
+        return port
+    raise NoStack(f"all ports from {_PORTS.start} to {_PORTS.stop - 1} are in use")
+
+
+def send_through(deployment: Deployment, url: str) -> None:
+    """Has every function of the stack talk to AWS at this address from now on. They start anew."""
+    functions = deployment.clients.functions
+    for found in configurations(deployment):
+        name, variables = found["FunctionName"], dict(found["Environment"]["Variables"])
+        functions.update_function_configuration(
+            FunctionName=name, Environment={"Variables": variables | {_ENDPOINT: url}}
+        )
+        functions.get_waiter("function_updated_v2").wait(FunctionName=name)
+
+
+def queue_depth(deployment: Deployment, url: str) -> int:
+    """How many messages a queue has, visible or not."""
+    found = deployment.clients.sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["All"])["Attributes"]
+    return int(found["ApproximateNumberOfMessages"]) + int(found["ApproximateNumberOfMessagesNotVisible"])
+
+
+def come_to_rest(deployment: Deployment, say: Callable[[str], None]) -> list[str]:
+    """Waits until queue and stream are quiet for some seconds. Answers what did not come to rest, in sentences."""
+    began = quiet_since = time.monotonic()
+    ledgers: list[Item] = []
+    while True:
+        depth, before, ledgers = queue_depth(deployment, deployment.outputs.queue_url), ledgers, _ledgers(deployment)
+        waiting = [item["eventId"]["S"] for item in ledgers if item.get("promotable", {}).get("S") == PROMOTABLE]
+        now = time.monotonic()
+        if depth or waiting or ledgers != before:
+            quiet_since = now
+        if now - quiet_since > _QUIET_SECONDS:
+            return []
+        if now - began > _LONGEST_WAIT_SECONDS:
+            unrest = [f"{depth} messages are still in the queue"] if depth else []
+            return unrest + [f"{event}: nobody was promoted to its free seat" for event in waiting]
+        say(f"waiting for rest: {depth} messages in the queue, {len(waiting)} events with somebody to promote")
+        time.sleep(1)
+
+
+def replay_dead_letters(deployment: Deployment, say: Callable[[str], None]) -> tuple[list[dict[str, Any]], list[str]]:
+    """Sends every dead letter back, as an operator would. Answers what they were, and what did not come to rest."""
+    if not queue_depth(deployment, deployment.outputs.dead_letter_queue_url):
+        return [], []
+    with redirect_stdout(StringIO()) as listed:
+        turnstile(["dlq", "list", "--json"])
+    letters: list[dict[str, Any]] = json.loads(listed.getvalue())["letters"]
+    for letter in letters:
+        say(f"dead letter: {letter}")
+    with redirect_stdout(sys.stderr):
+        code = turnstile(["dlq", "replay", "--all"])
+    unrest = come_to_rest(deployment, say)
+    left = queue_depth(deployment, deployment.outputs.dead_letter_queue_url)
+    return letters, unrest + (
+        [f"{left} dead letters are left after a replay (exit code {code})"] if left or code else []
+    )
+
+
+def keep_tables(deployment: Deployment, path: Path, unrest: list[str]) -> None:
+    """Reads the tables and writes their items to a file."""
+    outputs = deployment.outputs
+    lost = queue_depth(deployment, outputs.failed_promotions_queue_url)
+    items = {
+        "registrations": _scan(deployment, outputs.registrations_table),
+        "ledgers": _ledgers(deployment),
+        "events": _scan(deployment, outputs.events_table),
+    }
+    write_items(path, items, unrest + ([f"{lost} promotions were given up"] if lost else []))
+
+
+def _ledgers(deployment: Deployment) -> list[Item]:
+    return _scan(deployment, deployment.outputs.ledger_table)
+
+
+def _scan(deployment: Deployment, table: str) -> list[Item]:
+    pages = deployment.clients.dynamodb.get_paginator("scan").paginate(TableName=table, ConsistentRead=True)
+    return [dict(item) for page in pages for item in page["Items"]]
