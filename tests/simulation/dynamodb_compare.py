@@ -14,6 +14,17 @@ reasons of a cancelled transaction. Not the sentences of errors, but for those o
   fewer reasons, now answers ValidationException. Both count as the same.
 - DynamoDB Local puts a full stop behind the sentence of some failed conditions, and says unasked what it consumed to
   delete nothing.
+
+What is never asked, because DynamoDB Local is known to be wrong, or nobody's business which of the two is right:
+
+- Two actions of one transaction on one item, with conditions. DynamoDB Local looks at the conditions, and does the
+  first action, before it refuses the second; on AWS "no two actions can target the same item" (API reference).
+- An update that gives an index a key that is no text, or one too long. DynamoDB Local takes it; AWS has reasons for
+  both (TransactionCanceledException: "beyond allowed size limits", "to unsupported type").
+- A scan that goes on behind a key longer than a key can be. DynamoDB Local takes that for the end of the table.
+- A table that does not exist, together with another mistake: which one is named.
+
+`tests/simulation/test_dynamodb.py` has the first two.
 """
 
 from __future__ import annotations

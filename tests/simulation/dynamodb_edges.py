@@ -88,7 +88,7 @@ def _sizes(table: str) -> Iterator[Request]:
         yield _put(table, _user(big={"S": "x" * length}))
         yield _put(table, _user(big={"S": "é" * (length // 2) + "x" * (length % 2)}))
         yield _put(table, _user(big={"B": b"x" * length}))
-        for value in (*_VALUES, *({"N": text} for text in ("0", "100", "-12345", "0.00012", "9" * 38))):
+        for value in (*_VALUES[-4:], *({"N": text} for text in ("0", "100", "-12345", "0.00012", "9" * 38))):
             _, size = checked({"n": value})
             yield _put(table, _user(big={"S": "x" * (length - size)}, n=value))
         yield _put(table, _user())
@@ -111,8 +111,7 @@ def _long_scans(table: str) -> Iterator[Request]:
         keys = MANY[:number]
         yield _puts(table, [_user(key, big={"S": "x" * (size - len("userId" + key + "big"))}) for key in keys])
         yield Request("scan", {"TableName": table, "ProjectionExpression": "userId"})
-        for limit in (4, 5, 100):
-            yield Request("scan", {"TableName": table, "Limit": limit, "Select": "COUNT"})
+        yield Request("scan", {"TableName": table, "Limit": 4, "Select": "COUNT"})
 
 
 def _conditions(table: str) -> Iterator[Request]:
@@ -155,9 +154,10 @@ def _updates(table: str) -> Iterator[Request]:
             yield _update(table, f"SET #n = {other}")
         yield _put(table, item)
         yield _update(table, "SET #m = #n, #n = :v REMOVE #l")
-    wrong = ("SET #n = :v, #n = :v", "SET #n = :v REMOVE #n", "SET #userId = :v", "REMOVE #userId", "ADD #userId :v")
+    wrong = ["SET #n = :v, #n = :v", "SET #n = :v REMOVE #n", "SET #userId = :v", "REMOVE #userId", "ADD #userId :v"]
+    wrong += ["SET #n = :v + #m", "SET #n = #m - :v", "ADD #n :v", "SET #n = if_not_exists(#m, #m)"]
     for expression, holds in product(wrong, ("attribute_exists(userId)", "attribute_not_exists(userId)")):
-        yield _update(table, expression, ConditionExpression=holds)
+        yield _update(table, expression, {"S": "a"}, ConditionExpression=holds)
     for returned in ("NONE", "ALL_OLD", "ALL_NEW", "UPDATED_OLD", "UPDATED_NEW", "OTHER"):
         yield _put(table, _user(n={"N": "1"}, m={"N": "1"}), ReturnValues=returned)
         yield _update(table, "SET #n = :v, #l = :v REMOVE #m", {"N": "2"}, ReturnValues=returned)

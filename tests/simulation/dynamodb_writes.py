@@ -67,8 +67,6 @@ class Write:
                 refuse_bare(part.uses, table)
         if self.after is not None:
             self.key = table.key_in(self.after)
-            if self.size > MAX_ITEM_BYTES:
-                raise Invalid("Item size has exceeded the maximum allowed size")
         else:
             self.key = table.key(self.params["Key"])
 
@@ -97,7 +95,7 @@ class Write:
 
 
 def parsed(action: str, params: Item) -> Write:
-    """What is asked. Invalid if its expressions make no sense."""
+    """What is asked. Invalid if its expressions or its item make no sense."""
     one_of(params, "ReturnValuesOnConditionCheckFailure", {"NONE", "ALL_OLD"})
     found = changes = None
     uses = _NO_USES
@@ -115,6 +113,8 @@ def parsed(action: str, params: Item) -> Write:
     write = Write(action, params, found, changes, names, values)
     if action == "Put":
         write.after, write.size = checked(params["Item"])
+        if write.size > MAX_ITEM_BYTES:
+            raise Invalid("Item size has exceeded the maximum allowed size")
     return write
 
 

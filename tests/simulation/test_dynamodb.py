@@ -200,11 +200,12 @@ def test_items_are_the_tables_own(db: FakeDynamoDb) -> None:
     item = user("ann")
     db.put_item(TableName=TABLES.users, Item=item)
     item["n"] = {"N": "1"}
+    nothing = {"UpdateExpression": "REMOVE #a", **placeholders("#a")}
     for answer in (
         db.get_item(TableName=TABLES.users, Key=user("ann"))["Item"],
         db.batch_get_item(RequestItems={TABLES.users: {"Keys": [user("ann")]}})["Responses"][TABLES.users][0],
         db.scan(TableName=TABLES.users)["Items"][0],
-        db.put_item(TableName=TABLES.users, Item=user("ann"), ReturnValues="ALL_OLD")["Attributes"],
+        db.update_item(TableName=TABLES.users, Key=user("ann"), **nothing, ReturnValues="ALL_NEW")["Attributes"],
     ):
         assert answer == user("ann")
         answer["n"] = {"N": "2"}

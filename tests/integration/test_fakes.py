@@ -1,0 +1,72 @@
+"""The in-memory DynamoDB of the simulation answers what AWS's own engine answers.
+
+The same at length: `python -m tests.prove_fakes --help`.
+"""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.simulation.dynamodb_tables import Table
+from tests.simulation.dynamodb_writes import Write
+from tests.support.fake_check import check
+
+pytestmark = pytest.mark.integration
+
+OPERATIONS = 1000
+MUST_OCCUR = {
+    "batch_get_item ValidationException",
+    "batch_get_item ok",
+    "delete_item ConditionalCheckFailedException",
+    "delete_item ok",
+    "get_item ok",
+    "put_item ConditionalCheckFailedException",
+    "put_item ValidationException",
+    "put_item ok",
+    "query ParamValidationError",
+    "query ValidationException",
+    "query cut",
+    "query empty",
+    "query ok",
+    "scan cut",
+    "scan ok",
+    "transact_write_items IdempotentParameterMismatchException",
+    "transact_write_items TransactionCanceledException",
+    "transact_write_items ValidationException",
+    "transact_write_items ok",
+    "update_item ConditionalCheckFailedException",
+    "update_item ValidationException",
+    "update_item ok",
+}
+"""What did not happen was not compared."""
+
+
+def test_both_answer_the_same(dynamodb_url: str) -> None:
+    """The edges, then 1,000 operations, Turnstile's own and made-up ones, on both: no answer, no error differs."""
+    findings = check(dynamodb_url, OPERATIONS, seed=1)
+    assert findings.differences == []
+    assert findings.operations >= OPERATIONS
+    assert findings.own >= OPERATIONS / 4
+    assert set(findings.outcomes) >= MUST_OCCUR
+
+
+def test_a_forgotten_condition_is_seen(dynamodb_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An in-memory DynamoDB that takes every condition for true differs, and few requests show it."""
+    judge = Write.judge
+
+    def lenient(write: Write) -> None:
+        write.condition = None
+        judge(write)
+
+    monkeypatch.setattr(Write, "judge", lenient)
+    (difference, *_) = check(dynamodb_url, 100, seed=1, with_edges=False).differences
+    assert difference.dynamodb_local["Code"] in {"ConditionalCheckFailedException", "TransactionCanceledException"}
+    assert difference.shortest[-1] == difference.request
+    assert len(difference.shortest) <= 3
+
+
+def test_a_forgotten_index_is_seen(dynamodb_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An in-memory DynamoDB whose indexes stay empty differs: a write and a query show it."""
+    monkeypatch.setattr(Table, "listing", lambda table, _item: (None,) * len(table.indexes))
+    (difference, *_) = check(dynamodb_url, 300, seed=2, with_edges=False).differences
+    assert [request.method for request in difference.shortest][1:] == ["query"]
