@@ -3,6 +3,11 @@ PYTHON ?= python3
 PYTEST_ARGS ?=
 PROVE_ARGS ?=
 BENCH_ARGS ?=
+SEEDS ?= 200
+FROM ?= 0
+SIMULATE_ARGS ?=
+CRASH_ARGS ?=
+SOAK_ARGS ?=
 VENV := .venv
 BIN := $(VENV)/bin
 NPM_STAMP := infra/node_modules/.installed
@@ -12,7 +17,7 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test drill prove-replay bench check format clean
+.PHONY: help setup run test drill prove-replay simulate crash soak bench check format clean
 
 help: ## Show what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -30,6 +35,15 @@ drill: setup ## Rehearse a bad day: an outage of 60 s, poison, an event deleted 
 
 prove-replay: setup ## Prove that replaying dead letters, killed 500 times, loses and doubles nothing (minutes)
 	$(BIN)/python -m tests.prove_replay $(PROVE_ARGS)
+
+simulate: setup ## Run simulated histories with faults and check every rule: make simulate SEEDS=2000 FROM=0
+	@$(BIN)/python -m tests.simulation --seeds $(SEEDS) --from $(FROM) $(SIMULATE_ARGS)
+
+crash: setup ## Kill the functions of a local stack before and after each of their calls to AWS (minutes)
+	@$(BIN)/python -m tests.crash $(CRASH_ARGS)
+
+soak: setup ## Run a local stack for 20 minutes while 40 % of its calls to AWS fail, and check what it promised
+	@$(BIN)/python -m tests.soak $(SOAK_ARGS)
 
 bench: setup ## Measure everything: hot event, counts, cold start, cost, HTTP (5 minutes; build/bench.html)
 	@$(BIN)/python -m tests.bench $(BENCH_ARGS)
