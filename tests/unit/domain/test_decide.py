@@ -2,13 +2,24 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
+from typing import cast
+
 import pytest
 
 from tests.support.builders import EVENT, NOW, Book, cancel, configure, outcomes, promote, register, seats, users_of
 from tests.support.rules import broken_rules
-from workers.domain.decide import MAX_PROMOTIONS, CommandFailed, Decision, Outcome, Reason, Result, decide
+from workers.domain.commands import Command
+from workers.domain.decide import MAX_PROMOTIONS, CommandFailed, Decision, Outcome, Reason, Result, _Desk, decide
 from workers.domain.line import Line
 from workers.domain.records import EventStatus, Ledger, Registration, Status
+
+
+@dataclass(frozen=True)
+class Refund:
+    """No command of ours."""
+
+    command_id: str
 
 
 def a_full_event(*line: str, capacity: int = 1, waitlist: int | bool = True) -> Book:
@@ -127,6 +138,20 @@ def test_a_promote_that_finds_nothing_to_do_changes_nothing() -> None:
     assert not decision.changes_anything
 
 
+def test_a_seat_is_free_since_it_became_so() -> None:
+    """While a line cannot be settled its time goes on; once it is, a seat freed behind that is free since now."""
+    book = a_full_event("ann", "bob", "cid", capacity=2)
+    book.deliver(cancel("seat-1"), now=NOW + 1)
+    assert book.ledger.free_since == NOW + 1
+    book.deliver(cancel("bob"), promote(), now=NOW + 2, unseen=["ann"])
+    assert book.ledger.free_since == NOW + 1
+    book.deliver(promote(), cancel("seat-2"), now=NOW + 3)
+    assert (book.line(), book.ledger.free_since) == (["cid"], NOW + 3)
+    book.deliver(promote(), now=NOW + 4)
+    assert book.line() == []
+    assert book.ledger.free_since is None
+
+
 def test_settle_first_a_newcomer_does_not_overtake_the_line() -> None:
     """A Register that overtakes the Promote first moves the line up; the seat goes to the head, the newcomer waits."""
     book = a_full_event("ann")
@@ -167,6 +192,17 @@ def test_a_waiter_promoted_and_cancelled_in_one_batch_frees_the_seat_again() -> 
     assert (book.status("ann"), book.status("bob"), book.ledger.promotable) == ("cancelled", "waitlisted", True)
     book.deliver(promote(version=2))
     assert book.status("bob") == "confirmed"
+
+
+def test_what_is_cancelled_is_not_about_to_be() -> None:
+    """`cancelling` says that the Cancel is on its way; when it has come, the record says so no more."""
+    book = Book(seats(1))
+    pending = book.put("ann", Status.PENDING)
+    book.records[pending.registration_id] = replace(pending, cancelling=True)
+    book.deliver(cancel("ann"))
+    record = book.record("ann")
+    assert record is not None
+    assert (record.status, record.cancelling) == ("cancelled", False)
 
 
 def test_who_comes_back_after_cancelling_starts_at_the_end_of_the_line() -> None:
@@ -269,6 +305,22 @@ def test_a_command_that_raises_is_named() -> None:
         decide(ledger, [torn], [register("ann"), cancel("bob"), register("cid")], NOW)
     assert (caught.value.index, caught.value.command) == (1, cancel("bob"))
     assert isinstance(caught.value.__cause__, ValueError)
+
+
+def test_a_command_that_nobody_knows_is_not_passed_over() -> None:
+    """What is none of the commands cannot be processed, and the error shows it: it is not taken for decided."""
+    with pytest.raises(CommandFailed) as caught:
+        decide(Ledger(EVENT, seats(1)), [], [cast("Command", Refund("refund-1"))], NOW)
+    assert "Refund(command_id='refund-1')" in str(caught.value.__cause__)
+
+
+def test_no_move_outside_the_table_is_written() -> None:
+    """The last guard, whatever the code in front of it: a move that the table does not have raises, and is named."""
+    rejected = Registration(EVENT, "ann", Status.REJECTED, 1, 1, NOW)
+    desk = _Desk(Ledger(EVENT, seats(1)), [rejected], NOW, MAX_PROMOTIONS)
+    with pytest.raises(ValueError, match="a registration does not move from rejected to cancelled"):
+        desk._write(replace(rejected, status=Status.CANCELLED), was=rejected)
+    assert desk.decision([], []).registrations == ()
 
 
 def test_a_decision_on_nothing_is_nothing() -> None:

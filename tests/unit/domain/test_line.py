@@ -22,6 +22,7 @@ def line_of(tickets: list[int]) -> Line:
 def test_an_empty_line_has_nobody_and_no_position() -> None:
     """An empty line is Line(0, 0): false, without head, without anybody's position."""
     line = Line()
+    assert line == Line(0, 0)
     assert (len(line), list(line), line.first(3), line.position(1), 1 in line) == (0, [], [], None, False)
     assert not line
 

@@ -1,178 +1,290 @@
-"""The rules that may never break, in random histories: duplicates, delays, dead letters, replays, lagging views."""
+"""The rules that may never break, in random histories: duplicates, delays, dead letters, replays, lagging views.
+
+Everything is held against the naive model after each write. `TURNSTILE_HYPOTHESIS=10000x100` asks for so many
+histories of at most so many steps; without it there are 500 of 50.
+"""
 
 from __future__ import annotations
 
-from dataclasses import replace
-from typing import cast
+import os
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import combinations, product
+from typing import TypeVar
 
-from hypothesis import settings
+import pytest
+from coverage import Coverage
+from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+from hypothesis.stateful import RuleBasedStateMachine, precondition, rule
 
-from tests.support.builders import NOW, Book, cancel, configure, promote, register
+from tests.support.builders import NOW, Book, cancel, change, outcomes, promote, register, users_of
 from tests.support.rules import broken_rules, illegal_moves
 from tests.unit.domain.model import Model
-from workers.domain.commands import Command, Promote
+from workers.domain.commands import Command, Register
 from workers.domain.decide import Decision
 from workers.domain.records import EventStatus, Registration, SeatChanges, SeatSettings, Status
 
-NAMES = ("capacity", "has_waitlist", "waitlist_capacity", "status")
+SIZE = "TURNSTILE_HYPOTHESIS"
 USERS = ("ann", "bob", "cid", "dee", "eve", "fay", "gus")
-SETTINGS = st.builds(
-    SeatSettings,
-    st.integers(0, 4),
-    st.sampled_from([True, True, False]),
-    st.sampled_from([None, None, 0, 1, 3]),
-    st.sampled_from([EventStatus.ACTIVE] * 4 + [EventStatus.CLOSED, EventStatus.CANCELLED]),
-)
+HALVES = (USERS[::2], USERS[1::2])
+SECOND = 1_000_000
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Delivery:
+    """How the queue is emptied: messages at a time, how many of them twice, by a registrar that promotes `most` in one
+    decision and does not find `unseen` at first, after so many microseconds. `size` 0: not now."""
+
+    size: int = 10
+    twice: int = 0
+    most: int = 80
+    unseen: tuple[str, ...] = ()
+    later: int = SECOND
+
+
+SOME_PEOPLE = [chosen for count in (1, 2, 3) for chosen in combinations(USERS, count)]
+SOME_CHANGES = [
+    *[SeatChanges(capacity=capacity) for capacity in (0, 1, 2, 3, 5)] * 3,
+    *[SeatChanges(has_waitlist=True, waitlist_capacity=limit) for limit in (None, 0, 1, 3)],
+    *[SeatChanges(capacity=capacity, status=status) for capacity in (1, 5) for status in EventStatus],
+    *[SeatChanges(has_waitlist=False)] * 2,
+    *[SeatChanges(capacity=1, has_waitlist=True, waitlist_capacity=None, status=EventStatus.ACTIVE)] * 3,
+]
+NOT_NOW = Delivery(size=0)
+SOME_DELIVERIES = [
+    Delivery(),
+    *[
+        NOT_NOW if size == 0 else Delivery(size, *how)
+        for size, *how in product((10, 10, 10, 3, 0, 0, 0, 0), (0, 2), (80, 2, 1), ((), *HALVES), (0, SECOND, -SECOND))
+    ],
+]
+
+
+def one_of(choices: Sequence[T]) -> st.SearchStrategy[T]:
+    """One of many, drawn as one number: `sampled_from` would print them all, and many small draws would be slow."""
+
+    def choice(number: int) -> T:
+        return choices[number]
+
+    return st.integers(0, len(choices) - 1).map(choice)
+
+
+PEOPLE, CHANGES, DELIVERIES = one_of(SOME_PEOPLE), one_of(SOME_CHANGES), one_of(SOME_DELIVERIES)
+INDEX = st.integers(0, 20)
 
 
 class Event(RuleBasedStateMachine):
-    """One event: people come and go, the queue repeats itself, and a simple model says what must come of it."""
+    """One event: people come and go, the queue repeats itself, and a naive model says what must come of it."""
 
     def __init__(self) -> None:
         super().__init__()
         first = SeatSettings(1, has_waitlist=True)
         self.book, self.model = Book(first), Model(first)
+        self.now = NOW
         self.queue: list[Command] = []
         self.dead: list[Command] = []
         self.decided: list[Command] = []
-        self.seen: dict[str, tuple[Registration | None, int]] = {}
+        self.seen: dict[str, Registration | None] = {}
         self.revision = 0
 
-    @rule(users=st.lists(st.sampled_from(USERS), min_size=1, max_size=5))
-    def some_register(self, users: list[str]) -> None:
-        """The API reads the record, and sends Register for the generation seen + 1."""
+    @rule(users=PEOPLE, fate=st.sampled_from(["prompt", "late", "lost"]), then=DELIVERIES)
+    def some_register(self, users: Sequence[str], fate: str, then: Delivery) -> None:
+        """A few. Prompt: their wait does not run out; late: it does; lost: it does, their commands are dead letters."""
+        sent = self.wishes(users)
+        if fate == "lost":
+            self.dead += sent
+        else:
+            self.queue += sent
+        if fate != "prompt":
+            for command in sent:
+                self.the_wait_runs_out(command.user_id)
+        self.a_batch_is_delivered(then)
+
+    @rule(first=INDEX, then=DELIVERIES)
+    def everybody_registers(self, first: int, then: Delivery) -> None:
+        """All who have no place, in another order each time."""
+        turn = first % len(USERS)
+        self.queue += self.wishes(USERS[turn:] + USERS[:turn])
+        self.a_batch_is_delivered(then)
+
+    def wishes(self, users: Sequence[str]) -> list[Register]:
+        """The API reads the records: Register for the generation seen + 1, or anew for the one pending."""
+        sent = []
         for user in users:
             record = self.book.record(user)
-            if record is None or record.status not in {Status.CONFIRMED, Status.WAITLISTED}:
-                pending = record is not None and record.status is Status.PENDING
-                generation = (record.generation if record else 0) + (0 if pending else 1)
-                self.seen[user] = (record, generation)
-                self.queue.append(register(user, generation))
+            if may_register(record):
+                self.seen[user] = record
+                sent.append(register(user, record.generation + 1 if record else 1))
+            elif record is not None and record.status is Status.PENDING:
+                sent.append(register(user, record.generation))
+        return sent
 
-    @rule(user=st.sampled_from(USERS))
+    @precondition(lambda self: self.seen)
+    @rule(index=INDEX, then=DELIVERIES)
+    def a_wait_runs_out(self, index: int, then: Delivery) -> None:
+        """Of somebody who may have been decided in the meantime."""
+        self.the_wait_runs_out(list(self.seen)[index % len(self.seen)])
+        self.a_batch_is_delivered(then)
+
     def the_wait_runs_out(self, user: str) -> None:
         """The API writes `pending`, on the condition that the record is still as it was when it was read."""
-        record, generation = self.seen.get(user, (None, 0))
-        if generation and self.book.record(user) == record and (record is None or not record.alive):
+        record = self.seen.pop(user, None)
+        if self.book.record(user) == record and may_register(record):
+            generation = record.generation + 1 if record else 1
             self.book.put(user, Status.PENDING, generation)
             self.model.state[user] = ("pending", generation)
 
-    @rule(users=st.lists(st.sampled_from(USERS), min_size=1, max_size=2))
-    def some_cancel(self, users: list[str]) -> None:
-        """The API reads the record, and sends Cancel for the generation seen."""
-        for user in users:
-            record = self.book.record(user)
-            if record is not None and record.alive:
-                self.queue.append(cancel(user, record.generation))
+    @rule(index=INDEX, then=DELIVERIES)
+    def somebody_cancels(self, index: int, then: Delivery) -> None:
+        """The API reads the record, and sends Cancel for the generation seen; one that is pending says so."""
+        alive = [record for record in self.book.records.values() if record.alive]
+        alive.sort(key=lambda record: record.status is not Status.PENDING)
+        if alive:
+            record = alive[index % len(alive)]
+            self.queue.append(cancel(record.user_id, record.generation))
+            if record.status is Status.PENDING:
+                marked = replace(record, version=record.version + 1, cancelling=True)
+                self.book.records[record.registration_id] = marked
+                self.model.state[record.user_id] = ("cancelling", record.generation)
+        self.a_batch_is_delivered(then)
 
-    @rule(new=SETTINGS, names=st.sets(st.sampled_from(NAMES), min_size=1))
-    def the_organiser_changes_seats(self, new: SeatSettings, names: set[str]) -> None:
+    @rule(changes=CHANGES, then=DELIVERIES)
+    def the_organiser_changes_seats(self, changes: SeatChanges, then: Delivery) -> None:
         """A Configure of some settings, with a revision of its own."""
         self.revision += 1
-        every = configure(self.revision, new)
-        some = {name: value for name, value in every.changes.items() if name in names}
-        self.queue.append(replace(every, changes=cast("SeatChanges", some)))
-
-    @precondition(lambda self: self.queue)
-    @rule(index=st.integers(0, 20))
-    def a_command_goes_astray(self, index: int) -> None:
-        """A command ends in the dead-letter queue."""
-        self.dead.append(self.queue.pop(index % len(self.queue)))
-
-    @precondition(lambda self: self.dead)
-    @rule()
-    def an_operator_replays(self) -> None:
-        """What lies in the dead-letter queue comes back, late."""
-        self.queue += self.dead
-        self.dead = []
-
-    @precondition(lambda self: self.queue)
-    @rule(
-        size=st.sampled_from([10, 10, 10, 3, 1]), double=st.booleans(), most=st.sampled_from([1, 2, 80]), data=st.data()
-    )
-    def a_batch_is_delivered(self, size: int, double: bool, most: int, data: st.DataObject) -> None:
-        """The next messages, some twice, decided with few promotions at a time and an index that lags at first."""
-        batch, self.queue = self.queue[:size], self.queue[size:]
-        if double:
-            batch = batch + data.draw(st.lists(st.sampled_from(batch), max_size=3))
-        unseen = data.draw(st.sets(st.sampled_from(USERS), max_size=3))
-        self.deliver(batch, unseen, most)
-
-    @precondition(lambda self: self.decided)
-    @rule(data=st.data())
-    def a_worker_comes_back_from_the_dead(self, data: st.DataObject) -> None:
-        """Commands decided long ago are delivered again, in any order: with the line settled they change nothing."""
-        self.deliver([promote()])
-        zombies = data.draw(st.lists(st.sampled_from(self.decided), min_size=1, max_size=10))
-        before = dict(self.book.records)
-        self.deliver(zombies)
-        assert self.book.records == before
+        self.queue.append(change(self.revision, **changes))
+        self.a_batch_is_delivered(then)
 
     @precondition(lambda self: self.book.ledger.promotable)
-    @rule()
-    def the_bell_rings(self) -> None:
+    @rule(then=DELIVERIES)
+    def the_bell_rings(self, then: Delivery) -> None:
         """The ledger says that the line can move: a Promote is sent."""
         self.queue.append(promote(self.book.ledger.version))
+        self.a_batch_is_delivered(then)
 
-    def deliver(self, batch: list[Command], unseen: set[str] | None = None, most: int = 80) -> None:
-        """Decides and writes until nothing is undecided, as the registrar does; holds it against the model."""
-        expected = [self.model.apply(command) for command in batch]
+    @rule(index=INDEX, kind=st.sampled_from(["astray", "replay", "zombies"]), then=DELIVERIES)
+    def the_queue_misbehaves(self, index: int, kind: str, then: Delivery) -> None:
+        """A command ends in the dead-letter queue; what lies there comes back; or what was decided long ago does."""
+        if kind == "astray" and self.queue:
+            self.dead += self.queue[index % len(self.queue) :]
+            self.queue = self.queue[: index % len(self.queue)]
+        elif kind == "replay" or not self.decided:
+            self.queue, self.dead = self.queue + self.dead, []
+        else:
+            self.zombies_come(index)
+        self.a_batch_is_delivered(then)
+
+    def zombies_come(self, index: int) -> None:
+        """Some that were decided are delivered again, in another order: with the line settled they change nothing."""
+        self.deliver([promote()])
+        before = dict(self.book.records)
+        self.deliver(self.decided[index % len(self.decided) :: -7][:5])
+        assert self.book.records == before
+
+    def a_batch_is_delivered(self, how: Delivery) -> None:
+        """The next messages, some twice."""
+        batch, self.queue = self.queue[: how.size], self.queue[how.size :]
+        self.now += how.later
+        if batch:
+            self.deliver(batch + batch[: how.twice], how.unseen, how.most)
+            self.decided += batch
+
+    def deliver(self, batch: Sequence[Command], unseen: Collection[str] = (), most: int = 80) -> None:
+        """Decides and writes until nothing is undecided, as the registrar does; holds each write against the model."""
         named = {getattr(command, "user_id", None) for command in batch}
-        hidden = (unseen or set()) - named
+        hidden = set(unseen) - named
         left = tuple(batch)
-        came_of_it: list[str] = []
         while left:
-            before, was = dict(self.book.records), self.book.ledger
-            decision = self.book.deliver(*left, unseen=hidden, max_promotions=most, now=NOW)
-            assert illegal_moves(before, self.book.records) == []
-            self.check_seats(decision, was.confirmed)
-            came_of_it += [
-                "promote" if isinstance(outcome.command, Promote) else str(outcome.result)
-                for outcome in decision.outcomes
-            ]
-            assert [o.command for o in decision.outcomes] + list(decision.undecided) == list(left)
+            records, ledger = dict(self.book.records), self.book.ledger
+            expected = self.model.decide(left, self.now, most, hidden)
+            decision = self.book.deliver(*left, unseen=hidden, max_promotions=most, now=self.now)
+            assert outcomes(decision) == expected.outcomes
+            assert set(users_of(decision.promoted)) == expected.promoted
+            assert decision.changes_anything == expected.changed
+            assert tuple(outcome.command for outcome in decision.outcomes) + decision.undecided == left
+            assert decision.before is ledger
+            assert illegal_moves(records, self.book.records) == []
+            self.check_seats(decision)
+            self.check_state()
             assert decision.undecided != left or decision.changes_anything or hidden
             left = decision.undecided
             hidden = hidden if decision.changes_anything else set()
-        assert came_of_it == expected
-        self.decided += batch
 
-    def check_seats(self, decision: Decision, before: int) -> None:
+    def check_seats(self, decision: Decision) -> None:
         """Never more confirmed than seats; where capacity was lowered under it, none more than there were."""
-        capacity = decision.ledger.settings.capacity
-        if not decision.configured:
-            assert decision.ledger.confirmed <= max(capacity, before)
+        if decision.configured:
+            return
+        assert decision.ledger.confirmed <= max(decision.ledger.settings.capacity, decision.before.confirmed)
         limit = decision.ledger.settings.waitlist_capacity
-        joined = [r for r in decision.registrations if r.status is Status.WAITLISTED]
-        if joined and not decision.configured and limit is not None:
-            assert len(decision.ledger.line) <= limit
+        joined = any(record.status is Status.WAITLISTED for record in decision.registrations)
+        assert not joined or limit is None or len(decision.ledger.line) <= limit
 
-    @invariant()
-    def no_rule_is_broken(self) -> None:
-        """Ledger and records agree, and are what the model says."""
-        assert broken_rules(self.book.ledger, self.book.records.values()) == []
-        state = {r.user_id: (str(r.status), r.generation) for r in self.book.records.values()}
-        assert state == self.model.state
-        assert self.book.line() == self.model.line
-        assert (self.book.ledger.settings, self.book.ledger.revisions) == (self.model.settings, self.model.revisions)
+    def check_state(self) -> None:
+        """No rule is broken, and ledger and records are what the model says, down to everybody's place in the line."""
+        ledger, model, records = self.book.ledger, self.model, self.book.records.values()
+        assert broken_rules(ledger, records) == []
+        standing = {r.user_id: ("cancelling" if r.cancelling else str(r.status), r.generation) for r in records}
+        assert standing == model.state
+        assert {r.user_id: r.registered_at for r in records if r.user_id in model.times} == model.times
+        places = {r.user_id: ledger.line.position(r.ticket) for r in records if r.ticket is not None}
+        assert places == {user: model.rank(user) for user in model.arrivals}
+        assert len(ledger.line) == len(model.arrivals)
+        assert (ledger.settings, ledger.revisions) == (model.settings, model.revisions)
+        assert (ledger.confirmed, ledger.free_since) == (model.taken, model.free_since)
 
     def teardown(self) -> None:
         """At rest, no seat is free beside a waiter, and every wish has found its answer."""
-        self.an_operator_replays()
+        self.queue += self.dead
         while self.queue:
-            self.deliver(self.queue[:10])
-            self.queue = self.queue[10:]
+            self.a_batch_is_delivered(Delivery())
         while self.book.ledger.promotable:
             self.deliver([promote(self.book.ledger.version)])
-        self.no_rule_is_broken()
         assert not self.model.can_settle
         assert all(record.status is not Status.PENDING for record in self.book.records.values())
 
 
+def may_register(record: Registration | None) -> bool:
+    """Who has no place and wishes for none."""
+    return record is None or not record.alive or record.cancelling
+
+
+def size_of(text: str) -> settings:
+    """The settings for EXAMPLESxSTEPS. ValueError if the text is not that."""
+    numbers = text.split("x")
+    if len(numbers) != 2 or not all(number.isdecimal() and int(number) for number in numbers):
+        raise ValueError(f"{SIZE} is {text!r}: it must be histories and steps, as in 10000x100")
+    examples, steps = map(int, numbers)
+    return settings(
+        max_examples=examples,
+        stateful_step_count=steps,
+        deadline=None,
+        database=None,
+        suppress_health_check=[HealthCheck.too_slow],  # the machine may be busy
+    )
+
+
 TestEvent = Event.TestCase
-TestEvent.settings = settings(max_examples=100, stateful_step_count=40, deadline=None, database=None)
+TestEvent.settings = size_of(os.environ.get(SIZE, "500x50"))
+
+
+@pytest.fixture(scope="module", autouse=True)
+def untraced() -> Iterator[None]:
+    """Coverage is not measured here: it would double the time, and the examples go through the same lines."""
+    tracer = Coverage.current()
+    if tracer is not None:
+        tracer.stop()
+    yield
+    if tracer is not None:
+        tracer.start()
+
+
+@pytest.mark.parametrize("text", ["", "500", "500x", "x50", "0x50", "500x50x5", "-1x5", "many x few"])
+def test_a_wrong_size_names_the_setting(text: str) -> None:
+    """Whoever mistypes the size is told which setting is meant and what it looks like."""
+    with pytest.raises(ValueError, match=r"TURNSTILE_HYPOTHESIS is .* as in 10000x100"):
+        size_of(text)
 
 
 def test_the_model_notices_a_skipped_line() -> None:

@@ -6,7 +6,7 @@ import pytest
 
 from tests.support.builders import EVENT, seats
 from workers.domain.line import Line
-from workers.domain.records import EventStatus, Ledger, Registration, Status, registration_id
+from workers.domain.records import EventStatus, Ledger, Registration, SeatSettings, Status, registration_id
 
 
 def test_a_pair_of_event_and_user_has_one_id() -> None:
@@ -26,6 +26,14 @@ def test_ids_do_not_run_into_each_other() -> None:
 def test_what_holds_or_may_come_to_hold_a_place_is_alive(status: str, alive: bool) -> None:
     """Pending, waitlisted and confirmed are alive; the rest can register anew."""
     assert Registration(EVENT, "ann", Status(status), 1, 1, 0).alive is alive
+
+
+def test_what_is_not_said_is_not_there() -> None:
+    """Settings of a capacity alone: no waiting list, active. A new ledger: nothing yet. A registration: no extras."""
+    assert SeatSettings(3) == SeatSettings(3, has_waitlist=False, waitlist_capacity=None, status=EventStatus.ACTIVE)
+    assert Ledger(EVENT, SeatSettings(3)) == Ledger(EVENT, SeatSettings(3), 0, {}, 0, 1, 0, Line(0, 0), None)
+    plain = Registration(EVENT, "ann", Status.CONFIRMED, 1, 1, 0)
+    assert plain == Registration(EVENT, "ann", Status.CONFIRMED, 1, 1, 0, None, None, None, None, False, None)
 
 
 @pytest.mark.parametrize(("capacity", "confirmed", "free"), [(3, 1, 2), (3, 3, 0), (2, 3, 0), (0, 0, 0)])

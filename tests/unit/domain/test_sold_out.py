@@ -41,6 +41,7 @@ def ledger(settings: SeatSettings, confirmed: int, waiting: int) -> Ledger:
         (seats(2, status=EventStatus.CLOSED), 1, 0, None),
         (seats(1, waitlist=1, status=EventStatus.CANCELLED), 1, 1, CLOSED),
         (seats(2, waitlist=1, status=EventStatus.CANCELLED), 1, 1, None),
+        (seats(2, status=EventStatus.CANCELLED), 1, 1, None),  # nobody moves up: the seat is still free
     ],
 )
 def test_by_example(settings: SeatSettings, confirmed: int, waiting: int, expected: Reason | None) -> None:
