@@ -7,6 +7,7 @@ SEEDS ?= 200
 FROM ?= 0
 SIMULATE_ARGS ?=
 CRASH_ARGS ?=
+MUTANTS_ARGS ?=
 SOAK_ARGS ?=
 VENV := .venv
 BIN := $(VENV)/bin
@@ -17,7 +18,7 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test drill prove-replay simulate prove-fakes crash soak bench check format clean
+.PHONY: help setup run test drill prove-replay simulate prove-fakes prove-races hypothesis mutants crash soak bench check format clean
 
 help: ## Show what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -41,6 +42,15 @@ simulate: setup ## Run simulated histories with faults and check every rule: mak
 
 prove-fakes: setup ## Compare the simulation's DynamoDB with AWS's DynamoDB Local: 50,000 operations (5 to 10 minutes)
 	@$(BIN)/python -m tests.prove_fakes $(PROVE_ARGS)
+
+prove-races: setup ## Race for few seats with the real handlers in 20 threads on DynamoDB Local: 10,000 commands (minutes)
+	@$(BIN)/python -m tests.prove_races --commands 10000 $(PROVE_ARGS)
+
+hypothesis: setup ## The rules of the core on 10,000 random histories of 100 steps (about 10 minutes)
+	TURNSTILE_HYPOTHESIS=10000x100 $(BIN)/pytest tests/unit/domain/test_properties.py $(PYTEST_ARGS)
+
+mutants: setup ## Change the code in hundreds of small ways; a test must notice each (minutes)
+	@$(BIN)/python -m tests.mutants $(MUTANTS_ARGS)
 
 crash: setup ## Kill the functions of a local stack before and after each of their calls to AWS (minutes)
 	@$(BIN)/python -m tests.crash $(CRASH_ARGS)
