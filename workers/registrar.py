@@ -227,8 +227,20 @@ class Registrar:
         logger.exception("a command cannot be processed", extra=about(poison.command))
         plan = self._decide_readable(state, tasks[: error.index])
         reason = f"failed: {type(error.__cause__).__name__} while deciding {type(poison.command).__name__}"
-        _set_aside(plan, tasks[error.index :], reason)
+        if _is_old(poison) and not self._stands(state, tasks):
+            plan.failed = tasks[error.index :]
+        else:
+            _set_aside(plan, tasks[error.index :], reason)
         return plan
+
+    def _stands(self, state: EventState, tasks: list[Task]) -> bool:
+        """True if a second read finds the same. Then ledger and registrations were true at one moment, between the two;
+        those of one read alone need not be: another registrar may have committed meanwhile."""
+        event_id = state.ledger.event_id
+        again = load(self._dynamodb, self._clock, self._tables, {event_id: [task.command for task in tasks]})[event_id]
+        if not isinstance(again, EventState) or again.ledger != state.ledger:
+            return False
+        return set(again.registrations) == set(state.registrations)
 
     def _park_planned(self, plan: Plan) -> None:
         """If one cannot be parked, it and all behind it have failed: nothing may overtake it."""
@@ -301,9 +313,13 @@ def _obstacle(state: EventState, task: Task) -> str | None:
             return None
 
 
+def _is_old(task: Task) -> bool:
+    return task.letter.receives >= RECEIVES_BEFORE_PARKING
+
+
 def _set_aside(plan: Plan, tasks: list[Task], reason: str) -> None:
     """The first of these cannot be processed: parked, and those behind it go on; while it is young, all try again."""
-    if reason == NO_EVENT or tasks[0].letter.receives >= RECEIVES_BEFORE_PARKING:
+    if reason == NO_EVENT or _is_old(tasks[0]):
         plan.parked, plan.later = [(tasks[0], reason)], tasks[1:]
     else:
         logger.warning("a command waits for another try", extra=about(tasks[0].command) | {"reason": reason})

@@ -10,6 +10,7 @@ import pytest
 from tests.integration.bench import Bench, Message, refusal, times
 from tests.integration.test_poison import damage, with_poison
 from tests.support.builders import EVENT, cancel, configure, promote, register, seats
+from workers.aws.items import event_key
 from workers.domain.records import registration_id
 
 pytestmark = pytest.mark.integration
@@ -123,4 +124,22 @@ def test_without_the_event_item_only_the_configure_is_parked(bench: Bench) -> No
     assert bench.deliver(*batch) == []
     assert bench.reasons() == [NO_EVENT]
     assert bench.statuses() == {"ann": "cancelled", "bob": "confirmed", "cid": "rejected"}
+    bench.check()
+
+
+def test_a_command_that_cannot_be_decided_on_a_torn_read_is_not_parked(bench: Bench) -> None:
+    """Bob joins the line between the read of the ledger and that of his registration: his Cancel is decided anew."""
+    bench.add_queueing_event(1)
+    bench.deliver_all(register("ann"))
+    earlier = bench.db.get_item(TableName=bench.tables.ledger, Key=event_key(EVENT))["Item"]
+    bench.deliver_all(register("bob"))
+
+    def torn(parsed: dict[str, Any]) -> None:
+        parsed["Responses"][bench.tables.ledger] = [earlier]
+
+    bench.after("BatchGetItem", times(1, torn))
+    assert bench.deliver(cancel("bob"), receives=3) == ["m0"]
+    assert bench.deliver(cancel("bob"), receives=4) == []
+    assert bench.reasons() == []
+    assert bench.statuses() == {"ann": "confirmed", "bob": "cancelled"}
     bench.check()
