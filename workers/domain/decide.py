@@ -117,9 +117,9 @@ class Decision:
     """What a batch of commands for one event comes to.
 
     `ledger` and `registrations` are as they must be written (versions already counted up); `registrations` has only
-    what changed, `promoted` those of them that moved up from the line. `outcomes` has one entry per decided command,
-    in order; `undecided` are the commands behind a settle that could not be completed. `configured`: the settings
-    changed. `before` is the ledger that all this was decided on.
+    what changed, `promoted` those of them that got their seat from the line. `outcomes` has one entry per decided
+    command, in order; `undecided` are the commands behind a settle that could not be completed. `configured`: the
+    settings changed. `before` is the ledger that all this was decided on.
     """
 
     before: Ledger
@@ -212,7 +212,7 @@ class _Desk:
         self._by_ticket = {record.ticket: record for record in self._records.values() if record.ticket is not None}
         self._versions = {key: record.version for key, record in self._records.items()}
         self._changed: dict[str, Registration] = {}
-        self._promoted: dict[str, Registration] = {}
+        self._promoted: set[tuple[str, int]] = set()
         self._free_since = ledger.free_since
 
     def settle(self) -> bool:
@@ -226,8 +226,8 @@ class _Desk:
             self._ledger = replace(
                 self._ledger, confirmed=self._ledger.confirmed + 1, line=self._ledger.line.leave(head)
             )
-            promoted = self._write(replace(record, status=Status.CONFIRMED, ticket=None), was=record)
-            self._promoted[promoted.registration_id] = promoted
+            self._write(replace(record, status=Status.CONFIRMED, ticket=None), was=record)
+            self._promoted.add((record.registration_id, record.generation))
         self._free_since = None
         return True
 
@@ -258,7 +258,7 @@ class _Desk:
             free_since = (self._free_since or self._now) if self._ledger.promotable else None
             ledger = replace(self._ledger, version=ledger.version + 1, free_since=free_since)
         seated = (record for record in registrations if record.status is Status.CONFIRMED)
-        promoted = tuple(record for record in seated if record.registration_id in self._promoted)
+        promoted = tuple(record for record in seated if (record.registration_id, record.generation) in self._promoted)
         configured = ledger.revisions != self._before.revisions
         return Decision(self._before, ledger, registrations, promoted, tuple(outcomes), tuple(undecided), configured)
 
@@ -330,14 +330,13 @@ class _Desk:
         self._ledger = recounted(self._ledger, command.count)
         return Outcome(command, Result.RECOUNTED, Reason.LEDGER_REWRITTEN)
 
-    def _write(self, record: Registration, was: Registration | None) -> Registration:
+    def _write(self, record: Registration, was: Registration | None) -> None:
         move = (was.status if was else None, record.status)
         if move not in ALLOWED_MOVES:
             raise ValueError(f"a registration does not move from {move[0]} to {move[1]}")
         self._records[record.registration_id] = self._changed[record.registration_id] = record
         if record.ticket is not None:
             self._by_ticket[record.ticket] = record
-        return record
 
 
 def _register_applies(generation: int, record: Registration | None) -> bool:

@@ -24,8 +24,8 @@ class Answer:
 @dataclass
 class Model:
     """`state` is status and generation by user ("cancelling": pending, but not wanted any more), `times` when each was
-    decided last. `arrivals` has a number for
-    everybody who waits, in no order that counts; `arrived` is how many ever came to wait."""
+    decided last. `arrivals` has a number for everybody who waits, in no order that counts; `arrived` is how many ever
+    came to wait."""
 
     settings: SeatSettings
     revisions: dict[str, int] = field(default_factory=dict)
@@ -56,23 +56,23 @@ class Model:
         """
         before = (dict(self.state), dict(self.revisions))
         outcomes: list[tuple[str, str]] = []
-        promoted: list[str] = []
+        promoted: list[tuple[str, int]] = []
         for command in commands:
             if isinstance(command, Register | Promote) and not self._settle(promoted, most, hidden):
                 break
             outcomes.append(self._apply(command, now, moved=bool(promoted)))
         self.free_since = (self.free_since or now) if self.can_settle else None
-        seated = {user for user in promoted if self.state[user][0] == "confirmed"}
+        seated = {user for user, generation in promoted if self.state[user] == ("confirmed", generation)}
         return Answer(outcomes, seated, before != (self.state, self.revisions))
 
-    def _settle(self, promoted: list[str], most: int, hidden: Collection[str]) -> bool:
+    def _settle(self, promoted: list[tuple[str, int]], most: int, hidden: Collection[str]) -> bool:
         while self.can_settle:
             (head,) = (user for user in self.arrivals if self.rank(user) == 1)
             if head in hidden or len(promoted) == most:
                 return False
             del self.arrivals[head]
             self.state[head] = ("confirmed", self.state[head][1])
-            promoted.append(head)
+            promoted.append((head, self.state[head][1]))
         self.free_since = None
         return True
 

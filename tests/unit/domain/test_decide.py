@@ -194,6 +194,21 @@ def test_a_waiter_promoted_and_cancelled_in_one_batch_frees_the_seat_again() -> 
     assert book.status("bob") == "confirmed"
 
 
+def test_who_moved_up_left_and_took_a_free_seat_did_not_move_up() -> None:
+    """All in one batch: the seat that they end with is one that they came back for, in another generation."""
+    book = a_full_event("ann")
+    decision = book.deliver(cancel("seat-1"), promote(), cancel("ann"), register("ann", generation=2))
+    assert (book.status("ann"), decision.promoted) == ("confirmed", ())
+
+
+def test_who_moved_up_left_and_moved_up_again_is_named_once() -> None:
+    """All in one batch: what counts is the last time."""
+    book = a_full_event("ann")
+    left = (cancel("seat-1"), promote(), cancel("ann"))
+    decision = book.deliver(*left, register("bob"), register("ann", generation=2), cancel("bob"), promote())
+    assert (book.status("ann"), users_of(decision.promoted)) == ("confirmed", ["ann"])
+
+
 def test_what_is_cancelled_is_not_about_to_be() -> None:
     """`cancelling` says that the Cancel is on its way; when it has come, the record says so no more."""
     book = Book(seats(1))
