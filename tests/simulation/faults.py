@@ -23,6 +23,7 @@ class Fault(StrEnum):
     TIMEOUT = "timeout"
     LATE_EFFECT = "a write takes effect after its sender gave up"
     UNPROCESSED_KEYS = "BatchGetItem leaves keys unprocessed"
+    TORN_READ = "BatchGetItem answers with items of two moments"
     PARTIAL_BATCH = "SendMessageBatch refuses some entries"
     STALE_INDEX = "an index row is stale or missing"
     STREAM_DUPLICATE = "a stream record twice"
@@ -51,6 +52,7 @@ _ODDS: Mapping[Fault, float] = {
     Fault.LATENCY: 0.03,
     Fault.TIMEOUT: 0.008,
     Fault.UNPROCESSED_KEYS: 0.02,
+    Fault.TORN_READ: 0.2,
     Fault.PARTIAL_BATCH: 0.15,
     Fault.STALE_INDEX: 0.3,
     Fault.STREAM_DUPLICATE: 0.1,

@@ -6,7 +6,7 @@ attempts of one transaction carry the same ClientRequestToken.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError, EndpointConnectionError, ReadTimeoutError
@@ -154,6 +154,8 @@ class Client:
             return self._partly(process, perform, request)
         if fault is Fault.UNPROCESSED_KEYS:
             return self._leave_keys(process, perform, request)
+        if fault is Fault.TORN_READ:
+            return self._tear(process, perform, request)
         if fault is Fault.LATENCY:
             world.count(fault, process.name, operation)
         if operation == "query":
@@ -170,16 +172,24 @@ class Client:
         return {"Successful": answer["Successful"], "Failed": failed}
 
     def _leave_keys(self, process: Process, perform: Callable[..., Any], request: dict[str, Any]) -> Any:
-        asked: dict[str, Any] = {}
-        left: dict[str, Any] = {}
-        for table, wanted in request["RequestItems"].items():
-            for key in wanted["Keys"]:
-                side = left if process.chance.random() < 0.4 else asked
-                side.setdefault(table, dict(wanted) | {"Keys": []})["Keys"].append(key)
+        left, asked = _parted(process, request["RequestItems"], 0.4)
         if left:
-            self._world.count(Fault.UNPROCESSED_KEYS, process.name, str(sum(len(w["Keys"]) for w in left.values())))
+            count = sum(len(wanted["Keys"]) for wanted in left.values())
+            self._world.count(Fault.UNPROCESSED_KEYS, process.name, str(count))
         answer = perform(RequestItems=asked) if asked else {"Responses": {}}
         return {"Responses": answer["Responses"], "UnprocessedKeys": left}
+
+    def _tear(self, process: Process, perform: Callable[..., Any], request: dict[str, Any]) -> Any:
+        """BatchGetItem is no snapshot: each item is as it was at some moment of the call."""
+        late, early = _parted(process, request["RequestItems"], 0.5)
+        if not late or not early:
+            return perform(**request)
+        found, was = perform(RequestItems=early)["Responses"], perform(RequestItems=late)["Responses"]
+        process.pause(process.chance.randrange(SECOND // 2))
+        then = perform(RequestItems=late)["Responses"]
+        if then != was:
+            self._world.count(Fault.TORN_READ, process.name, ", ".join(then))
+        return {"Responses": {table: found.get(table, []) + then.get(table, []) for table in found | then}}
 
     def _conflict(self, operation: str, request: dict[str, Any]) -> Exception:
         if operation != "transact_write_items":
@@ -206,8 +216,18 @@ def _likely(operation: str) -> list[Fault]:
     if operation == "send_message_batch":
         faults.append(Fault.PARTIAL_BATCH)
     if operation == "batch_get_item":
-        faults.append(Fault.UNPROCESSED_KEYS)
+        faults += (Fault.UNPROCESSED_KEYS, Fault.TORN_READ)
     return faults
+
+
+def _parted(process: Process, wanted: Mapping[str, Any], share: float) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The keys of a BatchGetItem as two requests: each key in the first one with the probability `share`."""
+    parts: tuple[dict[str, Any], dict[str, Any]] = {}, {}
+    for table, asked in wanted.items():
+        for key in asked["Keys"]:
+            part = parts[0 if process.chance.random() < share else 1]
+            part.setdefault(table, dict(asked) | {"Keys": []})["Keys"].append(key)
+    return parts
 
 
 def _response(code: str, status: int) -> dict[str, Any]:

@@ -32,6 +32,7 @@ from workers.aws.commit import MAX_ITEMS
 from workers.aws.items import Item
 from workers.domain import decide
 from workers.promoter import Promoter
+from workers.registrar import RECEIVES_BEFORE_PARKING
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -303,13 +304,15 @@ class World:
 
 def simulate(settings: Settings, *, tell: bool = False) -> History:
     """One history from beginning to end. In some, what one decision and one transaction take is so little that a few
-    people suffice to need several of them."""
+    people suffice to need several of them; in some, a command that cannot be processed is parked at once."""
     world = World(settings, tell=tell)
     chance = world.chance("limits")
     promotions, items = chance.choice((decide.MAX_PROMOTIONS,) * 2 + (1, 2)), chance.choice((MAX_ITEMS, 8))
+    receives = chance.choice((RECEIVES_BEFORE_PARKING, 1))
     with (
         patch.object(decide.decide, "__defaults__", (promotions,)),
         patch("workers.registrar.MAX_ITEMS", items),
+        patch("workers.registrar.RECEIVES_BEFORE_PARKING", receives),
     ):
         return world.run()
 
