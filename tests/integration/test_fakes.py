@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import pytest
 
-from tests.simulation.dynamodb_tables import Table
-from tests.simulation.dynamodb_writes import Write
+from tests.simulation.dynamodb.tables import Table
+from tests.simulation.dynamodb.writes import Write
 from tests.support.fake_check import check
 
 pytestmark = pytest.mark.integration

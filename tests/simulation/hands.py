@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from mypy_boto3_sqs import SQSClient
 
-    from tests.simulation.dynamodb import FakeDynamoDb
+    from tests.simulation.dynamodb.fake import FakeDynamoDb
     from tests.simulation.world import World
 
 _RUBBISH = ('{"v": 2, "kind": "Register"}', "not JSON", '{"v": 1, "kind": "Destroy"}')

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
     from infra.cli.recount import Finding
-    from tests.simulation.dynamodb import FakeDynamoDb
+    from tests.simulation.dynamodb.fake import FakeDynamoDb
     from tests.simulation.world import Asked, World
 
 FREE_SEAT = "8: no free seat beside a waiter at rest"

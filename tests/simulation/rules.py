@@ -18,7 +18,7 @@ from workers.domain.commands import Cancel, Command, Configure, Register
 from workers.domain.records import EventStatus, Ledger, Registration, Status
 
 if TYPE_CHECKING:
-    from tests.simulation.dynamodb import Change
+    from tests.simulation.dynamodb.fake import Change
     from tests.simulation.world import World
 
 OVERSOLD = "1: no seat is given beyond the capacity"

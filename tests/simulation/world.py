@@ -13,7 +13,7 @@ from api import events, registrations
 from api.http import answer as resolve
 from api.registration_lists import Lists
 from api.routes import ROUTES
-from tests.simulation.dynamodb import Change, FakeDynamoDb
+from tests.simulation.dynamodb.fake import Change, FakeDynamoDb
 from tests.simulation.engine import SECOND, START, Ended, Engine
 from tests.simulation.faults import Fault, Faults
 from tests.simulation.hands import Hands

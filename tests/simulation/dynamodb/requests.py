@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from random import Random
 
-from tests.simulation.dynamodb_material import BAD_KEYS, KEYS, LONG_KEYS, NAMES, PARTITIONS, SORTS, Expressions, Values
+from tests.simulation.dynamodb.material import BAD_KEYS, KEYS, LONG_KEYS, NAMES, PARTITIONS, SORTS, Expressions, Values
 from tests.support.tables import TableNames
 from workers.aws.items import STATUS_KEY, Item
 from workers.aws.load import EVENT_INDEX, USER_INDEX

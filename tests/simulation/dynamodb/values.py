@@ -11,7 +11,7 @@ from decimal import Context, Decimal
 from functools import lru_cache
 from typing import Any
 
-from tests.simulation.dynamodb_errors import Invalid, wrong_parameter
+from tests.simulation.dynamodb.errors import Invalid, wrong_parameter
 from workers.aws.items import Item
 
 Value = dict[str, Any]

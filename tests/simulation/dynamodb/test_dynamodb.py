@@ -12,8 +12,8 @@ import pytest
 from botocore.exceptions import ClientError, ParamValidationError
 from botocore.session import get_session
 
-from tests.simulation.dynamodb import Change, FakeDynamoDb
-from tests.simulation.dynamodb_errors import Exceptions
+from tests.simulation.dynamodb.errors import Exceptions
+from tests.simulation.dynamodb.fake import Change, FakeDynamoDb
 from tests.support.tables import TableNames, create_tables
 from workers.aws.items import STATUS_KEY, Item
 from workers.aws.load import EVENT_INDEX

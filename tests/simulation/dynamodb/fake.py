@@ -15,10 +15,10 @@ from dataclasses import dataclass
 from functools import wraps
 from typing import Any
 
-from tests.simulation import dynamodb_reads as reads
-from tests.simulation.dynamodb_errors import Exceptions, Invalid, Refused, error, wrong_parameter
-from tests.simulation.dynamodb_tables import IndexDelay, Place, Table, table_of
-from tests.simulation.dynamodb_writes import (
+from tests.simulation.dynamodb import reads
+from tests.simulation.dynamodb.errors import Exceptions, Invalid, Refused, error, wrong_parameter
+from tests.simulation.dynamodb.tables import IndexDelay, Place, Table, table_of
+from tests.simulation.dynamodb.writes import (
     ACTIONS,
     CONDITIONAL,
     NAMES,

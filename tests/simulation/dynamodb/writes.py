@@ -6,11 +6,11 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from tests.simulation.dynamodb_errors import Invalid, Refused
-from tests.simulation.dynamodb_expressions import Condition, Names, Update, Uses, Values
-from tests.simulation.dynamodb_parser import condition, update
-from tests.simulation.dynamodb_tables import Listing, Table
-from tests.simulation.dynamodb_values import MAX_ITEM_BYTES, checked
+from tests.simulation.dynamodb.errors import Invalid, Refused
+from tests.simulation.dynamodb.expressions import Condition, Names, Update, Uses, Values
+from tests.simulation.dynamodb.parser import condition, update
+from tests.simulation.dynamodb.tables import Listing, Table
+from tests.simulation.dynamodb.values import MAX_ITEM_BYTES, checked
 from workers.aws.items import Item
 
 NAMES, VALUES = "ExpressionAttributeNames", "ExpressionAttributeValues"

@@ -20,8 +20,8 @@ from collections.abc import Callable, Iterable
 from functools import lru_cache
 from typing import Any, NoReturn
 
-from tests.simulation.dynamodb_errors import Invalid
-from tests.simulation.dynamodb_expressions import (
+from tests.simulation.dynamodb.errors import Invalid
+from tests.simulation.dynamodb.expressions import (
     ORDERED,
     Condition,
     KeyCondition,

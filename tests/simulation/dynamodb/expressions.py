@@ -1,4 +1,4 @@
-"""What DynamoDB's expressions mean once they are parsed (`dynamodb_parser`): functions of an item and placeholders."""
+"""What DynamoDB's expressions mean once they are parsed (`parser`): functions of an item and placeholders."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
-from tests.simulation.dynamodb_errors import Invalid
-from tests.simulation.dynamodb_values import Value, added
+from tests.simulation.dynamodb.errors import Invalid
+from tests.simulation.dynamodb.values import Value, added
 from workers.aws.items import Item
 
 Names = dict[str, str]

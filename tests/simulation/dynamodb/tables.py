@@ -6,8 +6,8 @@ from bisect import bisect_left, bisect_right, insort
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from tests.simulation.dynamodb_errors import Invalid
-from tests.simulation.dynamodb_values import Value, checked, key_text
+from tests.simulation.dynamodb.errors import Invalid
+from tests.simulation.dynamodb.values import Value, checked, key_text
 from workers.aws.items import Item
 
 MAX_PARTITION_KEY_BYTES = 2048

@@ -5,11 +5,11 @@ from __future__ import annotations
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Sequence
 
-from tests.simulation.dynamodb_errors import Invalid, wrong_parameter
-from tests.simulation.dynamodb_parser import key_condition, projection
-from tests.simulation.dynamodb_tables import MAX_SORT_KEY_BYTES, Index, Row, Table
-from tests.simulation.dynamodb_values import Value, checked, key_text
-from tests.simulation.dynamodb_writes import NAMES, bind, refuse_bare
+from tests.simulation.dynamodb.errors import Invalid, wrong_parameter
+from tests.simulation.dynamodb.parser import key_condition, projection
+from tests.simulation.dynamodb.tables import MAX_SORT_KEY_BYTES, Index, Row, Table
+from tests.simulation.dynamodb.values import Value, checked, key_text
+from tests.simulation.dynamodb.writes import NAMES, bind, refuse_bare
 from workers.aws.items import Item
 
 PAGE_BYTES = 1024 * 1024
