@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.prove_races import prove, seated_without_conditions
+from tests.support.race_proof import prove, seated_without_conditions
 from tests.support.races import EVENTS, RUSHED
 
 pytestmark = pytest.mark.integration
