@@ -9,8 +9,8 @@ from botocore.exceptions import ClientError
 from infra.cli.dead_letters import HELD
 from infra.cli.errors import CliError
 from workers.aws.commit import versioned_put
-from workers.aws.items import registration_from_item, registration_key
-from workers.domain.commands import Register
+from workers.aws.items import NOT_READABLE, registration_from_item, registration_key
+from workers.domain.commands import Cancel, Register
 from workers.domain.decide import discarded
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ def discard(
         },
     )
     command = letter.command
-    if isinstance(command, Register):
+    if isinstance(command, Register | Cancel):
         fate = _reject(dynamodb, table, command, why)
     else:
         fate = "no registration waits for its outcome"
@@ -57,7 +57,7 @@ def discard(
     return fate
 
 
-def _reject(dynamodb: DynamoDBClient, table: str, command: Register, why: str) -> str:
+def _reject(dynamodb: DynamoDBClient, table: str, command: Register | Cancel, why: str) -> str:
     name = f"the registration {command.registration_id}"
     for _ in range(_ATTEMPTS):
         answer = dynamodb.get_item(TableName=table, Key=registration_key(command.registration_id), ConsistentRead=True)
@@ -65,7 +65,7 @@ def _reject(dynamodb: DynamoDBClient, table: str, command: Register, why: str) -
             return f"{name} does not exist, so nothing was marked"
         try:
             record = registration_from_item(answer["Item"])
-        except (KeyError, ValueError, TypeError):
+        except NOT_READABLE:
             return f"{name} cannot be read and stays as it is"
         rejected = discarded(record, command, why)
         if rejected is None:

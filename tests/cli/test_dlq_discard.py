@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from infra.cli.main import main
-from tests.support.builders import EVENT, register
+from tests.support.builders import EVENT, cancel, register
 from tests.support.dead_letter_stack import DEAD, Stack
 from workers.aws.items import registration_to_item
 from workers.aws.messages import encode
@@ -26,6 +26,29 @@ def test_discard_gives_the_person_an_answer(stack: Stack, capsys: pytest.Capture
     assert stack.sqs.queue(DEAD).messages == []
     entry = json.loads(stack.journal.read_text().splitlines()[-1])
     assert (entry["discarded"], entry["why"], entry["body"]) == (letter, "a test", encode(register("ann")))
+
+
+def test_discarding_a_cancellation_ends_what_only_it_would_have_ended(
+    stack: Stack, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """She cancelled before she was decided; without the Cancel, nothing else would ever answer her."""
+    stack.pending("ann", cancelling=True)
+    [letter] = stack.die(cancel("ann"))
+    assert main(["dlq", "discard", letter, "--why", "a test"]) == 0
+    assert "was pending and is rejected now" in capsys.readouterr().out
+    record = stack.record("ann")
+    assert (record.status, record.code, record.cancelling) == (Status.REJECTED, "discarded", False)
+
+
+def test_discarding_a_cancellation_leaves_who_is_not_waiting_for_it(
+    stack: Stack, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Somebody whose Register is still to come, and a Register of somebody whose Cancel is."""
+    stack.pending("ann")
+    stack.pending("bob", cancelling=True)
+    for letter in stack.die(cancel("ann"), register("bob")):
+        assert main(["dlq", "discard", letter, "--why", "a test"]) == 0
+        assert "stays as it is: pending, generation 1" in capsys.readouterr().out
 
 
 def test_discard_leaves_what_is_decided(stack: Stack, capsys: pytest.CaptureFixture[str]) -> None:

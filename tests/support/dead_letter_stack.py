@@ -76,9 +76,10 @@ class Stack:
             journal.note_sent(dict.fromkeys(ids, "m"), [EVENT])
         self.sqs.sleep(60)
 
-    def pending(self, user: str, generation: int = 1) -> None:
-        """The API has promised this person an answer."""
-        record = Registration(EVENT, user, Status.PENDING, generation, 1, 1_767_225_600_000_000)
+    def pending(self, user: str, generation: int = 1, *, cancelling: bool = False) -> None:
+        """The API has promised this person an answer; `cancelling`: she asked to be cancelled since."""
+        at = 1_767_225_600_000_000
+        record = Registration(EVENT, user, Status.PENDING, generation, 1, at, cancelling=cancelling)
         self.db.put_item(TableName=self.tables.registrations, Item=registration_to_item(record))
 
     def record(self, user: str) -> Registration:
