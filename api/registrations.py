@@ -152,7 +152,8 @@ class Registrations:
         ids = self._new_id(), record.event_id, record.user_id, record.generation
         self._accept(Cancel(*ids, accepted_at=self._clock.now(), key=key))
         for _ in range(_PUTS):
-            if not _is_pending(record) or record.cancelling:
+            noted = record.cancelling and (key is None or record.delete_key is not None)
+            if noted or not _is_pending(record):
                 return
             # Who registers again before this is decided then asks for the attempt after it.
             keys = key or record.delete_key

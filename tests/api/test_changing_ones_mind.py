@@ -100,3 +100,15 @@ def test_a_cancellation_asked_for_twice_with_one_key(undecided: Pipeline) -> Non
     assert undecided.cancel("e", "ann", **LATER, **key).status == 204
     undecided.run()
     assert status(undecided) == ("confirmed", 2)
+
+
+def test_a_cancellation_asked_for_again_with_a_key(undecided: Pipeline) -> None:
+    """Her first DELETE had no key, so that of the second is the first there is, and kept: it does not hit the attempt
+    that was asked for in between."""
+    key = {"Idempotency-Key": "k"}
+    assert undecided.cancel("e", "ann", **LATER).status == 202
+    assert undecided.cancel("e", "ann", **LATER, **key).status == 202
+    undecided.register("e", "ann", **LATER)
+    assert undecided.cancel("e", "ann", **LATER, **key).status == 204
+    undecided.run()
+    assert status(undecided) == ("confirmed", 2)
