@@ -10,7 +10,7 @@ from api.messages import is_key
 from api.views import description_view, event_view, waitlist_position
 from workers.aws import clients
 from workers.aws.clock import Clock
-from workers.aws.items import Item, event_key, ledger_from_item, registration_from_item, registration_key
+from workers.aws.items import NOT_READABLE, Item, event_key, ledger_from_item, registration_from_item, registration_key
 from workers.aws.load import batch_get
 from workers.domain.records import Ledger, Registration, Status, registration_id
 from workers.observability import logger
@@ -108,7 +108,7 @@ class Ledgers:
             event_id = item["eventId"]["S"]
             try:
                 sound[event_id] = ledger_from_item(item)
-            except (KeyError, ValueError, TypeError) as error:
+            except NOT_READABLE as error:
                 logger.error("a ledger cannot be read", exc_info=error, extra={"event_id": event_id})
                 damaged.add(event_id)
         return cls(sound, frozenset(damaged))

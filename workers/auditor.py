@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from workers.aws import clients
 from workers.aws.clock import SYSTEM_CLOCK, Clock
-from workers.aws.items import STATUS_KEY, event_key, ledger_from_item
+from workers.aws.items import NOT_READABLE, STATUS_KEY, event_key, ledger_from_item
 from workers.aws.load import EVENT_INDEX
 from workers.domain.records import Ledger, Status
 from workers.observability import Metric, logger, measure
@@ -64,7 +64,7 @@ class Auditor:
             audited += 1
             try:
                 found = self._difference(event_id)
-            except (KeyError, ValueError, TypeError) as error:
+            except NOT_READABLE as error:
                 logger.error("ledger drift", exc_info=error, extra={"event_id": event_id})
                 drifted += 1
                 continue

@@ -17,7 +17,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from infra.cli.errors import CliError
 from infra.cli.function_logs import REGISTRAR, REGISTRATIONS, lines, log_groups
-from workers.aws.items import ledger_from_item, timestamp
+from workers.aws.items import NOT_READABLE, ledger_from_item, timestamp
 from workers.domain.records import EventStatus, Ledger
 from workers.observability import Metric
 
@@ -246,7 +246,7 @@ class Watcher:
             for item in answer["Items"]:
                 try:
                     ledgers.append(ledger_from_item(item))
-                except (KeyError, ValueError, TypeError):
+                except NOT_READABLE:
                     unreadable.append(item["eventId"]["S"])
             complete = "LastEvaluatedKey" not in answer
             if complete or read >= _MAX_LEDGERS:

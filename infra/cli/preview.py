@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from workers.aws.dead_letters import DeadLetter
-from workers.aws.items import registration_from_item, registration_key
+from workers.aws.items import NOT_READABLE, registration_from_item, registration_key
 from workers.aws.load import Damaged, EventState, Tables, Unknown, batch_get, load
 from workers.aws.messages import Unreadable, group_for
 from workers.domain.commands import Cancel, Command, Configure, Recount, Register
@@ -51,7 +51,8 @@ def preview(
             damage = f"cannot be read ({error!r})"
             would = f"be tried again and again: the event's records {damage}"
             if rest is not None and isinstance(command, Recount):
-                would = _would(EventState(rest, (), {}, configurable=True), [command], clock.now())
+                recounts = [other for other in commands if isinstance(other, Recount)]
+                would = _would(EventState(rest, (), {}, configurable=True), recounts, clock.now())
             foreseen = Preview(record, damage, would)
         case EventState():
             foreseen = Preview(record, state.ledger, _would(state, commands, clock.now()))
@@ -68,11 +69,11 @@ def _registration(client: DynamoDBClient, clock: Clock, tables: Tables, command:
     items = batch_get(client, clock, {tables.registrations: [key]})[tables.registrations]
     try:
         return registration_from_item(items[0]) if items else _NONE
-    except (KeyError, ValueError, TypeError) as error:
+    except NOT_READABLE as error:
         return f"cannot be read ({error!r})"
 
 
-def _would(state: EventState, commands: list[Command], now: int) -> str:
+def _would(state: EventState, commands: Sequence[Command], now: int) -> str:
     command = commands[-1]
     if isinstance(command, Configure) and not state.configurable:
         return f"be parked again: there is no event {command.event_id}"

@@ -3,6 +3,8 @@
 A look sees one state of an event, although it reads many items: registrations that count change only in one
 transaction with their ledger, so none has changed between two readings of a ledger that is the same both times. The
 table itself is read, strongly consistent: an index may lag, and whom a count misses loses her seat to somebody else.
+For that reason every registration is looked at, also those that name no event or another one: a registration's id is
+made of its event and its user, so it tells whether it belongs to an event, whatever its item says.
 
 Only the registrar writes ledgers, here as everywhere: what was counted goes to it as a `Recount` of that version.
 """
@@ -10,10 +12,10 @@ Only the registrar writes ledgers, here as everywhere: what was counted goes to 
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from workers.aws.items import (
     NOT_READABLE,
@@ -23,12 +25,13 @@ from workers.aws.items import (
     ledger_from_item,
     ledger_from_rest,
     registration_from_item,
+    seat_settings_from_item,
 )
 from workers.aws.load import Tables, batch_get
 from workers.aws.send import send, send_all
 from workers.domain.commands import Recount
-from workers.domain.records import Ledger
-from workers.domain.recount import Count, Tally, differences, recounted
+from workers.domain.records import Ledger, registration_id
+from workers.domain.recount import Count, Tally, differences, disagreements, recounted
 from workers.promoter import promotion
 
 if TYPE_CHECKING:
@@ -42,7 +45,9 @@ item, and a seat that has just become free has its promotion on the way."""
 _LOOKS = 3
 """So often an event is looked at before it is called busy."""
 _WAIT = 30_000_000
-"""Microseconds for the registrar to decide. If a ledger moves on before it does, another count is sent."""
+"""Microseconds for the registrar to decide."""
+_ROUNDS = 3
+"""If a ledger moves on before its count is decided, another count is sent: so many at most."""
 _INTERVAL = 0.2
 
 
@@ -50,7 +55,8 @@ _INTERVAL = 0.2
 class Finding:
     """What was found at one event.
 
-    `version` is that of the stored ledger, 0 without one; `ledger` is None if there is none, or it cannot be read.
+    `at` is when (microseconds since 1970). `version` is that of the stored ledger, 0 without one; `ledger` is None if
+    there is none, or it cannot be read.
     `should` is what the ledger must be by `count`; both are None where that cannot be said: `flaws` has the reasons, or
     the event is `busy`, its ledger never the same twice.
     """
@@ -58,6 +64,7 @@ class Finding:
     event_id: str
     version: int = 0
     ledger: Ledger | None = None
+    at: int = 0
     count: Count | None = None
     should: Ledger | None = None
     differences: tuple[str, ...] = ()
@@ -83,12 +90,32 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """What was found, by event id (an event that nobody knows is not there); how many registrations were read; which of
-    them name no event."""
+    """What was found, by event id (an event that nobody knows is not there); how many registrations were read; and, in
+    a look at all events, which of them name no event and belong to none of these."""
 
     findings: Mapping[str, Finding]
     registrations: int
     strays: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Astray:
+    """A registration whose id is not that of the event and the user that it names, if it names them."""
+
+    key: str
+    event_id: str | None
+    user_id: str | None
+
+    def belongs_to(self, event_id: str) -> bool:
+        """True if it is one of this event's, although it does not say so."""
+        if self.user_id is None or self.event_id == event_id:
+            return False
+        return registration_id(event_id, self.user_id) == self.key
+
+    @property
+    def nameless(self) -> bool:
+        """True if nobody can say whose it is."""
+        return self.event_id is None and self.user_id is None
 
 
 @dataclass(slots=True)
@@ -96,22 +123,36 @@ class _Pile:
     """Registrations, added up by event."""
 
     tallies: dict[str, Tally] = field(default_factory=dict)
-    strays: list[str] = field(default_factory=list)
+    astray: list[_Astray] = field(default_factory=list)
     read: int = 0
 
     def add(self, item: Item, wanted: Collection[str] | None) -> None:
         """Counts one, if its event is wanted."""
-        key, event_id = item["registrationId"]["S"], item.get("eventId", {}).get("S")
+        key = item["registrationId"]["S"]
+        event_id, user_id = (item.get(name, {}).get("S") for name in ("eventId", "userId"))
         self.read += 1
-        if event_id is None:
-            self.strays.append(f"registration {key} names no event")
+        if event_id is None or user_id is None or registration_id(event_id, user_id) != key:
+            self.astray.append(_Astray(key, event_id, user_id))
         if event_id is None or (wanted is not None and event_id not in wanted):
             return
-        tally = self.tallies.setdefault(event_id, Tally())
         try:
-            tally.add(key, registration_from_item(item))
+            self.tally(event_id).add(key, registration_from_item(item))
         except NOT_READABLE as error:
-            tally.add_unreadable(key, error)
+            self.tally(event_id).add_unreadable(key, error)
+
+    def tally(self, event_id: str) -> Tally:
+        """That of one event; empty if nobody came."""
+        return self.tallies.setdefault(event_id, Tally())
+
+    def bring_home(self, event_ids: Collection[str]) -> list[_Astray]:
+        """Tells these events of those that are theirs and do not say so; answers those that are none of theirs."""
+        left = []
+        for one in self.astray:
+            homes = [event_id for event_id in event_ids if one.belongs_to(event_id)]
+            for event_id in homes:
+                self.tally(event_id).add_astray(one.key, one.event_id)
+            left += [] if homes else [one]
+        return left
 
 
 class Recounter:
@@ -132,16 +173,18 @@ class Recounter:
         self._clock.sleep(_PAUSE)
         pile = self._read(event_ids)
         ids = before.keys() | pile.tallies.keys() | set(event_ids or ())
-        found = self._judge(ids, before, pile.tallies)
+        astray = pile.bring_home(ids)
+        found = _doubted(self._judge(ids, before, pile), [one.key for one in astray if one.nameless])
         if not all(finding.sound for finding in found.values()):
             self._clock.sleep(_PAUSE)
-        after = self.ledgers(event_ids)
+        after, now = self.ledgers(event_ids), self._clock.now()
         moved = {event_id for event_id in ids if before.get(event_id) != after.get(event_id)}
         again: Mapping[str, Finding] = {event_id: Finding(event_id, busy=True) for event_id in moved}
         if moved and looks > 1:
             again = self.look(moved, looks - 1).findings
-        still = {event_id: finding for event_id, finding in found.items() if event_id not in moved}
-        return Look({**still, **again}, pile.read, tuple(pile.strays))
+        still = {event_id: replace(finding, at=now) for event_id, finding in found.items() if event_id not in moved}
+        strays = [f"registration {one.key} names no event" for one in astray if one.event_id is None]
+        return Look({**still, **again}, pile.read, tuple(strays) if event_ids is None else ())
 
     def ledgers(self, event_ids: Collection[str] | None) -> dict[str, Item]:
         """The ledgers of some events, or all, as they are stored."""
@@ -160,36 +203,28 @@ class Recounter:
         return {event_id: ledger for event_id, ledger in opened.items() if isinstance(ledger, Ledger)}
 
     def _read(self, event_ids: Collection[str] | None) -> _Pile:
-        pile = _Pile()
-        only: dict[str, Any] = {}
-        if event_ids is not None and len(event_ids) == 1:  # DynamoDB reads as much, but sends less
-            (event_id,) = event_ids
-            only = {"FilterExpression": "eventId = :event", "ExpressionAttributeValues": {":event": {"S": event_id}}}
-        pages = self._client.get_paginator("scan").paginate(
-            TableName=self._tables.registrations, ConsistentRead=True, **only
-        )
+        pile, table = _Pile(), self._tables.registrations
+        pages = self._client.get_paginator("scan").paginate(TableName=table, ConsistentRead=True)
         for page in pages:
             for item in page["Items"]:
                 pile.add(item, event_ids)
             self._note(pile.read)
         return pile
 
-    def _judge(
-        self, event_ids: Collection[str], ledgers: Mapping[str, Item], tallies: Mapping[str, Tally]
-    ) -> dict[str, Finding]:
+    def _judge(self, event_ids: Collection[str], ledgers: Mapping[str, Item], pile: _Pile) -> dict[str, Finding]:
         """What is to be said of each event; nothing of those that nobody knows."""
-        read = {event_id: _opened(item) for event_id, item in ledgers.items()}
-        without = [event_key(key) for key in event_ids if not isinstance(read.get(key), Ledger)]
         table = self._tables.events
-        items = batch_get(self._client, self._clock, {table: without})[table] if without else []
+        keys = [event_key(event_id) for event_id in event_ids]
+        items = batch_get(self._client, self._clock, {table: keys})[table] if keys else []
         events = {item["eventId"]["S"]: item for item in items}
         found: dict[str, Finding] = {}
         for event_id in event_ids:
-            ledger, event, tally = read.get(event_id), events.get(event_id), tallies.get(event_id, Tally())
+            item, event, tally = ledgers.get(event_id), events.get(event_id), pile.tally(event_id)
+            ledger = None if item is None else _opened(item)
             if isinstance(ledger, Ledger):
-                found[event_id] = _finding(Finding(event_id, ledger.version, ledger), ledger, tally)
-            elif ledger is not None:
-                found[event_id] = _unreadable(ledgers[event_id], ledger, event, tally)
+                found[event_id] = _held(ledger, event, tally)
+            elif ledger is not None and item is not None:
+                found[event_id] = _unreadable(item, ledger, event, tally)
             elif event is not None or tally.registrations:
                 found[event_id] = _missing(event_id, event, tally)
         return found
@@ -200,6 +235,24 @@ def _opened(item: Item) -> Ledger | Exception:
         return ledger_from_item(item)
     except NOT_READABLE as error:
         return error
+
+
+def _doubted(found: Mapping[str, Finding], nameless: Sequence[str]) -> dict[str, Finding]:
+    """A registration that may be anybody's: where anything does not add up, it may be what is missing."""
+    flaws = tuple(f"registration {key} names neither event nor user: it may be one of this event's" for key in nameless)
+    return {
+        event_id: replace(finding, count=None, should=None, flaws=flaws) if flaws and finding.due else finding
+        for event_id, finding in found.items()
+    }
+
+
+def _held(ledger: Ledger, event: Item | None, tally: Tally) -> Finding:
+    """A ledger against the count; and against the event item, which is written together with it."""
+    found = Finding(ledger.event_id, ledger.version, ledger)
+    flaws: tuple[str, ...] = ("there is a ledger, but no event of this id",)
+    if event is not None:
+        flaws = disagreements(ledger.settings, seat_settings_from_item(event))
+    return replace(found, flaws=(*flaws, *tally.flaws())) if flaws else _finding(found, ledger, tally)
 
 
 def _finding(found: Finding, base: Ledger, tally: Tally) -> Finding:
@@ -248,31 +301,26 @@ class Mender:
         An event is left out of the answer if the registrar has not decided its count in time, which may still happen.
         Raises what the clients raise, and Overloaded.
         """
-        deadline = self._clock.now() + _WAIT
         due = {event_id: finding for event_id, finding in found.items() if finding.due}
         mended: dict[str, Finding] = {}
-        while due and self._clock.now() < deadline:
+        for _ in range(_ROUNDS):
             versions = {event_id: finding.version for event_id, finding in due.items()}
             for finding in due.values():
-                send(self._sqs, self._queue_url, self._command(finding))
-            decided = versions.keys() - self._wait(deadline, partial(self._unmoved, versions))
+                send(self._sqs, self._queue_url, _command(finding))
+            decided = versions.keys() - self._wait(partial(self._unmoved, versions))
             if not decided:
                 break
-            self._promote(decided, deadline)
+            self._promote(decided)
             looked = self._recounter.look(decided).findings
             mended |= looked
             due = {event_id: finding for event_id, finding in looked.items() if finding.due}
         return mended
 
-    def _command(self, finding: Finding) -> Recount:
-        assert finding.count is not None  # noqa: S101 - for the type checker: it is due
-        return Recount(str(uuid.uuid4()), finding.event_id, finding.version, finding.count, self._clock.now())
-
     def _unmoved(self, versions: Mapping[str, int]) -> set[str]:
         ledgers = self._recounter.readable(versions)
         return {key for key, version in versions.items() if key not in ledgers or ledgers[key].version == version}
 
-    def _promote(self, event_ids: Collection[str], deadline: int) -> None:
+    def _promote(self, event_ids: Collection[str]) -> None:
         """The ledger's stream asks for these promotions too, if it works. SQS takes them: their version is new."""
 
         def promotable() -> dict[str, Ledger]:
@@ -280,10 +328,16 @@ class Mender:
 
         now = self._clock.now()
         send_all(self._sqs, self._queue_url, [promotion(key, one.version, now) for key, one in promotable().items()])
-        self._wait(deadline, promotable)
+        self._wait(promotable)
 
-    def _wait(self, deadline: int, left: Callable[[], Collection[str]]) -> Collection[str]:
+    def _wait(self, left: Callable[[], Collection[str]]) -> Collection[str]:
         """Waits until nothing is left, or for too long; answers what is left."""
+        deadline = self._clock.now() + _WAIT
         while (still := left()) and self._clock.now() < deadline:
             self._clock.sleep(_INTERVAL)
         return still
+
+
+def _command(finding: Finding) -> Recount:
+    assert finding.count is not None  # noqa: S101 - for the type checker: it is due
+    return Recount(str(uuid.uuid4()), finding.event_id, finding.version, finding.count, finding.at)

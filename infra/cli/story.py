@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from infra.cli.function_logs import REGISTRAR, REGISTRATIONS, Line, lines, log_groups
 from workers.aws.items import (
+    NOT_READABLE,
     event_key,
     ledger_from_item,
     registration_from_item,
@@ -30,7 +31,6 @@ _ANSWERS = {
 }
 """Log lines of the API about what the client heard: what to call them, and what they mean."""
 
-_NOT_READABLE = (KeyError, ValueError, TypeError)
 _OUTCOMES = {"decided", "promoted", "cancelled"}
 _ORDINALS = {1: "st", 2: "nd", 3: "rd"}
 
@@ -89,7 +89,7 @@ def read(deployment: Deployment, registration_id: str, since: float) -> Story:
     entries = tell(said)
     try:
         record = registration_from_item(item) if item is not None else None
-    except _NOT_READABLE as error:
+    except NOT_READABLE as error:
         return Story(registration_id, None, None, entries, f"unknown: its record cannot be read ({error!r})")
     if record is None:
         return Story(registration_id, None, None, entries)
@@ -98,7 +98,7 @@ def read(deployment: Deployment, registration_id: str, since: float) -> Story:
     ).get("Item")
     try:
         ledger = ledger_from_item(item) if item is not None else None
-    except _NOT_READABLE as error:
+    except NOT_READABLE as error:
         damage = f"{record.status}; the ledger of its event cannot be read ({error!r})"
         return Story(registration_id, record, None, entries, damage)
     return Story(registration_id, record, ledger, entries)

@@ -53,9 +53,17 @@ class World(Pipeline):
 
     def damage(self, **values: int) -> None:
         """A hand on some numbers of the ledger."""
-        where: Any = {"TableName": self.tables.ledger, "Key": event_key(EVENT)}
+        self._set(self.tables.ledger, values)
+
+    def add_seats(self, capacity: int) -> None:
+        """A hand on the seats, in the ledger and in the event item."""
+        for table in (self.tables.ledger, self.tables.events):
+            self._set(table, {"capacity": capacity})
+
+    def _set(self, table: str, values: dict[str, int]) -> None:
         self.dynamodb.update_item(
-            **where,
+            TableName=table,
+            Key=event_key(EVENT),
             UpdateExpression="SET " + ", ".join(f"#{name} = :{name}" for name in values),
             ExpressionAttributeNames={f"#{name}": name for name in values},
             ExpressionAttributeValues={f":{name}": {"N": str(value)} for name, value in values.items()},
@@ -195,7 +203,7 @@ def test_a_deleted_ledger_is_mended(world: World, said: Any) -> None:
 
 def test_a_free_seat_is_shown_and_given(world: World, said: Any) -> None:
     """The capacity was raised past the queue, so nobody was told: bob gets the seat that he waits for."""
-    world.damage(capacity=2)
+    world.add_seats(2)
     code, lines = said(EVENT)
     assert (code, lines[1:]) == (1, ["  free seats beside those who wait: 1 for 2", HINT])
     assert said(EVENT, "--repair")[0] == 0
@@ -230,16 +238,15 @@ def test_a_registrar_that_does_not_decide(world: World, said: Any, capsys: pytes
     world.damage(confirmed=0)
     world.time.on_sleep.clear()
     code, lines = said(EVENT, "--repair")
-    assert (code, lines[-1]) == (
-        1,
-        "  not mended: the registrar has not decided it in time; see turnstile top and turnstile dlq list",
-    )
+    assert code == 1
+    assert lines[-1].startswith("  not mended: the registrar has not decided it in time, or ")
+    assert lines[-1].endswith("; see turnstile top and turnstile dlq list")
     assert printed(capsys, 1, EVENT, "--repair")["findings"][0]["repair"] == "not decided"
 
 
 def test_a_promotion_that_does_not_come(world: World, said: Any, capsys: pytest.CaptureFixture[str]) -> None:
     """The ledger is right again, but the queue has not come to the promotion: that is no success yet."""
-    world.damage(capacity=2)
+    world.add_seats(2)
     decided: list[bool] = []
     world.time.on_sleep[:] = [lambda: None if any(decided) else decided.append(world.deliver())]
     code, lines = said(EVENT, "--repair")
@@ -266,13 +273,16 @@ def test_a_busy_event(world: World, said: Any, capsys: pytest.CaptureFixture[str
 def test_a_recount_among_the_dead_letters(stack: Stack, capsys: pytest.CaptureFixture[str]) -> None:
     """`turnstile dlq` says what it is and what a replay would do: on a sound ledger, on a damaged one, too late."""
     command = Recount("recount-1", "e1", 3, Count(1), stack.sqs.clock.now())
-    (letter,) = stack.die(encode(command), group=group_for(command))
+    again = dataclasses.replace(command, command_id="recount-2")
+    letter, second = stack.die(encode(command), encode(again), group=group_for(command))
     ledger = ledger_to_item(Ledger("e1", SeatSettings(4), 3, confirmed=2))
     would = []
     for item in (ledger, {name: value for name, value in ledger.items() if name != "confirmed"}):
         stack.db.put_item(TableName=stack.tables.ledger, Item=item)
         assert main(["dlq", "show", letter, "--json"]) == 0
         would.append(json.loads(capsys.readouterr().out)["replayWould"])
+        assert main(["dlq", "show", second, "--json"]) == 0
+        assert json.loads(capsys.readouterr().out)["replayWould"] == "come to: superseded (stale-count)"
     assert would == ["come to: recounted (ledger-rewritten)"] * 2
     stack.sqs.sleep(900)
     assert main(["dlq", "show", letter]) == 0

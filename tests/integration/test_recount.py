@@ -83,7 +83,9 @@ DAMAGES: list[tuple[str, dict[str, Any], str]] = [
     ("REMOVE line, lineOffset", {}, "not in the ledger's line, but waiting: tickets 1, 3"),
     ("SET line = :b", {"b": {"B": b"\0\x0f"}}, "in the ledger's line, but held by nobody who waits: tickets 2, 4"),
     ("SET nextTicket = :n", {"n": {"N": "2"}}, "the ledger gives ticket 2 next, but 3 waits already"),
+    ("SET nextTicket = :n", {"n": {"N": "-3"}}, "the ledger gives ticket -3 next, but 3 waits already"),
     ("SET lastRegisteredAt = :n", {"n": {"N": "1"}}, "the last decision that the ledger knows is"),
+    ("SET lastRegisteredAt = :n", {"n": {"N": "9" * 30}}, "the ledger cannot be read: ValueError('lastRegisteredAt 9"),
     ("REMOVE confirmed", {}, "the ledger cannot be read: KeyError('confirmed')"),
     ("SET line = :b", {"b": {"B": b"\1no"}}, "the ledger cannot be read: ValueError('the line cannot be read')"),
     ("REMOVE revisions, hasWaitlist", {}, "the ledger cannot be read: KeyError('revisions')"),
@@ -220,8 +222,8 @@ def test_an_event_that_comes_to_rest(bench: Bench, recounter: Recounter) -> None
     moves = [register("eve")]
     bench.pipeline.time.on_sleep.append(lambda: bench.deliver_all(*[moves.pop() for _ in list(moves)]))
     assert [finding.sound for finding in recounter.look().findings.values()] == [True, True]
-    reads = [params for name, params in bench.calls if name == "Scan"]
-    assert reads[-1]["ExpressionAttributeValues"] == {":event": {"S": EVENT}}
+    ledgers = [params["RequestItems"][bench.tables.ledger]["Keys"] for params in batch_gets(bench, bench.tables.ledger)]
+    assert ledgers[-1] == [event_key(EVENT)]
 
 
 def test_a_free_seat_that_nobody_was_told_of(bench: Bench, recounter: Recounter) -> None:
@@ -267,18 +269,138 @@ def test_a_promotion_on_its_way_is_no_finding(bench: Bench, recounter: Recounter
 
 
 def test_registrations_that_no_ledger_can_mend(bench: Bench, recounter: Recounter, mender: Mender) -> None:
-    """One that cannot be read, one that names no event: they are named, and nothing is sent."""
+    """One that cannot be read: it is named, and nothing is sent."""
     a_line(bench)
     damage(bench, "SET confirmed = :n", n={"N": "0"})
     key: Any = registration_key(registration_id(EVENT, "bob"))
     bench.db.update_item(TableName=bench.tables.registrations, Key=key, UpdateExpression="REMOVE generation")
-    bench.db.put_item(TableName=bench.tables.registrations, Item={"registrationId": {"S": "reg_STRAY"}})
     look = recounter.look()
     finding = look.findings[EVENT]
     assert finding.flaws == (f"registration {registration_id(EVENT, 'bob')} cannot be read: KeyError('generation')",)
-    assert (finding.differences, finding.due, look.strays) == ((), False, ("registration reg_STRAY names no event",))
+    assert (finding.differences, finding.due) == ((), False)
     assert mender.mend(look.findings) == {}
     assert bench.pipeline.ledger(EVENT).confirmed == 0
+
+
+@pytest.mark.parametrize(
+    ("expression", "names"), [("REMOVE eventId", "no event"), ("SET eventId = :other", "the event 'other'")]
+)
+@pytest.mark.parametrize("look_at", [[EVENT], None])
+def test_a_registration_that_says_it_is_not_of_its_event(
+    bench: Bench, recounter: Recounter, mender: Mender, expression: str, names: str, look_at: list[str] | None
+) -> None:
+    """Her seat is hers, whatever her item says: a count that misses it would sell it to somebody else."""
+    a_line(bench)
+    a_line(bench, "other")
+    key = registration_id(EVENT, "ann")
+    where: Any = {"TableName": bench.tables.registrations, "Key": registration_key(key)}
+    more: Any = {"ExpressionAttributeValues": {":other": {"S": "other"}}} if ":other" in expression else {}
+    bench.db.update_item(**where, UpdateExpression=expression, **more)
+    look = recounter.look(look_at)
+    assert look.findings[EVENT].flaws == (f"registration {key} is one of this event's, but names {names}",)
+    assert (mender.mend(look.findings), look.strays) == ({}, ())
+    if look_at is None and "other" in names:
+        (flaw,) = look.findings["other"].flaws
+        assert flaw == f"registration {key} is stored under an id that its event and its user do not make"
+
+
+@pytest.mark.parametrize(("user", "doubt"), [({}, True), ({"userId": {"S": "zoe"}}, False)])
+def test_a_registration_of_nobody_knows_which_event(
+    bench: Bench, recounter: Recounter, mender: Mender, user: dict[str, Any], doubt: bool
+) -> None:
+    """It may be what is missing wherever something does not add up, unless its user says that it is not."""
+    a_line(bench)
+    a_line(bench, "other")
+    damage(bench, "SET confirmed = :n", n={"N": "2"})
+    stray = {"registrationId": {"S": "reg_STRAY"}, **user}
+    bench.db.put_item(TableName=bench.tables.registrations, Item=stray)
+    for events in (None, [EVENT]):
+        look = recounter.look(events)
+        flaw = "registration reg_STRAY names neither event nor user: it may be one of this event's"
+        assert look.findings[EVENT].flaws == ((flaw,) if doubt else ())
+        assert look.findings[EVENT].due is not doubt
+        assert look.strays == (("registration reg_STRAY names no event",) if events is None else ())
+        assert events is not None or look.findings["other"].sound
+    assert (mender.mend(look.findings) == {}) is doubt
+
+
+def test_seats_that_the_event_does_not_have(bench: Bench, recounter: Recounter, mender: Mender) -> None:
+    """Ledger and event item are written together: seats that only one of them has are named, and none is filled."""
+    a_line(bench)
+    where: Any = {"TableName": bench.tables.ledger, "Key": event_key(EVENT)}
+    ledger = bench.db.get_item(**where)["Item"]
+    seats: Any = {"capacity": {"N": "5"}, "hasWaitlist": {"BOOL": False}, "waitlistCapacity": {"N": "5"}}
+    bench.db.put_item(TableName=bench.tables.ledger, Item=ledger | seats)
+    found = recounter.look([EVENT]).findings
+    assert found[EVENT].flaws == (
+        "capacity is 5 in the ledger, 1 in the event item",
+        "has_waitlist is False in the ledger, True in the event item",
+        "waitlist_capacity is 5 in the ledger, no limit in the event item",
+    )
+    assert (found[EVENT].free_seats, mender.mend(found)) == (0, {})
+    bench.deliver_all(change(2, capacity=1, has_waitlist=True, waitlist_capacity=None))
+    assert recounter.look([EVENT]).findings[EVENT].sound
+
+
+def test_a_ledger_whose_event_is_lost(bench: Bench, recounter: Recounter) -> None:
+    """Nobody sees it, nobody can change it: that is named, although the ledger is sound."""
+    a_line(bench)
+    bench.db.delete_item(TableName=bench.tables.events, Key=event_key(EVENT))
+    assert recounter.look([EVENT]).findings[EVENT].flaws == ("there is a ledger, but no event of this id",)
+
+
+def test_the_first_ticket_is_1(bench: Bench, recounter: Recounter, mender: Mender) -> None:
+    """Who got ticket 0 would wait without one."""
+    bench.add_queueing_event(1)
+    bench.deliver_all(register("ann"))
+    damage(bench, "SET nextTicket = :n", n={"N": "0"})
+    found = recounter.look([EVENT]).findings
+    assert found[EVENT].differences == ("the ledger gives ticket 0 next, but the first is 1",)
+    assert mender.mend(found)[EVENT].sound
+    assert bench.pipeline.ledger(EVENT).next_ticket == 1
+
+
+def test_a_count_is_as_old_as_its_look(bench: Bench, recounter: Recounter, mender: Mender) -> None:
+    """An operator who thinks for a quarter of an hour sends what may not be true any more: it is refused."""
+    a_line(bench)
+    damage(bench, "SET confirmed = :n", n={"N": "0"})
+    found = recounter.look([EVENT]).findings
+    bench.pipeline.time.now += 15 * 60 * 1_000_000
+    assert mender.mend(found) == {}
+    assert bench.pipeline.ledger(EVENT).confirmed == 0
+
+
+def test_sending_takes_no_time_off_the_wait(bench: Bench, recounter: Recounter) -> None:
+    """Many events, and a slow queue: each is given its half minute after the last count was sent."""
+    users = [f"e{number}" for number in range(4)]
+    for event_id in users:
+        a_line(bench, event_id)
+        bench.db.update_item(
+            TableName=bench.tables.ledger,
+            Key=event_key(event_id),
+            UpdateExpression="SET confirmed = :n",
+            ExpressionAttributeValues={":n": {"N": "0"}},
+        )
+    found = recounter.look().findings
+    slow = Slow(bench.pipeline.sqs, bench.pipeline.time)
+    bench.pipeline.time.on_sleep.append(bench.pipeline.run)
+    after = Mender(recounter, slow, bench.pipeline.queue, bench.pipeline.clock).mend(found)  # type: ignore[arg-type]
+    assert [finding.sound for finding in after.values()] == [True] * 4
+
+
+class Slow:
+    """SQS, ten seconds away."""
+
+    def __init__(self, sqs: Any, time: Any) -> None:
+        self._sqs = sqs
+        self._time = time
+
+    def __getattr__(self, name: str) -> Any:
+        def call(**request: Any) -> Any:
+            self._time.now += 10_000_000
+            return getattr(self._sqs, name)(**request)
+
+        return call
 
 
 def test_too_little_is_left(bench: Bench, recounter: Recounter) -> None:
@@ -321,7 +443,13 @@ def test_every_page_counts(bench: Bench, recounter: Recounter) -> None:
     scans = [params for name, params in bench.calls if name == "Scan"]
     assert len(scans) >= 8
     assert all(params["ConsistentRead"] for params in scans)
-    assert {name for name, _ in bench.calls} == {"Scan"}
+    assert {name for name, _ in bench.calls} == {"Scan", "BatchGetItem"}
+    assert len(batch_gets(bench, bench.tables.events)) == 1
+
+
+def batch_gets(bench: Bench, table: str) -> list[dict[str, Any]]:
+    """The BatchGetItem requests so far that asked this table."""
+    return [params for name, params in bench.calls if name == "BatchGetItem" and table in params["RequestItems"]]
 
 
 def by_threes(params: dict[str, Any], **_: Any) -> None:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import zlib
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, TypeVar
 
 from workers.domain.line import Line
 from workers.domain.records import EventStatus, Ledger, Registration, SeatSettings, Status
+
+T = TypeVar("T")
 
 Item = dict[str, Any]
 """A DynamoDB item in the wire format: `{"eventId": {"S": "..."}}`."""
@@ -22,6 +25,7 @@ NOT_READABLE = (KeyError, ValueError, TypeError)
 """What reading an item raises that is not what it should be."""
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_NEVER = (datetime(2200, 1, 1, tzinfo=UTC) - _EPOCH) // timedelta(microseconds=1)
 _RAW, _ZLIB = b"\0", b"\1"
 
 
@@ -143,16 +147,16 @@ def ledger_to_item(ledger: Ledger) -> Item:
 
 
 def ledger_from_item(item: Item) -> Ledger:
-    """The reverse of `ledger_to_item`. KeyError or ValueError if it is not one."""
+    """The reverse of `ledger_to_item`. NOT_READABLE if it is not one."""
     line = Line(int(item["lineOffset"]["N"]), _unpack(item["line"]["B"])) if "line" in item else Line()
     return Ledger(
         event_id=item["eventId"]["S"],
         settings=seat_settings_from_item(item),
-        version=int(item["version"]["N"]),
+        version=_version(item),
         revisions=_revisions(item),
         confirmed=int(item["confirmed"]["N"]),
         next_ticket=int(item["nextTicket"]["N"]),
-        last_registered_at=int(item["lastRegisteredAt"]["N"]),
+        last_registered_at=_last_registered_at(item),
         line=line,
         free_since=int(item["freeSince"]["N"]) if "freeSince" in item else None,
     )
@@ -166,21 +170,18 @@ def ledger_from_event(item: Item) -> Ledger:
 def ledger_from_rest(item: Item, event: Item | None) -> Ledger:
     """What is left of a ledger that cannot be read as a whole: version and settings, and nothing counted.
 
-    The settings are those of the event item, unless the ledger has them all. NOT_READABLE if too little is left.
+    The settings are those of the event item. Without one they are the ledger's own, which then has to say a capacity.
+    NOT_READABLE if too little is left.
     """
-    if event is None or {"capacity", "hasWaitlist", "status"} <= item.keys():
+    if event is None:
         event = {name: item[name] for name in item.keys() | {"capacity"}}
-    try:
-        revisions = _revisions(item)
-    except NOT_READABLE:
-        revisions = {}
     return Ledger(
         event_id=item["eventId"]["S"],
         settings=seat_settings_from_item(event),
-        version=int(item["version"]["N"]),
-        revisions=revisions,
-        next_ticket=_number(item, "nextTicket", 1),
-        last_registered_at=_number(item, "lastRegisteredAt", 0),
+        version=_version(item),
+        revisions=_if_readable(lambda: _revisions(item), {}),
+        next_ticket=_if_readable(lambda: int(item["nextTicket"]["N"]), 1),
+        last_registered_at=_if_readable(lambda: _last_registered_at(item), 0),
     )
 
 
@@ -188,9 +189,25 @@ def _revisions(item: Item) -> dict[str, int]:
     return {name: int(value["N"]) for name, value in item["revisions"]["M"].items()}
 
 
-def _number(item: Item, name: str, default: int) -> int:
+def _version(item: Item) -> int:
+    """A ledger that is stored has been written: once is version 1."""
+    version = int(item["version"]["N"])
+    if version < 1:
+        raise ValueError(f"version {version}")
+    return version
+
+
+def _last_registered_at(item: Item) -> int:
+    """What comes next is later, and has to be a time too."""
+    at = int(item["lastRegisteredAt"]["N"])
+    if not 0 <= at < _NEVER:
+        raise ValueError(f"lastRegisteredAt {at}")
+    return at
+
+
+def _if_readable(read: Callable[[], T], default: T) -> T:
     try:
-        return int(item[name]["N"])
+        return read()
     except NOT_READABLE:
         return default
 

@@ -56,6 +56,7 @@ ALLOWED_MOVES: Mapping[tuple[Status | None, Status], str] = {
     (Status.CANCELLED, Status.CONFIRMED): "Register",
     (Status.CANCELLED, Status.WAITLISTED): "Register",
     (Status.CANCELLED, Status.REJECTED): "Register",
+    (Status.PENDING, Status.PENDING): "the API, for the next attempt",
     (Status.PENDING, Status.CONFIRMED): "Register",
     (Status.PENDING, Status.WAITLISTED): "Register",
     (Status.PENDING, Status.REJECTED): "Register, or an operator's discard",
@@ -64,7 +65,8 @@ ALLOWED_MOVES: Mapping[tuple[Status | None, Status], str] = {
     (Status.WAITLISTED, Status.CANCELLED): "Cancel",
     (Status.CONFIRMED, Status.CANCELLED): "Cancel",
 }
-"""(from, to) -> what moves it. Moves out of None, rejected and cancelled begin a new generation; the others keep it."""
+"""(from, to) -> what moves it. Moves out of None, rejected and cancelled begin a new generation, and so do those of the
+next attempt out of a pending one whose cancellation is accepted; the others keep it."""
 
 DISCARDED = "discarded"
 """The code of a registration whose request an operator threw away."""

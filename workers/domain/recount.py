@@ -1,8 +1,8 @@
 """Recounting: what an event's registrations add up to, and where its ledger says something else.
 
 Of a ledger only what is counted can be told from the registrations: who has a seat, who waits, and that ticket and time
-are later than any given. Its settings cannot; they stay. More confirmed than seats is no damage: the capacity may have
-been lowered under them.
+are later than any given. Its settings cannot; they stay, and all that can be said of them is whether the event item has
+the same. More confirmed than seats is no damage: the capacity may have been lowered under them.
 
 Some things no ledger could agree with: a waiter without a ticket, two with the same. They are `flaws`, and while an
 event has any, nobody can say what its ledger should be.
@@ -12,11 +12,11 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from itertools import pairwise
 
 from workers.domain.line import Line
-from workers.domain.records import Ledger, Registration, Status
+from workers.domain.records import Ledger, Registration, SeatSettings, Status
 
 LIFETIME = 15 * 60 * 1_000_000
 """Microseconds for which a count may be used. One that comes back later, out of the dead-letter queue, may meet another
@@ -43,7 +43,7 @@ def recounted(ledger: Ledger, count: Count) -> Ledger:
         ledger,
         confirmed=count.confirmed,
         line=count.line,
-        next_ticket=max(ledger.next_ticket, count.line.end),
+        next_ticket=max(ledger.next_ticket, count.line.end, 1),
         last_registered_at=max(ledger.last_registered_at, count.last_registered_at),
     )
 
@@ -63,11 +63,21 @@ def differences(ledger: Ledger, count: Count) -> tuple[str, ...]:
         if waiting == in_line:
             found.append("the ledger's line has the right tickets, but is not written as the registrar writes it")
     if ledger.next_ticket != should.next_ticket:
-        found.append(f"the ledger gives ticket {ledger.next_ticket} next, but {should.next_ticket - 1} waits already")
+        why = f"{should.next_ticket - 1} waits already" if should.line else "the first is 1"
+        found.append(f"the ledger gives ticket {ledger.next_ticket} next, but {why}")
     if ledger.last_registered_at != should.last_registered_at:
         seconds = (should.last_registered_at - ledger.last_registered_at) / 1_000_000
         found.append(f"the last decision that the ledger knows is {seconds:,.6f} s older than the last that there was")
     return tuple(found)
+
+
+def disagreements(ledger: SeatSettings, event: SeatSettings) -> tuple[str, ...]:
+    """Where ledger and event item, which are written together, have other settings, one sentence each."""
+    return tuple(
+        f"{name} is {_plain(getattr(ledger, name))} in the ledger, {_plain(getattr(event, name))} in the event item"
+        for name in (field.name for field in fields(SeatSettings))
+        if getattr(ledger, name) != getattr(event, name)
+    )
 
 
 class Tally:
@@ -102,6 +112,11 @@ class Tally:
         self._last = max(self._last, record.registered_at if decided else 0)
         self.needs_ledger |= decided or record.status is Status.CANCELLED
 
+    def add_astray(self, key: str, event_id: str | None) -> None:
+        """Notes one of this event's that says it is another's, or nobody's."""
+        names = "no event" if event_id is None else f"the event {event_id!r}"
+        self._flaws.append(f"registration {key} is one of this event's, but names {names}")
+
     def add_unreadable(self, key: str, error: Exception) -> None:
         """Notes one that may be anything."""
         self.registrations += 1
@@ -127,6 +142,10 @@ class Tally:
         if flaws := self.flaws():
             raise ValueError(flaws[0])
         return Count(self._confirmed, Line.of(ticket for ticket, _, _ in self._waiting), self._last)
+
+
+def _plain(value: object) -> str:
+    return "no limit" if value is None else str(value)
 
 
 def _tickets(tickets: Collection[int]) -> str:

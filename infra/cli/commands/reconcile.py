@@ -38,9 +38,9 @@ examples:
 
 A repair goes through the queue. The registrar writes what was counted into the ledger, if the ledger is
 still the one that was there during the count; then who waits beside a free seat is promoted. Settings
-stay as they are: more confirmed than seats is no damage, the capacity may have been lowered. What
-registrations say that no ledger could agree with (a record that cannot be read, two with the same ticket)
-is named, and its event stays as it is until that is mended by hand.
+stay as they are: more confirmed than seats is no damage, the capacity may have been lowered. What a count
+cannot mend (a record that cannot be read or is filed wrongly, two with the same ticket, a capacity that is
+not the event's) is named, and its event stays as it is until that is mended by hand.
 
 It reads the whole table of registrations, strongly consistent, for one event too (1 GB is 262,144 read
 units): an index may miss somebody, and her seat would be given away. Of an event whose ledger changes
@@ -125,7 +125,8 @@ def _words(finding: Finding, mended: Mapping[str, Finding] | None) -> Iterator[s
     elif fate == PROMOTING:
         yield f"  the ledger is right: {_seats(after.ledger)}; the promotion is asked for, but others are before it"
     elif fate == NOT_DECIDED:
-        yield "  not mended: the registrar has not decided it in time; see turnstile top and turnstile dlq list"
+        why = "has not decided it in time, or not taken it because the clock of this machine is slow"
+        yield f"  not mended: the registrar {why}; see turnstile top and turnstile dlq list"
     elif fate == NOT_MENDED and finding.due:
         yield "  not mended; afterwards:"
         yield from (f"    {sentence}" for sentence in _wrong(after))
