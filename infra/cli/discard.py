@@ -29,7 +29,7 @@ def discard(
     """Journal first, then the registration, then the queue: killed anywhere, the same again completes it.
 
     Answers what became of the registration. Raises CliError when the letter is not ours any more, before anything is
-    written; when it could not be deleted; and when the registration keeps changing.
+    written; when the registration cannot be read or keeps changing; and when the letter could not be deleted.
     """
     if not queue.hide({letter.message_id: letter.receipt_handle}, HELD):
         raise CliError(
@@ -65,8 +65,11 @@ def _reject(dynamodb: DynamoDBClient, table: str, command: Register | Cancel, wh
             return f"{name} does not exist, so nothing was marked"
         try:
             record = registration_from_item(answer["Item"])
-        except NOT_READABLE:
-            return f"{name} cannot be read and stays as it is"
+        except NOT_READABLE as error:
+            # Whoever repairs it later would find it pending, and nothing left that could decide it.
+            raise CliError(
+                f"{name} cannot be read ({error!r}): repair it first, then the same command again"
+            ) from error
         rejected = discarded(record, command, why)
         if rejected is None:
             return f"{name} stays as it is: {record.status}, generation {record.generation}"

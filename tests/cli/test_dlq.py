@@ -142,8 +142,6 @@ def test_a_record_that_cannot_be_read_is_foreseen(stack: Stack, capsys: pytest.C
     [letter] = stack.die(register("ann"))
     assert main(["dlq", "show", letter]) == 0
     assert "be parked again: its registration cannot be read (ValueError" in capsys.readouterr().out
-    assert main(["dlq", "discard", letter, "--why", "a test"]) == 0
-    assert "cannot be read and stays as it is" in capsys.readouterr().out
 
 
 def test_a_command_that_raises_is_foreseen(stack: Stack, capsys: pytest.CaptureFixture[str]) -> None:

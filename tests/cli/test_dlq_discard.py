@@ -64,6 +64,21 @@ def test_discard_leaves_what_is_decided(stack: Stack, capsys: pytest.CaptureFixt
     assert stack.sqs.queue(DEAD).messages == []
 
 
+def test_discard_waits_until_the_registration_is_repaired(stack: Stack, capsys: pytest.CaptureFixture[str]) -> None:
+    """Without the letter, it would be pending for ever once it can be read again."""
+    stack.pending("ann")
+    good = registration_to_item(stack.record("ann"))
+    stack.db.put_item(TableName=stack.tables.registrations, Item=good | {"status": {"S": "lost"}})
+    [letter] = stack.die(register("ann"))
+    assert main(["dlq", "discard", letter, "--why", "a test"]) == 1
+    assert "cannot be read (ValueError(" in capsys.readouterr().err
+    assert len(stack.sqs.queue(DEAD).messages) == 1
+    stack.db.put_item(TableName=stack.tables.registrations, Item=good)
+    stack.sqs.sleep(60)
+    assert main(["dlq", "discard", letter, "--why", "a test"]) == 0
+    assert stack.record("ann").status is Status.REJECTED
+
+
 def test_discard_wants_a_reason(stack: Stack, capsys: pytest.CaptureFixture[str]) -> None:
     """Somebody will ask."""
     assert main(["dlq", "discard", "abcdef", "--why", "  "]) == 2
