@@ -289,11 +289,19 @@ def _missing(event_id: str, event: Item | None, tally: Tally) -> Finding:
 class Mender:
     """Has the registrar mend ledgers: sends what was counted, waits, and looks again."""
 
-    def __init__(self, recounter: Recounter, sqs: SQSClient, queue_url: str, clock: Clock) -> None:
+    def __init__(
+        self,
+        recounter: Recounter,
+        sqs: SQSClient,
+        queue_url: str,
+        clock: Clock,
+        new_id: Callable[[], str] = lambda: str(uuid.uuid4()),
+    ) -> None:
         self._recounter = recounter
         self._sqs = sqs
         self._queue_url = queue_url
         self._clock = clock
+        self._new_id = new_id
 
     def mend(self, found: Mapping[str, Finding]) -> dict[str, Finding]:
         """Mends what is due among the findings; answers what is found there afterwards.
@@ -306,7 +314,7 @@ class Mender:
         for _ in range(_ROUNDS):
             versions = {event_id: finding.version for event_id, finding in due.items()}
             for finding in due.values():
-                send(self._sqs, self._queue_url, _command(finding))
+                send(self._sqs, self._queue_url, self._command(finding))
             decided = versions.keys() - self._wait(partial(self._unmoved, versions))
             if not decided:
                 break
@@ -315,6 +323,10 @@ class Mender:
             mended |= looked
             due = {event_id: finding for event_id, finding in looked.items() if finding.due}
         return mended
+
+    def _command(self, finding: Finding) -> Recount:
+        assert finding.count is not None  # noqa: S101 - for the type checker: it is due
+        return Recount(self._new_id(), finding.event_id, finding.version, finding.count, finding.at)
 
     def _unmoved(self, versions: Mapping[str, int]) -> set[str]:
         ledgers = self._recounter.readable(versions)
@@ -336,8 +348,3 @@ class Mender:
         while (still := left()) and self._clock.now() < deadline:
             self._clock.sleep(_INTERVAL)
         return still
-
-
-def _command(finding: Finding) -> Recount:
-    assert finding.count is not None  # noqa: S101 - for the type checker: it is due
-    return Recount(str(uuid.uuid4()), finding.event_id, finding.version, finding.count, finding.at)

@@ -13,10 +13,13 @@ T = TypeVar("T")
 Timeline = list[tuple[int, T]]
 """What was true from which time on (microseconds since 1970), oldest first."""
 
+LEDGER = "the ledger"
+
 
 @dataclass(slots=True)
 class Book:
-    """One event. `line` is who waits, in the order in which they joined, kept apart from tickets."""
+    """One event. `line` is who waits, in the order in which they joined, kept apart from tickets. `damages` says when a
+    record, by registration id, or the LEDGER could not be read."""
 
     event_id: str
     ledger: Ledger
@@ -24,11 +27,12 @@ class Book:
     line: list[str] = field(default_factory=list)
     promoted: set[int] = field(default_factory=set)
     ledgers: Timeline[Ledger] = field(default_factory=list)
+    titles: Timeline[str] = field(default_factory=list)
     states: dict[str, Timeline[Registration]] = field(default_factory=dict)
     damages: dict[str, list[tuple[int, int | None]]] = field(default_factory=dict)
 
     def damaged(self, registration_id: str, began: int, ended: int) -> bool:
-        """Whether its record could not be read at some instant between the two."""
+        """Whether its record, or the LEDGER, could not be read at some instant between the two."""
         return any(
             since <= ended and (until is None or until >= began)
             for since, until in self.damages.get(registration_id, ())

@@ -31,9 +31,14 @@ class Fault(StrEnum):
     STREAM_DELAY = "a stream record late"
     STREAM_REORDER = "stream records of two shards out of order"
     POISON = "a poison message parked in the dead-letter queue"
+    STRANGER = "a command for an event that nobody knows"
+    MISFILED = "a command in another event's group"
     DAMAGE = "a record that cannot be read, and is mended later"
+    LEDGER_DAMAGE = "a ledger that cannot be read, until it is recounted"
+    RECOUNT = "a recount while other things happen"
     MOVED_BY_SQS = "a message received too often, moved to the dead-letter queue"
     REPLAY = "a dead letter replayed"
+    DISCARD = "a dead letter discarded"
     CLOCK_SKEW = "a function whose clock is wrong"
 
 
@@ -60,7 +65,12 @@ _ODDS: Mapping[Fault, float] = {
     Fault.STREAM_DELAY: 0.2,
     Fault.STREAM_REORDER: 0.2,
     Fault.POISON: 0.4,
+    Fault.STRANGER: 0.2,
+    Fault.MISFILED: 0.2,
     Fault.DAMAGE: 0.3,
+    Fault.LEDGER_DAMAGE: 0.15,
+    Fault.RECOUNT: 0.3,
+    Fault.DISCARD: 0.3,
     Fault.MOVED_BY_SQS: 0.6,
     Fault.CLOCK_SKEW: 0.3,
 }

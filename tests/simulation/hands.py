@@ -1,110 +1,118 @@
-"""What people with keys do: an operator replays dead letters, somebody sends rubbish or damages a record."""
+"""What hands do that are not the pipeline's: send rubbish to the queue, damage a record, damage a ledger."""
 
 from __future__ import annotations
 
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from tests.simulation.engine import SECOND, Ended
+from tests.simulation.book import LEDGER
+from tests.simulation.engine import SECOND
 from tests.simulation.faults import Fault
-from tests.simulation.queues import DEAD_LETTERS, QUEUE
-from workers.aws.clients import passes_by_itself
-from workers.aws.dead_letters import DeadLetter, replay_entry
-from workers.aws.items import Item, registration_key
-from workers.aws.messages import group_of
+from tests.simulation.queues import QUEUE
+from workers.aws.items import Item, event_key, registration_key
+from workers.aws.messages import encode, group_of
+from workers.domain.commands import Register
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from mypy_boto3_sqs import SQSClient
-
+    from tests.simulation.book import Book
     from tests.simulation.dynamodb.fake import FakeDynamoDb
+    from tests.simulation.operators import Operator
     from tests.simulation.world import World
 
 _RUBBISH = ('{"v": 2, "kind": "Register"}', "not JSON", '{"v": 1, "kind": "Destroy"}')
+_NOWHERE = "nowhere"
 _TIMES = 3
-_HELD = 20
 _DAMAGE: Item = {"S": "damaged by hand"}
 
 
 class Hands:
-    """They come now and then, and last of all as long as there is a dead letter that nobody can explain."""
+    """They come now and then. What they damage is mended later, by hand or by an operator's recount. `rubbish` has the
+    ids of their messages: each must end among the dead letters."""
 
-    def __init__(self, world: World, dynamodb: FakeDynamoDb, sqs: SQSClient) -> None:
+    def __init__(self, world: World, dynamodb: FakeDynamoDb, operator: Operator) -> None:
         self._world = world
         self._dynamodb = dynamodb
-        self._sqs = sqs
+        self._operator = operator
         self._chance = world.chance("hands")
-        self._visits = 0
-        self._expected = False
-        self._replayed: set[str] = set()
+        self.rubbish: list[str] = []
 
     def begin(self, last: int) -> None:
         """Plans what happens until `last`, in microseconds from now."""
-        for fault, happen in ((Fault.POISON, self._send_rubbish), (Fault.DAMAGE, self._damage)):
+        plans = {
+            Fault.POISON: self._send_rubbish,
+            Fault.STRANGER: self._send_a_stranger,
+            Fault.MISFILED: self._send_astray,
+            Fault.DAMAGE: self._damage,
+            Fault.LEDGER_DAMAGE: self._damage_ledger,
+            Fault.RECOUNT: self._recount,
+        }
+        for fault, happen in plans.items():
             for _ in range(_TIMES):
                 at = self._chance.randrange(last + 1)
                 if self._world.faults.happens(fault, self._chance):
                     self._world.engine.after(at, happen)
 
-    def letter_arrived(self, body: str) -> None:
-        """A dead letter: rubbish is one fault more; in any case somebody will look at it."""
-        if self._world.rules.command(body) is None:
-            self._world.count(Fault.POISON, body)
-        self._expect_visit()
-
-    def unexplained(self) -> list[str]:
-        """The bodies of the dead letters that an operator could still do something about."""
-        letters = self._world.sqs.queue(DEAD_LETTERS).messages
-        return [m.body for m in letters if self._world.rules.command(m.body) or m.body not in self._replayed]
-
-    def _expect_visit(self) -> None:
-        if not self._expected:
-            self._expected = True
-            self._world.engine.after(self._chance.randrange(5 * SECOND, 120 * SECOND), self._visit)
-
-    def _visit(self) -> None:
-        self._expected = False
-        self._visits += 1
-        name = f"operator-{self._visits}"
-        self._world.engine.start(name, self._world.chance(name), self._replay, self._leave)
-
-    def _leave(self, how: Ended) -> None:
-        if how.error is not None and not passes_by_itself(how.error):
-            raise how.error
-        if self.unexplained():
-            self._expect_visit()
-
-    def _replay(self) -> None:
-        """The first ten letters that there are, in order; what cannot be read is given one more chance."""
-        answer = self._world.sqs.receive_message(
-            QueueUrl=DEAD_LETTERS, MaxNumberOfMessages=10, VisibilityTimeout=_HELD, WaitTimeSeconds=0
-        )
-        for letter in map(DeadLetter.of, answer["Messages"]):
-            if self._world.rules.command(letter.body) is None and letter.body in self._replayed:
-                continue
-            entry: Any = replay_entry("0", letter)
-            if self._sqs.send_message_batch(QueueUrl=QUEUE, Entries=[entry])["Failed"]:
-                break
-            self._replayed.add(letter.body)
-            self._world.count(Fault.REPLAY, letter.message_id)
-            gone: Any = {"Id": "0", "ReceiptHandle": letter.receipt_handle}
-            self._sqs.delete_message_batch(QueueUrl=DEAD_LETTERS, Entries=[gone])
-
     def _send_rubbish(self) -> None:
-        event_id = self._chance.choice(sorted(self._world.rules.books))
-        body = self._chance.choice(_RUBBISH)
-        self._world.note("rubbish in the group of %s", event_id)
-        self._world.sqs.send_message(
-            QueueUrl=QUEUE,
-            MessageBody=body,
-            MessageGroupId=group_of(event_id),
-            MessageDeduplicationId=f"rubbish-{self._chance.random()}",
+        self._send(group_of(self._any_event()), self._chance.choice(_RUBBISH))
+
+    def _send_a_stranger(self) -> None:
+        self._send(group_of(_NOWHERE), self._register(_NOWHERE))
+        self._world.count(Fault.STRANGER)
+
+    def _send_astray(self) -> None:
+        """Nobody in the history has this name: whoever lets her in has not looked at the group."""
+        first, second = (self._any_event() for _ in range(2))
+        if first != second:
+            self._send(group_of(first), self._register(second))
+            self._world.count(Fault.MISFILED)
+
+    def _register(self, event_id: str) -> str:
+        command_id = self._world.new_id()
+        return encode(Register(command_id, event_id, "nobody", 1, self._world.engine.now))
+
+    def _send(self, group: str, body: str) -> None:
+        self._world.note("by hand, to %s: %s", group, body)
+        answer = self._world.sqs.send_message(
+            QueueUrl=QUEUE, MessageBody=body, MessageGroupId=group, MessageDeduplicationId=self._world.new_id()
         )
+        self.rubbish.append(answer["MessageId"])
+
+    def _any_event(self) -> str:
+        return self._chance.choice(sorted(self._world.rules.books))
+
+    def _recount(self) -> None:
+        """Nothing is damaged; but seats are free for a moment, and somebody with a command at hand."""
+        self._operator.recount(None, lambda: None)
+
+    def _damage_ledger(self) -> None:
+        """What it counts becomes a text, until somebody has it counted again."""
+        event_id = self._any_event()
+        found = self._dynamodb.get_item(TableName=self._world.tables.ledger, Key=event_key(event_id))
+        if "Item" not in found or found["Item"]["confirmed"] == _DAMAGE:
+            return
+        self._write(self._world.tables.ledger, found["Item"] | {"confirmed": _DAMAGE})
+        book = self._world.rules.books[event_id]
+        book.damages.setdefault(LEDGER, []).append((self._world.engine.now, None))
+        self._world.count(Fault.LEDGER_DAMAGE, event_id)
+        self._mend_ledger(book)
+
+    def _mend_ledger(self, book: Book) -> None:
+        def done() -> None:
+            found = self._dynamodb.get_item(TableName=self._world.tables.ledger, Key=event_key(book.event_id))
+            if found["Item"]["confirmed"] == _DAMAGE:
+                self._mend_ledger(book)
+            else:
+                damages = book.damages[LEDGER]
+                damages[-1] = (damages[-1][0], self._world.engine.now)
+
+        later = self._chance.randrange(2 * SECOND, 60 * SECOND)
+        self._world.engine.after(later, lambda: self._operator.recount([book.event_id], done))
 
     def _damage(self) -> None:
         """A record's generation becomes a text that is no number, for a while."""
-        book = self._world.rules.books[self._chance.choice(sorted(self._world.rules.books))]
+        book = self._world.rules.books[self._any_event()]
         if not book.records:
             return
         key = self._chance.choice(sorted(book.records))
@@ -112,7 +120,7 @@ class Hands:
         if item["generation"] == _DAMAGE:
             return
         sound = item["generation"]
-        self._write(item | {"generation": _DAMAGE})
+        self._write(self._world.tables.registrations, item | {"generation": _DAMAGE})
         damages = book.damages.setdefault(key, [])
         damages.append((self._world.engine.now, None))
         self._world.count(Fault.DAMAGE, key)
@@ -120,7 +128,7 @@ class Hands:
         def mend() -> None:
             now = self._stored(key)
             if now["generation"] == _DAMAGE:
-                self._write(now | {"generation": sound})
+                self._write(self._world.tables.registrations, now | {"generation": sound})
             damages[-1] = (damages[-1][0], self._world.engine.now)
             self._world.note("%s is mended", key)
 
@@ -132,9 +140,9 @@ class Hands:
         ]
         return item
 
-    def _write(self, item: Item) -> None:
+    def _write(self, table: str, item: Item) -> None:
         with self._unseen():
-            self._dynamodb.put_item(TableName=self._world.tables.registrations, Item=item)
+            self._dynamodb.put_item(TableName=table, Item=item)
 
     @contextmanager
     def _unseen(self) -> Iterator[None]:

@@ -14,6 +14,12 @@ _EVENTS = ("e", "e-1", "e-1-1", "f\u00eate 7")
 _PEOPLE = ("ann", "1-ann", "1-1-ann", "bob", "cid", "1-cid", "dee", "eve", "fay")
 _LENGTHS = (20, 60, 240, 1500)
 _QUARTER_OF_AN_HOUR = 900
+_STATUSES = (
+    "waitlisted",
+    "confirmed,waitlisted",
+    "cancelled,rejected",
+    "pending,waitlisted,confirmed,rejected,cancelled",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,10 +33,11 @@ class Step:
     user_id: str
     changes: dict[str, Any] = field(default_factory=dict)
     headers: dict[str, str] = field(default_factory=dict)
+    query: dict[str, str] = field(default_factory=dict)
 
     def __str__(self) -> str:
         """As it is told in a history."""
-        more = " ".join(f"{name}={value}" for name, value in (self.changes | self.headers).items())
+        more = " ".join(f"{name}={value}" for name, value in (self.changes | self.headers | self.query).items())
         who = f"{self.user_id} at " if self.kind in {"register", "cancel", "look"} else ""
         return f"#{self.number} {self.kind} {who}{self.event_id!r} {more}".rstrip()
 
@@ -70,7 +77,9 @@ def plan(chance: Random) -> Plan:
     for _ in range(chance.randint(70, 120)):
         author.write()
     steps = sorted(author.steps, key=lambda step: step.at)
-    numbered = (Step(n, s.at, s.kind, s.event_id, s.user_id, s.changes, s.headers) for n, s in enumerate(steps))
+    numbered = (
+        Step(n, s.at, s.kind, s.event_id, s.user_id, s.changes, s.headers, s.query) for n, s in enumerate(steps)
+    )
     return Plan(events, _PEOPLE, tuple(numbered))
 
 
@@ -94,7 +103,8 @@ class _Author:
             self.steps.append(Step(0, at, "change", event_id, user_id, changes, wait))
         elif drawn < 0.2:
             kind = chance.choice(("look", "look", "event", "of event", "of user"))
-            self.steps.append(Step(0, at, kind, event_id, user_id))
+            query = self._query() if kind.startswith("of") else {}
+            self.steps.append(Step(0, at, kind, event_id, user_id, query=query))
         elif drawn < 0.25:
             self._rush(at, event_id)
         else:
@@ -129,6 +139,15 @@ class _Author:
         if keys and chance.random() < 0.2:
             headers["idempotency-key"] = f"key-{chance.randrange(3)}"
         return headers
+
+    def _query(self) -> dict[str, str]:
+        """All of a list at once, or page by page; who is alive, or some statuses."""
+        chance, query = self._chance, dict[str, str]()
+        if chance.random() < 0.4:
+            query["limit"] = "2"
+        if chance.random() < 0.4:
+            query["status"] = chance.choice(_STATUSES)
+        return query
 
     def _changes(self) -> dict[str, Any]:
         chance = self._chance

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError, EndpointConnectionError, ReadTimeoutError
 
+from tests.simulation.dynamodb.fake import Paginator
 from tests.simulation.engine import SECOND, Process
 from tests.simulation.faults import BEFORE, Fault
 
@@ -55,6 +56,10 @@ class Client:
 
         self.__dict__[operation] = call
         return call
+
+    def get_paginator(self, operation: str) -> Paginator:
+        """A walk over pages, each of them a call."""
+        return Paginator(getattr(self, operation))
 
     def _call(self, operation: str, perform: Callable[..., Any], likely: list[Fault], request: dict[str, Any]) -> Any:
         process = self._world.engine.current

@@ -12,12 +12,16 @@ QUEUE, DEAD_LETTERS = "commands.fifo", "dead.fifo"
 
 
 class Queues(FakeSqs):
-    """`arrived` is told the name of a queue that took a message. `most_receives` None: nothing is ever moved away."""
+    """`arrived` is told the name of a queue that took a message, `sent` what was sent, new or not.
+
+    `most_receives` None: nothing is ever moved away.
+    """
 
     def __init__(self, engine: Engine) -> None:
         super().__init__()
         self._engine = engine
         self.arrived: Callable[[str], None] = lambda _queue: None
+        self.sent: Callable[[str, str], None] = lambda _queue, _body: None
         self.most_receives: int | None = None
 
     def next_visible(self) -> int | None:
@@ -33,6 +37,7 @@ class Queues(FakeSqs):
     def _take(self, url: str, entry: dict[str, Any]) -> str:
         before = len(self.queue(url).history)
         message_id = super()._take(url, entry)
+        self.sent(url, entry["MessageBody"])
         if len(self.queue(url).history) > before:
             self.arrived(url)
         return message_id

@@ -2,44 +2,61 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any, cast
 
+from api.lists import Page
+from api.registration_lists import Lists
 from infra.cli.recount import Recounter
 from tests.simulation.book import Book, has_outcome
-from tests.simulation.queues import QUEUE
+from tests.simulation.engine import SECOND
+from tests.simulation.queues import DEAD_LETTERS, QUEUE
 from workers.aws.clock import Clock
 from workers.aws.items import event_key, registration_from_item, registration_key, seat_settings_from_item
 from workers.domain.commands import Cancel, Command, Configure, Register
 from workers.domain.records import Status, registration_id
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Callable, Collection
 
     from mypy_boto3_dynamodb import DynamoDBClient
 
+    from api.messages import Response
     from infra.cli.recount import Finding
     from tests.simulation.dynamodb.fake import FakeDynamoDb
     from tests.simulation.world import Asked, World
 
 FREE_SEAT = "8: no free seat beside a waiter at rest"
+_LATE_WRITE = 30 * SECOND
+"""No write takes effect later than that after it was sent."""
+
 LOST = "9: every accepted command has exactly one outcome"
-LEFT = "10: the queues are empty at rest, or what is dead is explained"
+LEFT = "10: the queues are empty at rest; what died was replayed or discarded"
 LAST_WORD = "who asked for nothing else since has what was last accepted"
 RECOUNT = "a recount finds nothing to say"
+LISTED = "a list shows who belongs into it"
+TITLES = "a title is one that was asked for, and not one that was replaced"
 STORED = "what is stored at rest is what was written"
+
+
+_TABLES = ("users", "events", "registrations", "ledger")
 
 
 def at_rest(world: World, dynamodb: FakeDynamoDb) -> None:
     """Checks a history that has come to rest."""
-    if world.engine.processes or world.sqs.queue(QUEUE).left() or world.hands.unexplained():
-        text = f"{list(world.engine.processes)}, {world.sqs.queue(QUEUE).left()}, dead: {world.hands.unexplained()}"
-        world.broken(LEFT, text)
-    asked = [world.rules.command(body) for body in world.sqs.queue(QUEUE).bodies()]
+    left = [world.sqs.queue(queue).left() for queue in (QUEUE, DEAD_LETTERS)]
+    if world.engine.processes or any(left):
+        world.broken(LEFT, f"{list(world.engine.processes)}, {left}")
+    if swallowed := [message for message in world.hands.rubbish if message not in world.parked]:
+        world.broken(LEFT, f"not parked, although nobody can process it: {swallowed}")
+    asked = [world.rules.command(message.body, message.group) for message in world.sqs.queue(QUEUE).history]
     commands = list({command.command_id: command for command in asked if command is not None}.values())
     for book in world.rules.books.values():
         own = [command for command in commands if command.event_id == book.event_id]
         _check_event(world, book, own)
         _check_stored(world, dynamodb, book)
+        _check_title(world, book)
+    _check_lists(world, dynamodb)
     _check_last_words(world)
     for finding in _recount(world, dynamodb):
         if not finding.sound:
@@ -60,7 +77,7 @@ def _check_event(world: World, book: Book, commands: list[Command]) -> None:
     if pending:
         world.broken(LOST, f"{book.event_id}: {pending} are still pending")
     for command in commands:
-        if isinstance(command, Register | Cancel):
+        if isinstance(command, Register | Cancel) and not world.operator.threw_away(command):
             record = book.records.get(command.registration_id)
             if not has_outcome(command, record):
                 world.broken(LOST, f"{command} came to nothing: {record}")
@@ -86,6 +103,8 @@ def _check_last_words(world: World) -> None:
     for (event_id, user_id), requests in by_pair.items():
         last = requests[-1]
         answered = all(asked.ended is not None and asked.ended < last.began for asked in requests[:-1])
+        if registration_id(event_id, user_id) in world.operator.bereaved():
+            continue  # a request of hers was thrown away
         if not answered or last.replayed or last.status not in {201, 202, 204}:
             continue
         record = world.rules.books[event_id].records.get(registration_id(event_id, user_id))
@@ -103,3 +122,48 @@ def _check_stored(world: World, dynamodb: FakeDynamoDb, book: Book) -> None:
         item = dynamodb.get_item(TableName=world.tables.registrations, Key=registration_key(key))["Item"]
         if registration_from_item(item) != record:
             world.broken(STORED, f"{key}: {item} is not {record}")
+
+
+def _check_title(world: World, book: Book) -> None:
+    """The title is that of the last change that was accepted, or of one that may have come after it."""
+    own = (asked for asked in world.asked if asked.step.kind == "change" and asked.step.event_id == book.event_id)
+    asked = [request for request in own if "title" in request.step.changes]
+    accepted = [request for request in asked if request.status in {200, 202}]
+    last = max((request.began for request in accepted), default=None)
+    may_stand = [
+        request.step.changes["title"]
+        for request in asked
+        if request.ended is None or last is None or request.ended + _LATE_WRITE >= last
+    ]
+    title = book.titles[-1][1]
+    if title not in may_stand + ([book.titles[0][1]] if not accepted else []):
+        world.broken(TITLES, f"{book.event_id}: {title!r} is none of {may_stand}")
+
+
+def _check_lists(world: World, dynamodb: FakeDynamoDb) -> None:
+    """Both lists, page by page, show the books: an event's by status, a user's by time."""
+    tables = {f"{name.upper()}_TABLE": getattr(world.tables, name) for name in _TABLES}
+    lists = Lists(cast("DynamoDBClient", dynamodb), tables, Clock(lambda: world.engine.now, lambda _: None))
+    books, statuses = world.rules.books, list(Status)
+    for event_id, book in books.items():
+        shown = _walk(lambda page, of=event_id: lists.of_event(of, page))  # type: ignore[misc]  # bound now
+        due = sorted(book.records.values(), key=lambda record: (statuses.index(record.status), record.registered_at))
+        if shown != [(record.registration_id, str(record.status)) for record in due]:
+            world.broken(LISTED, f"{event_id}: {shown}, not {due}")
+    for user_id in world.plan.people:
+        shown = _walk(lambda page, of=user_id: lists.of_user(of, page))  # type: ignore[misc]  # bound now
+        own = [record for book in books.values() for record in book.records.values() if record.user_id == user_id]
+        if sorted(shown) != sorted((record.registration_id, str(record.status)) for record in own):
+            world.broken(LISTED, f"{user_id}: {shown}, not {own}")
+
+
+def _walk(ask: Callable[[Page], Response]) -> list[tuple[str, str]]:
+    """All pages of a list, whatever the status: who, and how she stands."""
+    shown: list[tuple[str, str]] = []
+    cursor: str | None = None
+    while True:
+        page = json.loads(ask(Page(2, cursor, tuple(Status))).body)
+        shown += [(entry["registrationId"], entry["status"]) for entry in page["registrations"]]
+        cursor = page["next"]
+        if cursor is None:
+            return shown

@@ -5,16 +5,23 @@ They know the tables' formats and what a command asks for, and nothing of how `d
 
 from __future__ import annotations
 
+from base64 import b32encode
 from collections.abc import Mapping
 from dataclasses import dataclass
+from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
+from greenlet import getcurrent
+
 from tests.simulation.book import Book, applies, came_of
+from tests.simulation.course import Batch, Course, Verdict, standing
+from tests.simulation.engine import Process
 from tests.simulation.queues import QUEUE
 from tests.support.rules import broken_rules, illegal_moves
 from workers.aws.items import Item, ledger_from_event, ledger_from_item, registration_from_item
-from workers.aws.messages import Unreadable, decode, group_of
-from workers.domain.commands import Cancel, Command, Configure, Register
+from workers.aws.messages import Unreadable, decode, group_for, group_of
+from workers.domain.commands import Cancel, Command, Configure, Recount, Register
+from workers.domain.decide import DISCARDED
 from workers.domain.records import EventStatus, Ledger, Registration, Status
 
 if TYPE_CHECKING:
@@ -29,9 +36,15 @@ MOVES = "5: statuses move along the table, generations grow"
 ONE = "6: a registration is one person's at one event"
 CLOSED = "nobody joins an event that is closed or cancelled, nobody is promoted at a cancelled one"
 LINE_FULL = "7: the line keeps its limit"
+NO_LINE = "nobody waits at an event that has no waiting list"
+REFUSED = "nobody is refused while there is room"
+COURSE = "a batch comes to what its commands come to one after the other"
 UNASKED = "nothing is done that nobody asked for"
 REPORTED = "a failed message takes the later ones of its group with it"
 OVERTAKEN = "nobody overtakes in a group of the queue"
+
+_MOST_BATCHES = 50
+"""Of one event: a late commit is that of one of the last batches. It comes within half a minute."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,22 +73,49 @@ class Rules:
         self.books: dict[str, Book] = {}
         self._commands: dict[str, Command | None] = {}
         self._asked: set[tuple[type[Command], str, int]] = set()
+        self._sent: dict[str, list[Command]] = {}
+        self._batches: dict[str, list[Batch]] = {}
 
-    def arrived(self, body: str) -> None:
+    def sent(self, body: str) -> None:
+        """A message was sent into the queue of commands, maybe one that the queue has already."""
+        process, command = getcurrent(), self.command(body)
+        if isinstance(process, Process) and command is not None:
+            self._sent.setdefault(process.name, []).append(command)
+
+    def sent_by(self, process: str) -> list[Command]:
+        """What a process sent into the queue of commands, and was taken."""
+        return self._sent.get(process, [])
+
+    def taken(self, process: str, records: list[dict[str, Any]]) -> None:
+        """A registrar begins with a batch."""
+        groups: dict[str, list[tuple[str, Command | None]]] = {}
+        for record in records:
+            name = record["attributes"]["MessageGroupId"]
+            command = self.command(record["body"], name)
+            if isinstance(command, Recount):
+                name = group_of(command.event_id)  # in no order with the others, but it may be decided with them
+            groups.setdefault(name, []).append((record["messageId"], command))
+        for name, own in groups.items():
+            batches = self._batches.setdefault(name, [])
+            batches.append(Batch(process, own))
+            del batches[:-_MOST_BATCHES]
+
+    def arrived(self, body: str, group: str) -> None:
         """A message came into the queue of commands."""
-        if isinstance(command := self.command(body), Register | Cancel):
+        if isinstance(command := self.command(body, group), Register | Cancel):
             self._asked.add((type(command), command.registration_id, command.generation))
 
-    def asked_for(self, kind: type[Register | Cancel], registration_id: str, generation: int | None = None) -> bool:
-        """Whether the queue ever took such a command; of any generation, if none is named."""
-        if generation is not None:
-            return (kind, registration_id, generation) in self._asked
-        return any(command[:2] == (kind, registration_id) for command in self._asked)
+    def asked_for(self, kind: type[Register | Cancel], registration_id: str, generation: int) -> bool:
+        """Whether the queue ever took such a command."""
+        return (kind, registration_id, generation) in self._asked
 
     def opened(self, event: Item) -> None:
         """A new event, which has no ledger yet."""
         ledger = ledger_from_event(event)
-        self.books[ledger.event_id] = Book(ledger.event_id, ledger, ledgers=[(self._world.engine.now, ledger)])
+        now = self._world.engine.now
+        self.books[ledger.event_id] = Book(
+            ledger.event_id, ledger, ledgers=[(now, ledger)], titles=[(now, event["title"]["S"])]
+        )
 
     def wrote(self, changes: list[Change]) -> None:
         """Something was committed."""
@@ -86,6 +126,9 @@ class Rules:
                 self._ledger_changed(commits, change)
             elif change.table == tables.registrations:
                 self._record_changed(commits, change)
+            elif change.table == tables.events and change.after is not None:
+                book = self.books[change.after["eventId"]["S"]]
+                book.titles.append((self._world.engine.now, change.after["title"]["S"]))
         for event_id, commit in commits.items():
             self._check(self.books[event_id], commit)
 
@@ -110,36 +153,75 @@ class Rules:
         record = registration_from_item(change.after)
         key = change.after["registrationId"]["S"]
         before = self.books[record.event_id].records.get(key) if record.event_id in self.books else None
+        if key != _own_id(record):
+            self._world.broken(ONE, f"{key} is not the id of {record.user_id} at {record.event_id}")
         others = [book.event_id for book in self.books.values() if key in book.records]
         if (others and others != [record.event_id]) or (before is not None and before.user_id != record.user_id):
             self._world.broken(ONE, f"{key} was {others}, is {record.event_id} {record.user_id}")
+            return
+        if record.event_id not in self.books:
+            self._world.broken(UNASKED, f"{record}: there is no such event")
             return
         self._commit(commits, record.event_id).changed[key] = (before, record)
 
     def _check(self, book: Book, commit: Commit) -> None:
         world, now = self._world, self._world.engine.now
-        was = dict(book.records)
+        was, line = dict(book.records), book.line
+        batches = self._batches_of(book)
+        configures = [command for batch in batches for command in batch.configures()]
         book.records |= {key: after for key, (_, after) in commit.changed.items()}
         for sentence in illegal_moves({k: was[k] for k in commit.changed if k in was}, _after(commit)):
             world.broken(MOVES, sentence)
         if commit.after is not commit.before:
             for sentence in broken_rules(commit.after, book.records.values()):
-                world.broken(JUMPED if "past an earlier" in sentence else MISCOUNTED, f"{book.event_id}: {sentence}")
-            self._check_seats(book, commit)
-            self._check_status(book, commit)
-            self._check_line(book, commit)
+                world.broken(_RULES.get(sentence, MISCOUNTED), f"{book.event_id}: {sentence}")
+            self._check_seats(book, commit, configures)
+            self._check_status(book, commit, configures)
+            self._check_line(book, commit, configures)
             self._check_order(book, was)
             book.ledger = commit.after
             book.ledgers.append((now, commit.after))
-        elif any(after.status is not Status.PENDING for after in _after(commit).values()):
+        elif not all(after.status is Status.PENDING or after.code == DISCARDED for after in _after(commit).values()):
             world.broken(MISCOUNTED, f"{book.event_id}: decided without the ledger")
         for key, (before, after) in commit.changed.items():
             self._check_asked(key, before, after)
             book.states.setdefault(key, []).append((now, after))
+        if commit.after is not commit.before:
+            self._check_course(book, commit, Course(commit.before, was, line), batches)
 
-    def _check_seats(self, book: Book, commit: Commit) -> None:
+    def _batches_of(self, book: Book) -> list[Batch]:
+        """The batch that is being committed; of a commit that comes late, any that it may be."""
+        batches, process = self._batches.get(group_of(book.event_id), []), getcurrent()
+        if not isinstance(process, Process):
+            return batches
+        return [batch for batch in batches if batch.process == process.name]
+
+    def _check_course(self, book: Book, commit: Commit, begin: Course, batches: list[Batch]) -> None:
+        """What was written is what the commands of the batch come to, by a count of seats and places."""
+        has, line = (
+            standing(book.records),
+            sorted(
+                (key for key, record in book.records.items() if record.ticket is not None),
+                key=lambda key: book.records[key].ticket or 0,
+            ),
+        )
+        verdicts: dict[tuple[str, int], Verdict] = {}
+        for commands in (commands for batch in batches for commands in batch.decided(self._world.parked)):
+            course = Course(commit.before, begin.records, begin.line)
+            for _ in course.states(commands):
+                if course.line == line and course.settings == commit.after.settings and standing(course.records) == has:
+                    return
+            verdicts |= course.verdicts
+        for key, (_, after) in commit.changed.items():
+            should = verdicts.get((key, after.generation))
+            if (rule := _astray(after, should)) is not None:
+                self._world.broken(rule, f"{book.event_id}: {after}; by a count it is {should}")
+        self._world.broken(COURSE, f"{book.event_id}: {commit} in {batches}")
+
+    def _check_seats(self, book: Book, commit: Commit, configures: list[Configure]) -> None:
         given = [key for key, (before, after) in commit.changed.items() if _seated(after) and not _seated(before)]
-        allowed = max(commit.before.settings.capacity, commit.after.settings.capacity, self._asked_capacity(book))
+        asked = max((command.changes.get("capacity", 0) for command in configures), default=0)
+        allowed = max(commit.before.settings.capacity, commit.after.settings.capacity, asked)
         taken = sum(map(_seated, book.records.values()))
         if given and taken > allowed:
             self._world.broken(OVERSOLD, f"{book.event_id}: {taken} seats taken of {allowed}")
@@ -153,9 +235,9 @@ class Rules:
         ):
             self._world.broken(UNASKED, f"{key}: {before} -> {after}")
 
-    def _check_status(self, book: Book, commit: Commit) -> None:
+    def _check_status(self, book: Book, commit: Commit, configures: list[Configure]) -> None:
         statuses = {commit.before.settings.status, commit.after.settings.status}
-        statuses |= {command.changes["status"] for command in self._configures(book) if "status" in command.changes}
+        statuses |= {command.changes["status"] for command in configures if "status" in command.changes}
         if EventStatus.ACTIVE in statuses:
             return
         came = [
@@ -166,15 +248,7 @@ class Rules:
         if came and (statuses == {EventStatus.CANCELLED} or not moved.issuperset(came)):
             self._world.broken(CLOSED, f"{book.event_id}: {came} at an event that is {statuses}")
 
-    def _asked_capacity(self, book: Book) -> int:
-        """The most seats that a change in the queue asks for: in one batch, several may come and go."""
-        return max((command.changes.get("capacity", 0) for command in self._configures(book)), default=0)
-
-    def _configures(self, book: Book) -> list[Configure]:
-        commands = (command for _, command in self._waiting(book))
-        return [command for command in commands if isinstance(command, Configure)]
-
-    def _check_line(self, book: Book, commit: Commit) -> None:
+    def _check_line(self, book: Book, commit: Commit, configures: list[Configure]) -> None:
         world, event = self._world, book.event_id
         promoted = [key for key, (before, after) in commit.changed.items() if _moved_up(before, after)]
         waiting = {key for key, record in book.records.items() if record.status is Status.WAITLISTED}
@@ -197,7 +271,10 @@ class Rules:
             world.broken(JUMPED, f"{event}: {newcomers} came later than {stayed}, who wait")
         book.line = stayed + joined
         limits = [ledger.settings.waitlist_capacity for ledger in (commit.before, commit.after)]
-        limits += [c.changes["waitlist_capacity"] for c in self._configures(book) if "waitlist_capacity" in c.changes]
+        limits += [c.changes["waitlist_capacity"] for c in configures if "waitlist_capacity" in c.changes]
+        lines = [ledger.settings.has_waitlist for ledger in (commit.before, commit.after)]
+        if joined and not any(lines + [c.changes.get("has_waitlist", False) for c in configures]):
+            world.broken(NO_LINE, f"{event}: {joined} wait")
         if joined and None not in limits and len(book.line) > max(limit or 0 for limit in limits):
             world.broken(LINE_FULL, f"{event}: {len(book.line)} wait in a line of {limits}")
 
@@ -222,17 +299,18 @@ class Rules:
         """The commands of an event that are in the queue, in order, by message id."""
         group = group_of(book.event_id)
         messages = self._world.sqs.queue(QUEUE).messages
-        read = [(message.id, self.command(message.body)) for message in messages if message.group == group]
+        read = [(message.id, self.command(message.body, group)) for message in messages if message.group == group]
         return [(key, command) for key, command in read if command is not None]
 
-    def command(self, body: str) -> Command | None:
-        """The command in a message; None if it is none."""
+    def command(self, body: str, group: str | None = None) -> Command | None:
+        """The command in a message; None if it is none, or is in another group than its own."""
         if body not in self._commands:
             try:
                 self._commands[body] = decode(body)
             except Unreadable:
                 self._commands[body] = None
-        return self._commands[body]
+        command = self._commands[body]
+        return command if command is None or group in {None, group_for(command)} else None
 
     def answered(self, messages: list[dict[str, Any]], answer: dict[str, Any]) -> set[str]:
         """The ids that the registrar wants again; it may name only what it got, and a group from there to its end."""
@@ -248,6 +326,36 @@ class Rules:
         if not ids.issuperset(failed):
             self._world.broken(REPORTED, f"{set(failed) - ids} were not received")
         return set(failed)
+
+
+_RULES = {
+    "nobody is confirmed past an earlier waiter": JUMPED,
+    "tickets are in the order of decision": JUMPED,
+    "nobody has two active registrations": ONE,
+}
+"""What it breaks if such a sentence of `broken_rules` does not hold; the ledger's count, if it is none of these."""
+
+
+def _astray(after: Registration, should: Verdict | None) -> str | None:
+    """Which rule it breaks that somebody stands as she does, when by a count she should have got something else."""
+    if should is None or should == (after.status, after.code):
+        return None
+    rules = {"event-full": NO_LINE, "waitlist-full": LINE_FULL, "registration-closed": CLOSED}
+    match after.status:
+        case Status.REJECTED:
+            return REFUSED
+        case Status.CONFIRMED:
+            return CLOSED if should[1] == "registration-closed" else OVERSOLD
+        case Status.WAITLISTED:
+            return rules.get(should[1] or "", COURSE)
+        case _:
+            return None
+
+
+def _own_id(record: Registration) -> str:
+    """The only id that the registration of this person at this event can have (design, section 5)."""
+    digest = sha256(record.event_id.encode() + b"\0" + record.user_id.encode()).digest()
+    return "reg_" + b32encode(digest).decode()[:26]
 
 
 def _after(commit: Commit) -> dict[str, Registration]:

@@ -5,9 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from tests.simulation.book import Book, no_room
+from api.call import idempotency_key
+from tests.simulation.book import LEDGER, Book, between, no_room
+from tests.simulation.engine import SECOND
 from workers.aws.items import timestamp
-from workers.domain.commands import Cancel, Register
+from workers.domain.commands import Cancel, Command, Configure, Register
+from workers.domain.decide import DISCARDED
 from workers.domain.records import Ledger, Registration, Status, registration_id
 
 if TYPE_CHECKING:
@@ -16,13 +19,32 @@ if TYPE_CHECKING:
 
 TOLD = "what a client is told is true"
 
-_REFUSALS = {"event-full", "waitlist-full", "registration-closed"}
+_REFUSALS = {"event-full", "waitlist-full", "registration-closed", DISCARDED}
 _SEATS = ("capacity", "hasWaitlist", "waitlistCapacity", "status")
+_SETTINGS = ("capacity", "has_waitlist", "waitlist_capacity", "status")
+_ALIVE = "pending,waitlisted,confirmed"
+_PAGE = 50
+_INDEX_LAG = 3 * SECOND
+_LOST_AFTER = (15 * 60 - 2) * SECOND
+"""Who is pending for so long may be asked for again: a quarter of an hour, by a clock that may be a little wrong."""
+
+
+@dataclass(frozen=True, slots=True)
+class Walk:
+    """A walk over the pages of a list: when it began, in microseconds since 1970, and whom it has met."""
+
+    began: int
+    met: frozenset[str] = frozenset()
+
+    def on(self, answered: Answered) -> Walk:
+        """One page further."""
+        return Walk(self.began, self.met | {entry["registrationId"] for entry in answered.body["registrations"]})
 
 
 @dataclass(frozen=True, slots=True)
 class Answered:
-    """A request and its answer, with the time of both in microseconds since 1970."""
+    """A request and its answer, with the time of both in microseconds since 1970. `sent` are the commands that it
+    came to, `walk` the pages before it."""
 
     step: Step
     began: int
@@ -30,6 +52,20 @@ class Answered:
     status: int
     headers: dict[str, str]
     body: Any
+    sent: tuple[Command, ...]
+    walk: Walk
+
+    @property
+    def next(self) -> str | None:
+        """The cursor of the next page of a list."""
+        is_list = self.step.kind.startswith("of") and self.status == 200
+        cursor: str | None = self.body["next"] if is_list else None
+        return cursor
+
+    @property
+    def key(self) -> str | None:
+        """The idempotency key, as it is stored."""
+        return idempotency_key(self.step.headers.get("idempotency-key"))
 
     @property
     def code(self) -> str | None:
@@ -68,7 +104,7 @@ class Truth:
             case "cancel":
                 return self._cancel(answered, book, key, states)
             case "change":
-                return answered.status in {200, 202} and self._event(answered, book, answered.body)
+                return self._change(answered, book) and self._event(answered, book, answered.body)
             case "look" if answered.status == 404:
                 return None in states
             case "look":
@@ -76,32 +112,75 @@ class Truth:
             case "event":
                 return answered.status == 200 and self._event(answered, book, answered.body)
             case _:
-                return answered.status == 200 and self._list(answered)
+                return answered.status == 200 and self._list(answered) and not self._missing(answered)
 
     def _register(self, answered: Answered, book: Book, key: str, states: list[Registration | None]) -> bool:
-        if answered.status == 201:
-            return self._entry(answered, answered.body)
-        if answered.status == 202:
-            return self._world.rules.asked_for(Register, key)
+        if not self._replay(answered, [state.post_key if state else None for state in states], states):
+            return False
+        least = 0 if answered.replayed else _attempt(answered, Register, key, states)
+        if answered.status in {201, 202}:
+            return least is not None and self._entry(answered, answered.body, least)
         if answered.code == "already-registered":
-            return any(state and state.alive and state.status is not Status.PENDING for state in states)
+            alive = any(state and state.alive and state.status is not Status.PENDING for state in states)
+            return alive and not answered.sent
         if answered.status != 409 or answered.code not in _REFUSALS:
             return False
-        refused = any(s and s.status is Status.REJECTED and s.code == answered.code for s in states)
+        refused = (s for s in states if s and s.status is Status.REJECTED and s.code == answered.code)
+        if least is not None and any(state.generation >= least for state in refused):
+            return True
         ledgers = book.ledgers_between(answered.began, answered.ended)
-        return refused or any(no_room(ledger, answered.code) for ledger in ledgers)
+        return not answered.sent and any(no_room(ledger, answered.code) for ledger in ledgers)
 
     def _cancel(self, answered: Answered, book: Book, key: str, states: list[Registration | None]) -> bool:
-        if answered.status == 404:
-            return any(state is None or not state.alive for state in states)
-        if answered.status == 202:
-            return self._world.rules.asked_for(Cancel, key)
-        if answered.status != 204:
+        if not self._replay(answered, [state.delete_key if state else None for state in states], states):
             return False
+        if answered.status == 404:
+            return not answered.sent and any(state is None or not state.alive for state in states)
         if answered.replayed:
-            states = [state for _, state in book.states.get(key, [])]
-        first = states[0].generation if states[0] else 0
-        return any(state and (not state.alive or state.generation > first) for state in states)
+            ever = [state for _, state in book.states.get(key, [])]
+            gone = any(not state.alive or state.generation > ever[0].generation for state in ever)
+            asked = any(state and state.cancelling for state in states)
+            return (answered.status == 204 and gone) or (answered.status == 202 and asked)
+        least = _attempt(answered, Cancel, key, states)
+        later = [state for state in states if least is not None and state and state.generation >= least]
+        if answered.status == 202 and later:
+            # Who is told so while she is pending will find it noted.
+            last = later[-1]
+            return last.generation != least or last.status is not Status.PENDING or last.cancelling
+        return answered.status == 204 and any(state.generation != least or not state.alive for state in later)
+
+    def _replay(self, answered: Answered, keys: list[str | None], states: list[Registration | None]) -> bool:
+        """Whether an answer repeats what came of an earlier request exactly if the idempotency key is that one's."""
+        if answered.replayed:
+            return answered.key in keys and answered.key is not None and not answered.sent and self._repeats(answered)
+        lost = answered.step.kind == "register" and any(
+            state and state.status is Status.PENDING and answered.ended - state.registered_at >= _LOST_AFTER
+            for state in states
+        )
+        return lost or answered.key is None or set(keys) != {answered.key}
+
+    def _repeats(self, answered: Answered) -> bool:
+        """Whether it is not the first request of its kind with this key."""
+        step = answered.step
+        wanted = (step.kind, step.event_id, step.user_id, step.headers["idempotency-key"])
+        asked = (asked.step for asked in self._world.asked if asked.began <= answered.ended)
+        found = [s for s in asked if (s.kind, s.event_id, s.user_id, s.headers.get("idempotency-key")) == wanted]
+        return len(found) > 1  # it is one of them
+
+    def _change(self, answered: Answered, book: Book) -> bool:
+        """Whether what was to be changed was: the texts at once, the seats by a command that is told as it went."""
+        changes = answered.step.changes
+        wanted = {own: changes[name] for name, own in zip(_SEATS, _SETTINGS, strict=True) if name in changes}
+        titles = between(book.titles, answered.began, answered.ended)
+        if "title" in changes and changes["title"] not in titles:
+            return False
+        if not wanted:
+            return answered.status == 200 and not answered.sent
+        sent = [c for c in answered.sent if isinstance(c, Configure) and c.event_id == book.event_id]
+        if not sent or any(command.changes != wanted for command in sent):
+            return False
+        done = all(book.ledger.revisions.get(name, 0) >= sent[-1].revision for name in wanted)
+        return answered.status == 202 or (answered.status == 200 and done)
 
     def _list(self, answered: Answered) -> bool:
         entries = answered.body["registrations"]
@@ -112,14 +191,42 @@ class Truth:
         if answered.step.kind == "of user":  # oldest first, whatever the status
             by_status = {"any": [entry["registeredAt"] for entry in entries]}
         in_order = all(times == sorted(times) for times in by_status.values())
-        return in_order and len(ids) == len(set(ids)) and all(self._entry(answered, entry) for entry in entries)
+        asked_for = {entry["status"] for entry in entries} <= set(answered.step.query.get("status", _ALIVE).split(","))
+        short = len(ids) <= int(answered.step.query.get("limit", _PAGE))
+        sound = in_order and asked_for and short and len(ids) == len(set(ids))
+        return sound and all(self._entry(answered, entry) for entry in entries)
 
-    def _entry(self, answered: Answered, entry: dict[str, Any]) -> bool:
-        """Whether a registration stood as it was shown, and waited where it was said to wait."""
+    def _missing(self, answered: Answered) -> list[str]:
+        """Who belongs into a list that has come to its end, and has not changed for as long as an index may lag, but is
+        not there."""
+        if answered.next is not None:
+            return []
+        step, met = answered.step, answered.walk.on(answered).met
+        statuses = step.query.get("status", _ALIVE).split(",")
+        whole = step.kind == "of event"
+        books = [self._world.rules.books[step.event_id]] if whole else self._world.rules.books.values()
+        began, ended = answered.walk.began - _INDEX_LAG, answered.ended
+        return [
+            key
+            for book in books
+            for key, record in book.records.items()
+            if key not in met
+            and record.status in statuses
+            and (whole or record.user_id == step.user_id)
+            and book.states_between(key, began, ended) == [record]
+        ]
+
+    def _entry(self, answered: Answered, entry: dict[str, Any], least: int = 0) -> bool:
+        """Whether a registration stood as it was shown, in attempt `least` or a later one, and waited where it was said
+        to wait."""
         key, book = entry["registrationId"], self._world.rules.books[entry["eventId"]]
         states = book.states_between(key, answered.began, answered.ended)
         shown = (entry["userId"], entry["status"], entry["registeredAt"])
-        matching = [s for s in states if s and (s.user_id, str(s.status), timestamp(s.registered_at)) == shown]
+        matching = [
+            s
+            for s in states
+            if s and s.generation >= least and (s.user_id, str(s.status), timestamp(s.registered_at)) == shown
+        ]
         place = entry.get("waitlistPosition")
         if not matching or place is None:
             return bool(matching) and (entry["status"] != "waitlisted" or answered.step.kind.startswith("of"))
@@ -128,20 +235,36 @@ class Truth:
         return any(list(ledger.line)[place - 1 : place] == [ticket] for ledger in ledgers for ticket in tickets)
 
     def _event(self, answered: Answered, book: Book, body: dict[str, Any]) -> bool:
-        """Whether the seats that were shown are those of one ledger."""
+        """Whether the seats that were shown are those of one ledger, and the title is one that the event had."""
+        if body["title"] not in between(book.titles, answered.began, answered.ended):
+            return False
         shown = tuple(body.get(name) for name in (*_SEATS, "currentAttendees", "waitlistLength"))
         return any(shown == _seats(ledger) for ledger in book.ledgers_between(answered.began, answered.ended))
 
     def _may_be_damaged(self, answered: Answered) -> bool:
-        """Somebody's record could not be read: of the person, or of somebody in the list."""
+        """Something could not be read: the person's record, the event's ledger, or for a list anything."""
         step, books = answered.step, self._world.rules.books.values()
         own = registration_id(step.event_id, step.user_id)
         return any(
             book.damaged(key, answered.began, answered.ended)
             for book in books
             for key in book.damages
-            if key == own or step.kind.startswith("of")
+            if key == own or (key == LEDGER and book.event_id == step.event_id) or step.kind.startswith("of")
         )
+
+
+def _attempt(
+    answered: Answered, kind: type[Register | Cancel], key: str, states: list[Registration | None]
+) -> int | None:
+    """The attempt that an answer is about: the one that a command was sent for. A POST that sent none may wait for the
+    attempt that it found undecided."""
+    for command in answered.sent:
+        if isinstance(command, kind) and command.registration_id == key:
+            return command.generation
+    if kind is Cancel:
+        return None
+    pending = [s.generation for s in states if s and s.status is Status.PENDING and not s.cancelling]
+    return min(pending, default=None)
 
 
 def _seats(ledger: Ledger) -> tuple[Any, ...]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from random import Random
 from typing import TYPE_CHECKING, Any, cast
 from unittest.mock import patch
@@ -20,10 +20,11 @@ from tests.simulation.hands import Hands
 from tests.simulation.lambdas import CommandsTrigger, Function, StreamTrigger
 from tests.simulation.load import Plan, Step, plan
 from tests.simulation.network import Client
+from tests.simulation.operators import Operator
 from tests.simulation.queues import DEAD_LETTERS, QUEUE, Queues
 from tests.simulation.rest import LEFT, at_rest
 from tests.simulation.rules import Rules, Violation
-from tests.simulation.truth import TOLD, Answered, Truth
+from tests.simulation.truth import TOLD, Answered, Truth, Walk
 from tests.support.pipeline import BASE_URL, http_event
 from tests.support.tables import create_tables
 from workers import registrar
@@ -31,6 +32,7 @@ from workers.aws.clock import Clock
 from workers.aws.commit import MAX_ITEMS
 from workers.aws.items import Item
 from workers.domain import decide
+from workers.domain.commands import Recount
 from workers.promoter import Promoter
 from workers.registrar import RECEIVES_BEFORE_PARKING
 
@@ -119,6 +121,11 @@ class World:
         self._tokens += 1
         return f"token-{self._tokens}"
 
+    def new_id(self) -> str:
+        """An id that nothing else has."""
+        self._tokens += 1
+        return f"id-{self._tokens}"
+
     def note(self, text: str, *values: object) -> None:
         """A line of the story."""
         if self._tell:
@@ -164,7 +171,7 @@ class World:
             for name in ("users", "events", "registrations", "ledger")
         }
         env |= {"QUEUE_URL": QUEUE, "API_URL": BASE_URL}
-        ids = self._new_id
+        ids = self.new_id
 
         def desk(clock: Clock) -> Handler:
             people = registrations.Registrations(dynamodb, sqs, env, clock, ids)
@@ -176,7 +183,13 @@ class World:
             return lambda event: resolve(handlers, event)
 
         def worker(clock: Clock) -> Handler:
-            return registrar.Registrar(dynamodb, sqs, self.tables.worker, QUEUE, DEAD_LETTERS, clock).handle
+            desk = registrar.Registrar(dynamodb, sqs, self.tables.worker, QUEUE, DEAD_LETTERS, clock)
+
+            def handle(event: dict[str, Any]) -> Any:
+                self.rules.taken(self.engine.current.name, event["Records"])
+                return desk.handle(event)
+
+            return handle
 
         def promoter(clock: Clock) -> Handler:
             return Promoter(sqs, QUEUE, clock).handle
@@ -187,14 +200,12 @@ class World:
         }
         self.commands = CommandsTrigger(self, Function(self, "registrar", worker, _REGISTRAR_SECONDS), self.visibility)
         self._stream = StreamTrigger(self, Function(self, "promoter", promoter, _PROMOTER_SECONDS))
-        self.hands = Hands(self, self._dynamodb, sqs)
+        self.operator = Operator(self, dynamodb, sqs)
+        self.hands = Hands(self, self._dynamodb, self.operator)
         self._dynamodb.on_write = self._wrote
         self._dynamodb.index_delay = self._index_changed
         self.sqs.arrived = self._arrived
-
-    def _new_id(self) -> str:
-        self._tokens += 1
-        return f"id-{self._tokens}"
+        self.sqs.sent = self._sent
 
     # What happens
 
@@ -225,12 +236,19 @@ class World:
 
         self.engine.after(due - self.engine.now, catch_up)
 
+    def _sent(self, queue: str, body: str) -> None:
+        """A message was sent into a queue."""
+        if queue == QUEUE:
+            self.rules.sent(body)
+
     def _arrived(self, queue: str) -> None:
         """A message came into a queue."""
         message = self.sqs.queue(queue).history[-1]
         if queue == QUEUE:
-            self.rules.arrived(message.body)
+            self.rules.arrived(message.body, message.group)
             self.commands.wake()
+            if isinstance(self.rules.command(message.body), Recount):
+                self.count(Fault.RECOUNT, message.id)
         else:
             parked = message.attributes.get("messageId", {}).get("StringValue")
             if parked is None:
@@ -238,16 +256,19 @@ class World:
             reason = message.attributes.get("reason", {}).get("StringValue", "")
             if reason.startswith("failed"):
                 self.broken(LEFT, f"parked without need: {reason}, {message.body}")
+            if self.rules.command(message.body) is None:
+                self.count(Fault.POISON, message.body)
             self.parked.add(parked or message.id)
-            self.hands.letter_arrived(message.body)
+            self.operator.letter_arrived()
 
-    def _send(self, step: Step, tries: int = 1) -> None:
+    def _send(self, step: Step, tries: int = 1, walk: Walk | None = None) -> None:
         """A client makes a request; of what failed or was not answered it cannot know, so it asks again."""
         method, path, body = step.request()
         text = json.dumps(body) if body is not None else None
         headers = {"content-type": "application/json", **step.headers}
-        event = http_event(method, path, text, headers)
+        event = http_event(method, path, text, headers, step.query)
         began = self.engine.now
+        walk = walk or Walk(began)
         self.note("%s", step)
         asked = Asked(step, began)
         self.asked.append(asked)
@@ -258,22 +279,28 @@ class World:
             elif how.killed or how.value["statusCode"] >= 500:
                 self.note("%s: %s", step, "no answer" if how.killed else how.value["statusCode"])
                 if not how.killed:
-                    self._check(step, began, how)
+                    check(how)
                 if tries < _TRIES_OF_A_CLIENT and not self.engine.stopped:
-                    self.engine.after(SECOND * 2**tries, lambda: self._send(step, tries + 1))
+                    self.engine.after(SECOND * 2**tries, lambda: self._send(step, tries + 1, walk))
             else:
                 asked.ended, asked.status = self.engine.now, how.value["statusCode"]
                 asked.replayed = "Idempotent-Replayed" in how.value["headers"]
-                self._check(step, began, how)
+                check(how)
 
+        def check(how: Ended) -> None:
+            value = how.value
+            body = json.loads(value["body"]) if value["body"] else None
+            self.note("%s: %s %s", step, value["statusCode"], value["body"])
+            sent = tuple(self.rules.sent_by(name))
+            answered = Answered(step, began, self.engine.now, value["statusCode"], value["headers"], body, sent, walk)
+            self._truth.check(answered)
+            if answered.next is not None and not self.engine.stopped:
+                further = replace(step, query=step.query | {"cursor": answered.next})
+                self._send(further, walk=walk.on(answered))
+
+        name = f"{step}, try {tries}"
         function = next(r.function for r in ROUTES if r.method == method and r.ids_in(path.replace("%20", " ")))
-        self._functions[function].invoke(event, ended, f"{step}, try {tries}")
-
-    def _check(self, step: Step, began: int, how: Ended) -> None:
-        value = how.value
-        body = json.loads(value["body"]) if value["body"] else None
-        self.note("%s: %s %s", step, value["statusCode"], value["body"])
-        self._truth.check(Answered(step, began, self.engine.now, value["statusCode"], value["headers"], body))
+        self._functions[function].invoke(event, ended, name)
 
     def run(self) -> History:
         """Lets it all happen, until nothing is left to do; then the rest is checked."""

@@ -22,12 +22,14 @@ def broken_rules(ledger: Ledger, records: Iterable[Registration]) -> list[str]:
     confirmed = [record for record in found if record.status is Status.CONFIRMED]
     waiting = sorted((r for r in found if r.status is Status.WAITLISTED), key=lambda record: record.registered_at)
     tickets = [record.ticket for record in waiting]
+    people = [record.user_id for record in found if record.alive]
     # A fence and a discarded request keep the time of their pending record.
     standing = [r for r in found if r.status in {Status.CONFIRMED, Status.WAITLISTED, Status.REJECTED}]
     decided = [record.registered_at for record in standing if record.code != "discarded"]
     sentences = {
         "the ledger counts the confirmed": ledger.confirmed == len(confirmed),
-        "the ledger's live tickets are those of the waiting, in the order of decision": list(ledger.line) == tickets,
+        "the ledger's live tickets are those of the waiting": list(ledger.line) == sorted(tickets, key=_as_number),
+        "tickets are in the order of decision": tickets == sorted(tickets, key=_as_number),
         "a ticket was given before the next one": all((ticket or 0) < ledger.next_ticket for ticket in tickets),
         "nobody is confirmed past an earlier waiter": not confirmed
         or not waiting
@@ -36,10 +38,15 @@ def broken_rules(ledger: Ledger, records: Iterable[Registration]) -> list[str]:
         "only a rejection has a code": all((r.code is not None) == (r.status is Status.REJECTED) for r in found),
         "only what an operator discarded has a note": all((r.note is None) == (r.code != "discarded") for r in found),
         "a promotable ledger says since when": ledger.promotable == (ledger.free_since is not None),
+        "nobody has two active registrations": len(people) == len(set(people)),
         "times of decision differ": len(decided) == len(set(decided)),
         "nothing was decided after the ledger's last": max(decided, default=0) <= ledger.last_registered_at,
     }
     return [sentence for sentence, holds in sentences.items() if not holds]
+
+
+def _as_number(ticket: int | None) -> int:
+    return ticket or 0
 
 
 def illegal_moves(before: Mapping[str, Registration], after: Mapping[str, Registration]) -> list[str]:
@@ -53,6 +60,9 @@ def illegal_moves(before: Mapping[str, Registration], after: Mapping[str, Regist
         if new.generation == old_generation and old is not None:
             noted = new.status is old.status is Status.PENDING and new.cancelling
             legal = noted or str(new.status) in MOVES[old.status]
+        elif new.status is Status.PENDING:  # the API writes this alone, for the attempt after one that has ended
+            ended = old is None or not old.alive or (old.status is Status.PENDING and old.cancelling)
+            legal = ended and new.generation == old_generation + 1
         else:
             legal = new.generation > old_generation
         grown = new.version == (old.version if old else 0) + 1
