@@ -98,11 +98,14 @@ def _report(totals: Totals, seconds: float, args: argparse.Namespace) -> None:
         broken = {seed: {"rule": v.rule, "detail": v.detail} for seed, v in totals.broken.items()}
         fired = {fault.name.lower(): totals.fired[fault] for fault in Fault}
         found = {"histories": totals.histories, "broken": broken, "averages": totals.averages(), "faults": fired}
+        found["failed"] = {" ".join(call): number for call, number in sorted(totals.failed.items())}
         more = {"seconds": round(seconds, 1), "stepsPerSecond": rate, "shortcomings": totals.shortcomings()}
         print(json.dumps(found | more))
         return
     for fault in Fault:
         print(f"{totals.fired[fault]:9,}  {fault}")
+    for call, number in sorted(totals.failed.items()):
+        print(f"{number:9,}  failed after all attempts: {' '.join(call)}")
     averages = ", ".join(f"{number} {name}" for name, number in totals.averages().items())
     pace = f" in {seconds:.0f} s: {rate:,} steps/s" if rate else ""
     print(f"{totals.histories:,} histories{pace}; on average {averages}; {len(totals.broken)} broke a rule.")

@@ -21,6 +21,16 @@ from workers import observability
 ENOUGH = 200
 """From so many histories on, each fault must have happened, and the averages below must be reached."""
 LEAST = {"commands": 60, "events": 3, "faults": 10}
+FAILED = (
+    ("registrations", "send_message"),
+    ("events", "send_message"),
+    ("registrar", "batch_get_item"),
+    ("registrar", "transact_write_items"),
+    ("registrar", "send_message"),
+    ("registrar", "change_message_visibility_batch"),
+    ("promoter", "send_message_batch"),
+)
+"""These calls, by function, must have failed after all attempts. `send_message` of the registrar is what parks."""
 
 _CHUNK = 25
 
@@ -35,6 +45,7 @@ class Totals:
     steps: int = 0
     virtual_seconds: float = 0
     fired: Counter[Fault] = field(default_factory=Counter)
+    failed: Counter[tuple[str, str]] = field(default_factory=Counter)
     broken: dict[int, Violation] = field(default_factory=dict)
 
     def add(self, history: History) -> None:
@@ -45,6 +56,7 @@ class Totals:
         self.steps += history.steps
         self.virtual_seconds += history.seconds
         self.fired.update(history.fired)
+        self.failed.update(history.failed)
         if history.violation is not None:
             self.broken[history.settings.seed] = history.violation
 
@@ -56,6 +68,7 @@ class Totals:
         self.steps += other.steps
         self.virtual_seconds += other.virtual_seconds
         self.fired.update(other.fired)
+        self.failed.update(other.failed)
         self.broken |= other.broken
 
     def averages(self) -> dict[str, float]:
@@ -69,6 +82,7 @@ class Totals:
             return []
         averages = self.averages()
         never = [f"never happened: {fault}" for fault in Fault if not self.fired[fault]]
+        never += [f"never failed for good: {' '.join(call)}" for call in FAILED if not self.failed[call]]
         return never + [
             f"{averages[name]} {name} in a history on average; at least {least} are wanted"
             for name, least in LEAST.items()

@@ -14,6 +14,7 @@ class Fault(StrEnum):
     DUPLICATE_DELIVERY = "a message that was processed is delivered again"
     CRASH = "a process dies at a call to AWS"
     VISIBILITY_LOST = "two workers on one message"
+    OUTAGE = "a service, or one operation of it, away for up to a minute"
     THROTTLE = "throttle"
     SERVER_ERROR = "5xx"
     CONFLICT = "TransactionConflict"
@@ -73,6 +74,7 @@ _ODDS: Mapping[Fault, float] = {
     Fault.DISCARD: 0.3,
     Fault.MOVED_BY_SQS: 0.6,
     Fault.CLOCK_SKEW: 0.3,
+    Fault.OUTAGE: 0.2,
 }
 """Per call, per message, per record or per history, as it comes; where a history has that fault at all."""
 

@@ -11,7 +11,7 @@ from tests.simulation.faults import Fault
 from tests.simulation.queues import QUEUE
 from workers.aws.items import Item, event_key, registration_key
 from workers.aws.messages import encode, group_of
-from workers.domain.commands import Register
+from workers.domain.commands import Cancel, Register
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -25,6 +25,8 @@ _RUBBISH = ('{"v": 2, "kind": "Register"}', "not JSON", '{"v": 1, "kind": "Destr
 _NOWHERE = "nowhere"
 _TIMES = 3
 _DAMAGE: Item = {"S": "damaged by hand"}
+_SHARE_LURKING = 0.6
+"""So many wait for a command about the record that they damage: about one that cannot be read, nobody sends any."""
 
 
 class Hands:
@@ -37,6 +39,7 @@ class Hands:
         self._operator = operator
         self._chance = world.chance("hands")
         self.rubbish: list[str] = []
+        self._lurking = 0
 
     def begin(self, last: int) -> None:
         """Plans what happens until `last`, in microseconds from now."""
@@ -53,6 +56,15 @@ class Hands:
                 at = self._chance.randrange(last + 1)
                 if self._world.faults.happens(fault, self._chance):
                     self._world.engine.after(at, happen)
+
+    def command_arrived(self, body: str) -> None:
+        """A command: the right moment to damage the record that it is about."""
+        command = self._world.rules.command(body)
+        if self._lurking and isinstance(command, Register | Cancel):
+            book = self._world.rules.books.get(command.event_id)
+            if book is not None and command.registration_id in book.records:
+                self._lurking -= 1
+                self._damage_record(book, command.registration_id)
 
     def _send_rubbish(self) -> None:
         self._send(group_of(self._any_event()), self._chance.choice(_RUBBISH))
@@ -111,11 +123,16 @@ class Hands:
         self._world.engine.after(later, lambda: self._operator.recount([book.event_id], done))
 
     def _damage(self) -> None:
-        """A record's generation becomes a text that is no number, for a while."""
-        book = self._world.rules.books[self._any_event()]
-        if not book.records:
+        """Somebody's record, or that of whoever wants something next."""
+        if self._chance.random() < _SHARE_LURKING:
+            self._lurking += 1
             return
-        key = self._chance.choice(sorted(book.records))
+        book = self._world.rules.books[self._any_event()]
+        if book.records:
+            self._damage_record(book, self._chance.choice(sorted(book.records)))
+
+    def _damage_record(self, book: Book, key: str) -> None:
+        """A record's generation becomes a text that is no number, for a while."""
         item = self._stored(key)
         if item["generation"] == _DAMAGE:
             return

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from tests.simulation.diary import Diary
 from tests.simulation.engine import SECOND, Ended
 from tests.simulation.faults import Fault
 from tests.simulation.queues import QUEUE
@@ -22,6 +23,8 @@ Handler = Callable[[dict[str, Any]], Any]
 _LARGEST_SKEW = SECOND // 2
 _BATCH = 10
 _SHARDS = 3
+_PACES = (20_000, 20_000, 20_000, SECOND)
+"""Microseconds between two looks into the queue, at most. Where nobody looks for long, several events share a batch."""
 
 
 class Function:
@@ -38,22 +41,29 @@ class Function:
         self._idle: list[Handler] = []
         self._started = 0
 
-    def invoke(self, event: dict[str, Any], then: Callable[[Ended], None], name: str = "", delay: int = 0) -> None:
-        """Handles an event, after so many microseconds; `then` is told how it ended."""
+    def invoke(self, event: dict[str, Any], then: Callable[[Ended], None], name: str = "", delay: int = 0) -> Diary:
+        """Handles an event, after so many microseconds; `then` is told how it ended. Answers what it will meet."""
         world = self._world
         self._started += 1
         name = name or f"{self._name}-{self._started}"
         handler = self._idle.pop() if self._idle else self._new(name)
+        diary = world.diaries[name] = Diary(self._name, name)
+
+        def work() -> Any:
+            diary.began = world.engine.now
+            return handler(event)
 
         def ended(how: Ended) -> None:
+            del world.diaries[name]
             if how.killed:
                 world.note("%s is killed", name)
             else:
                 self._idle.append(handler)
             then(how)
 
-        process = world.engine.start(name, world.chance(name), lambda: handler(event), ended, delay)
+        process = world.engine.start(name, world.chance(name), work, ended, delay)
         world.engine.after(delay + self._timeout, process.kill)
+        return diary
 
     def _new(self, name: str) -> Handler:
         world, skew = self._world, 0
@@ -76,11 +86,12 @@ class CommandsTrigger:
         self._held: Counter[str] = Counter()
         self._processed: set[str] = set()
         self._due: int | None = None
+        self._pace = self._chance.choice(_PACES)
 
     def wake(self, microseconds: int = 0) -> None:
         """Looks into the queue soon, or after so many microseconds."""
         engine = self._world.engine
-        at = engine.now + microseconds + self._chance.randrange(1000, 20_000)
+        at = engine.now + microseconds + self._chance.randrange(1000, self._pace)
         if self._due is None or self._due > at:
             self._due = at
             engine.after(at - engine.now, lambda: self._poll(at))
@@ -109,17 +120,17 @@ class CommandsTrigger:
                 world.count(Fault.DUPLICATE_DELIVERY, message["MessageId"])
             self._held[message["MessageId"]] += 1
         event = {"Records": [_as_record(message) for message in messages]}
-        self._registrar.invoke(event, lambda how: self._done(messages, how), delay=late)
+        diary = self._registrar.invoke(event, lambda how: self._done(messages, diary, how), delay=late)
         self.wake()
 
-    def _done(self, messages: list[dict[str, Any]], how: Ended) -> None:
+    def _done(self, messages: list[dict[str, Any]], diary: Diary, how: Ended) -> None:
         world = self._world
         for message in messages:
             self._held[message["MessageId"]] -= 1
         if how.error is not None:
             world.broken("the registrar never raises for what is in a message", repr(how.error))
         if how.value is not None:
-            failed = world.rules.answered(messages, how.value)
+            failed = world.rules.answered(messages, how.value, diary)
             lost = world.faults.happens(Fault.DUPLICATE_DELIVERY, self._chance)
             done = [message for message in messages if message["MessageId"] not in failed]
             self._processed.update(message["MessageId"] for message in done)

@@ -63,8 +63,11 @@ class Client:
 
     def _call(self, operation: str, perform: Callable[..., Any], likely: list[Fault], request: dict[str, Any]) -> Any:
         process = self._world.engine.current
+        diary = self._world.diaries.get(process.name)
         if operation == "transact_write_items":
-            request["ClientRequestToken"] = self._world.new_token()
+            request.setdefault("ClientRequestToken", self._world.new_token())
+        if diary is not None:
+            diary.called(operation, request)
         for attempt in range(_ATTEMPTS):
             if attempt:
                 process.pause(int(process.chance.random() * 2 ** (attempt - 1) * SECOND))
@@ -72,6 +75,13 @@ class Client:
                 return self._attempt(process, operation, perform, likely, request)
             except _TryAgain as failed:
                 error = failed.error
+            except ClientError:
+                if diary is not None:
+                    diary.met(operation, request)
+                raise
+        if diary is not None:
+            diary.met(operation, request)
+            self._world.failed[diary.function, operation] += 1
         raise error
 
     def _attempt(
@@ -86,6 +96,8 @@ class Client:
         fault = world.faults.one_of(likely, process.chance)
         world.steps += 1
         process.pause(self._travel(process, fault))
+        if outage := world.outages.met(self._service, operation, request, world.engine.now):
+            raise self._out_of_breath(operation, throttled=outage.throttled)
         if fault is not None and (refused := self._on_the_way(process, fault, operation, perform, request)):
             raise refused
         answer, refusal = None, None
@@ -117,9 +129,7 @@ class Client:
             world.count(fault, process.name, operation)
             if fault is Fault.RESET:
                 return _TryAgain(EndpointConnectionError(endpoint_url=self._service))
-            throttled = fault is Fault.THROTTLE
-            code = _CODES[self._service][0 if throttled else 1]
-            return _TryAgain(_error(code, operation, 400 if throttled else 503))
+            return self._out_of_breath(operation, throttled=fault is Fault.THROTTLE)
         if fault is Fault.CONFLICT:
             world.count(fault, process.name, operation)
             return self._conflict(operation, request)
@@ -129,6 +139,10 @@ class Client:
             process.pause(_READ_TIMEOUT)
             return _TryAgain(ReadTimeoutError(endpoint_url=self._service))
         return None
+
+    def _out_of_breath(self, operation: str, *, throttled: bool) -> _TryAgain:
+        code = _CODES[self._service][0 if throttled else 1]
+        return _TryAgain(_error(code, operation, 400 if throttled else 503))
 
     def _lose(self, process: Process, operation: str, perform: Callable[..., Any], request: dict[str, Any]) -> None:
         """The request takes effect some time, nobody hears of it: now, late, or never."""
@@ -163,9 +177,22 @@ class Client:
             return self._tear(process, perform, request)
         if fault is Fault.LATENCY:
             world.count(fault, process.name, operation)
-        if operation == "query":
-            world.note_if_stale()
-        return perform(**request)
+        if operation == "query" and world.note_if_stale():
+            self._left_out(process, operation, request)
+        return self._perhaps_old(process, operation, request, perform(**request))
+
+    def _perhaps_old(self, process: Process, operation: str, request: dict[str, Any], answer: Any) -> Any:
+        """What was not asked for consistently, DynamoDB may answer as it was a moment ago."""
+        if operation == "get_item":
+            return self._world.past.get_item(request, answer, process.chance)
+        if operation == "batch_get_item":
+            return self._world.past.batch_get_item(request, answer, process.chance)
+        return answer
+
+    def _left_out(self, process: Process, operation: str, request: dict[str, Any]) -> None:
+        """An answer without some of what is there."""
+        if (diary := self._world.diaries.get(process.name)) is not None:
+            diary.met(operation, request)
 
     def _partly(self, process: Process, perform: Callable[..., Any], request: dict[str, Any]) -> Any:
         entries = request["Entries"]
@@ -181,6 +208,7 @@ class Client:
         if left:
             count = sum(len(wanted["Keys"]) for wanted in left.values())
             self._world.count(Fault.UNPROCESSED_KEYS, process.name, str(count))
+            self._left_out(process, "batch_get_item", {"RequestItems": left})
         answer = perform(RequestItems=asked) if asked else {"Responses": {}}
         return {"Responses": answer["Responses"], "UnprocessedKeys": left}
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.simulation.campaign import ENOUGH, Totals
+from tests.simulation.campaign import ENOUGH, FAILED, Totals
 from tests.simulation.faults import Fault
 from tests.simulation.plants import VARIABLE
 
@@ -57,6 +57,7 @@ def test_histories_without_some_fault_are_not_enough() -> None:
     """Many histories in which one fault never happened fail, as do quiet ones; a few are not judged."""
     totals = Totals(ENOUGH, commands=60 * ENOUGH, events=3 * ENOUGH)
     totals.fired.update(dict.fromkeys(Fault, 1000))
+    totals.failed.update(dict.fromkeys(FAILED, 1))
     assert totals.shortcomings() == []
     totals.fired[Fault.CRASH] = 0
     totals.commands -= ENOUGH
@@ -66,6 +67,15 @@ def test_histories_without_some_fault_are_not_enough() -> None:
     ]
     totals.histories -= 1
     assert totals.shortcomings() == []
+
+
+def test_histories_in_which_the_product_met_no_failure_are_not_enough() -> None:
+    """The calls of each function that matter must have failed after all attempts of the SDK, parking among them."""
+    totals = Totals(ENOUGH, commands=60 * ENOUGH, events=3 * ENOUGH)
+    totals.fired.update(dict.fromkeys(Fault, 1000))
+    totals.failed.update(dict.fromkeys(FAILED, 1))
+    totals.failed["registrar", "send_message"] = 0
+    assert totals.shortcomings() == ["never failed for good: registrar send_message"]
 
 
 @pytest.mark.parametrize(

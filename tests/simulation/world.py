@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from random import Random
@@ -13,6 +14,7 @@ from api import events, registrations
 from api.http import answer as resolve
 from api.registration_lists import Lists
 from api.routes import ROUTES
+from tests.simulation.diary import Diary, Excuses
 from tests.simulation.dynamodb.fake import Change, FakeDynamoDb
 from tests.simulation.engine import SECOND, START, Ended, Engine
 from tests.simulation.faults import Fault, Faults
@@ -21,6 +23,8 @@ from tests.simulation.lambdas import CommandsTrigger, Function, StreamTrigger
 from tests.simulation.load import Plan, Step, plan
 from tests.simulation.network import Client
 from tests.simulation.operators import Operator
+from tests.simulation.outages import Outages
+from tests.simulation.past import Past
 from tests.simulation.queues import DEAD_LETTERS, QUEUE, Queues
 from tests.simulation.rest import LEFT, at_rest
 from tests.simulation.rules import Rules, Violation
@@ -73,6 +77,8 @@ class History:
     steps: int
     seconds: float
     story: list[str]
+    failed: dict[tuple[str, str], int]
+    """By function and operation, the calls that failed for good, so that the product had to do something about it."""
 
 
 @dataclass(slots=True)
@@ -102,6 +108,9 @@ class World:
         self._dynamodb = FakeDynamoDb(lambda: self.engine.now)
         self.tables = create_tables(cast("DynamoDBClient", self._dynamodb))
         self.rules, self._truth = Rules(self), Truth(self)
+        self.excuses, self.past = Excuses(self), Past(lambda: self.engine.now)
+        self.diaries: dict[str, Diary] = {}
+        self.failed: Counter[tuple[str, str]] = Counter()
         self.parked: set[str] = set()
         self.asked: list[Asked] = []
         self._behind = 0
@@ -143,10 +152,11 @@ class World:
             self.note("BROKEN %s: %s", rule, detail)
         self.engine.stopped = True
 
-    def note_if_stale(self) -> None:
-        """An index is about to be read."""
+    def note_if_stale(self) -> bool:
+        """An index is about to be read: whether it lags."""
         if self._behind:
             self.count(Fault.STALE_INDEX, f"{self._behind} rows behind")
+        return self._behind > 0
 
     # The parts
 
@@ -156,6 +166,8 @@ class World:
         if self.faults.happens(Fault.MOVED_BY_SQS, chance):
             self.sqs.most_receives = chance.choice((1, 2, 3))
         self.plan = plan(self.chance("plan"))
+        last = max(step.at for step in self.plan.steps)
+        self.outages = Outages(self.faults, self.chance("outages"), self.engine.now, last, self.count)
         for event in self.plan.events:
             self._dynamodb.put_item(TableName=self.tables.events, Item=_event_item(event))
             self.rules.opened(_event_item(event))
@@ -213,6 +225,8 @@ class World:
         if self._tell:
             for change in changes:
                 self.note("    %s", _told(change))
+        self.excuses.wrote(changes)
+        self.past.wrote(changes)
         self.rules.wrote(changes)
         for change in changes:
             if change.table == self.tables.ledger and change.after is not None:
@@ -246,6 +260,7 @@ class World:
         message = self.sqs.queue(queue).history[-1]
         if queue == QUEUE:
             self.rules.arrived(message.body, message.group)
+            self.hands.command_arrived(message.body)
             self.commands.wake()
             if isinstance(self.rules.command(message.body), Recount):
                 self.count(Fault.RECOUNT, message.id)
@@ -254,7 +269,7 @@ class World:
             if parked is None:
                 self.count(Fault.MOVED_BY_SQS, message.id)
             reason = message.attributes.get("reason", {}).get("StringValue", "")
-            if reason.startswith("failed"):
+            if reason and (reason.startswith("failed") or not self.rules.may_be_parked(message.body, message.group)):
                 self.broken(LEFT, f"parked without need: {reason}, {message.body}")
             if self.rules.command(message.body) is None:
                 self.count(Fault.POISON, message.body)
@@ -322,7 +337,9 @@ class World:
         commands = sum(map(bool, map(self.rules.command, self.sqs.queue(QUEUE).bodies())))
         seconds = (self.engine.now - START) / SECOND
         fired = dict(self.faults.fired)
-        return History(self._settings, self.plan, self.violation, fired, commands, self.steps, seconds, self.story)
+        return History(
+            self._settings, self.plan, self.violation, fired, commands, self.steps, seconds, self.story, self.failed
+        )
 
     def _calm_down(self) -> None:
         self.note("no more faults")
