@@ -135,6 +135,9 @@ class Events:
         key = event_key(event_id)
         found = batch_get(self._dynamodb, self._clock, {self._events: [key], self._ledger: [key]})
         ledger = found[self._ledger]
+        if found[self._events] and not ledger:
+            # The event may have been read a moment later than that, its seats set together with a first ledger.
+            ledger = batch_get(self._dynamodb, self._clock, {self._ledger: [key]})[self._ledger]
         return next(iter(found[self._events]), None), ledger_from_item(ledger[0]) if ledger else None
 
     def _describe(self, event_id: str, fields: dict[str, str | None]) -> int | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -119,6 +120,23 @@ def test_seats_are_counted(pipeline: Pipeline) -> None:
     listed = {entry["eventId"]: entry for entry in pipeline.request("GET", "/events").body["events"]}
     assert listed["e"] == event
     assert listed["untouched"]["seatsLeft"] == 4
+
+
+def test_seats_of_one_moment(pipeline: Pipeline, taps: Taps) -> None:
+    """The event is read together with its ledger, but not at the same moment: between the two, the ledger was made."""
+    pipeline.add_event("e", 1)
+    ann = pipeline.add_user("ann")
+
+    def meanwhile(_: Any) -> Any:
+        pipeline.register("e", ann)
+        pipeline.request("PATCH", "/events/e", {"capacity": 9})
+        key: Any = {"eventId": {"S": "e"}}
+        event = pipeline.dynamodb.get_item(TableName=pipeline.tables.events, Key=key)["Item"]
+        return SimpleNamespace(status_code=200), {"Responses": {pipeline.tables.events: [event]}}
+
+    taps.before("dynamodb.BatchGetItem", meanwhile)
+    shown = pipeline.request("GET", "/events/e").body
+    assert (shown["capacity"], shown["currentAttendees"], shown["seatsLeft"]) == (9, 1, 8)
 
 
 def test_list_pages(pipeline: Pipeline) -> None:
