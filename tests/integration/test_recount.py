@@ -334,8 +334,8 @@ def test_seats_that_the_event_does_not_have(bench: Bench, recounter: Recounter, 
     found = recounter.look([EVENT]).findings
     assert found[EVENT].flaws == (
         "capacity is 5 in the ledger, 1 in the event item",
-        "has_waitlist is False in the ledger, True in the event item",
-        "waitlist_capacity is 5 in the ledger, no limit in the event item",
+        "hasWaitlist is False in the ledger, True in the event item",
+        "waitlistCapacity is 5 in the ledger, no limit in the event item",
     )
     assert (found[EVENT].free_seats, mender.mend(found)) == (0, {})
     bench.deliver_all(change(2, capacity=1, has_waitlist=True, waitlist_capacity=None))

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 
 from workers.domain.line import Line
@@ -26,6 +26,13 @@ MAX_SPAN = 1_000_000
 """From the first live ticket to the last: the bitmap of a longer line is more than a message to the queue may hold."""
 
 _SHOWN = 10
+_SETTINGS = {
+    "capacity": "capacity",
+    "has_waitlist": "hasWaitlist",
+    "waitlist_capacity": "waitlistCapacity",
+    "status": "status",
+}
+"""As `SeatSettings` names them, and as the REST contract does."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,8 +81,8 @@ def differences(ledger: Ledger, count: Count) -> tuple[str, ...]:
 def disagreements(ledger: SeatSettings, event: SeatSettings) -> tuple[str, ...]:
     """Where ledger and event item, which are written together, have other settings, one sentence each."""
     return tuple(
-        f"{name} is {_plain(getattr(ledger, name))} in the ledger, {_plain(getattr(event, name))} in the event item"
-        for name in (field.name for field in fields(SeatSettings))
+        f"{said} is {_plain(getattr(ledger, name))} in the ledger, {_plain(getattr(event, name))} in the event item"
+        for name, said in _SETTINGS.items()
         if getattr(ledger, name) != getattr(event, name)
     )
 

@@ -14,8 +14,8 @@ from tests.support.rules import broken_rules
 from workers.domain.commands import Command, Recount
 from workers.domain.decide import DISCARDED, decide
 from workers.domain.line import Line
-from workers.domain.records import Ledger, Registration, Status
-from workers.domain.recount import LIFETIME, MAX_SPAN, Count, Tally, differences, recounted
+from workers.domain.records import EventStatus, Ledger, Registration, Status
+from workers.domain.recount import LIFETIME, MAX_SPAN, Count, Tally, differences, disagreements, recounted
 
 REWRITTEN, STALE = ("recounted", "ledger-rewritten"), ("superseded", "stale-count")
 USERS = ("ann", "bob", "cid", "dee", "eve", "fay")
@@ -219,6 +219,36 @@ def test_a_record_under_another_key_is_a_flaw() -> None:
     record = waiting("ann", 1)
     added = tally({record.registration_id: record, "reg_COPY": replace(record, ticket=2, registered_at=NOW + 1)})
     assert added.flaws() == ("registration reg_COPY is stored under an id that its event and its user do not make",)
+
+
+@pytest.mark.parametrize(("names", "said"), [(None, "no event"), ("e 2", "the event 'e 2'")])
+def test_a_record_that_names_another_event_is_a_flaw_of_its_own(names: str | None, said: str) -> None:
+    """Whose seat it is does not change with what its item says: without it, no count is true."""
+    added = Tally()
+    added.add_astray("reg_X", names)
+    assert added.flaws() == (f"registration reg_X is one of this event's, but names {said}",)
+    assert added.registrations == 0
+
+
+def test_each_setting_that_ledger_and_event_do_not_share_is_named() -> None:
+    """In the words of the REST contract; none where they agree."""
+    event = seats(3, None, EventStatus.CLOSED)
+    assert disagreements(event, event) == ()
+    assert disagreements(seats(3, 2, EventStatus.CLOSED), event) == (
+        "waitlistCapacity is 2 in the ledger, no limit in the event item",
+    )
+    assert disagreements(seats(4), event) == (
+        "capacity is 4 in the ledger, 3 in the event item",
+        "hasWaitlist is False in the ledger, True in the event item",
+        "status is active in the ledger, closed in the event item",
+    )
+
+
+def test_the_first_ticket_is_1() -> None:
+    """Who got ticket 0 would wait without one; the sentence says so."""
+    ledger = Ledger(EVENT, seats(1, None), 3, next_ticket=0)
+    assert differences(ledger, Count()) == ("the ledger gives ticket 0 next, but the first is 1",)
+    assert recounted(ledger, Count()).next_ticket == 1
 
 
 def test_a_record_that_cannot_be_read_is_a_flaw() -> None:
