@@ -11,7 +11,7 @@ from infra.cli.errors import CliError
 from workers.aws.commit import versioned_put
 from workers.aws.items import NOT_READABLE, registration_from_item, registration_key
 from workers.domain.commands import Cancel, Register
-from workers.domain.decide import discarded
+from workers.domain.decide import discarded, still_counts
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -19,8 +19,11 @@ if TYPE_CHECKING:
     from infra.cli.dead_letters import DeadLetterQueue
     from infra.cli.journal import Journal
     from workers.aws.dead_letters import DeadLetter
+    from workers.domain.records import Registration
 
 _ATTEMPTS = 5
+_REMEMBERED = 330_000_000
+"""Microseconds: SQS knows a command for five minutes; and it may be half a minute until who asks again is answered."""
 
 
 def discard(
@@ -29,7 +32,8 @@ def discard(
     """Journal first, then the registration, then the queue: killed anywhere, the same again completes it.
 
     Answers what became of the registration. Raises CliError when the letter is not ours any more, before anything is
-    written; when the registration cannot be read or keeps changing; and when the letter could not be deleted.
+    written; when the registration cannot be read or keeps changing, or is left to whoever asks again too soon; and when
+    the letter could not be deleted.
     """
     if not queue.hide({letter.message_id: letter.receipt_handle}, HELD):
         raise CliError(
@@ -49,7 +53,7 @@ def discard(
     )
     command = letter.command
     if isinstance(command, Register | Cancel):
-        fate = _reject(dynamodb, table, command, why)
+        fate = _reject(dynamodb, table, command, why, queue.now())
     else:
         fate = "no registration waits for its outcome"
     if not queue.delete({letter.message_id: letter.receipt_handle}):
@@ -57,20 +61,22 @@ def discard(
     return fate
 
 
-def _reject(dynamodb: DynamoDBClient, table: str, command: Register | Cancel, why: str) -> str:
+def _reject(dynamodb: DynamoDBClient, table: str, command: Register | Cancel, why: str, now: int) -> str:
     name = f"the registration {command.registration_id}"
     for _ in range(_ATTEMPTS):
         answer = dynamodb.get_item(TableName=table, Key=registration_key(command.registration_id), ConsistentRead=True)
-        if "Item" not in answer:
-            return f"{name} does not exist, so nothing was marked"
         try:
-            record = registration_from_item(answer["Item"])
+            record = registration_from_item(answer["Item"]) if "Item" in answer else None
         except NOT_READABLE as error:
             # Whoever repairs it later would find it pending, and nothing left that could decide it.
             raise CliError(
                 f"{name} cannot be read ({error!r}): repair it first, then the same command again"
             ) from error
         rejected = discarded(record, command, why)
+        if rejected is None:
+            _require_old(command, record, now)
+        if record is None:
+            return f"{name} does not exist, so nothing was marked"
         if rejected is None:
             return f"{name} stays as it is: {record.status}, generation {record.generation}"
         try:
@@ -81,3 +87,13 @@ def _reject(dynamodb: DynamoDBClient, table: str, command: Register | Cancel, wh
         else:
             return f"{name} was pending and is rejected now, with the reason as its note"
     raise CliError(f"{name} keeps changing; try again")
+
+
+def _require_old(command: Register | Cancel, record: Registration | None, now: int) -> None:
+    """Who asks again is answered, and then not heard, while SQS takes her new command for this one."""
+    left = (command.accepted_at + _REMEMBERED - now) / 1_000_000
+    if left > 0 and still_counts(record, command):
+        raise CliError(
+            "this request may be made again, and for five minutes SQS would take it for a repetition and drop it; "
+            f"try again in {left:.0f} s"
+        )

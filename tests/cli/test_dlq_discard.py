@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -12,6 +13,7 @@ from tests.support.builders import EVENT, cancel, register
 from tests.support.dead_letter_stack import DEAD, Stack
 from workers.aws.items import registration_to_item
 from workers.aws.messages import encode
+from workers.domain.commands import Cancel, Register
 from workers.domain.records import Registration, Status
 
 
@@ -77,6 +79,40 @@ def test_discard_waits_until_the_registration_is_repaired(stack: Stack, capsys: 
     stack.sqs.sleep(60)
     assert main(["dlq", "discard", letter, "--why", "a test"]) == 0
     assert stack.record("ann").status is Status.REJECTED
+
+
+@pytest.mark.parametrize(
+    ("record", "command"),
+    [
+        (None, register("ann")),
+        (("cancelled", 1), register("ann", 2)),
+        (("confirmed", 1), cancel("ann")),
+        (("pending", 1), cancel("ann")),
+    ],
+)
+def test_discard_waits_until_the_same_request_would_be_heard(
+    stack: Stack, capsys: pytest.CaptureFixture[str], record: tuple[str, int] | None, command: Register | Cancel
+) -> None:
+    """She asks again, is told 202, and SQS drops her command as a repetition: for five minutes, that must not be."""
+    if record is not None:
+        status, generation = Status(record[0]), record[1]
+        item = registration_to_item(Registration(EVENT, "ann", status, generation, 1, 1_767_225_600_000_000))
+        stack.db.put_item(TableName=stack.tables.registrations, Item=item)
+    [letter] = stack.die(replace(command, accepted_at=stack.sqs.clock.now() - 100_000_000))
+    assert main(["dlq", "discard", letter, "--why", "a test"]) == 1
+    assert "for five minutes SQS would take it for a repetition and drop it; try again in 2" in capsys.readouterr().err
+    assert len(stack.sqs.queue(DEAD).messages) == 1
+    stack.sqs.sleep(231)
+    assert main(["dlq", "discard", letter, "--why", "a test"]) == 0
+    assert stack.sqs.queue(DEAD).messages == []
+
+
+def test_discard_does_not_wait_for_what_is_over(stack: Stack) -> None:
+    """Whoever asks again asks for another attempt, or for nothing."""
+    stack.pending("ann", generation=2)
+    young = [replace(command, accepted_at=stack.sqs.clock.now()) for command in (register("ann"), cancel("ann"))]
+    for letter in stack.die(*young):
+        assert main(["dlq", "discard", letter, "--why", "a test"]) == 0
 
 
 def test_discard_wants_a_reason(stack: Stack, capsys: pytest.CaptureFixture[str]) -> None:

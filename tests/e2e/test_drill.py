@@ -35,6 +35,8 @@ pytestmark = pytest.mark.e2e
 OUTAGE_SECONDS = float(os.environ.get("TURNSTILE_OUTAGE_SECONDS", "4"))
 DRAIN_SECONDS = 45.0
 """What the last wait before the end of an outage may still cost (30 s), and the work."""
+TOO_OLD_TO_REPEAT = 400_000_000
+"""Microseconds. A request that is younger, and could be made again, cannot be discarded."""
 POISON_SECONDS = 10.0
 """How long a message that always fails may hold up its event."""
 
@@ -165,7 +167,7 @@ def test_poison(stack: Outputs, aws: Clients, front: Front) -> None:
     torn, before, behind, elsewhere = users
     front.seat(event_id, torn)
     tear(stack, aws, event_id, torn)
-    poison = Cancel(unique("command"), event_id, torn, 1, accepted_at=time.time_ns() // 1000)
+    poison = Cancel(unique("command"), event_id, torn, 1, accepted_at=time.time_ns() // 1000 - TOO_OLD_TO_REPEAT)
     batch: list[Command] = [register_command(event_id, before), poison, register_command(event_id, behind)]
     began = time.monotonic()
     deliver(aws, stack.queue_url, event_id, *(encode(command) for command in batch))

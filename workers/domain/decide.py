@@ -203,6 +203,14 @@ def discarded(record: Registration | None, command: Command, why: str) -> Regist
     )
 
 
+def still_counts(record: Registration | None, command: Register | Cancel) -> bool:
+    """Whether the command would do something, decided now: as long as that is so, the same request, made again, comes
+    to the same command."""
+    if isinstance(command, Cancel):
+        return record is not None and record.alive and record.generation == command.generation
+    return _register_applies(command.generation, record)
+
+
 class _Desk:
     """The working copy of one event while a batch is decided."""
 
@@ -266,7 +274,7 @@ class _Desk:
 
     def _register(self, command: Register) -> Outcome:
         record = self._records.get(command.registration_id)
-        if not _register_applies(command.generation, record):
+        if not still_counts(record, command):
             return Outcome(command, Result.SUPERSEDED, Reason.STALE_GENERATION)
         status, reason = self._place()
         at = max(self._now, self._ledger.last_registered_at + 1)
@@ -304,7 +312,7 @@ class _Desk:
 
     def _cancel(self, command: Cancel) -> Outcome:
         record = self._records.get(command.registration_id)
-        if record is None or record.generation != command.generation or not record.alive:
+        if record is None or not still_counts(record, command):
             return Outcome(command, Result.SUPERSEDED, Reason.STALE_GENERATION)
         reason = Reason.CANCELLED_BEFORE_DECISION
         if record.status is Status.CONFIRMED:
