@@ -16,6 +16,8 @@ from workers.domain.commands import Cancel, Command, Configure, Promote, Registe
 from workers.domain.records import EventStatus, Ledger, Registration, SeatSettings, Status
 
 _MOST_DOUBTS = 6
+"""Of so many messages that were parked it is tried whether they were decided all the same."""
+
 Verdict = tuple[Status, str | None]
 """What somebody gets, and the code if it is a refusal."""
 

@@ -49,7 +49,7 @@ BEFORE = (Fault.THROTTLE, Fault.SERVER_ERROR, Fault.RESET)
 _ODDS: Mapping[Fault, float] = {
     Fault.DUPLICATE_DELIVERY: 0.06,
     Fault.CRASH: 0.008,
-    Fault.VISIBILITY_LOST: 0.06,
+    Fault.VISIBILITY_LOST: 0.12,
     Fault.THROTTLE: 0.02,
     Fault.SERVER_ERROR: 0.02,
     Fault.CONFLICT: 0.06,
@@ -58,7 +58,7 @@ _ODDS: Mapping[Fault, float] = {
     Fault.LATENCY: 0.03,
     Fault.TIMEOUT: 0.008,
     Fault.UNPROCESSED_KEYS: 0.02,
-    Fault.TORN_READ: 0.2,
+    Fault.TORN_READ: 0.5,
     Fault.PARTIAL_BATCH: 0.15,
     Fault.STALE_INDEX: 0.3,
     Fault.STREAM_DUPLICATE: 0.1,

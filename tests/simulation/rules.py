@@ -6,7 +6,7 @@ They know the tables' formats and what a command asks for, and nothing of how `d
 from __future__ import annotations
 
 from base64 import b32encode
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any
@@ -101,10 +101,7 @@ class Rules:
         groups: dict[str, list[tuple[str, Command | None]]] = {}
         for record in records:
             name = record["attributes"]["MessageGroupId"]
-            command = self.command(record["body"], name)
-            if isinstance(command, Recount):
-                name = group_of(command.event_id)  # in no order with the others, but it may be decided with them
-            groups.setdefault(name, []).append((record["messageId"], command))
+            groups.setdefault(name, []).append((record["messageId"], self.command(record["body"], name)))
         for name, own in groups.items():
             batches = self._batches.setdefault(name, [])
             batches.append(Batch(process, own))
@@ -188,7 +185,7 @@ class Rules:
             self._check_seats(book, commit, configures)
             self._check_status(book, commit, configures)
             self._check_line(book, commit, configures)
-            self._check_order(book, was)
+            self._check_order(book, was, {key for batch in batches for key, _ in batch.commands})
             book.ledger = commit.after
             book.ledgers.append((now, commit.after))
         elif not all(after.status is Status.PENDING or after.code == DISCARDED for after in _after(commit).values()):
@@ -201,10 +198,14 @@ class Rules:
 
     def _batches_of(self, book: Book) -> list[Batch]:
         """The batch that is being committed; of a commit that comes late, any that it may be."""
-        batches, process = self._batches.get(group_of(book.event_id), []), getcurrent()
-        if not isinstance(process, Process):
-            return batches
-        return [batch for batch in batches if batch.process == process.name]
+        process = getcurrent()
+        name = process.name if isinstance(process, Process) else None
+        found: dict[str, list[tuple[str, Command | None]]] = {}
+        for group in (_recounts_of(book.event_id), group_of(book.event_id)):  # a recount comes before all others
+            for batch in self._batches.get(group, []):
+                if name in {None, batch.process}:
+                    found.setdefault(batch.process, []).extend(batch.commands)
+        return [Batch(taker, commands) for taker, commands in found.items()]
 
     def _check_course(self, book: Book, commit: Commit, begin: Course, batches: list[Batch]) -> None:
         """What was written is what the commands of the batch come to, by a count of seats and places."""
@@ -288,8 +289,12 @@ class Rules:
         if joined and None not in limits and len(book.line) > max(limit or 0 for limit in limits):
             world.broken(LINE_FULL, f"{event}: {len(book.line)} wait in a line of {limits}")
 
-    def _check_order(self, book: Book, was: Mapping[str, Registration]) -> None:
-        """What changes something is decided before whatever comes behind it in the group."""
+    def _check_order(self, book: Book, was: Mapping[str, Registration], batch: Collection[str]) -> None:
+        """What changes something is decided before whatever comes behind it in the group.
+
+        Only what is in the batch was decided. The same command may stand elsewhere in the queue: replayed from the dead
+        letters, to which SQS moved its message while a registrar was at work on it.
+        """
         left: list[str] = []
         for key, command in self._waiting(book):
             if not isinstance(command, Register | Cancel):
@@ -297,7 +302,7 @@ class Rules:
             before, after = was.get(command.registration_id), book.records.get(command.registration_id)
             if applies(command, before) and applies(command, after) and not self._set_aside(book, key, command):
                 left.append(f"{key} {command}")
-            elif left and before != after and applies(command, before) and came_of(command, after):
+            elif left and key in batch and before != after and applies(command, before) and came_of(command, after):
                 self._world.broken(OVERTAKEN, f"{book.event_id}: {key} {command} was decided before {left}")
 
     def _set_aside(self, book: Book, message_id: str, command: Register | Cancel) -> bool:
@@ -391,6 +396,11 @@ def _own_id(record: Registration) -> str:
     """The only id that the registration of this person at this event can have (design, section 5)."""
     digest = sha256(record.event_id.encode() + b"\0" + record.user_id.encode()).digest()
     return "reg_" + b32encode(digest).decode()[:26]
+
+
+def _recounts_of(event_id: str) -> str:
+    """The group of an event's recounts, which is not that of its other commands."""
+    return "recount-" + sha256(event_id.encode()).hexdigest()
 
 
 def _after(commit: Commit) -> dict[str, Registration]:

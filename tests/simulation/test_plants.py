@@ -38,5 +38,6 @@ def test_a_mistake_that_no_longer_fits_is_an_error() -> None:
 
 def test_a_mistake_comes_before_the_product() -> None:
     """A module that is loaded already cannot be changed any more."""
+    importlib.import_module("workers.domain.decide")
     with pytest.raises(Missing, match=r"workers\.domain\.decide"):
         install("settle-first-dropped")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -43,10 +44,11 @@ def test_one_seed_is_one_history() -> None:
 
 def test_a_mistake_is_told_as_a_short_history_that_can_be_run_again() -> None:
     """With a mistake in the product it fails, names rule and seed, and its command breaks the same rule again."""
-    ran = simulate("--seeds", "1", "--from", "0", "--plant", "line-one-too-long")
+    ran = simulate("--seeds", "20", "--first-only", "--plant", "line-one-too-long")
     assert ran.returncode == 1
-    assert "BROKEN in history 0: 7: the line keeps its limit" in ran.stdout
-    assert "All of it:\n  make simulate SEEDS=1 FROM=0" in ran.stderr
+    found = re.search(r"BROKEN in history (\d+): 7: the line keeps its limit", ran.stdout)
+    assert found is not None
+    assert f"All of it:\n  make simulate SEEDS=1 FROM={found[1]}\n" in ran.stderr
     command = next(line for line in ran.stderr.splitlines() if line.startswith("  python -m tests.simulation "))
     again = simulate(*command.split()[3:])
     assert (again.returncode, "BROKEN 7: the line keeps its limit" in again.stdout) == (1, True)
