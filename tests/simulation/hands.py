@@ -134,19 +134,21 @@ class Hands:
     def _damage_record(self, book: Book, key: str) -> None:
         """A record's generation becomes a text that is no number, for a while."""
         item = self._stored(key)
-        if item["generation"] == _DAMAGE:
+        if "N" not in item["generation"]:
             return
         sound = item["generation"]
-        self._write(self._world.tables.registrations, item | {"generation": _DAMAGE})
-        damages = book.damages.setdefault(key, [])
-        damages.append((self._world.engine.now, None))
+        damage: Item = {"S": f"damaged by hand: {self._world.new_id()}"}
+        self._write(self._world.tables.registrations, item | {"generation": damage})
+        damages, began = book.damages.setdefault(key, []), self._world.engine.now
+        damages.append((began, None))
         self._world.count(Fault.DAMAGE, key)
 
         def mend() -> None:
+            # A write of somebody who had read it before may have mended it already.
             now = self._stored(key)
-            if now["generation"] == _DAMAGE:
+            if now["generation"] == damage:
                 self._write(self._world.tables.registrations, now | {"generation": sound})
-            damages[-1] = (damages[-1][0], self._world.engine.now)
+            damages[damages.index((began, None))] = (began, self._world.engine.now)
             self._world.note("%s is mended", key)
 
         self._world.engine.after(self._chance.randrange(2 * SECOND, 60 * SECOND), mend)

@@ -218,7 +218,7 @@ class Client:
         if not late or not early:
             return perform(**request)
         found, was = perform(RequestItems=early)["Responses"], perform(RequestItems=late)["Responses"]
-        process.pause(process.chance.randrange(SECOND // 2))
+        process.pause(process.chance.randrange(2 * SECOND))
         then = perform(RequestItems=late)["Responses"]
         if then != was:
             self._world.count(Fault.TORN_READ, process.name, ", ".join(then))

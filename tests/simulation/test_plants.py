@@ -14,7 +14,7 @@ from tests.simulation.survey import look
 @pytest.mark.parametrize("name", PLANTS)
 def test_a_mistake_is_seen(name: str) -> None:
     """Within two hundred histories a rule breaks."""
-    sighting = look(name)
+    (sighting,) = look([name])
     assert sighting.rule is not None, f"{PLANTS[name].what}: not seen in {sighting.histories} histories"
 
 
