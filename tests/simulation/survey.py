@@ -1,21 +1,22 @@
-"""Does the simulator see the mistakes that somebody could make? Each is made in a process of its own."""
+"""`python -m tests.simulation.survey`: does the simulator see the mistakes that somebody could make?"""
 
 from __future__ import annotations
 
+import argparse
 import importlib
+import json
 import multiprocessing
 import os
 import sys
 from collections.abc import Iterable, Iterator
-from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 from tests.simulation.plants import PLANTS, install
 
 MOST = 200
 """A mistake that so many histories do not show is not seen."""
 
-_LIBRARIES = ["aws_lambda_powertools.metrics", "botocore.client", "botocore.session", "greenlet", "pydantic"]
+_LIBRARIES = ("aws_lambda_powertools.metrics", "botocore.client", "botocore.session", "greenlet", "pydantic")
 """What takes long to load, and is the same with every mistake: it is loaded once, before the processes part."""
 
 
@@ -28,12 +29,15 @@ class Sighting:
     histories: int
 
 
-def look(plants: Iterable[str], processes: int = 1) -> Iterator[Sighting]:
-    """Runs histories 0, 1, 2 and so on with each mistake in the product, until one shows it."""
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(_LIBRARIES)
-    with ProcessPoolExecutor(processes, context, max_tasks_per_child=1) as pool:
-        yield from pool.map(_look, plants)
+def look(plants: Iterable[str]) -> Iterator[Sighting]:
+    """Runs histories 0, 1, 2 and so on with each mistake in the product, until one shows it.
+
+    Each is made in a process that is forked from this one, which so must not have loaded the product.
+    """
+    for library in _LIBRARIES:
+        importlib.import_module(library)
+    with multiprocessing.get_context("fork").Pool(os.cpu_count(), maxtasksperchild=1) as pool:
+        yield from pool.imap(_look, plants)
 
 
 def _look(plant: str) -> Sighting:
@@ -50,7 +54,18 @@ def table(sightings: list[Sighting]) -> str:
     return "\n".join(["| mistake | the rule that it breaks | after so many histories |", "|---|---|---|", *rows])
 
 
+def main() -> int:
+    """Prints the table, or one JSON object per mistake. 1 if one is not seen."""
+    parser = argparse.ArgumentParser("python -m tests.simulation.survey", description=__doc__)
+    parser.add_argument("plants", nargs="*", metavar="MISTAKE", help=f"all, or some of: {', '.join(PLANTS)}")
+    parser.add_argument("--json", action="store_true", help="print one JSON object per mistake")
+    args = parser.parse_args()
+    if unknown := sorted(set(args.plants) - PLANTS.keys()):
+        parser.error(f"there is no mistake {', '.join(unknown)}")
+    found = list(look(args.plants or PLANTS))
+    print("\n".join(json.dumps(asdict(sighting)) for sighting in found) if args.json else table(found))
+    return 1 if any(sighting.rule is None for sighting in found) else 0
+
+
 if __name__ == "__main__":
-    found = list(look(PLANTS, os.cpu_count() or 1))
-    print(table(found))
-    sys.exit(any(sighting.rule is None for sighting in found))
+    sys.exit(main())

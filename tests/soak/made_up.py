@@ -73,6 +73,7 @@ def tables(rows: Sequence[Row | Registration], capacity: int, **settings: Any) -
     ledger = Ledger(
         "event",
         SeatSettings(capacity, **{"has_waitlist": True} | settings),
+        version=1,
         confirmed=sum(record.status is Status.CONFIRMED for record in records),
         line=line,
         next_ticket=len(records) + 1,
