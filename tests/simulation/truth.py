@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from api.call import idempotency_key
 from tests.simulation.book import LEDGER, Book, between, no_room
 from tests.simulation.engine import SECOND
+from tests.support.pipeline import Answer
 from workers.aws.items import timestamp
 from workers.domain.commands import Cancel, Command, Configure, Register
 from workers.domain.decide import DISCARDED
@@ -42,16 +43,13 @@ class Walk:
 
 
 @dataclass(frozen=True, slots=True)
-class Answered:
-    """A request and its answer, with the time of both in microseconds since 1970. `sent` are the commands that it
+class Answered(Answer):
+    """An answer with its request, and the time of both in microseconds since 1970. `sent` are the commands that it
     came to, `walk` the pages before it."""
 
     step: Step
     began: int
     ended: int
-    status: int
-    headers: dict[str, str]
-    body: Any
     sent: tuple[Command, ...]
     walk: Walk
 
@@ -66,12 +64,6 @@ class Answered:
     def key(self) -> str | None:
         """The idempotency key, as it is stored."""
         return idempotency_key(self.step.headers.get("idempotency-key"))
-
-    @property
-    def code(self) -> str | None:
-        """The code of a problem document."""
-        code: str | None = self.body.get("code") if isinstance(self.body, dict) else None
-        return code
 
     @property
     def replayed(self) -> bool:

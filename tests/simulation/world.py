@@ -307,7 +307,7 @@ class World:
             body = json.loads(value["body"]) if value["body"] else None
             self.note("%s: %s %s", step, value["statusCode"], value["body"])
             sent = tuple(self.rules.sent_by(name))
-            answered = Answered(step, began, self.engine.now, value["statusCode"], value["headers"], body, sent, walk)
+            answered = Answered(value["statusCode"], value["headers"], body, step, began, self.engine.now, sent, walk)
             self._truth.check(answered)
             if answered.next is not None and not self.engine.stopped:
                 further = replace(step, query=step.query | {"cursor": answered.next})
