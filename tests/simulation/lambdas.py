@@ -130,7 +130,7 @@ class CommandsTrigger:
         if how.error is not None:
             world.broken("the registrar never raises for what is in a message", repr(how.error))
         if how.value is not None:
-            failed = world.rules.answered(messages, how.value, diary)
+            failed = world.deliveries.answered(messages, how.value, diary)
             lost = world.faults.happens(Fault.DUPLICATE_DELIVERY, self._chance)
             done = [message for message in messages if message["MessageId"] not in failed]
             self._processed.update(message["MessageId"] for message in done)

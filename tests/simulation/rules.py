@@ -15,17 +15,16 @@ from greenlet import getcurrent
 
 from tests.simulation.book import Book, applies, came_of
 from tests.simulation.course import Batch, Course, Verdict, standing
-from tests.simulation.engine import SECOND, Process
+from tests.simulation.engine import Process
 from tests.simulation.queues import QUEUE
 from tests.support.rules import broken_rules, illegal_moves
 from workers.aws.items import Item, ledger_from_event, ledger_from_item, registration_from_item
 from workers.aws.messages import Unreadable, decode, group_for, group_of
-from workers.domain.commands import Cancel, Command, Configure, Recount, Register
+from workers.domain.commands import Cancel, Command, Configure, Register
 from workers.domain.decide import DISCARDED
 from workers.domain.records import EventStatus, Ledger, Registration, Status
 
 if TYPE_CHECKING:
-    from tests.simulation.diary import Diary
     from tests.simulation.dynamodb.fake import Change
     from tests.simulation.world import World
 
@@ -41,20 +40,10 @@ NO_LINE = "nobody waits at an event that has no waiting list"
 REFUSED = "nobody is refused while there is room"
 COURSE = "a batch comes to what its commands come to one after the other"
 UNASKED = "nothing is done that nobody asked for"
-REPORTED = "a failed message takes the later ones of its group with it"
-NEEDLESS = "nothing is delivered again without need"
-HIDDEN = "what failed is tried again soon"
 OVERTAKEN = "nobody overtakes in a group of the queue"
 
 _MOST_BATCHES = 50
 """Of one event: a late commit is that of one of the last batches. It comes within half a minute."""
-
-
-_LONGEST_WAIT, _LONGEST_WAIT_LATE = 30, 900
-"""Seconds that a failed message waits for its next delivery at most, and from the 21st delivery on."""
-_QUICK_RECEIVES = 20
-_HELD = 40 * SECOND
-"""At most so long after it was read a message arrives among the dead letters: a registrar's time and a late effect."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -326,46 +315,6 @@ class Rules:
                 self._commands[body] = None
         command = self._commands[body]
         return command if command is None or group in {None, group_for(command)} else None
-
-    def answered(self, messages: list[dict[str, Any]], answer: dict[str, Any], diary: Diary) -> set[str]:
-        """The ids that the registrar wants again; it may name only what it got, and a group from there to its end, and
-        only for a reason."""
-        failed = [failure["itemIdentifier"] for failure in answer["batchItemFailures"]]
-        ids = {message["MessageId"] for message in messages}
-        stopped: set[str] = set()
-        for message in messages:
-            group = message["Attributes"]["MessageGroupId"]
-            if message["MessageId"] in failed:
-                stopped.add(group)
-            elif group in stopped:
-                self._world.broken(REPORTED, f"{message['MessageId']} is behind one that failed")
-        if not ids.issuperset(failed):
-            self._world.broken(REPORTED, f"{set(failed) - ids} were not received")
-        for group in sorted(stopped):
-            own = [message["Body"] for message in messages if message["Attributes"]["MessageGroupId"] == group]
-            events = {group_of(command.event_id) for command in map(self.command, own) if isinstance(command, Recount)}
-            if not self._world.excuses.has(diary, events.pop() if events else group, messages):
-                self._world.broken(NEEDLESS, f"{diary.name} wants {group} again, which nothing stood in the way of")
-        self._check_hidden([message for message in messages if message["MessageId"] in failed], diary)
-        return set(failed)
-
-    def _check_hidden(self, failed: list[dict[str, Any]], diary: Diary) -> None:
-        """What failed waits for some seconds, not for the timeout of the queue: the registrar has asked for that."""
-        for message in failed:
-            seconds = diary.hidden.get(message["ReceiptHandle"])
-            late = int(message["Attributes"]["ApproximateReceiveCount"]) > _QUICK_RECEIVES
-            if seconds is None or not 0 < seconds <= (_LONGEST_WAIT_LATE if late else _LONGEST_WAIT):
-                self._world.broken(HIDDEN, f"{diary.name} lets {message['MessageId']} wait for {seconds}")
-
-    def may_be_parked(self, body: str, group: str) -> bool:
-        """Whether a message may be given up: it is no command, or in a wrong group, or about no event; or its record
-        could not be read while it was held."""
-        command, now = self.command(body, group), self._world.engine.now
-        if command is None or command.event_id not in self.books:
-            return True
-        if not isinstance(command, Register | Cancel):
-            return False
-        return self.books[command.event_id].damaged(command.registration_id, now - _HELD, now)
 
 
 _RULES = {

@@ -14,6 +14,7 @@ from api import events, registrations
 from api.http import answer as resolve
 from api.registration_lists import Lists
 from api.routes import ROUTES
+from tests.simulation.deliveries import Deliveries
 from tests.simulation.diary import Diary, Excuses
 from tests.simulation.dynamodb.fake import Change, FakeDynamoDb
 from tests.simulation.engine import SECOND, START, Ended, Engine
@@ -107,7 +108,7 @@ class World:
         self.sqs = Queues(self.engine)
         self._dynamodb = FakeDynamoDb(lambda: self.engine.now)
         self.tables = create_tables(cast("DynamoDBClient", self._dynamodb))
-        self.rules, self._truth = Rules(self), Truth(self)
+        self.rules, self.deliveries, self._truth = Rules(self), Deliveries(self), Truth(self)
         self.excuses, self.past = Excuses(self), Past(lambda: self.engine.now)
         self.diaries: dict[str, Diary] = {}
         self.failed: Counter[tuple[str, str]] = Counter()
@@ -269,7 +270,7 @@ class World:
             if parked is None:
                 self.count(Fault.MOVED_BY_SQS, message.id)
             reason = message.attributes.get("reason", {}).get("StringValue", "")
-            if reason and (reason.startswith("failed") or not self.rules.may_be_parked(message.body, message.group)):
+            if reason and not self.deliveries.may_be_parked(reason, message.body, message.group):
                 self.broken(LEFT, f"parked without need: {reason}, {message.body}")
             if self.rules.command(message.body) is None:
                 self.count(Fault.POISON, message.body)
