@@ -31,15 +31,20 @@ def discard(
 ) -> str:
     """Journal first, then the registration, then the queue: killed anywhere, the same again completes it.
 
-    Answers what became of the registration. Raises CliError when the letter is not ours any more, before anything is
-    written; when the registration cannot be read or keeps changing, or is left to whoever asks again too soon; and when
-    the letter could not be deleted.
+    Answers what became of the registration. Raises CliError, before anything is written, when the letter is not ours
+    any more, when the registration cannot be read, and while the same request, made again, would not be heard; later,
+    when the registration keeps changing, or the letter could not be deleted.
     """
     if not queue.hide({letter.message_id: letter.receipt_handle}, HELD):
         raise CliError(
             f"the look took so long that {letter.message_id} is somebody else's by now; nothing was changed. "
             "Try again with this whole ID: it is found sooner"
         )
+    command = letter.command
+    if isinstance(command, Register | Cancel):
+        record = _stored(dynamodb, table, command)
+        if discarded(record, command, why) is None:
+            _require_old(command, record, queue.now())
     journal.note_discarded(
         letter.message_id,
         {
@@ -51,32 +56,32 @@ def discard(
             "body": letter.body,
         },
     )
-    command = letter.command
+    fate = "no registration waits for its outcome"
     if isinstance(command, Register | Cancel):
-        fate = _reject(dynamodb, table, command, why, queue.now())
-    else:
-        fate = "no registration waits for its outcome"
+        fate = _reject(dynamodb, table, command, why)
     if not queue.delete({letter.message_id: letter.receipt_handle}):
         raise CliError(f"SQS did not delete {letter.message_id}; the same command again completes it")
     return fate
 
 
-def _reject(dynamodb: DynamoDBClient, table: str, command: Register | Cancel, why: str, now: int) -> str:
+def _stored(dynamodb: DynamoDBClient, table: str, command: Register | Cancel) -> Registration | None:
+    key = command.registration_id
+    answer = dynamodb.get_item(TableName=table, Key=registration_key(key), ConsistentRead=True)
+    try:
+        return registration_from_item(answer["Item"]) if "Item" in answer else None
+    except NOT_READABLE as error:
+        # Whoever repairs it later would find it pending, and nothing left that could decide it.
+        message = f"the registration {key} cannot be read ({error!r}): repair it first, then the same command again"
+        raise CliError(message) from error
+
+
+def _reject(dynamodb: DynamoDBClient, table: str, command: Register | Cancel, why: str) -> str:
     name = f"the registration {command.registration_id}"
     for _ in range(_ATTEMPTS):
-        answer = dynamodb.get_item(TableName=table, Key=registration_key(command.registration_id), ConsistentRead=True)
-        try:
-            record = registration_from_item(answer["Item"]) if "Item" in answer else None
-        except NOT_READABLE as error:
-            # Whoever repairs it later would find it pending, and nothing left that could decide it.
-            raise CliError(
-                f"{name} cannot be read ({error!r}): repair it first, then the same command again"
-            ) from error
-        rejected = discarded(record, command, why)
-        if rejected is None:
-            _require_old(command, record, now)
+        record = _stored(dynamodb, table, command)
         if record is None:
             return f"{name} does not exist, so nothing was marked"
+        rejected = discarded(record, command, why)
         if rejected is None:
             return f"{name} stays as it is: {record.status}, generation {record.generation}"
         try:
