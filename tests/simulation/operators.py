@@ -107,9 +107,10 @@ class Operator:
         return False
 
     def _is_unwanted(self, letter: DeadLetter) -> bool:
-        """Somebody's request, which the operator does not want to be done."""
-        asked = isinstance(letter.command, Register | Cancel)
-        return asked and self._world.faults.happens(Fault.DISCARD, self._world.engine.current.chance)
+        """Somebody's request, which the operator does not want to be done; cancellations more often than others."""
+        chance, command = self._world.engine.current.chance, letter.command
+        times = 3 if isinstance(command, Cancel) else int(isinstance(command, Register))
+        return any(self._world.faults.happens(Fault.DISCARD, chance) for _ in range(times))
 
     def _replay(self, letter: DeadLetter) -> bool:
         """False if it could not be sent: nothing may overtake it."""
