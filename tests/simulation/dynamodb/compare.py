@@ -21,10 +21,10 @@ What is never asked, because DynamoDB Local is known to be wrong, or nobody's bu
   first action, before it refuses the second; on AWS "no two actions can target the same item" (API reference).
 - An update that gives an index a key that is no text, or one too long. DynamoDB Local takes it; AWS has reasons for
   both (TransactionCanceledException: "beyond allowed size limits", "to unsupported type").
-- A scan that goes on behind a key longer than a key can be. DynamoDB Local takes that for the end of the table.
+- A scan or a query that goes on behind a key longer than a key can be. DynamoDB Local takes that for the end.
 - A table that does not exist, together with another mistake: which one is named.
 
-`tests/simulation/test_dynamodb.py` has the first two.
+`test_dynamodb.py` has the first two.
 """
 
 from __future__ import annotations

@@ -10,7 +10,17 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from random import Random
 
-from tests.simulation.dynamodb.material import BAD_KEYS, KEYS, LONG_KEYS, NAMES, PARTITIONS, SORTS, Expressions, Values
+from tests.simulation.dynamodb.material import (
+    BAD_KEYS,
+    KEYS,
+    LONG_KEYS,
+    NAMES,
+    PARTITIONS,
+    SORTS,
+    TOO_LONG,
+    Expressions,
+    Values,
+)
 from tests.support.tables import TableNames
 from workers.aws.items import STATUS_KEY, Item
 from workers.aws.load import EVENT_INDEX, USER_INDEX
@@ -229,6 +239,8 @@ class Requests:
             return {}
         partition, sort = _INDEXES[index]
         key = self._key(self._tables.registrations)
+        if TOO_LONG in key.values():
+            return {}
         row = {partition: {"S": self._chance.choice(PARTITIONS)}, sort: self._values.key(SORTS)}
         return {"ExclusiveStartKey": key | row if self._may(0.95) else key}
 
