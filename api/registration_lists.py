@@ -112,9 +112,7 @@ class Lists:
                 **start,
             )
             found = self._records(answer["Items"], STATUS_KEY)
-            # Who has moved on since the query before is shown once, as she stands now.
-            seen = {record.registration_id for record in found}
-            records = [record for record in records if record.registration_id not in seen] + found
+            records = [*_without(found, records), *found]
             last = answer.get("LastEvaluatedKey")
             row = (last["registrationId"]["S"], last[STATUS_KEY]["S"]) if last else (_START, _START)
             todo = todo if last else todo[1:]
@@ -138,7 +136,7 @@ class Lists:
                 **start,
             )
             found = self._records(answer["Items"], "registeredAt")
-            records += [record for record in found if record.status in page.statuses]
+            records = [*_without(found, records), *(record for record in found if record.status in page.statuses)]
             last = answer.get("LastEvaluatedKey")
             if not last:
                 return records, None
@@ -157,3 +155,9 @@ class Lists:
 
     def _read(self, wanted: dict[str, list[Item]]) -> dict[str, list[Item]]:
         return batch_get(self._dynamodb, self._clock, wanted)
+
+
+def _without(found: list[Registration], records: list[Registration]) -> list[Registration]:
+    """Who has moved on since the query before is shown once, as she stands now: those that were not found again."""
+    seen = {record.registration_id for record in found}
+    return [record for record in records if record.registration_id not in seen]

@@ -291,6 +291,26 @@ def test_limit_out_of_range(shared: Pipeline, path: str, limit: str) -> None:
     assert (answer.status, answer.body["errors"][0]["pointer"]) == (400, "?limit")
 
 
+def test_who_is_decided_while_her_list_is_read_is_shown_once(pipeline: Pipeline, taps: Taps) -> None:
+    """A decision moves a registration to the end of its user's list, where the next query finds it again."""
+    for event_id in ("left", "e", "f"):
+        pipeline.add_event(event_id, 1)
+    pipeline.register("left", pipeline.add_user("ann"))
+    pipeline.cancel("left", "ann")
+    for event_id in ("e", "f"):
+        pipeline.register(event_id, "ann", Prefer="respond-async")
+    queries = iter([1, 2])
+
+    def decide(_: object) -> None:
+        if next(queries, None) == 2:
+            pipeline.time.now += 1_000_000
+            pipeline.run()
+
+    taps.before("dynamodb.Query", decide, times=3)
+    shown = pipeline.request("GET", "/users/ann/registrations", limit=2).body["registrations"]
+    assert [(entry["eventId"], entry["status"]) for entry in shown] == [("e", "confirmed"), ("f", "confirmed")]
+
+
 def test_who_moves_on_while_a_list_is_read_is_shown_once(pipeline: Pipeline, taps: Taps) -> None:
     """Pending when the pending are read, confirmed when the confirmed are: one entry, as it stands now."""
     pipeline.add_event("e", 1)
