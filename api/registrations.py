@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import uuid
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cache
 from typing import TYPE_CHECKING, Any, TypeGuard, TypeVar
 
@@ -18,22 +18,23 @@ from api import lists
 from api.body import read_body
 from api.call import Call, call_of
 from api.http import Handlers, answer
-from api.messages import Request, Response, json_response, url
+from api.messages import Request, Response, json_response
 from api.models.registration import NewRegistration
-from api.problems import RETRY_AFTER_SECONDS, Problem
+from api.outcomes import NOT_REGISTERED, REPLAYED, Outcomes, Standing, no_content, no_room
+from api.problems import Problem
 from api.reader import Reader, Seen
 from api.registration_lists import Lists
 from api.views import registration_view
-from api.waiting import Pace, note_pending
+from api.waiting import Pace
 from workers.aws import clients
 from workers.aws.clients import Overloaded
 from workers.aws.clock import SYSTEM_CLOCK, Clock
 from workers.aws.commit import versioned_put
 from workers.aws.send import send
 from workers.domain.commands import Cancel, Register
-from workers.domain.decide import DISCARDED, Reason, sold_out
-from workers.domain.records import Ledger, Registration, Status, registration_id
-from workers.observability import Metric, about, logger, measure
+from workers.domain.decide import sold_out
+from workers.domain.records import Registration, Status, registration_id
+from workers.observability import about, logger
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -44,25 +45,8 @@ RESEND_AFTER_MICROSECONDS = 15 * 60 * 1_000_000
 
 _PUTS = 4
 _CONFLICT_PAUSE_SECONDS = 0.05
-_REPLAYED = {"Idempotent-Replayed": "true"}
-_NOT_REGISTERED = Problem("not-registered", "This user has no active registration for this event.")
-_REFUSALS = {
-    "event-full": "Every seat is taken, and there is no waiting list.",
-    "waitlist-full": "Every seat is taken, and so is every place in the waiting list.",
-    "registration-closed": "The event is closed or cancelled.",
-    DISCARDED: "The request could not be processed. It can be made again.",
-}
-
 
 Found = TypeVar("Found")
-
-
-@dataclass(frozen=True, slots=True)
-class Standing:
-    """A registration, and the ledger if it was read too."""
-
-    record: Registration
-    ledger: Ledger | None = None
 
 
 class Registrations:
@@ -81,7 +65,7 @@ class Registrations:
         self._sqs = sqs
         self._registrations = clients.setting(env, "REGISTRATIONS_TABLE")
         self._queue_url = clients.setting(env, "QUEUE_URL")
-        self._base_url = clients.setting(env, "API_URL")
+        self._outcomes = Outcomes(clients.setting(env, "API_URL"))
         self._clock = clock
         self._new_id = new_id
         self._pace = Pace()
@@ -98,11 +82,11 @@ class Registrations:
         lost = undecided and record is not None and now - record.registered_at >= RESEND_AFTER_MICROSECONDS
         if record is not None and not lost:
             if call.key is not None and record.post_key == call.key:
-                return self._outcome(Standing(record, seen.ledger), _REPLAYED)
+                return self._outcomes.of_post(Standing(record, seen.ledger), REPLAYED)
             if record.alive and not _is_pending(record):
-                return self._already(record)
+                return self._outcomes.already(record)
         if not undecided and seen.ledger is not None and (refusal := sold_out(seen.ledger)):
-            return self._refuse(registration_id(event_id, user_id), refusal, call)
+            return no_room(registration_id(event_id, user_id), refusal, call.wait.headers)
         generation = 1 if record is None else record.generation + (not undecided)
         if lost or not undecided:
             command = Register(self._new_id(), event_id, user_id, generation, accepted_at=now, key=call.key)
@@ -113,7 +97,7 @@ class Registrations:
         standing = self._pace.poll(look, call.wait, self._clock)
         if standing is None:
             standing = self._promise(event_id, user_id, record, generation, call.key)
-        return self._outcome(standing, call.wait.headers)
+        return self._outcomes.of_post(standing, call.wait.headers)
 
     def read(self, event_id: str, user_id: str) -> Response:
         """200 whatever its status, or 404."""
@@ -127,10 +111,10 @@ class Registrations:
         record = self._reader.record(event_id, user_id)
         again = record is not None and call.key is not None and record.delete_key == call.key
         if again and not _is_cancelling(record):
-            return _no_content(_REPLAYED)
+            return no_content(REPLAYED)
         if record is None or not record.alive:
-            return _NOT_REGISTERED.response()
-        generation, headers = record.generation, call.wait.headers | (_REPLAYED if again else {})
+            return NOT_REGISTERED.response()
+        generation, headers = record.generation, call.wait.headers | (REPLAYED if again else {})
         if not again:
             self._ask_to_cancel(record, call.key)
 
@@ -139,13 +123,11 @@ class Registrations:
             return now if now is not None and (now.generation > generation or not now.alive) else None
 
         if self._pace.poll(_patient(gone), call.wait, self._clock) is not None:
-            return _no_content(headers)
+            return no_content(headers)
         seen = _patient(lambda: self._reader.look(event_id, user_id))() or Seen()
         if seen.record is not None and (seen.record.generation > generation or not seen.record.alive):
-            return _no_content(headers)
-        view = registration_view(seen.record or record, seen.ledger)
-        note_pending(event_id, registration_id=record.registration_id)
-        return json_response(202, view, self._pointing_at(record) | _retry_later() | headers)
+            return no_content(headers)
+        return self._outcomes.undecided(Standing(seen.record or record, seen.ledger), headers)
 
     def _ask_to_cancel(self, record: Registration, key: str | None) -> None:
         """Sends the Cancel. A pending registration says from then on that it is on its way."""
@@ -220,42 +202,6 @@ class Registrations:
             return False
         return True
 
-    def _outcome(self, standing: Standing, headers: dict[str, str]) -> Response:
-        """The answer to a POST, from the registration as it stands."""
-        record = standing.record
-        if record.status is Status.REJECTED:
-            code = record.code if record.code in _REFUSALS else "registration-closed"
-            return Problem(code, _REFUSALS[code], headers=headers).response()
-        headers = self._pointing_at(record) | headers
-        if record.status is Status.PENDING:
-            note_pending(record.event_id, registration_id=record.registration_id)
-            return json_response(202, registration_view(record, None), headers | _retry_later())
-        return json_response(201, registration_view(record, standing.ledger), headers)
-
-    def _refuse(self, key: str, why: Reason, call: Call) -> Response:
-        """No room in the ledger that was just read: the queue could only say the same, so it is not asked.
-
-        A cancellation that is not decided yet may make room a moment later, for who comes then.
-        """
-        logger.info("refused", extra={"registration_id": key, "reason": str(why)})
-        measure({Metric.REJECTED: 1}, reason=str(why))
-        return Problem(str(why), _REFUSALS[why], headers=call.wait.headers).response()
-
-    def _already(self, record: Registration) -> Response:
-        location = self._url(record)
-        return Problem(
-            "already-registered",
-            f"The registration is {record.status}.",
-            headers={"Link": f'<{location}>; rel="related"'},
-            extra={"registration": location},
-        ).response()
-
-    def _pointing_at(self, record: Registration) -> dict[str, str]:
-        return {"Location": self._url(record)}
-
-    def _url(self, record: Registration) -> str:
-        return url(self._base_url, "events", record.event_id, "registrations", record.user_id)
-
 
 def routes(registrations: Registrations, listing: Lists, clock: Clock) -> Handlers:
     """The routes of this function."""
@@ -305,14 +251,6 @@ def _patient(look: Callable[[], Found | None]) -> Callable[[], Found | None]:
             return None
 
     return patient
-
-
-def _retry_later() -> dict[str, str]:
-    return {"Retry-After": str(RETRY_AFTER_SECONDS)}
-
-
-def _no_content(headers: dict[str, str]) -> Response:
-    return Response(204, headers=headers)
 
 
 @cache
