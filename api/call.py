@@ -1,4 +1,14 @@
-"""What a POST or DELETE of a registration says besides its path and body: `Prefer` and `Idempotency-Key`."""
+"""What a POST or DELETE of a registration says besides its path and body: `Prefer` and `Idempotency-Key`.
+
+What a key is good for. It belongs to one registration, that of POST and that of DELETE apart. Of each, the registration
+remembers the last eight (`MAX_KEYS`) with which something was accepted: an attempt that was decided, one that is
+pending, a cancellation. A request with a remembered key asks for nothing, however late it comes and whatever came after
+it: it is answered with the registration as it stands now. So a late retry of an old key undoes nothing.
+
+Not remembered is a key whose request asked for nothing new: it was refused at the door (404, already registered, no
+room), or another one, at the same instant, had asked for the same. With such a key, with one older than eight others,
+and without one, a request is what it would be at first.
+"""
 
 from __future__ import annotations
 

@@ -33,7 +33,7 @@ from workers.aws.commit import versioned_put
 from workers.aws.send import send
 from workers.domain.commands import Cancel, Register
 from workers.domain.decide import sold_out
-from workers.domain.records import Registration, Status, registration_id
+from workers.domain.records import Registration, Status, registration_id, remembering
 from workers.observability import about, logger
 
 if TYPE_CHECKING:
@@ -81,22 +81,23 @@ class Registrations:
         undecided = _is_pending(record) and not record.cancelling
         lost = undecided and record is not None and now - record.registered_at >= RESEND_AFTER_MICROSECONDS
         if record is not None and not lost:
-            if call.key is not None and record.post_key == call.key:
+            if call.key in record.post_keys:
                 return self._outcomes.of_post(Standing(record, seen.ledger), REPLAYED)
             if record.alive and not _is_pending(record):
                 return self._outcomes.already(record)
         if not undecided and seen.ledger is not None and (refusal := sold_out(seen.ledger)):
             return no_room(registration_id(event_id, user_id), refusal, call.wait.headers)
         generation = 1 if record is None else record.generation + (not undecided)
+        command = Register(self._new_id(), event_id, user_id, generation, accepted_at=now, key=call.key)
         if lost or not undecided:
-            command = Register(self._new_id(), event_id, user_id, generation, accepted_at=now, key=call.key)
             self._accept(command)
+        if undecided:
+            noted = _patient(lambda: self._promise(command, seen.record))()
+            record = noted.record if noted is not None else record
         # Who will probably wait in the line is told her place in it, which the ledger knows.
         full = seen.ledger is not None and not seen.ledger.free_seats
         look = _patient(lambda: self._decided(event_id, user_id, generation, with_ledger=full))
-        standing = self._pace.poll(look, call.wait, self._clock)
-        if standing is None:
-            standing = self._promise(event_id, user_id, record, generation, call.key)
+        standing = self._pace.poll(look, call.wait, self._clock) or self._promise(command, record)
         return self._outcomes.of_post(standing, call.wait.headers)
 
     def read(self, event_id: str, user_id: str) -> Response:
@@ -109,7 +110,7 @@ class Registrations:
     def cancel(self, event_id: str, user_id: str, call: Call) -> Response:
         """204, 202 if it is still queued, or 404 if there is nothing to cancel."""
         record = self._reader.record(event_id, user_id)
-        again = record is not None and call.key is not None and record.delete_key == call.key
+        again = record is not None and call.key in record.delete_keys
         if again and not _is_cancelling(record):
             return no_content(REPLAYED)
         if record is None or not record.alive:
@@ -134,12 +135,12 @@ class Registrations:
         ids = self._new_id(), record.event_id, record.user_id, record.generation
         self._accept(Cancel(*ids, accepted_at=self._clock.now(), key=key))
         for _ in range(_PUTS):
-            noted = record.cancelling and (key is None or record.delete_key is not None)
+            keys = remembering(record.delete_keys, key)
+            noted = record.cancelling and record.delete_keys == keys
             if noted or not _is_pending(record):
                 return
             # Who registers again before this is decided then asks for the attempt after it.
-            keys = key or record.delete_key
-            if self._put(replace(record, version=record.version + 1, cancelling=True, delete_key=keys)):
+            if self._put(replace(record, version=record.version + 1, cancelling=True, delete_keys=keys)):
                 return
             now = self._reader.record(record.event_id, record.user_id)
             if now is None or now.generation != record.generation:
@@ -163,33 +164,40 @@ class Registrations:
             seen = self._reader.look(event_id, user_id)
         return Standing(seen.record, seen.ledger) if seen.record is not None else None
 
-    def _promise(
-        self, event_id: str, user_id: str, before: Registration | None, generation: int, key: str | None
-    ) -> Standing:
-        """Writes `pending`, so that the Location of the 202 resolves; unless the registrar was faster.
+    def _promise(self, command: Register, before: Registration | None) -> Standing:
+        """Writes `pending`, so that the Location of the 202 resolves, or the key into what is pending already; unless
+        the registrar was faster.
 
         Overloaded if it cannot be written: who is told that her request is pending must find it so.
         """
-        for _ in range(_PUTS):
-            if before is not None and before.generation == generation:
-                return Standing(before)
-            pending = Registration(
-                event_id,
-                user_id,
-                Status.PENDING,
-                generation,
-                version=before.version + 1 if before else 1,
-                registered_at=self._clock.now(),
-                post_key=key or (before.post_key if before else None),
-                delete_key=before.delete_key if before else None,
-            )
+        puts, ledger = 0, None
+        while (pending := self._pending(command, before)) is not before:
+            if puts == _PUTS:
+                raise Overloaded("the registration could not be noted as pending")
             if self._put(pending):
                 return Standing(pending)
-            seen = _patient(lambda: self._reader.look(event_id, user_id))() or Seen(record=before)
-            if seen.record is not None and seen.record.generation >= generation:
-                return Standing(seen.record, seen.ledger)
-            before = seen.record
-        raise Overloaded("the registration could not be noted as pending")
+            puts += 1
+            seen = _patient(lambda: self._reader.look(command.event_id, command.user_id))() or Seen(record=before)
+            before, ledger = seen.record, seen.ledger
+        return Standing(pending, ledger)
+
+    def _pending(self, command: Register, before: Registration | None) -> Registration:
+        """What must be stored while the command is undecided; `before` itself if nothing is to be changed."""
+        keys = remembering(before.post_keys if before else (), command.key)
+        if before is not None and before.generation >= command.generation:
+            own = _is_pending(before) and before.generation == command.generation
+            told = not own or before.post_keys == keys
+            return before if told else replace(before, version=before.version + 1, post_keys=keys)
+        return Registration(
+            command.event_id,
+            command.user_id,
+            Status.PENDING,
+            command.generation,
+            version=before.version + 1 if before else 1,
+            registered_at=self._clock.now(),
+            post_keys=keys,
+            delete_keys=before.delete_keys if before else (),
+        )
 
     def _put(self, record: Registration) -> bool:
         """False if the record is not as it was read, or the registrar's transaction is just changing it."""

@@ -84,7 +84,7 @@ def test_the_whole_life_of_a_registration(bench: Bench) -> None:
     assert bench.statuses() == {"bob": "confirmed", "ann": "waitlisted"}
     record = bench.pipeline.record("e1", "ann")
     assert record is not None
-    assert (record.generation, record.version, record.ticket, record.post_key) == (2, 2, 2, "k")
+    assert (record.generation, record.version, record.ticket, record.post_keys) == (2, 2, 2, ("k",))
     bench.check()
 
 

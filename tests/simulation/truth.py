@@ -107,7 +107,7 @@ class Truth:
                 return answered.status == 200 and self._list(answered) and not self._missing(answered)
 
     def _register(self, answered: Answered, book: Book, key: str, states: list[Registration | None]) -> bool:
-        if not self._replay(answered, [state.post_key if state else None for state in states], states):
+        if not self._replay(answered, [state.post_keys if state else () for state in states], states):
             return False
         least = 0 if answered.replayed else _attempt(answered, Register, key, states)
         if answered.status in {201, 202}:
@@ -124,7 +124,7 @@ class Truth:
         return not answered.sent and any(no_room(ledger, answered.code) for ledger in ledgers)
 
     def _cancel(self, answered: Answered, book: Book, key: str, states: list[Registration | None]) -> bool:
-        if not self._replay(answered, [state.delete_key if state else None for state in states], states):
+        if not self._replay(answered, [state.delete_keys if state else () for state in states], states):
             return False
         if answered.status == 404:
             return not answered.sent and any(state is None or not state.alive for state in states)
@@ -141,15 +141,16 @@ class Truth:
             return last.generation != least or last.status is not Status.PENDING or last.cancelling
         return answered.status == 204 and any(state.generation != least or not state.alive for state in later)
 
-    def _replay(self, answered: Answered, keys: list[str | None], states: list[Registration | None]) -> bool:
-        """Whether an answer repeats what came of an earlier request exactly if the idempotency key is that one's."""
+    def _replay(self, answered: Answered, keys: list[tuple[str, ...]], states: list[Registration | None]) -> bool:
+        """Whether an answer repeats what came of earlier requests exactly if the idempotency key is one of theirs."""
+        known = [answered.key in remembered for remembered in keys]
         if answered.replayed:
-            return answered.key in keys and answered.key is not None and not answered.sent and self._repeats(answered)
+            return any(known) and not answered.sent and self._repeats(answered)
         lost = answered.step.kind == "register" and any(
             state and state.status is Status.PENDING and answered.ended - state.registered_at >= _LOST_AFTER
             for state in states
         )
-        return lost or answered.key is None or set(keys) != {answered.key}
+        return lost or not all(known)
 
     def _repeats(self, answered: Answered) -> bool:
         """Whether it is not the first request of its kind with this key."""

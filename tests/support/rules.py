@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 
 from workers.domain.records import Ledger, Registration, Status
 
@@ -49,6 +50,18 @@ def _as_number(ticket: int | None) -> int:
     return ticket or 0
 
 
+def _noted(old: Registration, new: Registration) -> bool:
+    """The API may note in a pending attempt that its cancellation is accepted, and the keys that it was asked with."""
+    noted = replace(
+        old,
+        version=new.version,
+        cancelling=new.cancelling,
+        post_keys=new.post_keys,
+        delete_keys=new.delete_keys,
+    )
+    return new.status is Status.PENDING and new == noted and new.cancelling >= old.cancelling
+
+
 def illegal_moves(before: Mapping[str, Registration], after: Mapping[str, Registration]) -> list[str]:
     """The records that came where they may not be, over any number of commands."""
     wrong = []
@@ -58,8 +71,7 @@ def illegal_moves(before: Mapping[str, Registration], after: Mapping[str, Regist
             continue
         old_generation = old.generation if old else 0
         if new.generation == old_generation and old is not None:
-            noted = new.status is old.status is Status.PENDING and new.cancelling
-            legal = noted or str(new.status) in MOVES[old.status]
+            legal = _noted(old, new) or str(new.status) in MOVES[old.status]
         elif new.status is Status.PENDING:  # the API writes this alone, for the attempt after one that has ended
             ended = old is None or not old.alive or (old.status is Status.PENDING and old.cancelling)
             legal = ended and new.generation == old_generation + 1

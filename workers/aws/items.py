@@ -70,7 +70,12 @@ def registration_to_item(record: Registration) -> Item:
     }
     if record.ticket is not None:
         item["ticket"] = {"N": str(record.ticket)}
-    texts = {"code": record.code, "note": record.note, "postKey": record.post_key, "deleteKey": record.delete_key}
+    texts = {
+        "code": record.code,
+        "note": record.note,
+        "postKey": " ".join(record.post_keys) or None,
+        "deleteKey": " ".join(record.delete_keys) or None,
+    }
     for name, value in texts.items():
         if value is not None:
             item[name] = {"S": value}
@@ -91,8 +96,8 @@ def registration_from_item(item: Item) -> Registration:
         registered_at=microseconds(item["registeredAt"]["S"]),
         ticket=int(ticket["N"]) if ticket else None,
         code=_text(item, "code"),
-        post_key=_text(item, "postKey"),
-        delete_key=_text(item, "deleteKey"),
+        post_keys=_words(item, "postKey"),
+        delete_keys=_words(item, "deleteKey"),
         cancelling=bool(item.get("cancelling", {}).get("BOOL", False)),
         note=_text(item, "note"),
     )
@@ -229,3 +234,7 @@ def _unpack(packed: bytes) -> int:
 def _text(item: Item, name: str) -> str | None:
     value: str | None = item.get(name, {}).get("S")
     return value
+
+
+def _words(item: Item, name: str) -> tuple[str, ...]:
+    return tuple((_text(item, name) or "").split())

@@ -36,7 +36,7 @@ from enum import StrEnum
 from typing import assert_never
 
 from workers.domain.commands import Cancel, Command, Configure, Promote, Recount, Register
-from workers.domain.records import EventStatus, Ledger, Registration, Status
+from workers.domain.records import EventStatus, Ledger, Registration, Status, remembering
 from workers.domain.recount import recounted
 
 MAX_PROMOTIONS = 80
@@ -294,8 +294,8 @@ class _Desk:
             registered_at=at,
             ticket=ticket,
             code=str(reason) if status is Status.REJECTED else None,
-            post_key=command.key or (record.post_key if record else None),
-            delete_key=record.delete_key if record else None,
+            post_keys=remembering(record.post_keys if record else (), command.key),
+            delete_keys=record.delete_keys if record else (),
         )
         self._write(new, was=record)
         return Outcome(command, Result(status.value), reason)
@@ -322,7 +322,11 @@ class _Desk:
             self._ledger = replace(self._ledger, line=self._ledger.line.leave(record.ticket))
             reason = Reason.LEFT_WAITLIST
         cancelled = replace(
-            record, status=Status.CANCELLED, cancelling=False, ticket=None, delete_key=command.key or record.delete_key
+            record,
+            status=Status.CANCELLED,
+            cancelling=False,
+            ticket=None,
+            delete_keys=remembering(record.delete_keys, command.key),
         )
         self._write(cancelled, was=record)
         return Outcome(command, Result.CANCELLED, reason)

@@ -12,6 +12,9 @@ from typing import TypedDict
 
 from workers.domain.line import Line
 
+MAX_KEYS = 8
+"""So many idempotency keys of POST, and as many of DELETE, a registration remembers: those of its latest attempts."""
+
 
 class Status(StrEnum):
     """Where a registration stands. `ALLOWED_MOVES` in `workers.domain.decide` says how it moves."""
@@ -42,8 +45,9 @@ class Registration:
     `generation` counts the attempts: each one after a cancellation or a rejection is a new generation, at the end of
     the line. `version` counts the writes of the record. `registered_at` is in microseconds since 1970 (UTC), strictly
     increasing within the event once decided. `ticket` is the place in the line while `waitlisted`. `code` says why a
-    rejection was one, `note` what an operator said of it. `post_key` and `delete_key` are digests of the latest
-    idempotency keys. `cancelling`: it is pending, and its Cancel is accepted: its Register comes to nothing.
+    rejection was one, `note` what an operator said of it. `post_keys` and `delete_keys` are digests of the idempotency
+    keys that it was asked with, the oldest first. `cancelling`: it is pending, and its Cancel is accepted: its Register
+    comes to nothing.
     """
 
     event_id: str
@@ -54,8 +58,8 @@ class Registration:
     registered_at: int
     ticket: int | None = None
     code: str | None = None
-    post_key: str | None = None
-    delete_key: str | None = None
+    post_keys: tuple[str, ...] = ()
+    delete_keys: tuple[str, ...] = ()
     cancelling: bool = False
     note: str | None = None
 
@@ -68,6 +72,11 @@ class Registration:
     def alive(self) -> bool:
         """True while it holds a place or may come to hold one."""
         return self.status in ALIVE
+
+
+def remembering(keys: tuple[str, ...], key: str | None) -> tuple[str, ...]:
+    """The keys with one more. The oldest is forgotten when there are more than MAX_KEYS."""
+    return keys if key is None or key in keys else (*keys, key)[-MAX_KEYS:]
 
 
 @lru_cache(maxsize=1024)  # a batch asks for the same few again and again

@@ -32,6 +32,7 @@ COUNT = st.integers(0, 10**12)
 VERSION = st.integers(1, 10**12)
 TIME = st.integers(0, 4_102_444_800_000_000)
 SETTINGS = st.builds(SeatSettings, COUNT, st.booleans(), st.none() | COUNT, st.sampled_from(EventStatus))
+KEYS = st.lists(st.text("0123456789abcdef", min_size=32, max_size=32), max_size=3).map(tuple)
 REVISIONS = st.dictionaries(st.sampled_from(["capacity", "has_waitlist", "waitlist_capacity", "status"]), COUNT)
 LINES = st.builds(
     lambda offset, bits: Line(offset, bits * 2 + 1) if offset else Line(), st.integers(0, 10**9), st.integers(0, 2**300)
@@ -46,8 +47,8 @@ REGISTRATIONS = st.builds(
     registered_at=TIME,
     ticket=st.none() | COUNT,
     code=st.none() | TEXT,
-    post_key=st.none() | TEXT,
-    delete_key=st.none() | TEXT,
+    post_keys=KEYS,
+    delete_keys=KEYS,
     cancelling=st.booleans(),
     note=st.none() | TEXT,
 )
@@ -78,7 +79,7 @@ def test_every_ledger_comes_back_from_its_item(ledger: Ledger) -> None:
 
 def test_a_registration_carries_the_keys_of_both_indexes() -> None:
     """The item of a waiter, attribute by attribute: this is what the tables and indexes are made for."""
-    record = Registration(EVENT, "ann", Status.WAITLISTED, 2, 5, NOW + 1, ticket=7, post_key="k")
+    record = Registration(EVENT, "ann", Status.WAITLISTED, 2, 5, NOW + 1, ticket=7, post_keys=("k", "l"))
     assert registration_to_item(record) == {
         "registrationId": {"S": record.registration_id},
         "eventId": {"S": "e1"},
@@ -89,7 +90,7 @@ def test_a_registration_carries_the_keys_of_both_indexes() -> None:
         "generation": {"N": "2"},
         "version": {"N": "5"},
         "ticket": {"N": "7"},
-        "postKey": {"S": "k"},
+        "postKey": {"S": "k l"},
     }
     assert STATUS_KEY == "status#registeredAt"
 

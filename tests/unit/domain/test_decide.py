@@ -35,7 +35,7 @@ def test_a_free_seat_is_given() -> None:
     book = Book(seats(2))
     decision = book.deliver(register("ann", key="k1"))
     assert outcomes(decision) == [("confirmed", "seat-given")]
-    assert book.record("ann") == Registration(EVENT, "ann", Status.CONFIRMED, 1, 1, NOW, post_key="k1")
+    assert book.record("ann") == Registration(EVENT, "ann", Status.CONFIRMED, 1, 1, NOW, post_keys=("k1",))
     assert decision.ledger == Ledger(EVENT, seats(2), version=1, confirmed=1, last_registered_at=NOW)
 
 
@@ -113,7 +113,7 @@ def test_a_waiter_who_cancels_leaves_the_line() -> None:
     assert outcomes(book.deliver(cancel("bob", key="k2"))) == [("cancelled", "left-waitlist")]
     record = book.record("bob")
     assert record is not None
-    assert (record.ticket, record.delete_key, book.line(), book.ledger.confirmed) == (None, "k2", ["ann", "cid"], 1)
+    assert (record.ticket, record.delete_keys, book.line(), book.ledger.confirmed) == (None, ("k2",), ["ann", "cid"], 1)
 
 
 def test_a_promotion_keeps_time_and_generation_and_gives_up_the_ticket() -> None:
@@ -126,7 +126,7 @@ def test_a_promotion_keeps_time_and_generation_and_gives_up_the_ticket() -> None
     assert waiting is not None
     assert promoted is not None
     assert decision.promoted == (promoted,)
-    assert (promoted.registered_at, promoted.generation, promoted.post_key) == (waiting.registered_at, 1, "k1")
+    assert (promoted.registered_at, promoted.generation, promoted.post_keys) == (waiting.registered_at, 1, ("k1",))
     assert (promoted.status, promoted.ticket, promoted.version) == ("confirmed", None, 2)
 
 
@@ -250,19 +250,19 @@ def test_who_comes_back_after_a_rejection_is_looked_at_anew() -> None:
     assert (record.status, record.generation, record.code) == ("confirmed", 2, None)
 
 
-def test_idempotency_keys_are_kept_until_replaced() -> None:
-    """The latest POST key and the latest DELETE key stay on the record, apart from each other."""
+def test_idempotency_keys_are_kept() -> None:
+    """The keys of POSTs and those of DELETEs stay on the record, apart from each other, the oldest first."""
     book = Book(seats(1))
     book.deliver(register("ann", key="p1"))
     book.deliver(cancel("ann", key="d1"))
     book.deliver(register("ann", 2))
     record = book.record("ann")
     assert record is not None
-    assert (record.post_key, record.delete_key) == ("p1", "d1")
-    book.deliver(cancel("ann", 2), register("ann", 3, key="p3"))
+    assert (record.post_keys, record.delete_keys) == (("p1",), ("d1",))
+    book.deliver(cancel("ann", 2, key="d2"), register("ann", 3, key="p3"))
     record = book.record("ann")
     assert record is not None
-    assert (record.post_key, record.delete_key) == ("p3", "d1")
+    assert (record.post_keys, record.delete_keys) == (("p1", "p3"), ("d1", "d2"))
 
 
 def test_a_line_that_cannot_be_settled_ends_the_decision() -> None:

@@ -6,7 +6,7 @@ import pytest
 
 from tests.support.builders import EVENT, seats
 from workers.domain.line import Line
-from workers.domain.records import EventStatus, Ledger, Registration, SeatSettings, Status, registration_id
+from workers.domain.records import EventStatus, Ledger, Registration, SeatSettings, Status, registration_id, remembering
 
 
 def test_a_pair_of_event_and_user_has_one_id() -> None:
@@ -33,7 +33,16 @@ def test_what_is_not_said_is_not_there() -> None:
     assert SeatSettings(3) == SeatSettings(3, has_waitlist=False, waitlist_capacity=None, status=EventStatus.ACTIVE)
     assert Ledger(EVENT, SeatSettings(3)) == Ledger(EVENT, SeatSettings(3), 0, {}, 0, 1, 0, Line(0, 0), None)
     plain = Registration(EVENT, "ann", Status.CONFIRMED, 1, 1, 0)
-    assert plain == Registration(EVENT, "ann", Status.CONFIRMED, 1, 1, 0, None, None, None, None, False, None)
+    assert plain == Registration(EVENT, "ann", Status.CONFIRMED, 1, 1, 0, None, None, (), (), False, None)
+
+
+def test_as_many_keys_as_there_is_room_for_are_remembered() -> None:
+    """A key is remembered once, behind the others; eight are, and the oldest gives way to a ninth."""
+    keys: tuple[str, ...] = ()
+    for key in [None, *"abacdefghb", None]:
+        keys = remembering(keys, key)
+    assert keys == tuple("abcdefgh")
+    assert remembering(keys, "i") == tuple("bcdefghi")
 
 
 @pytest.mark.parametrize(("capacity", "confirmed", "free"), [(3, 1, 2), (3, 3, 0), (2, 3, 0), (0, 0, 0)])

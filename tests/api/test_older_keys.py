@@ -1,0 +1,169 @@
+"""A request that comes again late: its key is not the latest any more, and it undoes nothing of what came after it."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.api.conftest import Taps
+from tests.support.pipeline import Answer, Pipeline
+from workers.domain.records import MAX_KEYS
+
+LATER = {"Prefer": "respond-async"}
+
+
+def post(pipeline: Pipeline, key: str, **headers: str) -> Answer:
+    """Ann registers."""
+    return pipeline.register("e", "ann", Idempotency_Key=key, **headers)
+
+
+def delete(pipeline: Pipeline, key: str, **headers: str) -> Answer:
+    """Ann cancels."""
+    return pipeline.cancel("e", "ann", Idempotency_Key=key, **headers)
+
+
+def status(pipeline: Pipeline) -> tuple[str, int] | None:
+    """Where Ann's registration stands, and which attempt it is."""
+    record = pipeline.record("e", "ann")
+    return (str(record.status), record.generation) if record else None
+
+
+@pytest.fixture
+def ready(pipeline: Pipeline) -> Pipeline:
+    """An event with room, and Ann, who registers, cancels and registers again with keys of their own."""
+    pipeline.add_event("e", 2), pipeline.add_user("ann")
+    assert [post(pipeline, "p1").status, delete(pipeline, "d1").status, post(pipeline, "p2").status] == [201, 204, 201]
+    return pipeline
+
+
+def test_an_old_post_while_she_is_back(ready: Pipeline, taps: Taps) -> None:
+    """The first POST again, while the second has given her a seat: the seat that she has, and nothing is asked for."""
+    taps.fail("sqs.SendMessage", "NobodyMaySend")
+    again = post(ready, "p1")
+    assert (again.status, again.body["status"], again.headers["Idempotent-Replayed"]) == (201, "confirmed", "true")
+    assert status(ready) == ("confirmed", 2)
+
+
+def test_an_old_post_after_she_has_left(ready: Pipeline, taps: Taps) -> None:
+    """The first POST again after the last DELETE seats nobody: she has left, and is told so."""
+    delete(ready, "d2")
+    taps.fail("sqs.SendMessage", "NobodyMaySend", times=2)
+    for key in ("p1", "p2"):
+        again = post(ready, key)
+        assert (again.status, again.body["status"], again.headers["Idempotent-Replayed"]) == (201, "cancelled", "true")
+    taps.remove()
+    assert (status(ready), ready.ledger("e").confirmed) == (("cancelled", 2), 0)
+    assert post(ready, "p3").body["status"] == "confirmed"
+
+
+def test_an_old_delete_after_she_has_come_back(ready: Pipeline, taps: Taps) -> None:
+    """The first DELETE again, after a second one and a third POST, is a 204 that takes nothing away."""
+    delete(ready, "d2"), post(ready, "p3")
+    taps.fail("sqs.SendMessage", "NobodyMaySend", times=2)
+    for key in ("d1", "d2"):
+        again = delete(ready, key)
+        assert (again.status, again.headers["Idempotent-Replayed"]) == (204, "true")
+    taps.remove()
+    assert status(ready) == ("confirmed", 3)
+    assert delete(ready, "d3").status == 204
+    assert status(ready) == ("cancelled", 3)
+
+
+def test_an_old_post_after_two_rejections(pipeline: Pipeline, taps: Taps) -> None:
+    """Refusals out of the queue are remembered one beside the other: neither POST, made again, takes the seat that is
+    free by now."""
+    pipeline.add_event("e", 1), pipeline.add_user("ann")
+    pipeline.time.on_sleep.clear()
+    for key, rival in (("p1", "bob"), ("p2", "cid")):
+        pipeline.register("e", pipeline.add_user(rival), **LATER)
+        post(pipeline, key, **LATER)
+        pipeline.run()
+        pipeline.cancel("e", rival, **LATER)
+        pipeline.run()
+    taps.fail("sqs.SendMessage", "NobodyMaySend", times=2)
+    for key in ("p1", "p2"):
+        again = post(pipeline, key)
+        assert (again.code, again.headers["Idempotent-Replayed"]) == ("event-full", "true")
+    assert status(pipeline) == ("rejected", 2)
+
+
+def test_eight_of_each_are_remembered(pipeline: Pipeline) -> None:
+    """The promise has an end: who has come and gone nine times since may come anew with the key of the first time."""
+    pipeline.add_event("e", 1), pipeline.add_user("ann")
+    for number in range(MAX_KEYS + 1):
+        post(pipeline, f"p{number}"), delete(pipeline, f"d{number}")
+    assert post(pipeline, "p1").headers["Idempotent-Replayed"] == "true"
+    assert "Idempotent-Replayed" not in post(pipeline, "p0").headers
+    assert status(pipeline) == ("confirmed", MAX_KEYS + 2)
+    assert delete(pipeline, "d1").headers["Idempotent-Replayed"] == "true"
+    assert "Idempotent-Replayed" not in delete(pipeline, "d0").headers
+    assert status(pipeline) == ("cancelled", MAX_KEYS + 2)
+
+
+@pytest.fixture
+def undecided(pipeline: Pipeline) -> Pipeline:
+    """Ann has asked to be registered, without a key, and nobody decides it before `run`."""
+    pipeline.add_event("e", 1), pipeline.add_user("ann")
+    pipeline.time.on_sleep.clear()
+    assert pipeline.register("e", "ann", **LATER).status == 202
+    return pipeline
+
+
+def test_posts_while_it_is_pending(undecided: Pipeline, taps: Taps) -> None:
+    """The key of every POST that meets a pending registration is kept, not that of the first alone."""
+    assert [post(undecided, key, **LATER).status for key in ("p1", "p2")] == [202, 202]
+    undecided.run()
+    undecided.cancel("e", "ann", **LATER)
+    undecided.run()
+    taps.fail("sqs.SendMessage", "NobodyMaySend", times=2)
+    for key in ("p1", "p2"):
+        again = post(undecided, key)
+        assert (again.status, again.body["status"], again.headers["Idempotent-Replayed"]) == (201, "cancelled", "true")
+
+
+def test_deletes_while_it_is_pending(undecided: Pipeline, taps: Taps) -> None:
+    """The key of every DELETE of a pending registration is kept."""
+    assert [delete(undecided, key, **LATER).status for key in ("d1", "d2")] == [202, 202]
+    undecided.run()
+    undecided.time.on_sleep.append(undecided.run)
+    assert post(undecided, "p1").status == 201
+    taps.fail("sqs.SendMessage", "NobodyMaySend", times=2)
+    for key in ("d1", "d2"):
+        assert delete(undecided, key).headers["Idempotent-Replayed"] == "true"
+    assert status(undecided) == ("confirmed", 2)
+
+
+def test_two_at_the_same_instant_without_waiting(pipeline: Pipeline, taps: Taps) -> None:
+    """Of two POSTs that find nothing and do not wait both keys are kept: the second one's beside the first one's."""
+    pipeline.add_event("e", 2), pipeline.add_user("ann")
+    second: list[Answer] = []
+    taps.before("dynamodb.PutItem", lambda _: second.append(post(pipeline, "p2", **LATER)))
+    first = post(pipeline, "p1", **LATER)
+    assert (first.status, second[0].status, first.body == second[0].body) == (202, 202, True)
+    taps.fail("sqs.SendMessage", "NobodyMaySend", times=2)
+    for key in ("p1", "p2"):
+        assert post(pipeline, key, **LATER).headers["Idempotent-Replayed"] == "true"
+
+
+def test_a_key_that_meets_conflicts(undecided: Pipeline, taps: Taps) -> None:
+    """A 202 says that the key is kept: it is written again, and if it cannot be, the answer is a 503."""
+    taps.fail("dynamodb.PutItem", "TransactionConflictException", times=3)
+    assert post(undecided, "p1", **LATER).status == 202
+    assert post(undecided, "p1", **LATER).headers["Idempotent-Replayed"] == "true"
+    taps.fail("dynamodb.PutItem", "TransactionConflictException", times=100)
+    assert post(undecided, "p2", **LATER).status == 503
+    taps.remove()
+    assert "Idempotent-Replayed" not in post(undecided, "p2", **LATER).headers
+
+
+def test_decided_while_the_key_is_noted(undecided: Pipeline, taps: Taps) -> None:
+    """If the registrar is faster, the outcome is what stays and is answered."""
+    taps.before("dynamodb.PutItem", lambda _: undecided.run())
+    answer = post(undecided, "p1")
+    assert (answer.status, answer.body["status"], status(undecided)) == (201, "confirmed", ("confirmed", 1))
+
+
+def test_a_post_that_is_decided_while_it_waits(undecided: Pipeline) -> None:
+    """The key of a POST that meets a pending registration is kept also if the decision comes before the answer."""
+    undecided.time.on_sleep.append(undecided.run)
+    assert post(undecided, "p1").status == 201
+    assert post(undecided, "p1").headers["Idempotent-Replayed"] == "true"
