@@ -41,7 +41,8 @@ if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
 
 RESEND_AFTER_MICROSECONDS = 15 * 60 * 1_000_000
-"""A registration that is still pending after this is sent to the queue again by the next POST."""
+"""A registration that is still pending after this is sent to the queue again by the next POST, and after as long again
+once more."""
 
 _PUTS = 4
 _CONFLICT_PAUSE_SECONDS = 0.05
@@ -79,7 +80,7 @@ class Registrations:
             return Problem("user-not-found", "Nobody has this id.").response()
         record, now = seen.record, self._clock.now()
         undecided = _is_pending(record) and not record.cancelling
-        lost = undecided and record is not None and now - record.registered_at >= RESEND_AFTER_MICROSECONDS
+        lost = undecided and record is not None and _is_lost(record, now)
         if record is not None and not lost:
             if call.key in record.post_keys:
                 return self._outcomes.of_post(Standing(record, seen.ledger), REPLAYED)
@@ -92,7 +93,8 @@ class Registrations:
         if lost or not undecided:
             self._accept(command)
         if undecided:
-            noted = _patient(lambda: self._promise(command, seen.record))()
+            # It is sent: if this cannot be noted it is sent once more, which is no harm.
+            noted = _patient(lambda: self._promise(command, seen.record, resent_at=now if lost else None))()
             record = noted.record if noted is not None else record
         # Who will probably wait in the line is told her place in it, which the ledger knows.
         full = seen.ledger is not None and not seen.ledger.free_seats
@@ -164,14 +166,14 @@ class Registrations:
             seen = self._reader.look(event_id, user_id)
         return Standing(seen.record, seen.ledger) if seen.record is not None else None
 
-    def _promise(self, command: Register, before: Registration | None) -> Standing:
-        """Writes `pending`, so that the Location of the 202 resolves, or the key into what is pending already; unless
-        the registrar was faster.
+    def _promise(self, command: Register, before: Registration | None, resent_at: int | None = None) -> Standing:
+        """Writes `pending`, so that the Location of the 202 resolves, or into what is pending already its key and when
+        it was sent once more; unless the registrar was faster.
 
         Overloaded if it cannot be written: who is told that her request is pending must find it so.
         """
         puts, ledger = 0, None
-        while (pending := self._pending(command, before)) is not before:
+        while (pending := self._pending(command, before, resent_at)) is not before:
             if puts == _PUTS:
                 raise Overloaded("the registration could not be noted as pending")
             if self._put(pending):
@@ -181,13 +183,13 @@ class Registrations:
             before, ledger = seen.record, seen.ledger
         return Standing(pending, ledger)
 
-    def _pending(self, command: Register, before: Registration | None) -> Registration:
+    def _pending(self, command: Register, before: Registration | None, resent_at: int | None) -> Registration:
         """What must be stored while the command is undecided; `before` itself if nothing is to be changed."""
         keys = remembering(before.post_keys if before else (), command.key)
         if before is not None and before.generation >= command.generation:
+            noted = replace(before, post_keys=keys, resent_at=resent_at or before.resent_at)
             own = _is_pending(before) and before.generation == command.generation
-            told = not own or before.post_keys == keys
-            return before if told else replace(before, version=before.version + 1, post_keys=keys)
+            return replace(noted, version=before.version + 1) if own and noted != before else before
         return Registration(
             command.event_id,
             command.user_id,
@@ -240,6 +242,10 @@ def _both(request: Request) -> tuple[str, str]:
 
 def _is_pending(record: Registration | None) -> TypeGuard[Registration]:
     return record is not None and record.status is Status.PENDING
+
+
+def _is_lost(record: Registration, now: int) -> bool:
+    return now - (record.resent_at or record.registered_at) >= RESEND_AFTER_MICROSECONDS
 
 
 def _is_cancelling(record: Registration | None) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from api import registrations
 from api.call import idempotency_key
 from tests.simulation.book import LEDGER, Book, between, no_room
 from tests.simulation.engine import SECOND
@@ -26,8 +27,7 @@ _SETTINGS = ("capacity", "has_waitlist", "waitlist_capacity", "status")
 _ALIVE = "pending,waitlisted,confirmed"
 _PAGE = 50
 _INDEX_LAG = 3 * SECOND
-_LOST_AFTER = (15 * 60 - 2) * SECOND
-"""Who is pending for so long may be asked for again: a quarter of an hour, by a clock that may be a little wrong."""
+_CLOCKS_DIFFER = 2 * SECOND
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +70,14 @@ class Answered(Answer):
         """Whether it repeats the answer to an earlier request with the same idempotency key."""
         return "Idempotent-Replayed" in self.headers
 
+    def may_be_lost(self, record: Registration | None) -> bool:
+        """Whether a registration is pending for so long, or for so long since it was sent once more, that it may be
+        asked for again, by a clock that may be a little wrong."""
+        if record is None or record.status is not Status.PENDING:
+            return False
+        since = record.resent_at or record.registered_at
+        return self.ended - since >= registrations.RESEND_AFTER_MICROSECONDS - _CLOCKS_DIFFER
+
 
 class Truth:
     """Holds answers against what was stored."""
@@ -107,7 +115,8 @@ class Truth:
                 return answered.status == 200 and self._list(answered) and not self._missing(answered)
 
     def _register(self, answered: Answered, book: Book, key: str, states: list[Registration | None]) -> bool:
-        if not self._replay(answered, [state.post_keys if state else () for state in states], states):
+        replay = self._replay(answered, [state.post_keys if state else () for state in states], states)
+        if not replay or self._in_vain(answered, key, states):
             return False
         least = 0 if answered.replayed else _attempt(answered, Register, key, states)
         if answered.status in {201, 202}:
@@ -146,11 +155,14 @@ class Truth:
         known = [answered.key in remembered for remembered in keys]
         if answered.replayed:
             return any(known) and not answered.sent and self._repeats(answered)
-        lost = answered.step.kind == "register" and any(
-            state and state.status is Status.PENDING and answered.ended - state.registered_at >= _LOST_AFTER
-            for state in states
-        )
+        lost = answered.step.kind == "register" and any(map(answered.may_be_lost, states))
         return lost or not all(known)
+
+    def _in_vain(self, answered: Answered, key: str, states: list[Registration | None]) -> bool:
+        """Whether it sent again what was undecided and not lost."""
+        sent = {c.generation for c in answered.sent if isinstance(c, Register) and c.registration_id == key}
+        undecided = (s and s.status is Status.PENDING and not s.cancelling and s.generation in sent for s in states)
+        return all(undecided) and not any(map(answered.may_be_lost, states))
 
     def _repeats(self, answered: Answered) -> bool:
         """Whether it is not the first request of its kind with this key."""

@@ -53,6 +53,7 @@ _MOST_TURNS = 60_000
 _TRIES_OF_A_CLIENT = 3
 _API_SECONDS, _REGISTRAR_SECONDS, _PROMOTER_SECONDS = 20, 15, 30
 """The functions' timeouts, as in infra/functions.py."""
+_SOON = 10 * SECOND
 _VISIBILITIES = (90, 90, 20, 3)
 """Seconds. The queue has 90; shorter ones bring more workers together on one message."""
 
@@ -349,15 +350,18 @@ class World:
 
 def simulate(settings: Settings, *, tell: bool = False) -> History:
     """One history from beginning to end. In some, what one decision and one transaction take is so little that a few
-    people suffice to need several of them; in some, a command that cannot be processed is parked at once."""
+    people suffice to need several of them; in some, a command that cannot be processed is parked at once; in some, who
+    is pending for ten seconds may be asked for again."""
     world = World(settings, tell=tell)
     chance = world.chance("limits")
     promotions, items = chance.choice((decide.MAX_PROMOTIONS,) * 2 + (1, 2)), chance.choice((MAX_ITEMS, 8))
     receives = chance.choice((RECEIVES_BEFORE_PARKING, 1))
+    resend_after = chance.choice((registrations.RESEND_AFTER_MICROSECONDS, _SOON))
     with (
         patch.object(decide.decide, "__defaults__", (promotions,)),
         patch("workers.registrar.MAX_ITEMS", items),
         patch("workers.registrar.RECEIVES_BEFORE_PARKING", receives),
+        patch("api.registrations.RESEND_AFTER_MICROSECONDS", resend_after),
     ):
         return world.run()
 

@@ -51,13 +51,15 @@ def _as_number(ticket: int | None) -> int:
 
 
 def _noted(old: Registration, new: Registration) -> bool:
-    """The API may note in a pending attempt that its cancellation is accepted, and the keys that it was asked with."""
+    """The API may note in a pending attempt that its cancellation is accepted, the keys that it was asked with, and
+    when it was sent once more."""
     noted = replace(
         old,
         version=new.version,
         cancelling=new.cancelling,
         post_keys=new.post_keys,
         delete_keys=new.delete_keys,
+        resent_at=new.resent_at,
     )
     return new.status is Status.PENDING and new == noted and new.cancelling >= old.cancelling
 

@@ -75,6 +75,7 @@ def registration_to_item(record: Registration) -> Item:
         "note": record.note,
         "postKey": " ".join(record.post_keys) or None,
         "deleteKey": " ".join(record.delete_keys) or None,
+        "resentAt": None if record.resent_at is None else timestamp(record.resent_at),
     }
     for name, value in texts.items():
         if value is not None:
@@ -86,7 +87,7 @@ def registration_to_item(record: Registration) -> Item:
 
 def registration_from_item(item: Item) -> Registration:
     """The reverse of `registration_to_item`. KeyError or ValueError if it is not one."""
-    ticket = item.get("ticket")
+    ticket, resent_at = item.get("ticket"), _text(item, "resentAt")
     return Registration(
         event_id=item["eventId"]["S"],
         user_id=item["userId"]["S"],
@@ -100,6 +101,7 @@ def registration_from_item(item: Item) -> Registration:
         delete_keys=_words(item, "deleteKey"),
         cancelling=bool(item.get("cancelling", {}).get("BOOL", False)),
         note=_text(item, "note"),
+        resent_at=None if resent_at is None else microseconds(resent_at),
     )
 
 

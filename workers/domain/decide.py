@@ -198,9 +198,8 @@ def discarded(record: Registration | None, command: Command, why: str) -> Regist
         return None
     if (record.registration_id, record.generation) != (command.registration_id, command.generation):
         return None
-    return replace(
-        record, status=Status.REJECTED, code=DISCARDED, note=why, cancelling=False, version=record.version + 1
-    )
+    rejected = replace(record, status=Status.REJECTED, code=DISCARDED, note=why, version=record.version + 1)
+    return replace(rejected, cancelling=False, resent_at=None)
 
 
 def still_counts(record: Registration | None, command: Register | Cancel) -> bool:
@@ -327,6 +326,7 @@ class _Desk:
             cancelling=False,
             ticket=None,
             delete_keys=remembering(record.delete_keys, command.key),
+            resent_at=None,
         )
         self._write(cancelled, was=record)
         return Outcome(command, Result.CANCELLED, reason)

@@ -47,7 +47,7 @@ class Registration:
     increasing within the event once decided. `ticket` is the place in the line while `waitlisted`. `code` says why a
     rejection was one, `note` what an operator said of it. `post_keys` and `delete_keys` are digests of the idempotency
     keys that it was asked with, the oldest first. `cancelling`: it is pending, and its Cancel is accepted: its Register
-    comes to nothing.
+    comes to nothing. `resent_at`, in microseconds since 1970: it is pending, and its Register was sent once more then.
     """
 
     event_id: str
@@ -62,6 +62,7 @@ class Registration:
     delete_keys: tuple[str, ...] = ()
     cancelling: bool = False
     note: str | None = None
+    resent_at: int | None = None
 
     @property
     def registration_id(self) -> str:

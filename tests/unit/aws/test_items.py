@@ -51,6 +51,7 @@ REGISTRATIONS = st.builds(
     delete_keys=KEYS,
     cancelling=st.booleans(),
     note=st.none() | TEXT,
+    resent_at=st.none() | TIME,
 )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from tests.support.builders import Book, cancel, outcomes, register, seats
+from tests.support.builders import NOW, Book, cancel, outcomes, register, seats
 from tests.support.rules import broken_rules
 from workers.domain.decide import discarded
 from workers.domain.records import Status
@@ -48,3 +48,18 @@ def test_a_discarded_cancellation_still_ends_it() -> None:
     assert record is not None
     assert (record.status, record.code, record.cancelling) == ("rejected", "discarded", False)
     assert discarded(book.record("ann"), register("ann"), "why") is None
+
+
+def test_that_it_was_sent_again_is_forgotten_with_its_end() -> None:
+    """Cancelled, rejected by an operator or decided: `resent_at` is a matter of what is pending."""
+    for command in (cancel("ann"), register("ann")):
+        book = Book(seats(1))
+        record = replace(book.put("ann", Status.PENDING), resent_at=NOW)
+        book.records[record.registration_id] = record
+        book.deliver(command)
+        ended = book.record("ann")
+        assert ended is not None
+        assert (ended.status is not Status.PENDING, ended.resent_at) == (True, None)
+        rejected = discarded(record, register("ann"), "why")
+        assert rejected is not None
+        assert (rejected.cancelling, rejected.resent_at) == (False, None)

@@ -33,7 +33,7 @@ def test_what_is_not_said_is_not_there() -> None:
     assert SeatSettings(3) == SeatSettings(3, has_waitlist=False, waitlist_capacity=None, status=EventStatus.ACTIVE)
     assert Ledger(EVENT, SeatSettings(3)) == Ledger(EVENT, SeatSettings(3), 0, {}, 0, 1, 0, Line(0, 0), None)
     plain = Registration(EVENT, "ann", Status.CONFIRMED, 1, 1, 0)
-    assert plain == Registration(EVENT, "ann", Status.CONFIRMED, 1, 1, 0, None, None, (), (), False, None)
+    assert plain == Registration(EVENT, "ann", Status.CONFIRMED, 1, 1, 0, None, None, (), (), False, None, None)
 
 
 def test_as_many_keys_as_there_is_room_for_are_remembered() -> None:

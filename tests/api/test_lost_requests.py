@@ -1,0 +1,121 @@
+"""Who is pending for a quarter of an hour may be lost: the next POST sends the request again, once an interval."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tests.api.conftest import Taps
+from tests.support.pipeline import Answer, Pipeline
+
+MINUTE = 60_000_000
+
+
+class Waiting:
+    """Ann is pending, nobody decides anything, and time goes on."""
+
+    def __init__(self, pipeline: Pipeline, taps: Taps) -> None:
+        self.pipeline = pipeline
+        self.sent: list[Any] = []
+        pipeline.add_event("e", 1), pipeline.add_user("ann")
+        pipeline.time.on_sleep.clear()
+        assert self.post(Idempotency_Key="k1").status == 202
+        taps.before("sqs.SendMessage", self.sent.append, times=100)
+
+    def post(self, **headers: str) -> Answer:
+        """Ann registers, and waits for nothing."""
+        return self.pipeline.register("e", "ann", Prefer="respond-async", **headers)
+
+    def after(self, minutes: int, **headers: str) -> tuple[int, int]:
+        """The status of a POST so many minutes later, and how many commands it has sent."""
+        self.pipeline.time.now += minutes * MINUTE
+        self.sent.clear()
+        return self.post(**headers).status, len(self.sent)
+
+
+@pytest.fixture
+def waiting(pipeline: Pipeline, taps: Taps) -> Waiting:
+    """Ann's registration, just accepted."""
+    return Waiting(pipeline, taps)
+
+
+def test_once_an_interval(waiting: Waiting) -> None:
+    """Sent again after 15 minutes, not by the POSTs of the 15 minutes after that, and then once more."""
+    assert [waiting.after(minutes) for minutes in (14, 1, 1, 6, 7, 1, 1)] == [
+        (202, 0),
+        (202, 1),
+        (202, 0),
+        (202, 0),
+        (202, 0),
+        (202, 1),
+        (202, 0),
+    ]
+
+
+def test_it_stays_the_same_registration(waiting: Waiting) -> None:
+    """What was sent again is the same attempt, and reads as before: its time is that of the first request."""
+    path = "/events/e/registrations/ann"
+    before = waiting.pipeline.request("GET", path).body
+    assert waiting.after(15) == (202, 1)
+    assert waiting.pipeline.request("GET", path).body == before
+    waiting.pipeline.run()
+    record = waiting.pipeline.record("e", "ann")
+    assert record is not None
+    assert (str(record.status), record.generation, record.resent_at) == ("confirmed", 1, None)
+
+
+def test_a_key_is_replayed_once_it_was_sent_again(waiting: Waiting) -> None:
+    """The same key again is no replay while the request may be lost, and one as soon as it was sent again."""
+    assert waiting.after(15, Idempotency_Key="k1") == (202, 1)
+    assert waiting.post(Idempotency_Key="k1").headers["Idempotent-Replayed"] == "true"
+    assert waiting.after(15, Idempotency_Key="k2") == (202, 1)
+    waiting.pipeline.run()
+    for key in ("k1", "k2"):
+        answer = waiting.post(Idempotency_Key=key)
+        assert (answer.status, answer.headers["Idempotent-Replayed"]) == (201, "true")
+
+
+@pytest.mark.parametrize("fault", ["ThrottlingException", "TransactionConflictException"])
+def test_a_note_that_cannot_be_written(waiting: Waiting, taps: Taps, fault: str) -> None:
+    """That it was sent again cannot be noted: no error, and the next POST sends it once more."""
+    taps.fail("dynamodb.PutItem", fault, times=100)
+    assert waiting.after(15) == (202, 1)
+    taps.remove()
+    taps.before("sqs.SendMessage", waiting.sent.append, times=100)
+    assert waiting.after(0) == (202, 1)
+    assert waiting.after(0) == (202, 0)
+
+
+def test_it_is_sent_before_it_is_noted(waiting: Waiting, taps: Taps) -> None:
+    """A request that the queue does not take is not noted as sent: the next POST sends it."""
+    taps.fail("sqs.SendMessage", "RequestThrottled")
+    assert waiting.after(15)[0] == 503
+    assert waiting.after(0) == (202, 1)
+
+
+def test_decided_while_it_is_noted(waiting: Waiting, taps: Taps) -> None:
+    """If the registrar is faster, its decision stays and is the answer."""
+    taps.before("dynamodb.PutItem", lambda _: waiting.pipeline.run())
+    waiting.pipeline.time.now += 15 * MINUTE
+    answer = waiting.pipeline.register("e", "ann")
+    assert (answer.status, answer.body["status"]) == (201, "confirmed")
+
+
+def test_two_find_it_lost_at_once(waiting: Waiting, taps: Taps) -> None:
+    """Of two POSTs that both find it lost each may send it; it is noted, and the next one sends nothing."""
+    second: list[int] = []
+    taps.before("dynamodb.PutItem", lambda _: second.append(waiting.post().status))
+    assert waiting.after(15) == (202, 2)
+    assert (second, waiting.after(1)) == ([202], (202, 0))
+
+
+def test_a_cancellation_ends_it(waiting: Waiting) -> None:
+    """Cancelled after it was sent again, it is cancelled, and a new attempt begins a new interval."""
+    assert waiting.after(15) == (202, 1)
+    waiting.pipeline.cancel("e", "ann", Prefer="respond-async")
+    waiting.pipeline.run()
+    record = waiting.pipeline.record("e", "ann")
+    assert record is not None
+    assert (str(record.status), record.resent_at) == ("cancelled", None)
+    assert [waiting.after(minutes) for minutes in (0, 14, 1)] == [(202, 1), (202, 0), (202, 1)]
