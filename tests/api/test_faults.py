@@ -11,7 +11,7 @@ import pytest
 from aws_lambda_powertools import Logger
 from botocore.exceptions import ConnectTimeoutError, EndpointConnectionError, ReadTimeoutError
 
-import api.http
+import api.dispatch
 from tests.api.conftest import Taps
 from tests.support.pipeline import Answer, Pipeline
 
@@ -157,7 +157,7 @@ def test_a_damaged_ledger_is_one_events_trouble(ready: Pipeline) -> None:
 def test_request_id_finds_the_log_line(ready: Pipeline, taps: Taps, monkeypatch: pytest.MonkeyPatch) -> None:
     """The id in a 500 is that of the log line which has the whole story."""
     log = io.StringIO()
-    monkeypatch.setattr(api.http, "logger", Logger(service="request-id-test", stream=log))
+    monkeypatch.setattr(api.dispatch, "logger", Logger(service="request-id-test", stream=log))
     taps.fail("dynamodb.GetItem", "AccessDeniedException")
     answer = ready.request("GET", "/users/ann")
     [line] = [json.loads(text) for text in log.getvalue().splitlines()]

@@ -1,0 +1,59 @@
+"""Finds the route of a request, lets its handler answer, and turns what goes wrong into problem documents.
+
+It knows nothing of AWS but API Gateway's events, so that a function which asks AWS for nothing need not load its SDK.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from api.messages import Request, Response
+from api.problems import Problem, RequestError
+from api.routes import Route
+from workers.observability import logger
+
+Handlers = Mapping[str, Callable[[Request], Response]]
+"""The routes of one function, by API Gateway's route key: `GET /users/{userId}`."""
+
+Failed = Callable[[Exception, Request], Response]
+"""The answer to a fault."""
+
+
+def dispatch(handlers: Handlers, event: Mapping[str, Any], routes: Sequence[Route], failed: Failed) -> dict[str, Any]:
+    """Answers one API Gateway event; every log line of it carries the request's id, and that of its event if any."""
+    request = Request.of(event)
+    key, ids = _route(request, routes)
+    logger.append_keys(request_id=request.id, event_id=ids.get("eventId"), command_id=None, registration_id=None)
+    handler = handlers.get(key)
+    try:
+        response = handler(replace(request, ids=ids)) if handler else _no_such_route(request, routes)
+    except RequestError as refusal:
+        response = refusal.problem.response()
+    except Exception as error:  # noqa: BLE001 - API Gateway would show its text to the client
+        response = failed(error, request)
+    return response.as_event()
+
+
+def unexpected(error: Exception, request: Request) -> Response:
+    """500, and a line in the log that has the request's id."""
+    logger.error("unexpected error", exc_info=error)
+    return Problem("internal-error", f"The log has more under request id {request.id}.").response()
+
+
+def _route(request: Request, routes: Sequence[Route]) -> tuple[str, Mapping[str, str]]:
+    """Its key and the ids in its path; the empty key if there is no such route."""
+    for route in routes:
+        if route.method == request.method and (ids := route.ids_in(request.path)) is not None:
+            return route.key, ids
+    return "", {}
+
+
+def _no_such_route(request: Request, routes: Sequence[Route]) -> Response:
+    """404, or 405 with `Allow` if the path is known with other methods."""
+    allowed = sorted(route.method for route in routes if route.ids_in(request.path) is not None)
+    if allowed and request.method not in allowed:
+        allow = {"Allow": ", ".join(allowed)}
+        return Problem("method-not-allowed", f"It takes {allow['Allow']}.", headers=allow).response()
+    return Problem("route-not-found", "No route has this path.").response()
