@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from workers.entry import Handler, load
 
-_FUNCTIONS = frozenset({"users", "events", "registrations"})
+_FUNCTIONS = frozenset({"users", "events", "registrations", "docs"})
 
 
 def __getattr__(name: str) -> Handler:

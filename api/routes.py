@@ -1,7 +1,8 @@
 """The routes of the HTTP API: which method and path goes to which function.
 
 One table, read by the stack (which creates the routes), by the function that answers for everything else
-(404, or 405 with `Allow`), and by the tests that hold code, stack and documents together.
+(404, or 405 with `Allow`), and by the tests that hold code, stack and documents together. The page that shows the API
+is not part of it: its routes are a table of their own.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Literal
 
-Function = Literal["users", "events", "registrations"]
+Function = Literal["users", "events", "registrations", "docs"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +53,12 @@ ROUTES: tuple[Route, ...] = (
     Route("DELETE", "/events/{eventId}/registrations/{userId}", "registrations"),
     Route("GET", "/users/{userId}/registrations", "registrations"),
 )
+
+DOCS_ROUTES: tuple[Route, ...] = (
+    Route("GET", "/docs", "docs"),
+    Route("GET", "/docs/{file}", "docs"),
+)
+"""The reference page and its parts: on every stage but production, and in no client's contract."""
 
 FALLBACK: Function = "users"
 """The function behind API Gateway's `$default` route: it answers what no route matches."""

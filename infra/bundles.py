@@ -1,8 +1,8 @@
 """The Lambda bundles: what AWS (or the local emulator) runs, made without Docker.
 
 A bundle is a directory with the project's own packages and their dependencies, nothing else: `workers` for the
-functions behind the queue and the stream, `api` for those behind the HTTP API. Each is made for one platform: `host`
-(this machine's Python, for the local stack) or `lambda-arm64`.
+functions behind the queue and the stream, `api` for those behind the HTTP API, `docs` for the page that shows it. Each
+is made for one platform: `host` (this machine's Python, for the local stack) or `lambda-arm64`.
 
 Two steps, both kept under `build/bundles/` in a directory named after the hash of all that goes into it: the
 dependencies (changes seldom, takes seconds), then the bundle (dependencies hard-linked, own sources copied). What is
@@ -24,7 +24,7 @@ from functools import cache
 from pathlib import Path
 from typing import Literal, get_args
 
-Package = Literal["api", "workers"]
+Package = Literal["api", "docs", "workers"]
 Platform = Literal["host", "lambda-arm64"]
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -41,21 +41,46 @@ SOURCES: dict[Package, tuple[str, ...]] = {
         "workers/aws",
         "workers/domain",
     ),
+    "docs": (
+        "api/__init__.py",
+        "api/dispatch.py",
+        "api/docs.py",
+        "api/entry.py",
+        "api/messages.py",
+        "api/problems.py",
+        "api/reference/page.html",
+        "api/reference/start.js",
+        "api/routes.py",
+        "docs/openapi.json",
+        "workers/__init__.py",
+        "workers/entry.py",
+        "workers/observability.py",
+        "workers/domain",
+    ),
     "workers": ("workers",),
 }
 """What each bundle contains of this project. The API shares the words and the table formats, not the workers."""
 
-EXTRAS: dict[Package, str] = {"api": "api", "workers": "worker"}
+LEFT_OUT = frozenset({Path("api/docs.py")})
+"""What is in a folder above, and not in the bundle: it has one of its own."""
+
+EXTRAS: dict[Package, str] = {"api": "api", "docs": "docs", "workers": "worker"}
 """The optional dependencies in pyproject.toml that each bundle installs."""
 
 # No function runs command lines, reads type stubs, looks up the domains of e-mail addresses, or talks to another
 # service than DynamoDB and SQS. The metadata (`*.dist-info/METADATA`) stays: pydantic asks it for the version of
 # email-validator.
 UNUSED = (
-    ".lock", "bin", "**/__pycache__", "**/*.pyi", "**/tests", "**/swagger_ui", "botocore/data/*/*/examples-1.json*",
+    ".lock", "bin", "**/__pycache__", "**/*.pyi", "**/tests", "botocore/data/*/*/examples-1.json*",
     "*.dist-info/RECORD", "*.dist-info/INSTALLER", "*.dist-info/REQUESTED", "*.dist-info/uv_cache.json",
-    "dns", "dnspython-*", "aws_lambda_powertools/event_handler",
+    "dns", "dnspython-*",
 )  # fmt: skip
+EVENT_HANDLER: dict[Package, str] = {
+    "api": "aws_lambda_powertools/event_handler",
+    "docs": "aws_lambda_powertools/event_handler/**/*.py",
+    "workers": "aws_lambda_powertools/event_handler",
+}
+"""What is not used of Powertools' event handler: everything, but Swagger UI's files by the page."""
 SERVICES = frozenset({"dynamodb", "sqs"})
 UTILITIES = frozenset({"jmespath_utils", "__init__.py"})
 """Of Powertools' utilities, those that its logger uses. The others are most of its size."""
@@ -92,7 +117,7 @@ def _dependencies(package: Package, platform: Platform) -> Path:
 
     def fill(directory: Path) -> None:
         _install(package, [*target, "--target", str(directory), *requirements])
-        _prune(directory)
+        _prune(package, directory)
         _compile(platform, directory, sorted(path.name for path in directory.iterdir()))
 
     return _once(f"{package}-{platform}-dependencies-{digest}", fill)
@@ -141,11 +166,11 @@ def _install(package: Package, arguments: list[str]) -> None:
         raise BundleError(f"The dependencies of the {package} bundle could not be installed: {reason}")
 
 
-def _prune(directory: Path) -> None:
-    for pattern in UNUSED:
+def _prune(package: Package, directory: Path) -> None:
+    for pattern in (*UNUSED, EVENT_HANDLER[package]):
         for path in list(directory.glob(pattern)):
             _remove(path)
-    for path in list((directory / "botocore" / "data").iterdir()):
+    for path in list((directory / "botocore" / "data").glob("*")):
         if path.is_dir() and path.name not in SERVICES:
             _remove(path)
     for path in list((directory / "aws_lambda_powertools" / "utilities").iterdir()):
@@ -178,7 +203,8 @@ def _sources(package: Package) -> Iterator[Path]:
         if start.is_file():
             yield start.relative_to(ROOT)
         else:
-            yield from (path.relative_to(ROOT) for path in sorted(start.rglob("*.py")))
+            found = (path.relative_to(ROOT) for path in sorted(start.rglob("*.py")))
+            yield from (path for path in found if path not in LEFT_OUT)
 
 
 def _once(name: str, fill: Callable[[Path], None]) -> Path:

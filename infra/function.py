@@ -22,7 +22,7 @@ know. So the local stage has it in addition, and no other."""
 
 
 class Function(Construct):
-    """A function: `handler` is `package.module.function`, and its first word the bundle that it runs from."""
+    """A function: `handler` is `package.module.function`, and it runs from the bundle `package`."""
 
     def __init__(
         self,
@@ -30,6 +30,7 @@ class Function(Construct):
         construct_id: str,
         *,
         stage: Stage,
+        package: Package,
         handler: str,
         memory_mb: int,
         timeout: Duration,
@@ -48,7 +49,6 @@ class Function(Construct):
             assumed_by=iam.ServicePrincipal("lambda.amazonaws.com"),
             inline_policies={"does": iam.PolicyDocument(statements=statements)},
         )
-        package: Package = "api" if handler.startswith("api.") else "workers"
         directory = bundle(package, stage.platform)
         self.function = lambda_.Function(
             self,

@@ -1,4 +1,4 @@
-"""The six functions: what each is given, and what each may do.
+"""The functions: what each is given, and what each may do.
 
 The lists of actions are exactly what the code calls; TransactWriteItems is authorised through the actions inside it.
 Only the registrar may write the ledger.
@@ -25,7 +25,10 @@ timeout is six times as long, and so long an event stands still when its registr
 
 
 class ApiFunctions(Construct):
-    """The front door: one function per resource family. `api_url` is the public base URL, without trailing slash."""
+    """The front door: one function per resource family, and one for the reference page where there is one.
+
+    `api_url` is the public base URL, without trailing slash.
+    """
 
     def __init__(
         self, scope: Construct, construct_id: str, *, stage: Stage, tables: Tables, queues: Queues, api_url: str
@@ -35,6 +38,7 @@ class ApiFunctions(Construct):
             self,
             "Users",
             stage=stage,
+            package="api",
             handler="api.entry.users",
             memory_mb=512,
             timeout=Duration.seconds(10),
@@ -45,6 +49,7 @@ class ApiFunctions(Construct):
             self,
             "Events",
             stage=stage,
+            package="api",
             handler="api.entry.events",
             memory_mb=512,
             timeout=Duration.seconds(20),  # a change of seats waits for the queue, as a registration does
@@ -61,6 +66,7 @@ class ApiFunctions(Construct):
             ],
         )
         self.registrations = self._registrations(stage, tables, queues, api_url)
+        self.docs = self._docs(stage) if stage.has_reference else None
 
     def _registrations(self, stage: Stage, tables: Tables, queues: Queues, api_url: str) -> Function:
         users, events, ledger = (table.table_arn for table in (tables.users, tables.events, tables.ledger))
@@ -69,6 +75,7 @@ class ApiFunctions(Construct):
             self,
             "Registrations",
             stage=stage,
+            package="api",
             handler="api.entry.registrations",
             memory_mb=1024,
             timeout=Duration.seconds(20),  # a client may ask to wait ten seconds for the decision
@@ -88,6 +95,19 @@ class ApiFunctions(Construct):
             ],
         )
 
+    def _docs(self, stage: Stage) -> Function:
+        return Function(
+            self,
+            "Docs",
+            stage=stage,
+            package="docs",
+            handler="api.entry.docs",
+            memory_mb=256,
+            timeout=Duration.seconds(10),
+            environment={},
+            grants=[],
+        )
+
 
 class WorkerFunctions(Construct):
     """Behind the API: the registrar decides, the promoter passes on that seats are free, the auditor counts again."""
@@ -99,6 +119,7 @@ class WorkerFunctions(Construct):
             self,
             "Registrar",
             stage=stage,
+            package="workers",
             handler="workers.entry.registrar",
             memory_mb=1024,
             timeout=WORKER_TIMEOUT,
@@ -121,6 +142,7 @@ class WorkerFunctions(Construct):
             self,
             "Promoter",
             stage=stage,
+            package="workers",
             handler="workers.entry.promoter",
             memory_mb=512,
             timeout=Duration.seconds(30),  # ten messages to send, and the time to try again
@@ -137,6 +159,7 @@ class WorkerFunctions(Construct):
             self,
             "Auditor",
             stage=stage,
+            package="workers",
             handler="workers.entry.auditor",
             memory_mb=512,
             timeout=Duration.minutes(5),  # it looks at every event, and nobody waits for it

@@ -5,9 +5,10 @@ from __future__ import annotations
 from aws_cdk import Tags
 from aws_cdk import aws_apigatewayv2 as apigateway
 from aws_cdk import aws_apigatewayv2_integrations as integrations
+from aws_cdk import aws_lambda as lambda_
 from constructs import Construct
 
-from api.routes import FALLBACK, ROUTES
+from api.routes import DOCS_ROUTES, FALLBACK, ROUTES
 from infra.functions import ApiFunctions
 from infra.stage import LOCAL_API_ID, Stage
 
@@ -29,7 +30,7 @@ class HttpApi(Construct):
     def connect(self, functions: ApiFunctions) -> None:
         """Add the routes. A step of its own, because the functions are told the API's URL."""
         targets = {
-            name: integrations.HttpLambdaIntegration(f"{name}Integration", function, scope_permission_to_route=False)
+            name: _integration(name, function)
             for name, function in (
                 ("users", functions.users.function),
                 ("events", functions.events.function),
@@ -39,6 +40,8 @@ class HttpApi(Construct):
         for route in ROUTES:
             method = apigateway.HttpMethod[route.method]
             self.api.add_routes(path=route.path, methods=[method], integration=targets[route.function])
+        if functions.docs is not None:
+            self._connect_docs(functions.docs.function)
         apigateway.HttpRoute(
             self,
             "Fallback",
@@ -46,3 +49,13 @@ class HttpApi(Construct):
             route_key=apigateway.HttpRouteKey.DEFAULT,
             integration=targets[FALLBACK],
         )
+
+    def _connect_docs(self, function: lambda_.Function) -> None:
+        # Every method goes to the page's own function, which says that it takes GET: the fallback knows of no page.
+        target = _integration("docs", function)
+        for path in dict.fromkeys(route.path for route in DOCS_ROUTES):
+            self.api.add_routes(path=path, methods=[apigateway.HttpMethod.ANY], integration=target)
+
+
+def _integration(name: str, function: lambda_.Function) -> integrations.HttpLambdaIntegration:
+    return integrations.HttpLambdaIntegration(f"{name}Integration", function, scope_permission_to_route=False)

@@ -70,7 +70,9 @@ class Queries(Construct):
         self, scope: Construct, construct_id: str, *, stage: Stage, api: ApiFunctions, workers: WorkerFunctions
     ) -> None:
         super().__init__(scope, construct_id)
-        functions = (api.users, api.events, api.registrations, workers.registrar, workers.promoter, workers.auditor)
+        functions = [api.users, api.events, api.registrations, workers.registrar, workers.promoter, workers.auditor]
+        if api.docs is not None:
+            functions.append(api.docs)
         for name, query in QUERIES.items():
             logs.CfnQueryDefinition(
                 self,

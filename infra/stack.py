@@ -55,5 +55,7 @@ class TurnstileStack(Stack):
             "RegistrationsTable": tables.registrations.table_name,
             "LedgerTable": tables.ledger.table_name,
         }
+        if stage.has_reference:
+            outputs["DocsUrl"] = f"{http.url}/docs"
         for name, value in outputs.items():
             CfnOutput(self, f"{name}Output", value=value).override_logical_id(name)

@@ -43,6 +43,11 @@ class Stage:
         return RemovalPolicy.RETAIN if self.name == "prod" else RemovalPolicy.DESTROY
 
     @property
+    def has_reference(self) -> bool:
+        """Whether there is a page on which anybody can try the routes: not in production."""
+        return self.name != "prod"
+
+    @property
     def log_retention(self) -> logs.RetentionDays:
         """How long logs are kept."""
         return logs.RetentionDays.THREE_MONTHS if self.name == "prod" else logs.RetentionDays.TWO_WEEKS

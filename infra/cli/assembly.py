@@ -59,8 +59,8 @@ def check_tools() -> None:
 def fingerprint(endpoint: str, root: Path = REPOSITORY) -> str:
     """Name of the cloud assembly for the sources under `root` and the emulator at `endpoint`.
 
-    Everything that the stack is made of lies in `api/`, `workers/`, `infra/` (this command line excepted) and
-    pyproject.toml; the exact versions of all packages are among it, in infra/constraints.txt.
+    Everything that the stack is made of lies in `api/`, `workers/`, `infra/` (this command line excepted),
+    pyproject.toml and docs/openapi.json; the exact versions of all packages are among it, in infra/constraints.txt.
     """
     digest = hashlib.sha256(f"{endpoint}\0{sys.version}\0{sys.prefix}\0{version('aws-cdk-lib')}\0".encode())
     for path in _sources(root):
@@ -71,6 +71,7 @@ def fingerprint(endpoint: str, root: Path = REPOSITORY) -> str:
 
 def _sources(root: Path) -> Iterator[Path]:
     yield root / "pyproject.toml"
+    yield root / "docs" / "openapi.json"
     for room in ("api", "workers", "infra"):
         for directory, names, files in os.walk(root / room):
             names[:] = sorted(set(names) - _NO_SOURCE)

@@ -37,7 +37,7 @@ LOCAL = "local"
 
 @dataclass(frozen=True, slots=True)
 class Outputs:
-    """Where a deployment's parts are. `endpoint_url` is the emulator's address, None on AWS."""
+    """Where a deployment's parts are. `endpoint_url` is the emulator's address, None on AWS; production has no docs."""
 
     api_url: str
     endpoint_url: str | None
@@ -50,11 +50,16 @@ class Outputs:
     events_table: str
     registrations_table: str
     ledger_table: str
+    docs_url: str | None = None
 
     @classmethod
     def from_stack(cls, outputs: dict[str, str], endpoint_url: str | None, region: str) -> Outputs:
         """Read the stack's outputs (`ApiUrl`, `QueueUrl` and so on). Raises CliError when one is missing."""
-        known: dict[str, str | None] = {"endpoint_url": endpoint_url, "region": region}
+        known: dict[str, str | None] = {
+            "endpoint_url": endpoint_url,
+            "region": region,
+            "docs_url": outputs.get("DocsUrl"),
+        }
         wanted = {field.name: _pascal(field.name) for field in fields(cls) if field.name not in known}
         if missing := [output for output in wanted.values() if output not in outputs]:
             raise CliError(f"the stack has no output {', '.join(missing)}; deploy it again")

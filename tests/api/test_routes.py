@@ -34,7 +34,19 @@ def test_wrong_method(shared: Pipeline, path: str, allowed: list[str], method: s
 @pytest.mark.parametrize(
     "path",
     [
-        *("/", "", "/nothing", "/users/", "/events/", "/events/e/", "/users/a/b", "//events", "/Events", "/events.x"),
+        *(
+            "/",
+            "",
+            "/nothing",
+            "/docs",
+            "/users/",
+            "/events/",
+            "/events/e/",
+            "/users/a/b",
+            "//events",
+            "/Events",
+            "/events.x",
+        ),
         *("/events//registrations", "/events/e/registrations/u/x", "/\ud800", "/events%2Fe/x/y", "/" + "x" * 5000),
     ],
 )

@@ -26,6 +26,7 @@ STACK = {
     "EventsTable": "events",
     "RegistrationsTable": "registrations",
     "LedgerTable": "ledger",
+    "DocsUrl": "http://api/docs",
 }
 STATUS = {
     "apiUrl": "http://api",
@@ -39,6 +40,7 @@ STATUS = {
     "eventsTable": "events",
     "registrationsTable": "registrations",
     "ledgerTable": "ledger",
+    "docsUrl": "http://api/docs",
 }
 
 
@@ -47,6 +49,13 @@ def test_status_has_the_promised_keys() -> None:
     status = Outputs.from_stack(STACK, ENDPOINT, "us-east-1").as_json()
     assert list(status.items()) == list(STATUS.items())
     assert Outputs.from_json(status).as_json() == STATUS
+
+
+def test_production_has_no_reference_page() -> None:
+    """A stack without a reference page is as good as any other; the page's address is then null."""
+    outputs = Outputs.from_stack({name: value for name, value in STACK.items() if name != "DocsUrl"}, None, "eu-west-1")
+    assert outputs.as_json()["docsUrl"] is None
+    assert Outputs.from_json(outputs.as_json()) == outputs
 
 
 def test_a_missing_output_is_named() -> None:
@@ -80,14 +89,21 @@ def test_the_emulator_sees_nothing_of_the_users_aws(tmp_path: Path, monkeypatch:
 @pytest.fixture
 def sources(tmp_path: Path) -> Path:
     """A little repository."""
-    for name in ("api/users.py", "workers/domain/decide.py", "infra/stack.py", "infra/cli/main.py", "pyproject.toml"):
+    for name in (
+        *("api/users.py", "workers/domain/decide.py", "infra/stack.py", "infra/cli/main.py", "pyproject.toml"),
+        "docs/openapi.json",
+    ):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text(name)
     return tmp_path
 
 
 @pytest.mark.parametrize(
-    "name", ["api/users.py", "api/new.py", "workers/domain/decide.py", "infra/stack.py", "pyproject.toml"]
+    "name",
+    [
+        *("api/users.py", "api/new.py", "workers/domain/decide.py", "infra/stack.py", "pyproject.toml"),
+        "docs/openapi.json",
+    ],
 )
 def test_a_changed_source_means_a_new_synthesis(sources: Path, name: str) -> None:
     """Whatever the stack is made of, a change or a new file changes the fingerprint."""

@@ -130,7 +130,7 @@ def test_a_busy_port_is_one_sentence_and_leaves_nothing(home: Path, capsys: pyte
 def test_the_printed_curl_lines_can_be_pasted() -> None:
     """The three curl lines are single lines that a shell splits into a URL, a header and a JSON body."""
     api = "http://localhost:4566/_aws/execute-api/turnstile/%24default"
-    text = EXPLANATION.format(seconds=1.0, api=api, end="Ctrl-C", command="turnstile")
+    text = EXPLANATION.format(seconds=1.0, api=api, docs=f"{api}/docs", end="Ctrl-C", command="turnstile")
     lines = [shlex.split(line) for line in text.splitlines() if line.strip().startswith("curl")]
     assert [line[3] for line in lines] == [f"{api}/users", f"{api}/events", f"{api}/events/pycon/registrations"]
     user, event, registration = (json.loads(line[line.index("-d") + 1]) for line in lines)

@@ -48,6 +48,12 @@ def api_host() -> Path:
 
 
 @pytest.fixture(scope="session")
+def docs_host() -> Path:
+    """The reference page's bundle for this machine."""
+    return bundle("docs", "host")
+
+
+@pytest.fixture(scope="session")
 def workers_host() -> Path:
     """The workers' bundle for this machine."""
     return bundle("workers", "host")

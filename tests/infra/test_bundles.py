@@ -24,6 +24,7 @@ HANDLERS: dict[Package, tuple[str, ...]] = {
 WORKER_PACKAGES = {
     "aws_lambda_powertools", "botocore", "jmespath", "python_dateutil", "six", "typing_extensions", "urllib3",
 }  # fmt: skip
+DOCS_PACKAGES = {"aws_lambda_powertools", "jmespath", "typing_extensions"}
 API_PACKAGES = WORKER_PACKAGES | {
     "annotated_types", "email_validator", "idna", "pydantic", "pydantic_core", "typing_inspection",
 }  # fmt: skip
@@ -57,6 +58,18 @@ collections.clear()
 getattr(entry, sys.argv[3])
 print(json.dumps([list(sys.modules), collections, gc.isenabled()]))
 """
+OPEN = """
+import json, sys
+sys.path.insert(0, sys.argv[1])
+from api.entry import docs
+def get(path):
+    http = {"method": "GET", "path": path}
+    return docs({"rawPath": path, "headers": {}, "requestContext": {"http": http, "requestId": "r"}}, None)
+answers = {path: get(path) for path in sys.argv[2:]}
+sizes = {path: answer["statusCode"] == 200 and len(answer["body"]) for path, answer in answers.items()}
+print(json.dumps([sizes, list(sys.modules)]))
+"""
+PARTS = ("/docs", *(f"/docs/{name}" for name in ("openapi.json", "start.js", "swagger-ui.css", "swagger-ui.js")))
 BODIES = {"users": "user", "events": "event", "registrations": "registration"}
 """The one module of bodies that each function reads."""
 
@@ -91,6 +104,16 @@ def test_a_function_loads_what_it_uses(package: Package, name: str, api_host: Pa
     assert (collections, collecting) == ([], True)
 
 
+def test_the_page_needs_its_bundle_alone(docs_host: Path) -> None:
+    """With nothing but its bundle and the standard library the reference page and its parts are served, without
+    pydantic and the SDK."""
+    command = [sys.executable, "-I", "-S", "-c", OPEN, str(docs_host), *PARTS]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    sizes, modules = json.loads(done.stdout)
+    assert all(sizes[path] > 100 for path in PARTS)
+    assert not set(modules) & {"asyncio", "botocore", "pydantic", "aws_lambda_powertools.event_handler"}
+
+
 def test_there_is_no_other_entry() -> None:
     """What is no function is not loaded by its name."""
     assert not hasattr(api.entry, "http")
@@ -105,13 +128,24 @@ def test_what_is_missing_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     assert gc.isenabled()
 
 
+def test_the_page_is_in_its_own_bundle_only(api_host: Path, docs_host: Path, workers_host: Path) -> None:
+    """The page's bundle has what the page is made of, little else, and no other bundle has any of it."""
+    parts = {"openapi.json", "page.html", "start.js", "swagger-ui-bundle.min.js", "swagger-ui.min.css"}
+    assert _packages(docs_host) == DOCS_PACKAGES
+    assert {path.name for path in docs_host.rglob("*") if path.suffix in {".css", ".html", ".js", ".json"}} == parts
+    assert (docs_host / "docs" / "openapi.json").read_bytes() == (bundles.ROOT / "docs/openapi.json").read_bytes()
+    assert sum(path.stat().st_size for path in docs_host.rglob("*") if path.is_file()) < 4_000_000
+    for directory in (api_host, workers_host):
+        assert not {path.name for path in directory.rglob("*")} & parts
+
+
 def test_bundle_is_lean(api_host: Path, workers_host: Path) -> None:
     """A bundle has its own sources and dependencies, and nothing of the other rooms or of other AWS services."""
     assert _packages(workers_host) == WORKER_PACKAGES
     assert _packages(api_host) == API_PACKAGES
     assert not (workers_host / "api").exists()
     assert _sources(api_host / "workers") == _sources(bundles.ROOT / "workers", *SHARED)
-    assert _sources(api_host / "api") == _sources(bundles.ROOT / "api")
+    assert _sources(api_host / "api") == _sources(bundles.ROOT / "api") - {Path("docs.py")}
     assert _sources(workers_host / "workers") == _sources(bundles.ROOT / "workers")
     for directory in (api_host, workers_host):
         assert not any((directory / room).exists() for room in ("infra", "tests", "bin"))

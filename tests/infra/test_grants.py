@@ -30,6 +30,7 @@ EXPECTED: dict[str, dict[str, str]] = {
         BY_EVENT: "Query",
         QUEUE: "SendMessage",
     },
+    "ApiDocs": {},
     "WorkersRegistrar": {
         LEDGER: "BatchGetItem PutItem",
         REGISTRATIONS: "BatchGetItem PutItem",
@@ -102,7 +103,7 @@ def test_only_this_stack_calls_the_functions(resources: Resources) -> None:
     permissions = resources.of_type("AWS::Lambda::Permission").values()
     callers = {(item["FunctionName"].removesuffix("Function.Arn"), item["Principal"]) for item in permissions}
     assert callers == {
-        *((name, "apigateway.amazonaws.com") for name in ("ApiUsers", "ApiEvents", "ApiRegistrations")),
+        *((name, "apigateway.amazonaws.com") for name in ("ApiUsers", "ApiEvents", "ApiRegistrations", "ApiDocs")),
         ("WorkersAuditor", "events.amazonaws.com"),
     }
     for item in permissions:

@@ -7,13 +7,14 @@ from typing import Any
 
 import pytest
 
-from api.routes import FALLBACK, ROUTES
+from api.routes import DOCS_ROUTES, FALLBACK, ROUTES
 from tests.infra.reading import Resources
 
 FUNCTIONS = {
     "ApiUsers": "api.entry.users",
     "ApiEvents": "api.entry.events",
     "ApiRegistrations": "api.entry.registrations",
+    "ApiDocs": "api.entry.docs",
     "WorkersRegistrar": "workers.entry.registrar",
     "WorkersPromoter": "workers.entry.promoter",
     "WorkersAuditor": "workers.entry.auditor",
@@ -121,7 +122,8 @@ def test_clock_wakes_the_auditor(resources: Resources) -> None:
 
 
 def test_routes(resources: Resources) -> None:
-    """The HTTP API has exactly the routes of the table, each to its function, and a function for all else."""
+    """The HTTP API has exactly the routes of the table, each to its function, and a function for all else; the page's
+    function has its paths with every method."""
     integrations = resources.of_type("AWS::ApiGatewayV2::Integration")
     found = {}
     for route in resources.of_type("AWS::ApiGatewayV2::Route").values():
@@ -129,11 +131,12 @@ def test_routes(resources: Resources) -> None:
         found[route["RouteKey"]] = integration["IntegrationUri"]
         assert integration["PayloadFormatVersion"] == "2.0"
     expected = {f"{route.method} {route.path}": route.function for route in ROUTES} | {"$default": FALLBACK}
+    expected |= {f"ANY {route.path}": route.function for route in DOCS_ROUTES}
     assert found == {key: f"Api{name.capitalize()}Function.Arn" for key, name in expected.items()}
 
 
 def test_functions(resources: Resources, stage_name: str) -> None:
-    """Six functions on Python 3.13, each with its handler, its own log group and role, on arm64 on AWS."""
+    """Seven functions on Python 3.13, each with its handler, its own log group and role, on arm64 on AWS."""
     functions = resources.of_type("AWS::Lambda::Function")
     assert {name.removesuffix("Function"): item["Handler"] for name, item in functions.items()} == FUNCTIONS
     for name in FUNCTIONS:
@@ -160,6 +163,7 @@ def test_environments(resources: Resources) -> None:
         "ApiRegistrations": {
             "USERS_TABLE", "EVENTS_TABLE", "REGISTRATIONS_TABLE", "LEDGER_TABLE", "QUEUE_URL", "API_URL",
         },
+        "ApiDocs": set(),
         "WorkersRegistrar": {
             "EVENTS_TABLE", "REGISTRATIONS_TABLE", "LEDGER_TABLE", "QUEUE_URL", "DEAD_LETTER_QUEUE_URL",
         },
@@ -181,6 +185,7 @@ def test_outputs(template: dict[str, Any], stage_name: str) -> None:
         "DeadLetterQueueUrl",
         "FailedPromotionsQueueUrl",
         "AlarmTopicArn",
+        "DocsUrl",
     }
     url = template["Outputs"]["ApiUrl"]["Value"]
     text = json.dumps(url)
@@ -202,12 +207,18 @@ def test_production_keeps_its_data(templates: dict[str, dict[str, Any]]) -> None
 
 
 def test_stages_differ_only_where_they_should(templates: dict[str, dict[str, Any]]) -> None:
-    """The stack that runs locally has the very resources that run on AWS; it only lacks the saved queries."""
+    """The stack that runs locally has the very resources that run on AWS; it only lacks the saved queries. Production
+    lacks the reference page: its function with role and logs, its routes and the integration of both."""
     kinds = {
         name: {key: entry["Type"] for key, entry in item["Resources"].items() if "Permission" not in key}
         for name, item in templates.items()
     }  # a permission is named after its stack
-    assert kinds["dev"] == kinds["prod"]
+    assert kinds["prod"].items() <= kinds["dev"].items()
+    assert sorted(kind.split("::", 1)[1] for name, kind in kinds["dev"].items() if name not in kinds["prod"]) == [
+        *("ApiGatewayV2::Integration", "ApiGatewayV2::Route", "ApiGatewayV2::Route"),
+        *("IAM::Role", "Lambda::Function", "Logs::LogGroup"),
+    ]
+    assert "DocsUrl" not in templates["prod"]["Outputs"]
     missing = {kind for name, kind in kinds["dev"].items() if name not in kinds["local"]}
     assert missing == {"AWS::Logs::QueryDefinition"}
     assert kinds["local"].items() <= kinds["dev"].items()

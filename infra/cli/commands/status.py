@@ -21,7 +21,8 @@ examples:
   turnstile status --stage prod
 
 --json prints one object: apiUrl, endpointUrl (null on AWS), region, queueUrl, deadLetterQueueUrl,
-failedPromotionsQueueUrl, alarmTopicArn, usersTable, eventsTable, registrationsTable, ledgerTable.
+failedPromotionsQueueUrl, alarmTopicArn, usersTable, eventsTable, registrationsTable, ledgerTable,
+docsUrl (the API reference; null in production).
 Exit code 3 when there is no stack."""
 
 

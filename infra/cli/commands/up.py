@@ -25,6 +25,7 @@ from infra.cli.terminal import step
 if TYPE_CHECKING:
     import subprocess
 
+    from infra.cli.deployment import Outputs
     from infra.cli.home import LocalStack
 
 HELP = "start the stack on this machine"
@@ -48,6 +49,8 @@ Paste these to create a person and an event, and to register one for the other:
   curl -w '\\n' {api}/events -H 'content-type: application/json' -d '{{"eventId": "pycon", "title": "PyCon", \
 "date": "2030-05-17", "location": "Berlin", "organizer": "PSF", "capacity": 1, "hasWaitlist": true}}'
   curl -w '\\n' {api}/events/pycon/registrations -H 'content-type: application/json' -d '{{"userId": "ada"}}'
+
+The API reference, to try every route in a browser:  {docs}
 
 Check it:  {command} verify
 End it:    {end}"""
@@ -103,22 +106,22 @@ def _start(home: Home, args: argparse.Namespace, children: Children, lock: int) 
         cdk.begin_synthesis()  # takes longest when something changed, so it runs beside the emulator's start
         emulator.wait_until_healthy(process, stack, home)
     try:
-        api_url = _deploy(cdk, stack, home)
+        outputs = _deploy(cdk, stack, home)
     except (CliError, BotoCoreError, ClientError) as error:
         with suppress(TimeoutExpired):
             process.wait(_LAST_GASP)
         emulator.require_alive(process, home)  # its end explains everything else
         raise CliError(str(error)) from error
     home.mark_ready()
-    _explain(api_url, time.monotonic() - began, detached=args.detach)
+    _explain(outputs, time.monotonic() - began, detached=args.detach)
     if args.detach:
         children.release(process)
         return 0
     return _watch(process, home)
 
 
-def _deploy(cdk: Cdk, stack: LocalStack, home: Home) -> str:
-    """Deploy the stack into the emulator. Returns the API's URL, which has answered a request."""
+def _deploy(cdk: Cdk, stack: LocalStack, home: Home) -> Outputs:
+    """Deploy the stack into the emulator. Returns where its parts are; the API has answered a request."""
     clients = emulator_clients(stack.endpoint)
     with step("CDK bootstrap"):
         bootstrap(clients)
@@ -130,11 +133,10 @@ def _deploy(cdk: Cdk, stack: LocalStack, home: Home) -> str:
         cdk.deploy()
     with step("first request"):
         deployment = Deployment.of(LOCAL, clients, stack.endpoint, emulator.REGION)
-        api_url = deployment.outputs.api_url
-        _wait_for_request(api_url, home)
+        _wait_for_request(deployment.outputs.api_url, home)
     with step("warm functions"):
         _warm(deployment)
-    return api_url
+    return deployment.outputs
 
 
 def _wait_for_request(api_url: str, home: Home) -> None:
@@ -182,8 +184,9 @@ def _watch(process: subprocess.Popen[bytes], home: Home) -> int:
         return 0
 
 
-def _explain(api_url: str, seconds: float, *, detached: bool) -> None:
+def _explain(outputs: Outputs, seconds: float, *, detached: bool) -> None:
     name = Path(sys.argv[0]).name
     command = os.path.relpath(sys.argv[0]) if name == "turnstile" else "turnstile"
     end = f"{command} down" if detached else f"Ctrl-C, or in another terminal: {command} down"
-    print(EXPLANATION.format(seconds=seconds, api=api_url, end=end, command=command), flush=True)
+    text = EXPLANATION.format(seconds=seconds, api=outputs.api_url, docs=outputs.docs_url, end=end, command=command)
+    print(text, flush=True)
