@@ -1,4 +1,5 @@
-# Everything a developer types. Needed on the machine: Python >= 3.11 (as python3) and make; all else is set up in .venv.
+# Everything a developer types. Needed on the machine: Python >= 3.11 (as python3) and make; all else is set up in .venv,
+# but for the Chromium of the tests (make browser).
 PYTHON ?= python3
 PYTEST_ARGS ?=
 PROVE_ARGS ?=
@@ -18,7 +19,7 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test drill prove-replay simulate prove-fakes prove-races hypothesis mutants crash soak bench check format clean
+.PHONY: help setup run test browser screenshot drill prove-replay simulate prove-fakes prove-races hypothesis mutants crash soak bench check format clean
 
 help: ## Show what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -28,8 +29,14 @@ setup: $(VENV)/.bundled ## Set up .venv and the CDK (once; costs nothing the sec
 run: setup ## Start the whole stack on this machine: an HTTP API that takes registrations
 	$(BIN)/turnstile up
 
-test: check ## Run all checks and all tests, with coverage
+test: browser check ## Run all checks and all tests, with coverage
 	$(BIN)/pytest -n 2 --no-loadscope-reorder --cov --cov-report=term $(PYTEST_ARGS)
+
+browser: setup ## Find the Chromium that the tests of the reference page need; as root on Debian, install it
+	@$(BIN)/python -m tests.support.browser
+
+screenshot: setup browser ## Take the picture of the reference page anew (docs/images/reference.png)
+	TURNSTILE_SCREENSHOT=docs/images/reference.png $(BIN)/pytest tests/e2e/test_reference_page.py -k trying_out $(PYTEST_ARGS)
 
 drill: setup ## Rehearse a bad day: an outage of 60 s, poison, an event deleted by mistake (2 minutes)
 	TURNSTILE_OUTAGE_SECONDS=60 $(BIN)/pytest tests/e2e/test_drill.py $(PYTEST_ARGS)
