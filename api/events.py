@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import os
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
+from botocore.exceptions import ClientError
+
 from api import lists
 from api.body import read_body
+from api.conditions import Revisions, Tags, at_revision, event_tag, revision_of, tags_of
 from api.http import Handlers, answer
 from api.messages import Request, Response, is_key, json_response, url
 from api.models.event import EventChange, NewEvent
@@ -18,7 +21,7 @@ from api.reader import Ledgers
 from api.views import event_view
 from api.waiting import Pace, Wait, note_pending, wait_of
 from workers.aws import clients
-from workers.aws.clients import passes_by_itself
+from workers.aws.clients import Overloaded, passes_by_itself
 from workers.aws.clock import SYSTEM_CLOCK, Clock
 from workers.aws.items import (
     Item,
@@ -87,12 +90,17 @@ class Events:
             # The SDK tries again after a lost answer: then what is stored is what was to be written.
             if error.response.get("Item") != item:
                 return Problem("event-exists", f"The id {event_id} belongs to an event already.").response()
-        return json_response(201, event_view(item, None), {"Location": url(self._base_url, "events", event_id)})
+        return _shown(201, item, None, {"Location": url(self._base_url, "events", event_id)})
 
-    def read(self, event_id: str) -> Response:
-        """200, or 404."""
+    def read(self, event_id: str, known: Tags | None) -> Response:
+        """200, 304 if the client knows it as it is, or 404."""
         item, ledger = self._load(event_id)
-        return _NOT_FOUND.response() if item is None else json_response(200, event_view(item, ledger))
+        if item is None:
+            return _NOT_FOUND.response()
+        tag = event_tag(item, ledger)
+        if known is not None and known.have(tag):
+            return Response(304, headers={"ETag": tag})
+        return _shown(200, item, ledger)
 
     def list(self, limit: int, cursor: str | None) -> Response:
         """200: a page of events in no particular order, and the cursor of the next."""
@@ -109,14 +117,16 @@ class Events:
         following = lists.seal_cursor(scope, last["eventId"]["S"]) if last else None
         return json_response(200, {"events": views, "next": following})
 
-    def change(self, event_id: str, change: EventChange, wait: Wait) -> Response:
-        """200 with the event as it is now; 202 if its seats are still to be changed; 404."""
-        revision = self._describe(event_id, change.own_fields()) if is_key(event_id) else None
+    def change(self, event_id: str, change: EventChange, wait: Wait, wanted: Revisions) -> Response:
+        """200 with the event as it is now; 202 if its seats are still to be changed; 404; 412 if its revision is none
+        of those `wanted` (None: any)."""
+        change_id = self._new_id()
+        revision = self._describe(event_id, change.own_fields(), change_id, wanted) if is_key(event_id) else None
         if revision is None:
-            return _NOT_FOUND.response()
+            return self._not_changed(event_id, wanted)
         status, headers = 200, wait.headers
         if changes := change.seat_changes():
-            command = Configure(self._new_id(), event_id, revision, changes, accepted_at=self._clock.now())
+            command = Configure(change_id, event_id, revision, changes, accepted_at=self._clock.now())
             logger.append_keys(command_id=command.command_id)
             send(self._sqs, self._queue_url, command)
             logger.info("accepted", extra=about(command))
@@ -127,7 +137,15 @@ class Events:
                 later = {"Location": location, "Retry-After": str(RETRY_AFTER_SECONDS)}
                 status, headers = 202, later | headers
         item, ledger = self._load(event_id)
-        return _NOT_FOUND.response() if item is None else json_response(status, event_view(item, ledger), headers)
+        return _NOT_FOUND.response() if item is None else _shown(status, item, ledger, headers)
+
+    def _not_changed(self, event_id: str, wanted: Revisions) -> Response:
+        """404, or 412 with the tag of the event as it is now."""
+        item, ledger = (None, None) if wanted is None else self._load(event_id)
+        if item is None:
+            return _NOT_FOUND.response()
+        headers = {"ETag": event_tag(item, ledger)}
+        return Problem("precondition-failed", "Somebody has changed it; read it again.", headers=headers).response()
 
     def _load(self, event_id: str) -> tuple[Item | None, Ledger | None]:
         if not is_key(event_id):
@@ -140,31 +158,36 @@ class Events:
             ledger = batch_get(self._dynamodb, self._clock, {self._ledger: [key]})[self._ledger]
         return next(iter(found[self._events]), None), ledger_from_item(ledger[0]) if ledger else None
 
-    def _describe(self, event_id: str, fields: dict[str, str | None]) -> int | None:
+    def _describe(self, event_id: str, fields: dict[str, str | None], change_id: str, wanted: Revisions) -> int | None:
         """Writes descriptive fields (None removes one; the last writer wins) and counts the event's revision up.
 
-        The new revision is the caller's alone. None if there is no such event.
+        The new revision is the caller's alone. None if there is no such event, or at none of the revisions `wanted`.
         """
-        sets = [f"#{name} = :{name}" for name, value in fields.items() if value is not None]
-        removed = [f"#{name}" for name, value in fields.items() if value is None]
+        if wanted is not None and not wanted:
+            return None
+        texts = fields | {"changeId": change_id}
+        sets = [f"#{name} = :{name}" for name, value in texts.items() if value is not None]
+        removed = [f"#{name}" for name, value in texts.items() if value is None]
         expression = "SET " + ", ".join([*sets, "#revision = if_not_exists(#revision, :zero) + :one"])
         if removed:
             expression += " REMOVE " + ", ".join(removed)
-        values: Item = {f":{name}": {"S": value} for name, value in fields.items() if value is not None}
+        values: Item = {f":{name}": {"S": value} for name, value in texts.items() if value is not None}
+        condition, revisions = at_revision(wanted)
         try:
             # A retry after a lost answer may skip a revision: it only has to be newer, not next.
             updated = self._dynamodb.update_item(
                 TableName=self._events,
                 Key=event_key(event_id),
-                ConditionExpression="attribute_exists(eventId)",
+                ConditionExpression=condition,
                 UpdateExpression=expression,
-                ExpressionAttributeNames={f"#{name}": name for name in (*fields, "revision")},
-                ExpressionAttributeValues={**values, ":zero": {"N": "0"}, ":one": {"N": "1"}},
+                ExpressionAttributeNames={f"#{name}": name for name in (*texts, "revision")},
+                ExpressionAttributeValues={**values, **revisions, ":zero": {"N": "0"}, ":one": {"N": "1"}},
                 ReturnValues="UPDATED_NEW",
+                ReturnValuesOnConditionCheckFailure="ALL_OLD",
             )
-        except self._dynamodb.exceptions.ConditionalCheckFailedException:
-            return None
-        return int(updated["Attributes"]["revision"]["N"])
+        except self._dynamodb.exceptions.ConditionalCheckFailedException as error:
+            return _revision_made(change_id, wanted, error)
+        return revision_of(updated["Attributes"])
 
     def _configured(self, command: Configure) -> bool | None:
         """True once every setting that the command changes has its revision, or a later one; None before."""
@@ -178,17 +201,44 @@ class Events:
         return all(revisions.get(name, 0) >= command.revision for name in command.changes) or None
 
 
+def _shown(status: int, item: Item, ledger: Ledger | None, headers: Mapping[str, str] | None = None) -> Response:
+    return json_response(status, event_view(item, ledger), {**(headers or {}), "ETag": event_tag(item, ledger)})
+
+
+def _revision_made(change_id: str, wanted: Revisions, refused: ClientError) -> int | None:
+    """The revision that the change has made all the same; None if it was not made.
+
+    The SDK tries again after a lost answer, and is refused by its own first attempt. If others came after that nobody
+    can say whether it was made: Overloaded.
+    """
+    response: Any = refused.response
+    stored: Item | None = response.get("Item")
+    if stored is None or not wanted:
+        return None
+    if stored.get("changeId") == {"S": change_id}:
+        return revision_of(stored)
+    retried = response["ResponseMetadata"].get("RetryAttempts", 0)
+    if retried and revision_of(stored) > min(wanted) + 1:
+        raise Overloaded("it is not known whether the change was made")
+    return None
+
+
 def routes(events: Events, clock: Clock) -> Handlers:
     """The routes of this function."""
 
     def change(request: Request) -> Response:
         wait = wait_of(request.headers.get("prefer"), clock.now())
-        return events.change(request.ids["eventId"], read_body(request, EventChange), wait)
+        tags = tags_of("If-Match", request.headers.get("if-match"))
+        wanted = None if tags is None else tags.revisions()
+        return events.change(request.ids["eventId"], read_body(request, EventChange), wait, wanted)
+
+    def read(request: Request) -> Response:
+        return events.read(request.ids["eventId"], tags_of("If-None-Match", request.headers.get("if-none-match")))
 
     return {
         "POST /events": lambda request: events.create(read_body(request, NewEvent)),
         "GET /events": lambda request: events.list(lists.limit_of(request), lists.cursor_of(request)),
-        "GET /events/{eventId}": lambda request: events.read(request.ids["eventId"]),
+        "GET /events/{eventId}": read,
         "PATCH /events/{eventId}": change,
     }
 

@@ -23,6 +23,7 @@ CODES: dict[str, tuple[int, str]] = {
     "waitlist-full": (409, "The event and its waiting list are full"),
     "registration-closed": (409, "The event does not take registrations"),
     "discarded": (409, "The request could not be processed, and was discarded"),
+    "precondition-failed": (412, "The event has changed since"),
     "body-too-large": (413, "The body is larger than 64 KB"),
     "unsupported-media-type": (415, "The body must be application/json"),
     "internal-error": (500, "Something went wrong on our side"),

@@ -31,6 +31,10 @@ def _already(pipeline: Pipeline) -> Answer:
     return pipeline.register("e", "ann")
 
 
+def _overtaken(pipeline: Pipeline) -> Answer:
+    return pipeline.request("PATCH", f"/events/{pipeline.add_event('e', 1)}", {}, {"If-Match": '"0.0"'})
+
+
 def _failing(pipeline: Pipeline, taps: Taps, code: str) -> Answer:
     taps.fail("dynamodb.GetItem", code)
     return pipeline.request("GET", "/users/ann")
@@ -69,6 +73,7 @@ PROVOKED: dict[str, Provoke] = {
     "waitlist-full": lambda p, _: _full(p, hasWaitlist=True, waitlistCapacity=0),
     "registration-closed": lambda p, _: _full(p, status="closed"),
     "discarded": lambda p, _: _discarded(p),
+    "precondition-failed": lambda p, _: _overtaken(p),
     "body-too-large": lambda p, _: p.request("POST", "/users", raw=" " * 65_537),
     "unsupported-media-type": lambda p, _: p.request("POST", "/users", raw="{}", headers={"content-type": "text/xml"}),
     "internal-error": lambda p, taps: _failing(p, taps, "ValidationException"),

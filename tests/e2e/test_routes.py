@@ -73,6 +73,7 @@ def refuse(api: httpx.Client, stack: Outputs, aws: Clients) -> dict[str, httpx.R
         "event-full": front.register(full, user_id),
         "waitlist-full": front.register(front.event(0, hasWaitlist=True, waitlistCapacity=0), user_id),
         "registration-closed": front.register(front.event(1, status="closed"), user_id),
+        "precondition-failed": api.patch(at(full), json={"title": "N"}, headers={"if-match": '"9.9"'}),
         "body-too-large": api.post("/users", content=b" " * 65_537, headers=json_type),
         "unsupported-media-type": api.post("/users", content=b"{}", headers={"content-type": "text/plain"}),
         "internal-error": api.get(at(event_id, damaged)),
