@@ -10,6 +10,8 @@ SIMULATE_ARGS ?=
 CRASH_ARGS ?=
 MUTANTS_ARGS ?=
 SOAK_ARGS ?=
+CASES ?= 5000
+FUZZ_SEED ?=
 VENV := .venv
 BIN := $(VENV)/bin
 NPM_STAMP := infra/node_modules/.installed
@@ -19,7 +21,7 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test browser screenshot drill prove-replay simulate prove-fakes prove-races hypothesis mutants crash soak bench check format clean
+.PHONY: help setup run test browser screenshot drill prove-replay simulate prove-fakes prove-races hypothesis mutants crash soak bench fuzz openapi check format clean
 
 help: ## Show what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -67,6 +69,12 @@ soak: setup ## Run a local stack for 20 minutes while 40 % of its calls to AWS f
 
 bench: setup ## Measure everything: hot event, counts, cold start, cost, HTTP (5 minutes; build/bench.html)
 	@$(BIN)/python -m tests.bench $(BENCH_ARGS)
+
+fuzz: setup ## Attack a local stack's API from its document, in all of schemathesis's phases: 5,000 cases (minutes)
+	TURNSTILE_FUZZ=$(CASES),$(FUZZ_SEED) $(BIN)/pytest tests/e2e/test_fuzz.py -s $(PYTEST_ARGS)
+
+openapi: setup ## Write the API's document, docs/openapi.json, from the code
+	@$(BIN)/python -m api.contract
 
 check: setup ## Format, lint, types, layers
 	$(BIN)/ruff format --check .

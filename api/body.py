@@ -29,7 +29,7 @@ def read_body(request: Request, model: type[Model]) -> Model:
         raise RequestError(Problem("unsupported-media-type", "Send Content-Type: application/json."))
     try:
         text = base64.b64decode(raw).decode() if request.encoded else raw
-        data = json.loads(text, object_pairs_hook=_object, parse_constant=_no_constant)
+        data = json.loads(text, object_pairs_hook=_object, parse_float=_number, parse_constant=_no_constant)
     except RequestError:
         raise
     except (ValueError, RecursionError) as error:
@@ -55,6 +55,12 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
             raise invalid("/" + _escape(name), "The name is there twice.")
         members[name] = value
     return members
+
+
+def _number(text: str) -> int | float:
+    """JSON knows one kind of number, and 3.0 is as whole as 3."""
+    value = float(text)
+    return int(value) if value.is_integer() else value
 
 
 def _no_constant(name: str) -> None:

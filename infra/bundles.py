@@ -61,8 +61,9 @@ SOURCES: dict[Package, tuple[str, ...]] = {
 }
 """What each bundle contains of this project. The API shares the words and the table formats, not the workers."""
 
-LEFT_OUT = frozenset({Path("api/docs.py")})
-"""What is in a folder above, and not in the bundle: it has one of its own."""
+LEFT_OUT = (Path("api/contract"), Path("api/docs.py"))
+"""What is in a folder above, and not in the bundle: the API's document is made in advance, and the page that shows it
+has a bundle of its own."""
 
 EXTRAS: dict[Package, str] = {"api": "api", "docs": "docs", "workers": "worker"}
 """The optional dependencies in pyproject.toml that each bundle installs."""
@@ -204,7 +205,7 @@ def _sources(package: Package) -> Iterator[Path]:
             yield start.relative_to(ROOT)
         else:
             found = (path.relative_to(ROOT) for path in sorted(start.rglob("*.py")))
-            yield from (path for path in found if path not in LEFT_OUT)
+            yield from (path for path in found if not any(path.is_relative_to(left) for left in LEFT_OUT))
 
 
 def _once(name: str, fill: Callable[[Path], None]) -> Path:

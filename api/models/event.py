@@ -4,17 +4,27 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Any
 
-from pydantic import AfterValidator, Field, StringConstraints, field_validator
+from pydantic import AfterValidator, ConfigDict, Field, StringConstraints, field_validator
+from pydantic.alias_generators import to_camel
 
-from api.models.base import Body, plain
+from api.models.base import PLAIN, Body, described, plain
 from workers.domain.records import EventStatus, SeatChanges, SeatSettings
 
 MAX_SEATS = 1_000_000
 
-_DATE = re.compile(r"\d{4}-\d{2}-\d{2}(T\d{2}:\d{2}(:\d{2}(\.\d{1,6})?)?(Z|[+-]\d{2}:\d{2})?)?")
+_LONG_MONTH = "(0[13578]|1[02])-(0[1-9]|[12][0-9]|3[01])"
+_SHORT_MONTH = "(0[469]|11)-(0[1-9]|[12][0-9]|30)"
+_FEBRUARY = "02-(0[1-9]|1[0-9]|2[0-8])"
+_LEAP_YEAR = "([0-9]{2}(0[48]|[2468][048]|[13579][26])|([02468][048]|[13579][26])00)"
+_DAY = f"(?!0000)([0-9]{{4}}-({_LONG_MONTH}|{_SHORT_MONTH}|{_FEBRUARY})|{_LEAP_YEAR}-02-29)"
+_MINUTE = "([01][0-9]|2[0-3]):[0-5][0-9]"
+DATE = rf"^{_DAY}(T{_MINUTE}(:[0-5][0-9](\.[0-9]{{1,6}})?)?(Z|[+-]{_MINUTE})?)?$"
+"""A day that is in the calendar, and maybe a time of it: a pattern for Python and for JSON Schema."""
+
+_PROSE = r"^[^\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f-\u009f]*$"
+_EVENT_ID = r"^[A-Za-z0-9._-]{1,100}$"
 
 
 def _prose(value: str) -> str:
@@ -24,12 +34,8 @@ def _prose(value: str) -> str:
 
 
 def _date(value: str) -> str:
-    try:
-        if not _DATE.fullmatch(value):
-            raise ValueError
-        datetime.fromisoformat(value)
-    except ValueError:
-        raise ValueError("must be an ISO date or date-time, like 2026-05-01 or 2026-05-01T19:30:00Z") from None
+    if not re.fullmatch(DATE, value):
+        raise ValueError("must be an ISO date or date-time, like 2026-05-01 or 2026-05-01T19:30:00Z")
     return value
 
 
@@ -45,16 +51,33 @@ def _event_status(value: str) -> str:
     return value
 
 
-EventId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._-]{1,100}$"), AfterValidator(_event_id)]
-Text = Annotated[str, StringConstraints(min_length=1, max_length=200), AfterValidator(plain)]
-Description = Annotated[str, StringConstraints(max_length=5000), AfterValidator(_prose)]
-Date = Annotated[str, AfterValidator(_date)]
+EventId = Annotated[
+    str,
+    StringConstraints(pattern=_EVENT_ID),
+    AfterValidator(_event_id),
+    described(pattern=_EVENT_ID.replace("^", r"^(?!\.{1,2}$)")),
+]
+Text = Annotated[str, StringConstraints(min_length=1, max_length=200), AfterValidator(plain), described(pattern=PLAIN)]
+Description = Annotated[str, StringConstraints(max_length=5000), AfterValidator(_prose), described(pattern=_PROSE)]
+Date = Annotated[
+    str,
+    AfterValidator(_date),
+    described(pattern=DATE, description="An ISO date or date-time: 2030-05-17, 2030-05-17T19:30:00Z."),
+]
 Seats = Annotated[int, Field(ge=0, le=MAX_SEATS)]
-Status = Annotated[str, AfterValidator(_event_status)]
+Status = Annotated[str, AfterValidator(_event_status), described(enum=list(EventStatus))]
+
+_NEVER_NULL = ("title", "date", "location", "organizer", "capacity", "has_waitlist", "status")
+
+
+def _without_nulls(schema: dict[str, Any]) -> None:
+    """In Python None stands for what was not sent; the API's document says what may be."""
+    for name in map(to_camel, _NEVER_NULL):
+        schema["properties"][name] = schema["properties"][name]["anyOf"][0]
 
 
 class NewEvent(Body):
-    """POST /events. No `waitlist_capacity` means: no limit."""
+    """An event to be. Without `waitlistCapacity` its waiting list has no limit; without `eventId` one is made."""
 
     title: Text
     date: Date
@@ -73,7 +96,9 @@ class NewEvent(Body):
 
 
 class EventChange(Body):
-    """PATCH /events/{eventId}: any of the fields. Null takes away a description or the waiting list's limit."""
+    """Any of the fields. Null takes away a description, or the limit of the waiting list."""
+
+    model_config = ConfigDict(json_schema_extra=_without_nulls)
 
     title: Text | None = None
     date: Date | None = None
@@ -85,7 +110,7 @@ class EventChange(Body):
     waitlist_capacity: Seats | None = None
     status: Status | None = None
 
-    @field_validator("title", "date", "location", "organizer", "capacity", "has_waitlist", "status", mode="before")
+    @field_validator(*_NEVER_NULL, mode="before")
     @classmethod
     def _not_null(cls, value: object) -> object:
         if value is None:

@@ -6,6 +6,6 @@ from api.models.base import Body, UserId
 
 
 class NewRegistration(Body):
-    """POST /events/{eventId}/registrations."""
+    """Who is to be registered."""
 
     user_id: UserId

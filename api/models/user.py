@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator, StringConstraints
 
-from api.models.base import Body, UserId, plain
+from api.models.base import PLAIN, Body, UserId, described, plain
 
 
 def _email(value: str) -> str:
@@ -21,8 +21,10 @@ def _email(value: str) -> str:
 
 
 class NewUser(Body):
-    """POST /users."""
+    """Somebody who wants to register for events."""
 
     user_id: UserId
-    name: Annotated[str, StringConstraints(min_length=1, max_length=100), AfterValidator(plain)]
-    email: Annotated[str, AfterValidator(_email)] | None = None
+    name: Annotated[
+        str, StringConstraints(min_length=1, max_length=100), AfterValidator(plain), described(pattern=PLAIN)
+    ]
+    email: Annotated[str, AfterValidator(_email), described(format="email")] | None = None

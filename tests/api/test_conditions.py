@@ -128,7 +128,8 @@ def test_two_write_at_once(pipeline: Pipeline, taps: Taps) -> None:
 
 def test_an_event_of_earlier_software(pipeline: Pipeline) -> None:
     """An item that counts no revisions has revision 0, and takes one conditional change of it."""
-    item: Any = {"eventId": {"S": "e"}, "title": {"S": "Old"}, "capacity": {"N": "1"}}
+    texts: Any = {name: {"S": "Old"} for name in ("title", "date", "location", "organizer")}
+    item: Any = {"eventId": {"S": "e"}, "capacity": {"N": "1"}, **texts}
     pipeline.dynamodb.put_item(TableName=pipeline.tables.events, Item=item)
     assert get(pipeline).headers["ETag"] == '"0.0"'
     assert patch(pipeline, '"1.0"').status == 412

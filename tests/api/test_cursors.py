@@ -114,7 +114,8 @@ def test_old_ids(pipeline: Pipeline, name: str) -> None:
     """Events that are older than the rules for ids have their turn in the list, whatever key DynamoDB let them have."""
     ids = {f"{name}{number}" for number in range(3)}
     for event_id in ids:
-        item: Any = {"eventId": {"S": event_id}, "capacity": {"N": "1"}}
+        texts: Any = {name: {"S": "?"} for name in ("title", "date", "location", "organizer")}
+        item: Any = {"eventId": {"S": event_id}, "capacity": {"N": "1"}, **texts}
         pipeline.dynamodb.put_item(TableName=pipeline.tables.events, Item=item)
     seen: list[str] = []
     query: dict[str, Any] = {}

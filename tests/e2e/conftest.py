@@ -11,16 +11,18 @@ import subprocess
 import sys
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote
 
 import httpx
 import pytest
 
 from infra.cli.deployment import Clients, Deployment, Outputs, emulator_clients
 from infra.cli.home import Home
+from tests.support import contract
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 # Tried in this order, not chosen at random: the synthesised stack depends on the port, and is used again.
 PORTS = range(4600, 4620)
@@ -88,8 +90,16 @@ def _keep_function_logs(home: Path) -> None:
 
 @pytest.fixture(scope="session")
 def api(stack: Outputs) -> Iterator[httpx.Client]:
-    """An HTTP client at the API's base address: `api.post("/events", json=...)`."""
-    with httpx.Client(base_url=stack.api_url, timeout=15, trust_env=False) as client:
+    """An HTTP client at the API's base address: `api.post("/events", json=...)`. Each answer must keep the contract."""
+    base = unquote(httpx.URL(stack.api_url).path)
+
+    def check(answer: httpx.Response) -> None:
+        answer.read()
+        path = unquote(answer.request.url.path).removeprefix(base)
+        contract.check(answer.request.method, path, answer.status_code, answer.headers, answer.text)
+
+    hooks: dict[str, list[Callable[..., Any]]] = {"response": [check]}
+    with httpx.Client(base_url=stack.api_url, timeout=15, trust_env=False, event_hooks=hooks) as client:
         yield client
 
 

@@ -18,6 +18,7 @@ from api import events, registrations, users
 from api.http import answer as resolve
 from api.registration_lists import Lists
 from api.routes import FALLBACK, ROUTES
+from tests.support import contract
 from tests.support.tables import TableNames, create_tables
 from workers.aws.clock import Clock
 from workers.aws.items import ledger_from_item, registration_from_item
@@ -111,6 +112,9 @@ class Pipeline:
         )
         answer = resolve(self.apps[function], event)
         content = answer.get("body")
+        contract.check(
+            method, event["rawPath"].replace("%25", "%"), answer["statusCode"], answer["headers"], content or ""
+        )
         return Answer(answer["statusCode"], answer.get("headers", {}), json.loads(content) if content else None)
 
     def run(self) -> None:

@@ -1,0 +1,181 @@
+"""The OpenAPI 3.1 document, put together."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from itertools import groupby
+from typing import Any
+
+from pydantic import BaseModel
+from pydantic.json_schema import models_json_schema
+
+from api.contract import answers
+from api.contract.examples import INVALID_HEADER, INVALID_QUERY, PROBLEMS
+from api.contract.operations import ALWAYS, CSV, JSON, OPERATIONS, TAGS, WITH_BODY, Operation, Success
+from api.contract.parameters import HEADERS, PARAMETERS
+from api.problems import CODES, Problem
+from api.routes import ROUTES, Route
+
+Json = dict[str, Any]
+
+PROBLEM_JSON = "application/problem+json"
+LOCAL = "http://localhost:4566/_aws/execute-api/turnstile/%24default"
+"""Where `make run` has it."""
+
+DESCRIPTION = """\
+Registration for events that fill up: it never oversells, never lets anyone jump the waiting list, and never loses an \
+accepted request.
+
+Errors are problem documents (RFC 9457) with a stable `code`. Ids in paths that cannot exist are those of nothing: \
+404. Every request may be sent again. The guide for client authors is docs/api.md; docs/errors.md explains each code."""
+
+
+_PROBLEM_EXAMPLES = PROBLEMS | {"invalid-query": INVALID_QUERY, "invalid-header": INVALID_HEADER}
+
+
+def document(version: str) -> Json:
+    """The whole document, for this version of Turnstile."""
+    paths: dict[str, Json] = {}
+    for route in ROUTES:
+        paths.setdefault(route.path, {})[route.method.lower()] = _operation(route, OPERATIONS[route.key])
+    return {
+        "openapi": "3.1.0",
+        "info": {
+            "title": "Turnstile",
+            "version": version,
+            "summary": "Event registration with a waiting list",
+            "description": DESCRIPTION,
+            "license": {"name": "MIT", "identifier": "MIT"},
+        },
+        "servers": [{"url": LOCAL, "description": "`make run`"}],
+        "security": [{}, {"token": []}],
+        "tags": [{"name": name, "description": description} for name, description in TAGS.items()],
+        "paths": paths,
+        "components": {
+            "schemas": _schemas(),
+            "parameters": PARAMETERS,
+            "headers": HEADERS,
+            "examples": {name: _problem_example(problem) for name, problem in _PROBLEM_EXAMPLES.items()},
+            "securitySchemes": {
+                "token": {
+                    "type": "http",
+                    "scheme": "bearer",
+                    "bearerFormat": "JWT",
+                    "description": "Not asked for yet: whoever knows the address of the API can use it.",
+                }
+            },
+        },
+    }
+
+
+def text(version: str) -> str:
+    """The document as it is kept in the repository."""
+    return json.dumps(document(version), indent=2, ensure_ascii=False) + "\n"
+
+
+def refusals(operation: Operation) -> list[str]:
+    """The codes of all problems that an operation may answer, in the order of the table."""
+    codes = {*operation.refusals, *ALWAYS, *(WITH_BODY if operation.body else ())}
+    return [code for code in CODES if code in codes]
+
+
+def _operation(route: Route, operation: Operation) -> Json:
+    ids = [name for name in ("eventId", "userId") if f"{{{name}}}" in route.path]
+    parameters = [_ref("parameters", name) for name in (*ids, *operation.parameters)]
+    responses = {str(success.status): _success(success) for success in operation.successes}
+    responses |= _problems(operation)
+    described: Json = {
+        "operationId": operation.id,
+        "tags": [operation.tag],
+        "summary": operation.summary,
+        "description": operation.description,
+    }
+    if parameters:
+        described["parameters"] = parameters
+    if operation.body is not None:
+        content = _content(_ref("schemas", operation.body.__name__), operation.body_examples)
+        described["requestBody"] = {"required": True, "content": {JSON: content}}
+    return described | {"responses": responses}
+
+
+def _success(success: Success) -> Json:
+    answer: Json = {"description": success.description}
+    if success.headers:
+        answer["headers"] = _headers(success.headers)
+    if success.shape is not None:
+        answer["content"] = {JSON: _content(_ref("schemas", success.shape.__name__), success.examples)}
+        if success.csv is not None:
+            answer["content"][CSV] = _content({"type": "string"}, (("a page", success.csv),))
+    return answer
+
+
+def _problems(operation: Operation) -> dict[str, Json]:
+    """The answers that are problems: one for each status, with an example of each of its codes."""
+    refused: dict[str, Json] = {}
+    more = dict(operation.refusal_headers) | {503: ("Retry-After",)}
+    for status, group in groupby(refusals(operation), key=lambda code: CODES[code][0]):
+        codes = list(group)
+        answer: Json = {"description": " or ".join(f"`{code}`" for code in codes)}
+        if status in more:
+            answer["headers"] = _headers(more[status])
+        shown = {code: _ref("examples", _example_of(code, operation)) for code in codes}
+        answer["content"] = {PROBLEM_JSON: {"schema": _ref("schemas", "Problem"), "examples": shown}}
+        refused[str(status)] = answer
+    return refused
+
+
+def _example_of(code: str, operation: Operation) -> str:
+    if code != "invalid-request" or operation.body is not None:
+        return code
+    return "invalid-query" if "limit" in operation.parameters else "invalid-header"
+
+
+def _problem_example(problem: Problem) -> Json:
+    response = problem.response()
+    return {"summary": CODES[problem.code][1], "value": json.loads(response.body)}
+
+
+def _headers(names: Iterable[str]) -> Json:
+    """Headers by name; one in brackets need not be there."""
+    found: Json = {}
+    for name in names:
+        plain = name.strip("()")
+        found[plain] = HEADERS[plain] | {"required": True} if plain == name else _ref("headers", plain)
+    return found
+
+
+def _content(schema: Json, examples: Iterable[tuple[str, Any]]) -> Json:
+    return {"schema": schema, "examples": {name: {"value": value} for name, value in examples}}
+
+
+def _ref(kind: str, name: str) -> Json:
+    return {"$ref": f"#/components/{kind}/{name}"}
+
+
+def _schemas() -> Json:
+    shapes: list[type[BaseModel]] = [answers.Problem]
+    for operation in OPERATIONS.values():
+        shapes += [success.shape for success in operation.successes if success.shape is not None]
+        shapes += [operation.body] if operation.body is not None else []
+    unique = list(dict.fromkeys(shapes))
+    _, made = models_json_schema(
+        [(shape, "validation") for shape in unique], ref_template="#/components/schemas/{model}"
+    )
+    return {name: _tidied(schema) for name, schema in sorted(made["$defs"].items())}
+
+
+def _tidied(schema: Any, name: str = "") -> Any:
+    """Without the titles that repeat names, and without defaults of null: what is absent is absent."""
+    if isinstance(schema, list):
+        return [_tidied(part) for part in schema]
+    if not isinstance(schema, dict):
+        return schema
+    if name == "properties":
+        return {key: _tidied(part) for key, part in schema.items()}
+    kept = {
+        key: part
+        for key, part in schema.items()
+        if not (key == "title" and isinstance(part, str)) and not (key == "default" and part is None)
+    }
+    return {key: " ".join(part.split()) if key == "description" else _tidied(part, key) for key, part in kept.items()}

@@ -1,0 +1,159 @@
+"""The document: it is what the code says, it is OpenAPI, and its examples and patterns are true."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from datetime import date
+from itertools import product
+from typing import Any
+
+import jsonschema_rs
+import pytest
+import schemathesis
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+from pydantic import BaseModel
+
+from api.contract.__main__ import KEPT, current
+from api.contract.document import refusals
+from api.contract.examples import PROBLEMS
+from api.contract.operations import OPERATIONS
+from api.contract.parameters import HEADERS, PARAMETERS
+from api.models.event import DATE, EventChange, NewEvent
+from api.models.user import NewUser
+from api.problems import CODES
+from api.routes import ROUTES
+
+Json = dict[str, Any]
+
+DOCUMENT: Json = json.loads(KEPT.read_text(encoding="utf-8"))
+OF_THE_RESOLVER = {"route-not-found", "method-not-allowed"}
+"""What is answered where there is no operation."""
+
+
+def test_it_is_what_the_code_says() -> None:
+    """docs/openapi.json is what `make openapi` writes."""
+    assert KEPT.read_text(encoding="utf-8") == current(), "run `make openapi`"
+
+
+def test_it_is_openapi() -> None:
+    """It is valid by OpenAPI's own schema, and 3.1."""
+    schemathesis.openapi.from_dict(DOCUMENT).validate()
+    assert DOCUMENT["openapi"].startswith("3.1.")
+
+
+def test_every_route_is_described() -> None:
+    """There is an operation for each route, with an id of its own, and none besides."""
+    assert set(OPERATIONS) == {route.key for route in ROUTES}
+    assert len({operation.id for operation in OPERATIONS.values()}) == len(ROUTES)
+
+
+def test_every_code_is_described() -> None:
+    """Each code of the table has an example and is an answer to something."""
+    used = {code for operation in OPERATIONS.values() for code in refusals(operation)}
+    assert used | OF_THE_RESOLVER == set(CODES) == set(PROBLEMS)
+    assert all(problem.code == code for code, problem in PROBLEMS.items())
+
+
+def test_nothing_is_described_in_vain() -> None:
+    """Each parameter and each header is used by some operation; `Allow` by none, since it comes with 405."""
+    written = json.dumps(DOCUMENT["paths"])
+    assert {name for name in PARAMETERS if f"#/components/parameters/{name}" not in written} == set()
+    assert {name for name in HEADERS if f'"{name}": {{' not in written} == {"Allow"}
+
+
+def _examples(node: Any) -> Iterator[tuple[Json, Any]]:
+    """Every schema in the document that has examples beside it, with each of them."""
+    if isinstance(node, list):
+        for part in node:
+            yield from _examples(part)
+    if isinstance(node, dict):
+        if "schema" in node:
+            given = [node["example"]] if "example" in node else []
+            given += [_resolved(one)["value"] for one in node.get("examples", {}).values()]
+            yield from ((node["schema"], value) for value in given)
+        for part in node.values():
+            yield from _examples(part)
+
+
+def _resolved(node: Json) -> Json:
+    found: Json = DOCUMENT["components"]["examples"][node["$ref"].rpartition("/")[2]] if "$ref" in node else node
+    return found
+
+
+def _validator(schema: Json) -> jsonschema_rs.Draft202012Validator:
+    whole = schema | {"components": DOCUMENT["components"]}
+    return jsonschema_rs.Draft202012Validator(whole, validate_formats=True)
+
+
+def test_examples_fit() -> None:
+    """Every example in the document is one of its schema."""
+    seen = list(_examples(DOCUMENT))
+    assert len(seen) > 100
+    for schema, value in seen:
+        _validator(schema).validate(value)
+
+
+def test_every_body_has_an_example() -> None:
+    """Every body, of a request or an answer, has an example."""
+    operations = [operation for path in DOCUMENT["paths"].values() for operation in path.values()]
+    bodies = [operation.get("requestBody", {}) for operation in operations]
+    bodies += [answer for operation in operations for answer in operation["responses"].values()]
+    for body in bodies:
+        assert all(content["examples"] for content in body.get("content", {}).values())
+
+
+@pytest.mark.parametrize("year", [0, 1, 4, 99, 100, 400, 1900, 1996, 2000, 2023, 2024, 2100, 9999])
+def test_days_are_those_of_the_calendar(year: int) -> None:
+    """The pattern of dates takes each day that the calendar has, and no other."""
+    for month, day in product(range(14), range(33)):
+        try:
+            date(year, month, day)
+        except ValueError:
+            real = False
+        else:
+            real = True
+        written = f"{year:04}-{month:02}-{day:02}"
+        assert bool(re.fullmatch(DATE, written)) is real, written
+        assert bool(re.fullmatch(DATE, f"{written}T23:59:59.999999-12:00")) is real, written
+
+
+_FIELDS = [
+    (NewUser, "userId", {"name": "Ada"}),
+    (NewUser, "name", {"userId": "ada"}),
+    (NewEvent, "eventId", {"title": "T", "date": "2030-05-17", "location": "L", "organizer": "O", "capacity": 1}),
+    (EventChange, "title", {}),
+    (EventChange, "description", {}),
+    (EventChange, "date", {}),
+    (EventChange, "status", {}),
+]
+_TEXTS = st.one_of(
+    st.text(max_size=6),
+    st.text(st.characters(max_codepoint=0xFF), max_size=6),
+    st.text(st.sampled_from("aZ0-._ \t\n\r\x85\xa0\u2003"), max_size=6),
+    st.from_regex(DATE, fullmatch=True),
+    st.sampled_from(["active", "closed", "Active", "x" * 100, "x" * 101, "x" * 200, "x" * 201, "x" * 5001]),
+)
+
+
+@pytest.mark.parametrize(("model", "field", "rest"), _FIELDS, ids=[f"{m.__name__}.{f}" for m, f, _ in _FIELDS])
+@settings(max_examples=200, deadline=None)
+@given(text=_TEXTS)
+@example(text=".")
+@example(text="..")
+@example(text="\ufeff")
+@example(text="2030-02-30")
+@example(text="2030-05-17\n")
+def test_schemas_take_what_the_functions_take(model: type[BaseModel], field: str, rest: Json, text: str) -> None:
+    """A text is valid by the document exactly if the function takes it."""
+    body = rest | {field: text}
+    try:
+        model.model_validate(body)
+    except ValueError:
+        taken = False
+    else:
+        taken = True
+    schema = {"$ref": f"#/components/schemas/{model.__name__}"}
+    assert _validator(schema).is_valid(body) is taken

@@ -1,0 +1,56 @@
+"""What schemathesis makes of the document, sent to the stack: examples, coverage, fuzzing, and stories of requests.
+
+`make fuzz` sends thousands of requests, with a seed that is new each time; here it is a sample, always the same.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import httpx
+import pytest
+
+from api.contract import examples
+from api.contract.__main__ import KEPT, ROOT
+from infra.cli.deployment import Outputs
+
+pytestmark = pytest.mark.e2e
+
+_SAMPLE = "200,1"
+_CASES_PER_EXAMPLE = 16
+"""At least so many cases come of each example that schemathesis is allowed to make of an operation."""
+
+
+def test_nothing_unexpected_is_answered(stack: Outputs, api: httpx.Client, tmp_path: Path) -> None:
+    """No 5xx, no answer that the document does not promise, nothing invalid taken, nothing valid refused."""
+    cases, _, seed = os.environ.get("TURNSTILE_FUZZ", _SAMPLE).partition(",")
+    api.post("/users", json=examples.NEW_USER)  # so that the document's examples are about something
+    api.post("/events", json=examples.NEW_EVENT_WITH_LINE)
+    report = tmp_path / "report.json"
+    options = {
+        "--url": stack.api_url,
+        "--max-examples": str(max(1, int(cases) // _CASES_PER_EXAMPLE)),
+        "--generation-database": "none",
+        "--report-json-path": str(report),
+    } | ({"--seed": seed} if seed else {})
+    settings = ["--config-file", str(ROOT / "tests" / "support" / "schemathesis.toml")]
+    command = [str(Path(sys.executable).parent / "schemathesis"), *settings, "run", str(KEPT), "--no-color"]
+    done = subprocess.run(
+        [*command, *(part for option in options.items() for part in option)],
+        cwd=tmp_path,  # it leaves files behind
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
+        stdout=None if "TURNSTILE_FUZZ" in os.environ else subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout
+    found = json.loads(report.read_text(encoding="utf-8"))
+    assert found["complete"]
+    assert found["operations"]["tested"] == found["operations"]["total"]
+    assert {phase["status"] for phase in found["phases"].values()} == {"success"}
+    assert found["test_cases"]["generated"] >= int(cases)
