@@ -102,20 +102,21 @@ class Events:
             return Response(304, headers={"ETag": tag})
         return _shown(200, item, ledger)
 
-    def list(self, limit: int, cursor: str | None) -> Response:
+    def list(self, page: lists.Page) -> Response:
         """200: a page of events in no particular order, and the cursor of the next."""
         scope = "events"
-        page: dict[str, Any] = {}
-        if cursor is not None:
-            page["ExclusiveStartKey"] = event_key(lists.open_cursor(scope, cursor)[0])
-        found = self._dynamodb.scan(TableName=self._events, Limit=limit, **page)
+        start: dict[str, Any] = {}
+        if page.cursor is not None:
+            start["ExclusiveStartKey"] = event_key(lists.open_cursor(scope, page.cursor)[0])
+        found = self._dynamodb.scan(TableName=self._events, Limit=page.limit, **start)
         keys = [event_key(item["eventId"]["S"]) for item in found["Items"]]
         ledgers = batch_get(self._dynamodb, self._clock, {self._ledger: keys})[self._ledger] if keys else []
         seats = Ledgers.of(ledgers)
         views = [seats.view(item) for item in found["Items"]]
         last = found.get("LastEvaluatedKey")
         following = lists.seal_cursor(scope, last["eventId"]["S"]) if last else None
-        return json_response(200, {"events": views, "next": following})
+        link = page.link(url(self._base_url, "events"), following)
+        return json_response(200, {"events": views, "next": following}, link)
 
     def change(self, event_id: str, change: EventChange, wait: Wait, wanted: Revisions) -> Response:
         """200 with the event as it is now; 202 if its seats are still to be changed; 404; 412 if its revision is none
@@ -237,7 +238,7 @@ def routes(events: Events, clock: Clock) -> Handlers:
 
     return {
         "POST /events": lambda request: events.create(read_body(request, NewEvent)),
-        "GET /events": lambda request: events.list(lists.limit_of(request), lists.cursor_of(request)),
+        "GET /events": lambda request: events.list(lists.page_of(request)),
         "GET /events/{eventId}": read,
         "PATCH /events/{eventId}": change,
     }

@@ -1,11 +1,13 @@
-"""Pages: `limit`, `status` and the opaque `cursor` of every list."""
+"""Pages: `limit`, `status` and the opaque `cursor` of every list, and the link to the next one."""
 
 from __future__ import annotations
 
 import base64
 import hashlib
 import json
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from urllib.parse import urlencode
 
 from api.messages import MAX_ID_BYTES, Request
 from api.problems import RequestError, invalid
@@ -20,11 +22,19 @@ _MAX_SORT_KEY_BYTES = 1024
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """Which part of a list of registrations is asked for."""
+    """Which part of a list is asked for; of registrations, in which statuses. `kept` are the parameters of the request
+    that the next page has too."""
 
     limit: int
     cursor: str | None
-    statuses: tuple[Status, ...]
+    statuses: tuple[Status, ...] = ()
+    kept: Mapping[str, str] = field(default_factory=dict)
+
+    def link(self, here: str, following: str | None) -> dict[str, str]:
+        """A `Link` header to the page behind this one, if there is one; `here` is the URL of the list."""
+        if following is None:
+            return {}
+        return {"Link": f'<{here}?{urlencode({**self.kept, "cursor": following})}>; rel="next"'}
 
 
 def limit_of(request: Request) -> int:
@@ -54,8 +64,14 @@ def statuses_of(request: Request) -> tuple[Status, ...]:
 
 
 def page_of(request: Request) -> Page:
+    """The page of events that a request asks for. RequestError if it asks for none that can be."""
+    return Page(limit_of(request), cursor_of(request), kept=_kept(request, "limit"))
+
+
+def page_of_registrations(request: Request) -> Page:
     """The page of registrations that a request asks for. RequestError if it asks for none that can be."""
-    return Page(limit_of(request), cursor_of(request), statuses_of(request))
+    kept = _kept(request, "limit", "status")
+    return Page(limit_of(request), cursor_of(request), statuses_of(request), kept)
 
 
 def seal_cursor(scope: str, *position: str) -> str:
@@ -89,6 +105,10 @@ def open_cursor(scope: str, cursor: str, parts: int = 1) -> list[str]:
 def no_cursor() -> RequestError:
     """What a cursor gets that is none of this list."""
     return invalid("?cursor", "It is not a cursor of this list with this filter.")
+
+
+def _kept(request: Request, *names: str) -> dict[str, str]:
+    return {name: request.query[name] for name in names if name in request.query}
 
 
 def _is_key(part: object, max_bytes: int = MAX_ID_BYTES) -> bool:

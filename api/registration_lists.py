@@ -11,10 +11,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from api.lists import Page, no_cursor, open_cursor, seal_cursor
-from api.messages import Response, is_key, json_response
+from api.messages import Response, is_key, json_response, url
 from api.problems import Problem
 from api.reader import Ledgers, Tables
 from api.views import registration_view, user_view, waitlist_position
+from workers.aws import clients
 from workers.aws.clock import Clock
 from workers.aws.items import (
     STATUS_KEY,
@@ -41,8 +42,9 @@ class Lists:
         self._dynamodb = dynamodb
         self._clock = clock
         self._tables = Tables.of(env)
+        self._base_url = clients.setting(env, "API_URL")
 
-    def of_event(self, event_id: str, page: Page) -> Response:
+    def of_event(self, event_id: str, page: Page, *, as_csv: bool = False) -> Response:
         """200: the registrations of an event, each with its `user`; within a status in the order decided. Or 404."""
         key = event_key(event_id)
         sides = (
@@ -65,7 +67,12 @@ class Lists:
             registration_view(record, ledger) | {"user": users.get(record.user_id, {"userId": record.user_id})}
             for record in records
         ]
-        return json_response(200, {"registrations": entries, "next": following})
+        headers = {"Vary": "Accept"} | page.link(self._url("events", event_id), following)
+        if as_csv:
+            from api.export import CSV_TYPE, table  # noqa: PLC0415 - few ask for it
+
+            return Response(200, table(entries), headers, CSV_TYPE)
+        return json_response(200, {"registrations": entries, "next": following}, headers)
 
     def of_user(self, user_id: str, page: Page) -> Response:
         """200: the registrations of a user, oldest first, each with its `event`. Or 404."""
@@ -78,7 +85,8 @@ class Lists:
         ledgers = Ledgers.of(found[self._tables.ledger])
         events = {item["eventId"]["S"]: item for item in found[self._tables.events]}
         entries = [self._with_event(record, events.get(record.event_id), ledgers) for record in records]
-        return json_response(200, {"registrations": entries, "next": following})
+        link = page.link(self._url("users", user_id), following)
+        return json_response(200, {"registrations": entries, "next": following}, link)
 
     def _with_event(self, record: Registration, event: Item | None, ledgers: Ledgers) -> dict[str, Any]:
         shown = {"eventId": record.event_id} if event is None else ledgers.view(event)
@@ -152,6 +160,9 @@ class Lists:
         found = {(item["registrationId"]["S"], item[sort_key]["S"]): item for item in items}
         places = [(row["registrationId"]["S"], row[sort_key]["S"]) for row in rows]
         return [registration_from_item(found[place]) for place in places if place in found]
+
+    def _url(self, *of: str) -> str:
+        return url(self._base_url, *of, "registrations")
 
     def _read(self, wanted: dict[str, list[Item]]) -> dict[str, list[Item]]:
         return batch_get(self._dynamodb, self._clock, wanted)

@@ -223,15 +223,19 @@ def routes(registrations: Registrations, listing: Lists, clock: Clock) -> Handle
     def cancel(request: Request) -> Response:
         return registrations.cancel(*_both(request), call_of(request, clock.now()))
 
+    def list_of_event(request: Request) -> Response:
+        from api.negotiation import prefers_csv  # noqa: PLC0415 - who registers needs it not
+
+        as_csv = prefers_csv(request.headers.get("accept"))
+        return listing.of_event(request.ids["eventId"], lists.page_of_registrations(request), as_csv=as_csv)
+
     return {
         "POST /events/{eventId}/registrations": register,
-        "GET /events/{eventId}/registrations": lambda request: listing.of_event(
-            request.ids["eventId"], lists.page_of(request)
-        ),
+        "GET /events/{eventId}/registrations": list_of_event,
         "GET /events/{eventId}/registrations/{userId}": lambda request: registrations.read(*_both(request)),
         "DELETE /events/{eventId}/registrations/{userId}": cancel,
         "GET /users/{userId}/registrations": lambda request: listing.of_user(
-            request.ids["userId"], lists.page_of(request)
+            request.ids["userId"], lists.page_of_registrations(request)
         ),
     }
 

@@ -192,7 +192,7 @@ OPERATIONS: dict[str, Operation] = {
                 "A page.",
                 answers.EventsRegistrationPage,
                 (("a page", examples.EVENTS_REGISTRATIONS),),
-                ("(Vary)", "(Link)"),
+                ("Vary", "(Link)"),
                 csv=examples.EVENTS_REGISTRATIONS_CSV,
             ),
         ),

@@ -70,7 +70,8 @@ class Engine:
     @property
     def environment(self) -> dict[str, str]:
         """The settings of a function that reads the tables."""
-        return {f"{field.name.upper()}_TABLE": getattr(self.tables, field.name) for field in fields(self.tables)}
+        tables = {f"{field.name.upper()}_TABLE": getattr(self.tables, field.name) for field in fields(self.tables)}
+        return tables | {"API_URL": _NOWHERE}
 
     def registrar(self, client: DynamoDBClient) -> Registrar:
         """The queue's handler."""

@@ -11,6 +11,7 @@ from infra.cli.recount import Recounter
 from tests.simulation.book import Book, has_outcome
 from tests.simulation.engine import SECOND
 from tests.simulation.queues import DEAD_LETTERS, QUEUE
+from tests.support.pipeline import BASE_URL
 from workers.aws.clock import Clock
 from workers.aws.items import event_key, registration_from_item, registration_key, seat_settings_from_item
 from workers.domain.commands import Cancel, Command, Configure, Register
@@ -142,8 +143,8 @@ def _check_title(world: World, book: Book) -> None:
 
 def _check_lists(world: World, dynamodb: FakeDynamoDb) -> None:
     """Both lists, page by page, show the books: an event's by status, a user's by time."""
-    tables = {f"{name.upper()}_TABLE": getattr(world.tables, name) for name in _TABLES}
-    lists = Lists(cast("DynamoDBClient", dynamodb), tables, Clock(lambda: world.engine.now, lambda _: None))
+    env = {f"{name.upper()}_TABLE": getattr(world.tables, name) for name in _TABLES} | {"API_URL": BASE_URL}
+    lists = Lists(cast("DynamoDBClient", dynamodb), env, Clock(lambda: world.engine.now, lambda _: None))
     books, statuses = world.rules.books, list(Status)
     for event_id, book in books.items():
         shown = _walk(lambda page, of=event_id: lists.of_event(of, page))  # type: ignore[misc]  # bound now

@@ -111,11 +111,10 @@ class Pipeline:
             method, path, text, sent | (headers or {}), {key: str(value) for key, value in query.items()}
         )
         answer = resolve(self.apps[function], event)
-        content = answer.get("body")
-        contract.check(
-            method, event["rawPath"].replace("%25", "%"), answer["statusCode"], answer["headers"], content or ""
-        )
-        return Answer(answer["statusCode"], answer.get("headers", {}), json.loads(content) if content else None)
+        content: str = answer["body"]
+        contract.check(method, path.replace("%25", "%"), answer["statusCode"], answer["headers"], content)
+        is_json = "json" in answer["headers"].get("Content-Type", "")
+        return Answer(answer["statusCode"], answer["headers"], json.loads(content) if is_json else content or None)
 
     def run(self) -> None:
         """Delivers what is in the queue, and rings the bell for promotable ledgers, until nothing is left to do."""
