@@ -32,6 +32,13 @@ fields @timestamp, level, message, command, outcome, reason, latency_ms, receive
 | sort @timestamp asc
 | limit 10000
 """,
+    "one-request": """\
+# Everything that was logged for one request. Its id is in the body of a 500, and in every line. Replace the id.
+fields @timestamp, @log, level, message, event_id, registration_id, command_id, @message
+| filter request_id = "REQUEST_ID"
+| sort @timestamp asc
+| limit 10000
+""",
     "decisions-by-outcome": """\
 # How many commands of each kind got which outcome, and why.
 filter message = "decided"

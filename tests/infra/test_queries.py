@@ -99,6 +99,7 @@ def test_why_was_she_not_promoted(line: dict[str, str], found: bool) -> None:
     ("name", "found", "missed"),
     [
         ("one-command", {"command_id": "COMMAND_ID"}, {"command_id": "other"}),
+        ("one-request", {"request_id": "REQUEST_ID"}, {"request_id": "other"}),
         ("decisions-by-outcome", {"message": "decided"}, {"message": "accepted"}),
         ("slowest-decisions", {"message": "decided"}, {"message": "accepted"}),
         ("parked", {"message": "a message was parked in the dead-letter queue"}, {"message": "decided"}),

@@ -1,0 +1,58 @@
+"""The pages for authors of clients, held against the tables in the code that they are about."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from api.problems import CODES
+from api.routes import ROUTES
+from infra.queries import QUERIES
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def _page(name: str) -> str:
+    return (ROOT / name).read_text(encoding="utf-8")
+
+
+def test_errors_are_explained() -> None:
+    """docs/errors.md has a section for each code, with its status and title, in the order of the table; no other."""
+    sections = re.findall(r"^### (.+)\n\*\*(\d+)\*\* (.+)\.\n\n\S", _page("docs/errors.md"), re.MULTILINE)
+    assert [(code, (int(status), title)) for code, status, title in sections] == list(CODES.items())
+
+
+def test_every_section_of_the_errors_is_one_of_a_code() -> None:
+    """No section of docs/errors.md escapes the test above by its form."""
+    assert re.findall(r"^### (.+)$", _page("docs/errors.md"), re.MULTILINE) == list(CODES)
+
+
+def test_the_readme_has_every_route() -> None:
+    """The table of routes in the README is that of the code, and names codes that exist."""
+    rows = re.findall(r"^\| (`(?:GET|POST|PATCH|DELETE) .+?) \| (.+) \| (.*) \|$", _page("README.md"), re.MULTILINE)
+    named = [key for routes, _, _ in rows for key in re.findall(r"`([A-Z]+ /[^`]*)`", routes)]
+    assert sorted(named) == sorted(route.key for route in ROUTES)
+    codes = {code for _, _, refusals in rows for code in re.findall(r"`([a-z-]+)`", refusals)}
+    assert codes
+    assert codes <= set(CODES)
+
+
+def test_links_lead_somewhere() -> None:
+    """Each link to a page, or to a heading in one, from the pages for authors of clients finds it."""
+    for name in ("README.md", "docs/README.md", "docs/api.md", "docs/errors.md"):
+        for target, anchor in re.findall(r"\]\(((?!http)[^)#]*)#?([^)]*)\)", _page(name)):
+            path = (ROOT / name).parent / target if target else ROOT / name
+            assert path.exists(), f"{name}: {target}"
+            headings = re.findall(r"^#+ (.+)$", path.read_text(encoding="utf-8"), re.MULTILINE) if anchor else []
+            assert not anchor or anchor in map(_anchor, headings), f"{name}: {target}#{anchor}"
+
+
+def _anchor(heading: str) -> str:
+    """What GitHub makes of a heading."""
+    return re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-")
+
+
+def test_the_query_for_a_request_id_exists() -> None:
+    """The saved query that docs/errors.md sends operators to is there."""
+    (name,) = re.findall(r"`turnstile-\{stage\}/(.+?)`", _page("docs/errors.md"))
+    assert name in QUERIES

@@ -1,0 +1,71 @@
+"""The pages for authors of clients: whoever types what they show sees what they show."""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from api.contract.document import LOCAL
+from infra.cli.deployment import Clients, Outputs
+from tests.support.client import unique
+from tests.support.guide import COMMENT, Step, Tool, play, steps_of
+from tests.support.guide_tools import Python, Shell
+
+pytestmark = pytest.mark.e2e
+
+ROOT = Path(__file__).resolve().parents[2]
+PATIENCE_SECONDS = 30.0
+"""For one snippet: generous, since the machine may be busy with other things."""
+
+_IDS = re.compile(r'"(?:userId|eventId)": "([A-Za-z0-9-]+)"')
+
+
+def steps(page: str, api_url: str) -> list[Step]:
+    """The steps of a page, at the stack under test, about people and events that nobody else has."""
+    text = (ROOT / page).read_text(encoding="utf-8").replace(LOCAL, api_url)
+    for word in set(_IDS.findall(text)):
+        text = re.sub(rf"\b{re.escape(word)}\b", unique(word), text)
+    return steps_of(text)
+
+
+@pytest.fixture
+def tools(stack: Outputs, aws: Clients, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, Tool]]:
+    """A shell and a Python in a folder of their own, which has `docs`; the queue, which comments stop and start."""
+    mappings = aws.functions.list_event_source_mappings()["EventSourceMappings"]
+    (registrar,) = [found["UUID"] for found in mappings if ":sqs:" in found["EventSourceArn"]]
+
+    def let_go(on: bool) -> str:
+        aws.functions.update_event_source_mapping(UUID=registrar, Enabled=on)
+        return ""
+
+    meanwhile = {"the queue stands still": False, "the queue moves on": True}
+    (tmp_path / "docs").symlink_to(ROOT / "docs")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setenv("NO_PROXY", "*")
+    monkeypatch.setenv("PATH", str(Path(sys.executable).parent), prepend=":")
+    shell = Shell(tmp_path, PATIENCE_SECONDS)
+    try:
+        yield {"sh": shell.run, "python": Python().run, COMMENT: lambda what: let_go(meanwhile[what])}
+    finally:
+        shell.end()
+        let_go(True)
+
+
+@pytest.mark.parametrize("page", ["docs/api.md", "docs/errors.md"])
+def test_a_page(page: str, stack: Outputs, tools: dict[str, Tool]) -> None:
+    """Every snippet of the guide runs, in order, and prints what the guide says."""
+    found = steps(page, stack.api_url)
+    assert any(step.answer for step in found)
+    play(found, tools)
+
+
+def test_the_readme(stack: Outputs, tools: dict[str, Tool]) -> None:
+    """What the README has one try after `make run` runs, and prints what the README says."""
+    found = [step for step in steps("README.md", stack.api_url) if "$API" in step.code]
+    assert any(step.answer for step in found)
+    play(found, tools)
