@@ -1,4 +1,4 @@
-"""A list of registrations as CSV (RFC 4180), to be opened by a spreadsheet without running anything.
+"""A list of registrations as CSV (RFC 4180), for who asks for it: a spreadsheet opens it without running anything.
 
 A module of its own, so that no cold start loads it.
 """
@@ -20,6 +20,27 @@ COLUMNS = (
 _OF_THE_USER = frozenset({"name", "email"})
 _FORMULA = re.compile("[\\s']*[=+\\-@\t\r\n\uff1d\uff0b\uff0d\uff20]")
 """What a spreadsheet may run, and what has been made harmless: then the way back is unambiguous."""
+
+_QUALITY = re.compile(r"0(\.[0-9]{0,3})?|1(\.0{0,3})?")
+
+
+def prefers_csv(accept: str | None) -> bool:
+    """Whether `Accept` puts CSV before JSON, which everybody gets who does not say so (RFC 9110, section 12.5.1).
+
+    Of a media range, only type and quality count; what is none is passed over.
+    """
+    qualities = dict(_range(element) for element in (accept or "").split(","))
+    csv, json = (
+        next((qualities[name] for name in names if name in qualities), 0.0)
+        for names in (("text/csv", "text/*", "*/*"), ("application/json", "application/*", "*/*"))
+    )
+    return csv > json
+
+
+def _range(element: str) -> tuple[str, float]:
+    media, *parameters = (part.strip().lower() for part in element.split(";"))
+    quality = next((parameter[2:] for parameter in parameters if parameter.startswith("q=")), "1")
+    return media, float(quality) if _QUALITY.fullmatch(quality) else 0.0
 
 
 def table(entries: Iterable[Mapping[str, Any]]) -> str:

@@ -224,7 +224,7 @@ def routes(registrations: Registrations, listing: Lists, clock: Clock) -> Handle
         return registrations.cancel(*_both(request), call_of(request, clock.now()))
 
     def list_of_event(request: Request) -> Response:
-        from api.negotiation import prefers_csv  # noqa: PLC0415 - who registers needs it not
+        from api.export import prefers_csv  # noqa: PLC0415 - who registers needs it not
 
         as_csv = prefers_csv(request.headers.get("accept"))
         return listing.of_event(request.ids["eventId"], lists.page_of_registrations(request), as_csv=as_csv)

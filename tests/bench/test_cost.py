@@ -106,7 +106,7 @@ def test_a_bill_adds_up() -> None:
 def test_memory_buys_processor_time() -> None:
     """Half the memory halves the price of waiting, and doubles the time of computing."""
     memory = memory_mb()
-    assert set(memory) == {"users", "events", "registrations", "registrar", "promoter", "auditor"}
+    assert set(memory) == {"users", "events", "registrations", "docs", "registrar", "promoter", "auditor"}
     assert gb_seconds("registrar", 1000) == memory["registrar"] / 1024
     assert gb_seconds("registrar", 0, 1000) == pytest.approx(PROCESSOR_MB / 1024)
 

@@ -62,5 +62,5 @@ def keeps_the_contract(_context: Any, response: Any, case: Any) -> None:
     path = unquote(urlsplit(response.request.url).path).removeprefix(base)
     headers = {name: ", ".join(values) for name, values in response.headers.items()}
     contract.check(response.request.method, path, response.status_code, headers, response.text)
-    if response.headers.get("content-type") == ["application/json"]:
+    if case.method == "GET" and response.status_code == 200 and "json" in headers["content-type"]:
         _CURSORS.add(response.json().get("next"))
