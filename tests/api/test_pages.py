@@ -1,0 +1,245 @@
+"""Walks over the pages of lists: exact while nothing moves, nobody missed who moves on, and what a page costs."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import replace
+from itertools import combinations
+from typing import Any
+from urllib.parse import parse_qsl, unquote, urlsplit
+
+import pytest
+
+from api.lists import DEFAULT_LIMIT, MAX_LIMIT
+from tests.api.conftest import Taps, new_pipeline
+from tests.support.pipeline import BASE_URL, START, Answer, Pipeline
+from workers.aws.items import ledger_to_item, registration_to_item
+from workers.domain.line import Line
+from workers.domain.records import Ledger, Registration, SeatSettings, Status
+
+COUNTS = {
+    Status.PENDING: 7,
+    Status.WAITLISTED: 9,
+    Status.CONFIRMED: 11,
+    Status.REJECTED: 4,
+    Status.CANCELLED: 6,
+}
+"""How many of each status are at the event of `crowd`."""
+
+Query = dict[str, Any]
+
+CROWD = "f\u00eate 7"
+
+
+def put(pipeline: Pipeline, event_id: str, counts: dict[Status, int]) -> None:
+    """An event with so many registrations, in the order of decision, straight into the tables."""
+    tables, client = pipeline.tables, pipeline.dynamodb
+    line, number = Line(), 0
+    for status, count in counts.items():
+        for _ in range(count):
+            number += 1
+            user_id = f"user-{number:03}"
+            record = Registration(event_id, user_id, status, 1, 1, START + number)
+            if status is Status.WAITLISTED:
+                record, line = replace(record, ticket=number), line.join(number)
+            client.put_item(TableName=tables.registrations, Item=registration_to_item(record))
+            user: Any = {"userId": {"S": user_id}, "name": {"S": f"Name of {user_id}"}}
+            client.put_item(TableName=tables.users, Item=user)
+    confirmed = counts.get(Status.CONFIRMED, 0)
+    ledger = Ledger(event_id, SeatSettings(confirmed, True), 1, {}, confirmed, number + 1, START + number, line)
+    client.put_item(TableName=tables.ledger, Item=ledger_to_item(ledger))
+    event: Any = {"eventId": {"S": event_id}, "title": {"S": "T"}}
+    client.put_item(TableName=tables.events, Item=event)
+
+
+def pages(pipeline: Pipeline, path: str, **query: Any) -> Iterator[list[dict[str, Any]]]:
+    """The pages of a list, one after the other, by cursor."""
+    cursor: Query = {}
+    while True:
+        answer = pipeline.request("GET", path, **query, **cursor)
+        assert answer.status == 200
+        yield answer.body["registrations"]
+        if answer.body["next"] is None:
+            return
+        cursor = {"cursor": answer.body["next"]}
+
+
+def users(entries: list[dict[str, Any]]) -> list[str]:
+    """Who is in a part of a list."""
+    return [entry["userId"] for entry in entries]
+
+
+@pytest.fixture(scope="module")
+def crowd(aws_clients: tuple[Any, Any]) -> Pipeline:
+    """An event with COUNTS. Read only."""
+    pipeline = new_pipeline(aws_clients)
+    put(pipeline, CROWD, COUNTS)
+    return pipeline
+
+
+@pytest.fixture(scope="module")
+def hundreds(aws_clients: tuple[Any, Any]) -> Pipeline:
+    """Event `e` with 120 who wait, and user `user-001` at 120 events. Read only."""
+    pipeline = new_pipeline(aws_clients)
+    put(pipeline, "e", {Status.WAITLISTED: 120})
+    for number in range(120):
+        record = Registration(f"event-{number:03}", "user-001", Status.CONFIRMED, 1, 1, START + number)
+        pipeline.dynamodb.put_item(TableName=pipeline.tables.registrations, Item=registration_to_item(record))
+        event: Any = {"eventId": {"S": record.event_id}, "title": {"S": "T"}}
+        pipeline.dynamodb.put_item(TableName=pipeline.tables.events, Item=event)
+    return pipeline
+
+
+def order(*statuses: Status) -> list[str]:
+    """Who is in the list of `crowd` with these statuses, in its order."""
+    numbers = iter(range(1, sum(COUNTS.values()) + 1))
+    by_status = {status: [f"user-{next(numbers):03}" for _ in range(count)] for status, count in COUNTS.items()}
+    moves = (Status.PENDING, Status.WAITLISTED, Status.CONFIRMED, Status.REJECTED, Status.CANCELLED)
+    return [user for status in moves if status in statuses for user in by_status[status]]
+
+
+@pytest.mark.parametrize("status", COUNTS)
+def test_one_status(crowd: Pipeline, status: Status) -> None:
+    """A walk over one status meets everybody once, in order, however long the pages; only the last may be short."""
+    for limit in range(1, COUNTS[status] + 3):
+        found = list(pages(crowd, f"/events/{CROWD}/registrations", status=status, limit=limit))
+        assert [user for page in found for user in users(page)] == order(status), limit
+        assert {len(page) for page in found[:-1]} <= {limit}
+
+
+@pytest.mark.parametrize("statuses", [*combinations(COUNTS, 2), *combinations(reversed(COUNTS), 4), tuple(COUNTS)])
+@pytest.mark.parametrize("limit", [3, 10, 100])
+def test_several_statuses(crowd: Pipeline, statuses: tuple[Status, ...], limit: int) -> None:
+    """Several statuses, in whatever order they are asked for, are shown one after the other, the way records move."""
+    found = pages(crowd, f"/events/{CROWD}/registrations", status=",".join(statuses), limit=limit)
+    assert [user for page in found for user in users(page)] == order(*statuses)
+
+
+def test_pages_of_other_lengths(crowd: Pipeline) -> None:
+    """A walk may go on with pages of another length: the cursor says where, not how far."""
+    path, met = f"/events/{CROWD}/registrations", list[str]()
+    query: Query = {}
+    for limit in (1, 5, 2, 9, 100):
+        answer = crowd.request("GET", path, limit=limit, **query)
+        met += users(answer.body["registrations"])
+        query = {"cursor": answer.body["next"]}
+    assert met == order(Status.PENDING, Status.WAITLISTED, Status.CONFIRMED)
+    assert query == {"cursor": None}
+
+
+def test_the_same_filter_said_otherwise(crowd: Pipeline) -> None:
+    """A filter is a set: the cursor of one order of it is one of any other, and of no other set."""
+    path = f"/events/{CROWD}/registrations"
+    cursor = crowd.request("GET", path, limit=1, status="waitlisted,confirmed").body["next"]
+    assert crowd.request("GET", path, status="confirmed,waitlisted,confirmed", cursor=cursor).status == 200
+    for status in ("waitlisted", "confirmed", "pending,waitlisted,confirmed", "cancelled"):
+        answer = crowd.request("GET", path, status=status, cursor=cursor)
+        assert (answer.status, answer.body["errors"][0]["pointer"]) == (400, "?cursor")
+
+
+def test_a_users_filter(hundreds: Pipeline) -> None:
+    """A user's list, too, takes no cursor of another filter."""
+    path = "/users/user-001/registrations"
+    filters: list[Query] = [{}, {"status": "confirmed"}, {"status": "confirmed,cancelled"}]
+    for own in filters:
+        cursor = hundreds.request("GET", path, limit=1, **own).body["next"]
+        for other in filters:
+            answer = hundreds.request("GET", path, limit=1, cursor=cursor, **other)
+            assert (answer.status == 200) == (own == other), (own, other)
+
+
+@pytest.mark.parametrize("path", ["/events", "/events/e/registrations", "/users/user-001/registrations"])
+def test_how_long_a_page_is(hundreds: Pipeline, path: str) -> None:
+    """A page has 50 entries unless it is asked for up to 100."""
+    assert (DEFAULT_LIMIT, MAX_LIMIT) == (50, 100)
+    asked: list[tuple[Query, int]] = [({}, 50), ({"limit": 1}, 1), ({"limit": 100}, 100)]
+    for query, length in asked:
+        body = hundreds.request("GET", path, **query).body
+        assert len(body["events" if path == "/events" else "registrations"]) == length
+    assert hundreds.request("GET", path, limit=101).status == 400
+
+
+def test_what_a_page_costs(hundreds: Pipeline, taps: Taps) -> None:
+    """A page of 100 of one status, with users and places in the line, is four calls of DynamoDB: event and ledger, the
+    index, the records, the users; as CSV too."""
+    for headers in ({}, {"Accept": "text/csv"}):
+        calls: list[Any] = []
+        taps.before("dynamodb", calls.append, times=100)
+        page = hundreds.request("GET", "/events/e/registrations", headers=headers, status="waitlisted", limit=100)
+        taps.remove()
+        assert (page.status, len(calls)) == (200, 4)
+    entries = hundreds.request("GET", "/events/e/registrations", status="waitlisted", limit=100).body["registrations"]
+    assert [entry["waitlistPosition"] for entry in entries] == list(range(1, 101))
+    assert {entry["user"]["name"] for entry in entries} == {f"Name of {entry['userId']}" for entry in entries}
+
+
+def further(pipeline: Pipeline, answer: Answer) -> Answer:
+    """What the URL in `Link` leads to."""
+    address, relation = answer.headers["Link"].rsplit("; ", 1)
+    assert (address[0], address[-1], relation) == ("<", ">", 'rel="next"')
+    assert address[1:].startswith(f"{BASE_URL}/")
+    assert not set(address[1:-1]) - set("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~:/?&=%")
+    parts = urlsplit(address[1:-1])
+    query: Query = dict(parse_qsl(parts.query, strict_parsing=True))
+    return pipeline.request("GET", unquote(parts.path), **query)
+
+
+@pytest.mark.parametrize(
+    ("path", "query"),
+    [
+        ("/events", {"limit": 50}),
+        ("/users/user-001/registrations", {"limit": 50, "status": "confirmed,cancelled"}),
+        ("/events/e/registrations", {"limit": 50, "status": "waitlisted,pending"}),
+        ("/events/e/registrations", {}),
+    ],
+)
+def test_links(hundreds: Pipeline, path: str, query: dict[str, Any]) -> None:
+    """On every list the absolute URL in `Link` is the next page: the one that the cursor leads to, with the same limit
+    and filter; the last page has none."""
+    by_cursor = answer = hundreds.request("GET", path, **query)
+    assert len(answer.body[path.rpartition("/")[2]]) == 50
+    for _ in range(2):
+        by_cursor = hundreds.request("GET", path, **query, cursor=by_cursor.body["next"])
+        answer = further(hundreds, answer)
+        assert answer.body == by_cursor.body
+    assert (answer.body["next"], "Link" in answer.headers) == (None, False)
+
+
+def test_a_link_to_an_odd_id(crowd: Pipeline) -> None:
+    """Ids that are older than the rules for ids are written into the link as URLs want them."""
+    first = crowd.request("GET", f"/events/{CROWD}/registrations", limit=1)
+    assert f"<{BASE_URL}/events/f%C3%AAte%207/registrations?limit=1&cursor=" in first.headers["Link"]
+    assert users(further(crowd, first).body["registrations"]) == ["user-002"]
+
+
+@pytest.mark.parametrize("limit", [1, 2])
+@pytest.mark.parametrize("decided", [0, 1, 2, 4])
+@pytest.mark.parametrize("promoted", [0, 1, 3])
+def test_who_moves_on_is_not_missed(pipeline: Pipeline, limit: int, decided: int, promoted: int) -> None:
+    """Without a filter a walk meets everybody who is alive all along, though they are decided and promoted between any
+    two of its pages; some of them twice."""
+    pipeline.add_event("e", 1, hasWaitlist=True)
+    people = [pipeline.add_user(user_id) for user_id in ("ann", "bob", "cid", "dan")]
+    for user_id in people:
+        pipeline.register("e", user_id, Prefer="respond-async")
+    met = Counter[str]()
+    for number, page in enumerate(pages(pipeline, "/events/e/registrations", limit=limit)):
+        met.update(users(page))
+        if number == decided:
+            pipeline.run()
+        if number == decided + promoted:
+            pipeline.request("PATCH", "/events/e", {"capacity": 3})
+    assert set(met) == set(people)
+
+
+def test_who_moves_on_may_be_shown_twice(pipeline: Pipeline) -> None:
+    """Pending on one page and confirmed on a later one: two entries of one registration, each true when it was read."""
+    pipeline.add_event("e", 1)
+    pipeline.register("e", pipeline.add_user("ann"), Prefer="respond-async")
+    walk = pages(pipeline, "/events/e/registrations", limit=1)
+    [first] = next(walk)
+    pipeline.run()
+    [again] = [entry for page in walk for entry in page]
+    assert (first["status"], again["status"]) == ("pending", "confirmed")
+    assert first["registrationId"] == again["registrationId"]

@@ -1,0 +1,53 @@
+"""Reading changes nothing: no GET writes to a table or a queue, whatever it finds."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from api.routes import ROUTES
+from tests.api.conftest import Taps
+from tests.support.pipeline import Pipeline
+
+WRITES = [
+    *[f"dynamodb.{name}Item" for name in ("Put", "Update", "Delete", "BatchWrite")],
+    *[f"dynamodb.{name}" for name in ("TransactWriteItems", "ExecuteStatement", "BatchExecuteStatement")],
+    *[f"sqs.{name}" for name in ("SendMessage", "SendMessageBatch")],
+]
+GETS = [route.path for route in ROUTES if route.method == "GET"]
+
+
+@pytest.fixture
+def ready(pipeline: Pipeline) -> Pipeline:
+    """Ann is confirmed at `e`, bob and cid wait there; dan's registration at `new`, which has no ledger yet, is pending
+    for half an hour, and so may be lost; eve's is being cancelled."""
+    pipeline.add_event("e", 1, hasWaitlist=True), pipeline.add_event("new", 1)
+    for user_id in ("ann", "bob", "cid"):
+        pipeline.register("e", pipeline.add_user(user_id))
+    pipeline.time.on_sleep.clear()
+    for user_id in ("dan", "eve"):
+        pipeline.register("new", pipeline.add_user(user_id), Prefer="respond-async", Idempotency_Key="k")
+    pipeline.cancel("new", "eve", Prefer="respond-async")
+    pipeline.time.now += 30 * 60 * 1_000_000
+    return pipeline
+
+
+def stored(pipeline: Pipeline) -> list[Any]:
+    """Everything in the tables."""
+    tables = pipeline.tables
+    names = (tables.users, tables.events, tables.registrations, tables.ledger)
+    return [sorted(pipeline.dynamodb.scan(TableName=name)["Items"], key=str) for name in names]
+
+
+@pytest.mark.parametrize("path", GETS)
+def test_no_get_writes(ready: Pipeline, taps: Taps, path: str) -> None:
+    """Each GET route answers whatever there is without one call that could write, also what may be lost."""
+    before, writes = stored(ready), list[Any]()
+    for call in WRITES:
+        taps.before(call, writes.append, times=100)
+    headers = {"If-None-Match": '"0.0"', "Prefer": "wait=1", "Idempotency-Key": "k", "If-Match": "*"}
+    for event_id, user_id in (("e", "ann"), ("e", "bob"), ("new", "dan"), ("new", "eve")):
+        answer = ready.request("GET", path.format(eventId=event_id, userId=user_id), headers=headers)
+        assert answer.status == 200
+    assert (writes, stored(ready)) == ([], before)
