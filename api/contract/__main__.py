@@ -21,6 +21,7 @@ def current() -> str:
 def main() -> int:
     """Writes it."""
     KEPT.write_text(current(), encoding="utf-8")
+    print(f"{KEPT.relative_to(ROOT)} is written.")
     return 0
 
 

@@ -6,9 +6,10 @@ field with None as its default may be absent; it is never null, unless its type 
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from collections.abc import Iterable
+from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema
 from pydantic.alias_generators import to_camel
 from pydantic.json_schema import SkipJsonSchema
 
@@ -24,12 +25,17 @@ RegistrationId = Annotated[
     str,
     Field(pattern=r"^reg_[A-Z2-7]{26}$", description="The same for ever, whatever becomes of the registration."),
 ]
+
+
+def _known(values: Iterable[str]) -> WithJsonSchema:
+    """One of these texts, or one that a later version has: who reads it strictly must not stumble over that."""
+    return WithJsonSchema({"anyOf": [{"type": "string", "enum": list(values)}, {"type": "string"}]})
+
+
 Code = Annotated[
     str,
-    Field(
-        json_schema_extra={"enum": list(CODES)},
-        description="What clients should look at: stable. docs/errors.md says what each one means and asks for.",
-    ),
+    _known(CODES),
+    Field(description="What clients should look at: stable. docs/errors.md says what each one means and asks for."),
 ]
 
 
@@ -130,7 +136,7 @@ class Registration(Answer):
         Field(description="The place in the line, 1 for its head; while `waitlisted` only."),
     ] = None
     code: Annotated[
-        Literal["event-full", "waitlist-full", "registration-closed", "discarded"] | Absent,
+        Annotated[str, _known(("event-full", "waitlist-full", "registration-closed", "discarded"))] | Absent,
         Field(description="Why it was rejected; while `rejected` only."),
     ] = None
 

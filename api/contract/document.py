@@ -27,8 +27,9 @@ DESCRIPTION = """\
 Registration for events that fill up: it never oversells, never lets anyone jump the waiting list, and never loses an \
 accepted request.
 
-Errors are problem documents (RFC 9457) with a stable `code`. Ids in paths that cannot exist are those of nothing: \
-404. Every request may be sent again. The guide for client authors is docs/api.md; docs/errors.md explains each code."""
+Begin with a user and an event, then register the one for the other. Errors are problem documents (RFC 9457) with a \
+stable `code`. Ids in paths that cannot exist are those of nothing: 404. Every request may be sent again. The guide \
+for client authors is docs/api.md; docs/errors.md explains each code."""
 
 
 _PROBLEM_EXAMPLES = PROBLEMS | {"invalid-query": INVALID_QUERY, "invalid-header": INVALID_HEADER}
@@ -49,7 +50,6 @@ def document(version: str) -> Json:
             "license": {"name": "MIT", "identifier": "MIT"},
         },
         "servers": [{"url": LOCAL, "description": "`make run`"}],
-        "security": [{}, {"token": []}],
         "tags": [{"name": name, "description": description} for name, description in TAGS.items()],
         "paths": paths,
         "components": {

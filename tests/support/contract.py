@@ -40,12 +40,19 @@ _PROBLEM = "#/components/schemas/Problem"
 
 @cache
 def _document() -> Json:
-    """As it is kept; but where clients should not mind more fields than they know, here each must be known."""
+    """As it is kept; but where clients should not mind fields and codes that they do not know, here all are known."""
     found: Json = json.loads(KEPT.read_text(encoding="utf-8"))
     for schema in found["components"]["schemas"].values():
         if schema["type"] == "object":
             schema["additionalProperties"] = False
+            schema["properties"] = {name: _closed(part) for name, part in schema["properties"].items()}
     return found
+
+
+def _closed(schema: Json) -> Json:
+    """Of known texts and any others, the known ones."""
+    known: Json = schema["anyOf"][0] if {"type": "string"} in schema.get("anyOf", ()) else schema
+    return known if "enum" in known else schema
 
 
 def _check_headers(given: Mapping[str, str], documented: Json, about: str) -> None:

@@ -17,7 +17,9 @@ MAX_KEYS = 8
 
 
 class Status(StrEnum):
-    """Where a registration stands. `ALLOWED_MOVES` in `workers.domain.decide` says how it moves."""
+    """Where a registration stands."""
+
+    # How it moves from one to the next: `ALLOWED_MOVES` in `workers.domain.decide`.
 
     PENDING = "pending"
     WAITLISTED = "waitlisted"

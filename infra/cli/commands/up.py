@@ -48,7 +48,8 @@ Paste these to create a person and an event, and to register one for the other:
   curl -w '\\n' {api}/users -H 'content-type: application/json' -d '{{"userId": "ada", "name": "Ada Lovelace"}}'
   curl -w '\\n' {api}/events -H 'content-type: application/json' -d '{{"eventId": "pycon", "title": "PyCon", \
 "date": "2030-05-17", "location": "Berlin", "organizer": "PSF", "capacity": 1, "hasWaitlist": true}}'
-  curl -w '\\n' {api}/events/pycon/registrations -H 'content-type: application/json' -d '{{"userId": "ada"}}'
+  curl -w '\\n' {api}/events/pycon/registrations -H 'content-type: application/json' -H 'prefer: wait=10' \
+-d '{{"userId": "ada"}}'
 
 The API reference, to try every route in a browser:  {docs}
 
