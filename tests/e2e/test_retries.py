@@ -1,0 +1,134 @@
+"""Asking again, in a hurry or late, through the real gateway and the real FIFO queue with its five minutes' memory."""
+
+from __future__ import annotations
+
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
+
+import httpx
+import pytest
+
+from infra.cli.deployment import Clients, Outputs
+from tests.support.client import PATIENCE_SECONDS, Front, eventually, unique
+from workers.aws.items import registration_from_item, registration_key
+from workers.aws.messages import deduplication_id, encode, group_for
+from workers.domain.commands import Register
+from workers.domain.records import Registration, registration_id
+
+pytestmark = pytest.mark.e2e
+
+CLICKS = 20
+ROUNDS = 3
+
+
+@pytest.fixture
+def front(api: httpx.Client) -> Front:
+    """The API."""
+    return Front(api)
+
+
+def stored(aws: Clients, stack: Outputs, event_id: str, user_id: str) -> Registration:
+    """The registration as it is stored."""
+    key = registration_key(registration_id(event_id, user_id))
+    item = aws.dynamodb.get_item(TableName=stack.registrations_table, Key=key, ConsistentRead=True)["Item"]
+    return registration_from_item(item)
+
+
+def test_back_and_forth(front: Front, stack: Outputs, aws: Clients) -> None:
+    """Register, cancel, register, again and again within five minutes: each is done, none is taken for a repetition;
+    the queue, which takes the same command for one, has swallowed nothing."""
+    event_id, user_id = front.event(1), front.user()
+    for number in range(1, ROUNDS + 1):
+        assert front.register(event_id, user_id, Prefer="wait=10").json()["status"] == "confirmed"
+        assert stored(aws, stack, event_id, user_id).generation == number
+        if number < ROUNDS:
+            assert front.cancel(event_id, user_id, Prefer="wait=10").status_code == 204
+            assert front.registration(event_id, user_id)["status"] == "cancelled"
+    assert front.read_event(event_id)["currentAttendees"] == 1
+    assert len({_sent(aws, stack, event_id, user_id) for _ in range(2)}) == 1
+
+
+def _sent(aws: Clients, stack: Outputs, event_id: str, user_id: str) -> str:
+    """The id that the queue gives to the command that has just been decided, sent once more."""
+    command = Register(unique("command"), event_id, user_id, ROUNDS, accepted_at=1)
+    return aws.sqs.send_message(
+        QueueUrl=stack.queue_url,
+        MessageBody=encode(command),
+        MessageGroupId=group_for(command),
+        MessageDeduplicationId=deduplication_id(command),
+    )["MessageId"]
+
+
+def test_back_and_forth_without_waiting(front: Front) -> None:
+    """The same without waiting for a decision: what was accepted last is what comes of it."""
+    event_id, user_id = front.event(1), front.user()
+
+    def accepted(number: int) -> bool | None:
+        ask = front.cancel if number % 2 else front.register
+        answer = ask(event_id, user_id, Prefer="respond-async")
+        if answer.status_code == 409:  # she has her seat as long as its cancellation is queued
+            assert answer.json()["code"] == "already-registered"
+            return None
+        assert answer.status_code in {201, 202, 204}, answer.text
+        return True
+
+    for number in range(2 * ROUNDS + 1):
+        eventually(lambda number=number: accepted(number))  # type: ignore[misc]  # bound now, not then
+    assert eventually(lambda: front.decided(event_id, user_id))["status"] == "confirmed"
+    assert front.read_event(event_id)["currentAttendees"] == 1
+
+
+@pytest.mark.parametrize("keys", ["none", "one", "many"])
+def test_twenty_at_once(stack: Outputs, front: Front, keys: str) -> None:
+    """Twenty identical requests at the same instant, without a key, with one, or with one each, are one registration:
+    each hears of that one, and nobody of an error of ours."""
+    event_id, user_id = front.event(CLICKS), front.user()
+    start = Barrier(CLICKS)
+    own_keys: dict[str, list[str | None]] = {"none": [None], "one": ["k"], "many": [f"k{n}" for n in range(CLICKS)]}
+
+    with (
+        httpx.Client(base_url=stack.api_url, timeout=60, trust_env=False) as http,
+        ThreadPoolExecutor(CLICKS) as threads,
+    ):
+
+        def click(number: int) -> httpx.Response:
+            start.wait(PATIENCE_SECONDS)
+            key = own_keys[keys][number % len(own_keys[keys])]
+            return Front(http).register(event_id, user_id, **({"Idempotency_Key": key} if key else {}))
+
+        answers = list(threads.map(click, range(CLICKS)))
+
+    heard = Counter(answer.status_code for answer in answers)
+    assert set(heard) <= ({201, 202} if keys == "one" else {201, 202, 409}), heard
+    assert {answer.json()["code"] for answer in answers if answer.status_code == 409} <= {"already-registered"}
+    seat = eventually(lambda: front.decided(event_id, user_id))
+    assert seat["status"] == "confirmed"
+    for answer in answers:
+        if answer.status_code == 201:
+            assert answer.json() == seat
+        elif answer.status_code == 202:
+            assert answer.json()["registrationId"] == seat["registrationId"]
+    assert [entry["userId"] for entry in front.list(f"/events/{event_id}/registrations")] == [user_id]
+    assert front.read_event(event_id)["currentAttendees"] == 1
+
+
+def test_late_retries(front: Front) -> None:
+    """A POST and a DELETE that come again after others have come are answered with what is, and undo nothing."""
+    event_id, user_id = front.event(1), front.user()
+
+    def post(key: str) -> httpx.Response:
+        return front.register(event_id, user_id, Prefer="wait=10", Idempotency_Key=key)
+
+    def delete(key: str) -> httpx.Response:
+        return front.cancel(event_id, user_id, Prefer="wait=10", Idempotency_Key=key)
+
+    assert [post("p1").status_code, delete("d1").status_code] == [201, 204]
+    assert [post("p2").status_code, delete("d2").status_code] == [201, 204]
+    late = post("p1")
+    assert (late.status_code, late.json()["status"], late.headers["idempotent-replayed"]) == (201, "cancelled", "true")
+    assert post("p3").json()["status"] == "confirmed"
+    for key in ("d1", "d2"):
+        late = delete(key)
+        assert (late.status_code, late.headers["idempotent-replayed"]) == (204, "true")
+    assert front.registration(event_id, user_id)["status"] == "confirmed"
