@@ -25,7 +25,7 @@ from api.problems import Problem
 from api.reader import Reader, Seen
 from api.registration_lists import Lists
 from api.views import registration_view
-from api.waiting import Pace
+from api.waiting import Pace, Wait
 from workers.aws import clients
 from workers.aws.clients import Overloaded
 from workers.aws.clock import SYSTEM_CLOCK, Clock
@@ -92,15 +92,21 @@ class Registrations:
         command = Register(self._new_id(), event_id, user_id, generation, accepted_at=now, key=call.key)
         if lost or not undecided:
             self._accept(command)
+        noted = None
         if undecided:
             # It is sent: if this cannot be noted it is sent once more, which is no harm.
             noted = _patient(lambda: self._promise(command, seen.record, resent_at=now if lost else None))()
-            record = noted.record if noted is not None else record
+        return self._outcomes.of_post(self._outcome(command, seen, noted, call.wait), call.wait.headers)
+
+    def _outcome(self, command: Register, seen: Seen, noted: Standing | None, wait: Wait) -> Standing:
+        """What the command has come to within the wait: the decision, or a promise."""
+        if noted is not None and not _is_pending(noted.record):
+            return noted
         # Who will probably wait in the line is told her place in it, which the ledger knows.
         full = seen.ledger is not None and not seen.ledger.free_seats
-        look = _patient(lambda: self._decided(event_id, user_id, generation, with_ledger=full))
-        standing = self._pace.poll(look, call.wait, self._clock) or self._promise(command, record)
-        return self._outcomes.of_post(standing, call.wait.headers)
+        look = _patient(lambda: self._decided(command, with_ledger=full))
+        before = seen.record if noted is None else noted.record
+        return self._pace.poll(look, wait, self._clock) or self._promise(command, before)
 
     def read(self, event_id: str, user_id: str) -> Response:
         """200 whatever its status, or 404."""
@@ -155,7 +161,8 @@ class Registrations:
         send(self._sqs, self._queue_url, command)
         logger.info("accepted", extra=about(command))
 
-    def _decided(self, event_id: str, user_id: str, generation: int, *, with_ledger: bool) -> Standing | None:
+    def _decided(self, command: Register, *, with_ledger: bool) -> Standing | None:
+        event_id, user_id, generation = command.event_id, command.user_id, command.generation
         if with_ledger:
             seen = self._reader.look(event_id, user_id)
         else:

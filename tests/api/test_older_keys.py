@@ -156,10 +156,14 @@ def test_a_key_that_meets_conflicts(undecided: Pipeline, taps: Taps) -> None:
 
 
 def test_decided_while_the_key_is_noted(undecided: Pipeline, taps: Taps) -> None:
-    """If the registrar is faster, the outcome is what stays and is answered."""
-    taps.before("dynamodb.PutItem", lambda _: undecided.run())
-    answer = post(undecided, "p1")
-    assert (answer.status, answer.body["status"], status(undecided)) == (201, "confirmed", ("confirmed", 1))
+    """If the registrar is faster, the outcome is what stays and is answered, with the place in the line."""
+    undecided.add_event("f", 0, hasWaitlist=True)
+    for user_id, place in (("ann", 1), ("bob", 2)):
+        undecided.register("f", undecided.add_user(user_id), **LATER)
+        taps.before("dynamodb.PutItem", lambda _: undecided.run())
+        answer = undecided.register("f", user_id, Idempotency_Key="k", **LATER)
+        shown = (answer.status, answer.body["status"], answer.body["waitlistPosition"])
+        assert shown == (201, "waitlisted", place)
 
 
 def test_a_post_that_is_decided_while_it_waits(undecided: Pipeline) -> None:

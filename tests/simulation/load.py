@@ -7,6 +7,7 @@ from random import Random
 from typing import Any
 from urllib.parse import quote
 
+from tests.simulation.changes import LATEST
 from tests.simulation.engine import SECOND
 
 _EVENTS = ("e", "e-1", "e-1-1", "f\u00eate 7")
@@ -99,8 +100,10 @@ class _Author:
         at, event_id, user_id = chance.randrange(self._length), chance.choice(self._events), chance.choice(_PEOPLE)
         drawn = chance.random()
         if drawn < 0.12:
-            changes, wait = self._changes(), self._headers(keys=False)
-            self.steps.append(Step(0, at, "change", event_id, user_id, changes, wait))
+            changes, headers = self._changes(), self._headers(keys=False)
+            if chance.random() < 0.4:
+                headers["if-match"] = LATEST
+            self.steps.append(Step(0, at, "change", event_id, user_id, changes, headers))
         elif drawn < 0.2:
             kind = chance.choice(("look", "look", "event", "of event", "of user"))
             query = self._query() if kind.startswith("of") else {}

@@ -75,7 +75,8 @@ class Client:
                 return self._attempt(process, operation, perform, likely, request)
             except _TryAgain as failed:
                 error = failed.error
-            except ClientError:
+            except ClientError as refusal:
+                refusal.response["ResponseMetadata"]["RetryAttempts"] = attempt
                 if diary is not None:
                     diary.met(operation, request)
                 raise

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -80,6 +81,28 @@ def test_a_promise_is_for_the_next_attempt(before: Registration | None, generati
     pending = Registration("e", before.user_id if before else "ann", Status.PENDING, generation, version, 30)
     found = {} if before is None else {pending.registration_id: before}
     assert (illegal_moves(found, {pending.registration_id: pending}) == []) is legal
+
+
+@pytest.mark.parametrize(
+    ("change", "legal"),
+    [
+        ({"cancelling": True}, True),
+        ({"post_keys": ("k", "l")}, True),
+        ({"delete_keys": ("k",)}, True),
+        ({"resent_at": 40, "post_keys": ("k", "l")}, True),
+        ({"registered_at": 40}, False),
+        ({"cancelling": True, "registered_at": 40}, False),
+        ({"status": Status.CONFIRMED, "resent_at": 40}, True),
+    ],
+)
+def test_what_may_be_noted_in_what_is_pending(change: dict[str, Any], legal: bool) -> None:
+    """That its cancellation is accepted, keys, and that it was sent again; the rest is decided, or stays."""
+    before = replace(ANN, status=Status.PENDING, post_keys=("k",))
+    after = replace(before, version=before.version + 1, **change)
+    key = before.registration_id
+    assert (illegal_moves({key: before}, {key: after}) == []) is legal
+    revoked = replace(after, version=after.version + 1, cancelling=not after.cancelling)
+    assert (illegal_moves({key: after}, {key: revoked}) == []) is (not after.cancelling and after.status == "pending")
 
 
 def test_a_batch_is_decided_in_order() -> None:

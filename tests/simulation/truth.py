@@ -44,12 +44,13 @@ class Walk:
 
 @dataclass(frozen=True, slots=True)
 class Answered(Answer):
-    """An answer with its request, and the time of both in microseconds since 1970. `sent` are the commands that it
-    came to, `walk` the pages before it."""
+    """An answer with its request, and the time of both in microseconds since 1970. `process` made it; `sent` are the
+    commands that it came to, `walk` the pages before it."""
 
     step: Step
     began: int
     ended: int
+    process: str
     sent: tuple[Command, ...]
     walk: Walk
 
@@ -103,6 +104,8 @@ class Truth:
                 return self._register(answered, book, key, states)
             case "cancel":
                 return self._cancel(answered, book, key, states)
+            case "change" if answered.status == 412:
+                return self._world.changes.hold(answered)
             case "change":
                 return self._change(answered, book) and self._event(answered, book, answered.body)
             case "look" if answered.status == 404:
@@ -174,6 +177,8 @@ class Truth:
 
     def _change(self, answered: Answered, book: Book) -> bool:
         """Whether what was to be changed was: the texts at once, the seats by a command that is told as it went."""
+        if not self._world.changes.hold(answered):
+            return False
         changes = answered.step.changes
         wanted = {own: changes[name] for name, own in zip(_SEATS, _SETTINGS, strict=True) if name in changes}
         titles = between(book.titles, answered.began, answered.ended)

@@ -14,6 +14,7 @@ from api import events, registrations
 from api.http import answer as resolve
 from api.registration_lists import Lists
 from api.routes import ROUTES
+from tests.simulation.changes import Changes
 from tests.simulation.deliveries import Deliveries
 from tests.simulation.diary import Diary, Excuses
 from tests.simulation.dynamodb.fake import Change, FakeDynamoDb
@@ -110,6 +111,7 @@ class World:
         self._dynamodb = FakeDynamoDb(lambda: self.engine.now)
         self.tables = create_tables(cast("DynamoDBClient", self._dynamodb))
         self.rules, self.deliveries, self._truth = Rules(self), Deliveries(self), Truth(self)
+        self.changes = Changes()
         self.excuses, self.past = Excuses(self), Past(lambda: self.engine.now)
         self.diaries: dict[str, Diary] = {}
         self.failed: Counter[tuple[str, str]] = Counter()
@@ -193,7 +195,8 @@ class World:
             return lambda event: resolve(handlers, event)
 
         def office(clock: Clock) -> Handler:
-            handlers = events.routes(events.Events(dynamodb, sqs, env, clock, ids), clock)
+            change_id = lambda: self.changes.begins(self.engine.current.name, ids())  # noqa: E731
+            handlers = events.routes(events.Events(dynamodb, sqs, env, clock, change_id), clock)
             return lambda event: resolve(handlers, event)
 
         def worker(clock: Clock) -> Handler:
@@ -233,6 +236,8 @@ class World:
         for change in changes:
             if change.table == self.tables.ledger and change.after is not None:
                 self._stream.wrote(change.after)
+            elif change.table == self.tables.events and change.after is not None:
+                self.changes.wrote(self.engine.now, change.before, change.after)
 
     def _index_changed(self, index: str, key: str, apply: Callable[[], None]) -> None:
         """An index follows its table, mostly at once. Changes of one item keep their order."""
@@ -280,6 +285,7 @@ class World:
 
     def _send(self, step: Step, tries: int = 1, walk: Walk | None = None) -> None:
         """A client makes a request; of what failed or was not answered it cannot know, so it asks again."""
+        step = self.changes.aimed(step)
         method, path, body = step.request()
         text = json.dumps(body) if body is not None else None
         headers = {"content-type": "application/json", **step.headers}
@@ -308,9 +314,10 @@ class World:
             value = how.value
             body = json.loads(value["body"]) if value["body"] else None
             self.note("%s: %s %s", step, value["statusCode"], value["body"])
-            sent = tuple(self.rules.sent_by(name))
-            answered = Answered(value["statusCode"], value["headers"], body, step, began, self.engine.now, sent, walk)
+            sent, now = tuple(self.rules.sent_by(name)), self.engine.now
+            answered = Answered(value["statusCode"], value["headers"], body, step, began, now, name, sent, walk)
             self._truth.check(answered)
+            self.changes.seen(step.event_id, value["headers"])
             if answered.next is not None and not self.engine.stopped:
                 further = replace(step, query=step.query | {"cursor": answered.next})
                 self._send(further, walk=walk.on(answered))
