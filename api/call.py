@@ -6,8 +6,9 @@ pending, a cancellation. A request with a remembered key asks for nothing, howev
 it: it is answered with the registration as it stands now. So a late retry of an old key undoes nothing.
 
 Not remembered is a key whose request asked for nothing new: it was refused at the door (404, already registered, no
-room), or another one, at the same instant, had asked for the same. With such a key, with one older than eight others,
-and without one, a request is what it would be at first.
+room), or another one had asked for the same and was not decided yet (its key may be remembered, but of many at once
+those of few are). With such a key, with one older than eight others, and without one, a request is what it would be at
+first.
 """
 
 from __future__ import annotations

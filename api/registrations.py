@@ -33,7 +33,7 @@ from workers.aws.commit import versioned_put
 from workers.aws.send import send
 from workers.domain.commands import Cancel, Register
 from workers.domain.decide import sold_out
-from workers.domain.records import Registration, Status, registration_id, remembering
+from workers.domain.records import Ledger, Registration, Status, registration_id, remembering
 from workers.observability import about, logger
 
 if TYPE_CHECKING:
@@ -44,7 +44,9 @@ RESEND_AFTER_MICROSECONDS = 15 * 60 * 1_000_000
 """A registration that is still pending after this is sent to the queue again by the next POST, and after as long again
 once more."""
 
-_PUTS = 4
+_PUTS = 12
+"""So many attempts to write into a pending registration: of so many requests at once, one wins each time."""
+
 _CONFLICT_PAUSE_SECONDS = 0.05
 
 Found = TypeVar("Found")
@@ -83,7 +85,7 @@ class Registrations:
         lost = undecided and record is not None and _is_lost(record, now)
         if record is not None and not lost:
             if call.key in record.post_keys:
-                return self._outcomes.of_post(Standing(record, seen.ledger), REPLAYED)
+                return self._replay(record, seen, call)
             if record.alive and not _is_pending(record):
                 return self._outcomes.already(record)
         if not undecided and seen.ledger is not None and (refusal := sold_out(seen.ledger)):
@@ -97,6 +99,15 @@ class Registrations:
             # It is sent: if this cannot be noted it is sent once more, which is no harm.
             noted = _patient(lambda: self._promise(command, seen.record, resent_at=now if lost else None))()
         return self._outcomes.of_post(self._outcome(command, seen, noted, call.wait), call.wait.headers)
+
+    def _replay(self, record: Registration, seen: Seen, call: Call) -> Response:
+        """What the attempt with this key has come to; if it is pending, within the wait. Nothing is sent or written."""
+        standing, headers = Standing(record, seen.ledger), REPLAYED
+        if _is_pending(record):
+            ids = record.event_id, record.user_id, record.generation
+            asked = Register(self._new_id(), *ids, accepted_at=record.registered_at, key=call.key)
+            standing, headers = self._outcome(asked, seen, standing, call.wait), call.wait.headers | REPLAYED
+        return self._outcomes.of_post(standing, headers)
 
     def _outcome(self, command: Register, seen: Seen, noted: Standing | None, wait: Wait) -> Standing:
         """What the command has come to within the wait: the decision, or a promise."""
@@ -154,7 +165,8 @@ class Registrations:
             if now is None or now.generation != record.generation:
                 return
             record = now
-        raise Overloaded("the cancellation could not be noted")
+        if not record.cancelling:
+            raise Overloaded("the cancellation could not be noted")
 
     def _accept(self, command: Register | Cancel) -> None:
         logger.append_keys(command_id=command.command_id, registration_id=command.registration_id)
@@ -177,18 +189,21 @@ class Registrations:
         """Writes `pending`, so that the Location of the 202 resolves, or into what is pending already its key and when
         it was sent once more; unless the registrar was faster.
 
-        Overloaded if it cannot be written: who is told that her request is pending must find it so.
+        Overloaded if it cannot be written: who is told that her request is pending must find it so. (That it is, she
+        does if only her key could not be added, among many that came at once.)
         """
-        puts, ledger = 0, None
-        while (pending := self._pending(command, before, resent_at)) is not before:
-            if puts == _PUTS:
-                raise Overloaded("the registration could not be noted as pending")
+        ledger: Ledger | None = None
+        for _ in range(_PUTS):
+            pending = self._pending(command, before, resent_at)
+            if pending is before:
+                return Standing(pending, ledger)
             if self._put(pending):
                 return Standing(pending)
-            puts += 1
             seen = _patient(lambda: self._reader.look(command.event_id, command.user_id))() or Seen(record=before)
             before, ledger = seen.record, seen.ledger
-        return Standing(pending, ledger)
+        if before is None or before.generation < command.generation:
+            raise Overloaded("the registration could not be noted as pending")
+        return Standing(before, ledger)
 
     def _pending(self, command: Register, before: Registration | None, resent_at: int | None) -> Registration:
         """What must be stored while the command is undecided; `before` itself if nothing is to be changed."""
@@ -203,7 +218,7 @@ class Registrations:
             Status.PENDING,
             command.generation,
             version=before.version + 1 if before else 1,
-            registered_at=self._clock.now(),
+            registered_at=command.accepted_at,
             post_keys=keys,
             delete_keys=before.delete_keys if before else (),
         )

@@ -22,14 +22,16 @@ def test_replay_of_201(pipeline: Pipeline, taps: Taps) -> None:
 
 
 def test_replay_of_202(pipeline: Pipeline, taps: Taps) -> None:
-    """While it is pending the replay is a 202, and once it is decided, the outcome."""
+    """While it is pending the replay waits as it is asked to, then is a 202; once it is decided, it is the outcome."""
     pipeline.add_event("e", 1)
     pipeline.register("e", pipeline.add_user("ann"), Idempotency_Key="k", Prefer="respond-async")
     taps.fail("sqs.SendMessage", "NobodyMaySend")
-    replay = pipeline.register("e", "ann", Idempotency_Key="k")
+    replay = pipeline.register("e", "ann", Idempotency_Key="k", Prefer="respond-async")
     assert (replay.status, replay.headers["Idempotent-Replayed"]) == (202, "true")
     assert {"Location", "Retry-After"} <= set(replay.headers)
-    pipeline.run()
+    replay = pipeline.register("e", "ann", Idempotency_Key="k", Prefer="wait=10")
+    assert replay.headers["Preference-Applied"] == "wait=10"
+    assert (replay.status, replay.body["status"], replay.headers["Idempotent-Replayed"]) == (201, "confirmed", "true")
     replay = pipeline.register("e", "ann", Idempotency_Key="k")
     assert (replay.status, replay.body["status"], replay.headers["Idempotent-Replayed"]) == (201, "confirmed", "true")
 

@@ -87,7 +87,7 @@ def test_an_old_post_after_two_rejections(pipeline: Pipeline, taps: Taps) -> Non
 
 
 def test_eight_of_each_are_remembered(pipeline: Pipeline) -> None:
-    """The promise has an end: who has come and gone nine times since may come anew with the key of the first time."""
+    """The promise has an end: who has come and gone eight times since may come anew with the key of the first time."""
     pipeline.add_event("e", 1), pipeline.add_user("ann")
     for number in range(MAX_KEYS + 1):
         post(pipeline, f"p{number}"), delete(pipeline, f"d{number}")
@@ -145,14 +145,20 @@ def test_two_at_the_same_instant_without_waiting(pipeline: Pipeline, taps: Taps)
 
 
 def test_a_key_that_meets_conflicts(undecided: Pipeline, taps: Taps) -> None:
-    """A 202 says that the key is kept: it is written again, and if it cannot be, the answer is a 503."""
-    taps.fail("dynamodb.PutItem", "TransactionConflictException", times=3)
+    """The key of who meets a pending registration is written again and again, as often as many click at once; who meets
+    more than that is told the truth, that she is pending, and her key is none that is remembered.
+    """
+    taps.fail("dynamodb.PutItem", "ConditionalCheckFailedException", times=11)
     assert post(undecided, "p1", **LATER).status == 202
     assert post(undecided, "p1", **LATER).headers["Idempotent-Replayed"] == "true"
-    taps.fail("dynamodb.PutItem", "TransactionConflictException", times=100)
-    assert post(undecided, "p2", **LATER).status == 503
+    taps.fail("dynamodb.PutItem", "ConditionalCheckFailedException", times=100)
+    assert post(undecided, "p2", **LATER).status == 202
+    assert delete(undecided, "d1", **LATER).status == 503, "that it is to be cancelled has to be written"
     taps.remove()
     assert "Idempotent-Replayed" not in post(undecided, "p2", **LATER).headers
+    assert delete(undecided, "d1", **LATER).status == 202
+    taps.fail("dynamodb.PutItem", "ConditionalCheckFailedException", times=100)
+    assert delete(undecided, "d2", **LATER).status == 202
 
 
 def test_decided_while_the_key_is_noted(undecided: Pipeline, taps: Taps) -> None:
