@@ -18,8 +18,9 @@ COLUMNS = (
 )  # fmt: skip
 
 _OF_THE_USER = frozenset({"name", "email"})
-_FORMULA = re.compile("[\\s']*[=+\\-@\t\r\n\uff1d\uff0b\uff0d\uff20]")
-"""What a spreadsheet may run, and what has been made harmless: then the way back is unambiguous."""
+_FORMULA = re.compile("(^|[;\t])(?=[\\s']*[=+\\-@\t\r\n\uff1d\uff0b\uff0d\uff20])")
+"""Where something begins that a spreadsheet may run, or that has been made harmless: then the way back is unambiguous.
+Behind a semicolon or a tab, too: in half of Europe a spreadsheet begins a new cell there, whatever is quoted."""
 
 _QUALITY = re.compile(r"0(\.[0-9]{0,3})?|1(\.0{0,3})?")
 
@@ -58,5 +59,4 @@ def _value(entry: Mapping[str, Any], column: str) -> object:
 
 def _cell(value: object) -> str:
     """A leading apostrophe makes a text of what would be a formula."""
-    text = str(value)
-    return f"'{text}" if _FORMULA.match(text) else text
+    return _FORMULA.sub(r"\1'", str(value))

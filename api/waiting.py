@@ -23,7 +23,7 @@ _GROWTH = 1.6
 _EAGERNESS = 0.93
 """A first look that finds an outcome may have come too late for it: the next one comes a little earlier."""
 
-_WAIT = re.compile(r'wait\s*=\s*"?(\d{1,9})"?\Z', re.IGNORECASE)
+_WAIT = re.compile(r'wait\s*=\s*"?0*([0-9]{1,9})[0-9]*"?\Z', re.IGNORECASE)
 
 Found = TypeVar("Found")
 

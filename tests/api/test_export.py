@@ -175,9 +175,24 @@ def test_prefers_json(accept: str | None) -> None:
     assert not prefers_csv(accept)
 
 
-HARMLESS = ["", "Ann", "ann-1", "1-1", "Ann = Bob", "'t Hooft", "O'Neill", "' quoted'", "1,5", "#", "“=1”", "a\n=1"]
+HARMLESS = [
+    "",
+    "Ann",
+    "a;b",
+    "a; b=c",
+    "ann-1",
+    "1-1",
+    "Ann = Bob",
+    "'t Hooft",
+    "O'Neill",
+    "' quoted'",
+    "1,5",
+    "#",
+    "“=1”",
+    "a\n=1",
+]
 FORMULAS = [
-    "=1+1", "+49 30", "-1", "@SUM(A1)", "\t=1", "\r=1", "\n=1", "\tx", "\rx", "\nx", "\uff1d1", "\uff0b1", "\uff0d1",
+    "=1+1", "+49 30", "-1", "@SUM(A1)", "\r=1", "\n=1", "\tx", "\rx", "\nx", "\uff1d1", "\uff0b1", "\uff0d1",
     "\uff201", " =1", "   +1", "\u00a0=1", "\u3000@x", "'=1", "''=1", "' =1", " '-1", "=", "-", "--x",
     '=HYPERLINK("https://evil.example","click")', "=cmd|' /C calc'!A0",
 ]  # fmt: skip
@@ -187,6 +202,16 @@ def exported(name: str) -> str:
     """A name as it comes out of the export."""
     [_, line] = csv.reader(io.StringIO(table([{"user": {"name": name}}]), newline=""))
     return line[COLUMNS.index("name")]
+
+
+INNER = {
+    "Eve;=1": "Eve;'=1",
+    "Eve;'=1": "Eve;''=1",
+    "Eve; -1;+2": "Eve;' -1;'+2",
+    "a\t@x": "a\t'@x",
+    "\t=1": "'\t'=1",
+    "=1;=2": "'=1;'=2",
+}
 
 
 @pytest.mark.parametrize("name", HARMLESS)
@@ -201,9 +226,16 @@ def test_formulas(name: str) -> None:
     assert exported(name) == f"'{name}"
 
 
+@pytest.mark.parametrize("name", INNER)
+def test_cells_within_cells(name: str) -> None:
+    """So does what begins behind a semicolon or a tab, where many a spreadsheet begins a new cell."""
+    assert exported(name) == INNER[name]
+
+
 def test_the_way_back_is_unambiguous() -> None:
     """Of two different names the export never makes the same."""
-    names = HARMLESS + FORMULAS + [f"'{name}" for name in HARMLESS + FORMULAS]
+    names = [*HARMLESS, *FORMULAS, *INNER]
+    names += [f"'{name}" for name in names]
     assert len({exported(name) for name in names}) == len(set(names))
 
 
