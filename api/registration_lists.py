@@ -1,13 +1,15 @@
 """The two lists of registrations: a user's with their events, an event's with their users.
 
-The indexes say where to look and may lag; what is shown comes from the records themselves, and only where their present
-key is: a lagging index shows nobody twice or out of order, but while it lags somebody may be missing for a moment.
-Without a filter a list of an event goes pending, waitlisted, confirmed, the way records move: a walk over its pages
-passes over nobody who moves on meanwhile, and may show them twice.
+The indexes say where to look and may lag; what is shown comes from the records themselves. Where their present key is
+another one than the index says, it is not shown: a lagging index shows nobody twice or out of order, but while it lags
+somebody may be missing for a moment. The walk through several statuses of an event is to miss nobody: it goes pending,
+waitlisted, confirmed, rejected, cancelled, the way records move, and shows who has moved on to another one of these, as
+she stands now; so it may show her twice.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from api.lists import Page, no_cursor, open_cursor, seal_cursor
@@ -119,8 +121,8 @@ class Lists:
                 Limit=page.limit - len(records),
                 **start,
             )
-            found = self._records(answer["Items"], STATUS_KEY)
-            records = [*_without(found, records), *found]
+            found = self._records(answer["Items"], STATUS_KEY, moved_to=page.statuses if len(page.statuses) > 1 else ())
+            records = _once([*records, *found])
             last = answer.get("LastEvaluatedKey")
             row = (last["registrationId"]["S"], last[STATUS_KEY]["S"]) if last else (_START, _START)
             todo = todo if last else todo[1:]
@@ -144,7 +146,7 @@ class Lists:
                 **start,
             )
             found = self._records(answer["Items"], "registeredAt")
-            records = [*_without(found, records), *(record for record in found if record.status in page.statuses)]
+            records = [record for record in _once([*records, *found]) if record.status in page.statuses]
             last = answer.get("LastEvaluatedKey")
             if not last:
                 return records, None
@@ -153,13 +155,22 @@ class Lists:
                 break
         return records, seal_cursor(scope, *row) if row else None
 
-    def _records(self, rows: list[Item], sort_key: str) -> list[Registration]:
-        """The records behind index rows, in the order of the rows, without those that have moved on in the index."""
+    def _records(self, rows: list[Item], sort_key: str, moved_to: Sequence[Status] = ()) -> list[Registration]:
+        """The records behind index rows, in the order of the rows.
+
+        Of those that have moved on since the index was written, only those that now have one of the statuses
+        `moved_to`: their new row may not be there yet.
+        """
         keys = [registration_key(row["registrationId"]["S"]) for row in rows]
         items = self._read({self._tables.registrations: keys})[self._tables.registrations]
-        found = {(item["registrationId"]["S"], item[sort_key]["S"]): item for item in items}
-        places = [(row["registrationId"]["S"], row[sort_key]["S"]) for row in rows]
-        return [registration_from_item(found[place]) for place in places if place in found]
+        found = {item["registrationId"]["S"]: item for item in items}
+        records = []
+        for row in rows:
+            item = found.get(row["registrationId"]["S"])
+            record = None if item is None else registration_from_item(item)
+            if item and record and (item[sort_key] == row[sort_key] or record.status in moved_to):
+                records.append(record)
+        return records
 
     def _url(self, *of: str) -> str:
         return url(self._base_url, *of, "registrations")
@@ -168,7 +179,7 @@ class Lists:
         return batch_get(self._dynamodb, self._clock, wanted)
 
 
-def _without(found: list[Registration], records: list[Registration]) -> list[Registration]:
-    """Who has moved on since the query before is shown once, as she stands now: those that were not found again."""
-    seen = {record.registration_id for record in found}
-    return [record for record in records if record.registration_id not in seen]
+def _once(records: list[Registration]) -> list[Registration]:
+    """Who was found twice, since she moved on meanwhile, is shown once, as she was found last."""
+    last = {record.registration_id: record for record in records}
+    return [record for record in records if last[record.registration_id] is record]

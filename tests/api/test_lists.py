@@ -11,7 +11,8 @@ import pytest
 from tests.api.conftest import Taps, new_pipeline
 from tests.support.pipeline import START, Pipeline
 from workers.aws.commit import versioned_put
-from workers.aws.items import registration_to_item
+from workers.aws.items import STATUS_KEY, registration_to_item
+from workers.aws.load import EVENT_INDEX
 from workers.domain.records import Registration, Status, registration_id
 
 
@@ -125,6 +126,36 @@ def test_stale_index_row(pipeline: Pipeline, taps: Taps) -> None:
     # The cancellation is committed after the index was read and before the records are.
     taps.before("dynamodb.Query", lambda _: taps.before("dynamodb.BatchGetItem", leave))
     assert users(pipeline.request("GET", "/events/e/registrations").body["registrations"]) == ["bob"]
+
+
+def test_walk_over_a_lagging_index(pipeline: Pipeline, taps: Taps) -> None:
+    """Who has moved on, but not yet in the index, is not missed by a walk through the statuses."""
+    pipeline.add_event("e", 1, hasWaitlist=True)
+    for user_id in ("bob", "ann"):
+        pipeline.register("e", pipeline.add_user(user_id))
+    past = {
+        f"{status}#": pipeline.dynamodb.query(
+            TableName=pipeline.tables.registrations,
+            IndexName=EVENT_INDEX,
+            KeyConditionExpression="eventId = :event AND begins_with(#key, :status)",
+            ExpressionAttributeNames={"#key": STATUS_KEY},
+            ExpressionAttributeValues={":event": {"S": "e"}, ":status": {"S": f"{status}#"}},
+        )["Items"]
+        for status in Status
+    }
+
+    def lag(request: dict[str, Any]) -> Any:
+        rows = past[json.loads(request["body"])["ExpressionAttributeValues"][":status"]["S"]]
+        return _Ok(), {"Items": rows, "ResponseMetadata": {"HTTPStatusCode": 200}}
+
+    path = "/events/e/registrations"
+    pipeline.cancel("e", "bob")
+    pipeline.run()
+    taps.before("dynamodb.Query", lag, times=3)
+    [entry] = pipeline.request("GET", path).body["registrations"]
+    assert (entry["userId"], entry["status"]) == ("ann", "confirmed")
+    taps.before("dynamodb.Query", lag)
+    assert pipeline.request("GET", path, status="waitlisted").body["registrations"] == []
 
 
 def index_also_says(pipeline: Pipeline, taps: Taps, old: dict[str, Any]) -> None:
