@@ -1,141 +1,109 @@
-"""Whatever the document promises happens: each status of each route, and each code."""
+"""Whatever the document promises happens: each status of each route, each code, header and field; and what it says that
+a route reads is read."""
 
 from __future__ import annotations
 
+import json
+from collections.abc import Iterator
 from typing import Any
 
+import pytest
+
+from api.contract.__main__ import KEPT
 from api.contract.document import refusals
 from api.contract.operations import ALWAYS, OPERATIONS
+from api.lists import DEFAULT_LIMIT, MAX_LIMIT
 from api.problems import CODES
 from api.routes import ROUTES
-from tests.api.conftest import Taps
-from tests.support.pipeline import Answer, Pipeline
-from workers.aws.commit import versioned_put
-from workers.aws.messages import decode
-from workers.domain.decide import discarded
+from tests.api.conftest import Taps, new_pipeline
+from tests.support.contract import fields_documented
+from tests.support.pipeline import Pipeline
+from tests.support.story import Story
 
-EVENT = {"title": "T", "date": "2030-05-01", "location": "L", "organizer": "O", "capacity": 1}
-AT_ONCE = {"Prefer": "respond-async"}
-Promise = tuple[str, int, str | None]
-
-
-class Story:
-    """A pipeline that remembers what its routes have answered."""
-
-    def __init__(self, pipeline: Pipeline) -> None:
-        self.pipeline = pipeline
-        self.heard: set[Promise] = set()
-
-    def ask(self, method: str, path: str, body: object = None, headers: Any = None, **more: Any) -> Answer:
-        """One request."""
-        answer = self.pipeline.request(method, path, body, headers, **more)
-        route = next(route for route in ROUTES if route.method == method and route.ids_in(path) is not None)
-        self.heard.add((route.key, answer.status, answer.code if answer.status >= 400 else None))
-        return answer
+DOCUMENT: Any = json.loads(KEPT.read_text(encoding="utf-8"))
+OF_FAULTS = {str(CODES[code][0]) for code in ALWAYS}
+"""Statuses that all routes may answer when AWS fails; test_faults.py provokes them."""
 
 
-def test_all_that_is_promised_happens(pipeline: Pipeline) -> None:
-    """Each success and each refusal in the document is the answer to something. (What all routes may answer when AWS
-    fails is provoked in test_faults.py.)"""
-    story = Story(pipeline)
-    _users(story)
-    _events(story)
-    _lists(story)
-    _registering(story)
-    _cancelling(story)
-    _bodies(story)
-    assert story.heard == _promised()
-
-
-def _promised() -> set[Promise]:
-    found: set[Promise] = set()
-    for key, operation in OPERATIONS.items():
-        found |= {(key, success.status, None) for success in operation.successes}
-        found |= {(key, CODES[code][0], code) for code in refusals(operation) if code not in ALWAYS}
+@pytest.fixture(scope="module")
+def story(aws_clients: tuple[Any, Any]) -> Story:
+    """The whole story, told once."""
+    found = Story(new_pipeline(aws_clients))
+    found.tell()
     return found
 
 
-def _users(story: Story) -> None:
-    story.ask("POST", "/users", {"userId": "ann", "name": "Ann"})
-    story.pipeline.time.now += 1
-    story.ask("POST", "/users", {"userId": "ann", "name": "Ann"})
-    story.ask("GET", "/users/ann")
-    story.ask("GET", "/users/nobody")
+def _described() -> Iterator[tuple[str, Any]]:
+    """The key of each route, with its operation in the document."""
+    return ((route.key, DOCUMENT["paths"][route.path][route.method.lower()]) for route in ROUTES)
 
 
-def _events(story: Story) -> None:
-    story.ask("POST", "/events", EVENT | {"eventId": "e"})
-    story.pipeline.time.now += 1
-    story.ask("POST", "/events", EVENT | {"eventId": "e"})
-    tag = story.ask("GET", "/events/e").headers["ETag"]
-    story.ask("GET", "/events/e", headers={"If-None-Match": tag})
-    story.ask("GET", "/events/e", headers={"If-None-Match": "?"})
-    story.ask("GET", "/events/none")
-    story.ask("PATCH", "/events/e", {"title": "N"}, {"If-Match": tag})
-    story.ask("PATCH", "/events/e", {"title": "N"}, {"If-Match": tag})
-    story.ask("PATCH", "/events/e", {"capacity": 2}, AT_ONCE)
-    story.ask("PATCH", "/events/none", {"capacity": 2})
-    story.pipeline.run()
+def _answers(part: str) -> set[tuple[str, int, str]]:
+    """What the document's answers have under `headers` or `content`, by name, without those to faults."""
+    return {
+        (key, int(status), name.lower())
+        for key, operation in _described()
+        for status, answer in operation["responses"].items()
+        if status not in OF_FAULTS
+        for name in answer.get(part, {})
+    }
 
 
-def _lists(story: Story) -> None:
+def test_each_code_happens(story: Story) -> None:
+    """Each success and each refusal in the document is the answer to something."""
+    promised = set[tuple[str, int, str | None]]()
+    for key, operation in OPERATIONS.items():
+        promised |= {(key, success.status, None) for success in operation.successes}
+        promised |= {(key, CODES[code][0], code) for code in refusals(operation) if code not in ALWAYS}
+    assert story.codes == promised
+
+
+def test_each_header_is_sent(story: Story) -> None:
+    """Each header in the document comes with an answer of its route and status, also one that need not be there."""
+    assert story.headers == _answers("headers")
+
+
+def test_each_content_type_is_sent(story: Story) -> None:
+    """Each content type in the document is that of an answer of its route and status."""
+    assert story.kinds == _answers("content")
+
+
+def test_each_field_is_sent(story: Story) -> None:
+    """Each field of each shape of an answer in the document is in some answer, also one that need not be there."""
+    assert story.fields == fields_documented()
+
+
+def test_each_parameter_is_read(story: Story) -> None:
+    """Each route asks for the headers and the query parameters that the document says it takes, and for no others."""
+    parameters = DOCUMENT["components"]["parameters"]
+    documented = set[tuple[str, str, str]]()
+    for key, operation in _described():
+        for reference in operation.get("parameters", ()):
+            found = parameters[reference["$ref"].rpartition("/")[2]]
+            documented |= {(key, found["in"], found["name"].lower())} if found["in"] != "path" else set()
+    of_content = {("header", "content-type"), ("header", "accept")}  # a part of the bodies, by OpenAPI's rules
+    assert {read for read in story.read if read[1:] not in of_content} == documented
+
+
+def test_limits_are_those_of_the_document(story: Story) -> None:
+    """Every list takes each `limit` from the least to the most in the document, and refuses what is beyond."""
+    limit = DOCUMENT["components"]["parameters"]["limit"]["schema"]
     for path in ("/events", "/events/e/registrations", "/users/ann/registrations"):
-        story.ask("GET", path)
-        story.ask("GET", path, limit=0)
-    for path in ("/events/none/registrations", "/users/nobody/registrations"):
-        story.ask("GET", path)
+        for asked, status in (("minimum", 0), ("maximum", 0), ("minimum", -1), ("maximum", 1)):
+            answer = story.pipeline.request("GET", path, limit=limit[asked] + status)
+            assert answer.status == (400 if status else 200), (path, limit[asked] + status)
 
 
-def _registering(story: Story) -> None:
-    pipeline, registrations = story.pipeline, "/events/e/registrations"
-    story.ask("POST", registrations, {"userId": "ann"})
-    story.ask("POST", registrations, {"userId": "ann"})
-    story.ask("POST", registrations, {"userId": pipeline.add_user("bob")}, AT_ONCE)
-    story.ask("POST", registrations, {"userId": "nobody"})
-    story.ask("POST", "/events/none/registrations", {"userId": "ann"})
-    pipeline.add_event("full", 0)
-    pipeline.add_event("long-line", 0, hasWaitlist=True, waitlistCapacity=0)
-    pipeline.add_event("closed", 1, status="closed")
-    for event_id in ("full", "long-line", "closed"):
-        story.ask("POST", f"/events/{event_id}/registrations", {"userId": "ann"})
-    _discarded(story)
-    story.ask("GET", f"{registrations}/ann")
-    story.ask("GET", f"{registrations}/nobody")
-
-
-def _discarded(story: Story) -> None:
-    """An operator threw away what had been promised an answer; the client asks again with its key."""
-    pipeline = story.pipeline
-    pipeline.run()
-    pipeline.add_event("unlucky", 1)
-    ask = ("POST", "/events/unlucky/registrations", {"userId": "ann"}, AT_ONCE | {"Idempotency-Key": "k"})
-    story.ask(*ask)
-    (message,) = pipeline.receive()
-    record = discarded(pipeline.record("unlucky", "ann"), decode(message["body"]), "unreadable")
-    assert record is not None
-    pipeline.dynamodb.put_item(**versioned_put(pipeline.tables.registrations, record))
-    assert story.ask(*ask).code == "discarded"
-
-
-def _cancelling(story: Story) -> None:
-    story.ask("DELETE", "/events/e/registrations/ann", headers={"Idempotency-Key": " "})
-    story.ask("DELETE", "/events/e/registrations/ann", headers=AT_ONCE)
-    story.pipeline.run()
-    story.ask("DELETE", "/events/e/registrations/bob")
-    story.ask("DELETE", "/events/e/registrations/bob")
-
-
-def _bodies(story: Story) -> None:
-    for method, path in (
-        ("POST", "/users"),
-        ("POST", "/events"),
-        ("PATCH", "/events/e"),
-        ("POST", "/events/e/registrations"),
-    ):
-        story.ask(method, path, raw="{")
-        story.ask(method, path, {"no": "field"})
-        story.ask(method, path, raw=" " * 65_537)
-        story.ask(method, path, raw="{}", headers={"content-type": "text/plain"})
+def test_pages_are_as_long_as_the_document_says(pipeline: Pipeline) -> None:
+    """A page has as many entries as are asked for, up to the most in the document, and else those of its default."""
+    for number in range(MAX_LIMIT + 1):
+        texts: Any = {name: {"S": "?"} for name in ("title", "date", "location", "organizer")}
+        item: Any = {"eventId": {"S": f"e{number}"}, "capacity": {"N": "1"}, **texts}
+        pipeline.dynamodb.put_item(TableName=pipeline.tables.events, Item=item)
+    limit = DOCUMENT["components"]["parameters"]["limit"]["schema"]
+    for query, length in (({}, limit["default"]), ({"limit": limit["maximum"]}, limit["maximum"])):
+        assert len(pipeline.request("GET", "/events", **query).body["events"]) == length
+    assert (limit["default"], limit["maximum"]) == (DEFAULT_LIMIT, MAX_LIMIT)
 
 
 def test_a_rejection_after_a_promise_can_be_read(pipeline: Pipeline, taps: Taps) -> None:

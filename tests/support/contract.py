@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from copy import deepcopy
 from functools import cache
 from typing import Any
@@ -33,6 +33,45 @@ def check(method: str, path: str, status: int, headers: Mapping[str, str], body:
     answer = answers[str(status)]
     _check_headers(given, answer.get("headers", {}), about)
     _check_body(given, body, answer.get("content"), about)
+
+
+def fields_of(key: str, status: int, body: object) -> set[tuple[str, str]]:
+    """The fields of a JSON answer of the route with this key, each with the name of the schema that has it."""
+    route = next(route for route in ROUTES if route.key == key)
+    content = _document()["paths"][route.path][route.method.lower()]["responses"][str(status)]["content"]
+    schema = next(part["schema"] for kind, part in content.items() if "json" in kind)
+    return set(_fields(schema, body))
+
+
+def fields_documented() -> set[tuple[str, str]]:
+    """All that `fields_of` can find: the properties of every schema of an answer."""
+    found = set[tuple[str, str]]()
+    todo = [part["schema"] for part in _answer_contents()]
+    while todo:
+        schema = todo.pop()
+        name = schema.get("$ref", "").rpartition("/")[2]
+        properties = _document()["components"]["schemas"].get(name, {}).get("properties", {})
+        new = {(name, field) for field in properties} - found
+        found |= new
+        todo += [properties[field] for _, field in new] + ([schema["items"]] if "items" in schema else [])
+    return found
+
+
+def _answer_contents() -> list[Json]:
+    operations = [operation for path in _document()["paths"].values() for operation in path.values()]
+    answers = [answer for operation in operations for answer in operation["responses"].values()]
+    return [part for answer in answers for part in answer.get("content", {}).values()]
+
+
+def _fields(schema: Json, value: Any) -> Iterator[tuple[str, str]]:
+    if isinstance(value, list):
+        for entry in value:
+            yield from _fields(schema["items"], entry)
+    if isinstance(value, dict):
+        name = schema["$ref"].rpartition("/")[2]
+        for field, part in value.items():
+            yield name, field
+            yield from _fields(_document()["components"]["schemas"][name]["properties"][field], part)
 
 
 _PROBLEM = "#/components/schemas/Problem"

@@ -1,0 +1,207 @@
+"""A story in which all that the API's document promises happens, and what was seen in it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from api.messages import Request
+from api.routes import ROUTES
+from tests.support.contract import fields_of
+from tests.support.pipeline import Answer, Pipeline
+from workers.aws.commit import versioned_put
+from workers.aws.messages import decode
+from workers.domain.decide import discarded
+
+EVENT = {"title": "T", "date": "2030-05-01", "location": "L", "organizer": "O", "capacity": 1}
+AT_ONCE = {"Prefer": "respond-async"}
+PATIENT = {"Prefer": "wait=5"}
+
+
+class Noting(Mapping[str, str]):
+    """The headers or the query of a request; it notes which of them are asked for, there or not."""
+
+    def __init__(self, given: Mapping[str, str], where: str, asked_for: set[tuple[str, str]]) -> None:
+        self._given, self._where, self._asked_for = given, where, asked_for
+
+    def __getitem__(self, name: str) -> str:
+        self._asked_for.add((self._where, name))
+        return self._given[name]
+
+    def __iter__(self) -> Iterator[str]:
+        raise AssertionError("a handler asks for what it wants, by name")
+
+    def __len__(self) -> int:
+        return len(self._given)
+
+
+class Story:
+    """A pipeline that remembers what its routes have read and answered, each with the route's key."""
+
+    def __init__(self, pipeline: Pipeline) -> None:
+        self.pipeline = pipeline
+        self.codes = set[tuple[str, int, str | None]]()
+        """Statuses; of problems, with their code."""
+        self.headers = set[tuple[str, int, str]]()
+        """Headers by status, in lower case."""
+        self.kinds = set[tuple[str, int, str]]()
+        """Content types by status."""
+        self.fields = set[tuple[str, str]]()
+        """The fields of all JSON answers, with the schema that has them."""
+        self.read = set[tuple[str, str, str]]()
+        """`header` or `query`, and the name that a handler asked for."""
+        self._asked_for = set[tuple[str, str]]()
+
+    def ask(self, method: str, path: str, body: object = None, headers: Any = None, **more: Any) -> Answer:
+        """One request."""
+        self._asked_for.clear()
+        answer = self.pipeline.request(method, path, body, headers, **more)
+        key = next(route.key for route in ROUTES if route.method == method and route.ids_in(path) is not None)
+        self.read |= {(key, *asked) for asked in self._asked_for}
+        self.codes.add((key, answer.status, answer.code if answer.status >= 400 else None))
+        given = {name.lower(): value for name, value in answer.headers.items()}
+        kind = given.pop("content-type", "").split(";", 1)[0]
+        self.headers |= {(key, answer.status, name) for name in given}
+        self.kinds |= {(key, answer.status, kind)} if kind else set()
+        if "json" in kind:
+            self.fields |= fields_of(key, answer.status, answer.body)
+        return answer
+
+    def tell(self) -> None:
+        """All of it."""
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(Request, "of", self._noted)
+            for part in (_users, _events, _lists, _registering, _replays, _too_many, _pages, _cancelling, _bodies):
+                part(self)
+
+    def _noted(self, event: Mapping[str, Any], of: Any = Request.of) -> Request:
+        request: Request = of(event)
+        return replace(
+            request,
+            headers=Noting(request.headers, "header", self._asked_for),
+            query=Noting(request.query, "query", self._asked_for),
+        )
+
+
+def _users(story: Story) -> None:
+    ann = {"userId": "ann", "name": "Ann", "email": "ann@example.org"}
+    story.ask("POST", "/users", ann)
+    story.pipeline.time.now += 1
+    story.ask("POST", "/users", ann)
+    story.ask("GET", "/users/ann")
+    story.ask("GET", "/users/nobody")
+
+
+def _events(story: Story) -> None:
+    story.ask("POST", "/events", EVENT | {"eventId": "e"})
+    story.pipeline.time.now += 1
+    story.ask("POST", "/events", EVENT | {"eventId": "e"})
+    tag = story.ask("GET", "/events/e").headers["ETag"]
+    story.ask("GET", "/events/e", headers={"If-None-Match": tag})
+    story.ask("GET", "/events/e", headers={"If-None-Match": "?"})
+    story.ask("GET", "/events/none")
+    story.ask("PATCH", "/events/e", {"title": "N"}, {"If-Match": tag})
+    story.ask("PATCH", "/events/e", {"title": "N"}, {"If-Match": tag})
+    story.ask("PATCH", "/events/e", {"title": "N"}, PATIENT)
+    story.ask("PATCH", "/events/e", {"capacity": 2}, AT_ONCE)
+    story.ask("PATCH", "/events/none", {"capacity": 2})
+    story.pipeline.run()
+
+
+def _lists(story: Story) -> None:
+    for path in ("/events", "/events/e/registrations", "/users/ann/registrations"):
+        story.ask("GET", path)
+        story.ask("GET", path, limit=0)
+    for path in ("/events/none/registrations", "/users/nobody/registrations"):
+        story.ask("GET", path)
+
+
+def _registering(story: Story) -> None:
+    pipeline, registrations = story.pipeline, "/events/e/registrations"
+    story.ask("POST", registrations, {"userId": "ann"})
+    story.ask("POST", registrations, {"userId": "ann"})
+    story.ask("POST", registrations, {"userId": pipeline.add_user("bob")}, AT_ONCE)
+    story.ask("POST", registrations, {"userId": "nobody"})
+    story.ask("POST", "/events/none/registrations", {"userId": "ann"})
+    pipeline.add_event("full", 0)
+    pipeline.add_event("long-line", 0, hasWaitlist=True, waitlistCapacity=0)
+    pipeline.add_event("closed", 1, status="closed")
+    for event_id in ("full", "long-line", "closed"):
+        story.ask("POST", f"/events/{event_id}/registrations", {"userId": "ann"}, PATIENT)
+    _discarded(story)
+    story.ask("GET", f"{registrations}/ann")
+    story.ask("GET", f"{registrations}/nobody")
+
+
+def _replays(story: Story) -> None:
+    """The same request twice with the same key, before it is decided and after."""
+    for name, wish in (("slow", AT_ONCE), ("quick", PATIENT)):
+        event_id = story.pipeline.add_event(name, 1)
+        keyed = wish | {"Idempotency-Key": "k"}
+        for ask in (
+            ("POST", f"/events/{event_id}/registrations", {"userId": "ann"}, keyed),
+            ("DELETE", f"/events/{event_id}/registrations/ann", None, keyed),
+        ):
+            story.ask(*ask)
+            story.ask(*ask)
+        story.pipeline.run()
+
+
+def _discarded(story: Story) -> None:
+    """An operator threw away what had been promised an answer; the client asks again with its key."""
+    pipeline = story.pipeline
+    pipeline.run()
+    pipeline.add_event("unlucky", 1)
+    ask = ("POST", "/events/unlucky/registrations", {"userId": "ann"}, AT_ONCE | {"Idempotency-Key": "k"})
+    story.ask(*ask)
+    (message,) = pipeline.receive()
+    record = discarded(pipeline.record("unlucky", "ann"), decode(message["body"]), "unreadable")
+    assert record is not None
+    pipeline.dynamodb.put_item(**versioned_put(pipeline.tables.registrations, record))
+    assert story.ask(*ask).code == "discarded"
+    story.ask("GET", "/events/unlucky/registrations/ann")
+    for path in ("/events/unlucky/registrations", "/users/ann/registrations"):
+        story.ask("GET", path, status="rejected")
+
+
+def _too_many(story: Story) -> None:
+    """An event with all that an event can have, and its capacity lowered under what is taken."""
+    crowded = EVENT | {"eventId": "crowded", "capacity": 2, "description": "D"}
+    story.ask("POST", "/events", crowded | {"hasWaitlist": True, "waitlistCapacity": 5})
+    for user_id in ("ann", "bob", "cid"):
+        story.pipeline.register("crowded", story.pipeline.add_user(user_id))
+    story.ask("GET", "/events/crowded/registrations/cid")
+    story.ask("PATCH", "/events/crowded", {"capacity": 1})
+
+
+def _pages(story: Story) -> None:
+    for path in ("/events", "/events/crowded/registrations", "/users/ann/registrations"):
+        story.ask("GET", path)
+        first = story.ask("GET", path, limit=1)
+        story.ask("GET", path, limit=1, cursor=first.body["next"])
+    story.ask("GET", "/users/cid/registrations")
+    story.ask("GET", "/events/crowded/registrations", headers={"Accept": "text/csv"})
+
+
+def _cancelling(story: Story) -> None:
+    story.ask("DELETE", "/events/e/registrations/ann", headers={"Idempotency-Key": " "})
+    story.ask("DELETE", "/events/e/registrations/ann", headers=AT_ONCE)
+    story.pipeline.run()
+    story.ask("DELETE", "/events/e/registrations/bob")
+    story.ask("DELETE", "/events/e/registrations/bob")
+
+
+def _bodies(story: Story) -> None:
+    for method, path in (
+        ("POST", "/users"),
+        ("POST", "/events"),
+        ("PATCH", "/events/e"),
+        ("POST", "/events/e/registrations"),
+    ):
+        story.ask(method, path, raw="{")
+        story.ask(method, path, {"no": "field"})
+        story.ask(method, path, raw=" " * 65_537)
+        story.ask(method, path, raw="{}", headers={"content-type": "text/plain"})
