@@ -99,6 +99,8 @@ def open_cursor(scope: str, cursor: str, parts: int = 1) -> list[str]:
         raise no_cursor()
     if parts > 1 and not _is_key(position[-1], _MAX_SORT_KEY_BYTES):
         raise no_cursor()
+    if seal_cursor(scope, *position) != cursor:  # base64 has several texts for the same bytes
+        raise no_cursor()
     return position
 
 

@@ -13,6 +13,8 @@ from api.lists import seal_cursor
 from tests.support.pipeline import Pipeline
 from workers.domain.records import Status
 
+_ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
+
 
 def cursors(pipeline: Pipeline) -> dict[str, str]:
     """A cursor of each of four lists, by what it is of."""
@@ -53,8 +55,22 @@ def test_damaged_cursors(pipeline: Pipeline) -> None:
         cursor = known[name]
         middle = len(cursor) // 2
         flipped = [cursor[:at] + ("A" if cursor[at] != "A" else "B") + cursor[at:][1:] for at in (0, 8, middle, -2)]
+        flipped += [cursor[:-1] + last for last in _ALPHABET if last != cursor[-1]]
         unchecked = base64.urlsafe_b64encode(b"\0" * 12 + b'["x"]').decode()
-        for bad in (*flipped, cursor[:-4], cursor + "AAAA", "x", "é", "a b", "%", "=", unchecked, "A" * 3000):
+        for bad in (
+            *flipped,
+            cursor[:-4],
+            cursor + "AAAA",
+            cursor + "=",
+            cursor + "....",
+            "x",
+            "é",
+            "a b",
+            "%",
+            "=",
+            unchecked,
+            "A" * 3000,
+        ):
             answer = pipeline.request("GET", path, limit=1, cursor=bad)
             assert (answer.status, answer.code) == (400, "invalid-request"), bad
 
