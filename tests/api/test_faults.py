@@ -12,6 +12,7 @@ from aws_lambda_powertools import Logger
 from botocore.exceptions import ConnectTimeoutError, EndpointConnectionError, ReadTimeoutError
 
 import api.dispatch
+from api.routes import ROUTES, Route
 from tests.api.conftest import Taps
 from tests.support.pipeline import Answer, Pipeline
 
@@ -43,6 +44,8 @@ def ready(pipeline: Pipeline) -> Pipeline:
 
 def test_every_route(ready: Pipeline, taps: Taps) -> None:
     """On every route what nobody expected is a 500, and a throttle a 503 with Retry-After that goes through later."""
+    named = {route for route in ROUTES for method, path, *_ in ROUTES_AND_CALLS if _is_of(route, method, path)}
+    assert named == set(ROUTES)
     for method, path, body, call in ROUTES_AND_CALLS:
         taps.fail(call, "AccessDeniedException")
         unexpected = ready.request(method, path, body)
@@ -54,6 +57,10 @@ def test_every_route(ready: Pipeline, taps: Taps) -> None:
         for answer in (unexpected, throttled):
             assert not re.search("AWS|Denied|Throttling", str(answer.body))
         assert ready.request(method, path, body).status < 300, (method, path, call)
+
+
+def _is_of(route: Route, method: str, path: str) -> bool:
+    return route.method == method and route.ids_in(path) is not None
 
 
 @pytest.mark.parametrize(
