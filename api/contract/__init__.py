@@ -5,5 +5,6 @@ table of problems (`api/problems.py`). What those cannot say stands here: what c
 headers (`parameters.py`), and which route does what and may refuse with what (`operations.py`).
 
 No function loads any of it, and no bundle contains it. The tests of the API hold every answer that they get against
-the document, so it cannot promise what is not so, nor keep quiet about what is.
+the document, and one of them provokes each status, code, header and field that it promises, and compares the parameters
+that it names with those that are read. Descriptions are held by nobody but their readers.
 """

@@ -139,7 +139,7 @@ OPERATIONS: dict[str, Operation] = {
             ),
         ),
         refusals=("event-not-found", "precondition-failed"),
-        refusal_headers=((412, ("(ETag)",)),),
+        refusal_headers=((412, ("ETag",)),),
     ),
     "POST /events/{eventId}/registrations": Operation(
         id="register",

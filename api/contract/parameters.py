@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from api.conditions import MAX_REVISIONS
 from api.lists import DEFAULT_LIMIT, MAX_LIMIT
 from api.problems import RETRY_AFTER_SECONDS
 from api.waiting import DEFAULT_WAIT_SECONDS, MAX_WAIT_SECONDS
@@ -14,6 +15,12 @@ Json = dict[str, Any]
 _ENTITY_TAG = r'(W/)?"[!#-~]*"'
 _ENTITY_TAGS = rf"^(\*|{_ENTITY_TAG}( *, *{_ENTITY_TAG})*)$"
 """What clients should send; lists with gaps in them are taken too, as RFC 9110 wants it."""
+
+_KEY = "[!-~]([ -~]{0,253}[!-~])?"
+_BARE = "[!#-~]([ -~]{0,253}[!-~])?"
+_HALF_QUOTED = '"([ -~]{0,253}[!#-~])?'
+_IDEMPOTENCY_KEY = f'^("{_KEY}"|{_BARE}|{_HALF_QUOTED})$'
+"""What `api.call.idempotency_key` takes: only quotes on both sides are none of the key."""
 
 
 def _parameter(name: str, where: str, description: str, schema: Json, **more: Any) -> Json:
@@ -73,14 +80,15 @@ PARAMETERS: dict[str, Json] = {
         "header",
         "Any text that this request alone has, quoted or bare. Sent again with the same key for the same registration, "
         "the request does nothing and is answered with what has become of it.",
-        {"type": "string", "pattern": r"^[!-~]([ -~]{0,253}[!-~])?$"},
+        {"type": "string", "pattern": _IDEMPOTENCY_KEY},
         example='"9b2ad1c4-6d2e-4a38-8bd8-0d1f0c8f3f8a"',
     ),
     "ifMatch": _parameter(
         "If-Match",
         "header",
         "Change the event only if its own fields are still as they were when this `ETag` was given (412 otherwise). "
-        "Seats that were taken or given back meanwhile do not matter.",
+        "Seats that were taken or given back meanwhile do not matter. It may name at most "
+        f"{MAX_REVISIONS} different revisions.",
         {"type": "string", "pattern": _ENTITY_TAGS},
         example='"3.17"',
     ),
@@ -124,11 +132,10 @@ HEADERS: dict[str, Json] = {
         f'<{_BASE}/events/pycon/registrations?cursor=x>; rel="next"',
     ),
     "ETag": _header(
-        "`r.v`: r counts the changes of the event's own fields, v those of its seats.",
+        "The state of the event, as `r.v` in quotes: r counts every PATCH, v what becomes of the seats. To be sent "
+        "back as it is.",
         '"3.17"',
-        pattern=r'^"[0-9]+\.[0-9]+"$',
     ),
     "Vary": _header("The answer depends on this header of the request.", "Accept"),
-    "Allow": _header("The methods that this path takes.", "GET, PATCH"),
 }
 """Headers of answers, by their names."""

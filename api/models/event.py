@@ -17,8 +17,9 @@ MAX_SEATS = 1_000_000
 _LONG_MONTH = "(0[13578]|1[02])-(0[1-9]|[12][0-9]|3[01])"
 _SHORT_MONTH = "(0[469]|11)-(0[1-9]|[12][0-9]|30)"
 _FEBRUARY = "02-(0[1-9]|1[0-9]|2[0-8])"
-_LEAP_YEAR = "([0-9]{2}(0[48]|[2468][048]|[13579][26])|([02468][048]|[13579][26])00)"
-_DAY = f"(?!0000)([0-9]{{4}}-({_LONG_MONTH}|{_SHORT_MONTH}|{_FEBRUARY})|{_LEAP_YEAR}-02-29)"
+_YEAR = "([1-9][0-9]{3}|0[1-9][0-9]{2}|00[1-9][0-9]|000[1-9])"
+_LEAP_YEAR = "([0-9]{2}(0[48]|[2468][048]|[13579][26])|(0[48]|[2468][048]|[13579][26])00)"
+_DAY = f"({_YEAR}-({_LONG_MONTH}|{_SHORT_MONTH}|{_FEBRUARY})|{_LEAP_YEAR}-02-29)"
 _MINUTE = "([01][0-9]|2[0-3]):[0-5][0-9]"
 DATE = rf"^{_DAY}(T{_MINUTE}(:[0-5][0-9](\.[0-9]{{1,6}})?)?(Z|[+-]{_MINUTE})?)?$"
 """A day that is in the calendar, and maybe a time of it: a pattern for Python and for JSON Schema."""
@@ -55,7 +56,7 @@ EventId = Annotated[
     str,
     StringConstraints(pattern=_EVENT_ID),
     AfterValidator(_event_id),
-    described(pattern=_EVENT_ID.replace("^", r"^(?!\.{1,2}$)")),
+    described(pattern=r"^(\.{0,2}[A-Za-z0-9_-][A-Za-z0-9._-]*|\.{3}[A-Za-z0-9._-]*)$", maxLength=100),
 ]
 Text = Annotated[str, StringConstraints(min_length=1, max_length=200), AfterValidator(plain), described(pattern=PLAIN)]
 Description = Annotated[str, StringConstraints(max_length=5000), AfterValidator(_prose), described(pattern=_PROSE)]
