@@ -16,6 +16,7 @@ from api.contract.operations import ALWAYS, CSV, JSON, OPERATIONS, TAGS, WITH_BO
 from api.contract.parameters import HEADERS, PARAMETERS
 from api.problems import CODES, Problem
 from api.routes import ROUTES, Route
+from workers.domain.records import EventStatus
 
 Json = dict[str, Any]
 
@@ -164,7 +165,17 @@ def _schemas() -> Json:
     _, made = models_json_schema(
         [(shape, "validation") for shape in unique], ref_template="#/components/schemas/{model}"
     )
-    return {name: _tidied(schema) for name, schema in sorted(made["$defs"].items())}
+    return {name: _tidied(_shared(schema)) for name, schema in sorted(made["$defs"].items())}
+
+
+def _shared(schema: Json) -> Json:
+    """The shape with the one schema of event statuses, so that a typed client has one type for them."""
+    own = schema.get("properties", {}).get("status", {})
+    if own.get("enum") != list(EventStatus):
+        return schema
+    rest = {key: part for key, part in own.items() if key not in {"enum", "type"}}
+    shared = _ref("schemas", EventStatus.__name__) | rest
+    return schema | {"properties": schema["properties"] | {"status": shared}}
 
 
 def _tidied(schema: Any, name: str = "") -> Any:

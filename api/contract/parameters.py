@@ -31,7 +31,7 @@ def _parameter(name: str, where: str, description: str, schema: Json, **more: An
 _LIMIT = {"type": "integer", "minimum": 1, "maximum": MAX_LIMIT, "default": DEFAULT_LIMIT}
 _STATUSES = {
     "type": "array",
-    "items": {"type": "string", "enum": [str(status) for status in Status]},
+    "items": {"$ref": f"#/components/schemas/{Status.__name__}"},
     "minItems": 1,
 }
 
