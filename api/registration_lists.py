@@ -126,6 +126,8 @@ class Lists:
             last = answer.get("LastEvaluatedKey")
             row = (last["registrationId"]["S"], last[STATUS_KEY]["S"]) if last else (_START, _START)
             todo = todo if last else todo[1:]
+        # As the index has them; who has moved on, in her place among the others.
+        records.sort(key=lambda record: (page.statuses.index(record.status), record.registered_at))
         return records, seal_cursor(scope, todo[0], *row) if todo else None
 
     def _walk_user(self, user_id: str, page: Page) -> tuple[list[Registration], str | None]:

@@ -297,8 +297,9 @@ def _read(letters: Mapping[str, Sequence[Letter]]) -> tuple[Groups, dict[str, Un
             except Unreadable as error:
                 behind[group] = Unread(str(error), waiting[index:])
                 break
-            tasks = groups.setdefault(command.event_id, [])
-            tasks.insert(0 if isinstance(command, Recount) else len(tasks), Task(letter, command))
+            groups.setdefault(command.event_id, []).append(Task(letter, command))
+    for tasks in groups.values():
+        tasks.sort(key=lambda task: not isinstance(task.command, Recount))  # recounts first, else as they came
     return groups, behind
 
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import count
 from typing import Any
 
 import pytest
 
 from infra.cli.recount import Mender, Recounter
-from tests.integration.bench import Bench, batch
+from tests.integration.bench import Bench, batch, refusal, times
 from tests.support.builders import EVENT, cancel, change, promote, register
 from workers.aws.items import event_key, registration_key
 from workers.aws.messages import encode, group_for, group_of
@@ -164,6 +165,17 @@ def test_on_a_ledger_that_cannot_be_read_only_the_recount_is_decided(bench: Benc
     damage(bench, "SET version = :n", n={"N": "90"})
     assert bench.deliver(message(stale), register("eve"), cancel("ann")) == ["m1", "m2"]
     assert bench.written() == []
+
+
+def test_recounts_keep_their_order(bench: Bench, recounter: Recounter) -> None:
+    """Of two recounts in one batch the first is decided first; if the second then fails, it alone comes again."""
+    a_line(bench)
+    damage(bench, "REMOVE confirmed")
+    recounts = [replace(counted(recounter), command_id=name) for name in ("first", "second")]
+    reads = iter((None, refusal("NobodyMayRead"), refusal("NobodyMayRead")))
+    bench.before("BatchGetItem", times(3, lambda _: next(reads)))
+    assert bench.deliver(*map(message, recounts)) == ["m1"]
+    assert bench.pipeline.ledger(EVENT).confirmed == 1
 
 
 def test_a_ledger_that_has_moved_refuses_the_count(bench: Bench, recounter: Recounter) -> None:
