@@ -96,7 +96,7 @@ class Registrations:
             self._accept(command)
         noted = None
         if undecided:
-            # It is sent: if this cannot be noted it is sent once more, which is no harm.
+            # What was lost is sent by now. If that cannot be noted it is sent once more, which is no harm.
             noted = _patient(lambda: self._promise(command, seen.record, resent_at=now if lost else None))()
         return self._outcomes.of_post(self._outcome(command, seen, noted, call.wait), call.wait.headers)
 

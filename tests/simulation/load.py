@@ -15,6 +15,7 @@ _EVENTS = ("e", "e-1", "e-1-1", "f\u00eate 7")
 _PEOPLE = ("ann", "1-ann", "1-1-ann", "bob", "cid", "1-cid", "dee", "eve", "fay")
 _LENGTHS = (20, 60, 240, 1500)
 _QUARTER_OF_AN_HOUR = 900
+_IMPATIENCE = (11, 13, 15)
 _STATUSES = (
     "waitlisted",
     "confirmed,waitlisted",
@@ -100,10 +101,9 @@ class _Author:
         at, event_id, user_id = chance.randrange(self._length), chance.choice(self._events), chance.choice(_PEOPLE)
         drawn = chance.random()
         if drawn < 0.12:
-            changes, headers = self._changes(), self._headers(keys=False)
-            if chance.random() < 0.4:
-                headers["if-match"] = LATEST
-            self.steps.append(Step(0, at, "change", event_id, user_id, changes, headers))
+            self._change(at, event_id)
+            if chance.random() < 0.4:  # and at once somebody else
+                self._change(at + chance.randrange(SECOND), event_id)
         elif drawn < 0.2:
             kind = chance.choice(("look", "look", "event", "of event", "of user"))
             query = self._query() if kind.startswith("of") else {}
@@ -123,6 +123,15 @@ class _Author:
             self._add(at + chance.randrange(SECOND), kind, *pair)
         if chance.random() < 0.01:
             self._add(at + _QUARTER_OF_AN_HOUR * SECOND, "register", *pair)
+        if chance.random() < 0.05:  # somebody loses patience
+            for seconds in _IMPATIENCE:
+                self._add(at + seconds * SECOND, "register", *pair)
+
+    def _change(self, at: int, event_id: str) -> None:
+        changes, headers = self._changes(), self._headers(keys=False)
+        if self._chance.random() < 0.5:
+            headers["if-match"] = LATEST
+        self.steps.append(Step(0, at, "change", event_id, "", changes, headers))
 
     def _rush(self, at: int, event_id: str) -> None:
         """Many at once."""
