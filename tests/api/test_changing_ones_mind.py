@@ -55,7 +55,7 @@ def test_a_mark_that_cannot_be_written(undecided: Pipeline, taps: Taps) -> None:
     """A 202 would be a promise that a POST after it could not keep: it is a 503, and what was sent stays sent."""
     taps.fail("dynamodb.PutItem", "ThrottlingException")
     assert undecided.cancel("e", "ann", **LATER).status == 503
-    conflicts(taps, 4)
+    conflicts(taps, 12)
     assert undecided.cancel("e", "ann", **LATER).status == 503
     assert undecided.cancel("e", "ann", **LATER).status == 202
     undecided.run()
@@ -83,7 +83,7 @@ def test_a_promise_that_cannot_be_written(pipeline: Pipeline, taps: Taps) -> Non
     pipeline.time.on_sleep.clear()
     pipeline.add_event("e", 1)
     pipeline.add_user("ann")
-    conflicts(taps, 4)
+    conflicts(taps, 12)
     assert pipeline.register("e", "ann", **LATER).status == 503
     pipeline.run()
     assert status(pipeline) == ("confirmed", 1)
