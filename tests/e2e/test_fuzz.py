@@ -21,7 +21,7 @@ from infra.cli.deployment import Outputs
 pytestmark = pytest.mark.e2e
 
 _SAMPLE = "200,1"
-_CASES_PER_EXAMPLE = 12
+_CASES_PER_EXAMPLE = 9
 """At least so many cases come of each example that schemathesis is allowed to make of an operation."""
 
 
