@@ -18,11 +18,12 @@ Function = Literal["users", "events", "registrations", "docs"]
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """One line of the table. `path` is in API Gateway's notation: `/users/{userId}`."""
+    """One line of the table. `path` is in API Gateway's notation: `/users/{userId}`; `public` needs no token."""
 
     method: str
     path: str
     function: Function
+    public: bool = False
 
     @property
     def key(self) -> str:
@@ -44,8 +45,8 @@ ROUTES: tuple[Route, ...] = (
     Route("POST", "/users", "users"),
     Route("GET", "/users/{userId}", "users"),
     Route("POST", "/events", "events"),
-    Route("GET", "/events", "events"),
-    Route("GET", "/events/{eventId}", "events"),
+    Route("GET", "/events", "events", public=True),
+    Route("GET", "/events/{eventId}", "events", public=True),
     Route("PATCH", "/events/{eventId}", "events"),
     Route("POST", "/events/{eventId}/registrations", "registrations"),
     Route("GET", "/events/{eventId}/registrations", "registrations"),
@@ -55,8 +56,8 @@ ROUTES: tuple[Route, ...] = (
 )
 
 DOCS_ROUTES: tuple[Route, ...] = (
-    Route("GET", "/docs", "docs"),
-    Route("GET", "/docs/{file}", "docs"),
+    Route("GET", "/docs", "docs", public=True),
+    Route("GET", "/docs/{file}", "docs", public=True),
 )
 """The reference page and its parts: on every stage but production, and in no client's contract."""
 
