@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from api.caller import NOBODY, Caller
 from api.messages import Request, Response
 from api.problems import Problem, RequestError
 from api.routes import Route
@@ -17,18 +18,26 @@ from workers.observability import logger
 Handlers = Mapping[str, Callable[[Request], Response]]
 """The routes of one function, by API Gateway's route key: `GET /users/{userId}`."""
 
+Identify = Callable[[Request], Caller | None]
+"""Tells who sends a request; None if it has no token that is good here."""
+
 Failed = Callable[[Exception, Request], Response]
 """The answer to a fault."""
 
 
-def dispatch(handlers: Handlers, event: Mapping[str, Any], routes: Sequence[Route], failed: Failed) -> dict[str, Any]:
+def dispatch(
+    handlers: Handlers, event: Mapping[str, Any], routes: Sequence[Route], identify: Identify, failed: Failed
+) -> dict[str, Any]:
     """Answers one API Gateway event; every log line of it carries the request's id, and that of its event if any."""
     request = Request.of(event)
-    key, ids = _route(request, routes)
+    route, ids = _route(request, routes)
     logger.append_keys(request_id=request.id, event_id=ids.get("eventId"), command_id=None, registration_id=None)
-    handler = handlers.get(key)
+    handler = handlers.get(route.key) if route else None
     try:
-        response = handler(replace(request, ids=ids)) if handler else _no_such_route(request, routes)
+        if route is None or handler is None:
+            response = _no_such_route(request, routes)
+        else:
+            response = handler(replace(request, ids=ids, caller=_caller(request, route, identify)))
     except RequestError as refusal:
         response = refusal.problem.response()
     except Exception as error:  # noqa: BLE001 - API Gateway would show its text to the client
@@ -42,12 +51,25 @@ def unexpected(error: Exception, request: Request) -> Response:
     return Problem("internal-error", f"The log has more under request id {request.id}.").response()
 
 
-def _route(request: Request, routes: Sequence[Route]) -> tuple[str, Mapping[str, str]]:
-    """Its key and the ids in its path; the empty key if there is no such route."""
+def nobody(_request: Request) -> None:
+    """Knows nobody: for a function whose routes are all public."""
+
+
+def _route(request: Request, routes: Sequence[Route]) -> tuple[Route | None, Mapping[str, str]]:
+    """The route and the ids in its path; None if there is no such route."""
     for route in routes:
         if route.method == request.method and (ids := route.ids_in(request.path)) is not None:
-            return route.key, ids
-    return "", {}
+            return route, ids
+    return None, {}
+
+
+def _caller(request: Request, route: Route, identify: Identify) -> Caller:
+    """Who asks. RequestError if that must be known for this route, and is not."""
+    caller = identify(request)
+    if caller is None and not route.public:
+        detail = "Send an access token for this API in the header Authorization: Bearer TOKEN."
+        raise RequestError(Problem("unauthenticated", detail, headers={"WWW-Authenticate": "Bearer"}))
+    return caller or NOBODY
 
 
 def _no_such_route(request: Request, routes: Sequence[Route]) -> Response:

@@ -15,7 +15,7 @@ from typing import Any
 
 import aws_lambda_powertools
 
-from api.dispatch import Handlers, dispatch, unexpected
+from api.dispatch import Handlers, dispatch, nobody, unexpected
 from api.messages import Request, Response
 from api.problems import Problem
 from api.routes import DOCS_ROUTES
@@ -81,4 +81,4 @@ _HANDLERS: Handlers = {
 
 def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
     """The Lambda entry of `/docs`."""
-    return dispatch(_HANDLERS, event, DOCS_ROUTES, unexpected)
+    return dispatch(_HANDLERS, event, DOCS_ROUTES, nobody, unexpected)

@@ -11,12 +11,14 @@ from typing import TYPE_CHECKING, Any
 from botocore.exceptions import ClientError
 
 from api import lists
+from api.access import configured
 from api.body import read_body
+from api.caller import ORGANIZER_SUBJECT, Caller
 from api.conditions import Revisions, Tags, at_revision, event_tag, revision_of, tags_of
 from api.http import Handlers, answer
 from api.messages import Request, Response, is_key, json_response, url
 from api.models.event import EventChange, NewEvent
-from api.problems import RETRY_AFTER_SECONDS, Problem
+from api.problems import RETRY_AFTER_SECONDS, Problem, RequestError, forbidden
 from api.reader import Ledgers
 from api.views import event_view
 from api.waiting import Pace, Wait, note_pending, wait_of
@@ -64,8 +66,8 @@ class Events:
         self._new_id = new_id
         self._pace = Pace()
 
-    def create(self, new: NewEvent) -> Response:
-        """201, or 409 if the id is taken."""
+    def create(self, new: NewEvent, caller: Caller) -> Response:
+        """201, or 409 if the id is taken. The event is the caller's."""
         event_id = new.event_id or self._new_id()
         item: Item = {
             "eventId": {"S": event_id},
@@ -79,6 +81,8 @@ class Events:
         }
         if new.description is not None:
             item["description"] = {"S": new.description}
+        if caller.subject is not None:
+            item[ORGANIZER_SUBJECT] = {"S": caller.subject}
         try:
             self._dynamodb.put_item(
                 TableName=self._events,
@@ -118,9 +122,10 @@ class Events:
         link = page.link(url(self._base_url, "events"), following)
         return json_response(200, {"events": views, "next": following}, link)
 
-    def change(self, event_id: str, change: EventChange, wait: Wait, wanted: Revisions) -> Response:
-        """200 with the event as it is now; 202 if its seats are still to be changed; 404; 412 if its revision is none
-        of those `wanted` (None: any)."""
+    def change(self, event_id: str, change: EventChange, wait: Wait, wanted: Revisions, caller: Caller) -> Response:
+        """200 with the event as it is now; 202 if its seats are still to be changed; 404; 403 if it is not the
+        caller's; 412 if its revision is none of those `wanted` (None: any)."""
+        self._must_run(event_id, caller)
         change_id = self._new_id()
         revision = self._describe(event_id, change.own_fields(), change_id, wanted) if is_key(event_id) else None
         if revision is None:
@@ -139,6 +144,16 @@ class Events:
                 status, headers = 202, later | headers
         item, ledger = self._load(event_id)
         return _NOT_FOUND.response() if item is None else _shown(status, item, ledger, headers)
+
+    def _must_run(self, event_id: str, caller: Caller) -> None:
+        """RequestError if it is not the caller's event: it never becomes another's, so it can be read in advance."""
+        if caller.unchecked:
+            return
+        item, _ = self._load(event_id)
+        if item is None:
+            raise RequestError(_NOT_FOUND)
+        if not caller.runs(item):
+            raise forbidden("Only who has created an event may change it.")
 
     def _not_changed(self, event_id: str, wanted: Revisions) -> Response:
         """404, or 412 with the tag of the event as it is now."""
@@ -227,17 +242,22 @@ def _revision_made(change_id: str, wanted: Revisions, refused: ClientError) -> i
 def routes(events: Events, clock: Clock) -> Handlers:
     """The routes of this function."""
 
+    def create(request: Request) -> Response:
+        if not request.caller.organizes:
+            raise forbidden("Events are created by organizers.")
+        return events.create(read_body(request, NewEvent), request.caller)
+
     def change(request: Request) -> Response:
         wait = wait_of(request.headers.get("prefer"), clock.now())
         tags = tags_of("If-Match", request.headers.get("if-match"))
         wanted = None if tags is None else tags.revisions()
-        return events.change(request.ids["eventId"], read_body(request, EventChange), wait, wanted)
+        return events.change(request.ids["eventId"], read_body(request, EventChange), wait, wanted, request.caller)
 
     def read(request: Request) -> Response:
         return events.read(request.ids["eventId"], tags_of("If-None-Match", request.headers.get("if-none-match")))
 
     return {
-        "POST /events": lambda request: events.create(read_body(request, NewEvent)),
+        "POST /events": create,
         "GET /events": lambda request: events.list(lists.page_of(request)),
         "GET /events/{eventId}": read,
         "PATCH /events/{eventId}": change,
@@ -253,4 +273,4 @@ def _routes() -> Handlers:
 
 def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
     """The Lambda entry of `/events`."""
-    return answer(_routes(), event)
+    return answer(_routes(), event, configured())

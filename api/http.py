@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from api.dispatch import Handlers, dispatch, unexpected
+from api.dispatch import Handlers, Identify, dispatch, unexpected
 from api.messages import Request, Response
 from api.problems import RETRY_AFTER_SECONDS, Problem
 from api.routes import ROUTES
@@ -15,9 +15,10 @@ from workers.observability import logger
 __all__ = ["Handlers", "answer"]
 
 
-def answer(handlers: Handlers, event: Mapping[str, Any]) -> dict[str, Any]:
-    """Answers one API Gateway event: 404 or 405 if the handlers have no such route, 503 if AWS has no time."""
-    return dispatch(handlers, event, ROUTES, _failed)
+def answer(handlers: Handlers, event: Mapping[str, Any], identify: Identify) -> dict[str, Any]:
+    """Answers one API Gateway event: 404 or 405 if the handlers have no such route, 401 if it needs a token and has
+    none, 503 if AWS has no time."""
+    return dispatch(handlers, event, ROUTES, identify, _failed)
 
 
 def _failed(error: Exception, request: Request) -> Response:

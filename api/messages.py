@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import quote
 
+from api.caller import NOBODY, Caller
+
 MAX_ID_BYTES = 2048
 """What DynamoDB takes as a partition key; an id longer than this names nothing."""
 
@@ -17,7 +19,8 @@ class Request:
     """One request. `path` is decoded, `ids` are the parts of it that its route names, headers' names are lower case.
 
     Several headers or query parameters of one name are joined by commas, as API Gateway delivers them. `body` is base64
-    where `encoded` says so.
+    where `encoded` says so. `claims` are those of the token that API Gateway has verified, empty without one; `caller`
+    is who asks, once that is known.
     """
 
     id: str | None
@@ -28,6 +31,8 @@ class Request:
     body: str
     encoded: bool
     ids: Mapping[str, str] = field(default_factory=dict)
+    claims: Mapping[str, Any] = field(default_factory=dict)
+    caller: Caller = NOBODY
 
     @classmethod
     def of(cls, event: Mapping[str, Any]) -> Request:
@@ -41,6 +46,7 @@ class Request:
             query=event.get("queryStringParameters") or {},
             body=event.get("body") or "",
             encoded=bool(event.get("isBase64Encoded")),
+            claims=((context.get("authorizer") or {}).get("jwt") or {}).get("claims") or {},
         )
 
 

@@ -11,12 +11,15 @@ from api.messages import Response
 CODES: dict[str, tuple[int, str]] = {
     "invalid-json": (400, "The body is not valid JSON"),
     "invalid-request": (400, "The request does not have the form that is asked for"),
+    "unauthenticated": (401, "It is not known who asks"),
+    "forbidden": (403, "The caller may not do this"),
     "route-not-found": (404, "There is no such route"),
     "user-not-found": (404, "There is no such user"),
     "event-not-found": (404, "There is no such event"),
     "not-registered": (404, "There is no such registration"),
     "method-not-allowed": (405, "This route does not take this method"),
     "user-exists": (409, "This user id is taken"),
+    "account-has-user": (409, "This account has a user already"),
     "event-exists": (409, "This event id is taken"),
     "already-registered": (409, "This user is already registered for this event"),
     "event-full": (409, "The event is full and has no waiting list"),
@@ -65,6 +68,11 @@ class RequestError(Exception):
     def __init__(self, problem: Problem) -> None:
         super().__init__(problem.code)
         self.problem = problem
+
+
+def forbidden(detail: str) -> RequestError:
+    """A RequestError for who may see it, and not do this with it."""
+    return RequestError(Problem("forbidden", detail))
 
 
 def invalid(pointer: str, detail: str) -> RequestError:

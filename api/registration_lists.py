@@ -12,9 +12,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from api.caller import Caller
 from api.lists import Page, no_cursor, open_cursor, seal_cursor
 from api.messages import Response, is_key, json_response, url
-from api.problems import Problem
+from api.people import is_user_key
+from api.problems import Problem, forbidden
 from api.reader import Ledgers, Tables
 from api.views import registration_view, user_view, waitlist_position
 from workers.aws import clients
@@ -46,8 +48,8 @@ class Lists:
         self._tables = Tables.of(env)
         self._base_url = clients.setting(env, "API_URL")
 
-    def of_event(self, event_id: str, page: Page, *, as_csv: bool = False) -> Response:
-        """200: the registrations of an event, each with its `user`; within a status in the order decided. Or 404."""
+    def of_event(self, event_id: str, page: Page, caller: Caller, *, as_csv: bool = False) -> Response:
+        """200: the registrations of an event, each with its `user`; within a status in the order decided. 404, 403."""
         key = event_key(event_id)
         sides = (
             self._read({self._tables.events: [key], self._tables.ledger: [key]})
@@ -56,6 +58,8 @@ class Lists:
         )
         if not sides[self._tables.events]:
             return Problem("event-not-found", "No event has this id.").response()
+        if not caller.sees_guests(sides[self._tables.events][0]):
+            raise forbidden("Who has registered is shown to who has created the event.")
         records, following = self._walk_event(event_id, page)
         ledger = next(map(ledger_from_item, sides[self._tables.ledger]), None)
         if any(record.status is Status.WAITLISTED and waitlist_position(record, ledger) is None for record in records):
@@ -76,10 +80,11 @@ class Lists:
             return Response(200, table(entries), headers, CSV_TYPE)
         return json_response(200, {"registrations": entries, "next": following}, headers)
 
-    def of_user(self, user_id: str, page: Page) -> Response:
+    def of_user(self, user_id: str, page: Page, caller: Caller) -> Response:
         """200: the registrations of a user, oldest first, each with its `event`. Or 404."""
         key: Item = {"userId": {"S": user_id}}
-        if not is_key(user_id) or not self._read({self._tables.users: [key]})[self._tables.users]:
+        user = self._read({self._tables.users: [key]})[self._tables.users] if is_user_key(user_id) else []
+        if not user or not caller.sees_user(user[0]):
             return Problem("user-not-found", "Nobody has this id.").response()
         records, following = self._walk_user(user_id, page)
         keys = [event_key(record.event_id) for record in records]

@@ -15,13 +15,15 @@ from functools import cache
 from typing import TYPE_CHECKING, Any, TypeGuard, TypeVar
 
 from api import lists
+from api.access import configured
 from api.body import read_body
 from api.call import Call, call_of
+from api.caller import Caller
 from api.http import Handlers, answer
 from api.messages import Request, Response, json_response
 from api.models.registration import NewRegistration
 from api.outcomes import NOT_REGISTERED, REPLAYED, Outcomes, Standing, no_content, no_room
-from api.problems import Problem
+from api.problems import Problem, forbidden
 from api.reader import Reader, Seen
 from api.registration_lists import Lists
 from api.views import registration_view
@@ -73,13 +75,15 @@ class Registrations:
         self._new_id = new_id
         self._pace = Pace()
 
-    def register(self, event_id: str, user_id: str, call: Call) -> Response:
-        """201 confirmed or waitlisted, 202 pending, 409 refused or already registered, 404."""
+    def register(self, event_id: str, user_id: str, call: Call, caller: Caller) -> Response:
+        """201 confirmed or waitlisted, 202 pending, 409 refused or already registered, 404, 403."""
         seen = self._reader.look(event_id, user_id, with_sides=True)
         if seen.event is None:
             return Problem("event-not-found", "No event has this id.").response()
-        if seen.user is None:
+        if seen.user is None or not caller.sees_user(seen.user):
             return Problem("user-not-found", "Nobody has this id.").response()
+        if not caller.is_user(seen.user):
+            raise forbidden("Nobody registers for somebody else.")
         record, now = seen.record, self._clock.now()
         undecided = _is_pending(record) and not record.cancelling
         lost = undecided and record is not None and _is_lost(record, now)
@@ -119,16 +123,16 @@ class Registrations:
         before = seen.record if noted is None else noted.record
         return self._pace.poll(look, wait, self._clock) or self._promise(command, before)
 
-    def read(self, event_id: str, user_id: str) -> Response:
+    def read(self, event_id: str, user_id: str, caller: Caller) -> Response:
         """200 whatever its status, or 404."""
-        seen = self._reader.look(event_id, user_id)
-        if seen.record is None:
+        seen = self._reader.look(event_id, user_id, with_sides=not caller.unchecked)
+        if seen.record is None or not _sees(caller, seen):
             return Problem("not-registered", "This user never registered for this event.").response()
         return json_response(200, registration_view(seen.record, seen.ledger))
 
-    def cancel(self, event_id: str, user_id: str, call: Call) -> Response:
-        """204, 202 if it is still queued, or 404 if there is nothing to cancel."""
-        record = self._reader.record(event_id, user_id)
+    def cancel(self, event_id: str, user_id: str, call: Call, caller: Caller) -> Response:
+        """204, 202 if it is still queued, 404 if there is nothing to cancel, or 403."""
+        record = self._to_cancel(event_id, user_id, caller)
         again = record is not None and call.key in record.delete_keys
         if again and not _is_cancelling(record):
             return no_content(REPLAYED)
@@ -148,6 +152,17 @@ class Registrations:
         if seen.record is not None and (seen.record.generation > generation or not seen.record.alive):
             return no_content(headers)
         return self._outcomes.undecided(Standing(seen.record or record, seen.ledger), headers)
+
+    def _to_cancel(self, event_id: str, user_id: str, caller: Caller) -> Registration | None:
+        """The registration, if the caller may see it. RequestError if it is not theirs."""
+        if caller.unchecked:
+            return self._reader.record(event_id, user_id)
+        seen = self._reader.look(event_id, user_id, with_sides=True)
+        if seen.record is None or not _sees(caller, seen):
+            return None
+        if not caller.is_user(seen.user):
+            raise forbidden("Nobody cancels what is somebody else's.")
+        return seen.record
 
     def _ask_to_cancel(self, record: Registration, key: str | None) -> None:
         """Sends the Cancel. A pending registration says from then on that it is on its way."""
@@ -240,30 +255,40 @@ def routes(registrations: Registrations, listing: Lists, clock: Clock) -> Handle
 
     def register(request: Request) -> Response:
         user_id = read_body(request, NewRegistration).user_id
-        return registrations.register(request.ids["eventId"], user_id, call_of(request, clock.now()))
+        return registrations.register(request.ids["eventId"], user_id, call_of(request, clock.now()), request.caller)
+
+    def read(request: Request) -> Response:
+        return registrations.read(*_both(request), request.caller)
 
     def cancel(request: Request) -> Response:
-        return registrations.cancel(*_both(request), call_of(request, clock.now()))
+        return registrations.cancel(*_both(request), call_of(request, clock.now()), request.caller)
 
     def list_of_event(request: Request) -> Response:
         from api.export import prefers_csv  # noqa: PLC0415 - who registers needs it not
 
         as_csv = prefers_csv(request.headers.get("accept"))
-        return listing.of_event(request.ids["eventId"], lists.page_of_registrations(request), as_csv=as_csv)
+        page = lists.page_of_registrations(request)
+        return listing.of_event(request.ids["eventId"], page, request.caller, as_csv=as_csv)
+
+    def list_of_user(request: Request) -> Response:
+        return listing.of_user(request.ids["userId"], lists.page_of_registrations(request), request.caller)
 
     return {
         "POST /events/{eventId}/registrations": register,
         "GET /events/{eventId}/registrations": list_of_event,
-        "GET /events/{eventId}/registrations/{userId}": lambda request: registrations.read(*_both(request)),
+        "GET /events/{eventId}/registrations/{userId}": read,
         "DELETE /events/{eventId}/registrations/{userId}": cancel,
-        "GET /users/{userId}/registrations": lambda request: listing.of_user(
-            request.ids["userId"], lists.page_of_registrations(request)
-        ),
+        "GET /users/{userId}/registrations": list_of_user,
     }
 
 
 def _both(request: Request) -> tuple[str, str]:
     return request.ids["eventId"], request.ids["userId"]
+
+
+def _sees(caller: Caller, seen: Seen) -> bool:
+    """Whether the caller may see the registration between this event and this user."""
+    return caller.sees_user(seen.user) or caller.sees_guests(seen.event)
 
 
 def _is_pending(record: Registration | None) -> TypeGuard[Registration]:
@@ -302,4 +327,4 @@ def _routes() -> Handlers:
 
 def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
     """The Lambda entry of registrations, and of the lists of them."""
-    return answer(_routes(), event)
+    return answer(_routes(), event, configured())

@@ -6,18 +6,29 @@ import os
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
+from api.access import configured
 from api.body import read_body
+from api.caller import SUBJECT, Caller
 from api.http import Handlers, answer
-from api.messages import Response, is_key, json_response, url
+from api.messages import Request, Response, json_response, url
 from api.models.user import NewUser
+from api.people import binding_key, is_user_key
 from api.problems import Problem
 from api.views import user_view
 from workers.aws import clients
+from workers.aws.clients import Overloaded
 from workers.aws.clock import SYSTEM_CLOCK, Clock
 from workers.aws.items import Item, timestamp
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
+
+
+_TAKEN = {
+    "user-exists": "The id belongs to somebody already.",
+    "account-has-user": "Whoever has this token is a user already, and nobody is two.",
+}
+"""Why a user cannot be created, in the order of the items that are written."""
 
 
 class Users:
@@ -29,8 +40,11 @@ class Users:
         self._base_url = base_url
         self._clock = clock
 
-    def create(self, new: NewUser) -> Response:
-        """201, or 409 if the id is somebody else's."""
+    def create(self, new: NewUser, caller: Caller) -> Response:
+        """201, or 409 if the id is somebody else's, or the caller is a user already.
+
+        The subject of the caller's token is bound to the user, one to one.
+        """
         item: Item = {
             "userId": {"S": new.user_id},
             "name": {"S": new.name},
@@ -38,6 +52,12 @@ class Users:
         }
         if new.email is not None:
             item["email"] = {"S": new.email}
+        if refusal := self._put(item) if caller.subject is None else self._put_bound(item, caller.subject):
+            return Problem(refusal, _TAKEN[refusal]).response()
+        return json_response(201, user_view(item), {"Location": url(self._base_url, "users", new.user_id)})
+
+    def _put(self, item: Item) -> str | None:
+        """The code of a problem if the id is taken."""
         try:
             self._dynamodb.put_item(
                 TableName=self._table,
@@ -47,27 +67,48 @@ class Users:
             )
         except self._dynamodb.exceptions.ConditionalCheckFailedException as error:
             # The SDK tries again when an answer is lost: what it then finds is what it wrote, to the microsecond.
-            if error.response.get("Item") != item:
-                return Problem("user-exists", f"The id {new.user_id} belongs to somebody already.").response()
-        return json_response(201, user_view(item), {"Location": url(self._base_url, "users", new.user_id)})
+            return None if error.response.get("Item") == item else "user-exists"
+        return None
 
-    def read(self, user_id: str) -> Response:
+    def _put_bound(self, item: Item, subject: str) -> str | None:
+        """The same, together with a second item, which says that the subject has a user. DynamoDB knows a transaction
+        that it is sent again after a lost answer."""
+        binding: Item = {"userId": {"S": binding_key(subject)}, "boundTo": item["userId"]}
+        puts: list[Any] = [
+            {"Put": {"TableName": self._table, "Item": new, "ConditionExpression": "attribute_not_exists(userId)"}}
+            for new in (item | {SUBJECT: {"S": subject}}, binding)
+        ]
+        try:
+            self._dynamodb.transact_write_items(TransactItems=puts)
+        except self._dynamodb.exceptions.TransactionCanceledException as error:
+            reasons = [reason.get("Code") for reason in error.response.get("CancellationReasons", [])]
+            for refusal, reason in zip(_TAKEN, reasons, strict=False):
+                if reason == "ConditionalCheckFailed":
+                    return refusal
+            raise Overloaded("somebody else is creating the same user") from error
+        return None
+
+    def read(self, user_id: str, caller: Caller) -> Response:
         """200, or 404."""
         key: Item = {"userId": {"S": user_id}}
         item = None
-        if is_key(user_id):
+        if is_user_key(user_id):
             item = self._dynamodb.get_item(TableName=self._table, Key=key, ConsistentRead=True).get("Item")
-        if item is None:
+        if item is None or not caller.sees_user(item):
             return Problem("user-not-found", "Nobody has this id.").response()
         return json_response(200, user_view(item))
 
 
 def routes(users: Users) -> Handlers:
     """The routes of this function."""
-    return {
-        "POST /users": lambda request: users.create(read_body(request, NewUser)),
-        "GET /users/{userId}": lambda request: users.read(request.ids["userId"]),
-    }
+
+    def create(request: Request) -> Response:
+        return users.create(read_body(request, NewUser), request.caller)
+
+    def read(request: Request) -> Response:
+        return users.read(request.ids["userId"], request.caller)
+
+    return {"POST /users": create, "GET /users/{userId}": read}
 
 
 @cache
@@ -79,4 +120,4 @@ def _routes() -> Handlers:
 
 def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
     """The Lambda entry of `/users`, and of every path that no route takes."""
-    return answer(_routes(), event)
+    return answer(_routes(), event, configured())

@@ -43,6 +43,7 @@ SOURCES: dict[Package, tuple[str, ...]] = {
     ),
     "docs": (
         "api/__init__.py",
+        "api/caller.py",
         "api/dispatch.py",
         "api/docs.py",
         "api/entry.py",

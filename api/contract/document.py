@@ -12,7 +12,7 @@ from pydantic.json_schema import models_json_schema
 
 from api.contract import answers
 from api.contract.examples import INVALID_HEADER, INVALID_QUERY, PROBLEMS
-from api.contract.operations import ALWAYS, CSV, JSON, OPERATIONS, TAGS, WITH_BODY, Operation, Success
+from api.contract.operations import ALWAYS, CSV, JSON, OPERATIONS, TAGS, WITH_BODY, WITH_TOKEN, Operation, Success
 from api.contract.parameters import HEADERS, PARAMETERS
 from api.problems import CODES, Problem
 from api.routes import ROUTES, Route
@@ -34,6 +34,14 @@ stable `code`. Ids in paths that cannot exist are those of nothing: 404. An unkn
 sent again, and how, is in docs/api.md (`Idempotency-Key`), the guide for client authors; docs/errors.md explains each \
 code."""
 
+
+OF_THE_GATEWAY: Json = {
+    JSON: {
+        "schema": {"type": "object", "properties": {"message": {"type": "string"}}, "required": ["message"]},
+        "examples": {"of the gateway": {"value": {"message": "Unauthorized"}}},
+    }
+}
+"""What API Gateway itself answers to a token that is none: it cannot be made to answer a problem document."""
 
 _PROBLEM_EXAMPLES = PROBLEMS | {"invalid-query": INVALID_QUERY, "invalid-header": INVALID_HEADER}
 
@@ -65,7 +73,9 @@ def document(version: str) -> Json:
                     "type": "http",
                     "scheme": "bearer",
                     "bearerFormat": "JWT",
-                    "description": "Not asked for yet: whoever knows the address of the API can use it.",
+                    "description": "An access token of the API's user pool, or of the issuer that it was set up with. "
+                    "A stack on one's own machine asks for none unless it was started with `turnstile up --auth jwt`; "
+                    "then `turnstile token NAME` makes one.",
                 }
             },
         },
@@ -77,9 +87,11 @@ def text(version: str) -> str:
     return json.dumps(document(version), indent=2, ensure_ascii=False) + "\n"
 
 
-def refusals(operation: Operation) -> list[str]:
-    """The codes of all problems that an operation may answer, in the order of the table."""
+def refusals(route: Route) -> list[str]:
+    """The codes of all problems that a route may answer, in the order of the table."""
+    operation = OPERATIONS[route.key]
     codes = {*operation.refusals, *ALWAYS, *(WITH_BODY if operation.body else ())}
+    codes |= set() if route.public else set(WITH_TOKEN)
     return [code for code in CODES if code in codes]
 
 
@@ -87,7 +99,7 @@ def _operation(route: Route, operation: Operation) -> Json:
     ids = [name for name in ("eventId", "userId") if f"{{{name}}}" in route.path]
     parameters = [_ref("parameters", name) for name in (*ids, *operation.parameters)]
     responses = {str(success.status): _success(success) for success in operation.successes}
-    responses |= _problems(operation)
+    responses |= _problems(route, operation)
     described: Json = {
         "operationId": operation.id,
         "tags": [operation.tag],
@@ -99,6 +111,8 @@ def _operation(route: Route, operation: Operation) -> Json:
     if operation.body is not None:
         content = _content(_ref("schemas", operation.body.__name__), operation.body_examples)
         described["requestBody"] = {"required": True, "content": {JSON: content}}
+    if not route.public:
+        described["security"] = [{"token": []}]
     return described | {"responses": responses}
 
 
@@ -113,17 +127,19 @@ def _success(success: Success) -> Json:
     return answer
 
 
-def _problems(operation: Operation) -> dict[str, Json]:
+def _problems(route: Route, operation: Operation) -> dict[str, Json]:
     """The answers that are problems: one for each status, with an example of each of its codes."""
     refused: dict[str, Json] = {}
-    more = dict(operation.refusal_headers) | {503: ("Retry-After",)}
-    for status, group in groupby(refusals(operation), key=lambda code: CODES[code][0]):
+    more = dict(operation.refusal_headers) | {401: ("WWW-Authenticate",), 503: ("Retry-After",)}
+    for status, group in groupby(refusals(route), key=lambda code: CODES[code][0]):
         codes = list(group)
         answer: Json = {"description": " or ".join(f"`{code}`" for code in codes)}
         if status in more:
             answer["headers"] = _headers(more[status])
         shown = {code: _ref("examples", _example_of(code, operation)) for code in codes}
         answer["content"] = {PROBLEM_JSON: {"schema": _ref("schemas", "Problem"), "examples": shown}}
+        if status == 401:
+            answer["content"] |= OF_THE_GATEWAY
         refused[str(status)] = answer
     return refused
 

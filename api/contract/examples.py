@@ -79,12 +79,15 @@ PROBLEMS: dict[str, Problem] = {
         "The body is invalid.",
         ({"pointer": "/userId", "detail": "This field is required."},),
     ),
+    "unauthenticated": Problem("unauthenticated", "Send an access token for this API."),
+    "forbidden": Problem("forbidden", "Only who has created an event may change it."),
     "route-not-found": Problem("route-not-found", "No route has this path."),
     "user-not-found": Problem("user-not-found", "Nobody has this id."),
     "event-not-found": Problem("event-not-found", "No event has this id."),
     "not-registered": Problem("not-registered", "This user has no active registration for this event."),
     "method-not-allowed": Problem("method-not-allowed", "It takes GET, PATCH."),
     "user-exists": Problem("user-exists", "The id ada belongs to somebody already."),
+    "account-has-user": Problem("account-has-user", "Whoever has this token is a user already."),
     "event-exists": Problem("event-exists", "The id pycon belongs to an event already."),
     "already-registered": Problem(
         "already-registered", "The registration is confirmed.", extra={"registration": _REGISTRATION}

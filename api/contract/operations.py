@@ -67,11 +67,12 @@ OPERATIONS: dict[str, Operation] = {
         id="createUser",
         tag="users",
         summary="Create a user",
-        description="Somebody has to be a user before they can register.",
+        description="Somebody has to be a user before they can register. The user belongs to who creates it: nobody "
+        "else acts for it, and nobody has two.",
         body=NewUser,
         body_examples=(("ada", examples.NEW_USER),),
         successes=(Success(201, "The user.", answers.User, (("ada", examples.USER),), ("Location",)),),
-        refusals=("user-exists",),
+        refusals=("user-exists", "account-has-user"),
     ),
     "GET /users/{userId}": Operation(
         id="getUser",
@@ -85,11 +86,11 @@ OPERATIONS: dict[str, Operation] = {
         id="createEvent",
         tag="events",
         summary="Create an event",
-        description="Seats, a waiting list and its length can be changed later.",
+        description="Seats, a waiting list and its length can be changed later. For organizers; the event is theirs.",
         body=NewEvent,
         body_examples=(("small", examples.NEW_EVENT), ("with a waiting list", examples.NEW_EVENT_WITH_LINE)),
         successes=(Success(201, "The event.", answers.Event, (("new", examples.EVENT),), ("Location", "ETag")),),
-        refusals=("event-exists",),
+        refusals=("event-exists", "forbidden"),
     ),
     "GET /events": Operation(
         id="listEvents",
@@ -138,7 +139,7 @@ OPERATIONS: dict[str, Operation] = {
                 ("ETag", "Location", "Retry-After", "(Preference-Applied)"),
             ),
         ),
-        refusals=("event-not-found", "precondition-failed"),
+        refusals=("event-not-found", "forbidden", "precondition-failed"),
         refusal_headers=((412, ("ETag",)),),
     ),
     "POST /events/{eventId}/registrations": Operation(
@@ -171,6 +172,7 @@ OPERATIONS: dict[str, Operation] = {
         refusals=(
             "event-not-found",
             "user-not-found",
+            "forbidden",
             "already-registered",
             "event-full",
             "waitlist-full",
@@ -183,8 +185,9 @@ OPERATIONS: dict[str, Operation] = {
         id="listEventRegistrations",
         tag="registrations",
         summary="List the registrations for an event",
-        description=f"Each with its user. {_WALK} With `Accept: text/csv` the same page comes as CSV, with a line of "
-        "names first; what a spreadsheet would run as a formula has an apostrophe in front.",
+        description=f"Each with its user; for who has created the event, and for operators. {_WALK} With "
+        "`Accept: text/csv` the same page comes as CSV, with a line of names first; what a spreadsheet would run as a "
+        "formula has an apostrophe in front.",
         parameters=("status", *_PAGE),
         successes=(
             Success(
@@ -196,7 +199,7 @@ OPERATIONS: dict[str, Operation] = {
                 csv=examples.EVENTS_REGISTRATIONS_CSV,
             ),
         ),
-        refusals=("event-not-found", "invalid-request"),
+        refusals=("event-not-found", "forbidden", "invalid-request"),
     ),
     "GET /events/{eventId}/registrations/{userId}": Operation(
         id="getRegistration",
@@ -235,7 +238,7 @@ OPERATIONS: dict[str, Operation] = {
                 ("Location", "Retry-After", "(Preference-Applied)", "(Idempotent-Replayed)"),
             ),
         ),
-        refusals=("not-registered", "invalid-request"),
+        refusals=("not-registered", "forbidden", "invalid-request"),
     ),
     "GET /users/{userId}/registrations": Operation(
         id="listUserRegistrations",
@@ -256,6 +259,9 @@ OPERATIONS: dict[str, Operation] = {
     ),
 }
 """By API Gateway's route keys."""
+
+WITH_TOKEN = ("unauthenticated",)
+"""Refusals of every route that is not public."""
 
 WITH_BODY = ("invalid-json", "invalid-request", "body-too-large", "unsupported-media-type")
 """Refusals of every route that reads a body."""

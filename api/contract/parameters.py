@@ -136,6 +136,7 @@ HEADERS: dict[str, Json] = {
         "back as it is.",
         '"3.17"',
     ),
+    "WWW-Authenticate": _header("How to say who asks.", "Bearer"),
     "Vary": _header("The answer depends on this header of the request.", "Accept"),
 }
 """Headers of answers, by their names."""

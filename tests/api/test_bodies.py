@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from api.access import anybody
 from api.body import MAX_BODY_BYTES, _object
 from api.http import answer
 from api.problems import CODES, RequestError
@@ -20,7 +21,7 @@ USER = '{"userId": "ann", "name": "Ann"}'
 def post(pipeline: Pipeline, body: str | None, headers: dict[str, str] = JSON, *, encoded: bool = False) -> Any:
     """POST /users with a body as it is: the status and the document."""
     event = http_event("POST", "/users", body, headers) | {"isBase64Encoded": encoded}
-    result = answer(pipeline.apps["users"], event)
+    result = answer(pipeline.apps["users"], event, anybody)
     return result["statusCode"], json.loads(result["body"])
 
 

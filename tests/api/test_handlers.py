@@ -9,14 +9,16 @@ from types import ModuleType
 import pytest
 
 from api import events, registrations, users
+from api.access import anybody, configured
 from api.http import answer
 from tests.support.pipeline import Pipeline, http_event
 from workers.aws.clients import MissingSetting
 
 SETTINGS: dict[ModuleType, tuple[str, ...]] = {
-    users: ("USERS_TABLE", "API_URL"),
-    events: ("EVENTS_TABLE", "LEDGER_TABLE", "QUEUE_URL", "API_URL"),
+    users: ("AUTH", "USERS_TABLE", "API_URL"),
+    events: ("AUTH", "EVENTS_TABLE", "LEDGER_TABLE", "QUEUE_URL", "API_URL"),
     registrations: (
+        "AUTH",
         "USERS_TABLE",
         "EVENTS_TABLE",
         "REGISTRATIONS_TABLE",
@@ -32,6 +34,7 @@ def environment(pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch) -> Iterator
     """The settings of all functions, and no function that has read others."""
     for name, value in {
         "AWS_DEFAULT_REGION": "eu-central-1",
+        "AUTH": "none",
         "USERS_TABLE": pipeline.tables.users,
         "EVENTS_TABLE": pipeline.tables.events,
         "REGISTRATIONS_TABLE": pipeline.tables.registrations,
@@ -48,6 +51,7 @@ def environment(pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch) -> Iterator
 def _forget() -> None:
     for module in SETTINGS:
         module._routes.cache_clear()
+    configured.cache_clear()
 
 
 @pytest.mark.parametrize(("module", "name"), [(module, name) for module, names in SETTINGS.items() for name in names])
@@ -94,5 +98,5 @@ def test_no_content_has_none(pipeline: Pipeline) -> None:
     """A 204 comes with an empty body; a request without any header is no fault."""
     pipeline.register(pipeline.add_event("e", 1), pipeline.add_user("ann"))
     event = http_event("DELETE", "/events/e/registrations/ann", None, {}) | {"headers": None}
-    gone = answer(pipeline.apps["registrations"], event)
+    gone = answer(pipeline.apps["registrations"], event, anybody)
     assert (gone["statusCode"], gone["body"]) == (204, "")

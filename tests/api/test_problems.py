@@ -40,6 +40,13 @@ def _failing(pipeline: Pipeline, taps: Taps, code: str) -> Answer:
     return pipeline.request("GET", "/users/ann")
 
 
+def _signed_in(pipeline: Pipeline, subject: str | None, *ids: str) -> Answer:
+    """The last of some requests to become a user, or an event's creator, by one person."""
+    with pipeline.signed_in(subject):
+        answers = [pipeline.request("POST", "/users", {"userId": user_id, "name": "N"}) for user_id in ids]
+        return answers[-1] if answers else pipeline.request("POST", "/events", EVENT)
+
+
 def _discarded(pipeline: Pipeline) -> Answer:
     """An operator threw away what had been promised an answer; the client asks again with its key."""
     pipeline.add_event("e", 1)
@@ -61,6 +68,9 @@ EVENT: dict[str, object] = {
 PROVOKED: dict[str, Provoke] = {
     "invalid-json": lambda p, _: p.request("POST", "/users", raw="{"),
     "invalid-request": lambda p, _: p.request("POST", "/users", {}),
+    "unauthenticated": lambda p, _: _signed_in(p, None),
+    "forbidden": lambda p, _: _signed_in(p, "s"),
+    "account-has-user": lambda p, _: _signed_in(p, "s", "ann", "ann-2"),
     "route-not-found": lambda p, _: p.request("GET", "/"),
     "user-not-found": lambda p, _: p.request("GET", "/users/ann"),
     "event-not-found": lambda p, _: p.request("GET", "/events/e"),

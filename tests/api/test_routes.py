@@ -6,6 +6,7 @@ import re
 
 import pytest
 
+from api.access import anybody
 from api.http import answer
 from api.routes import ROUTES
 from tests.support.pipeline import Pipeline, http_event
@@ -59,4 +60,4 @@ def test_unknown_path(shared: Pipeline, path: str) -> None:
 
 def test_route_of_another_function(shared: Pipeline) -> None:
     """A request for another function's route, should it ever come to the wrong one, is a plain 404."""
-    assert answer(shared.apps["users"], http_event("GET", "/events", None, {}))["statusCode"] == 404
+    assert answer(shared.apps["users"], http_event("GET", "/events", None, {}), anybody)["statusCode"] == 404

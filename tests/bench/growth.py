@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from itertools import count
 from statistics import median
 
+from api.caller import UNCHECKED
 from api.lists import Page
 from api.registration_lists import Lists
 from tests.bench.counts import HOLES, metered
@@ -118,13 +119,14 @@ def _over_page(setting: Setting, engine: Engine) -> Found:
     def look(limit: int) -> float:
         page = Page(limit, None, statuses)
         desk = Lists(timed, engine.environment, SYSTEM_CLOCK)
-        return _milliseconds(lambda: [desk.of_event(event_id, page) for _ in range(_LOOKS)]) / _LOOKS
+        return _milliseconds(lambda: [desk.of_event(event_id, page, UNCHECKED) for _ in range(_LOOKS)]) / _LOOKS
 
     times = _take_turns(setting, "growth of a list page", PAGES, look)
     calls = {}
     for limit in PAGES:
         with Meter(counted, engine.reader) as meter:
-            Lists(counted, engine.environment, SYSTEM_CLOCK).of_event(event_id, Page(limit, None, statuses))
+            desk = Lists(counted, engine.environment, SYSTEM_CLOCK)
+            desk.of_event(event_id, Page(limit, None, statuses), UNCHECKED)
         calls[limit] = meter.calls.total()
     least, most = PAGES[0], PAGES[-1]
     figures = [

@@ -54,7 +54,7 @@ def test_every_route_is_described() -> None:
 
 def test_every_code_is_described() -> None:
     """Each code of the table has an example and is an answer to something."""
-    used = {code for operation in OPERATIONS.values() for code in refusals(operation)}
+    used = {code for route in ROUTES for code in refusals(route)}
     assert used | OF_THE_RESOLVER == set(CODES) == set(PROBLEMS)
     assert all(problem.code == code for code, problem in PROBLEMS.items())
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any, cast
 
+from api.caller import UNCHECKED
 from api.lists import Page
 from api.registration_lists import Lists
 from infra.cli.recount import Recounter
@@ -147,12 +148,12 @@ def _check_lists(world: World, dynamodb: FakeDynamoDb) -> None:
     lists = Lists(cast("DynamoDBClient", dynamodb), env, Clock(lambda: world.engine.now, lambda _: None))
     books, statuses = world.rules.books, list(Status)
     for event_id, book in books.items():
-        shown = _walk(lambda page, of=event_id: lists.of_event(of, page))  # type: ignore[misc]  # bound now
+        shown = _walk(lambda page, of=event_id: lists.of_event(of, page, UNCHECKED))  # type: ignore[misc]  # bound now
         due = sorted(book.records.values(), key=lambda record: (statuses.index(record.status), record.registered_at))
         if shown != [(record.registration_id, str(record.status)) for record in due]:
             world.broken(LISTED, f"{event_id}: {shown}, not {due}")
     for user_id in world.plan.people:
-        shown = _walk(lambda page, of=user_id: lists.of_user(of, page))  # type: ignore[misc]  # bound now
+        shown = _walk(lambda page, of=user_id: lists.of_user(of, page, UNCHECKED))  # type: ignore[misc]  # bound now
         own = [record for book in books.values() for record in book.records.values() if record.user_id == user_id]
         if sorted(shown) != sorted((record.registration_id, str(record.status)) for record in own):
             world.broken(LISTED, f"{user_id}: {shown}, not {own}")

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, cast
 from unittest.mock import patch
 
 from api import events, registrations
+from api.access import anybody
 from api.http import answer as resolve
 from api.registration_lists import Lists
 from api.routes import ROUTES
@@ -192,12 +193,12 @@ class World:
         def desk(clock: Clock) -> Handler:
             people = registrations.Registrations(dynamodb, sqs, env, clock, ids)
             handlers = registrations.routes(people, Lists(dynamodb, env, clock), clock)
-            return lambda event: resolve(handlers, event)
+            return lambda event: resolve(handlers, event, anybody)
 
         def office(clock: Clock) -> Handler:
             change_id = lambda: self.changes.begins(self.engine.current.name, ids())  # noqa: E731
             handlers = events.routes(events.Events(dynamodb, sqs, env, clock, change_id), clock)
-            return lambda event: resolve(handlers, event)
+            return lambda event: resolve(handlers, event, anybody)
 
         def worker(clock: Clock) -> Handler:
             desk = registrar.Registrar(dynamodb, sqs, self.tables.worker, QUEUE, DEAD_LETTERS, clock)

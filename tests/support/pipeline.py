@@ -9,12 +9,16 @@ behind its back.
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import count
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from api import events, registrations, users
+from api.access import Tokens, anybody
+from api.dispatch import Identify
 from api.http import answer as resolve
 from api.registration_lists import Lists
 from api.routes import FALLBACK, ROUTES
@@ -31,6 +35,7 @@ if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
 
 BASE_URL = "https://api.example"
+AUDIENCE = "client-1"
 START = 1_767_225_600_000_000
 """2026-01-01, in microseconds since 1970."""
 
@@ -65,13 +70,15 @@ class Time:
 
 
 class Pipeline:
-    """Tables, queues and handlers."""
+    """Tables, queues and handlers. `claims` are those of the token that comes with each request, if any."""
 
     def __init__(self, dynamodb: DynamoDBClient, sqs: SQSClient, prefix: str = "") -> None:
         self.dynamodb, self.sqs = dynamodb, sqs
         self.tables: TableNames = create_tables(dynamodb, prefix)
         self.dead_letters = self._fifo_queue(f"{prefix}dead.fifo")
         self.queue = self._fifo_queue(f"{prefix}commands.fifo")
+        self.identify: Identify = anybody
+        self.claims: dict[str, Any] = {}
         self.time = Time()
         self.clock = Clock(lambda: self.time.now, self.time.sleep)
         ids = (f"id-{number}" for number in count(1))
@@ -110,11 +117,21 @@ class Pipeline:
         event = http_event(
             method, path, text, sent | (headers or {}), {key: str(value) for key, value in query.items()}
         )
-        answer = resolve(self.apps[function], event)
+        event["requestContext"] |= {"authorizer": {"jwt": {"claims": self.claims}}} if self.claims else {}
+        answer = resolve(self.apps[function], event, self.identify)
         content: str = answer["body"]
         contract.check(method, path.replace("%25", "%"), answer["statusCode"], answer["headers"], content)
         is_json = "json" in answer["headers"].get("Content-Type", "")
         return Answer(answer["statusCode"], answer["headers"], json.loads(content) if is_json else content or None)
+
+    @contextmanager
+    def signed_in(self, subject: str | None, *groups: str) -> Iterator[None]:
+        """Authorization is on, and requests come with an access token of this subject; None: without any."""
+        before = self.identify, self.claims
+        self.identify = Tokens(AUDIENCE, "cognito:groups").bearer
+        self.claims = {} if subject is None else claims_of(subject, *groups)
+        yield
+        self.identify, self.claims = before
 
     def run(self) -> None:
         """Delivers what is in the queue, and rings the bell for promotable ledgers, until nothing is left to do."""
@@ -199,6 +216,12 @@ class Pipeline:
 
     def _fifo_queue(self, name: str) -> str:
         return self.sqs.create_queue(QueueName=name, Attributes={"FifoQueue": "true"})["QueueUrl"]
+
+
+def claims_of(subject: str, *groups: str) -> dict[str, Any]:
+    """What API Gateway passes on of an access token of Cognito: everything as text."""
+    claims = {"sub": subject, "token_use": "access", "client_id": AUDIENCE, "username": subject}
+    return claims | ({"cognito:groups": f"[{' '.join(groups)}]"} if groups else {})
 
 
 def http_event(

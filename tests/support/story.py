@@ -74,7 +74,7 @@ class Story:
         """All of it."""
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(Request, "of", self._noted)
-            for part in (_users, _events, _lists, _registering, _replays, _too_many, _pages, _cancelling, _bodies):
+            for part in _PARTS:
                 part(self)
 
     def _noted(self, event: Mapping[str, Any], of: Any = Request.of) -> Request:
@@ -205,3 +205,29 @@ def _bodies(story: Story) -> None:
         story.ask(method, path, {"no": "field"})
         story.ask(method, path, raw=" " * 65_537)
         story.ask(method, path, raw="{}", headers={"content-type": "text/plain"})
+
+
+def _strangers(story: Story) -> None:
+    """Authorization is on: who sends no token, and who may not do what they ask for."""
+    pipeline = story.pipeline
+    with pipeline.signed_in(None):
+        for route in ROUTES:
+            if not route.public:
+                story.ask(route.method, route.path.format(eventId="e", userId="ann"))
+    with pipeline.signed_in("s-1", "organizers"):
+        story.ask("POST", "/events", EVENT | {"eventId": "guarded"})
+        story.ask("POST", "/users", {"userId": "dee", "name": "Dee"})
+        story.ask("POST", "/users", {"userId": "dee-2", "name": "Dee"})
+        story.ask("POST", "/events/guarded/registrations", {"userId": "dee"})
+    with pipeline.signed_in("s-2", "operators"):
+        story.ask("POST", "/events", EVENT)
+        story.ask("PATCH", "/events/guarded", {"title": "N"})
+        story.ask("POST", "/events/guarded/registrations", {"userId": "dee"})
+        story.ask("DELETE", "/events/guarded/registrations/dee")
+    with pipeline.signed_in("s-3"):
+        story.ask("GET", "/events/guarded/registrations")
+
+
+_PARTS = (
+    _users, _events, _lists, _registering, _replays, _too_many, _pages, _cancelling, _bodies, _strangers,
+)  # fmt: skip

@@ -1,0 +1,164 @@
+"""Who may do what, in the handlers: behind tokens of all kinds, and between people."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from api.access import anybody, identify_by
+from api.routes import ROUTES
+from tests.support.pipeline import AUDIENCE, Pipeline, claims_of
+from workers.aws.clients import MissingSetting
+
+ANN, BOB, ORGA, OTHER, OPER = "s-ann", "s-bob", "s-orga", "s-other", "s-oper"
+GROUPS = {ORGA: ("organizers",), OTHER: ("organizers",), OPER: ("operators",)}
+EVENT = {"title": "T", "date": "2030-05-01", "location": "L", "organizer": "O", "capacity": 5}
+
+
+@pytest.fixture
+def peopled(pipeline: Pipeline) -> Pipeline:
+    """Orga's event, for which Ann has registered; Bob is a user too, Other an organizer, Oper an operator."""
+    with pipeline.signed_in(ORGA, *GROUPS[ORGA]):
+        assert pipeline.request("POST", "/events", EVENT | {"eventId": "e"}).status == 201
+    for subject in (ANN, BOB):
+        with pipeline.signed_in(subject):
+            body = {"userId": subject[2:], "name": subject, "email": f"{subject}@example.org"}
+            assert pipeline.request("POST", "/users", body).status == 201
+    with pipeline.signed_in(ANN):
+        assert pipeline.register("e", "ann").status == 201
+    return pipeline
+
+
+def _ask(pipeline: Pipeline, subject: str, method: str, path: str, body: object = None) -> Any:
+    with pipeline.signed_in(subject, *GROUPS.get(subject, ())):
+        return pipeline.request(method, path, body)
+
+
+@pytest.mark.parametrize(
+    "claims",
+    [
+        {},
+        claims_of(ANN) | {"token_use": "id", "aud": AUDIENCE},
+        claims_of(ANN) | {"token_use": "refresh"},
+        claims_of(ANN) | {"client_id": "client-2"},
+        claims_of(ANN) | {"client_id": "", "aud": "[client-2 client-3]"},
+        claims_of(""),
+    ],
+)
+@pytest.mark.parametrize("route", [route for route in ROUTES if not route.public], ids=lambda route: route.key)
+def test_no_access_token_no_answer(shared: Pipeline, route: Any, claims: dict[str, Any]) -> None:
+    """Every route that is not public answers 401 to what is no access token for this API."""
+    with shared.signed_in(ANN):
+        shared.claims = claims
+        answer = shared.request(route.method, route.path.format(eventId="e", userId="ann"))
+    assert (answer.status, answer.code) == (401, "unauthenticated")
+    assert answer.headers["WWW-Authenticate"] == "Bearer"
+
+
+@pytest.mark.parametrize(
+    "claims",
+    [
+        {"client_id": AUDIENCE, "token_use": "access", "cognito:groups": "[operators]"},
+        {"client_id": AUDIENCE, "token_use": "access", "cognito:groups": ["others", "operators"]},
+        {"aud": AUDIENCE, "cognito:groups": "[others, operators]"},
+        {"aud": f"[https://other.example {AUDIENCE}]", "cognito:groups": "operators"},
+    ],
+)
+def test_tokens_of_all_issuers(shared: Pipeline, claims: dict[str, Any]) -> None:
+    """Access tokens of Cognito and of other issuers are taken, with their groups, however API Gateway writes lists."""
+    with shared.signed_in("s"):
+        shared.claims = {"sub": "s"} | claims
+        assert shared.request("GET", "/users/nobody").status == 404
+        assert shared.request("POST", "/events", EVENT).status == 403
+
+
+def test_public_routes_ask_for_nothing(peopled: Pipeline) -> None:
+    """Events can be listed and read without a token, and with one that is good for nothing."""
+    for claims in ({}, {"sub": "x", "token_use": "id"}):
+        with peopled.signed_in(None):
+            peopled.claims = claims
+            assert peopled.request("GET", "/events").status == 200
+            shown = peopled.request("GET", "/events/e")
+    assert shown.status == 200
+    assert "organizerSubject" not in shown.body
+
+
+def test_a_person_is_one_user(peopled: Pipeline) -> None:
+    """Whoever has a user cannot have a second one, nor an id that is taken; the refusal says which it is."""
+    assert _ask(peopled, ANN, "POST", "/users", {"userId": "ann-2", "name": "Ann"}).code == "account-has-user"
+    assert _ask(peopled, "s-cid", "POST", "/users", {"userId": "ann", "name": "Cid"}).code == "user-exists"
+    assert _ask(peopled, ANN, "POST", "/users", {"userId": "ann", "name": "Ann"}).code == "user-exists"
+    assert _ask(peopled, "s-cid", "POST", "/users", {"userId": "cid", "name": "Cid"}).status == 201
+
+
+def test_a_binding_is_no_user(peopled: Pipeline) -> None:
+    """The item that binds a subject to a user cannot be read as a user, by anybody."""
+    for subject in (ANN, OPER):
+        assert _ask(peopled, subject, "GET", f"/users/subject#{ANN}").status == 404
+    assert peopled.request("GET", f"/users/subject#{ANN}").status == 404
+
+
+def test_a_tokens_subject_is_not_shown(peopled: Pipeline) -> None:
+    """No answer has the subject of somebody's tokens."""
+    for subject, path in ((ANN, "/users/ann"), (ORGA, "/events/e/registrations"), (ANN, "/users/ann/registrations")):
+        answer = _ask(peopled, subject, "GET", path)
+        assert answer.status == 200
+        assert "s-ann" not in str(answer.body).replace("s-ann@", "").replace("'name': 's-ann'", "")
+        assert "s-orga" not in str(answer.body)
+
+
+def test_a_stranger_changes_nothing(peopled: Pipeline) -> None:
+    """What is refused has no effect: the event is as it was, the registration stands, nobody is registered."""
+    for subject in (BOB, OTHER, OPER):
+        assert _ask(peopled, subject, "PATCH", "/events/e", {"title": "Mine", "capacity": 0}).status == 403
+        assert _ask(peopled, subject, "DELETE", "/events/e/registrations/ann").status in {403, 404}
+    assert _ask(peopled, OTHER, "POST", "/events/e/registrations", {"userId": "bob"}).code == "user-not-found"
+    peopled.run()
+    event = peopled.request("GET", "/events/e").body
+    assert (event["title"], event["capacity"], event["currentAttendees"]) == ("T", 5, 1)
+    record = peopled.record("e", "ann")
+    assert record is not None
+    assert record.status == "confirmed"
+    assert peopled.record("e", "bob") is None
+
+
+def test_who_is_no_organizer_any_more(peopled: Pipeline) -> None:
+    """Who has left the group of organizers no longer runs the events that they created."""
+    with peopled.signed_in(ORGA):
+        assert peopled.request("PATCH", "/events/e", {"title": "N"}).status == 403
+        assert peopled.request("GET", "/events/e/registrations").status == 403
+
+
+def test_events_of_nobody(peopled: Pipeline) -> None:
+    """An event from before authorization was on has no organizer: operators see it, nobody changes it."""
+    peopled.add_event("old", 1)
+    assert _ask(peopled, ORGA, "PATCH", "/events/old", {"title": "Mine"}).status == 403
+    assert _ask(peopled, OPER, "GET", "/events/old/registrations").status == 200
+
+
+@pytest.mark.parametrize("method", ["GET", "POST", "DELETE"])
+def test_what_is_not_there_is_told_from_nothing(peopled: Pipeline, method: str) -> None:
+    """To who may not see it, what exists is answered exactly as what does not."""
+    paths = {
+        "GET": ("/users/{}", "/users/{}/registrations", "/events/e/registrations/{}"),
+        "DELETE": ("/events/e/registrations/{}",),
+        "POST": ("/events/e/registrations",),
+    }[method]
+    for path in paths:
+        there, nowhere = (
+            _ask(peopled, BOB, method, path.format(who), {"userId": who} if method == "POST" else None)
+            for who in ("ann", "nobody")
+        )
+        assert there.status == 404
+        assert (there.body, there.headers) == (nowhere.body, nowhere.headers)
+
+
+def test_settings() -> None:
+    """A function without a word about authorization, or with one that it does not know, answers nobody."""
+    assert identify_by({"AUTH": "none"}) is anybody
+    for env in ({}, {"AUTH": "jwt"}, {"AUTH": "jwt", "AUTH_AUDIENCE": "a"}):
+        with pytest.raises(MissingSetting, match="AUTH"):
+            identify_by(env)
+    with pytest.raises(ValueError, match="AUTH must be none or jwt, not 'off'"):
+        identify_by({"AUTH": "off"})
