@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
+import os
 import sys
 
 import aws_cdk as cdk
 
+from infra.auth import CONTEXT
 from infra.bundles import BundleError
 from infra.stack import TurnstileStack
 from infra.stage import Stage
+
+EMULATOR_ACCOUNT = "000000000000"
 
 
 def main() -> int:
     """Synthesize the stack that the CDK's context asks for; on bad input one sentence on stderr and code 1."""
     app = cdk.App(analytics_reporting=False, tree_metadata=False)
+    context = app.node.try_get_context
     try:
-        stage = Stage.parse(app.node.try_get_context("stage") or "dev", app.node.try_get_context("endpoint"))
+        stage = Stage.parse(context("stage") or "dev", context("endpoint"), {name: context(name) for name in CONTEXT})
         if stage.name == "local":
+            _require_emulator()
             # The bundles stay where they are: copying them costs more than all the rest of a local synthesis.
             app.node.set_context("aws:cdk:disable-asset-staging", True)
         # No account and no region here: synthesis needs neither credentials nor lookups.
@@ -26,6 +32,16 @@ def main() -> int:
         return 1
     app.synth()
     return 0
+
+
+def _require_emulator() -> None:
+    """Raise ValueError where the CDK would deploy with the keys of an AWS account: there the stage would be open to
+    everybody."""
+    account = os.environ.get("CDK_DEFAULT_ACCOUNT", EMULATOR_ACCOUNT)
+    if account != EMULATOR_ACCOUNT:
+        raise ValueError(
+            f"The stage local is for the emulator, and not for the AWS account {account}: use turnstile up"
+        )
 
 
 if __name__ == "__main__":

@@ -9,12 +9,15 @@ because a person waits for both: half a processor keeps a cold start (importing,
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from aws_cdk import Duration
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
 from infra.function import Function, allow
+from infra.identity import Identity
 from infra.queues import Queues
 from infra.stage import Stage
 from infra.tables import EVENT_INDEX, USER_INDEX, Tables
@@ -27,13 +30,22 @@ timeout is six times as long, and so long an event stands still when its registr
 class ApiFunctions(Construct):
     """The front door: one function per resource family, and one for the reference page where there is one.
 
-    `api_url` is the public base URL, without trailing slash.
+    `api_url` is the public base URL, without trailing slash; `identity` says who their callers are.
     """
 
     def __init__(
-        self, scope: Construct, construct_id: str, *, stage: Stage, tables: Tables, queues: Queues, api_url: str
+        self,
+        scope: Construct,
+        construct_id: str,
+        *,
+        stage: Stage,
+        tables: Tables,
+        queues: Queues,
+        api_url: str,
+        identity: Identity,
     ) -> None:
         super().__init__(scope, construct_id)
+        common = {"API_URL": api_url, **identity.environment}
         self.users = Function(
             self,
             "Users",
@@ -42,7 +54,7 @@ class ApiFunctions(Construct):
             handler="api.entry.users",
             memory_mb=512,
             timeout=Duration.seconds(10),
-            environment={"USERS_TABLE": tables.users.table_name, "API_URL": api_url},
+            environment={"USERS_TABLE": tables.users.table_name, **common},
             grants=[allow(["dynamodb:GetItem", "dynamodb:PutItem"], tables.users.table_arn)],
         )
         self.events = Function(
@@ -57,7 +69,7 @@ class ApiFunctions(Construct):
                 "EVENTS_TABLE": tables.events.table_name,
                 "LEDGER_TABLE": tables.ledger.table_name,
                 "QUEUE_URL": queues.commands.queue_url,
-                "API_URL": api_url,
+                **common,
             },
             grants=[
                 allow([f"dynamodb:{verb}" for verb in _EVENT_VERBS], tables.events.table_arn),
@@ -65,10 +77,10 @@ class ApiFunctions(Construct):
                 _may_send(queues.commands),
             ],
         )
-        self.registrations = self._registrations(stage, tables, queues, api_url)
+        self.registrations = self._registrations(stage, tables, queues, common)
         self.docs = self._docs(stage) if stage.has_reference else None
 
-    def _registrations(self, stage: Stage, tables: Tables, queues: Queues, api_url: str) -> Function:
+    def _registrations(self, stage: Stage, tables: Tables, queues: Queues, common: Mapping[str, str]) -> Function:
         users, events, ledger = (table.table_arn for table in (tables.users, tables.events, tables.ledger))
         registrations = tables.registrations.table_arn
         return Function(
@@ -85,7 +97,7 @@ class ApiFunctions(Construct):
                 "REGISTRATIONS_TABLE": tables.registrations.table_name,
                 "LEDGER_TABLE": tables.ledger.table_name,
                 "QUEUE_URL": queues.commands.queue_url,
-                "API_URL": api_url,
+                **common,
             },
             grants=[
                 allow(["dynamodb:BatchGetItem"], users, events, ledger),

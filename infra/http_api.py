@@ -10,6 +10,7 @@ from constructs import Construct
 
 from api.routes import DOCS_ROUTES, FALLBACK, ROUTES
 from infra.functions import ApiFunctions
+from infra.identity import Identity
 from infra.stage import LOCAL_API_ID, Stage
 
 
@@ -27,8 +28,11 @@ class HttpApi(Construct):
         Tags.of(self.api).add("ms-custom-id", LOCAL_API_ID)
         self.url = f"{stage.endpoint}/_aws/execute-api/{self.api.api_id}/%24default"
 
-    def connect(self, functions: ApiFunctions) -> None:
-        """Add the routes. A step of its own, because the functions are told the API's URL."""
+    def connect(self, functions: ApiFunctions, identity: Identity) -> None:
+        """Add the routes, with the authorizer where a token is needed; what matches no route needs none.
+
+        A step of its own, because the functions are told the API's URL.
+        """
         targets = {
             name: _integration(name, function)
             for name, function in (
@@ -39,7 +43,12 @@ class HttpApi(Construct):
         }
         for route in ROUTES:
             method = apigateway.HttpMethod[route.method]
-            self.api.add_routes(path=route.path, methods=[method], integration=targets[route.function])
+            self.api.add_routes(
+                path=route.path,
+                methods=[method],
+                integration=targets[route.function],
+                authorizer=None if route.public else identity.authorizer,
+            )
         if functions.docs is not None:
             self._connect_docs(functions.docs.function)
         apigateway.HttpRoute(

@@ -13,6 +13,7 @@ from infra.bundles import LAMBDA_PYTHON, compiler
 from infra.dashboard import Dashboard
 from infra.functions import WORKER_TIMEOUT, ApiFunctions, WorkerFunctions
 from infra.http_api import HttpApi
+from infra.identity import Identity
 from infra.metrics import Metrics
 from infra.queries import Queries
 from infra.queues import Queues
@@ -34,9 +35,12 @@ class TurnstileStack(Stack):
             Annotations.of(self).add_warning_v2("turnstile:not-compiled", NOT_COMPILED)
         tables = Tables(self, "Tables", stage=stage)
         queues = Queues(self, "Queues", stage=stage, worker_timeout=WORKER_TIMEOUT)
+        identity = Identity(self, "Identity", stage=stage)
         http = HttpApi(self, "Http", stage=stage)
-        functions = ApiFunctions(self, "Api", stage=stage, tables=tables, queues=queues, api_url=http.url)
-        http.connect(functions)
+        functions = ApiFunctions(
+            self, "Api", stage=stage, tables=tables, queues=queues, api_url=http.url, identity=identity
+        )
+        http.connect(functions, identity)
         workers = WorkerFunctions(self, "Workers", stage=stage, tables=tables, queues=queues)
         Triggers(self, "Triggers", workers=workers, tables=tables, queues=queues)
         metrics = Metrics(stage=stage, http=http, tables=tables, queues=queues, api=functions, workers=workers)
@@ -54,6 +58,7 @@ class TurnstileStack(Stack):
             "EventsTable": tables.events.table_name,
             "RegistrationsTable": tables.registrations.table_name,
             "LedgerTable": tables.ledger.table_name,
+            **identity.outputs,
         }
         if stage.has_reference:
             outputs["DocsUrl"] = f"{http.url}/docs"

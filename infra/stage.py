@@ -3,33 +3,48 @@
 from __future__ import annotations
 
 import platform
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Literal, get_args
 
 from aws_cdk import RemovalPolicy
 from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_logs as logs
 
+from infra.auth import Auth
 from infra.bundles import Platform
 
 StageName = Literal["local", "dev", "prod"]
 LOCAL_API_ID = "turnstile"
+NOT_SAID: Mapping[str, str | None] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """One stage. `endpoint` is the emulator's address, without trailing slash: for `local` only, None elsewhere."""
+    """One stage. `endpoint` is the emulator's address, without trailing slash: for `local` only, None elsewhere.
+
+    ValueError for a stage on AWS at which nobody would vouch for the callers.
+    """
 
     name: StageName
     endpoint: str | None = None
+    auth: Auth = field(default_factory=Auth)
+
+    def __post_init__(self) -> None:
+        if self.auth.kind == "none" and self.name != "local":
+            raise ValueError(f"auth=none is for the stage local only: on {self.name} anybody could do anything")
 
     @classmethod
-    def parse(cls, name: str, endpoint: str | None) -> Stage:
-        """Make a stage of the CDK's context values; raises ValueError with a sentence for the person deploying."""
+    def parse(cls, name: str, endpoint: str | None, auth: Mapping[str, str | None] = NOT_SAID) -> Stage:
+        """Make a stage of the CDK's context values, `auth` those by the names in `infra.auth.CONTEXT`.
+
+        Raises ValueError with a sentence for the person deploying.
+        """
         for known in get_args(StageName):
             if name == known:
                 local = (endpoint or "http://localhost:4566").rstrip("/") if name == "local" else None
-                return cls(known, local)
+                return cls(known, local, Auth.parse(auth, default="none" if name == "local" else "cognito"))
         raise ValueError(f"Unknown stage {name!r}: use -c stage=" + "|".join(get_args(StageName)))
 
     @property

@@ -56,13 +56,13 @@ def check_tools() -> None:
         raise CliError("the tool uv, which makes the Lambda bundles, is missing; set up with: make setup")
 
 
-def fingerprint(endpoint: str, root: Path = REPOSITORY) -> str:
-    """Name of the cloud assembly for the sources under `root` and the emulator at `endpoint`.
+def fingerprint(endpoint: str, auth: str, root: Path = REPOSITORY) -> str:
+    """Name of the cloud assembly for the sources under `root`, the emulator at `endpoint` and the CDK's context `auth`.
 
     Everything that the stack is made of lies in `api/`, `workers/`, `infra/` (this command line excepted),
     pyproject.toml and docs/openapi.json; the exact versions of all packages are among it, in infra/constraints.txt.
     """
-    digest = hashlib.sha256(f"{endpoint}\0{sys.version}\0{sys.prefix}\0{version('aws-cdk-lib')}\0".encode())
+    digest = hashlib.sha256(f"{endpoint}\0{auth}\0{sys.version}\0{sys.prefix}\0{version('aws-cdk-lib')}\0".encode())
     for path in _sources(root):
         digest.update(f"{path.relative_to(root)}\0{path.stat().st_size}\0".encode())
         digest.update(path.read_bytes())
@@ -114,14 +114,15 @@ class Cdk:
     """The CDK command line, working for one local stack.
 
     It sees the emulator's keys and nothing of the user's own AWS set-up, and it talks to nobody else: no notices, no
-    telemetry, no look for newer versions.
+    telemetry, no look for newer versions. `auth` is who vouches for callers, in the words of the CDK's context.
     """
 
-    def __init__(self, home: Home, endpoint: str, children: Children) -> None:
+    def __init__(self, home: Home, endpoint: str, children: Children, *, auth: str) -> None:
         self._home = home
         self._endpoint = endpoint
         self._children = children
-        self._assembly = ASSEMBLIES / fingerprint(endpoint)
+        self._auth = auth
+        self._assembly = ASSEMBLIES / fingerprint(endpoint, auth)
         self._synthesis: tuple[subprocess.Popen[bytes], Path] | None = None
         home.deploy_log.write_bytes(b"")
 
@@ -137,7 +138,7 @@ class Cdk:
             return
         ASSEMBLIES.mkdir(parents=True, exist_ok=True)
         draft = Path(tempfile.mkdtemp(dir=self._home.temporary, prefix="assembly-"))
-        context = ["-c", "stage=local", "-c", f"endpoint={self._endpoint}"]
+        context = ["-c", "stage=local", "-c", f"endpoint={self._endpoint}", "-c", f"auth={self._auth}"]
         self._synthesis = self._run("synth", STACK_NAME, "--quiet", "--output", str(draft), *context), draft
 
     def finish_synthesis(self) -> None:

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from mypy_boto3_cloudformation import CloudFormationClient
     from mypy_boto3_cloudformation.type_defs import StackResourceSummaryTypeDef
     from mypy_boto3_cloudwatch import CloudWatchClient
+    from mypy_boto3_cognito_idp import CognitoIdentityProviderClient
     from mypy_boto3_dynamodb import DynamoDBClient
     from mypy_boto3_lambda import LambdaClient
     from mypy_boto3_logs import CloudWatchLogsClient
@@ -37,7 +38,10 @@ LOCAL = "local"
 
 @dataclass(frozen=True, slots=True)
 class Outputs:
-    """Where a deployment's parts are. `endpoint_url` is the emulator's address, None on AWS; production has no docs."""
+    """Where a deployment's parts are. `endpoint_url` is the emulator's address, None on AWS; production has no docs.
+
+    There is a user pool where the stack brings its own.
+    """
 
     api_url: str
     endpoint_url: str | None
@@ -51,6 +55,8 @@ class Outputs:
     registrations_table: str
     ledger_table: str
     docs_url: str | None = None
+    user_pool_id: str | None = None
+    user_pool_client_id: str | None = None
 
     @classmethod
     def from_stack(cls, outputs: dict[str, str], endpoint_url: str | None, region: str) -> Outputs:
@@ -59,6 +65,8 @@ class Outputs:
             "endpoint_url": endpoint_url,
             "region": region,
             "docs_url": outputs.get("DocsUrl"),
+            "user_pool_id": outputs.get("UserPoolId"),
+            "user_pool_client_id": outputs.get("UserPoolClientId"),
         }
         wanted = {field.name: _pascal(field.name) for field in fields(cls) if field.name not in known}
         if missing := [output for output in wanted.values() if output not in outputs]:
@@ -132,6 +140,11 @@ class Clients:
     def apis(self) -> ApiGatewayV2Client:
         """The API Gateway (HTTP APIs) client."""
         return self._session.client("apigatewayv2", endpoint_url=self._endpoint, config=self._config)
+
+    @cached_property
+    def cognito(self) -> CognitoIdentityProviderClient:
+        """The client for Cognito's user pools."""
+        return self._session.client("cognito-idp", endpoint_url=self._endpoint, config=self._config)
 
     @cached_property
     def s3(self) -> S3Client:

@@ -25,6 +25,7 @@ _EPILOG = """\
 examples:
   turnstile up                      start the stack; Ctrl-C ends it
   turnstile up --detach             start it and come back when the first request has succeeded
+  turnstile up --auth jwt           the same with authorization; `turnstile token ada` then gives a token
   turnstile status --json           where its API, queues and tables are, for scripts
   turnstile verify                  check it with one registration from end to end
   turnstile verify --stage dev      the same on AWS, with your usual AWS credentials

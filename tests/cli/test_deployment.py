@@ -27,6 +27,8 @@ STACK = {
     "RegistrationsTable": "registrations",
     "LedgerTable": "ledger",
     "DocsUrl": "http://api/docs",
+    "UserPoolId": "us-east-1_pool",
+    "UserPoolClientId": "client",
 }
 STATUS = {
     "apiUrl": "http://api",
@@ -41,6 +43,8 @@ STATUS = {
     "registrationsTable": "registrations",
     "ledgerTable": "ledger",
     "docsUrl": "http://api/docs",
+    "userPoolId": "us-east-1_pool",
+    "userPoolClientId": "client",
 }
 
 
@@ -55,6 +59,14 @@ def test_production_has_no_reference_page() -> None:
     """A stack without a reference page is as good as any other; the page's address is then null."""
     outputs = Outputs.from_stack({name: value for name, value in STACK.items() if name != "DocsUrl"}, None, "eu-west-1")
     assert outputs.as_json()["docsUrl"] is None
+    assert Outputs.from_json(outputs.as_json()) == outputs
+
+
+def test_a_stack_may_have_no_user_pool() -> None:
+    """A stack without a user pool of its own is as good as any other; the pool's ids are then null."""
+    without = {name: value for name, value in STACK.items() if not name.startswith("UserPool")}
+    outputs = Outputs.from_stack(without, None, "eu-west-1")
+    assert (outputs.user_pool_id, outputs.user_pool_client_id) == (None, None)
     assert Outputs.from_json(outputs.as_json()) == outputs
 
 
@@ -107,14 +119,16 @@ def sources(tmp_path: Path) -> Path:
 )
 def test_a_changed_source_means_a_new_synthesis(sources: Path, name: str) -> None:
     """Whatever the stack is made of, a change or a new file changes the fingerprint."""
-    before = assembly.fingerprint(ENDPOINT, sources)
+    before = assembly.fingerprint(ENDPOINT, "none", sources)
     (sources / name).write_text("changed")
-    assert assembly.fingerprint(ENDPOINT, sources) != before
+    assert assembly.fingerprint(ENDPOINT, "none", sources) != before
 
 
 def test_another_address_means_a_new_synthesis(sources: Path) -> None:
-    """The emulator's address is part of the stack."""
-    assert assembly.fingerprint(ENDPOINT, sources) != assembly.fingerprint("http://localhost:4600", sources)
+    """The emulator's address is part of the stack, and so is who vouches for callers."""
+    before = assembly.fingerprint(ENDPOINT, "none", sources)
+    assert assembly.fingerprint("http://localhost:4600", "none", sources) != before
+    assert assembly.fingerprint(ENDPOINT, "cognito", sources) != before
 
 
 @pytest.mark.parametrize(
@@ -122,10 +136,10 @@ def test_another_address_means_a_new_synthesis(sources: Path) -> None:
 )
 def test_what_is_not_deployed_does_not_count(sources: Path, name: str) -> None:
     """The command line itself, caches and papers do not change the fingerprint."""
-    before = assembly.fingerprint(ENDPOINT, sources)
+    before = assembly.fingerprint(ENDPOINT, "none", sources)
     (sources / name).parent.mkdir(parents=True, exist_ok=True)
     (sources / name).write_text("changed")
-    assert assembly.fingerprint(ENDPOINT, sources) == before
+    assert assembly.fingerprint(ENDPOINT, "none", sources) == before
 
 
 def test_the_decisive_lines_are_those_about_the_failure() -> None:

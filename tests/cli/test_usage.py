@@ -5,13 +5,19 @@ from __future__ import annotations
 import json
 import shlex
 import socket
+from dataclasses import replace
 from pathlib import Path
 from typing import NoReturn
 
 import pytest
 
-from infra.cli.commands.up import EXPLANATION
+from infra.cli.commands.up import explanation
+from infra.cli.deployment import Outputs
 from infra.cli.main import discover, main
+from tests.support.deployment import OUTPUTS
+
+GUARDED = replace(OUTPUTS, user_pool_id="us-east-1_pool", user_pool_client_id="client")
+BEARERS = [f"authorization: Bearer $(turnstile token {who})" for who in ("ada", "grace --organizer", "ada")]
 
 
 @pytest.fixture(autouse=True)
@@ -53,12 +59,6 @@ def test_wrong_usage_is_exit_code_2(arguments: list[str], capsys: pytest.Capture
     assert "error: " in capsys.readouterr().err
 
 
-def test_jwt_is_refused_while_there_is_no_authorizer(capsys: pytest.CaptureFixture[str]) -> None:
-    """`up --auth jwt` is wrong usage, and says why."""
-    assert main(["up", "--auth", "jwt"]) == 2
-    assert "no authorizer" in capsys.readouterr().err
-
-
 @pytest.mark.parametrize(
     "command",
     [
@@ -70,6 +70,7 @@ def test_jwt_is_refused_while_there_is_no_authorizer(capsys: pytest.CaptureFixtu
         ["trace", "e", "u"],
         ["promote"],
         ["reconcile", "--all"],
+        ["token", "ada"],
     ],
 )
 def test_without_a_stack_is_exit_code_3(command: list[str], capsys: pytest.CaptureFixture[str]) -> None:
@@ -127,13 +128,28 @@ def test_a_busy_port_is_one_sentence_and_leaves_nothing(home: Path, capsys: pyte
     assert {path.name for path in home.iterdir()} <= {"lock"}
 
 
-def test_the_printed_curl_lines_can_be_pasted() -> None:
-    """The three curl lines are single lines that a shell splits into a URL, a header and a JSON body."""
-    api = "http://localhost:4566/_aws/execute-api/turnstile/%24default"
-    text = EXPLANATION.format(seconds=1.0, api=api, docs=f"{api}/docs", end="Ctrl-C", command="turnstile")
+@pytest.mark.parametrize("outputs", [OUTPUTS, GUARDED], ids=["none", "jwt"])
+def test_the_printed_curl_lines_can_be_pasted(outputs: Outputs) -> None:
+    """The three curl lines are single lines that a shell splits into a URL, headers and a JSON body."""
+    api = outputs.api_url
+    text = explanation(outputs, 1.0, command="turnstile", end="Ctrl-C")
     lines = [shlex.split(line) for line in text.splitlines() if line.strip().startswith("curl")]
     assert [line[3] for line in lines] == [f"{api}/users", f"{api}/events", f"{api}/events/pycon/registrations"]
     user, event, registration = (json.loads(line[line.index("-d") + 1]) for line in lines)
     assert registration["userId"] == user["userId"]
     assert event["eventId"] == "pycon"
     assert event["capacity"] > 0
+    bearers = [header for line in lines for header in line if header.startswith("authorization:")]
+    assert bearers == ([] if outputs is OUTPUTS else BEARERS)
+
+
+def test_up_says_who_may_call() -> None:
+    """Without authorization `up` says, in one line, that anybody may do anything and how to switch it on; with it,
+    where tokens come from."""
+    unguarded, guarded = (
+        explanation(outputs, 1.0, command="turnstile", end="Ctrl-C") for outputs in (OUTPUTS, GUARDED)
+    )
+    (line,) = [line for line in unguarded.splitlines() if line.startswith("Anybody on this machine may do anything")]
+    assert line.endswith("turnstile up --auth jwt")
+    assert "Anybody" not in guarded
+    assert "turnstile token NAME [--organizer] [--operator]" in guarded

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ from aws_cdk.assertions import Template
 
 from infra.bundles import bundle
 from infra.stack import TurnstileStack
-from infra.stage import Stage
+from infra.stage import NOT_SAID, Stage
 from tests.infra.reading import Resources
 
 
@@ -26,7 +27,7 @@ def stage_name(request: pytest.FixtureRequest) -> str:
 @pytest.fixture(scope="session")
 def templates() -> dict[str, dict[str, Any]]:
     """The template of every stage, as `cdk deploy` would send it."""
-    return {name: _synthesize(name) for name in ("local", "dev", "prod")}
+    return {name: synthesize(name) for name in ("local", "dev", "prod")}
 
 
 @pytest.fixture(scope="session")
@@ -59,7 +60,8 @@ def workers_host() -> Path:
     return bundle("workers", "host")
 
 
-def _synthesize(name: str) -> dict[str, Any]:
+def synthesize(name: str, auth: Mapping[str, str | None] = NOT_SAID) -> dict[str, Any]:
+    """The template of a stage; `auth` is what the CDK's context says of who vouches for callers."""
     # Copying the bundles and the CDK's own look at the template would triple the time.
     app = cdk.App(
         analytics_reporting=False,
@@ -67,6 +69,6 @@ def _synthesize(name: str) -> dict[str, Any]:
         builtin_cloud_formation_validation=False,
         context={"aws:cdk:disable-asset-staging": True},
     )
-    stack = TurnstileStack(app, f"turnstile-{name}", stage=Stage.parse(name, None))
+    stack = TurnstileStack(app, f"turnstile-{name}", stage=Stage.parse(name, None, auth))
     template: dict[str, Any] = Template.from_stack(stack).to_json()
     return template

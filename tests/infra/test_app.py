@@ -11,9 +11,10 @@ from pathlib import Path
 from infra.bundles import ROOT
 
 
-def _run(outdir: Path, context: dict[str, str]) -> subprocess.CompletedProcess[str]:
+def _run(outdir: Path, context: dict[str, str], **more: str) -> subprocess.CompletedProcess[str]:
     kept = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
     environment = kept | {"CDK_OUTDIR": str(outdir), "CDK_CONTEXT_JSON": json.dumps(context), "CDK_VALIDATION": "false"}
+    environment |= more
     app: str = json.loads((ROOT / "infra/cdk.json").read_text())["app"]
     command = [sys.executable, *app.split()[1:]]
     return subprocess.run(command, cwd=ROOT / "infra", env=environment, capture_output=True, text=True, check=False)
@@ -31,3 +32,19 @@ def test_unknown_stage(tmp_path: Path) -> None:
     done = _run(tmp_path, {"stage": "staging"})
     assert done.returncode == 1
     assert done.stderr == "Unknown stage 'staging': use -c stage=local|dev|prod\n"
+
+
+def test_production_without_an_authorizer(tmp_path: Path) -> None:
+    """`auth=none` for production is refused with one sentence, and nothing is synthesized."""
+    done = _run(tmp_path, {"stage": "prod", "auth": "none"})
+    assert done.returncode == 1
+    assert done.stderr == "auth=none is for the stage local only: on prod anybody could do anything\n"
+    assert not list(tmp_path.iterdir())
+
+
+def test_the_local_stage_on_aws(tmp_path: Path) -> None:
+    """The local stage, which is open to everybody, is not synthesized for an AWS account."""
+    done = _run(tmp_path, {"stage": "local"}, CDK_DEFAULT_ACCOUNT="123456789012")
+    assert done.returncode == 1
+    assert "not for the AWS account 123456789012" in done.stderr
+    assert not list(tmp_path.iterdir())

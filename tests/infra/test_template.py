@@ -19,6 +19,12 @@ FUNCTIONS = {
     "WorkersPromoter": "workers.entry.promoter",
     "WorkersAuditor": "workers.entry.auditor",
 }
+IDENTITY = {
+    "AWS::ApiGatewayV2::Authorizer",
+    "AWS::Cognito::UserPool",
+    "AWS::Cognito::UserPoolClient",
+    "AWS::Cognito::UserPoolGroup",
+}
 TABLES = {"UsersTable", "EventsTable", "RegistrationsTable", "LedgerTable"}
 
 
@@ -154,15 +160,16 @@ def test_timeouts(resources: Resources) -> None:
     assert 10 < resources.one("ApiEventsFunction")["Timeout"] < 30
 
 
-def test_environments(resources: Resources) -> None:
+def test_environments(resources: Resources, stage_name: str) -> None:
     """Each function is told the names that it needs and no others."""
     common = {"POWERTOOLS_SERVICE_NAME", "POWERTOOLS_LOG_LEVEL"}
+    callers = {"AUTH"} if stage_name == "local" else {"AUTH", "AUTH_AUDIENCE", "AUTH_GROUPS_CLAIM"}
     expected = {
-        "ApiUsers": {"USERS_TABLE", "API_URL"},
-        "ApiEvents": {"EVENTS_TABLE", "LEDGER_TABLE", "QUEUE_URL", "API_URL"},
+        "ApiUsers": {"USERS_TABLE", "API_URL"} | callers,
+        "ApiEvents": {"EVENTS_TABLE", "LEDGER_TABLE", "QUEUE_URL", "API_URL"} | callers,
         "ApiRegistrations": {
             "USERS_TABLE", "EVENTS_TABLE", "REGISTRATIONS_TABLE", "LEDGER_TABLE", "QUEUE_URL", "API_URL",
-        },
+        } | callers,
         "ApiDocs": set(),
         "WorkersRegistrar": {
             "EVENTS_TABLE", "REGISTRATIONS_TABLE", "LEDGER_TABLE", "QUEUE_URL", "DEAD_LETTER_QUEUE_URL",
@@ -186,7 +193,7 @@ def test_outputs(template: dict[str, Any], stage_name: str) -> None:
         "FailedPromotionsQueueUrl",
         "AlarmTopicArn",
         "DocsUrl",
-    }
+    } | (set() if stage_name == "local" else {"UserPoolId", "UserPoolClientId"})
     url = template["Outputs"]["ApiUrl"]["Value"]
     text = json.dumps(url)
     assert ("http://localhost:4566/_aws/execute-api/" in text) == (stage_name == "local")
@@ -207,8 +214,9 @@ def test_production_keeps_its_data(templates: dict[str, dict[str, Any]]) -> None
 
 
 def test_stages_differ_only_where_they_should(templates: dict[str, dict[str, Any]]) -> None:
-    """The stack that runs locally has the very resources that run on AWS; it only lacks the saved queries. Production
-    lacks the reference page: its function with role and logs, its routes and the integration of both."""
+    """The stack that runs locally has the very resources that run on AWS; it only lacks the saved queries and, unless
+    they are asked for, user pool and authorizer. Production lacks the reference page: its function with role and logs,
+    its routes and the integration of both."""
     kinds = {
         name: {key: entry["Type"] for key, entry in item["Resources"].items() if "Permission" not in key}
         for name, item in templates.items()
@@ -220,5 +228,5 @@ def test_stages_differ_only_where_they_should(templates: dict[str, dict[str, Any
     ]
     assert "DocsUrl" not in templates["prod"]["Outputs"]
     missing = {kind for name, kind in kinds["dev"].items() if name not in kinds["local"]}
-    assert missing == {"AWS::Logs::QueryDefinition"}
+    assert missing - IDENTITY == {"AWS::Logs::QueryDefinition"}
     assert kinds["local"].items() <= kinds["dev"].items()

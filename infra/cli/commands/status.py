@@ -22,7 +22,8 @@ examples:
 
 --json prints one object: apiUrl, endpointUrl (null on AWS), region, queueUrl, deadLetterQueueUrl,
 failedPromotionsQueueUrl, alarmTopicArn, usersTable, eventsTable, registrationsTable, ledgerTable,
-docsUrl (the API reference; null in production).
+docsUrl (the API reference; null in production), userPoolId and userPoolClientId (null where the stack
+has no user pool of its own).
 Exit code 3 when there is no stack."""
 
 

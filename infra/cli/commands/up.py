@@ -17,10 +17,11 @@ from botocore.exceptions import BotoCoreError, ClientError
 from infra.cli import emulator, rest
 from infra.cli.assembly import Cdk, bootstrap, check_tools
 from infra.cli.deployment import LOCAL, Deployment, emulator_clients
-from infra.cli.errors import CliError, UsageError
+from infra.cli.errors import CliError
 from infra.cli.home import Home
 from infra.cli.processes import Children, Interrupts
 from infra.cli.terminal import step
+from infra.cli.tokens import Pool
 
 if TYPE_CHECKING:
     import subprocess
@@ -37,18 +38,21 @@ examples:
   turnstile up                 stay in the foreground; Ctrl-C ends the stack
   turnstile up --detach        come back when the first request has succeeded
   turnstile up --port 4600     when port 4566 is taken
+  turnstile up --auth jwt      with authorization, as on AWS: callers need a token, see `turnstile token`
 
 The state and the logs are in .turnstile/ (see TURNSTILE_HOME in `turnstile --help`)."""
 
 EXPLANATION = """
 Turnstile is up, after {seconds:.1f} s:  {api}
 
+{access}
+
 Paste these to create a person and an event, and to register one for the other:
 
-  curl -w '\\n' {api}/users -H 'content-type: application/json' -d '{{"userId": "ada", "name": "Ada Lovelace"}}'
-  curl -w '\\n' {api}/events -H 'content-type: application/json' -d '{{"eventId": "pycon", "title": "PyCon", \
+  curl -w '\\n' {api}/users{ada} -H 'content-type: application/json' -d '{{"userId": "ada", "name": "Ada Lovelace"}}'
+  curl -w '\\n' {api}/events{grace} -H 'content-type: application/json' -d '{{"eventId": "pycon", "title": "PyCon", \
 "date": "2030-05-17", "location": "Berlin", "organizer": "PSF", "capacity": 1, "hasWaitlist": true}}'
-  curl -w '\\n' {api}/events/pycon/registrations -H 'content-type: application/json' -H 'prefer: wait=10' \
+  curl -w '\\n' {api}/events/pycon/registrations{ada} -H 'content-type: application/json' -H 'prefer: wait=10' \
 -d '{{"userId": "ada"}}'
 
 The API reference, to try every route in a browser:  {docs}
@@ -57,6 +61,15 @@ Check it:  {command} verify
 End it:    {end}"""
 """What `up` prints at the end. Each curl command is one line."""
 
+OPEN = """\
+Anybody on this machine may do anything here, without a token. With authorization: {command} up --auth jwt"""
+GUARDED = (
+    "Callers need a token, which for everybody you name comes from: {command} token NAME [--organizer] [--operator]"
+)
+_BEARER = """ -H "authorization: Bearer $({command} token {who})\""""
+_CONTEXT = {"none": "none", "jwt": "cognito"}  # `--auth` in the words of the CDK's context
+
+_NOBODY = "warm-up"  # in the user pool, until the functions are awake
 _REQUEST_WAIT = 20.0
 _WATCH_INTERVAL = 0.25
 _LAST_GASP = 0.2  # seconds; a connection may break a moment before its process is seen to end
@@ -70,7 +83,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--auth",
         choices=("jwt", "none"),
         default="none",
-        help="who may call the API: everybody on this machine (none, the default), or holders of a token (jwt)",
+        help="who may call the API: everybody on this machine (none, the default), or who has a token (jwt)",
     )
 
 
@@ -82,8 +95,6 @@ def _port(text: str) -> int:
 
 def run(args: argparse.Namespace) -> int:
     """Start the stack. Unless it is left running on purpose, nothing of it outlives this call."""
-    if args.auth == "jwt":
-        raise UsageError("--auth jwt: the stack has no authorizer yet; leave it at none")
     check_tools()
     home = Home()
     with Interrupts() as interrupts:
@@ -103,7 +114,7 @@ def _start(home: Home, args: argparse.Namespace, children: Children, lock: int) 
     print("Starting Turnstile on this machine", flush=True)
     with step("emulator, with IAM enforced"):
         process, stack = emulator.start(home, args.port, children, lock)
-        cdk = Cdk(home, stack.endpoint, children)
+        cdk = Cdk(home, stack.endpoint, children, auth=_CONTEXT[args.auth])
         cdk.begin_synthesis()  # takes longest when something changed, so it runs beside the emulator's start
         emulator.wait_until_healthy(process, stack, home)
     try:
@@ -160,15 +171,20 @@ def _wait_for_request(api_url: str, home: Home) -> None:
 def _warm(deployment: Deployment) -> None:
     """Wake every function, so that the first registration is answered with its outcome and not with "pending"."""
     api_url, invoke = deployment.outputs.api_url, deployment.clients.functions.invoke
+    pool = Pool(deployment.clients, deployment.outputs) if deployment.outputs.user_pool_id else None
+    token = pool.sign_in(_NOBODY).access if pool else None
     workers = [r for r in deployment.resources if r["LogicalResourceId"].startswith("Workers")]
     names = [r["PhysicalResourceId"] for r in workers if r["ResourceType"] == "AWS::Lambda::Function"]
-    with ThreadPoolExecutor() as pool:
-        calls = [pool.submit(rest.call, "GET", api_url + path) for path in ("/users/-", "/events/-/registrations/-")]
-        invocations = [pool.submit(invoke, FunctionName=name, Payload=b'{"Records": []}') for name in names]
+    with ThreadPoolExecutor() as threads:
+        paths = ("/users/-", "/events/-/registrations/-")
+        calls = [threads.submit(rest.call, "GET", api_url + path, token=token) for path in paths]
+        invocations = [threads.submit(invoke, FunctionName=name, Payload=b'{"Records": []}') for name in names]
     for call in calls:
         call.result()
     for invocation in invocations:
         invocation.result()
+    if pool:
+        pool.remove(_NOBODY)
 
 
 def _watch(process: subprocess.Popen[bytes], home: Home) -> int:
@@ -189,5 +205,22 @@ def _explain(outputs: Outputs, seconds: float, *, detached: bool) -> None:
     name = Path(sys.argv[0]).name
     command = os.path.relpath(sys.argv[0]) if name == "turnstile" else "turnstile"
     end = f"{command} down" if detached else f"Ctrl-C, or in another terminal: {command} down"
-    text = EXPLANATION.format(seconds=seconds, api=outputs.api_url, docs=outputs.docs_url, end=end, command=command)
-    print(text, flush=True)
+    print(explanation(outputs, seconds, command=command, end=end), flush=True)
+
+
+def explanation(outputs: Outputs, seconds: float, *, command: str, end: str) -> str:
+    """What there is to say about the stack that is up: how to call it, and `end`, how to end it.
+
+    `command` is this command as it can be pasted.
+    """
+    guarded = outputs.user_pool_id is not None
+    return EXPLANATION.format(
+        seconds=seconds,
+        api=outputs.api_url,
+        docs=outputs.docs_url,
+        access=(GUARDED if guarded else OPEN).format(command=command),
+        ada=_BEARER.format(command=command, who="ada") if guarded else "",
+        grace=_BEARER.format(command=command, who="grace --organizer") if guarded else "",
+        end=end,
+        command=command,
+    )

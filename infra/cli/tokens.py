@@ -1,0 +1,122 @@
+"""Access tokens of the local stack's own user pool: people are made when they are asked for, and signed in.
+
+Nobody needs a password for that: each has one that follows from the pool and her name, so that two calls at once sign
+the same person in. It protects nothing: the emulator's keys are public, and it listens on this machine only.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from infra.auth import GROUPS
+from infra.cli.errors import CliError
+from infra.cli.home import COMMAND
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+    from mypy_boto3_cognito_idp import CognitoIdentityProviderClient
+    from mypy_boto3_cognito_idp.type_defs import AuthenticationResultTypeTypeDef
+
+    from infra.cli.deployment import Clients, Outputs
+
+WITHOUT_POOL = f"""\
+the local stack has no user pool, so there are no tokens: without authorization anybody may do anything.
+Switch it on with:
+    {COMMAND} down
+    {COMMAND} up --auth jwt"""
+
+
+@dataclass(frozen=True, slots=True)
+class Tokens:
+    """What signing in gave: the access token for the API, and the two others, which the API takes from nobody.
+
+    `subject` is who that is, for ever; `groups` are those that the tokens name; `expires_in` is in seconds.
+    """
+
+    access: str
+    identity: str
+    refresh: str
+    subject: str
+    groups: list[str]
+    expires_in: int
+
+
+class Pool:
+    """The user pool of the local stack. CliError if it has none."""
+
+    def __init__(self, clients: Clients, outputs: Outputs) -> None:
+        if outputs.user_pool_id is None or outputs.user_pool_client_id is None:
+            raise CliError(WITHOUT_POOL)
+        self._cognito: CognitoIdentityProviderClient = clients.cognito
+        self._id = outputs.user_pool_id
+        self._client_id = outputs.user_pool_client_id
+
+    def sign_in(self, name: str, groups: Collection[str] = ()) -> Tokens:
+        """Tokens for the person `name`, who is made if she is not there, and is then in `groups` and in no others."""
+        self._make(name)
+        for group in GROUPS:
+            change = self._join if group in groups else self._leave
+            change(name, group)
+        answer = self._cognito.admin_initiate_auth(
+            UserPoolId=self._id,
+            ClientId=self._client_id,
+            AuthFlow="ADMIN_USER_PASSWORD_AUTH",
+            AuthParameters={"USERNAME": name, "PASSWORD": self._password(name)},
+        )
+        if "AuthenticationResult" not in answer:
+            raise CliError(f"{name} cannot be signed in: the pool asks for {answer.get('ChallengeName')}")
+        return _tokens(answer["AuthenticationResult"])
+
+    def remove(self, name: str) -> None:
+        """Remove a person from the pool, if she is there."""
+        with suppress(self._cognito.exceptions.UserNotFoundException):
+            self._cognito.admin_delete_user(UserPoolId=self._id, Username=name)
+
+    def _make(self, name: str) -> None:
+        attributes = {"email": f"{name}@example.com", "email_verified": "true"}
+        with suppress(self._cognito.exceptions.UsernameExistsException):
+            self._cognito.admin_create_user(
+                UserPoolId=self._id,
+                Username=name,
+                UserAttributes=[{"Name": key, "Value": value} for key, value in attributes.items()],
+                MessageAction="SUPPRESS",
+            )
+        self._cognito.admin_set_user_password(
+            UserPoolId=self._id, Username=name, Password=self._password(name), Permanent=True
+        )
+
+    def _join(self, name: str, group: str) -> None:
+        self._cognito.admin_add_user_to_group(UserPoolId=self._id, Username=name, GroupName=group)
+
+    def _leave(self, name: str, group: str) -> None:
+        self._cognito.admin_remove_user_from_group(UserPoolId=self._id, Username=name, GroupName=group)
+
+    def _password(self, name: str) -> str:
+        digest = hashlib.sha256(f"{self._id}\0{name}".encode()).hexdigest()
+        return f"Aa1!{digest}"  # the first four are what the pool's policy wants
+
+
+def _tokens(result: AuthenticationResultTypeTypeDef) -> Tokens:
+    access = result["AccessToken"]
+    claims = claims_of(access)
+    return Tokens(
+        access=access,
+        identity=result["IdToken"],
+        refresh=result["RefreshToken"],
+        subject=claims["sub"],
+        groups=claims.get("cognito:groups", []),
+        expires_in=result["ExpiresIn"],
+    )
+
+
+def claims_of(token: str) -> dict[str, Any]:
+    """What a token says, unchecked. ValueError if it is none."""
+    payload = token.split(".")[1]
+    claims: dict[str, Any] = json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
+    return claims

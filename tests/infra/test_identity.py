@@ -1,0 +1,153 @@
+"""Who the callers are, on the template: the authorizer and its routes, the user pool, what the functions are told."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from api.routes import DOCS_ROUTES, ROUTES
+from tests.infra.conftest import synthesize
+from tests.infra.reading import Resources
+
+POOL, CLIENT = "IdentityUsersPool", "IdentityUsersPoolApp"
+ISSUER = "https://id.example.org/tenant/"
+API_FUNCTIONS = ("ApiUsers", "ApiEvents", "ApiRegistrations")
+IDENTITY = ("AWS::Cognito::UserPool", "AWS::Cognito::UserPoolClient", "AWS::Cognito::UserPoolGroup")
+
+
+@pytest.fixture(scope="session")
+def guarded(templates: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
+    """The templates of every stage with its own user pool."""
+    return templates | {"local": synthesize("local", {"auth": "cognito"})}
+
+
+@pytest.fixture(scope="session")
+def with_issuer() -> dict[str, Any]:
+    """The template of production with an existing issuer."""
+    context = {"auth": "oidc", "issuer": ISSUER, "audience": "turnstile", "groupsClaim": "roles"}
+    return synthesize("prod", context)
+
+
+def _guarded_routes(template: dict[str, Any]) -> set[str]:
+    """The routes that have the one authorizer; the others have none."""
+    resources = Resources(template)
+    names = set(resources.of_type("AWS::ApiGatewayV2::Authorizer"))
+    keys = set()
+    for route in resources.of_type("AWS::ApiGatewayV2::Route").values():
+        kind, authorizer = route.get("AuthorizationType", "NONE"), route.get("AuthorizerId")
+        assert (kind, {authorizer}) in [("JWT", names), ("NONE", {None})]
+        if kind == "JWT":
+            keys.add(route["RouteKey"])
+    return keys
+
+
+def _told(template: dict[str, Any], function: str) -> dict[str, str]:
+    variables: dict[str, str] = Resources(template).one(f"{function}Function")["Environment"]["Variables"]
+    return {name: value for name, value in variables.items() if name.startswith("AUTH")}
+
+
+@pytest.mark.parametrize("stage", ["local", "dev", "prod", "issuer"])
+def test_every_route_but_the_public_ones_has_the_authorizer(
+    guarded: dict[str, dict[str, Any]], with_issuer: dict[str, Any], stage: str
+) -> None:
+    """The authorizer is on exactly the routes that are not public: not on `$default`, not on the reference page."""
+    template = with_issuer if stage == "issuer" else guarded[stage]
+    assert _guarded_routes(template) == {route.key for route in ROUTES if not route.public}
+    assert all(route.public for route in DOCS_ROUTES)
+
+
+def test_the_local_stage_is_open_by_default(templates: dict[str, dict[str, Any]]) -> None:
+    """Without a word about it the local stage has neither authorizer nor user pool, and its functions know that."""
+    resources = Resources(templates["local"])
+    assert not _guarded_routes(templates["local"])
+    assert not [kind for kind in ("AWS::ApiGatewayV2::Authorizer", *IDENTITY) if resources.of_type(kind)]
+    assert [_told(templates["local"], name) for name in API_FUNCTIONS] == [{"AUTH": "none"}] * 3
+
+
+@pytest.mark.parametrize("stage", ["local", "dev", "prod"])
+def test_the_own_pool_vouches(guarded: dict[str, dict[str, Any]], stage: str) -> None:
+    """The authorizer takes tokens of the own pool for its one app client; functions and outputs name the same."""
+    resources = Resources(guarded[stage])
+    (authorizer,) = resources.of_type("AWS::ApiGatewayV2::Authorizer").values()
+    assert authorizer["AuthorizerType"] == "JWT"
+    assert authorizer["IdentitySource"] == ["$request.header.Authorization"]
+    assert authorizer["JwtConfiguration"] == {"Issuer": f"https://{POOL}.ProviderName", "Audience": [CLIENT]}
+    assert set(resources.of_type("AWS::Cognito::UserPoolClient")) == {CLIENT}
+    expected = {"AUTH": "jwt", "AUTH_AUDIENCE": CLIENT, "AUTH_GROUPS_CLAIM": "cognito:groups"}
+    assert [_told(guarded[stage], name) for name in API_FUNCTIONS] == [expected] * 3
+    ids = [guarded[stage]["Outputs"][name]["Value"]["Ref"] for name in ("UserPoolId", "UserPoolClientId")]
+    assert [identifier[:-8] for identifier in ids] == [POOL, CLIENT]
+
+
+def test_an_existing_issuer_vouches(with_issuer: dict[str, Any]) -> None:
+    """With an existing issuer there is no pool; authorizer and functions have issuer, audience and claim as said."""
+    resources = Resources(with_issuer)
+    (authorizer,) = resources.of_type("AWS::ApiGatewayV2::Authorizer").values()
+    assert authorizer["JwtConfiguration"] == {"Issuer": ISSUER, "Audience": ["turnstile"]}
+    expected = {"AUTH": "jwt", "AUTH_AUDIENCE": "turnstile", "AUTH_GROUPS_CLAIM": "roles"}
+    assert [_told(with_issuer, name) for name in API_FUNCTIONS] == [expected] * 3
+    assert not [kind for kind in IDENTITY if resources.of_type(kind)]
+    assert not {"UserPoolId", "UserPoolClientId"} & set(with_issuer["Outputs"])
+
+
+@pytest.mark.parametrize("function", ["ApiDocs", "WorkersRegistrar", "WorkersPromoter", "WorkersAuditor"])
+def test_nobody_else_is_told(guarded: dict[str, dict[str, Any]], function: str) -> None:
+    """The reference page and the workers see no callers, and are told nothing of them."""
+    assert _told(guarded["dev"], function) == {}
+
+
+def test_the_pool(guarded: dict[str, dict[str, Any]]) -> None:
+    """People sign up themselves, sign in by name or e-mail, recover by e-mail, and need a password worth the name."""
+    pool = Resources(guarded["prod"]).one(POOL)
+    assert pool["AdminCreateUserConfig"] == {"AllowAdminCreateUserOnly": False}
+    assert pool["AliasAttributes"] == pool["AutoVerifiedAttributes"] == ["email"]
+    assert pool["UsernameConfiguration"] == {"CaseSensitive": False}
+    assert pool["UserAttributeUpdateSettings"] == {"AttributesRequireVerificationBeforeUpdate": ["email"]}
+    assert pool["AccountRecoverySetting"] == {"RecoveryMechanisms": [{"Name": "verified_email", "Priority": 1}]}
+    policy = pool["Policies"]["PasswordPolicy"]
+    assert policy["MinimumLength"] >= 12
+    assert all(policy[f"Require{kind}"] for kind in ("Lowercase", "Uppercase", "Numbers", "Symbols"))
+    assert (pool["MfaConfiguration"], pool["EnabledMfas"]) == ("OPTIONAL", ["SOFTWARE_TOKEN_MFA"])
+
+
+def test_the_pool_costs_nothing_extra(guarded: dict[str, dict[str, Any]]) -> None:
+    """The pool is on the cheapest plan, without what is billed beside it: no threat protection, no text messages."""
+    pool = Resources(guarded["prod"]).one(POOL)
+    assert pool["UserPoolTier"] == "LITE"
+    assert not {"UserPoolAddOns", "SmsConfiguration"} & set(pool)
+
+
+def test_the_groups(guarded: dict[str, dict[str, Any]]) -> None:
+    """The pool has the two groups that mean something to the API, and no role of AWS goes with them."""
+    groups = Resources(guarded["prod"]).of_type("AWS::Cognito::UserPoolGroup").values()
+    assert {group["GroupName"] for group in groups} == {"organizers", "operators"}
+    assert not any("RoleArn" in group for group in groups)
+
+
+@pytest.mark.parametrize("stage", ["local", "dev", "prod"])
+def test_the_app_client(guarded: dict[str, dict[str, Any]], stage: str) -> None:
+    """The app has no secret and no OAuth; passwords are proved (SRP), access is for an hour at most and can be revoked.
+    Only on the local stage an operator signs people in."""
+    client = Resources(guarded[stage]).one(CLIENT)
+    flows = {"ALLOW_USER_SRP_AUTH", "ALLOW_REFRESH_TOKEN_AUTH"}
+    assert set(client["ExplicitAuthFlows"]) == flows | (
+        {"ALLOW_ADMIN_USER_PASSWORD_AUTH"} if stage == "local" else set()
+    )
+    assert client["GenerateSecret"] is False
+    assert client["AllowedOAuthFlowsUserPoolClient"] is False
+    assert not {"AllowedOAuthFlows", "CallbackURLs"} & set(client)
+    assert client["TokenValidityUnits"]["AccessToken"] == "minutes"
+    assert 5 <= client["AccessTokenValidity"] <= 60
+    assert client["EnableTokenRevocation"] is True
+    assert client["PreventUserExistenceErrors"] == "ENABLED"
+
+
+def test_production_keeps_its_people(guarded: dict[str, dict[str, Any]]) -> None:
+    """Production keeps pool, groups and app client when the stack is deleted, and its pool cannot be deleted by
+    mistake; every other stage leaves nothing behind."""
+    for name, template in guarded.items():
+        resources = Resources(template)
+        policies = {policy for kind in IDENTITY for policy in resources.deletion_policies(kind)}
+        assert policies == {"Retain" if name == "prod" else "Delete"}
+        assert resources.one(POOL)["DeletionProtection"] == ("ACTIVE" if name == "prod" else "INACTIVE")
