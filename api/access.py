@@ -12,14 +12,10 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
-from api.caller import UNCHECKED, Caller
+from api.caller import OPERATORS, ORGANIZERS, UNCHECKED, Caller
 from api.dispatch import Identify
 from api.messages import Request
 from workers.aws.clients import setting
-
-ORGANIZERS = "organizers"
-OPERATORS = "operators"
-"""The groups, by their names in the user pool or in the claims of another issuer."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,10 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from workers.aws.items import Item
 
+ORGANIZERS = "organizers"
+OPERATORS = "operators"
+"""The groups, by their names in the user pool or in the claims of another issuer."""
+
 SUBJECT = "subject"
 """The attribute of a user: the subject of the tokens that act for them."""
 ORGANIZER_SUBJECT = "organizerSubject"

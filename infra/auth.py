@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from typing import Literal, get_args
 from urllib.parse import urlsplit
 
+from api.caller import OPERATORS, ORGANIZERS
+
 AuthKind = Literal["cognito", "oidc", "none"]
 
-ORGANIZERS = "organizers"
-OPERATORS = "operators"
 GROUPS: Mapping[str, str] = {
     ORGANIZERS: "May create events, and change, read and export their own",
     OPERATORS: "May read everything, and forget people",

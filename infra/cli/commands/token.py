@@ -8,7 +8,7 @@ import re
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from infra.auth import OPERATORS, ORGANIZERS
+from api.caller import OPERATORS, ORGANIZERS
 from infra.cli.deployment import Deployment
 from infra.cli.errors import CliError
 from infra.cli.tokens import Pool

@@ -1,0 +1,151 @@
+"""Who may do what: every cell of the table in docs/security.md, asked of the running stack."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from api.caller import OPERATORS, ORGANIZERS
+from api.routes import ROUTES
+from infra.cli.deployment import Outputs, emulator_clients
+from infra.cli.tokens import Pool
+from tests.support import contract
+from tests.support.client import unique
+
+pytestmark = pytest.mark.e2e
+
+PAGE = Path(__file__).parents[2] / "docs" / "security.md"
+ROLES: dict[str, tuple[str, ...] | None] = {
+    "anonymous": None,
+    "owner": (),
+    "other user": (),
+    "organizer of this event": (ORGANIZERS,),
+    "organizer of another": (ORGANIZERS,),
+    "operator": (OPERATORS,),
+}
+"""Each with the groups of its token; None: without one."""
+EVENT = {"title": "T", "date": "2030-05-01", "location": "L", "organizer": "O", "capacity": 1_000}
+
+
+def cells() -> Iterator[tuple[str, str, int]]:
+    """Route, role and status of each cell of the table."""
+    text = PAGE.read_text(encoding="utf-8")
+    for key, statuses in re.findall(r"^\| `([A-Z]+ /\S*)` \|(.*)\|$", text, re.MULTILINE):
+        for role, status in zip(ROLES, statuses.split("|"), strict=True):
+            yield key, role, int(status)
+
+
+def test_the_table_is_whole() -> None:
+    """The table has a line for each route, in their order, and a column for each role."""
+    heads = re.findall(r"^\| route \|(.*)\|$", PAGE.read_text(encoding="utf-8"), re.MULTILINE)
+    assert [[name.strip() for name in head.split("|")] for head in heads] == [list(ROLES)]
+    assert [key for key, role, _ in cells() if role == "owner"] == [route.key for route in ROUTES]
+
+
+@dataclass(frozen=True, slots=True)
+class Cast:
+    """Everybody who plays a part, at one stack: `tokens` by role; the event is that of the one organizer."""
+
+    api: httpx.Client
+    pool: Pool
+    event_id: str
+    tokens: dict[str, str | None] = field(default_factory=dict)
+
+    def ask(self, token: str | None, method: str, path: str, body: object = None) -> httpx.Response:
+        """One request, whose answer is held against the API's document."""
+        headers = {} if token is None else {"Authorization": f"Bearer {token}"}
+        answer = self.api.request(method, path, json=body, headers=headers)
+        contract.check(method, path, answer.status_code, answer.headers, answer.text)
+        return answer
+
+    def token(self, *groups: str) -> str:
+        """An access token of somebody new."""
+        return self.pool.sign_in(unique("n"), groups).access
+
+    def new_user(self) -> tuple[str, str]:
+        """The id of a new user, and their token."""
+        user_id, token = unique("user"), self.token()
+        assert self.ask(token, "POST", "/users", {"userId": user_id, "name": "N"}).status_code == 201
+        return user_id, token
+
+    def guest(self) -> tuple[str, str]:
+        """The same of one who has registered for the event."""
+        user_id, token = self.new_user()
+        answer = self.ask(token, "POST", f"/events/{self.event_id}/registrations", {"userId": user_id})
+        assert answer.status_code == 201
+        return user_id, token
+
+
+@pytest.fixture(scope="module")
+def cast(guarded_stack: Outputs) -> Iterator[Cast]:
+    """The people, and an event of each of the two organizers."""
+    pool = Pool(emulator_clients(guarded_stack.endpoint_url or ""), guarded_stack)
+    with httpx.Client(base_url=guarded_stack.api_url, timeout=15) as api:
+        cast = Cast(api, pool, unique("event"))
+        cast.tokens.update({role: None if groups is None else cast.token(*groups) for role, groups in ROLES.items()})
+        for role, event_id in (("organizer of this event", cast.event_id), ("organizer of another", unique("event"))):
+            assert cast.ask(cast.tokens[role], "POST", "/events", EVENT | {"eventId": event_id}).status_code == 201
+        for role, token in cast.tokens.items():
+            if role not in {"anonymous", "owner"}:
+                assert cast.ask(token, "POST", "/users", {"userId": unique("user"), "name": "N"}).status_code == 201
+        yield cast
+
+
+def _create_user(cast: Cast, role: str) -> httpx.Response:
+    """Everybody creates themselves, for the first time."""
+    groups = ROLES[role]
+    token = None if groups is None else cast.token(*groups)
+    return cast.ask(token, "POST", "/users", {"userId": unique("user"), "name": "N"})
+
+
+def _create_event(cast: Cast, role: str) -> httpx.Response:
+    return cast.ask(cast.tokens[role], "POST", "/events", EVENT)
+
+
+def _register(cast: Cast, role: str) -> httpx.Response:
+    """For a user who has not registered yet."""
+    user_id, token = cast.new_user()
+    path = f"/events/{cast.event_id}/registrations"
+    return cast.ask(token if role == "owner" else cast.tokens[role], "POST", path, {"userId": user_id})
+
+
+SPECIAL: dict[str, Callable[[Cast, str], httpx.Response]] = {
+    "POST /users": _create_user,
+    "POST /events": _create_event,
+    "POST /events/{eventId}/registrations": _register,
+}
+BODIES: dict[str, Any] = {"PATCH": {"title": "T"}}
+
+
+def _answer(cast: Cast, key: str, role: str) -> httpx.Response:
+    if key in SPECIAL:
+        return SPECIAL[key](cast, role)
+    method, template = key.split(" ")
+    user_id, token = cast.guest()
+    path = template.format(eventId=cast.event_id, userId=user_id)
+    return cast.ask(token if role == "owner" else cast.tokens[role], method, path, BODIES.get(method))
+
+
+def test_each_cell(cast: Cast) -> None:
+    """Each route answers each role with the status in the table."""
+    wrong = {}
+    for key, role, status in cells():
+        answer = _answer(cast, key, role)
+        if answer.status_code != status:
+            wrong[key, role] = f"{answer.status_code}, not {status}: {answer.text}"
+    assert wrong == {}
+
+
+def test_what_may_not_be_seen_is_not_there(cast: Cast) -> None:
+    """To who may not see it, an existing user or registration is answered as one that does not exist, to the byte."""
+    user_id, _ = cast.guest()
+    for template in ("/users/{}", "/users/{}/registrations", f"/events/{cast.event_id}/registrations/{{}}"):
+        paths = template.format(user_id), template.format("nobody")
+        there, nowhere = (cast.ask(cast.tokens["other user"], "GET", path) for path in paths)
+        assert (there.status_code, there.content) == (nowhere.status_code, nowhere.content)
