@@ -1,6 +1,8 @@
-"""One stack for all end-to-end tests, brought up and ended with the command that everybody uses.
+"""One stack for all end-to-end tests, and another one with authorization for those that ask for it; both are brought up
+and ended with the command that everybody uses.
 
-With TURNSTILE_STACK=running the tests use the local stack that runs already (`turnstile up` in another terminal).
+With TURNSTILE_STACK=running the tests use the local stack that runs already (`turnstile up` in another terminal): also
+as the one with authorization, if it has it.
 """
 
 from __future__ import annotations
@@ -9,7 +11,7 @@ import json
 import os
 import subprocess
 import sys
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
@@ -17,7 +19,8 @@ from urllib.parse import unquote
 import httpx
 import pytest
 
-from infra.cli.deployment import Clients, Deployment, Outputs, emulator_clients
+from infra.cli.deployment import LOCAL, Clients, Deployment, Outputs, emulator_clients
+from infra.cli.emulator import REGION
 from infra.cli.home import Home
 from tests.support import contract
 
@@ -26,50 +29,83 @@ if TYPE_CHECKING:
 
 # Tried in this order, not chosen at random: the synthesised stack depends on the port, and is used again.
 PORTS = range(4600, 4620)
-_HOME = pytest.StashKey[Path]()
+GUARDED_PORTS = range(4620, 4640)
+_HOMES = pytest.StashKey[dict[str, Path]]()
+"""Of the stacks that are up, by the name of their fixture."""
 _TAIL = 15
 
 
-def turnstile(*arguments: str) -> subprocess.CompletedProcess[str]:
-    """Run the real command and return its exit code and output."""
+def turnstile(*arguments: str, home: Path | None = None) -> subprocess.CompletedProcess[str]:
+    """Run the real command, for the stack of `home` if it is given, and return its exit code and output."""
     command = Path(sys.executable).parent / "turnstile"
-    return subprocess.run([command, *arguments], capture_output=True, text=True, timeout=180, check=False)
+    environment = os.environ if home is None else os.environ | {"TURNSTILE_HOME": str(home)}
+    return subprocess.run(
+        [command, *arguments], env=environment, capture_output=True, text=True, timeout=180, check=False
+    )
 
 
 @pytest.fixture(scope="session")
 def stack(
     tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest, pytestconfig: pytest.Config
 ) -> Iterator[Outputs]:
-    """Where the parts of the stack under test are."""
+    """Where the parts of the stack under test are; it is the one that `turnstile` means in all tests."""
     if os.environ.get("TURNSTILE_STACK") == "running":
-        pytestconfig.stash[_HOME] = Home().path
-        yield _status()
+        _homes(pytestconfig)["stack"] = Home().path
+        yield _status(Home().path)
         return
     with pytest.MonkeyPatch.context() as patch:
         home = tmp_path_factory.mktemp("stack")
         patch.setenv("TURNSTILE_HOME", str(home))
-        pytestconfig.stash[_HOME] = home
-        _up()
-        try:
-            yield _status()
-        finally:
-            if request.session.testsfailed:
-                _keep_function_logs(home)
-            ended = turnstile("down")
-        assert ended.returncode == 0, ended.stderr
+        _homes(pytestconfig)["stack"] = home
+        with _stack(home, PORTS, request) as outputs:
+            yield outputs
 
 
-def _up() -> None:
-    for port in PORTS:
-        started = turnstile("up", "--detach", "--port", str(port))
+@pytest.fixture(scope="session")
+def guarded_stack(
+    tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest, pytestconfig: pytest.Config
+) -> Iterator[Outputs]:
+    """Where the parts of the stack with authorization are. Only the `home` that `guarded_home` gives leads to it."""
+    if os.environ.get("TURNSTILE_STACK") == "running" and (running := _status(Home().path)).user_pool_id:
+        _homes(pytestconfig)["guarded_stack"] = Home().path
+        yield running
+        return
+    home = tmp_path_factory.mktemp("guarded-stack")
+    _homes(pytestconfig)["guarded_stack"] = home
+    with _stack(home, GUARDED_PORTS, request, "--auth", "jwt") as outputs:
+        yield outputs
+
+
+@pytest.fixture(scope="session")
+def guarded_home(guarded_stack: Outputs, pytestconfig: pytest.Config) -> Path:
+    """The home of the stack with authorization: `turnstile("token", "ada", home=guarded_home)`."""
+    return _homes(pytestconfig)["guarded_stack"]
+
+
+def _homes(config: pytest.Config) -> dict[str, Path]:
+    return config.stash.setdefault(_HOMES, {})
+
+
+@contextmanager
+def _stack(home: Path, ports: range, request: pytest.FixtureRequest, *options: str) -> Iterator[Outputs]:
+    """A stack in `home`, on the first of the `ports` that is free, as long as the block runs."""
+    for port in ports:
+        started = turnstile("up", "--detach", "--port", str(port), *options, home=home)
         if "is used by another program" not in started.stderr:
             break
     if started.returncode != 0:
         pytest.fail(f"the stack for the end-to-end tests did not start:\n{started.stdout}{started.stderr}")
+    try:
+        yield _status(home)
+    finally:
+        if request.session.testsfailed:
+            _keep_function_logs(home)
+        ended = turnstile("down", home=home)
+    assert ended.returncode == 0, ended.stderr
 
 
-def _status() -> Outputs:
-    status = turnstile("status", "--json")
+def _status(home: Path) -> Outputs:
+    status = turnstile("status", "--json", home=home)
     if status.returncode != 0:
         pytest.fail(f"no stack for the end-to-end tests: {status.stderr}")
     return Outputs.from_json(json.loads(status.stdout))
@@ -77,7 +113,8 @@ def _status() -> Outputs:
 
 def _keep_function_logs(home: Path) -> None:
     """Save what the functions logged: it ends with the emulator."""
-    deployment = Deployment.resolve()
+    endpoint = Home(home).ready().endpoint
+    deployment = Deployment.of(LOCAL, emulator_clients(endpoint), endpoint, REGION)
     lines = []
     for group in deployment.physical_ids("AWS::Logs::LogGroup"):
         pages = deployment.clients.logs.get_paginator("filter_log_events").paginate(logGroupName=group)
@@ -114,7 +151,8 @@ def aws(stack: Outputs) -> Clients:
 def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
     """A failed test says where the logs are, and what the emulator said last."""
     report: pytest.TestReport = yield  # type: ignore[assignment]
-    if report.failed and (home := item.config.stash.get(_HOME, None)):
+    used = getattr(item, "fixturenames", ())
+    for home in [home for name, home in _homes(item.config).items() if report.failed and name in used]:
         log = home / "emulator.log"
         tail: list[str] = []
         with suppress(OSError):

@@ -1,0 +1,119 @@
+"""Who gets in on the stack with authorization: holders of an access token of its own pool, and nobody else."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from api.routes import DOCS_ROUTES, ROUTES, Route
+from infra.cli.deployment import Outputs, emulator_clients
+from infra.cli.tokens import claims_of
+from tests.e2e.conftest import turnstile
+from tests.support.client import unique
+from tests.support.tokens import Forger
+
+pytestmark = pytest.mark.e2e
+
+REFUSED: dict[str, Callable[[Forger], str | None]] = {
+    "no token": lambda _: None,
+    "no JWT": lambda _: "let-me-in",
+    "three words": lambda _: "let.me.in",
+    "a refresh token": lambda forger: forger.good.refresh,
+    "an ID token": lambda forger: forger.good.identity,
+    "an expired one": Forger.expired,
+    "one that is not good yet": Forger.early,
+    "alg none": Forger.unsigned,
+    "alg none with a signature": Forger.unsigned_with_signature,
+    "signed with the public key": Forger.signed_with_the_public_key,
+    "an edited one": Forger.edited,
+    "another client's": Forger.of_another_client,
+    "another pool's": Forger.of_another_pool,
+    "another pool's that says what ours say": Forger.of_another_pool_with_our_claims,
+    "the same with our key's id": Forger.of_another_pool_with_our_key_id,
+}
+DOORS = (("GET", "/users/nobody"), ("POST", "/events"), ("GET", "/users/nobody/registrations"))
+"""One protected route of each function."""
+
+
+@pytest.fixture(scope="module")
+def forger(guarded_stack: Outputs, guarded_home: Path) -> Forger:
+    """Somebody who signed in, and wants more."""
+    assert guarded_stack.endpoint_url is not None
+    return Forger(emulator_clients(guarded_stack.endpoint_url), guarded_stack, guarded_home)
+
+
+@pytest.fixture(scope="module")
+def http(guarded_stack: Outputs) -> Iterator[httpx.Client]:
+    """A client of the stack with authorization, which sends no token by itself."""
+    with httpx.Client(base_url=guarded_stack.api_url, timeout=60, trust_env=False) as client:
+        yield client
+
+
+def _bearer(token: str | None) -> dict[str, str]:
+    return {} if token is None else {"authorization": f"Bearer {token}"}
+
+
+@pytest.mark.parametrize("what", REFUSED)
+def test_what_is_no_access_token_of_ours_is_refused(what: str, forger: Forger, http: httpx.Client) -> None:
+    """Everything but an access token of this pool, for this app, of now, as the pool signed it, is a 401 everywhere."""
+    headers = _bearer(REFUSED[what](forger))
+    answers = {door: http.request(*door, headers=headers).status_code for door in DOORS}
+    assert answers == dict.fromkeys(DOORS, 401)
+
+
+def test_a_good_token_gets_in(forger: Forger, http: httpx.Client) -> None:
+    """An access token of the pool comes to the function, which knows nobody of that id; so does one that the test has
+    signed with the pool's key, which is how it makes an expired one."""
+    for token in (forger.good.access, forger.signed()):
+        answer = http.get("/users/nobody", headers=_bearer(token))
+        assert (answer.status_code, answer.json()["code"]) == (404, "user-not-found")
+
+
+@pytest.mark.parametrize("route", [*ROUTES, *DOCS_ROUTES, Route("GET", "/nowhere", "users", public=True)])
+def test_who_needs_no_token(route: Route, http: httpx.Client) -> None:
+    """Without a token every route is a 401 but the public ones, and what is no route."""
+    path = re.sub(r"{\w+}", "nothing", route.path)
+    assert (http.request(route.method, path).status_code != 401) == route.public
+
+
+def test_a_bad_token_does_not_close_what_is_public(forger: Forger, http: httpx.Client) -> None:
+    """On a public route nobody looks at a token."""
+    assert http.get("/events", headers=_bearer(forger.expired())).status_code == 200
+
+
+def test_a_token_from_the_command_line_gets_in(guarded_home: Path, http: httpx.Client) -> None:
+    """`turnstile token NAME` prints a token, alone, that the API takes."""
+    printed = turnstile("token", unique("ada"), home=guarded_home)
+    assert (printed.returncode, printed.stderr) == (0, "")
+    token = printed.stdout.removesuffix("\n")
+    assert re.fullmatch(r"[\w-]+\.[\w-]+\.[\w-]+", token)
+    assert http.get("/users/nobody", headers=_bearer(token)).status_code == 404
+
+
+def test_a_name_is_one_person_in_the_groups_that_are_asked_for(guarded_home: Path) -> None:
+    """However often a name is signed in, it is the same subject; she is in the groups of that call and in no others."""
+    name = unique("grace")
+    flags = {("--organizer",): ["organizers"], ("--organizer", "--operator"): ["operators", "organizers"], (): []}
+    subjects = set()
+    for options, groups in flags.items():
+        said = json.loads(turnstile("token", name, *options, "--json", home=guarded_home).stdout)
+        claims = claims_of(said["accessToken"])
+        assert sorted(said["groups"]) == sorted(claims.get("cognito:groups", [])) == groups
+        assert (said["name"], said["subject"]) == (claims["username"], claims["sub"])
+        assert said["expiresIn"] == claims["exp"] - claims["iat"] <= 3600
+        assert [claims_of(said[token])["token_use"] for token in ("idToken", "refreshToken")] == ["id", "refresh"]
+        subjects.add(said["subject"])
+    assert len(subjects) == 1
+
+
+def test_starting_leaves_nobody_in_the_pool(guarded_stack: Outputs) -> None:
+    """The person whose token woke the functions at the start is gone."""
+    assert guarded_stack.endpoint_url is not None
+    clients = emulator_clients(guarded_stack.endpoint_url)
+    users = clients.cognito.list_users(UserPoolId=guarded_stack.user_pool_id or "")["Users"]
+    assert "warm-up" not in {user.get("Username") for user in users}

@@ -1,0 +1,137 @@
+"""Tokens that the API must refuse, made as somebody would make them who wants to get in, and with the private keys of
+the emulator's user pools, as only a pool could.
+
+The emulator keeps those keys as files in the home of its stack. So an expired token is one that the pool has signed,
+with nothing wrong but its age, and nobody has to wait for an hour.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+import json
+import time
+from dataclasses import replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import padding, rsa
+
+from infra.auth import OPERATORS
+from infra.cli.deployment import Clients, Outputs
+from infra.cli.tokens import Pool, claims_of
+
+HOUR_SECONDS = 3600
+NAME = "mallory"
+
+
+class Forger:
+    """Signed in to the stack's own pool as NAME (`good`), and makes other tokens of what that gave."""
+
+    def __init__(self, clients: Clients, outputs: Outputs, home: Path) -> None:
+        self._clients = clients
+        self._outputs = outputs
+        self._keys = home / "tmp" / "state" / "cognito-pool-keys"
+        self.good = Pool(clients, outputs).sign_in(NAME)
+        self._claims = claims_of(self.good.access)
+        self._header, self._payload, self._signature = self.good.access.split(".")
+
+    def signed(self, **claims: object) -> str:
+        """The good access token with other claims, signed by the pool."""
+        return self._signed(self._outputs.user_pool_id, self._key_id, **claims)
+
+    def expired(self) -> str:
+        """An access token as the pool made it an hour and a minute ago."""
+        then = int(time.time()) - HOUR_SECONDS - 60
+        return self.signed(iat=then, auth_time=then, exp=then + HOUR_SECONDS)
+
+    def early(self) -> str:
+        """An access token that is good from the next hour on."""
+        then = int(time.time()) + HOUR_SECONDS
+        return self.signed(iat=then, nbf=then, exp=then + HOUR_SECONDS)
+
+    def edited(self) -> str:
+        """The good access token with a group more, and the signature as it was."""
+        payload = _encode(self._claims | {"cognito:groups": [OPERATORS]})
+        return f"{self._header}.{payload}.{self._signature}"
+
+    def unsigned(self) -> str:
+        """The good access token, saying that it needs no signature."""
+        return f"{_encode({'alg': 'none', 'kid': self._key_id})}.{self._payload}."
+
+    def unsigned_with_signature(self) -> str:
+        """The same, and the signature as it was."""
+        return self.unsigned() + self._signature
+
+    def signed_with_the_public_key(self) -> str:
+        """The good access token, signed (HMAC) with that half of the pool's key which everybody knows."""
+        public = self._key(self._outputs.user_pool_id).public_key()
+        secret = public.public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
+        content = f"{_encode({'alg': 'HS256', 'kid': self._key_id})}.{self._payload}"
+        return f"{content}.{_base64(hmac.digest(secret, content.encode(), hashlib.sha256))}"
+
+    def of_another_client(self) -> str:
+        """An access token of the pool for another app."""
+        return self._sign_in(replace(self._outputs, user_pool_client_id=self._client_in(self._outputs.user_pool_id)))
+
+    def of_another_pool(self) -> str:
+        """An access token of another pool for an app of its own."""
+        return self._of_another_pool
+
+    def of_another_pool_with_our_claims(self) -> str:
+        """What the good access token says, issuer and client too, signed by another pool with its key."""
+        header = json.loads(_decode(self._of_another_pool.split(".")[0]))
+        return self._signed(self._another_pool, header["kid"])
+
+    def of_another_pool_with_our_key_id(self) -> str:
+        """The same, saying that the key is ours."""
+        return self._signed(self._another_pool, self._key_id)
+
+    @cached_property
+    def _another_pool(self) -> str:
+        return self._clients.cognito.create_user_pool(PoolName="another")["UserPool"]["Id"]
+
+    @cached_property
+    def _of_another_pool(self) -> str:
+        client_id = self._client_in(self._another_pool)
+        return self._sign_in(replace(self._outputs, user_pool_id=self._another_pool, user_pool_client_id=client_id))
+
+    def _client_in(self, pool_id: str | None) -> str:
+        client = self._clients.cognito.create_user_pool_client(
+            UserPoolId=pool_id or "", ClientName="another", ExplicitAuthFlows=["ALLOW_ADMIN_USER_PASSWORD_AUTH"]
+        )
+        return client["UserPoolClient"]["ClientId"]
+
+    def _sign_in(self, outputs: Outputs) -> str:
+        return Pool(self._clients, outputs).sign_in(NAME).access
+
+    @property
+    def _key_id(self) -> str:
+        key_id: str = json.loads(_decode(self._header))["kid"]
+        return key_id
+
+    def _signed(self, pool_id: str | None, key_id: str, **claims: object) -> str:
+        content = f"{_encode({'alg': 'RS256', 'kid': key_id})}.{_encode(self._claims | claims)}"
+        signature = self._key(pool_id).sign(content.encode(), padding.PKCS1v15(), hashes.SHA256())
+        return f"{content}.{_base64(signature)}"
+
+    def _key(self, pool_id: str | None) -> rsa.RSAPrivateKey:
+        file = self._keys / f"{pool_id}-access.pem"
+        key = serialization.load_pem_private_key(file.read_bytes(), None)
+        assert isinstance(key, rsa.RSAPrivateKey)
+        return key
+
+
+def _encode(part: dict[str, Any]) -> str:
+    return _base64(json.dumps(part).encode())
+
+
+def _base64(content: bytes) -> str:
+    return base64.urlsafe_b64encode(content).rstrip(b"=").decode()
+
+
+def _decode(part: str) -> bytes:
+    return base64.urlsafe_b64decode(part + "=" * (-len(part) % 4))
