@@ -7,7 +7,7 @@ from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any
 
 from api.messages import is_key
-from api.views import description_view, event_view, waitlist_position
+from api.views import description_view, event_view, is_user, waitlist_position
 from workers.aws import clients
 from workers.aws.clock import Clock
 from workers.aws.items import NOT_READABLE, Item, event_key, ledger_from_item, registration_from_item, registration_key
@@ -38,7 +38,10 @@ class Tables:
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """What one read found: the event, the user, the registration, the ledger; None for what is not there."""
+    """What one read found: the event, the user, the registration, the ledger; None for what is not there.
+
+    Who was forgotten is not there either.
+    """
 
     event: Item | None = None
     user: Item | None = None
@@ -71,9 +74,10 @@ class Reader:
         for _ in range(_READS_PER_LOOK):
             found = batch_get(self._dynamodb, self._clock, wanted)
             record, ledger = _first(found, self._tables.registrations), _first(found, self._tables.ledger)
+            user = _first(found, self._tables.users)
             seen = Seen(
                 event=_first(found, self._tables.events),
-                user=_first(found, self._tables.users),
+                user=user if is_user(user) else None,
                 record=registration_from_item(record) if record else None,
                 ledger=ledger_from_item(ledger) if ledger else None,
             )

@@ -18,7 +18,7 @@ from api.messages import Response, is_key, json_response, url
 from api.people import is_user_key
 from api.problems import Problem, forbidden
 from api.reader import Ledgers, Tables
-from api.views import registration_view, user_view, waitlist_position
+from api.views import is_user, registration_view, user_view, waitlist_position
 from workers.aws import clients
 from workers.aws.clock import Clock
 from workers.aws.items import (
@@ -68,7 +68,7 @@ class Lists:
         found = self._read({self._tables.users: [{"userId": {"S": record.user_id}} for record in records]})[
             self._tables.users
         ]
-        users = {item["userId"]["S"]: user_view(item) for item in found}
+        users = {item["userId"]["S"]: user_view(item) for item in found if is_user(item)}
         entries = [
             registration_view(record, ledger) | {"user": users.get(record.user_id, {"userId": record.user_id})}
             for record in records
@@ -83,14 +83,14 @@ class Lists:
     def of_user(self, user_id: str, page: Page, caller: Caller) -> Response:
         """200: the registrations of a user, oldest first, each with its `event`. Or 404."""
         key: Item = {"userId": {"S": user_id}}
-        user = self._read({self._tables.users: [key]})[self._tables.users] if is_user_key(user_id) else []
-        if not user or not caller.sees_user(user[0]):
+        found = self._read({self._tables.users: [key]})[self._tables.users] if is_user_key(user_id) else []
+        if not any(is_user(user) and caller.sees_user(user) for user in found):
             return Problem("user-not-found", "Nobody has this id.").response()
         records, following = self._walk_user(user_id, page)
         keys = [event_key(record.event_id) for record in records]
-        found = self._read({self._tables.events: keys, self._tables.ledger: keys})
-        ledgers = Ledgers.of(found[self._tables.ledger])
-        events = {item["eventId"]["S"]: item for item in found[self._tables.events]}
+        sides = self._read({self._tables.events: keys, self._tables.ledger: keys})
+        ledgers = Ledgers.of(sides[self._tables.ledger])
+        events = {item["eventId"]["S"]: item for item in sides[self._tables.events]}
         entries = [self._with_event(record, events.get(record.event_id), ledgers) for record in records]
         link = page.link(self._url("users", user_id), following)
         return json_response(200, {"registrations": entries, "next": following}, link)

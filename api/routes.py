@@ -44,6 +44,7 @@ def _pattern(path: str) -> re.Pattern[str]:
 ROUTES: tuple[Route, ...] = (
     Route("POST", "/users", "users"),
     Route("GET", "/users/{userId}", "users"),
+    Route("DELETE", "/users/{userId}", "users"),
     Route("POST", "/events", "events"),
     Route("GET", "/events", "events", public=True),
     Route("GET", "/events/{eventId}", "events", public=True),

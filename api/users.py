@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import uuid
+from collections.abc import Callable
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +16,7 @@ from api.messages import Request, Response, json_response, url
 from api.models.user import NewUser
 from api.people import binding_key, is_user_key
 from api.problems import Problem
-from api.views import user_view
+from api.views import is_user, user_view
 from workers.aws import clients
 from workers.aws.clients import Overloaded
 from workers.aws.clock import SYSTEM_CLOCK, Clock
@@ -22,6 +24,8 @@ from workers.aws.items import Item, timestamp
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
+
+    from api.forget import Forgetting
 
 
 _TAKEN = {
@@ -94,12 +98,12 @@ class Users:
         item = None
         if is_user_key(user_id):
             item = self._dynamodb.get_item(TableName=self._table, Key=key, ConsistentRead=True).get("Item")
-        if item is None or not caller.sees_user(item):
+        if not is_user(item) or not caller.sees_user(item):
             return Problem("user-not-found", "Nobody has this id.").response()
         return json_response(200, user_view(item))
 
 
-def routes(users: Users) -> Handlers:
+def routes(users: Users, forget: Callable[[str, Caller], Response]) -> Handlers:
     """The routes of this function."""
 
     def create(request: Request) -> Response:
@@ -108,14 +112,26 @@ def routes(users: Users) -> Handlers:
     def read(request: Request) -> Response:
         return users.read(request.ids["userId"], request.caller)
 
-    return {"POST /users": create, "GET /users/{userId}": read}
+    def erase(request: Request) -> Response:
+        return forget(request.ids["userId"], request.caller)
+
+    return {"POST /users": create, "GET /users/{userId}": read, "DELETE /users/{userId}": erase}
 
 
 @cache
 def _routes() -> Handlers:
-    env = os.environ
-    table, base_url = clients.setting(env, "USERS_TABLE"), clients.setting(env, "API_URL")
-    return routes(Users(clients.dynamodb(), table, base_url, SYSTEM_CLOCK))
+    names = ("USERS_TABLE", "API_URL", "REGISTRATIONS_TABLE", "QUEUE_URL")
+    table, base_url, registrations, queue_url = (clients.setting(os.environ, name) for name in names)
+    dynamodb = clients.dynamodb()
+
+    @cache
+    def forgetting() -> Forgetting:
+        from api.forget import Forgetting  # noqa: PLC0415 - few ask for it
+
+        where = {"users": table, "registrations": registrations, "queue_url": queue_url}
+        return Forgetting(dynamodb, clients.sqs(), SYSTEM_CLOCK, lambda: str(uuid.uuid4()), **where)
+
+    return routes(Users(dynamodb, table, base_url, SYSTEM_CLOCK), lambda user_id: forgetting().forget(user_id))
 
 
 def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:

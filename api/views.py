@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeGuard
 
-from workers.aws.items import Item, ledger_from_event, timestamp
+from workers.aws.items import ERASED_AT, Item, ledger_from_event, timestamp
 from workers.domain.records import Registration, Status
 
 if TYPE_CHECKING:
     from workers.domain.records import Ledger
 
 _OWN_FIELDS = ("title", "date", "location", "organizer", "description", "createdAt")
+
+
+def is_user(item: Item | None) -> TypeGuard[Item]:
+    """False for what is left of somebody who was forgotten, and for an item that binds a login to a user."""
+    return item is not None and ERASED_AT not in item and "boundTo" not in item
 
 
 def user_view(item: Item) -> dict[str, Any]:

@@ -53,9 +53,19 @@ class ApiFunctions(Construct):
             package="api",
             handler="api.entry.users",
             memory_mb=512,
-            timeout=Duration.seconds(10),
-            environment={"USERS_TABLE": tables.users.table_name, **common},
-            grants=[allow(["dynamodb:GetItem", "dynamodb:PutItem"], tables.users.table_arn)],
+            timeout=Duration.seconds(20),  # forgetting somebody with hundreds of registrations
+            environment={
+                "USERS_TABLE": tables.users.table_name,
+                "REGISTRATIONS_TABLE": tables.registrations.table_name,
+                "QUEUE_URL": queues.commands.queue_url,
+                **common,
+            },
+            grants=[
+                allow([f"dynamodb:{verb}" for verb in _USER_VERBS], tables.users.table_arn),
+                allow(["dynamodb:BatchGetItem"], tables.registrations.table_arn),
+                allow(["dynamodb:Query"], f"{tables.registrations.table_arn}/index/{USER_INDEX}"),
+                _may_send(queues.commands),
+            ],
         )
         self.events = Function(
             self,
@@ -186,6 +196,7 @@ class WorkerFunctions(Construct):
         )
 
 
+_USER_VERBS = ("DeleteItem", "GetItem", "PutItem", "UpdateItem")
 _EVENT_VERBS = ("BatchGetItem", "PutItem", "Scan", "UpdateItem")
 _CONSUME_VERBS = ("ChangeMessageVisibility", "DeleteMessage", "GetQueueAttributes", "ReceiveMessage")
 _STREAM_VERBS = ("DescribeStream", "GetRecords", "GetShardIterator")

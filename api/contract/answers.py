@@ -54,8 +54,19 @@ class User(Answer):
     created_at: Moment
 
 
+class ForgottenUser(Answer):
+    """What is left of a user who was forgotten."""
+
+    user_id: str
+    erased_at: Annotated[Moment, Field(description="When this was asked for first.")]
+    cancellations: Annotated[
+        int,
+        Field(ge=0, description="How many registrations this request found active, and asked to have cancelled."),
+    ]
+
+
 class RegisteredUser(Answer):
-    """The user of a registration. Nothing but the id is left of somebody who is not there any more."""
+    """The user of a registration. Nothing but the id is left of somebody who was forgotten."""
 
     user_id: str
     name: str | Absent = None

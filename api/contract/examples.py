@@ -16,6 +16,7 @@ _CURSOR = "wWkYpSFjNA2E8vmqWyJweWNvbiJd"
 
 NEW_USER: Json = {"userId": "ada", "name": "Ada Lovelace", "email": "ada@example.org"}
 USER: Json = NEW_USER | {"createdAt": "2030-01-07T09:00:00.123456Z"}
+FORGOTTEN_USER: Json = {"userId": "ada", "erasedAt": "2030-02-01T10:00:00.123456Z", "cancellations": 1}
 
 NEW_EVENT: Json = {
     "eventId": "pycon",

@@ -82,6 +82,24 @@ OPERATIONS: dict[str, Operation] = {
         successes=(Success(200, "The user.", answers.User, (("ada", examples.USER),)),),
         refusals=("user-not-found",),
     ),
+    "DELETE /users/{userId}": Operation(
+        id="forgetUser",
+        tag="users",
+        summary="Forget a user",
+        description="Name and e-mail address are erased at once, and nobody finds or registers this user any more. "
+        "What they have a seat or wait for is cancelled through the queue of each event, a moment after the answer; "
+        "the line moves up. The id stays taken for ever. Sending it again is safe, and answers 202 again. After a 503 "
+        "send it again until it is a 202: it goes on where it was.",
+        successes=(
+            Success(
+                202,
+                "Erased; the cancellations are on their way.",
+                answers.ForgottenUser,
+                (("ada", examples.FORGOTTEN_USER),),
+            ),
+        ),
+        refusals=("user-not-found",),
+    ),
     "POST /events": Operation(
         id="createEvent",
         tag="events",

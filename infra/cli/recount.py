@@ -30,7 +30,7 @@ from workers.aws.items import (
 from workers.aws.load import Tables, batch_get
 from workers.aws.send import send, send_all
 from workers.domain.commands import Recount
-from workers.domain.records import Ledger, registration_id
+from workers.domain.records import Ledger, Registration, registration_id
 from workers.domain.recount import Count, Tally, differences, disagreements, recounted
 from workers.promoter import promotion
 
@@ -90,12 +90,14 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """What was found, by event id (an event that nobody knows is not there); how many registrations were read; and, in
-    a look at all events, which of them name no event and belong to none of these."""
+    """What was found, by event id (an event that nobody knows is not there); how many registrations were read; in a
+    look at all events, which of them name no event and belong to none of these; and the active ones of people who were
+    forgotten."""
 
     findings: Mapping[str, Finding]
     registrations: int
     strays: tuple[str, ...]
+    erased: tuple[Registration, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,8 +124,10 @@ class _Astray:
 class _Pile:
     """Registrations, added up by event."""
 
+    forgotten: Collection[str] = ()
     tallies: dict[str, Tally] = field(default_factory=dict)
     astray: list[_Astray] = field(default_factory=list)
+    erased: list[Registration] = field(default_factory=list)
     read: int = 0
 
     def add(self, item: Item, wanted: Collection[str] | None) -> None:
@@ -136,9 +140,13 @@ class _Pile:
         if event_id is None or (wanted is not None and event_id not in wanted):
             return
         try:
-            self.tally(event_id).add(key, registration_from_item(item))
+            record = registration_from_item(item)
         except NOT_READABLE as error:
             self.tally(event_id).add_unreadable(key, error)
+            return
+        self.tally(event_id).add(key, record)
+        if record.alive and user_id in self.forgotten:
+            self.erased.append(record)
 
     def tally(self, event_id: str) -> Tally:
         """That of one event; empty if nobody came."""
@@ -156,15 +164,24 @@ class _Pile:
 
 
 class Recounter:
-    """Looks at the tables of one deployment. `note` hears how many registrations were read so far."""
+    """Looks at the tables of one deployment.
+
+    `note` hears how many registrations were read so far; `forgotten` are users who must not have any.
+    """
 
     def __init__(
-        self, client: DynamoDBClient, clock: Clock, tables: Tables, note: Callable[[int], None] = lambda _: None
+        self,
+        client: DynamoDBClient,
+        clock: Clock,
+        tables: Tables,
+        note: Callable[[int], None] = lambda _: None,
+        forgotten: Collection[str] = (),
     ) -> None:
         self._client = client
         self._clock = clock
         self._tables = tables
         self._note = note
+        self._forgotten = forgotten
 
     def look(self, event_ids: Collection[str] | None = None, looks: int = _LOOKS) -> Look:
         """Recounts some events, or all. Either way it reads the whole table of registrations, and again, up to `looks`
@@ -179,12 +196,18 @@ class Recounter:
             self._clock.sleep(_PAUSE)
         after, now = self.ledgers(event_ids), self._clock.now()
         moved = {event_id for event_id in ids if before.get(event_id) != after.get(event_id)}
-        again: Mapping[str, Finding] = {event_id: Finding(event_id, busy=True) for event_id in moved}
+        again = Look({event_id: Finding(event_id, busy=True) for event_id in moved}, 0, ())
         if moved and looks > 1:
-            again = self.look(moved, looks - 1).findings
+            again = self.look(moved, looks - 1)
         still = {event_id: replace(finding, at=now) for event_id, finding in found.items() if event_id not in moved}
         strays = [f"registration {one.key} names no event" for one in astray if one.event_id is None]
-        return Look({**still, **again}, pile.read, tuple(strays) if event_ids is None else ())
+        erased = [record for record in pile.erased if record.event_id not in moved]
+        return Look(
+            {**still, **again.findings},
+            pile.read,
+            tuple(strays) if event_ids is None else (),
+            (*erased, *again.erased),
+        )
 
     def ledgers(self, event_ids: Collection[str] | None) -> dict[str, Item]:
         """The ledgers of some events, or all, as they are stored."""
@@ -203,7 +226,7 @@ class Recounter:
         return {event_id: ledger for event_id, ledger in opened.items() if isinstance(ledger, Ledger)}
 
     def _read(self, event_ids: Collection[str] | None) -> _Pile:
-        pile, table = _Pile(), self._tables.registrations
+        pile, table = _Pile(self._forgotten), self._tables.registrations
         pages = self._client.get_paginator("scan").paginate(TableName=table, ConsistentRead=True)
         for page in pages:
             for item in page["Items"]:

@@ -31,6 +31,8 @@ ROUTES_AND_CALLS = [
     ("GET", "/events/e/registrations/cid", None, "dynamodb.BatchGetItem"),
     ("DELETE", "/events/e/registrations/cid", None, "sqs.SendMessage"),
     ("GET", "/users/ann/registrations", None, "dynamodb.Query"),
+    ("DELETE", "/users/cid", None, "dynamodb.UpdateItem"),
+    ("DELETE", "/users/dan", None, "sqs.SendMessageBatch"),
 ]  # fmt: skip
 
 

@@ -15,7 +15,7 @@ from tests.support.pipeline import Pipeline, http_event
 from workers.aws.clients import MissingSetting
 
 SETTINGS: dict[ModuleType, tuple[str, ...]] = {
-    users: ("AUTH", "USERS_TABLE", "API_URL"),
+    users: ("AUTH", "USERS_TABLE", "API_URL", "REGISTRATIONS_TABLE", "QUEUE_URL"),
     events: ("AUTH", "EVENTS_TABLE", "LEDGER_TABLE", "QUEUE_URL", "API_URL"),
     registrations: (
         "AUTH",

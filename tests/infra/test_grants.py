@@ -15,7 +15,12 @@ QUEUE, DEAD_LETTERS, FAILED = (f"Queues{name}.Arn" for name in ("Commands", "Dea
 STREAM = "LedgerTable.StreamArn"
 
 EXPECTED: dict[str, dict[str, str]] = {
-    "ApiUsers": {USERS: "GetItem PutItem"},
+    "ApiUsers": {
+        USERS: "DeleteItem GetItem PutItem UpdateItem",
+        REGISTRATIONS: "BatchGetItem",
+        BY_USER: "Query",
+        QUEUE: "SendMessage",
+    },
     "ApiEvents": {
         EVENTS: "BatchGetItem PutItem Scan UpdateItem",
         LEDGER: "BatchGetItem",

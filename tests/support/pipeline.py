@@ -19,6 +19,7 @@ from urllib.parse import quote
 from api import events, registrations, users
 from api.access import Tokens, anybody
 from api.dispatch import Identify
+from api.forget import Forgetting
 from api.http import answer as resolve
 from api.registration_lists import Lists
 from api.routes import FALLBACK, ROUTES
@@ -91,8 +92,17 @@ class Pipeline:
             "API_URL": BASE_URL,
         }
         desk = registrations.Registrations(dynamodb, sqs, env, self.clock, lambda: next(ids))
+        forgetting = Forgetting(
+            dynamodb,
+            sqs,
+            self.clock,
+            lambda: next(ids),
+            users=self.tables.users,
+            registrations=self.tables.registrations,
+            queue_url=self.queue,
+        )
         self.apps = {
-            "users": users.routes(users.Users(dynamodb, self.tables.users, BASE_URL, self.clock)),
+            "users": users.routes(users.Users(dynamodb, self.tables.users, BASE_URL, self.clock), forgetting.forget),
             "events": events.routes(events.Events(dynamodb, sqs, env, self.clock, lambda: next(ids)), self.clock),
             "registrations": registrations.routes(desk, Lists(dynamodb, env, self.clock), self.clock),
         }
@@ -213,6 +223,10 @@ class Pipeline:
         """Cancels over the API."""
         named = {name.replace("_", "-"): value for name, value in headers.items()}
         return self.request("DELETE", f"/events/{event_id}/registrations/{user_id}", headers=named)
+
+    def forget(self, user_id: str) -> Answer:
+        """Forgets a user over the API."""
+        return self.request("DELETE", f"/users/{user_id}")
 
     def _fifo_queue(self, name: str) -> str:
         return self.sqs.create_queue(QueueName=name, Attributes={"FifoQueue": "true"})["QueueUrl"]

@@ -194,6 +194,12 @@ def _cancelling(story: Story) -> None:
     story.ask("DELETE", "/events/e/registrations/bob")
 
 
+def _forgetting(story: Story) -> None:
+    story.ask("DELETE", "/users/cid")
+    story.ask("DELETE", "/users/nobody")
+    story.pipeline.run()
+
+
 def _bodies(story: Story) -> None:
     for method, path in (
         ("POST", "/users"),
@@ -229,5 +235,6 @@ def _strangers(story: Story) -> None:
 
 
 _PARTS = (
-    _users, _events, _lists, _registering, _replays, _too_many, _pages, _cancelling, _bodies, _strangers,
+    _users, _events, _lists, _registering, _replays, _too_many, _pages, _cancelling, _forgetting, _bodies,
+    _strangers,
 )  # fmt: skip

@@ -18,6 +18,9 @@ Item = dict[str, Any]
 STATUS_KEY = "status#registeredAt"
 """The sort key of EventRegistrationsIndex: within one status, the order of decision."""
 
+ERASED_AT = "erasedAt"
+"""On a user item: when that person was forgotten. The item stays, so that nobody gets their id and registrations."""
+
 PROMOTABLE = "yes"
 """The value of the ledger's `promotable`, absent otherwise. The filter of the stream's mapping matches it."""
 

@@ -135,7 +135,7 @@ def load(
         except NOT_READABLE as error:
             states[event_id] = Damaged(error, _rest(item, event, batch))
             continue
-        own, unreadable = _read(records[key] for key in _named(batch) if key in records)
+        own, unreadable = read_registrations(records[key] for key in _named(batch) if key in records)
         waiting, unreadable_too = _head_of_line(client, clock, tables, ledger, own, batch)
         configurable = event is not None or event_id not in described
         states[event_id] = EventState(ledger, (*own, *waiting), unreadable | unreadable_too, configurable)
@@ -194,7 +194,7 @@ def _head_of_line(
         keys = [registration_key(row["registrationId"]["S"]) for row in answer["Items"]]
         keys = [key for key in keys if key["registrationId"]["S"] not in known_ids]
         items = batch_get(client, clock, {tables.registrations: keys})[tables.registrations] if keys else []
-        records, damaged = _read(items)
+        records, damaged = read_registrations(items)
         unreadable |= damaged
         for record in records:
             if record.status is Status.WAITLISTED and record.ticket in wanted:
@@ -215,7 +215,7 @@ def _rest(ledger: Item | None, event: Item | None, commands: Sequence[Command]) 
         return None
 
 
-def _read(items: Iterable[Item]) -> tuple[list[Registration], dict[str, Exception]]:
+def read_registrations(items: Iterable[Item]) -> tuple[list[Registration], dict[str, Exception]]:
     """The registrations that can be read; of the others, by registration id, why not."""
     records: list[Registration] = []
     unreadable: dict[str, Exception] = {}

@@ -1,4 +1,7 @@
-"""`turnstile reconcile`: count an event's registrations again, hold its ledger against them, have it mended."""
+"""`turnstile reconcile`: count an event's registrations again, hold its ledger against them, have it mended.
+
+And it looks for registrations of people who were forgotten, and has them cancelled.
+"""
 
 from __future__ import annotations
 
@@ -8,28 +11,32 @@ from typing import TYPE_CHECKING, Any
 from botocore.exceptions import BotoCoreError, ClientError
 
 from infra.cli.deployment import LOCAL, Deployment
+from infra.cli.erased import Eraser
 from infra.cli.errors import CliError, UsageError
 from infra.cli.letters import plain
 from infra.cli.progress import progress
 from infra.cli.recount import Mender, Recounter
 from workers.aws.clients import Overloaded
 from workers.aws.clock import SYSTEM_CLOCK
+from workers.aws.forget import erased_users
 from workers.aws.load import Tables
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Collection, Iterator, Mapping
 
     from infra.cli.recount import Finding, Look
-    from workers.domain.records import Ledger
+    from workers.domain.records import Ledger, Registration
 
 MENDED, PROMOTING, NOT_MENDED, NOT_DECIDED = "mended", "promotion asked for", "not mended", "not decided"
 """What came of a repair. Of these only the first is the end of it."""
+CANCELLED = "cancelled"
 
 HELP = "recount events from their registrations; mend their ledgers"
 DESCRIPTION = """\
 Count who has a seat and who waits, and hold the ledger of the event against it. It shows every difference,
 every seat that is free beside somebody who waits, and what is wrong with the registrations themselves.
+And it shows who has a seat, waits or is pending although they were forgotten (DELETE /users/{userId}).
 
 examples:
   turnstile reconcile pycon              look at one event; changes nothing
@@ -40,11 +47,12 @@ A repair goes through the queue. The registrar writes what was counted into the 
 still the one that was there during the count; then who waits beside a free seat is promoted. Settings
 stay as they are: more confirmed than seats is no damage, the capacity may have been lowered. What a count
 cannot mend (a record that cannot be read or is filed wrongly, two with the same ticket, a capacity that is
-not the event's) is named, and its event stays as it is until that is mended by hand.
+not the event's) is named, and its event stays as it is until that is mended by hand. What somebody has
+who was forgotten is cancelled, and the line moves up.
 
 It reads the whole table of registrations, strongly consistent, for one event too (1 GB is 262,144 read
-units): an index may miss somebody, and her seat would be given away. Of an event whose ledger changes
-during each of three looks nothing can be said; try it at a quieter time.
+units): an index may miss somebody, and her seat would be given away. It reads the table of users, too. Of
+an event whose ledger changes during each of three looks nothing can be said; try it at a quieter time.
 
 Exit code 1 when something is wrong that was not mended, 3 when there is no stack."""
 
@@ -66,33 +74,44 @@ def run(args: argparse.Namespace) -> int:
         raise UsageError("say what to look at: one EVENT_ID, or --all for every event")
     deployment = Deployment.resolve(args.stage)
     try:
-        look, mended = _work(deployment, args.event, repair=args.repair)
+        look, mended, cancelled = _work(deployment, args.event, repair=args.repair)
     except (ClientError, BotoCoreError, Overloaded) as error:
         raise CliError(f"AWS did not do what it was asked for: {error}; run it again") from error
     told = [finding for _, finding in sorted(look.findings.items()) if args.event or not finding.sound]
     if args.json:
         found = [_as_json(finding, mended) for finding in told]
         counts = {"events": len(look.findings), "registrations": look.registrations, "strays": list(look.strays)}
-        print(json.dumps({"stage": args.stage, "findings": found} | counts))
+        erased = [_erased_as_json(record, cancelled) for record in look.erased]
+        print(json.dumps({"stage": args.stage, "findings": found} | counts | {"erased": erased}))
     else:
         lines = [line for finding in told for line in _words(finding, mended)]
+        lines += [_erased_in_words(record, cancelled) for record in look.erased]
         print("\n".join(plain(line) for line in [*lines, *_summary(look, told, args)]))
     done = all(finding.sound or _fate(finding, mended) == MENDED for finding in told)
-    return 0 if done and not look.strays else 1
+    gone = all(record.registration_id in (cancelled or ()) for record in look.erased)
+    return 0 if done and gone and not look.strays else 1
 
 
-def _work(deployment: Deployment, event_id: str | None, *, repair: bool) -> tuple[Look, Mapping[str, Finding] | None]:
-    """What is found; if it is to be repaired, also what is found afterwards where something was due."""
+def _work(
+    deployment: Deployment, event_id: str | None, *, repair: bool
+) -> tuple[Look, Mapping[str, Finding] | None, Collection[str] | None]:
+    """What is found; if it is to be repaired, also what is found afterwards where something was due, and which
+    registrations of people who were forgotten are cancelled."""
     clients, outputs = deployment.clients, deployment.outputs
     tables = Tables(outputs.events_table, outputs.registrations_table, outputs.ledger_table)
     with progress("reading registrations", None) as note:
-        recounter = Recounter(clients.dynamodb, SYSTEM_CLOCK, tables, note)
+        # Before the registrations: whoever is forgotten meanwhile has the cancellations on the way.
+        forgotten = erased_users(clients.dynamodb, outputs.users_table)
+        recounter = Recounter(clients.dynamodb, SYSTEM_CLOCK, tables, note, forgotten)
         look = recounter.look(None if event_id is None else [event_id])
         if event_id is not None and event_id not in look.findings:
             raise CliError(f"there is no event {event_id!r}, and nobody is registered for one of this id")
         if not repair:
-            return look, None
-        return look, Mender(recounter, clients.sqs, outputs.queue_url, SYSTEM_CLOCK).mend(look.findings)
+            return look, None, None
+        # First the ledgers: a count is true of one version only, and each cancellation makes another one.
+        mended = Mender(recounter, clients.sqs, outputs.queue_url, SYSTEM_CLOCK).mend(look.findings)
+        where = {"table": outputs.registrations_table, "queue_url": outputs.queue_url}
+        return look, mended, Eraser(clients.dynamodb, clients.sqs, SYSTEM_CLOCK, **where).cancel(look.erased)
 
 
 def _fate(finding: Finding, mended: Mapping[str, Finding] | None) -> str | None:
@@ -151,6 +170,28 @@ def _seats(ledger: Ledger | None) -> str:
     return f"{taken}, {len(ledger.line)} waiting, ledger version {ledger.version}"
 
 
+def _erased_in_words(record: Registration, cancelled: Collection[str] | None) -> str:
+    line = f"registration {record.registration_id} at event {record.event_id!r} is {record.status}, of a forgotten user"
+    fate = _erased_fate(record, cancelled)
+    return line if fate is None else f"{line}: {fate}"
+
+
+def _erased_fate(record: Registration, cancelled: Collection[str] | None) -> str | None:
+    """What came of one of these; None if nothing was to be done."""
+    if cancelled is None:
+        return None
+    return CANCELLED if record.registration_id in cancelled else NOT_DECIDED
+
+
+def _erased_as_json(record: Registration, cancelled: Collection[str] | None) -> dict[str, Any]:
+    return {
+        "registrationId": record.registration_id,
+        "eventId": record.event_id,
+        "status": str(record.status),
+        "repair": _erased_fate(record, cancelled),
+    }
+
+
 def _summary(look: Look, told: list[Finding], args: argparse.Namespace) -> Iterator[str]:
     yield from look.strays
     wrong = [finding for finding in told if not finding.sound]
@@ -159,6 +200,8 @@ def _summary(look: Look, told: list[Finding], args: argparse.Namespace) -> Itera
         yield f"{len(look.findings)} events, {look.registrations} registrations: {sound}"
     if any(finding.due for finding in wrong) and not args.repair:
         yield "Nothing was changed; --repair has the registrar mend it."
+    elif look.erased and not args.repair:
+        yield "Nothing was changed; --repair has the registrar cancel it."
 
 
 def _as_json(finding: Finding, mended: Mapping[str, Finding] | None) -> dict[str, Any]:
