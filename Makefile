@@ -21,7 +21,7 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test browser screenshot drill prove-replay simulate prove-fakes prove-races hypothesis mutants crash soak bench fuzz openapi check format clean
+.PHONY: help setup run test browser screenshot drill prove-replay simulate prove-fakes prove-races prove-iam hypothesis mutants crash soak bench fuzz openapi check format clean
 
 help: ## Show what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -57,6 +57,9 @@ prove-races: setup ## Race for few seats with the real handlers in 20 threads on
 
 hypothesis: setup ## The rules of the core on 10,000 random histories of 100 steps (about 10 minutes)
 	TURNSTILE_HYPOTHESIS=10000x100 $(BIN)/pytest tests/unit/domain/test_properties.py $(PYTEST_ARGS)
+
+prove-iam: setup ## Take each grant of each function away, one at a time: something must miss it (minutes)
+	@$(BIN)/python -m tests.iam $(PROVE_ARGS)
 
 mutants: setup ## Change the code in hundreds of small ways; a test must notice each (minutes)
 	@$(BIN)/python -m tests.mutants $(MUTANTS_ARGS)

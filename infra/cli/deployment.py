@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from mypy_boto3_cloudwatch import CloudWatchClient
     from mypy_boto3_cognito_idp import CognitoIdentityProviderClient
     from mypy_boto3_dynamodb import DynamoDBClient
+    from mypy_boto3_iam import IAMClient
     from mypy_boto3_lambda import LambdaClient
     from mypy_boto3_logs import CloudWatchLogsClient
     from mypy_boto3_s3 import S3Client
@@ -145,6 +146,11 @@ class Clients:
     def cognito(self) -> CognitoIdentityProviderClient:
         """The client for Cognito's user pools."""
         return self._session.client("cognito-idp", endpoint_url=self._endpoint, config=self._config)
+
+    @cached_property
+    def iam(self) -> IAMClient:
+        """The IAM client."""
+        return self._session.client("iam", endpoint_url=self._endpoint, config=self._config)
 
     @cached_property
     def s3(self) -> S3Client:

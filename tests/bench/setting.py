@@ -31,11 +31,13 @@ class BenchError(Exception):
 
 
 class Setting:
-    """What a part may use. `say` tells the person at the terminal what goes on; `runs` is how often to repeat."""
+    """What a part may use. `say` tells the person at the terminal what goes on; `runs` is how often to repeat; `auth`
+    is that of `turnstile up`."""
 
-    def __init__(self, say: Callable[[str], None], runs: int = 5) -> None:
+    def __init__(self, say: Callable[[str], None], runs: int = 5, auth: str = "none") -> None:
         self.say = say
         self.runs = runs
+        self._auth = auth
         self._running = ExitStack()
 
     def __enter__(self) -> Self:
@@ -69,7 +71,7 @@ class Setting:
         home = self._running.enter_context(tempfile.TemporaryDirectory(prefix="turnstile-bench-"))
         self._running.callback(self._down, home)
         for port in _PORTS:
-            started = _turnstile(home, "up", "--detach", "--port", str(port))
+            started = _turnstile(home, "up", "--detach", "--port", str(port), "--auth", self._auth)
             if "is used by another program" not in started.stderr:
                 break
         if started.returncode != 0:

@@ -1,0 +1,1 @@
+"""Proves that no function may do more than it does: `make prove-iam`."""
