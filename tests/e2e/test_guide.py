@@ -21,6 +21,8 @@ ROOT = Path(__file__).resolve().parents[2]
 PATIENCE_SECONDS = 30.0
 """For one snippet: generous, since the machine may be busy with other things."""
 
+TOKEN = ".venv/bin/turnstile token"
+
 _IDS = re.compile(r'"(?:userId|eventId)": "([A-Za-z0-9-]+)"')
 
 
@@ -64,8 +66,30 @@ def test_a_page(page: str, stack: Outputs, tools: dict[str, Tool]) -> None:
     play(found, tools)
 
 
+def readme(api_url: str, *, with_tokens: bool) -> list[Step]:
+    """The steps of the README that call the API: without tokens, or with those that they ask for."""
+    found = [step for step in steps("README.md", api_url) if "$API" in step.code]
+    return [step for step in found if (TOKEN in step.code) == with_tokens]
+
+
 def test_the_readme(stack: Outputs, tools: dict[str, Tool]) -> None:
     """What the README has one try after `make run` runs, and prints what the README says."""
-    found = [step for step in steps("README.md", stack.api_url) if "$API" in step.code]
+    found = readme(stack.api_url, with_tokens=False)
     assert any(step.answer for step in found)
     play(found, tools)
+
+
+def test_the_readme_with_authorization(
+    guarded_stack: Outputs, guarded_home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What the README has one try on a stack with authorization runs, and prints what the README says."""
+    (tmp_path / ".venv").symlink_to(sys.prefix)
+    for name, value in {"TURNSTILE_HOME": str(guarded_home), "API": guarded_stack.api_url, "NO_PROXY": "*"}.items():
+        monkeypatch.setenv(name, value)
+    found = readme(guarded_stack.api_url, with_tokens=True)
+    assert any(step.answer for step in found)
+    shell = Shell(tmp_path, PATIENCE_SECONDS)
+    try:
+        play(found, {"sh": shell.run})
+    finally:
+        shell.end()
