@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from botocore.exceptions import BotoCoreError, ClientError
 
 from api.routes import ROUTES
+from infra.cli import rest
 from infra.cli.deployment import LOCAL
 from infra.cli.errors import CliError
 from infra.cli.function_logs import configurations, lines, log_groups
@@ -163,12 +164,30 @@ def _mappings(deployment: Deployment) -> str:
 
 def _routes(deployment: Deployment) -> str:
     wanted = {f"{route.method} {route.path}" for route in ROUTES} | {"$default"}
-    found = set[str]()
+    found = dict[str, bool]()
     for api in deployment.physical_ids("AWS::ApiGatewayV2::Api"):
         pages = deployment.clients.apis.get_paginator("get_routes").paginate(ApiId=api)
-        found.update(route["RouteKey"] for page in pages for route in page["Items"])
-    require(wanted <= found, f"missing: {', '.join(sorted(wanted - found))}")
-    return f"{len(found)} there"
+        routes = [route for page in pages for route in page["Items"]]
+        found |= {route["RouteKey"]: route.get("AuthorizationType", "NONE") != "NONE" for route in routes}
+    missing = wanted - found.keys()
+    require(not missing, f"missing: {', '.join(sorted(missing))}")
+    guarded = {key for key, needs_token in found.items() if needs_token}
+    if deployment.stage == LOCAL and not guarded:
+        return f"{len(found)} there, open to everybody"
+    open_to_all = {route.key for route in ROUTES if not route.public} - guarded
+    require(not open_to_all, f"without an authorizer: {', '.join(sorted(open_to_all))}")
+    return f"{len(found)} there, {len(guarded)} of them for callers with a token"
+
+
+def closed(deployment: Deployment) -> Check:
+    """The check that the API refuses who has no token."""
+    return "callers without a token", lambda: _closed(deployment)
+
+
+def _closed(deployment: Deployment) -> str:
+    answer = rest.call("GET", f"{deployment.outputs.api_url}/users/-")
+    require(answer.status == 401, f"they are answered with {answer.status}")
+    return "refused"
 
 
 def logs(deployment: Deployment, since: float) -> Check:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from botocore.exceptions import BotoCoreError, ClientError
 
 from infra.cli import rest
+from infra.cli.callers import Callers
 from infra.cli.checks import require
 from workers.domain.records import registration_id
 
@@ -28,6 +29,7 @@ class Journey:
         self.event = name
         self.first = f"{name}-first"
         self.second = f"{name}-second"
+        self._callers = Callers(deployment)
         self._deployment = deployment
         self._api = deployment.outputs.api_url
         self._sent = 0
@@ -47,15 +49,17 @@ class Journey:
 
     def _create(self) -> str:
         for user in (self.first, self.second):
-            self._expect("POST", "/users", {"userId": user, "name": "turnstile verify"}, 201)
+            body: dict[str, object] = {"userId": user, "name": "turnstile verify"}
+            self._expect("POST", "/users", body, 201, token=self._callers.person(user))
         event: dict[str, object] = {"eventId": self.event, "title": self.event, "date": "2030-01-01"}
         event |= {"location": "nowhere", "organizer": "turnstile verify", "capacity": 1, "hasWaitlist": True}
-        self._expect("POST", "/events", event, 201)
+        self._expect("POST", "/events", event, 201, token=self._callers.organizer(self.event))
         return self.event
 
     def _register(self, user: str, status: str) -> str:
         self._sent += 1
-        answer = self._expect("POST", f"/events/{self.event}/registrations", {"userId": user}, 201, 202)
+        token = self._callers.person(user)
+        answer = self._expect("POST", f"/events/{self.event}/registrations", {"userId": user}, 201, 202, token=token)
         body = answer.body if answer.status == 201 else self._wait_while(user, "pending")
         self._decided += 1
         require(body["status"] == status, f"expected {status}, got {body['status']}")
@@ -65,7 +69,8 @@ class Journey:
 
     def _cancel(self, user: str) -> str:
         self._sent += 1
-        answer = self._expect("DELETE", f"/events/{self.event}/registrations/{user}", None, 204, 202)
+        path = f"/events/{self.event}/registrations/{user}"
+        answer = self._expect("DELETE", path, None, 204, 202, token=self._callers.person(user))
         if answer.status == 202:
             self._wait_while(user, "confirmed")
         self._left_at = time.monotonic()
@@ -80,20 +85,21 @@ class Journey:
     def _wait_while(self, user: str, status: str) -> dict[str, Any]:
         """The user's registration as soon as its status is no longer `status`."""
         deadline = time.monotonic() + _DECISION_WAIT
+        path, token = f"/events/{self.event}/registrations/{user}", self._callers.person(user)
         while True:
-            body: dict[str, Any] = self._expect("GET", f"/events/{self.event}/registrations/{user}", None, 200).body
+            body: dict[str, Any] = self._expect("GET", path, None, 200, token=token).body
             if body["status"] != status:
                 return body
             require(time.monotonic() < deadline, f"still {status} after {_DECISION_WAIT:.0f} s")
             time.sleep(_POLL_INTERVAL)
 
-    def _expect(self, method: str, path: str, body: object, *statuses: int) -> rest.Answer:
-        answer = rest.call(method, self._api + path, body)
+    def _expect(self, method: str, path: str, body: object, *statuses: int, token: str | None) -> rest.Answer:
+        answer = rest.call(method, self._api + path, body, token=token)
         require(answer.status in statuses, f"{method} {path} answers {answer.status}: {str(answer.body)[:300]}")
         return answer
 
     def clean_up(self) -> list[str]:
-        """Delete what the journey made from the tables. Returns, in words, what stays: nothing when all is well.
+        """Delete what the journey made from tables and pool. Returns, in words, what stays: nothing when all is well.
 
         While a command of it is still queued, everything stays: without its event the command would be a dead letter.
         """
@@ -110,7 +116,8 @@ class Journey:
             (outputs.registrations_table, "registrationId", registration_id(self.event, self.second)),
             (outputs.ledger_table, "eventId", self.event),
         ]
-        remains = []
+        items += [(outputs.users_table, "userId", key) for key in self._callers.bindings]
+        remains = self._callers.leave()
         for table, name, key in items:
             try:
                 self._deployment.clients.dynamodb.delete_item(TableName=table, Key={name: {"S": key}})

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
 from botocore.exceptions import ClientError
 
+from api.routes import ROUTES
 from infra.cli import rest
-from infra.cli.checks import Check, Result, parts, perform
+from infra.cli.checks import Check, Result, closed, parts, perform
 from infra.cli.deployment import Clients, Deployment, Outputs
 from infra.cli.journey import Journey
 from workers.domain.records import registration_id
@@ -55,16 +57,20 @@ def _schema(*names: str) -> list[dict[str, str]]:
 
 
 class FakeApi:
-    """A Turnstile in one dictionary. `promotes`, `queues` and `refuses_to_read` make it misbehave, or be slow."""
+    """A Turnstile in one dictionary. `promotes`, `queues` and `refuses_to_read` make it misbehave, or be slow;
+    `needs_token` has it refuse who has none."""
 
     def __init__(self) -> None:
         self.status: dict[str, str] = {}
         self.promotes = True
         self.queues = False
         self.refuses_to_read = False
+        self.needs_token = False
 
-    def call(self, method: str, url: str, body: Any = None) -> rest.Answer:
+    def call(self, method: str, url: str, body: Any = None, *, token: str | None = None) -> rest.Answer:
         """Answer one request."""
+        if token is None and self.needs_token:
+            return rest.Answer(401, {}, {"message": "Unauthorized"})
         user = url.rpartition("/")[2]
         if method == "POST":
             if "registrations" not in url:
@@ -196,3 +202,51 @@ def test_what_cannot_be_deleted_is_reported(deployment: Deployment, dynamodb: Fa
     (remains,) = journey.clean_up()
     assert journey.event in remains
     assert "AccessDenied" in remains
+
+
+class FakeApis:
+    """An HTTP API with the routes of the table; those that are not public need a token, but for `lost`."""
+
+    def __init__(self, *, guarded: bool, lost: str | None = None) -> None:
+        self._guarded = guarded
+        self._lost = lost
+
+    def get_paginator(self, _operation: str) -> FakeApis:
+        """The paginator of the one operation there is."""
+        return self
+
+    def paginate(self, ApiId: str) -> Iterator[dict[str, Any]]:  # noqa: N803 - the SDK's name
+        """One page."""
+        assert ApiId == "turnstile"
+        needs = {route.key: self._guarded and not route.public and route.key != self._lost for route in ROUTES}
+        types = {key: "JWT" if needs_token else "NONE" for key, needs_token in needs.items()} | {"$default": "NONE"}
+        yield {"Items": [{"RouteKey": key, "AuthorizationType": kind} for key, kind in types.items()]}
+
+
+def _routes(stage: str, apis: FakeApis) -> Result:
+    deployment = Deployment(stage, OUTPUTS, cast("Clients", SimpleNamespace(apis=apis)))
+    deployment.__dict__["resources"] = [{"ResourceType": "AWS::ApiGatewayV2::Api", "PhysicalResourceId": "turnstile"}]
+    return perform(next(check for check in parts(deployment) if check[0] == "routes"))
+
+
+@pytest.mark.parametrize("stage", ["local", "dev"])
+def test_a_route_that_lost_its_authorizer_fails(stage: str) -> None:
+    """A route without the authorizer that the others have fails the check, by its name."""
+    assert _routes(stage, FakeApis(guarded=True)).detail == "12 there, 9 of them for callers with a token"
+    result = _routes(stage, FakeApis(guarded=True, lost="PATCH /events/{eventId}"))
+    assert (result.ok, result.detail) == (False, "without an authorizer: PATCH /events/{eventId}")
+
+
+def test_only_the_local_stage_may_be_open() -> None:
+    """An API without any authorizer passes on the local stage, which says so, and fails on every other."""
+    assert _routes("local", FakeApis(guarded=False)).detail == "12 there, open to everybody"
+    assert not _routes("prod", FakeApis(guarded=False)).ok
+
+
+@pytest.mark.parametrize("needs_token", [True, False])
+def test_on_aws_callers_without_a_token_must_be_refused(
+    deployment: Deployment, api: FakeApi, *, needs_token: bool
+) -> None:
+    """The check passes where a call without a token is a 401, and fails where it is answered."""
+    api.status, api.needs_token = {"-": "confirmed"}, needs_token
+    assert perform(closed(deployment)).ok == needs_token
