@@ -1,4 +1,4 @@
-"""What holds for every test: made-up AWS credentials, and no way out of this machine."""
+"""What holds for every test: made-up AWS credentials, no way out of this machine, and nothing personal gets out."""
 
 from __future__ import annotations
 
@@ -22,9 +22,16 @@ os.environ.update(
 for name in ("AWS_PROFILE", "AWS_SESSION_TOKEN", "AWS_ENDPOINT_URL"):
     os.environ.pop(name, None)
 
+from tests.support.canaries import Canaries  # noqa: E402 - after the environment
+
 _TESTS = Path(__file__).parent
 _UNIT = _TESTS / "unit"
 _SHARING = frozenset({"bench", "e2e", "infra", "integration"})
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Whoever tells who somebody is fails."""
+    config.pluginmanager.register(Canaries(), "canaries")
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -10,6 +10,7 @@ import pytest
 
 from api.forget import PATIENCE
 from tests.api.conftest import Taps
+from tests.support.canaries import CANARY, person
 from tests.support.fake_sqs import Killed
 from tests.support.pipeline import Answer, Pipeline
 from tests.support.rules import broken_rules
@@ -20,7 +21,7 @@ from workers.aws.items import registration_from_item, registration_key
 from workers.domain.records import Registration, Status, registration_id
 
 EVENTS = ("waited-for", "waiting", "promised", "undecided", "left")
-ANN = {"userId": "ann", "name": "Ann Canary", "email": "ann@canary.example.org"}
+ANN = person("ann")
 LATER = 60_000_000
 
 
@@ -99,14 +100,14 @@ def test_nobody_finds_them(ready: Pipeline) -> None:
 
 def test_name_and_address_are_nowhere(ready: Pipeline) -> None:
     """No table has the name or the address any more, and the lists of events, JSON and CSV, show the id alone."""
-    assert "canary" in str(ready.request("GET", "/events/waited-for/registrations").body).lower()
+    assert CANARY in str(ready.request("GET", "/events/waited-for/registrations").body)
     ready.forget("ann")
     for table in (ready.tables.users, ready.tables.registrations, ready.tables.events, ready.tables.ledger):
-        assert "canary" not in str(ready.dynamodb.scan(TableName=table)["Items"]).lower()
+        assert CANARY not in str(ready.dynamodb.scan(TableName=table)["Items"])
     path = "/events/waited-for/registrations"
     users = [entry["user"] for entry in ready.request("GET", path).body["registrations"]]
     assert {"userId": "ann"} in users
-    assert "canary" not in str(ready.request("GET", path, headers={"Accept": "text/csv"}).body).lower()
+    assert CANARY not in str(ready.request("GET", path, headers={"Accept": "text/csv"}).body)
     ready.run()
     assert ready.request("GET", path, status="cancelled").body["registrations"][0]["user"] == {"userId": "ann"}
 

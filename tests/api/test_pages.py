@@ -13,6 +13,7 @@ import pytest
 
 from api.lists import DEFAULT_LIMIT, MAX_LIMIT
 from tests.api.conftest import Taps, new_pipeline
+from tests.support.canaries import name_of
 from tests.support.pipeline import BASE_URL, START, Answer, Pipeline
 from workers.aws.items import ledger_to_item, registration_to_item
 from workers.domain.line import Line
@@ -44,7 +45,7 @@ def put(pipeline: Pipeline, event_id: str, counts: dict[Status, int]) -> None:
             if status is Status.WAITLISTED:
                 record, line = replace(record, ticket=number), line.join(number)
             client.put_item(TableName=tables.registrations, Item=registration_to_item(record))
-            user: Any = {"userId": {"S": user_id}, "name": {"S": f"Name of {user_id}"}}
+            user: Any = {"userId": {"S": user_id}, "name": {"S": name_of(user_id)}}
             client.put_item(TableName=tables.users, Item=user)
     confirmed = counts.get(Status.CONFIRMED, 0)
     ledger = Ledger(event_id, SeatSettings(confirmed, True), 1, {}, confirmed, number + 1, START + number, line)
@@ -171,7 +172,7 @@ def test_what_a_page_costs(hundreds: Pipeline, taps: Taps) -> None:
         assert (page.status, len(calls)) == (200, 4)
     entries = hundreds.request("GET", "/events/e/registrations", status="waitlisted", limit=100).body["registrations"]
     assert [entry["waitlistPosition"] for entry in entries] == list(range(1, 101))
-    assert {entry["user"]["name"] for entry in entries} == {f"Name of {entry['userId']}" for entry in entries}
+    assert {entry["user"]["name"] for entry in entries} == {name_of(entry["userId"]) for entry in entries}
 
 
 def further(pipeline: Pipeline, answer: Answer) -> Answer:

@@ -8,6 +8,7 @@ import pytest
 
 from api.problems import CODES
 from tests.api.conftest import Taps
+from tests.support.canaries import person
 from tests.support.pipeline import Answer, Pipeline
 from workers.aws.commit import versioned_put
 from workers.aws.messages import decode
@@ -76,7 +77,7 @@ PROVOKED: dict[str, Provoke] = {
     "event-not-found": lambda p, _: p.request("GET", "/events/e"),
     "not-registered": lambda p, _: p.request("GET", "/events/e/registrations/ann"),
     "method-not-allowed": lambda p, _: p.request("PUT", "/users"),
-    "user-exists": lambda p, _: _twice(p, "/users", {"userId": "ann", "name": "Ann"}),
+    "user-exists": lambda p, _: _twice(p, "/users", person("ann")),
     "event-exists": lambda p, _: _twice(p, "/events", EVENT),
     "already-registered": lambda p, _: _already(p),
     "event-full": lambda p, _: _full(p),

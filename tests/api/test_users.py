@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from tests.api.conftest import Taps
+from tests.support.canaries import CANARY, person
 from tests.support.pipeline import BASE_URL, Pipeline
 
 
@@ -62,6 +63,8 @@ def test_limits_inside(pipeline: Pipeline) -> None:
         ("userId", ["abc"]),
         ("name", ""),
         ("name", "x" * 101),
+        ("name", CANARY * 10),
+        ("name", f"{CANARY}\n"),
         ("name", "   "),
         ("name", "a\u0000b"),
         ("name", "a\nb"),
@@ -73,6 +76,9 @@ def test_limits_inside(pipeline: Pipeline) -> None:
         ("email", "ann@"),
         ("email", "@example.org"),
         ("email", "ann@@example.org"),
+        ("email", f"{CANARY}@@example.org"),
+        ("email", f"{CANARY}@localhost"),
+        ("email", f"ann@{CANARY}_example.org"),
         ("email", "ann@localhost"),
         ("email", "a" * 250 + "@example.org"),
         ("email", 7),
@@ -80,7 +86,7 @@ def test_limits_inside(pipeline: Pipeline) -> None:
 )
 def test_limits_outside(shared: Pipeline, field: str, value: object) -> None:
     """What is outside the limits is a 400 that points at the field, and nobody is created."""
-    answer = shared.request("POST", "/users", {"userId": "some-id", "name": "Some name"} | {field: value})
+    answer = shared.request("POST", "/users", person("some-id") | {field: value})
     assert (answer.status, answer.code) == (400, "invalid-request")
     assert [error["pointer"] for error in answer.body["errors"]] == [f"/{field}"]
     assert shared.request("GET", "/users/some-id").status == 404
@@ -88,9 +94,9 @@ def test_limits_outside(shared: Pipeline, field: str, value: object) -> None:
 
 def test_errors_name_every_field_and_repeat_nothing(shared: Pipeline) -> None:
     """One answer names all that is wrong, and repeats nothing that was sent: errors carry nothing personal."""
-    answer = shared.request("POST", "/users", {"userId": "x?", "name": "", "email": "ann.canary@@example"})
+    answer = shared.request("POST", "/users", {"userId": "x?", "name": "", "email": f"{CANARY}@@example"})
     assert [error["pointer"] for error in answer.body["errors"]] == ["/userId", "/name", "/email"]
-    assert "canary" not in str(answer.body)
+    assert CANARY not in str(answer.body)
 
 
 def test_taken(pipeline: Pipeline) -> None:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from tests.crash.case import Case
+from tests.support.canaries import person
 from tests.support.client import at, unique
 from workers.aws.clock import SYSTEM_CLOCK
 from workers.aws.items import event_key, ledger_from_item, registration_key
@@ -28,7 +29,7 @@ def new_user(case: Case) -> Iterator[None]:
     """POST /users: somebody new."""
     case.people["ann"] = unique("user")
     yield
-    case.ask("POST", "/users", {"userId": case.people["ann"], "name": "Ann"})
+    case.ask("POST", "/users", person(case.people["ann"]))
 
 
 def new_event(case: Case) -> Iterator[None]:

@@ -23,6 +23,7 @@ from infra.cli.deployment import LOCAL, Clients, Deployment, Outputs, emulator_c
 from infra.cli.emulator import REGION
 from infra.cli.home import Home
 from tests.support import contract
+from tests.support.canaries import watch
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -39,32 +40,32 @@ def turnstile(*arguments: str, home: Path | None = None) -> subprocess.Completed
     """Run the real command, for the stack of `home` if it is given, and return its exit code and output."""
     command = Path(sys.executable).parent / "turnstile"
     environment = os.environ if home is None else os.environ | {"TURNSTILE_HOME": str(home)}
-    return subprocess.run(
+    done = subprocess.run(
         [command, *arguments], env=environment, capture_output=True, text=True, timeout=180, check=False
     )
+    watch(f"what turnstile {' '.join(arguments)} says", done.stdout + done.stderr)
+    return done
 
 
 @pytest.fixture(scope="session")
-def stack(
-    tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest, pytestconfig: pytest.Config
-) -> Iterator[Outputs]:
+def stack(tmp_path_factory: pytest.TempPathFactory, pytestconfig: pytest.Config) -> Iterator[Outputs]:
     """Where the parts of the stack under test are; it is the one that `turnstile` means in all tests."""
     if os.environ.get("TURNSTILE_STACK") == "running":
-        _homes(pytestconfig)["stack"] = Home().path
-        yield _status(Home().path)
+        home = _homes(pytestconfig)["stack"] = Home().path
+        outputs = _status(home)
+        yield outputs
+        _watch_what_is_left(outputs, function_logs(home))
         return
     with pytest.MonkeyPatch.context() as patch:
         home = tmp_path_factory.mktemp("stack")
         patch.setenv("TURNSTILE_HOME", str(home))
         _homes(pytestconfig)["stack"] = home
-        with _stack(home, PORTS, request) as outputs:
+        with _stack(home, PORTS) as outputs:
             yield outputs
 
 
 @pytest.fixture(scope="session")
-def guarded_stack(
-    tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest, pytestconfig: pytest.Config
-) -> Iterator[Outputs]:
+def guarded_stack(tmp_path_factory: pytest.TempPathFactory, pytestconfig: pytest.Config) -> Iterator[Outputs]:
     """Where the parts of the stack with authorization are. Only the `home` that `guarded_home` gives leads to it."""
     if os.environ.get("TURNSTILE_STACK") == "running" and (running := _status(Home().path)).user_pool_id:
         _homes(pytestconfig)["guarded_stack"] = Home().path
@@ -72,7 +73,7 @@ def guarded_stack(
         return
     home = tmp_path_factory.mktemp("guarded-stack")
     _homes(pytestconfig)["guarded_stack"] = home
-    with _stack(home, GUARDED_PORTS, request, "--auth", "jwt") as outputs:
+    with _stack(home, GUARDED_PORTS, "--auth", "jwt") as outputs:
         yield outputs
 
 
@@ -87,7 +88,7 @@ def _homes(config: pytest.Config) -> dict[str, Path]:
 
 
 @contextmanager
-def _stack(home: Path, ports: range, request: pytest.FixtureRequest, *options: str) -> Iterator[Outputs]:
+def _stack(home: Path, ports: range, *options: str) -> Iterator[Outputs]:
     """A stack in `home`, on the first of the `ports` that is free, as long as the block runs."""
     for port in ports:
         started = turnstile("up", "--detach", "--port", str(port), *options, home=home)
@@ -96,10 +97,12 @@ def _stack(home: Path, ports: range, request: pytest.FixtureRequest, *options: s
     if started.returncode != 0:
         pytest.fail(f"the stack for the end-to-end tests did not start:\n{started.stdout}{started.stderr}")
     try:
-        yield _status(home)
+        outputs = _status(home)
+        yield outputs
+        logs = function_logs(home)
+        (home / "functions.log").write_text(logs)
+        _watch_what_is_left(outputs, logs)
     finally:
-        if request.session.testsfailed:
-            _keep_function_logs(home)
         ended = turnstile("down", home=home)
     assert ended.returncode == 0, ended.stderr
 
@@ -111,18 +114,29 @@ def _status(home: Path) -> Outputs:
     return Outputs.from_json(json.loads(status.stdout))
 
 
-def _keep_function_logs(home: Path) -> None:
-    """Save what the functions logged: it ends with the emulator."""
+def function_logs(home: Path) -> str:
+    """What the functions logged, in order of time: it ends with the emulator."""
     endpoint = Home(home).ready().endpoint
     deployment = Deployment.of(LOCAL, emulator_clients(endpoint), endpoint, REGION)
     lines = []
     for group in deployment.physical_ids("AWS::Logs::LogGroup"):
         pages = deployment.clients.logs.get_paginator("filter_log_events").paginate(logGroupName=group)
         lines += [(event["timestamp"], group, event["message"]) for page in pages for event in page["events"]]
-    text = (
+    return "".join(
         f"{timestamp} {group.rpartition('/')[2]} {message.rstrip()}\n" for timestamp, group, message in sorted(lines)
     )
-    (home / "functions.log").write_text("".join(text))
+
+
+def _watch_what_is_left(stack: Outputs, logs: str) -> None:
+    """Looks for personal data in the logs of the functions, and in the messages that were put aside."""
+    watch("the functions' logs", logs)
+    assert stack.endpoint_url is not None
+    sqs = emulator_clients(stack.endpoint_url).sqs
+    for url in (stack.dead_letter_queue_url, stack.failed_promotions_queue_url):
+        while messages := sqs.receive_message(
+            QueueUrl=url, MaxNumberOfMessages=10, MessageAttributeNames=["All"], VisibilityTimeout=600
+        ).get("Messages"):
+            watch(f"the messages in {url}", str(messages))
 
 
 @pytest.fixture(scope="session")

@@ -12,6 +12,7 @@ import httpx
 import pytest
 
 from infra.cli.deployment import Outputs
+from tests.support.canaries import name_of
 from tests.support.client import PATIENCE_SECONDS, Front, at
 
 pytestmark = pytest.mark.e2e
@@ -92,7 +93,7 @@ def test_export(front: Front) -> None:
         ("waitlisted", "2"),
         ("confirmed", ""),
     ]
-    assert {row["name"] for row in rows} == {f"Name of {user_id}" for user_id in user_ids}
+    assert {row["name"] for row in rows} == set(map(name_of, user_ids))
 
 
 def test_links(front: Front) -> None:

@@ -10,6 +10,7 @@ import pytest
 from api.problems import CODES
 from api.routes import ROUTES
 from infra.cli.deployment import Clients, Outputs
+from tests.support.canaries import CANARY, person
 from tests.support.client import Front, at, eventually, unique
 from workers.aws.items import registration_key
 from workers.domain.records import registration_id
@@ -31,7 +32,7 @@ def test_every_route(stack: Outputs, api: httpx.Client) -> None:
         seen.append((method, path.replace(event_id, "{eventId}").replace(user_id, "{userId}")))
         return answer
 
-    created = call("POST", "/users", 201, {"userId": user_id, "name": "Änn", "email": "ann@example.org"})
+    created = call("POST", "/users", 201, person(user_id) | {"name": f"Änn {CANARY}"})
     assert created.headers["location"] == f"{stack.api_url}/users/{user_id}"
     assert call("GET", f"/users/{user_id}", 200).json() == created.json()
     created = call("POST", "/events", 201, EVENT | {"eventId": event_id})
@@ -43,10 +44,12 @@ def test_every_route(stack: Outputs, api: httpx.Client) -> None:
     assert registered.headers["location"] == f"{stack.api_url}{registration}"
     assert call("GET", registration, 200).json() == registered.json()
     [entry] = call("GET", f"{event}/registrations", 200).json()["registrations"]
-    assert entry["user"]["name"] == "Änn"
+    assert entry["user"]["name"] == f"Änn {CANARY}"
     [entry] = call("GET", f"/users/{user_id}/registrations", 200).json()["registrations"]
     assert entry["event"]["title"] == "N"
     assert call("DELETE", registration, 204).content == b""
+    assert call("DELETE", f"/users/{user_id}", 202).json()["cancellations"] == 0
+    assert api.get(f"/users/{user_id}").status_code == 404
     assert set(seen) == {(route.method, route.path) for route in ROUTES}
 
 
@@ -67,7 +70,7 @@ def refuse(api: httpx.Client, stack: Outputs, aws: Clients) -> dict[str, httpx.R
         "event-not-found": api.get(f"/events/{unique('event')}"),
         "not-registered": api.delete(at(full, user_id)),
         "method-not-allowed": api.put("/users", json={}),
-        "user-exists": api.post("/users", json={"userId": user_id, "name": "N"}),
+        "user-exists": api.post("/users", json=person(user_id)),
         "event-exists": api.post("/events", json=EVENT | {"eventId": event_id}),
         "already-registered": front.register(event_id, user_id),
         "event-full": front.register(full, user_id),
@@ -96,7 +99,7 @@ def test_every_error(stack: Outputs, api: httpx.Client, aws: Clients) -> None:
 @pytest.mark.parametrize(
     ("method", "path", "allow"),
     [
-        ("DELETE", "/users/ann", "GET"),
+        ("PUT", "/users/ann", "DELETE, GET"),
         ("POST", "/events/e", "GET, PATCH"),
         ("PUT", "/events/e/registrations", "GET, POST"),
         ("PATCH", "/events/e/registrations/ann", "DELETE, GET"),

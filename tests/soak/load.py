@@ -18,6 +18,7 @@ from uuid import UUID
 import httpx
 
 from tests.soak.history import CANCEL, CONFIGURE, READ, REGISTER, History, shown
+from tests.support.canaries import person
 
 EVENTS = 10
 PEOPLE = 36
@@ -69,7 +70,7 @@ class Load:
         """Creates the people and the events. RuntimeError if one of them is refused: no fault is injected as yet."""
         chance = random.Random(self._seed)
         for user in self.people:
-            _require(self._http.post("/users", json={"userId": user, "name": f"Name of {user}"}))
+            _require(self._http.post("/users", json=person(user)))
         for event in self.events:
             settings = {"capacity": chance.randint(1, 5), "hasWaitlist": chance.random() < 0.8, "status": "active"}
             if limit := chance.choice((None, None, 3, 8)):

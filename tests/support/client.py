@@ -11,6 +11,8 @@ from urllib.parse import quote
 
 import httpx
 
+from tests.support.canaries import person
+
 PATIENCE_SECONDS = 15.0
 """How long anything may take that is not measured: generous, since the machine may be busy with other things."""
 
@@ -43,7 +45,7 @@ class Front:
     def user(self) -> str:
         """Creates a user."""
         user_id = unique("user")
-        answer = self.http.post("/users", json={"userId": user_id, "name": f"Name of {user_id}"})
+        answer = self.http.post("/users", json=person(user_id))
         assert answer.status_code == 201, answer.text
         return user_id
 

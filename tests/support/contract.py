@@ -12,6 +12,7 @@ import jsonschema_rs
 
 from api.contract.__main__ import KEPT
 from api.routes import ROUTES
+from tests.support.canaries import watch_answer
 
 Json = dict[str, Any]
 
@@ -21,6 +22,7 @@ _GATEWAY = frozenset({"content-length", "content-type", "connection", "date", "s
 
 def check(method: str, path: str, status: int, headers: Mapping[str, str], body: str) -> None:
     """AssertionError if the document does not promise such an answer. `path` is decoded, below the API's base."""
+    watch_answer(f"{method} {path}", status, headers, body)
     route = next((route for route in ROUTES if route.method == method and route.ids_in(path) is not None), None)
     given = {name.lower(): value for name, value in headers.items()}
     about = f"{method} {path} answered {status} with {dict(given)}: {body[:500]}"

@@ -16,6 +16,7 @@ from typing import Any
 
 from botocore.exceptions import ClientError, EndpointConnectionError
 
+from tests.support.canaries import watch
 from workers.aws.clock import Clock
 
 DEDUPLICATION = 300
@@ -183,6 +184,7 @@ class FakeSqs:
         return self._call(name, each)
 
     def _take(self, url: str, entry: dict[str, Any]) -> str:
+        watch(f"a message to {url}", f"{entry['MessageBody']} {entry.get('MessageAttributes')}")
         queue, key = self.queue(url), (entry["MessageGroupId"], entry["MessageDeduplicationId"])
         at, known = queue.known.get(key, (-DEDUPLICATION, ""))
         if self.now - at < DEDUPLICATION:

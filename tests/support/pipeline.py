@@ -24,6 +24,7 @@ from api.http import answer as resolve
 from api.registration_lists import Lists
 from api.routes import FALLBACK, ROUTES
 from tests.support import contract
+from tests.support.canaries import person
 from tests.support.tables import TableNames, create_tables
 from workers.aws.clock import Clock
 from workers.aws.items import ledger_from_item, registration_from_item
@@ -205,7 +206,7 @@ class Pipeline:
 
     def add_user(self, user_id: str) -> str:
         """Creates a user over the API."""
-        self.request("POST", "/users", {"userId": user_id, "name": f"Name of {user_id}"})
+        self.request("POST", "/users", person(user_id))
         return user_id
 
     def add_event(self, event_id: str, capacity: int, **fields: object) -> str:

@@ -10,6 +10,7 @@ import pytest
 
 from api.messages import Request
 from api.routes import ROUTES
+from tests.support.canaries import person
 from tests.support.contract import fields_of
 from tests.support.pipeline import Answer, Pipeline
 from workers.aws.commit import versioned_put
@@ -87,7 +88,7 @@ class Story:
 
 
 def _users(story: Story) -> None:
-    ann = {"userId": "ann", "name": "Ann", "email": "ann@example.org"}
+    ann = person("ann")
     story.ask("POST", "/users", ann)
     story.pipeline.time.now += 1
     story.ask("POST", "/users", ann)

@@ -1,0 +1,93 @@
+"""Personal data must be nowhere but in the users table and in the answers of those who may see it.
+
+The people that tests make are called by a word that nobody else uses, and so are their addresses. Whatever a test run
+prints, logs, sends to a queue or gets as an error is searched for that word; where it turns up, the test fails.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Mapping
+from typing import Any
+
+import pytest
+from botocore.client import BaseClient
+
+CANARY = "kanari-7f3a"
+
+_AROUND = 60
+"""So many characters on either side are shown of what was found."""
+
+_leaks: list[str] = []
+
+
+def name_of(user_id: str) -> str:
+    """The name of a person."""
+    return f"Name of {user_id}, {CANARY}"
+
+
+def person(user_id: str) -> dict[str, str]:
+    """The body that makes a user."""
+    return {"userId": user_id, "name": name_of(user_id), "email": f"{CANARY}.{user_id}@example.org"}
+
+
+def watch(where: str, text: str) -> None:
+    """Has the running test fail if the text says who somebody is. To be called with all that leaves the service."""
+    at = text.lower().find(CANARY)
+    if at >= 0:
+        _leaks.append(f"personal data in {where}: ...{text[max(0, at - _AROUND) : at + len(CANARY) + _AROUND]}...")
+
+
+def watch_answer(about: str, status: int, headers: Mapping[str, str], body: str) -> None:
+    """The same for an HTTP answer: its headers; of an error its body, too."""
+    watch(f"the headers of {about}", str(dict(headers)))
+    if status >= 400:
+        watch(f"the problem of {about}", body)
+
+
+class Canaries:
+    """The plugin: it watches what tests print and log, and what goes to AWS and comes from there, tables excepted."""
+
+    def __init__(self) -> None:
+        self._patch = pytest.MonkeyPatch()
+
+    def pytest_configure(self) -> None:
+        """Looks over the shoulder of clients, and of tests that read their own output."""
+        call, read = BaseClient._make_api_call, pytest.CaptureFixture.readouterr
+
+        def watched_call(client: BaseClient, operation: str, params: Any) -> Any:
+            service = client.meta.service_model.service_name
+            if service == "dynamodb":
+                return call(client, operation, params)
+            watch(f"{service} {operation}", str(params))
+            answer = call(client, operation, params)
+            watch(f"the answer of {service} {operation}", str(answer))
+            return answer
+
+        def watched_read(fixture: pytest.CaptureFixture[Any]) -> Any:
+            captured = read(fixture)
+            watch("the output", f"{captured.out}\n{captured.err}")
+            return captured
+
+        self._patch.setattr(BaseClient, "_make_api_call", watched_call)
+        self._patch.setattr(pytest.CaptureFixture, "readouterr", watched_read)
+
+    def pytest_unconfigure(self) -> None:
+        """As it was."""
+        self._patch.undo()
+
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_runtest_makereport(
+        self, call: pytest.CallInfo[None]
+    ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+        """A test, its setting up or its end fails if anything was found meanwhile."""
+        report = yield
+        for title, text in report.sections:
+            if title.startswith("Captured ") and title.endswith(call.when):
+                watch(title.lower(), text)
+        if _leaks:
+            found = "\n".join(_leaks)
+            _leaks.clear()
+            report.sections.append(("personal data", found))
+            if not report.failed:
+                report.outcome, report.longrepr = "failed", found
+        return report
