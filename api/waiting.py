@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeVar
@@ -23,8 +22,6 @@ _GROWTH = 1.6
 _EAGERNESS = 0.93
 """A first look that finds an outcome may have come too late for it: the next one comes a little earlier."""
 
-_WAIT = re.compile(r'wait\s*=\s*"?0*([0-9]{1,9})[0-9]*"?\Z', re.IGNORECASE)
-
 Found = TypeVar("Found")
 
 
@@ -43,14 +40,24 @@ def wait_of(prefer: str | None, now: int) -> Wait:
     it: wait up to N seconds, then go on without the client.
     """
     tokens = [preference.split(";", 1)[0].strip() for preference in (prefer or "").split(",")]
-    asked = next((int(match[1]) for token in tokens if (match := _WAIT.match(token))), None)
+    asked = next((seconds for token in tokens if (seconds := _seconds(token)) is not None), None)
     applied = ["respond-async"] if "respond-async" in (token.lower() for token in tokens) else []
     seconds = 0.0 if applied else DEFAULT_WAIT_SECONDS
     if asked is not None:
-        seconds = min(MAX_WAIT_SECONDS, asked)
+        seconds = asked
         applied.append(f"wait={seconds}")
     headers = {"Preference-Applied": ", ".join(applied)} if applied else {}
     return Wait(now + round(seconds * 1_000_000), headers)
+
+
+def _seconds(preference: str) -> int | None:
+    """N of `wait=N`, at most MAX_WAIT_SECONDS; None for any other preference."""
+    name, _, value = preference.partition("=")
+    value = value.strip().removeprefix('"').removesuffix('"')
+    if name.strip().lower() != "wait" or not (value.isascii() and value.isdigit()):
+        return None
+    digits = value.lstrip("0")
+    return min(MAX_WAIT_SECONDS, int(digits or "0")) if len(digits) <= 2 else MAX_WAIT_SECONDS
 
 
 class Pace:
