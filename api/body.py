@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
+from api.headers import header
 from api.messages import Request
 from api.problems import Problem, RequestError, invalid
 
@@ -25,7 +26,7 @@ def read_body(request: Request, model: type[Model]) -> Model:
     size = len(raw) * 3 // 4 - raw[-2:].count("=") if request.encoded else len(raw.encode(errors="replace"))
     if size > MAX_BODY_BYTES:
         raise RequestError(Problem("body-too-large", f"It has {size} bytes; {MAX_BODY_BYTES} are taken."))
-    if _media_type(request.headers.get("content-type")) != "application/json":
+    if _media_type(header(request, "Content-Type")) != "application/json":
         raise RequestError(Problem("unsupported-media-type", "Send Content-Type: application/json."))
     try:
         text = base64.b64decode(raw).decode() if request.encoded else raw

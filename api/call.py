@@ -17,6 +17,7 @@ import hashlib
 import re
 from dataclasses import dataclass
 
+from api.headers import header
 from api.messages import Request
 from api.problems import invalid
 from api.waiting import Wait, wait_of
@@ -33,8 +34,9 @@ class Call:
 
 
 def call_of(request: Request, now: int) -> Call:
-    """What the headers ask for; `now` is in microseconds since 1970. RequestError if the key is none."""
-    return Call(wait_of(request.headers.get("prefer"), now), idempotency_key(request.headers.get("idempotency-key")))
+    """What the headers ask for; `now` is in microseconds since 1970. RequestError if the key is none, or a header too
+    long."""
+    return Call(wait_of(header(request, "Prefer"), now), idempotency_key(header(request, "Idempotency-Key")))
 
 
 def idempotency_key(header: str | None) -> str | None:

@@ -15,6 +15,7 @@ from api.access import configured
 from api.body import read_body
 from api.caller import ORGANIZER_SUBJECT, Caller
 from api.conditions import Revisions, Tags, at_revision, event_tag, revision_of, tags_of
+from api.headers import header
 from api.http import Handlers, answer
 from api.messages import Request, Response, is_key, json_response, url
 from api.models.event import EventChange, NewEvent
@@ -248,13 +249,13 @@ def routes(events: Events, clock: Clock) -> Handlers:
         return events.create(read_body(request, NewEvent), request.caller)
 
     def change(request: Request) -> Response:
-        wait = wait_of(request.headers.get("prefer"), clock.now())
-        tags = tags_of("If-Match", request.headers.get("if-match"))
+        wait = wait_of(header(request, "Prefer"), clock.now())
+        tags = tags_of("If-Match", header(request, "If-Match"))
         wanted = None if tags is None else tags.revisions()
         return events.change(request.ids["eventId"], read_body(request, EventChange), wait, wanted, request.caller)
 
     def read(request: Request) -> Response:
-        return events.read(request.ids["eventId"], tags_of("If-None-Match", request.headers.get("if-none-match")))
+        return events.read(request.ids["eventId"], tags_of("If-None-Match", header(request, "If-None-Match")))
 
     return {
         "POST /events": create,

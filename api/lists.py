@@ -9,12 +9,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from urllib.parse import urlencode
 
-from api.messages import MAX_ID_BYTES, Request
+from api.messages import MAX_ID_BYTES, Request, is_key
 from api.problems import RequestError, invalid
 from workers.domain.records import ALIVE, Status
 
 DEFAULT_LIMIT = 50
 MAX_LIMIT = 100
+MAX_CURSOR_CHARS = 8192
+"""No key that fits into a request line has a longer one."""
+
+MAX_STATUSES = len(Status)
 
 _CHECK_BYTES = 12
 _MAX_SORT_KEY_BYTES = 1024
@@ -48,8 +52,11 @@ def limit_of(request: Request) -> int:
 
 
 def cursor_of(request: Request) -> str | None:
-    """`?cursor=`, as a list before answered it in `next`."""
-    return request.query.get("cursor") or None
+    """`?cursor=`, as a list before answered it in `next`. RequestError if none is as long."""
+    cursor = request.query.get("cursor") or None
+    if cursor is not None and len(cursor) > MAX_CURSOR_CHARS:
+        raise no_cursor()
+    return cursor
 
 
 def statuses_of(request: Request) -> tuple[Status, ...]:
@@ -57,7 +64,10 @@ def statuses_of(request: Request) -> tuple[Status, ...]:
     text = request.query.get("status")
     if text is None:
         return tuple(status for status in Status if status in ALIVE)
-    asked = set(text.split(","))
+    named = text.split(",", MAX_STATUSES)
+    if len(named) > MAX_STATUSES:
+        raise invalid("?status", f"It must not name more than {MAX_STATUSES} statuses.")
+    asked = set(named)
     if unknown := asked - set(Status):
         raise invalid("?status", f"{min(unknown)[:40]!r} is none of {', '.join(Status)}.")
     return tuple(status for status in Status if status in asked)
@@ -114,10 +124,7 @@ def _kept(request: Request, *names: str) -> dict[str, str]:
 
 
 def _is_key(part: object, max_bytes: int = MAX_ID_BYTES) -> bool:
-    try:
-        return isinstance(part, str) and 0 < len(part.encode()) <= max_bytes
-    except UnicodeEncodeError:
-        return False
+    return isinstance(part, str) and is_key(part, max_bytes)
 
 
 def _check(scope: str, payload: bytes) -> bytes:

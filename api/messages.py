@@ -19,8 +19,8 @@ class Request:
     """One request. `path` is decoded, `ids` are the parts of it that its route names, headers' names are lower case.
 
     Several headers or query parameters of one name are joined by commas, as API Gateway delivers them. `body` is base64
-    where `encoded` says so. `claims` are those of the token that API Gateway has verified, empty without one; `caller`
-    is who asks, once that is known.
+    where `encoded` says so. `source_ip` is the address that the connection came from. `claims` are those of the token
+    that API Gateway has verified, empty without one; `caller` is who asks, once that is known.
     """
 
     id: str | None
@@ -30,6 +30,7 @@ class Request:
     query: Mapping[str, str]
     body: str
     encoded: bool
+    source_ip: str = ""
     ids: Mapping[str, str] = field(default_factory=dict)
     claims: Mapping[str, Any] = field(default_factory=dict)
     caller: Caller = NOBODY
@@ -47,6 +48,7 @@ class Request:
             body=event.get("body") or "",
             encoded=bool(event.get("isBase64Encoded")),
             claims=((context.get("authorizer") or {}).get("jwt") or {}).get("claims") or {},
+            source_ip=context["http"].get("sourceIp", ""),
         )
 
 
@@ -75,9 +77,12 @@ def json_response(status: int, body: object, headers: Mapping[str, str] | None =
     return Response(status, json.dumps(body), headers or {}, "application/json")
 
 
-def is_key(value: str) -> bool:
+def is_key(value: str, max_bytes: int = MAX_ID_BYTES) -> bool:
     """True for what can be a key in a table."""
-    return 0 < len(value.encode(errors="replace")) <= MAX_ID_BYTES
+    try:
+        return 0 < len(value.encode()) <= max_bytes
+    except UnicodeEncodeError:  # half a surrogate pair is no text
+        return False
 
 
 def url(base: str, *parts: str) -> str:

@@ -38,6 +38,9 @@ if TYPE_CHECKING:
 _MAX_QUERIES = 20
 _START = "-"
 
+Row = tuple[str, str]
+"""A registration's id and the sort key of its row in the index of events; both `_START`: before the first row."""
+
 
 class Lists:
     """Pages of registrations."""
@@ -50,6 +53,7 @@ class Lists:
 
     def of_event(self, event_id: str, page: Page, caller: Caller, *, as_csv: bool = False) -> Response:
         """200: the registrations of an event, each with its `user`; within a status in the order decided. 404, 403."""
+        start = _start_of_event(event_id, page)
         key = event_key(event_id)
         sides = (
             self._read({self._tables.events: [key], self._tables.ledger: [key]})
@@ -60,7 +64,7 @@ class Lists:
             return Problem("event-not-found", "No event has this id.").response()
         if not caller.sees_guests(sides[self._tables.events][0]):
             raise forbidden("Who has registered is shown to who has created the event.")
-        records, following = self._walk_event(event_id, page)
+        records, following = self._walk_event(event_id, page, *start)
         ledger = next(map(ledger_from_item, sides[self._tables.ledger]), None)
         if any(record.status is Status.WAITLISTED and waitlist_position(record, ledger) is None for record in records):
             # Somebody joined the line after the ledger was read.
@@ -82,11 +86,14 @@ class Lists:
 
     def of_user(self, user_id: str, page: Page, caller: Caller) -> Response:
         """200: the registrations of a user, oldest first, each with its `event`. Or 404."""
+        scope = f"user {user_id} {page.statuses}"
+        row = open_cursor(scope, page.cursor, parts=2) if page.cursor is not None else None
         key: Item = {"userId": {"S": user_id}}
         found = self._read({self._tables.users: [key]})[self._tables.users] if is_user_key(user_id) else []
         if not any(is_user(user) and caller.sees_user(user) for user in found):
             return Problem("user-not-found", "Nobody has this id.").response()
-        records, following = self._walk_user(user_id, page)
+        records, last = self._walk_user(user_id, page, row)
+        following = seal_cursor(scope, *last) if last else None
         keys = [event_key(record.event_id) for record in records]
         sides = self._read({self._tables.events: keys, self._tables.ledger: keys})
         ledgers = Ledgers.of(sides[self._tables.ledger])
@@ -99,16 +106,10 @@ class Lists:
         shown = {"eventId": record.event_id} if event is None else ledgers.view(event)
         return registration_view(record, ledgers.sound.get(record.event_id)) | {"event": shown}
 
-    def _walk_event(self, event_id: str, page: Page) -> tuple[list[Registration], str | None]:
-        """One status after the other. A cursor says in which to go on, and behind which row (`_START`: before all)."""
-        scope = f"event {event_id} {page.statuses}"
-        todo, row = list(page.statuses), (_START, _START)
-        if page.cursor is not None:
-            status, *place = open_cursor(scope, page.cursor, parts=3)
-            row = (place[0], place[1])
-            if status not in todo or not (row[0] == _START or row[1].startswith(f"{status}#")):
-                raise no_cursor()
-            todo = todo[todo.index(Status(status)) :]
+    def _walk_event(
+        self, event_id: str, page: Page, todo: Sequence[Status], row: Row
+    ) -> tuple[list[Registration], str | None]:
+        """One status after the other: those `todo`, the first behind this row."""
         records: list[Registration] = []
         for _ in range(_MAX_QUERIES):
             if not todo or len(records) == page.limit:
@@ -133,11 +134,12 @@ class Lists:
             todo = todo if last else todo[1:]
         # As the index has them; who has moved on, in her place among the others.
         records.sort(key=lambda record: (page.statuses.index(record.status), record.registered_at))
-        return records, seal_cursor(scope, todo[0], *row) if todo else None
+        return records, seal_cursor(_scope_of_event(event_id, page), todo[0], *row) if todo else None
 
-    def _walk_user(self, user_id: str, page: Page) -> tuple[list[Registration], str | None]:
-        scope = f"user {user_id} {page.statuses}"
-        row = open_cursor(scope, page.cursor, parts=2) if page.cursor is not None else None
+    def _walk_user(
+        self, user_id: str, page: Page, row: Sequence[str] | None
+    ) -> tuple[list[Registration], Sequence[str] | None]:
+        """A page behind this row (None: from the beginning), and its last row, if there may be more behind that."""
         records: list[Registration] = []
         for _ in range(_MAX_QUERIES):
             start: dict[str, Any] = {}
@@ -160,7 +162,7 @@ class Lists:
             row = [last["registrationId"]["S"], last["registeredAt"]["S"]]
             if len(records) == page.limit:
                 break
-        return records, seal_cursor(scope, *row) if row else None
+        return records, row
 
     def _records(self, rows: list[Item], sort_key: str, moved_to: Sequence[Status] = ()) -> list[Registration]:
         """The records behind index rows, in the order of the rows.
@@ -184,6 +186,22 @@ class Lists:
 
     def _read(self, wanted: dict[str, list[Item]]) -> dict[str, list[Item]]:
         return batch_get(self._dynamodb, self._clock, wanted)
+
+
+def _start_of_event(event_id: str, page: Page) -> tuple[list[Status], Row]:
+    """The statuses that are still to be walked through, and behind which row. RequestError if the cursor is none."""
+    todo = list(page.statuses)
+    if page.cursor is None:
+        return todo, (_START, _START)
+    status, *place = open_cursor(_scope_of_event(event_id, page), page.cursor, parts=3)
+    row = (place[0], place[1])
+    if status not in todo or not (row[0] == _START or row[1].startswith(f"{status}#")):
+        raise no_cursor()
+    return todo[todo.index(Status(status)) :], row
+
+
+def _scope_of_event(event_id: str, page: Page) -> str:
+    return f"event {event_id} {page.statuses}"
 
 
 def _once(records: list[Registration]) -> list[Registration]:

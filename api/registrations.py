@@ -19,6 +19,7 @@ from api.access import configured
 from api.body import read_body
 from api.call import Call, call_of
 from api.caller import Caller
+from api.headers import header
 from api.http import Handlers, answer
 from api.messages import Request, Response, json_response
 from api.models.registration import NewRegistration
@@ -266,7 +267,7 @@ def routes(registrations: Registrations, listing: Lists, clock: Clock) -> Handle
     def list_of_event(request: Request) -> Response:
         from api.export import prefers_csv  # noqa: PLC0415 - who registers needs it not
 
-        as_csv = prefers_csv(request.headers.get("accept"))
+        as_csv = prefers_csv(header(request, "Accept"))
         page = lists.page_of_registrations(request)
         return listing.of_event(request.ids["eventId"], page, request.caller, as_csv=as_csv)
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from api.conditions import MAX_REVISIONS
-from api.lists import DEFAULT_LIMIT, MAX_LIMIT
+from api.headers import MAX_HEADER_CHARS
+from api.lists import DEFAULT_LIMIT, MAX_CURSOR_CHARS, MAX_LIMIT, MAX_STATUSES
 from api.problems import RETRY_AFTER_SECONDS
 from api.waiting import DEFAULT_WAIT_SECONDS, MAX_WAIT_SECONDS
 from workers.domain.records import Status
@@ -33,6 +34,7 @@ _STATUSES = {
     "type": "array",
     "items": {"$ref": f"#/components/schemas/{Status.__name__}"},
     "minItems": 1,
+    "maxItems": MAX_STATUSES,
 }
 
 PARAMETERS: dict[str, Json] = {
@@ -55,7 +57,7 @@ PARAMETERS: dict[str, Json] = {
         "cursor",
         "query",
         "Where to go on: what the page before said in `next`, for the same list with the same `status`.",
-        {"type": "string"},
+        {"type": "string", "maxLength": MAX_CURSOR_CHARS},
     ),
     "status": _parameter(
         "status",
@@ -72,7 +74,7 @@ PARAMETERS: dict[str, Json] = {
         "How long to wait for the outcome (RFC 7240): `respond-async` answers 202 at once, `wait=N` after at most N "
         f"seconds (of more than {MAX_WAIT_SECONDS}, {MAX_WAIT_SECONDS}), both together wait up to N. Without it "
         f"{DEFAULT_WAIT_SECONDS} s. Other preferences are ignored.",
-        {"type": "string"},
+        {"type": "string", "maxLength": MAX_HEADER_CHARS},
         examples={"at once": {"value": "respond-async"}, "patient": {"value": f"wait={MAX_WAIT_SECONDS}"}},
     ),
     "idempotencyKey": _parameter(
@@ -89,14 +91,14 @@ PARAMETERS: dict[str, Json] = {
         "Change the event only if its own fields are still as they were when this `ETag` was given (412 otherwise). "
         "Seats that were taken or given back meanwhile do not matter. It may name at most "
         f"{MAX_REVISIONS} different revisions.",
-        {"type": "string", "pattern": _ENTITY_TAGS},
+        {"type": "string", "pattern": _ENTITY_TAGS, "maxLength": MAX_HEADER_CHARS},
         example='"3.17"',
     ),
     "ifNoneMatch": _parameter(
         "If-None-Match",
         "header",
         "Answer 304, without a body, if neither the event nor its seats have changed since this `ETag` was given.",
-        {"type": "string", "pattern": _ENTITY_TAGS},
+        {"type": "string", "pattern": _ENTITY_TAGS, "maxLength": MAX_HEADER_CHARS},
         example='"3.17"',
     ),
 }

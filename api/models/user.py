@@ -2,11 +2,33 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated
 
 from pydantic import AfterValidator, StringConstraints
 
-from api.models.base import PLAIN, Body, UserId, described, plain
+from api.models.base import NOT_PLAIN, SPACE, WIDTHLESS, Body, UserId, described, plain
+
+_FORMULA = r"=+\-@\uff1d\uff0b\uff0d\uff20"
+"""What a spreadsheet takes for the beginning of a formula, and nobody's name begins with."""
+
+NAME = rf"^[{SPACE}]*[^{NOT_PLAIN}{SPACE}{WIDTHLESS}{_FORMULA}][^{NOT_PLAIN}{WIDTHLESS}]*$"
+"""What `_name` takes, as a pattern of JSON Schema."""
+
+MAX_EMAIL_CHARS = 254
+"""No address that mail can be sent to is longer (RFC 5321)."""
+
+_WIDTHLESS = re.compile(f"[{WIDTHLESS}]")
+_BEGINS_AS_FORMULA = re.compile(f"[{SPACE}]*[{_FORMULA}]")
+
+
+def _name(value: str) -> str:
+    plain(value)
+    if _WIDTHLESS.search(value):
+        raise ValueError("must not have characters that cannot be seen")
+    if _BEGINS_AS_FORMULA.match(value):
+        raise ValueError("must not begin with =, +, - or @")
+    return value
 
 
 def _email(value: str) -> str:
@@ -25,6 +47,9 @@ class NewUser(Body):
 
     user_id: UserId
     name: Annotated[
-        str, StringConstraints(min_length=1, max_length=100), AfterValidator(plain), described(pattern=PLAIN)
+        str, StringConstraints(min_length=1, max_length=100), AfterValidator(_name), described(pattern=NAME)
     ]
-    email: Annotated[str, AfterValidator(_email), described(format="email")] | None = None
+    email: (
+        Annotated[str, StringConstraints(max_length=MAX_EMAIL_CHARS), AfterValidator(_email), described(format="email")]
+        | None
+    ) = None

@@ -241,8 +241,9 @@ def test_the_way_back_is_unambiguous() -> None:
 
 def test_every_column(pipeline: Pipeline) -> None:
     """Ids are cells too: those that begin with a dash are made harmless like names and addresses."""
-    user = {"userId": "-1-2", "name": "=1", "email": "+ann@example.org"}
-    assert pipeline.request("POST", "/users", user).status == 201
+    # No name is taken any more that begins like this one, but earlier software took it.
+    user: Any = {"userId": {"S": "-1-2"}, "name": {"S": "=1"}, "email": {"S": "+ann@example.org"}}
+    pipeline.dynamodb.put_item(TableName=pipeline.tables.users, Item=user)
     pipeline.register(pipeline.add_event("-e", 1), "-1-2")
     [row] = rows_of(pipeline.request("GET", "/events/-e/registrations", headers=CSV))
     assert (row["eventId"], row["userId"], row["name"], row["email"]) == ("'-e", "'-1-2", "'=1", "'+ann@example.org")

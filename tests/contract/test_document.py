@@ -183,6 +183,7 @@ _TEXTS = st.one_of(
     st.text(max_size=6),
     st.text(st.characters(max_codepoint=0xFF), max_size=6),
     st.text(st.sampled_from("aZ0-._ \t\n\r\x85\xa0\u2003"), max_size=6),
+    st.text(st.sampled_from("a=+-@\uff1d\u2028\u202e\u2066\u200b\u200d\u3164\ufeff\xad "), max_size=4),
     st.from_regex(DATE, fullmatch=True),
     st.sampled_from(["active", "closed", "Active", "x" * 100, "x" * 101, "x" * 200, "x" * 201, "x" * 5001]),
 )
@@ -199,6 +200,16 @@ _TEXTS = st.one_of(
 @example(text="." * 100)
 @example(text="." * 101)
 @example(text="\ufeff")
+@example(text="\u3164")
+@example(text="a\u2028")
+@example(text="a\u202e")
+@example(text="a\u2069")
+@example(text="a\u200b")
+@example(text="a\u200d")
+@example(text="=1")
+@example(text=" @a")
+@example(text="\u200d-1")
+@example(text="a=1")
 @example(text="2030-02-30")
 @example(text="2030-05-17\n")
 def test_schemas_take_what_the_functions_take(model: type[BaseModel], field: str, rest: Json, text: str) -> None:

@@ -10,6 +10,7 @@ import httpx
 import pytest
 
 from infra.cli.deployment import Clients, Outputs
+from infra.cli.home import Home
 from tests.e2e.conftest import function_logs, turnstile
 from tests.support.client import Front, eventually
 from workers.aws.items import registration_key
@@ -53,7 +54,7 @@ def test_what_they_had_goes_to_those_who_wait(front: Front, api: httpx.Client) -
     assert front.register(seat, leaver).json()["code"] == "user-not-found"
     assert front.list(f"/events/{seat}/registrations", status="cancelled")[0]["user"] == {"userId": leaver}
     assert api.delete(f"/users/{leaver}").json() == answer.json() | {"cancellations": 0}
-    assert eventually(lambda: '"message":"forgotten"' in function_logs() or None)
+    assert eventually(lambda: '"message":"forgotten"' in function_logs(Home().path) or None)
 
 
 def test_forgotten_while_queued(stack: Outputs, aws: Clients, front: Front, api: httpx.Client) -> None:

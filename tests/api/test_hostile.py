@@ -1,0 +1,313 @@
+"""Requests that somebody made up to do harm: each is refused with a code, at its place, without a call to AWS."""
+
+from __future__ import annotations
+
+import json
+import signal
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from api.body import MAX_BODY_BYTES
+from api.headers import MAX_HEADER_CHARS
+from api.lists import MAX_CURSOR_CHARS
+from tests.support.pipeline import Answer, Pipeline
+
+USER = {"userId": "ann", "name": "Ann", "email": "ann@example.org"}
+EVENT: dict[str, object] = {
+    "eventId": "e", "title": "T", "date": "2030-05-01", "location": "L", "organizer": "O", "capacity": 5,
+    "description": "D", "hasWaitlist": True, "waitlistCapacity": 5, "status": "active",
+}  # fmt: skip
+CHANGE = {name: value for name, value in EVENT.items() if name != "eventId"}
+BODIES: dict[tuple[str, str], dict[str, Any]] = {
+    ("POST", "/users"): USER,
+    ("POST", "/events"): EVENT,
+    ("PATCH", "/events/e"): CHANGE,
+    ("POST", "/events/e/registrations"): {"userId": "ann"},
+}
+"""Every body of the API with every field that it may have: each is valid."""
+
+FIELDS = [(method, path, field) for (method, path), body in BODIES.items() for field in body]
+
+_HANGING_SECONDS = 60
+
+
+@pytest.fixture
+def untouched(shared: Pipeline) -> Iterator[Pipeline]:
+    """A pipeline in which a request that asks AWS for anything is answered with a 500."""
+
+    def touched(model: Any, **_: Any) -> None:
+        raise AssertionError(f"AWS was asked: {model.name}")
+
+    events = [client.meta.events for client in (shared.dynamodb, shared.sqs)]
+    for each in events:
+        each.register_first("before-call", touched)
+    yield shared
+    for each in events:
+        each.unregister("before-call", touched)
+
+
+@pytest.fixture(autouse=True)
+def _alarm() -> Iterator[None]:
+    """What is quick takes milliseconds; what takes a minute is a way to stop the service."""
+
+    def hang(*_: object) -> None:
+        raise AssertionError("it takes for ever")
+
+    before = signal.signal(signal.SIGALRM, hang)
+    signal.alarm(_HANGING_SECONDS)
+    yield
+    signal.alarm(0)
+    signal.signal(signal.SIGALRM, before)
+
+
+def assert_refused(answer: Answer, status: int, code: str, pointer: str | None = None) -> None:
+    """The problem document of this status and code; one of its places is this one."""
+    assert (answer.status, answer.code) == (status, code), answer.body
+    assert len(json.dumps(answer.body)) < 10_000
+    if pointer is not None:
+        assert pointer in [error["pointer"] for error in answer.body["errors"]], answer.body
+
+
+TEXTS = {
+    "array 10,000 deep": ("[" * 10_000 + "]" * 10_000, 400, "invalid-json", None),
+    "object 10,000 deep": ('{"a":' * 10_000 + "1" + "}" * 10_000, 400, "invalid-json", None),
+    "never closed": ("[" * MAX_BODY_BYTES, 400, "invalid-json", None),
+    "array 500 deep in an unknown field": ('{"x": ' + "[" * 500 + "]" * 500 + "}", 400, "invalid-request", "/x"),
+    "long array in an unknown field": ('{"x": [' + "1," * 20_000 + "1]}", 400, "invalid-request", "/x"),
+    "7,000 unknown fields": (
+        "{" + ",".join(f'"{n}":1' for n in range(7_000)) + "}", 400, "invalid-request", "/0",
+    ),
+    "unknown field of 10 KB": ('{"' + "x" * 10_000 + '": 1}', 400, "invalid-request", "/" + "x" * 100),
+    "half a surrogate pair as a field": ('{"\\ud800": 1}', 400, "invalid-request", None),
+    "prototype": ('{"__proto__": {"admin": true}}', 400, "invalid-request", "/__proto__"),
+    "NaN": ("NaN", 400, "invalid-json", None),
+    "Infinity": ('{"x": Infinity}', 400, "invalid-json", None),
+    "minus Infinity": ('{"x": [-Infinity]}', 400, "invalid-json", None),
+    "a number for a body": ("1e400", 400, "invalid-request", ""),
+    "4,000 digits": ("9" * 4_000, 400, "invalid-request", ""),
+    "60,000 digits": ('{"x": ' + "9" * 60_000 + "}", 400, "invalid-json", None),
+    "60,000 digits behind the point": ('{"x": 0.' + "9" * 60_000 + "}", 400, "invalid-request", "/x"),
+    "array of objects": ("[{}]", 400, "invalid-request", ""),
+    "text": ('"{}"', 400, "invalid-request", ""),
+    "nothing": ("", 400, "invalid-json", None),
+    "null byte": ("\0", 400, "invalid-json", None),
+    "null byte behind": ("{}\0", 400, "invalid-json", None),
+    "byte order mark": ("\ufeff{}", 400, "invalid-json", None),
+    "white space that is none of JSON's": ("\u00a0{}", 400, "invalid-json", None),
+    "two objects": ("{}{}", 400, "invalid-json", None),
+    "comment": ("{} // {}", 400, "invalid-json", None),
+    "form": ("userId=ann&name=Ann", 400, "invalid-json", None),
+    "XML": ('<!DOCTYPE x [<!ENTITY a "b">]><x>&a;</x>', 400, "invalid-json", None),
+    "a byte too many": ("{}" + " " * (MAX_BODY_BYTES - 1), 413, "body-too-large", None),
+    "a megabyte": ('{"x": "' + "x" * 1_000_000 + '"}', 413, "body-too-large", None),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("text", TEXTS)
+def test_bodies(untouched: Pipeline, text: str) -> None:
+    """No route with a body takes one that is none, or lets it cost more than reading it."""
+    raw, status, code, pointer = TEXTS[text]
+    for method, path in BODIES:
+        assert_refused(untouched.request(method, path, raw=raw), status, code, pointer)
+
+
+WRONG = {
+    "array": "[]",
+    "array of itself": '[["ann"]]',
+    "object": '{"toString": "ann"}',
+    "1e400": "1e400",
+    "minus 1e400": "-1e400",
+    "1e308": "1e308",
+    "4,000 digits": "9" * 4_000,
+    "a fraction": "0.5",
+    "less than nothing": "-1",
+    "null byte": '"a\\u0000b"',
+    "half a surrogate pair": '"\\ud83d"',
+    "two halves in the wrong order": '"\\udc00\\ud800"',
+    "escape sequence of a terminal": '"\\u001b[2J"',
+    "10 KB": '"' + "x" * 10_240 + '"',
+    "60 KB beyond ASCII": '"' + "é" * 30_000 + '"',
+}
+"""By what they are, values that no field of any body takes, as they are sent."""
+
+
+@pytest.mark.parametrize("value", WRONG)
+def test_values(untouched: Pipeline, value: str) -> None:
+    """A value of the wrong type, size or characters is a 400 that points at its field, whichever it is."""
+    for method, path, field in FIELDS:
+        body = json.dumps(BODIES[method, path] | {field: "?"}).replace('"?"', WRONG[value])
+        assert_refused(untouched.request(method, path, raw=body), 400, "invalid-request", f"/{field}")
+
+
+def test_fields_twice(untouched: Pipeline) -> None:
+    """A field that is there twice is a 400, even with one and the same value, and however it is written."""
+    for method, path, field in FIELDS:
+        body = json.dumps(BODIES[method, path])
+        for again in (field, "".join(f"\\u{ord(letter):04x}" for letter in field)):
+            twice = f'{body[:-1]}, "{again}": {json.dumps(BODIES[method, path][field])}}}'
+            assert_refused(untouched.request(method, path, raw=twice), 400, "invalid-request", f"/{field}")
+
+
+HOSTILE_IDS = [
+    "аnn", "ann\u200b", "ann\u202e", "ａｎｎ", "a𝗇n", "ann\u0301", "ann ", "\tann", "ann\n", "../x", "a%00n", "ann\0",
+    "' OR 1=1", "<script>", "${jndi:ldap://x}", "{{7*7}}", "=1+1", "@ann", "ann@x", "subject#ann", "٣٤٥", "ı-ı",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("user_id", HOSTILE_IDS)
+def test_ids(untouched: Pipeline, user_id: str) -> None:
+    """An id that looks like another one, or like something else altogether, is a 400 wherever a body has one."""
+    for method, path, body, field in (
+        ("POST", "/users", USER, "userId"),
+        ("POST", "/events/e/registrations", {}, "userId"),
+        ("POST", "/events", EVENT, "eventId"),
+    ):
+        answer = untouched.request(method, path, {**body, field: user_id})
+        assert_refused(answer, 400, "invalid-request", f"/{field}")
+
+
+FORMULAS = [
+    '=HYPERLINK("https://evil.example","click")', "=1+1", "+49 30", "-Ann", "-2+3", "@SUM(A1)", "=", " =1", "\u00a0+1",
+    "\u3000@x", "\uff1d1", "\uff0b1", "\uff0d1", "\uff20x", "\u200d=1", "\ufe0f-1",
+]  # fmt: skip
+UNSEEN = [
+    "Ann\u200b", "\u200bAnn", "A\u00adnn", "Ann\ufeff", "A\u2060nn", "\u180eAnn", "Ann\u206f", "Ann\ufff9", "=\u200b",
+]  # fmt: skip
+TURNED = [f"Ann{chr(point)}ydaL" for point in (*range(0x202A, 0x202F), *range(0x2066, 0x206A))]
+BROKEN = ["Ann\r\nBcc: all", "Ann\u2028Bob", "Ann\u2029Bob", "Ann\u0085Bob", "A\x1bnn", "A\tnn", "\u009b2J"]
+EMPTY = [
+    "", " ", "\u00a0", "\u3000", "\u3164", "\u115f\u1160", "\uffa0", "\u2800", "\u200b", "\u200d", "\u200e\u200f",
+    "\ufeff", "\u00ad", "\ufe0f", "\u034f", "\u2060 \u2064",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("name", [*FORMULAS, *UNSEEN, *TURNED, *BROKEN, *EMPTY], ids=ascii)
+def test_names(untouched: Pipeline, name: str) -> None:
+    """A name that a spreadsheet would run, that looks like another one or like none, or turns or breaks the line that
+    it stands in is a 400."""
+    assert_refused(untouched.request("POST", "/users", USER | {"name": name}), 400, "invalid-request", "/name")
+
+
+@pytest.mark.parametrize("text", [*TURNED, *BROKEN, *EMPTY], ids=ascii)
+def test_texts_of_an_event(untouched: Pipeline, text: str) -> None:
+    """So is a title, a place or an organiser that turns or breaks its line, or cannot be seen."""
+    wrong = dict.fromkeys(("title", "location", "organizer"), text)
+    for method, path, body in (("POST", "/events", EVENT), ("PATCH", "/events/e", {})):
+        for field in wrong:
+            assert_refused(untouched.request(method, path, {**body, **wrong}), 400, "invalid-request", f"/{field}")
+
+
+NAMES = [
+    "Анна", "O'Neill", "'t Hooft", "Ann-Marie", "Ann = Bob", "李小龍", "José", "Nguye\u0302\u0303n", "علی\u200cرضا",
+    "क्\u200dष", "שרה\u200f", "👩\u200d👩\u200d👧", "❤\ufe0f", "X Æ A-12", "(Ann)", "1", "ﬁ", " padded ",
+    "a" + "\u0301" * 99, "Robert'); DROP TABLE users;--", "<b>Ann</b>", "null", "__proto__", "﷽",
+]  # fmt: skip
+
+
+def test_names_of_people(pipeline: Pipeline) -> None:
+    """Names of any script are taken, and come back as they were sent: what is harmless as data is no attack."""
+    for number, name in enumerate(NAMES):
+        answer = pipeline.request("POST", "/users", {"userId": f"user-{number}", "name": name})
+        assert (answer.status, answer.body.get("name")) == (201, name)
+        assert pipeline.request("GET", f"/users/user-{number}").body["name"] == name
+
+
+def test_texts_that_events_have(pipeline: Pipeline) -> None:
+    """A title may begin as no name does, and have what its script needs to break lines."""
+    for number, title in enumerate(
+        ["@home", "+1 party", "-20 %", "= equal", "ការ\u200bប្រជុំ", "Donau\u00addampf", "שלום\u200e!"]
+    ):
+        answer = pipeline.request("POST", "/events", EVENT | {"eventId": f"e{number}", "title": title})
+        assert (answer.status, answer.body.get("title")) == (201, title)
+
+
+PATH_IDS = ["x" * 2049, "ж" * 1025, "\U0001f39f" * 513, "\ud800", "ann\udfff", "x" * 100_000]
+
+
+@pytest.mark.parametrize("given", PATH_IDS, ids=lambda given: ascii(given[:4]))
+@pytest.mark.parametrize(
+    ("method", "path", "body"),
+    [
+        ("GET", "/users/{}", None),
+        ("GET", "/users/{}/registrations", None),
+        ("GET", "/events/{}", None),
+        ("PATCH", "/events/{}", {"capacity": 1}),
+        ("GET", "/events/{}/registrations", None),
+        ("POST", "/events/{}/registrations", {"userId": "ann"}),
+        ("GET", "/events/{}/registrations/ann", None),
+        ("DELETE", "/events/{}/registrations/ann", None),
+        ("GET", "/events/e/registrations/{}", None),
+        ("DELETE", "/events/e/registrations/{}", None),
+    ],
+)
+def test_ids_in_paths(untouched: Pipeline, method: str, path: str, body: object, given: str) -> None:
+    """An id in a path that no table could have as a key is that of nothing, which AWS need not be asked."""
+    assert untouched.request(method, path.format(given), body).status == 404
+
+
+LONG = "x" * (MAX_HEADER_CHARS + 1)
+HEADERS = [
+    ("PATCH", "/events/e", "Prefer", LONG),
+    ("POST", "/events/e/registrations", "Prefer", "wait=1, " * 1_000),
+    ("DELETE", "/events/e/registrations/ann", "Prefer", "wait=" + "0" * 100_000),
+    ("POST", "/events/e/registrations", "Idempotency-Key", "k" * 256),
+    ("DELETE", "/events/e/registrations/ann", "Idempotency-Key", LONG),
+    ("DELETE", "/events/e/registrations/ann", "Idempotency-Key", "k\0"),
+    ("DELETE", "/events/e/registrations/ann", "Idempotency-Key", "kеy"),
+    ("PATCH", "/events/e", "If-Match", '"1.1", ' * 1_000 + '"1.1"'),
+    ("PATCH", "/events/e", "If-Match", ", " * 2_000 + "x"),
+    ("PATCH", "/events/e", "If-Match", '"a" ' * 1_000),
+    ("GET", "/events/e", "If-None-Match", '"1.1", ' * 1_000 + '"1.1"'),
+    ("GET", "/events/e", "If-None-Match", '"' * 4_000),
+    ("GET", "/events/e/registrations", "Accept", "text/csv, " * 1_000),
+    ("POST", "/users", "Content-Type", "application/json;" + " " * MAX_HEADER_CHARS),
+]
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "name", "value"),
+    HEADERS,
+    ids=[f"{header[0]} {header[2]} {len(header[3])}" for header in HEADERS],
+)
+def test_headers(untouched: Pipeline, method: str, path: str, name: str, value: str) -> None:
+    """A header that is longer than any that makes sense, or does not have its form, is a 400 that names it."""
+    answer = untouched.request(method, path, BODIES.get((method, path)), {name.lower(): value})
+    assert_refused(answer, 400, "invalid-request", name)
+
+
+def test_headers_that_are_just_not_too_long(pipeline: Pipeline) -> None:
+    """Headers of the full length are read, as quickly as short ones."""
+    pipeline.add_event("e", 1)
+    full = ("wait=" + "0" * MAX_HEADER_CHARS)[: MAX_HEADER_CHARS - 1]
+    for prefer in (f"{full}x", f"{full}9", "," * MAX_HEADER_CHARS):
+        assert pipeline.request("PATCH", "/events/e", {"title": "N"}, {"Prefer": prefer}).status == 200
+    tags = ('"9.9",' * 1_000)[: MAX_HEADER_CHARS - 4]
+    assert pipeline.request("GET", "/events/e", headers={"If-None-Match": tags}).status == 200
+    assert pipeline.request("GET", "/events/e/registrations", headers={"Accept": "a/b;q=0.1," * 400}).status == 200
+
+
+QUERIES = [
+    ("limit", value) for value in
+    ("", "0", "101", "-1", "+5", " 5", "5 ", "1e1", "0x10", "5.0", "NaN", "１０", "٣", "1,1", "9" * 5_000, "000001")
+] + [
+    ("cursor", value) for value in ("A" * (MAX_CURSOR_CHARS + 1), "A" * 100_000, "А", "\0", "../..", "W10", "[" * 5_000)
+]  # fmt: skip
+STATUSES = [
+    "",
+    ",",
+    "CONFIRMED",
+    "confirmed ",
+    "сonfirmed",
+    "confirmed\0",
+    "confirmed," * 10_000,
+    ",".join(["pending"] * 6),
+]
+
+
+@pytest.mark.parametrize("path", ["/events", "/events/e/registrations", "/users/ann/registrations"])
+def test_queries(untouched: Pipeline, path: str) -> None:
+    """What no list gives or takes as a parameter is a 400 that names it, before anything is read."""
+    for name, value in QUERIES + [("status", status) for status in STATUSES if path != "/events"]:
+        assert_refused(untouched.request("GET", path, **{name: value}), 400, "invalid-request", f"?{name}")
