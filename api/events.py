@@ -17,6 +17,7 @@ from api.caller import ORGANIZER_SUBJECT, Caller
 from api.conditions import Revisions, Tags, at_revision, event_tag, revision_of, tags_of
 from api.headers import header
 from api.http import Handlers, answer
+from api.limit import WriteLimit, limited
 from api.messages import Request, Response, is_key, json_response, url
 from api.models.event import EventChange, NewEvent
 from api.problems import RETRY_AFTER_SECONDS, Problem, RequestError, forbidden
@@ -269,7 +270,7 @@ def routes(events: Events, clock: Clock) -> Handlers:
 def _routes() -> Handlers:
     new_id = lambda: str(uuid.uuid4())  # noqa: E731
     events = Events(clients.dynamodb(), clients.sqs(), dict(os.environ), SYSTEM_CLOCK, new_id)
-    return routes(events, SYSTEM_CLOCK)
+    return limited(routes(events, SYSTEM_CLOCK), WriteLimit.of(os.environ, SYSTEM_CLOCK))
 
 
 def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:

@@ -29,6 +29,7 @@ CODES: dict[str, tuple[int, str]] = {
     "precondition-failed": (412, "The event has changed since"),
     "body-too-large": (413, "The body is larger than 64 KB"),
     "unsupported-media-type": (415, "The body must be application/json"),
+    "too-many-requests": (429, "Too many changes in too short a time"),
     "internal-error": (500, "Something went wrong on our side"),
     "overloaded": (503, "Too much is going on just now"),
 }

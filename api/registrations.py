@@ -21,6 +21,7 @@ from api.call import Call, call_of
 from api.caller import Caller
 from api.headers import header
 from api.http import Handlers, answer
+from api.limit import WriteLimit, limited
 from api.messages import Request, Response, json_response
 from api.models.registration import NewRegistration
 from api.outcomes import NOT_REGISTERED, REPLAYED, Outcomes, Standing, no_content, no_room
@@ -323,7 +324,8 @@ def _patient(look: Callable[[], Found | None]) -> Callable[[], Found | None]:
 def _routes() -> Handlers:
     env, dynamodb = dict(os.environ), clients.dynamodb()
     registrations = Registrations(dynamodb, clients.sqs(), env, SYSTEM_CLOCK, lambda: str(uuid.uuid4()))
-    return routes(registrations, Lists(dynamodb, env, SYSTEM_CLOCK), SYSTEM_CLOCK)
+    handlers = routes(registrations, Lists(dynamodb, env, SYSTEM_CLOCK), SYSTEM_CLOCK)
+    return limited(handlers, WriteLimit.of(env, SYSTEM_CLOCK))
 
 
 def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:

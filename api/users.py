@@ -12,6 +12,7 @@ from api.access import configured
 from api.body import read_body
 from api.caller import SUBJECT, Caller
 from api.http import Handlers, answer
+from api.limit import WriteLimit, limited
 from api.messages import Request, Response, json_response, url
 from api.models.user import NewUser
 from api.people import binding_key, is_user_key
@@ -120,8 +121,9 @@ def routes(users: Users, forget: Callable[[str, Caller], Response]) -> Handlers:
 
 @cache
 def _routes() -> Handlers:
+    env = os.environ
     names = ("USERS_TABLE", "API_URL", "REGISTRATIONS_TABLE", "QUEUE_URL")
-    table, base_url, registrations, queue_url = (clients.setting(os.environ, name) for name in names)
+    table, base_url, registrations, queue_url = (clients.setting(env, name) for name in names)
     dynamodb = clients.dynamodb()
 
     @cache
@@ -131,7 +133,11 @@ def _routes() -> Handlers:
         where = {"users": table, "registrations": registrations, "queue_url": queue_url}
         return Forgetting(dynamodb, clients.sqs(), SYSTEM_CLOCK, lambda: str(uuid.uuid4()), **where)
 
-    return routes(Users(dynamodb, table, base_url, SYSTEM_CLOCK), lambda user_id: forgetting().forget(user_id))
+    def forget(user_id: str, caller: Caller) -> Response:
+        return forgetting().forget(user_id, caller)
+
+    handlers = routes(Users(dynamodb, table, base_url, SYSTEM_CLOCK), forget)
+    return limited(handlers, WriteLimit.of(env, SYSTEM_CLOCK))
 
 
 def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:

@@ -27,6 +27,11 @@ WORKER_TIMEOUT = Duration.seconds(15)
 timeout is six times as long, and so long an event stands still when its registrar is killed."""
 
 
+WRITES_PER_SECOND = 5
+WRITES_BURST = 40
+"""What one caller may change, for as long as she likes and at once, in one process of a function (`api/limit.py`)."""
+
+
 class ApiFunctions(Construct):
     """The front door: one function per resource family, and one for the reference page where there is one.
 
@@ -45,7 +50,7 @@ class ApiFunctions(Construct):
         identity: Identity,
     ) -> None:
         super().__init__(scope, construct_id)
-        common = {"API_URL": api_url, **identity.environment}
+        common = {"API_URL": api_url, **identity.environment, **_write_limit(stage)}
         self.users = Function(
             self,
             "Users",
@@ -200,6 +205,13 @@ _USER_VERBS = ("DeleteItem", "GetItem", "PutItem", "UpdateItem")
 _EVENT_VERBS = ("BatchGetItem", "PutItem", "Scan", "UpdateItem")
 _CONSUME_VERBS = ("ChangeMessageVisibility", "DeleteMessage", "GetQueueAttributes", "ReceiveMessage")
 _STREAM_VERBS = ("DescribeStream", "GetRecords", "GetShardIterator")
+
+
+def _write_limit(stage: Stage) -> dict[str, str]:
+    """The settings; locally there is no limit, for a benchmark and a test are one caller with hundreds of writes."""
+    if stage.name == "local":
+        return {}
+    return {"WRITES_PER_SECOND": str(WRITES_PER_SECOND), "WRITES_BURST": str(WRITES_BURST)}
 
 
 def _may_send(queue: sqs.Queue) -> iam.PolicyStatement:

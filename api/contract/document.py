@@ -12,7 +12,18 @@ from pydantic.json_schema import models_json_schema
 
 from api.contract import answers
 from api.contract.examples import INVALID_HEADER, INVALID_QUERY, PROBLEMS
-from api.contract.operations import ALWAYS, CSV, JSON, OPERATIONS, TAGS, WITH_BODY, WITH_TOKEN, Operation, Success
+from api.contract.operations import (
+    ALWAYS,
+    CSV,
+    JSON,
+    ON_WRITES,
+    OPERATIONS,
+    TAGS,
+    WITH_BODY,
+    WITH_TOKEN,
+    Operation,
+    Success,
+)  # fmt: skip
 from api.contract.parameters import HEADERS, PARAMETERS
 from api.problems import CODES, Problem
 from api.routes import ROUTES, Route
@@ -92,6 +103,7 @@ def refusals(route: Route) -> list[str]:
     operation = OPERATIONS[route.key]
     codes = {*operation.refusals, *ALWAYS, *(WITH_BODY if operation.body else ())}
     codes |= set() if route.public else set(WITH_TOKEN)
+    codes |= set() if route.method == "GET" else set(ON_WRITES)
     return [code for code in CODES if code in codes]
 
 
@@ -130,7 +142,8 @@ def _success(success: Success) -> Json:
 def _problems(route: Route, operation: Operation) -> dict[str, Json]:
     """The answers that are problems: one for each status, with an example of each of its codes."""
     refused: dict[str, Json] = {}
-    more = dict(operation.refusal_headers) | {401: ("WWW-Authenticate",), 503: ("Retry-After",)}
+    more = dict(operation.refusal_headers)
+    more |= {401: ("WWW-Authenticate",), 429: ("Retry-After",), 503: ("Retry-After",)}
     for status, group in groupby(refusals(route), key=lambda code: CODES[code][0]):
         codes = list(group)
         answer: Json = {"description": " or ".join(f"`{code}`" for code in codes)}

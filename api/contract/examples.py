@@ -100,6 +100,7 @@ PROBLEMS: dict[str, Problem] = {
     "precondition-failed": Problem("precondition-failed", "The event has changed since."),
     "body-too-large": Problem("body-too-large", f"It has 70000 bytes; {MAX_BODY_BYTES} are taken."),
     "unsupported-media-type": Problem("unsupported-media-type", "Send Content-Type: application/json."),
+    "too-many-requests": Problem("too-many-requests", "The next one is taken in 1 s."),
     "internal-error": Problem("internal-error", "The log has more under request id Jd7aEjKvIAMEV0w=."),
     "overloaded": Problem("overloaded", "Please try again in a moment."),
 }

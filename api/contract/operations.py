@@ -284,5 +284,8 @@ WITH_TOKEN = ("unauthenticated",)
 WITH_BODY = ("invalid-json", "invalid-request", "body-too-large", "unsupported-media-type")
 """Refusals of every route that reads a body."""
 
+ON_WRITES = ("too-many-requests",)
+"""Refusals of every route that writes."""
+
 ALWAYS = ("internal-error", "overloaded")
 """Refusals of every route."""

@@ -94,6 +94,32 @@ def test_events_end_to_end(environment: None, pipeline: Pipeline) -> None:
     assert read["isBase64Encoded"] is False
 
 
+@pytest.mark.parametrize(
+    ("module", "method", "path", "body", "statuses"),
+    [
+        (users, "POST", "/users", {"userId": "ann", "name": "Ann"}, [201, 409, 429]),
+        (events, "PATCH", "/events/e", {"title": "N"}, [404, 404, 429]),
+        (registrations, "DELETE", "/events/e/registrations/ann", None, [404, 404, 429]),
+    ],
+)
+def test_limit_of_writes(
+    environment: None,
+    monkeypatch: pytest.MonkeyPatch,
+    module: ModuleType,
+    method: str,
+    path: str,
+    body: object,
+    statuses: list[int],
+) -> None:
+    """Each function keeps to the limit in its settings, and refused requests count too; reading has none."""
+    monkeypatch.setenv("WRITES_PER_SECOND", "0.001")
+    monkeypatch.setenv("WRITES_BURST", "2")
+    text = None if body is None else json.dumps(body)
+    event = http_event(method, path, text, {"content-type": "application/json"})
+    assert [module.handler(event, None)["statusCode"] for _ in statuses] == statuses
+    assert module.handler(http_event("GET", "/", None, {}), None)["statusCode"] == 404
+
+
 def test_no_content_has_none(pipeline: Pipeline) -> None:
     """A 204 comes with an empty body; a request without any header is no fault."""
     pipeline.register(pipeline.add_event("e", 1), pipeline.add_user("ann"))

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
+from api.limit import WriteLimit, limited
 from api.problems import CODES
 from tests.api.conftest import Taps
 from tests.support.canaries import person
@@ -48,6 +49,11 @@ def _signed_in(pipeline: Pipeline, subject: str | None, *ids: str) -> Answer:
         return answers[-1] if answers else pipeline.request("POST", "/events", EVENT)
 
 
+def _flooding(pipeline: Pipeline) -> Answer:
+    pipeline.apps["users"] = limited(pipeline.apps["users"], WriteLimit(1, 1, pipeline.clock))
+    return _twice(pipeline, "/users", {"userId": "ann", "name": "Ann"})
+
+
 def _discarded(pipeline: Pipeline) -> Answer:
     """An operator threw away what had been promised an answer; the client asks again with its key."""
     pipeline.add_event("e", 1)
@@ -87,6 +93,7 @@ PROVOKED: dict[str, Provoke] = {
     "precondition-failed": lambda p, _: _overtaken(p),
     "body-too-large": lambda p, _: p.request("POST", "/users", raw=" " * 65_537),
     "unsupported-media-type": lambda p, _: p.request("POST", "/users", raw="{}", headers={"content-type": "text/xml"}),
+    "too-many-requests": lambda p, _: _flooding(p),
     "internal-error": lambda p, taps: _failing(p, taps, "ValidationException"),
     "overloaded": lambda p, taps: _failing(p, taps, "ThrottlingException"),
 }

@@ -84,9 +84,10 @@ def refuse(api: httpx.Client, stack: Outputs, aws: Clients) -> dict[str, httpx.R
 
 
 def test_every_error(stack: Outputs, api: httpx.Client, aws: Clients) -> None:
-    """Each error comes through the gateway as its problem document, but for a throttle and an operator's discard."""
+    """Each error comes through the gateway as its problem document, but for a throttle, an operator's discard and a
+    flood, which is in test_flood.py."""
     answers = refuse(api, stack, aws)
-    assert set(CODES) - set(answers) == {"overloaded", "discarded"}
+    assert set(CODES) - set(answers) == {"overloaded", "discarded", "too-many-requests"}
     for code, answer in answers.items():
         assert (answer.status_code, answer.json()["code"]) == (CODES[code][0], code)
         assert answer.headers["content-type"] == "application/problem+json"

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from api.limit import WriteLimit, limited
 from api.messages import Request
 from api.routes import ROUTES
 from tests.support.canaries import person
@@ -77,6 +78,7 @@ class Story:
             patch.setattr(Request, "of", self._noted)
             for part in _PARTS:
                 part(self)
+            _flooding(self)
 
     def _noted(self, event: Mapping[str, Any], of: Any = Request.of) -> Request:
         request: Request = of(event)
@@ -199,6 +201,17 @@ def _forgetting(story: Story) -> None:
     story.ask("DELETE", "/users/cid")
     story.ask("DELETE", "/users/nobody")
     story.pipeline.run()
+
+
+def _flooding(story: Story) -> None:
+    """Every write, by somebody who has written all that may be written at once."""
+    pipeline = story.pipeline
+    spent = WriteLimit(0.001, 1, pipeline.clock)
+    assert spent.seconds_to_wait(caller="") == 0
+    pipeline.apps = {name: limited(handlers, spent) for name, handlers in pipeline.apps.items()}
+    for route in ROUTES:
+        if route.method != "GET":
+            story.ask(route.method, route.path.replace("{eventId}", "e").replace("{userId}", "ann"), {})
 
 
 def _bodies(story: Story) -> None:

@@ -1,0 +1,169 @@
+"""How many writes one caller may make: so many at once, so many per second, whatever others do."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from api.http import answer
+from api.limit import MAX_CALLERS, WriteLimit, limited
+from api.messages import Request, Response
+from api.routes import ROUTES
+from tests.api.conftest import Taps
+from tests.support.pipeline import START, Pipeline, Time, http_event
+from workers.aws.clients import MissingSetting
+from workers.aws.clock import Clock
+
+SECOND = 1_000_000
+
+
+@pytest.fixture
+def time() -> Time:
+    """A clock that stands still."""
+    return Time()
+
+
+def limit_of(time: Time, per_second: float, burst: int) -> WriteLimit:
+    """A limit on this clock."""
+    return WriteLimit(per_second, burst, Clock(lambda: time.now, time.sleep))
+
+
+def taken(limit: WriteLimit, caller: str, tries: int) -> int:
+    """How many of so many writes at once are taken."""
+    return [limit.seconds_to_wait(caller) for _ in range(tries)].count(0)
+
+
+@pytest.mark.parametrize("burst", [1, 2, 40])
+def test_burst(time: Time, burst: int) -> None:
+    """So many writes at once are taken, and no more."""
+    limit = limit_of(time, 5, burst)
+    assert taken(limit, "ann", burst) == burst
+    assert taken(limit, "ann", 100) == 0
+
+
+def test_rate(time: Time) -> None:
+    """Whoever has written all she may at once gets so many per second from then on, however often she tries."""
+    limit = limit_of(time, 5, 40)
+    taken(limit, "ann", 40)
+    found = 0
+    for _ in range(100):
+        time.now += SECOND // 10
+        found += taken(limit, "ann", 7)
+    assert found == 50
+
+
+def test_rest(time: Time) -> None:
+    """After a rest there is a whole burst again, and not more than one."""
+    limit = limit_of(time, 5, 40)
+    taken(limit, "ann", 40)
+    time.now += 8 * SECOND - 1
+    assert taken(limit, "ann", 100) == 39
+    time.now += 3600 * SECOND
+    assert taken(limit, "ann", 100) == 40
+
+
+def test_others(time: Time) -> None:
+    """What one caller has used up is nothing to another one."""
+    limit = limit_of(time, 1, 3)
+    assert [taken(limit, caller, 9) for caller in ("ann", "bob", "ann", "cid")] == [3, 3, 0, 3]
+
+
+@pytest.mark.parametrize(("per_second", "seconds"), [(5, 1), (1, 1), (0.3, 4), (0.5, 2), (0.01, 100)])
+def test_when_to_come_again(time: Time, per_second: float, seconds: int) -> None:
+    """Who is refused is told in how many whole seconds a write is taken; then it is, and a second before it is not."""
+    limit = limit_of(time, per_second, 2)
+    taken(limit, "ann", 2)
+    assert limit.seconds_to_wait("ann") == seconds
+    time.now += (seconds - 1) * SECOND
+    assert limit.seconds_to_wait("ann") == 1
+    time.now += SECOND
+    assert limit.seconds_to_wait("ann") == 0
+
+
+def test_memory_is_bounded(time: Time) -> None:
+    """Of more callers than are remembered, who was quiet for longest is forgotten; who floods all the time is not."""
+    limit = limit_of(time, 0.001, 1)
+    assert taken(limit, "first", 2) == 1
+    for number in range(MAX_CALLERS):
+        taken(limit, f"caller {number}", 1)
+        if number % 1_000 == 0:
+            assert taken(limit, "flooding", 2) == (number == 0)
+    assert len(limit._full_at) == MAX_CALLERS
+    assert taken(limit, "first", 1) == 1
+    assert taken(limit, "flooding", 1) == 0
+
+
+def test_a_clock_that_is_set_back(time: Time) -> None:
+    """If the clock jumps back nobody waits longer than for an empty bucket."""
+    limit = limit_of(time, 1, 5)
+    taken(limit, "ann", 5)
+    time.now -= 86_400 * SECOND
+    assert limit.seconds_to_wait("ann") == 1
+    time.now += SECOND
+    assert limit.seconds_to_wait("ann") == 0
+
+
+def test_settings(time: Time) -> None:
+    """The limit is what the settings say; without them there is none, and half of them, or nonsense, is a fault."""
+    clock = Clock(lambda: time.now, time.sleep)
+    assert WriteLimit.of({}, clock) is None
+    assert WriteLimit.of({"WRITES_PER_SECOND": "", "WRITES_BURST": "3"}, clock) is None
+    limit = WriteLimit.of({"WRITES_PER_SECOND": "0.5", "WRITES_BURST": "3"}, clock)
+    assert limit is not None
+    assert (taken(limit, "ann", 9), limit.seconds_to_wait("ann")) == (3, 2)
+    with pytest.raises(MissingSetting, match="WRITES_BURST"):
+        WriteLimit.of({"WRITES_PER_SECOND": "1"}, clock)
+    for rate, burst in (("0", "1"), ("-1", "1"), ("1", "0"), ("many", "1"), ("1", "1.5"), ("nan", "1"), ("inf", "1")):
+        with pytest.raises(ValueError, match=r".+"):
+            WriteLimit.of({"WRITES_PER_SECOND": rate, "WRITES_BURST": burst}, clock)
+
+
+def test_only_what_writes(time: Time) -> None:
+    """Every POST, PATCH and DELETE counts, against one and the same limit; a GET does not."""
+    asked: list[str] = []
+
+    def handler(request: Request) -> Response:
+        asked.append(request.method)
+        return Response(200)
+
+    writes = [route for route in ROUTES if route.method != "GET"]
+    handlers = limited({route.key: handler for route in ROUTES}, limit_of(time, 1, len(writes)))
+    for statuses in ([200] * len(writes), [429] * len(writes)):
+        for route, status in zip(writes, statuses, strict=True):
+            assert handlers[route.key](request_of("127.0.0.1", route.method)).status == status
+    assert len(asked) == len(writes)
+    for route in ROUTES:
+        if route.method == "GET":
+            assert handlers[route.key](request_of("127.0.0.1", "GET")).status == 200
+
+
+def request_of(address: str, method: str = "POST") -> Request:
+    """A request from an address."""
+    return Request("id", method, "/users", {}, {}, "", encoded=False, source_ip=address)
+
+
+def post(pipeline: Pipeline, address: str, number: int) -> Any:
+    """POST /users from an address."""
+    body = json.dumps({"userId": f"user-{number}", "name": "Ann"})
+    event = http_event("POST", "/users", body, {"content-type": "application/json"})
+    event["requestContext"]["http"]["sourceIp"] = address
+    return answer(pipeline.apps["users"], event)
+
+
+def test_a_flood(pipeline: Pipeline, taps: Taps) -> None:
+    """One caller who floods hears 429 with Retry-After and costs no call to AWS; others are served as ever."""
+    assert pipeline.time.now == START
+    pipeline.apps["users"] = limited(pipeline.apps["users"], limit_of(pipeline.time, 1, 3))
+    writes: list[Any] = []
+    taps.before("dynamodb.PutItem", writes.append, times=99)
+    flood = [post(pipeline, "192.0.2.1", number) for number in range(50)]
+    assert [given["statusCode"] for given in flood] == [201] * 3 + [429] * 47
+    assert len(writes) == 3
+    assert flood[-1]["headers"]["Retry-After"] == "1"
+    problem = json.loads(flood[-1]["body"])
+    assert (problem["code"], problem["detail"]) == ("too-many-requests", "The next one is taken in 1 s.")
+    assert [post(pipeline, "192.0.2.2", number)["statusCode"] for number in range(50, 53)] == [201] * 3
+    pipeline.time.now += SECOND
+    assert post(pipeline, "192.0.2.1", 53)["statusCode"] == 201

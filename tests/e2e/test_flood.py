@@ -1,0 +1,101 @@
+"""One caller who floods the API does not keep the others from it: the limit of writes, in the deployed functions."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from threading import Event
+
+import httpx
+import pytest
+
+from infra.cli.deployment import Clients, Deployment, Outputs
+from infra.cli.function_logs import configurations
+from tests.support.client import unique
+from tests.support.pipeline import http_event
+
+pytestmark = pytest.mark.e2e
+
+BURST = 10
+FLOODING = 3
+"""So many connections flood; each may have a process of the function to itself."""
+
+_PATIENCE_SECONDS = 60.0
+
+
+@pytest.fixture
+def function(stack: Outputs, aws: Clients) -> Iterator[str]:
+    """The function of users, which for the time being has a limit: so many at once, then one in 1,000 s."""
+    [found] = [each for each in configurations(Deployment.resolve()) if each["Handler"] == "api.entry.users"]
+    name, before = found["FunctionName"], dict(found["Environment"]["Variables"])
+
+    def configure(variables: dict[str, str]) -> None:
+        aws.functions.update_function_configuration(FunctionName=name, Environment={"Variables": variables})
+        aws.functions.get_waiter("function_updated_v2").wait(FunctionName=name)
+
+    configure(before | {"WRITES_PER_SECOND": "0.001", "WRITES_BURST": str(BURST)})
+    yield name
+    configure(before)
+
+
+def new_user() -> dict[str, str]:
+    """A user that there is not yet."""
+    return {"userId": unique("user"), "name": "Ann"}
+
+
+def invoke(aws: Clients, function: str, address: str, method: str, path: str, body: object = None) -> int:
+    """A request as the gateway hands it over, from that address: its status.
+
+    The emulator's gateway says of every request that it comes from 127.0.0.1.
+    """
+    event = http_event(method, path, json.dumps(body), {"content-type": "application/json"})
+    event["requestContext"]["http"]["sourceIp"] = address
+    answer = aws.functions.invoke(FunctionName=function, Payload=json.dumps(event).encode())
+    status: int = json.loads(answer["Payload"].read())["statusCode"]
+    return status
+
+
+def test_a_flood_starves_nobody(api: httpx.Client, aws: Clients, function: str) -> None:
+    """While one caller floods through the gateway and is refused, another one reads and writes as ever."""
+    refused, over = Event(), Event()
+
+    def flood() -> list[httpx.Response]:
+        answers: list[httpx.Response] = []
+        while not over.is_set() or len(answers) < 2 * BURST:
+            answers.append(api.post("/users", json=new_user(), timeout=_PATIENCE_SECONDS))
+            if answers[-1].status_code == 429:
+                refused.set()
+        return answers
+
+    with ThreadPoolExecutor(FLOODING) as pool:
+        floods = [pool.submit(flood) for _ in range(FLOODING)]
+        try:
+            assert refused.wait(_PATIENCE_SECONDS)
+            polite = []
+            for _ in range(BURST):
+                user = new_user()
+                polite.append(invoke(aws, function, "192.0.2.7", "POST", "/users", user))
+                polite.append(invoke(aws, function, "192.0.2.7", "GET", f"/users/{user['userId']}"))
+        finally:
+            over.set()
+    assert polite == [201, 200] * BURST
+    answers = [answer for flooded in floods for answer in flooded.result()]
+    statuses = [answer.status_code for answer in answers]
+    assert set(statuses) == {201, 429}
+    # Each process counts for itself: there is one for each connection and for the polite caller's, at the most.
+    assert statuses.count(201) <= BURST * (FLOODING + 1)
+    for answer in answers:
+        if answer.status_code == 429:
+            assert answer.json()["code"] == "too-many-requests"
+            assert int(answer.headers["retry-after"]) > 1
+
+
+def test_reading_is_not_limited(api: httpx.Client, function: str) -> None:
+    """Who may write no more may still read."""
+    statuses = []
+    while 429 not in statuses:
+        statuses.append(api.post("/users", json=new_user(), timeout=_PATIENCE_SECONDS).status_code)
+        assert len(statuses) <= BURST * (FLOODING + 2)
+    for _ in range(BURST + 1):
+        assert api.get(f"/users/{unique('nobody')}").status_code == 404
