@@ -282,17 +282,21 @@ class Rules:
         """What changes something is decided before whatever comes behind it in the group.
 
         Only what is in the batch was decided. The same command may stand elsewhere in the queue: replayed from the dead
-        letters, to which SQS moved its message while a registrar was at work on it.
+        letters, to which SQS moved its message while a registrar was at work on it. Or further back in the batch, when
+        a message came again that had been parked: then it was the first of the two that was decided.
         """
         left: list[str] = []
+        decided: set[str] = set()
         for key, command in self._waiting(book):
             if not isinstance(command, Register | Cancel):
                 continue
             before, after = was.get(command.registration_id), book.records.get(command.registration_id)
             if applies(command, before) and applies(command, after) and not self._set_aside(book, key, command):
                 left.append(f"{key} {command}")
-            elif left and key in batch and before != after and applies(command, before) and came_of(command, after):
-                self._world.broken(OVERTAKEN, f"{book.event_id}: {key} {command} was decided before {left}")
+            elif key in batch and before != after and applies(command, before) and came_of(command, after):
+                if left and command.registration_id not in decided:
+                    self._world.broken(OVERTAKEN, f"{book.event_id}: {key} {command} was decided before {left}")
+                decided.add(command.registration_id)
 
     def _set_aside(self, book: Book, message_id: str, command: Register | Cancel) -> bool:
         """Parked, or about a record that cannot be read."""
