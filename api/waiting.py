@@ -40,7 +40,7 @@ def wait_of(prefer: str | None, now: int) -> Wait:
     it: wait up to N seconds, then go on without the client.
     """
     tokens = [preference.split(";", 1)[0].strip() for preference in (prefer or "").split(",")]
-    asked = next((seconds for token in tokens if (seconds := _seconds(token)) is not None), None)
+    asked = next((found for token in tokens if (found := _seconds(token)) is not None), None)
     applied = ["respond-async"] if "respond-async" in (token.lower() for token in tokens) else []
     seconds = 0.0 if applied else DEFAULT_WAIT_SECONDS
     if asked is not None:

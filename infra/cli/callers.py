@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from infra.auth import ORGANIZERS
+from api.caller import ORGANIZERS
 from infra.cli.tokens import Pool
 
 if TYPE_CHECKING:

@@ -310,4 +310,6 @@ STATUSES = [
 def test_queries(untouched: Pipeline, path: str) -> None:
     """What no list gives or takes as a parameter is a 400 that names it, before anything is read."""
     for name, value in QUERIES + [("status", status) for status in STATUSES if path != "/events"]:
-        assert_refused(untouched.request("GET", path, **{name: value}), 400, "invalid-request", f"?{name}")
+        assert_refused(
+            untouched.request("GET", path, None, None, None, **{name: value}), 400, "invalid-request", f"?{name}"
+        )

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from api.access import anybody
 from api.http import answer
 from api.limit import MAX_CALLERS, WriteLimit, limited
 from api.messages import Request, Response
@@ -149,7 +150,7 @@ def post(pipeline: Pipeline, address: str, number: int) -> Any:
     body = json.dumps({"userId": f"user-{number}", "name": "Ann"})
     event = http_event("POST", "/users", body, {"content-type": "application/json"})
     event["requestContext"]["http"]["sourceIp"] = address
-    return answer(pipeline.apps["users"], event)
+    return answer(pipeline.apps["users"], event, anybody)
 
 
 def test_a_flood(pipeline: Pipeline, taps: Taps) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import pytest
 
@@ -18,7 +18,7 @@ from workers.domain.decide import discarded
 Provoke = Callable[[Pipeline, Taps], Answer]
 
 
-def _twice(pipeline: Pipeline, path: str, body: dict[str, object]) -> Answer:
+def _twice(pipeline: Pipeline, path: str, body: Mapping[str, object]) -> Answer:
     pipeline.request("POST", path, body)
     pipeline.time.now += 1
     return pipeline.request("POST", path, body)

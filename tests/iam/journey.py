@@ -133,8 +133,9 @@ class Journey:
         _eventually(lambda: self._dead_letters() > before, "a message that is no command is not parked")
 
     def _dead_letters(self) -> int:
-        url, count = self._outputs.dead_letter_queue_url, "ApproximateNumberOfMessages"
-        return int(self._clients.sqs.get_queue_attributes(QueueUrl=url, AttributeNames=[count])["Attributes"][count])
+        asked = {"QueueUrl": self._outputs.dead_letter_queue_url}
+        answer = self._clients.sqs.get_queue_attributes(**asked, AttributeNames=["ApproximateNumberOfMessages"])
+        return int(answer["Attributes"]["ApproximateNumberOfMessages"])
 
     def _try_again(self, organizer: Person) -> None:
         """What cannot be decided just now, since the ledger is damaged, is tried again a moment after it is mended."""

@@ -52,7 +52,9 @@ class Canaries:
 
     def pytest_configure(self) -> None:
         """Looks over the shoulder of clients, and of tests that read their own output."""
-        call, read = BaseClient._make_api_call, pytest.CaptureFixture.readouterr
+        # The stubs do not know it; it is what moto and others take hold of, too.
+        call: Any = BaseClient._make_api_call  # type: ignore[attr-defined]
+        read = pytest.CaptureFixture.readouterr
 
         def watched_call(client: BaseClient, operation: str, params: Any) -> Any:
             service = client.meta.service_model.service_name
