@@ -1,0 +1,51 @@
+"""A journey through everything that the functions do, and what becomes of it when one may do less: `make prove-iam` in
+small."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import httpx
+import pytest
+
+from infra.cli.deployment import LOCAL, Deployment, Outputs, emulator_clients
+from infra.cli.emulator import REGION
+from tests.iam.grants import Grant, grants_of, without
+from tests.iam.journey import Journey, Stuck
+from tests.iam.needs import needs_of
+
+pytestmark = pytest.mark.e2e
+
+
+@pytest.fixture(scope="module")
+def deployment(guarded_stack: Outputs) -> Deployment:
+    """The stack with authorization."""
+    endpoint = str(guarded_stack.endpoint_url)
+    return Deployment.of(LOCAL, emulator_clients(endpoint), endpoint, REGION)
+
+
+@pytest.fixture
+def journey(deployment: Deployment) -> Iterator[Journey]:
+    """Through that stack."""
+    with httpx.Client(base_url=deployment.outputs.api_url, timeout=15, trust_env=False) as api:
+        yield Journey(deployment, api)
+
+
+def test_the_journey(deployment: Deployment, journey: Journey) -> None:
+    """With all that the roles allow it comes to its end; with one action less on one resource it gets stuck there."""
+    journey.make()
+    (needed,) = [
+        grant
+        for grant in grants_of(deployment.clients.iam, deployment)
+        if (grant.function, grant.action) == ("WorkersPromoter", "sqs:SendMessage")
+        and grant.resource.endswith(deployment.outputs.queue_url.rpartition("/")[2])
+    ]
+    with without(deployment.clients.iam, needed), pytest.raises(Stuck, match="does not become confirmed"):
+        journey.make()
+
+
+def test_what_lambda_needs_is_there(deployment: Deployment) -> None:
+    """Each role allows what Lambda itself needs to read queue and stream and to write logs, which no journey shows."""
+    needs, grants = needs_of(deployment), set[Grant](grants_of(deployment.clients.iam, deployment))
+    assert needs - grants == set()
+    assert {grant.function for grant in needs} == {grant.function for grant in grants}
