@@ -83,7 +83,7 @@ PROVOKED: dict[str, Provoke] = {
     "event-not-found": lambda p, _: p.request("GET", "/events/e"),
     "not-registered": lambda p, _: p.request("GET", "/events/e/registrations/ann"),
     "method-not-allowed": lambda p, _: p.request("PUT", "/users"),
-    "user-exists": lambda p, _: _twice(p, "/users", person("ann")),
+    "user-exists": lambda p, _: _twice(p, "/users", {**person("ann")}),
     "event-exists": lambda p, _: _twice(p, "/events", EVENT),
     "already-registered": lambda p, _: _already(p),
     "event-full": lambda p, _: _full(p),

@@ -110,8 +110,13 @@ def _work(
             return look, None, None
         # First the ledgers: a count is true of one version only, and each cancellation makes another one.
         mended = Mender(recounter, clients.sqs, outputs.queue_url, SYSTEM_CLOCK).mend(look.findings)
-        table, queue_url = outputs.registrations_table, outputs.queue_url
-        eraser = Eraser(clients.dynamodb, clients.sqs, SYSTEM_CLOCK, table=table, queue_url=queue_url)
+        eraser = Eraser(
+            clients.dynamodb,
+            clients.sqs,
+            SYSTEM_CLOCK,
+            table=outputs.registrations_table,
+            queue_url=outputs.queue_url,
+        )
         return look, mended, eraser.cancel(look.erased)
 
 
