@@ -71,6 +71,7 @@ _CONTEXT = {"none": "none", "jwt": "cognito"}  # `--auth` in the words of the CD
 
 _NOBODY = "warm-up"  # in the user pool, until the functions are awake
 _REQUEST_WAIT = 20.0
+_WARM_WAIT = 60.0  # all functions start at once, on a machine that may be busy with other things
 _WATCH_INTERVAL = 0.25
 _LAST_GASP = 0.2  # seconds; a connection may break a moment before its process is seen to end
 
@@ -177,7 +178,7 @@ def _warm(deployment: Deployment) -> None:
     names = [r["PhysicalResourceId"] for r in workers if r["ResourceType"] == "AWS::Lambda::Function"]
     with ThreadPoolExecutor() as threads:
         paths = ("/users/-", "/events/-/registrations/-")
-        calls = [threads.submit(rest.call, "GET", api_url + path, token=token) for path in paths]
+        calls = [threads.submit(rest.call, "GET", api_url + path, token=token, timeout=_WARM_WAIT) for path in paths]
         invocations = [threads.submit(invoke, FunctionName=name, Payload=b'{"Records": []}') for name in names]
     for call in calls:
         call.result()
