@@ -13,9 +13,9 @@ from collections.abc import Mapping
 
 from aws_cdk import aws_cloudwatch as cloudwatch
 from aws_cdk import aws_cloudwatch_actions as actions
-from aws_cdk import aws_sns as sns
 from constructs import Construct
 
+from infra.alarm_topic import alarm_topic
 from infra.metrics import Metrics
 from infra.stage import Stage
 from workers.observability import Metric
@@ -46,9 +46,7 @@ class Alarms(Construct):
     def __init__(self, scope: Construct, construct_id: str, *, stage: Stage, metrics: Metrics) -> None:
         super().__init__(scope, construct_id)
         self._prefix = stage.service
-        # Not encrypted with a key: CloudWatch may not use the one that AWS manages for SNS, and an alarm says nothing
-        # that is secret. Without a policy of its own a topic takes messages from its own account only.
-        self.topic = sns.Topic(self, "Topic", display_name=f"Turnstile ({stage.name})")
+        self.topic = alarm_topic(self, stage)
         self._queues(metrics)
         self._api(metrics)
         self._functions(metrics)

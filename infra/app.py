@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 import sys
+from dataclasses import replace
 
 import aws_cdk as cdk
 
 from infra.auth import CONTEXT
 from infra.bundles import BundleError
+from infra.limits import Limits
 from infra.stack import TurnstileStack
 from infra.stage import Stage
 
@@ -21,6 +23,7 @@ def main() -> int:
     context = app.node.try_get_context
     try:
         stage = Stage.parse(context("stage") or "dev", context("endpoint"), {name: context(name) for name in CONTEXT})
+        stage = replace(stage, limits=Limits.parse(context))
         if stage.name == "local":
             _require_emulator()
             # The bundles stay where they are: copying them costs more than all the rest of a local synthesis.

@@ -16,6 +16,7 @@ from aws_cdk import aws_iam as iam
 from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
+from infra.accepted import accept
 from infra.function import Function, allow
 from infra.identity import Identity
 from infra.queues import Queues
@@ -164,6 +165,7 @@ class WorkerFunctions(Construct):
                 allow([f"sqs:{verb}" for verb in _CONSUME_VERBS], queues.commands.queue_arn),
                 _may_send(queues.dead_letters),
             ],
+            reserved=stage.reserved_registrars,
         )
         self.promoter = Function(
             self,
@@ -181,6 +183,11 @@ class WorkerFunctions(Construct):
                 _may_send(queues.commands),
                 _may_send(queues.failed_promotions),
             ],
+        )
+        accept(
+            self.promoter,
+            "AwsSolutions-IAM5[Resource::<LedgerTable.Arn>/stream/*]",
+            "ListStreams is granted on all streams of a table, of which the ledger has one at a time.",
         )
         self.auditor = Function(
             self,

@@ -9,9 +9,14 @@ from aws_cdk import aws_lambda as lambda_
 from constructs import Construct
 
 from api.routes import DOCS_ROUTES, FALLBACK, ROUTES
+from infra.accepted import accept
+from infra.api_stage import WRITES, protect
 from infra.functions import ApiFunctions
 from infra.identity import Identity
 from infra.stage import LOCAL_API_ID, Stage
+
+_PUBLIC = ("AwsSolutions-APIG4", "Anybody may see which events there are, the reference page, and that a route is not.")
+_NOBODY_ASKED = ("AwsSolutions-APIG4", "On one's own machine nobody is asked who they are, unless one asks for it.")
 
 
 class HttpApi(Construct):
@@ -19,6 +24,7 @@ class HttpApi(Construct):
 
     def __init__(self, scope: Construct, construct_id: str, *, stage: Stage) -> None:
         super().__init__(scope, construct_id)
+        self._stage = stage
         self.api = apigateway.HttpApi(self, "Api", description="Turnstile: registrations for events")
         if stage.endpoint is None:
             self.url = self.api.api_endpoint
@@ -41,29 +47,37 @@ class HttpApi(Construct):
                 ("registrations", functions.registrations.function),
             )
         }
+        writes = {}
         for route in ROUTES:
             method = apigateway.HttpMethod[route.method]
-            self.api.add_routes(
+            made = self.api.add_routes(
                 path=route.path,
                 methods=[method],
                 integration=targets[route.function],
                 authorizer=None if route.public else identity.authorizer,
             )
+            if route.public or identity.authorizer is None:
+                accept(made[0], *(_PUBLIC if route.public else _NOBODY_ASKED))
+            if route.method in WRITES:
+                writes[route.key] = made[0]
         if functions.docs is not None:
             self._connect_docs(functions.docs.function)
-        apigateway.HttpRoute(
+        fallback = apigateway.HttpRoute(
             self,
             "Fallback",
             http_api=self.api,
             route_key=apigateway.HttpRouteKey.DEFAULT,
             integration=targets[FALLBACK],
         )
+        accept(fallback, *_PUBLIC)
+        protect(self, self.api, self._stage, writes)
 
     def _connect_docs(self, function: lambda_.Function) -> None:
         # Every method goes to the page's own function, which says that it takes GET: the fallback knows of no page.
         target = _integration("docs", function)
         for path in dict.fromkeys(route.path for route in DOCS_ROUTES):
-            self.api.add_routes(path=path, methods=[apigateway.HttpMethod.ANY], integration=target)
+            made = self.api.add_routes(path=path, methods=[apigateway.HttpMethod.ANY], integration=target)
+            accept(made[0], *_PUBLIC)
 
 
 def _integration(name: str, function: lambda_.Function) -> integrations.HttpLambdaIntegration:

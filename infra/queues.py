@@ -6,6 +6,7 @@ from aws_cdk import Duration
 from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
+from infra.accepted import accept
 from infra.stage import Stage
 
 LONGEST = Duration.days(14)
@@ -13,7 +14,10 @@ LONGEST = Duration.days(14)
 
 
 class Queues(Construct):
-    """The FIFO queue (group = event) with its FIFO dead-letter queue, and the promoter's on-failure destination."""
+    """The FIFO queue (group = event) with its FIFO dead-letter queue, and the promoter's on-failure destination.
+
+    Encrypted with SQS's own key, which costs nothing and asks no other service at every message.
+    """
 
     def __init__(self, scope: Construct, construct_id: str, *, stage: Stage, worker_timeout: Duration) -> None:
         super().__init__(scope, construct_id)
@@ -25,6 +29,8 @@ class Queues(Construct):
             deduplication_scope=sqs.DeduplicationScope.MESSAGE_GROUP,
             fifo_throughput_limit=sqs.FifoThroughputLimit.PER_MESSAGE_GROUP_ID,
             retention_period=LONGEST,
+            encryption=sqs.QueueEncryption.SQS_MANAGED,
+            enforce_ssl=stage.on_aws,
             removal_policy=stage.removal_policy,
         )
         self.commands = sqs.Queue(
@@ -46,8 +52,22 @@ class Queues(Construct):
             # 240, 480 s, then 900 s each) 1,000 receives last 1,381 s + 976 x 900 s: ten days. If the worker cannot
             # even say how long to wait (it is killed, or not let run), each lasts the visibility timeout, 90 s: a day.
             dead_letter_queue=sqs.DeadLetterQueue(queue=self.dead_letters, max_receive_count=1000),
+            encryption=sqs.QueueEncryption.SQS_MANAGED,
+            enforce_ssl=stage.on_aws,
             removal_policy=stage.removal_policy,
         )
         self.failed_promotions = sqs.Queue(
-            self, "FailedPromotions", retention_period=LONGEST, removal_policy=stage.removal_policy
+            self,
+            "FailedPromotions",
+            retention_period=LONGEST,
+            encryption=sqs.QueueEncryption.SQS_MANAGED,
+            enforce_ssl=stage.on_aws,
+            removal_policy=stage.removal_policy,
         )
+        accept(
+            self.failed_promotions,
+            "AwsSolutions-SQS3",
+            "The promoter's failures end here: nothing but an operator receives them, and an alarm watches.",
+        )
+        if not stage.on_aws:
+            accept(self, "AwsSolutions-SQS4", "The emulator speaks HTTP only, and would refuse every message.")

@@ -30,7 +30,12 @@ class TurnstileStack(Stack):
     """All of Turnstile for one stage. The outputs are what `turnstile status` shows."""
 
     def __init__(self, scope: Construct, construct_id: str, *, stage: Stage) -> None:
-        super().__init__(scope, construct_id, description=f"Turnstile, event registration ({stage.name})")
+        super().__init__(
+            scope,
+            construct_id,
+            description=f"Turnstile, event registration ({stage.name})",
+            termination_protection=stage.keeps_data,
+        )
         if compiler(stage.platform) is None:
             Annotations.of(self).add_warning_v2("turnstile:not-compiled", NOT_COMPILED)
         tables = Tables(self, "Tables", stage=stage)
@@ -42,7 +47,7 @@ class TurnstileStack(Stack):
         )
         http.connect(functions, identity)
         workers = WorkerFunctions(self, "Workers", stage=stage, tables=tables, queues=queues)
-        Triggers(self, "Triggers", workers=workers, tables=tables, queues=queues)
+        Triggers(self, "Triggers", stage=stage, workers=workers, tables=tables, queues=queues)
         metrics = Metrics(stage=stage, http=http, tables=tables, queues=queues, api=functions, workers=workers)
         alarms = Alarms(self, "Alarms", stage=stage, metrics=metrics)
         Dashboard(self, "Dashboard", stage=stage, metrics=metrics)

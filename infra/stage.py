@@ -14,6 +14,7 @@ from aws_cdk import aws_logs as logs
 
 from infra.auth import Auth
 from infra.bundles import Platform
+from infra.limits import Limits
 
 StageName = Literal["local", "dev", "prod"]
 LOCAL_API_ID = "turnstile"
@@ -30,6 +31,7 @@ class Stage:
     name: StageName
     endpoint: str | None = None
     auth: Auth = field(default_factory=Auth)
+    limits: Limits = field(default_factory=Limits)
 
     def __post_init__(self) -> None:
         if self.auth.kind == "none" and self.name != "local":
@@ -53,9 +55,26 @@ class Stage:
         return f"turnstile-{self.name}"
 
     @property
+    def on_aws(self) -> bool:
+        """Whether this is AWS, where there are TLS, keys, limits and access logs, and not the emulator, without."""
+        return self.name != "local"
+
+    @property
+    def keeps_data(self) -> bool:
+        """Whether data outlives mistakes: it can be put back, cannot be deleted by accident, and stays when the stack
+        goes. Elsewhere everything goes with the stack."""
+        return self.name == "prod"
+
+    @property
     def removal_policy(self) -> RemovalPolicy:
         """What happens to data when the stack is deleted: production keeps it."""
-        return RemovalPolicy.RETAIN if self.name == "prod" else RemovalPolicy.DESTROY
+        return RemovalPolicy.RETAIN if self.keeps_data else RemovalPolicy.DESTROY
+
+    @property
+    def reserved_registrars(self) -> int | None:
+        """How many executions are set aside for registrars; None: they share the account's with everybody."""
+        wanted = self.keeps_data if self.limits.reserve is None else self.limits.reserve
+        return self.limits.registrars if wanted else None
 
     @property
     def has_reference(self) -> bool:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from aws_cdk import CfnResource
 from aws_cdk import aws_dynamodb as dynamodb
+from aws_cdk import aws_iam as iam
 from constructs import Construct
 
+from infra.accepted import accept
 from infra.stage import Stage
 
 USER_INDEX = "UserRegistrationsIndex"
@@ -13,7 +15,11 @@ EVENT_INDEX = "EventRegistrationsIndex"
 
 
 class Tables(Construct):
-    """Four tables, billed per request: a registration rush needs no planning and a quiet week costs nothing."""
+    """Four tables, billed per request: a registration rush needs no planning and a quiet week costs nothing.
+
+    Encrypted with keys that AWS owns, as every table is unless it is told otherwise; in production every second of the
+    last 35 days can be restored, and no call deletes a table before its protection is taken off.
+    """
 
     def __init__(self, scope: Construct, construct_id: str, *, stage: Stage) -> None:
         super().__init__(scope, construct_id)
@@ -33,8 +39,19 @@ class Tables(Construct):
             partition_key=_string(key),
             billing_mode=dynamodb.BillingMode.PAY_PER_REQUEST,
             removal_policy=self._stage.removal_policy,
+            deletion_protection=self._stage.keeps_data,
+            point_in_time_recovery_specification=_RESTORABLE if self._stage.keeps_data else None,
             stream=stream,
         )
+        if not self._stage.keeps_data:
+            accept(
+                table,
+                "AwsSolutions-DDB3",
+                "What is on this stage may be lost, and should be gone with it: of a table that can be restored AWS "
+                "keeps a backup for 35 days after it was deleted.",
+            )
+        if self._stage.on_aws:
+            table.add_to_resource_policy(_only_over_tls())
         # A fixed name in the template: a table must survive being moved between constructs.
         resource = table.node.default_child
         assert isinstance(resource, CfnResource)  # noqa: S101 - for the type checker
@@ -56,6 +73,20 @@ class Tables(Construct):
         arn: str | None = self.ledger.table_stream_arn
         assert arn is not None  # noqa: S101 - the table was made with a stream
         return arn
+
+
+_RESTORABLE = dynamodb.PointInTimeRecoverySpecification(point_in_time_recovery_enabled=True)
+
+
+def _only_over_tls() -> iam.PolicyStatement:
+    return iam.PolicyStatement(
+        sid="OnlyOverTls",
+        effect=iam.Effect.DENY,
+        principals=[iam.AnyPrincipal()],
+        actions=["dynamodb:*"],
+        resources=["*"],  # the table with its indexes, whose policy this is; its own ARN would be a circle
+        conditions={"Bool": {"aws:SecureTransport": "false"}},
+    )
 
 
 def _string(name: str) -> dynamodb.Attribute:

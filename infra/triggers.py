@@ -11,6 +11,7 @@ from constructs import Construct
 
 from infra.functions import WorkerFunctions
 from infra.queues import Queues
+from infra.stage import Stage
 from infra.tables import Tables
 
 PROMOTABLE = {"dynamodb": {"NewImage": {"promotable": {"S": ["yes"]}}}}
@@ -22,7 +23,14 @@ class Triggers(Construct):
     what is needed is granted in `infra.functions`."""
 
     def __init__(
-        self, scope: Construct, construct_id: str, *, workers: WorkerFunctions, tables: Tables, queues: Queues
+        self,
+        scope: Construct,
+        construct_id: str,
+        *,
+        stage: Stage,
+        workers: WorkerFunctions,
+        tables: Tables,
+        queues: Queues,
     ) -> None:
         super().__init__(scope, construct_id)
         mapping = lambda_.CfnEventSourceMapping
@@ -33,6 +41,8 @@ class Triggers(Construct):
             event_source_arn=queues.commands.queue_arn,
             batch_size=10,  # the most that a FIFO queue hands out; one transaction decides them all
             function_response_types=["ReportBatchItemFailures"],
+            # A rush at many events must not take the account's concurrency from those who stand at the door.
+            scaling_config=mapping.ScalingConfigProperty(maximum_concurrency=stage.limits.registrars),
         )
         mapping(
             self,

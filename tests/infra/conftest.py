@@ -13,7 +13,10 @@ from aws_cdk.assertions import Template
 from infra.bundles import bundle
 from infra.stack import TurnstileStack
 from infra.stage import NOT_SAID, Stage
+from tests.infra.findings import Accepted
 from tests.infra.reading import Resources
+
+STAGES = ("local", "dev", "prod")
 
 
 @pytest.fixture(scope="session", params=["local", "dev"])
@@ -25,9 +28,23 @@ def stage_name(request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture(scope="session")
-def templates() -> dict[str, dict[str, Any]]:
+def accepted() -> Accepted:
+    """What the code accepts of cdk-nag's findings, instead of telling cdk-nag: filled while the stacks are made."""
+    return Accepted()
+
+
+@pytest.fixture(scope="session")
+def stacks(accepted: Accepted) -> dict[str, TurnstileStack]:
+    """The stack of every stage."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("infra.accepted.Validations", accepted)
+        return {name: _stack(name) for name in STAGES}
+
+
+@pytest.fixture(scope="session")
+def templates(stacks: dict[str, TurnstileStack]) -> dict[str, dict[str, Any]]:
     """The template of every stage, as `cdk deploy` would send it."""
-    return {name: synthesize(name) for name in ("local", "dev", "prod")}
+    return {name: Template.from_stack(stack).to_json() for name, stack in stacks.items()}
 
 
 @pytest.fixture(scope="session")
@@ -62,6 +79,11 @@ def workers_host() -> Path:
 
 def synthesize(name: str, auth: Mapping[str, str | None] = NOT_SAID) -> dict[str, Any]:
     """The template of a stage; `auth` is what the CDK's context says of who vouches for callers."""
+    template: dict[str, Any] = Template.from_stack(_stack(name, auth)).to_json()
+    return template
+
+
+def _stack(name: str, auth: Mapping[str, str | None] = NOT_SAID) -> TurnstileStack:
     # Copying the bundles and the CDK's own look at the template would triple the time.
     app = cdk.App(
         analytics_reporting=False,
@@ -69,6 +91,4 @@ def synthesize(name: str, auth: Mapping[str, str | None] = NOT_SAID) -> dict[str
         builtin_cloud_formation_validation=False,
         context={"aws:cdk:disable-asset-staging": True},
     )
-    stack = TurnstileStack(app, f"turnstile-{name}", stage=Stage.parse(name, None, auth))
-    template: dict[str, Any] = Template.from_stack(stack).to_json()
-    return template
+    return TurnstileStack(app, f"turnstile-{name}", stage=Stage.parse(name, None, auth))

@@ -39,14 +39,27 @@ class Resources:
         """Properties of all resources of a type such as `AWS::SQS::Queue`, by name."""
         return {name: item.get("Properties", {}) for name, item in self._all.items() if item["Type"] == kind}
 
+    def waits_for(self, name: str) -> list[str]:
+        """The resources that must be there before the one of this name."""
+        return [_HASH.sub("", other) for other in self._all[name].get("DependsOn", [])]
+
     def one(self, name: str) -> dict[str, Any]:
         """Properties of the resource of this name."""
         properties: dict[str, Any] = self._all[name]["Properties"]
         return properties
 
     def deletion_policies(self, kind: str) -> set[str]:
-        """What happens to the resources of a type when the stack is deleted."""
-        return {item.get("DeletionPolicy", "Delete") for item in self._all.values() if item["Type"] == kind}
+        """What happens to the resources of a type when the stack is deleted, or something new takes their place."""
+        return {
+            item.get(policy, "Delete")
+            for item in self._all.values()
+            for policy in ("DeletionPolicy", "UpdateReplacePolicy")
+            if item["Type"] == kind
+        }
+
+    def kinds(self) -> dict[str, str]:
+        """The type of every resource, by name."""
+        return {name: item["Type"] for name, item in self._all.items()}
 
     def grants(self, role: str) -> Iterator[tuple[str, str]]:
         """Every (action, resource) that a role allows."""

@@ -73,12 +73,11 @@ def test_the_alarms_are_these(alarms: dict[str, dict[str, Any]]) -> None:
 
 
 def test_every_alarm_reaches_the_topic(alarms: dict[str, dict[str, Any]], resources: Resources) -> None:
-    """Every alarm tells the one topic when it begins and when it is over; the topic is not locked to CloudWatch."""
+    """Every alarm tells the one topic when it begins and when it is over."""
     (topic,) = resources.of_type("AWS::SNS::Topic")
     for alarm in alarms.values():
         assert alarm["AlarmActions"] == alarm["OKActions"] == [topic]
         assert alarm.get("ActionsEnabled", True)
-    assert "KmsMasterKeyId" not in resources.one(topic)
 
 
 def test_queues_are_watched(alarms: dict[str, dict[str, Any]], resources: Resources) -> None:

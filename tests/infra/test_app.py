@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 from infra.bundles import ROOT
+from tests.infra.reading import Resources
 
 
 def _run(outdir: Path, context: dict[str, str], **more: str) -> subprocess.CompletedProcess[str]:
@@ -21,10 +22,23 @@ def _run(outdir: Path, context: dict[str, str], **more: str) -> subprocess.Compl
 
 
 def test_default_stage_is_dev(tmp_path: Path) -> None:
-    """Without a word about the stage, and without AWS credentials, the app synthesizes `turnstile-dev`."""
-    done = _run(tmp_path, {})
+    """Without a word about the stage, and without AWS credentials, the app synthesizes `turnstile-dev`, with the limits
+    that the context names."""
+    done = _run(tmp_path, {"readsPerSecond": "77", "writesPerSecond": "33", "registrars": "7", "reserve": "yes"})
     assert done.returncode == 0, done.stderr
-    assert (tmp_path / "turnstile-dev.template.json").exists()
+    resources = Resources(json.loads((tmp_path / "turnstile-dev.template.json").read_text()))
+    stage = resources.one("HttpApiDefaultStage")
+    assert stage["DefaultRouteSettings"] == {"ThrottlingRateLimit": 77, "ThrottlingBurstLimit": 77}
+    assert stage["RouteSettings"]["POST /users"] == {"ThrottlingRateLimit": 33, "ThrottlingBurstLimit": 33}
+    assert resources.one("TriggersCommands")["ScalingConfig"] == {"MaximumConcurrency": 7}
+    assert resources.one("WorkersRegistrarFunction")["ReservedConcurrentExecutions"] == 7
+
+
+def test_senseless_limit(tmp_path: Path) -> None:
+    """A limit that makes no sense is refused with one sentence."""
+    done = _run(tmp_path, {"registrars": "1"})
+    assert done.returncode == 1
+    assert done.stderr == "registrars=1: use -c registrars=N, a whole number from 2 to 1000\n"
 
 
 def test_unknown_stage(tmp_path: Path) -> None:

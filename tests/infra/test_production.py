@@ -1,0 +1,246 @@
+"""What keeps data, and keeps it from others: on AWS, above all in production."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from api.routes import ROUTES
+from infra.limits import Limits
+from infra.stack import TurnstileStack
+from infra.stage import Stage
+from tests.infra.conftest import STAGES
+from tests.infra.reading import Resources
+
+AWS = ("dev", "prod")
+TABLE, QUEUE, GROUP = "AWS::DynamoDB::Table", "AWS::SQS::Queue", "AWS::Logs::LogGroup"
+INSECURE = {"Bool": {"aws:SecureTransport": "false"}}
+LOGGED = {
+    "requestTimeEpoch", "requestId", "routeKey", "httpMethod", "status", "error.responseType", "responseLatency",
+    "integration.latency", "integration.status", "responseLength",
+}  # fmt: skip
+"""Of API Gateway's variables those that can say nothing of a person."""
+
+
+@pytest.fixture(scope="session")
+def by_stage(templates: dict[str, dict[str, Any]]) -> dict[str, Resources]:
+    """The resources of every stage."""
+    return {name: Resources(template) for name, template in templates.items()}
+
+
+def _denied(resources: Resources, kind: str, members: str) -> dict[str, list[str]]:
+    """For each resource, which actions nobody may do without TLS."""
+    denied: dict[str, list[str]] = {}
+    for policy in resources.of_type(kind).values():
+        for statement in policy["PolicyDocument"]["Statement"]:
+            if statement["Effect"] == "Deny" and statement["Condition"] == INSECURE:
+                assert statement["Principal"] in ("*", {"AWS": "*"})
+                for member in policy[members]:
+                    assert statement["Resource"] in (member, f"{member}.Arn")
+                    denied.setdefault(member, []).append(statement["Action"])
+    return denied
+
+
+@pytest.mark.parametrize("name", STAGES)
+def test_production_keeps_its_data(by_stage: dict[str, Resources], name: str) -> None:
+    """When the stack is deleted, production keeps tables, queues and logs; of every other stage nothing is left."""
+    resources = by_stage[name]
+    kept = {kind for kind in resources.kinds().values() if "Retain" in resources.deletion_policies(kind)}
+    assert kept >= {TABLE, QUEUE, GROUP} if name == "prod" else kept == set()
+    for kind in kept:
+        assert resources.deletion_policies(kind) == {"Retain"}
+
+
+@pytest.mark.parametrize("name", STAGES)
+def test_production_survives_mistakes(
+    by_stage: dict[str, Resources], stacks: dict[str, TurnstileStack], name: str
+) -> None:
+    """In production no call deletes a table, nobody deletes the stack, and every second can be restored; elsewhere one
+    command deletes everything."""
+    tables = by_stage[name].of_type(TABLE).values()
+    assert len(tables) == 4
+    for table in tables:
+        assert table.get("DeletionProtectionEnabled", False) == (name == "prod")
+        recovery = table.get("PointInTimeRecoverySpecification", {})
+        assert recovery.get("PointInTimeRecoveryEnabled", False) == (name == "prod")
+    assert bool(stacks[name].termination_protection) == (name == "prod")
+
+
+@pytest.mark.parametrize("name", STAGES)
+def test_nothing_without_tls(by_stage: dict[str, Resources], name: str) -> None:
+    """On AWS nobody may do anything with a queue or a table, or publish to the topic, without TLS. The emulator, which
+    has none, is told nothing of the kind."""
+    resources = by_stage[name]
+    queues = _denied(resources, "AWS::SQS::QueuePolicy", "Queues")
+    topics = _denied(resources, "AWS::SNS::TopicPolicy", "Topics")
+    tables = {
+        table: [part["Action"] for part in item["ResourcePolicy"]["PolicyDocument"]["Statement"]]
+        for table, item in resources.of_type(TABLE).items()
+        if "ResourcePolicy" in item
+    }
+    if name == "local":
+        assert queues == topics == tables == {}
+        return
+    assert queues == {queue: ["sqs:*"] for queue in resources.of_type(QUEUE)}
+    assert topics == {topic: ["sns:Publish"] for topic in resources.of_type("AWS::SNS::Topic")}
+    assert tables == {table: ["dynamodb:*"] for table in resources.of_type(TABLE)}
+    for item in resources.of_type(TABLE).values():
+        (statement,) = item["ResourcePolicy"]["PolicyDocument"]["Statement"]
+        assert (statement["Effect"], statement["Condition"]) == ("Deny", INSECURE)
+        assert (statement["Principal"], statement["Resource"]) == ({"AWS": "*"}, "*")
+
+
+@pytest.mark.parametrize("name", STAGES)
+def test_encryption_at_rest(by_stage: dict[str, Resources], name: str) -> None:
+    """Queues are encrypted with SQS's key; tables and logs with AWS's own, which is what they are unless told
+    otherwise; on AWS the topic with a key of the stack."""
+    resources = by_stage[name]
+    assert all(queue["SqsManagedSseEnabled"] is True for queue in resources.of_type(QUEUE).values())
+    assert not any("KmsMasterKeyId" in queue for queue in resources.of_type(QUEUE).values())
+    assert not any("SSESpecification" in table for table in resources.of_type(TABLE).values())
+    assert not any("KmsKeyId" in group for group in resources.of_type(GROUP).values())
+    (topic,) = resources.of_type("AWS::SNS::Topic").values()
+    assert topic.get("KmsMasterKeyId") == (None if name == "local" else "AlarmsTopicKey.Arn")
+
+
+@pytest.mark.parametrize("name", AWS)
+def test_alarms_get_through(by_stage: dict[str, Resources], name: str) -> None:
+    """CloudWatch may use the topic's key, which is renewed every year and goes with the stack after a week, and may
+    publish to the topic what alarms of this account say."""
+    key = by_stage[name].one("AlarmsTopicKey")
+    assert key["EnableKeyRotation"] is True
+    assert key["PendingWindowInDays"] == 7
+    cloudwatch = {"Service": "cloudwatch.amazonaws.com"}
+    (use,) = [part for part in key["KeyPolicy"]["Statement"] if part["Principal"] == cloudwatch]
+    assert set(use["Action"]) == {"kms:Decrypt", "kms:GenerateDataKey*"}
+    assert "Condition" not in use
+    policy = by_stage[name].one("AlarmsTopicPolicy")["PolicyDocument"]["Statement"]
+    (publish,) = [part for part in policy if part["Principal"] == cloudwatch]
+    assert (publish["Effect"], publish["Action"], publish["Resource"]) == ("Allow", "sns:Publish", "AlarmsTopic")
+    assert publish["Condition"] == {
+        "StringEquals": {"aws:SourceAccount": "AWS::AccountId"},
+        "ArnLike": {"aws:SourceArn": "arn:AWS::Partition:cloudwatch:AWS::Region:AWS::AccountId:alarm:*"},
+    }
+
+
+@pytest.mark.parametrize("name", STAGES)
+def test_logs_are_not_kept_for_ever(by_stage: dict[str, Resources], name: str) -> None:
+    """Every log group forgets: after three months in production, after two weeks elsewhere."""
+    groups = by_stage[name].of_type(GROUP).values()
+    assert {group["RetentionInDays"] for group in groups} == {90 if name == "prod" else 14}
+
+
+@pytest.mark.parametrize("name", AWS)
+def test_requests_per_second(by_stage: dict[str, Resources], name: str) -> None:
+    """Every route takes 500 requests a second, and each that writes 250; the stage comes after the routes that its
+    settings name."""
+    stage = by_stage[name].one("HttpApiDefaultStage")
+    assert stage["DefaultRouteSettings"] == _rate(500)
+    writes = {route.key for route in ROUTES if route.method != "GET"}
+    assert stage["RouteSettings"] == dict.fromkeys(writes, _rate(250))
+    waited = by_stage[name].waits_for("HttpApiDefaultStage")
+    routes = by_stage[name].of_type("AWS::ApiGatewayV2::Route")
+    assert {routes[route]["RouteKey"] for route in waited if route in routes} == writes
+
+
+def _rate(limit: int) -> dict[str, int]:
+    return {"ThrottlingRateLimit": limit, "ThrottlingBurstLimit": limit}
+
+
+@pytest.mark.parametrize("name", AWS)
+def test_access_log(by_stage: dict[str, Resources], name: str) -> None:
+    """Every request is a line of JSON in a log group of its own, which API Gateway may write to before it has to, and
+    no part of a line can say who it was."""
+    resources = by_stage[name]
+    settings = resources.one("HttpApiDefaultStage")["AccessLogSettings"]
+    assert settings["DestinationArn"] == "HttpAccessLog.Arn"
+    variables = json.loads(settings["Format"]).values()
+    assert {variable.removeprefix("$context.") for variable in variables} == LOGGED
+    assert "HttpMayLogResourcePolicy" in resources.waits_for("HttpApiDefaultStage")
+    (statement,) = json.loads(resources.one("HttpMayLogResourcePolicy")["PolicyDocument"])["Statement"]
+    assert statement["Principal"] == {"Service": "delivery.logs.amazonaws.com"}
+    assert statement["Resource"] == "HttpAccessLog.Arn"
+    assert statement["Condition"]["StringEquals"] == {"aws:SourceAccount": "AWS::AccountId"}
+    used = [function["LoggingConfig"]["LogGroup"] for function in resources.of_type("AWS::Lambda::Function").values()]
+    assert "HttpAccessLog" not in used
+
+
+def test_the_local_stage_has_no_limits(by_stage: dict[str, Resources]) -> None:
+    """What the emulator does not do is not asked of it: neither limits nor access logs."""
+    stage = by_stage["local"].one("HttpApiDefaultStage")
+    assert not {"DefaultRouteSettings", "RouteSettings", "AccessLogSettings"} & set(stage)
+
+
+@pytest.mark.parametrize("name", STAGES)
+def test_as_many_registrars_as_are_reserved(by_stage: dict[str, Resources], name: str) -> None:
+    """No more registrars run than are set aside for them in production; elsewhere, and for all other functions, nothing
+    is set aside, which a new account would refuse."""
+    most = by_stage[name].one("TriggersCommands")["ScalingConfig"]["MaximumConcurrency"]
+    reserved = {
+        function: item["ReservedConcurrentExecutions"]
+        for function, item in by_stage[name].of_type("AWS::Lambda::Function").items()
+        if "ReservedConcurrentExecutions" in item
+    }
+    assert reserved == ({"WorkersRegistrarFunction": most} if name == "prod" else {})
+
+
+@pytest.mark.parametrize(
+    ("context", "limits"),
+    [
+        ({}, Limits(500, 250, 50, reserve=None)),
+        ({"readsPerSecond": "2000", "writesPerSecond": 7}, Limits(2000, 7, 50, reserve=None)),
+        ({"registrars": "2", "reserve": "no"}, Limits(500, 250, 2, reserve=False)),
+        ({"registrars": 1000, "reserve": "yes"}, Limits(500, 250, 1000, reserve=True)),
+    ],
+)
+def test_limits_can_be_set(context: dict[str, object], limits: Limits) -> None:
+    """Each limit can be set in the CDK's context, as a text or as a number."""
+    assert Limits.parse(context.get) == limits
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        *((name, value) for name in ("readsPerSecond", "writesPerSecond") for value in ("0", "-1", "many", "", 10_001)),
+        *(("registrars", value) for value in ("1", "1001", "1.5", 0)),
+        *(("reserve", value) for value in ("maybe", "", True)),
+    ],
+)
+def test_senseless_limits(name: str, value: object) -> None:
+    """A limit that makes no sense is refused with one sentence that names it and says what does."""
+    with pytest.raises(ValueError, match=rf"^{name}={value}: use -c {name}=[^\n]+$"):
+        Limits.parse({name: value}.get)
+
+
+@pytest.mark.parametrize(
+    ("name", "reserve", "expected"),
+    [("prod", None, 9), ("prod", False, None), ("dev", None, None), ("dev", True, 9), ("local", None, None)],
+)
+def test_production_reserves_unless_told_otherwise(name: str, reserve: bool | None, expected: int | None) -> None:
+    """Registrars have their share reserved in production, unless whoever deploys says otherwise."""
+    stage = Stage.parse(name, None)
+    assert Stage(stage.name, limits=Limits(registrars=9, reserve=reserve)).reserved_registrars == expected
+
+
+@pytest.mark.parametrize("name", STAGES)
+def test_no_secrets(templates: dict[str, dict[str, Any]], name: str) -> None:
+    """No function's environment has a secret: each value is a name or an address of the stack, or known to all; and
+    nothing in the template fetches one."""
+    template = templates[name]
+    assert not {kind for kind in Resources(template).kinds().values() if "Secret" in kind or "::SSM::" in kind}
+    assert "{{resolve:" not in json.dumps(template)
+    assert not any(entry.get("NoEcho") for entry in template.get("Parameters", {}).values())
+    known = ["INFO", f"turnstile-{name}", "none", "jwt", "cognito:groups"]
+    for variable, value in _environments(template):
+        assert not re.search("SECRET|PASSWORD|PRIVATE|CREDENTIAL|API_?KEY", variable, re.IGNORECASE)
+        assert value in known or (isinstance(value, dict) and set(value) <= {"Ref", "Fn::GetAtt", "Fn::Join"}), variable
+
+
+def _environments(template: dict[str, Any]) -> Iterator[tuple[str, Any]]:
+    for resource in template["Resources"].values():
+        if resource["Type"] == "AWS::Lambda::Function":
+            yield from resource["Properties"]["Environment"]["Variables"].items()
