@@ -143,7 +143,7 @@ def _problems(route: Route, operation: Operation) -> dict[str, Json]:
     """The answers that are problems: one for each status, with an example of each of its codes."""
     refused: dict[str, Json] = {}
     more = dict(operation.refusal_headers)
-    more |= {401: ("WWW-Authenticate",), 429: ("Retry-After",), 503: ("Retry-After",)}
+    more |= {401: ("(WWW-Authenticate)",), 429: ("Retry-After",), 503: ("Retry-After",)}
     for status, group in groupby(refusals(route), key=lambda code: CODES[code][0]):
         codes = list(group)
         answer: Json = {"description": " or ".join(f"`{code}`" for code in codes)}

@@ -187,7 +187,7 @@ def test_legacy_event(stack: Outputs, aws: Clients, front: Front, prefix: str) -
 
 
 MAY_WRITE = {
-    "api.entry.users": {"users"},
+    "api.entry.users": {"users", "commands"},
     "api.entry.events": {"events", "commands"},
     "api.entry.registrations": {"registrations", "commands"},
     "workers.entry.registrar": {"registrations", "ledger", "dead letters"},

@@ -84,10 +84,11 @@ def refuse(api: httpx.Client, stack: Outputs, aws: Clients) -> dict[str, httpx.R
 
 
 def test_every_error(stack: Outputs, api: httpx.Client, aws: Clients) -> None:
-    """Each error comes through the gateway as its problem document, but for a throttle, an operator's discard and a
-    flood, which is in test_flood.py."""
+    """Each error comes through the gateway as its problem document, but for a throttle, an operator's discard, a flood,
+    which is in test_flood.py, and what needs tokens, which is in test_matrix.py."""
     answers = refuse(api, stack, aws)
-    assert set(CODES) - set(answers) == {"overloaded", "discarded", "too-many-requests"}
+    needs_tokens = {"unauthenticated", "forbidden", "account-has-user"}
+    assert set(CODES) - set(answers) == {"overloaded", "discarded", "too-many-requests"} | needs_tokens
     for code, answer in answers.items():
         assert (answer.status_code, answer.json()["code"]) == (CODES[code][0], code)
         assert answer.headers["content-type"] == "application/problem+json"
