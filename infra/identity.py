@@ -81,9 +81,7 @@ class UserPool(Construct):
             deletion_protection=stage.removal_policy is RemovalPolicy.RETAIN,
             removal_policy=stage.removal_policy,
         )
-        accept(
-            self.pool, "AwsSolutions-COG2", "A second factor is offered; who registers for an event must not need one."
-        )
+        accept(self.pool, "AwsSolutions-COG2", "A second factor is offered; who only registers must not need one.")
         accept(self.pool, "AwsSolutions-COG8", "Threat protection is part of a plan that costs extra for each person.")
         self.issuer = f"https://{self.pool.user_pool_provider_name}"
         self.client = self._client(stage)

@@ -11,7 +11,7 @@ import pytest
 
 from api.body import MAX_BODY_BYTES
 from api.headers import MAX_HEADER_CHARS
-from api.lists import MAX_CURSOR_CHARS
+from api.lists import MAX_CURSOR_CHARS, seal_cursor
 from tests.support.pipeline import Answer, Pipeline
 
 USER = {"userId": "ann", "name": "Ann", "email": "ann@example.org"}
@@ -313,3 +313,19 @@ def test_queries(untouched: Pipeline, path: str) -> None:
         assert_refused(
             untouched.request("GET", path, None, None, None, **{name: value}), 400, "invalid-request", f"?{name}"
         )
+
+
+def test_a_cursor_that_no_request_line_holds(untouched: Pipeline) -> None:
+    """A made-up cursor whose check is right, and whose position could be a key, is a 400 if it is longer than any."""
+    cursor = seal_cursor("events", "\x01" * 1_400)
+    assert len(cursor) > MAX_CURSOR_CHARS
+    assert_refused(
+        untouched.request("GET", "/events", None, None, None, cursor=cursor), 400, "invalid-request", "?cursor"
+    )
+
+
+def test_a_long_address(untouched: Pipeline) -> None:
+    """An address that is too long is refused for its length, before anybody looks whether it is one."""
+    answer = untouched.request("POST", "/users", USER | {"email": "a" * 60_000 + "@example.org"})
+    assert_refused(answer, 400, "invalid-request", "/email")
+    assert answer.body["errors"][0]["detail"] == "String should have at most 254 characters."
