@@ -9,19 +9,26 @@ FROM ?= 0
 SIMULATE_ARGS ?=
 CRASH_ARGS ?=
 MUTANTS_ARGS ?=
+LOCK_ARGS ?=
+AUDIT_ARGS ?=
 SOAK_ARGS ?=
 CASES ?= 5000
 FUZZ_SEED ?=
 VENV := .venv
 BIN := $(VENV)/bin
 NPM_STAMP := infra/node_modules/.installed
+# Building a package would run build tools that nobody has pinned. Two have no wheels for Macs with Intel's processors.
+WHEELS := --only-binary :all:
+ifeq ($(shell uname -sm),Darwin x86_64)
+WHEELS :=
+endif
 # Node, npm, uv and cdk are those of the virtual environment, whatever the machine has.
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 # Compiling the CDK's library anew each time would double the time that synthesis takes.
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test browser screenshot drill prove-replay simulate prove-fakes prove-races prove-iam hypothesis mutants crash soak bench fuzz openapi check format clean
+.PHONY: help setup run test browser screenshot drill prove-replay simulate prove-fakes prove-races prove-iam hypothesis mutants crash soak bench fuzz openapi check format lock audit sbom clean
 
 help: ## Show what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -89,6 +96,17 @@ format: setup ## Format the code and fix what can be fixed
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
+lock: $(VENV)/.uv ## Pin what pyproject.toml asks for, keeping versions; newer: LOCK_ARGS="--upgrade-package botocore" or --upgrade
+	@$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-annotate \
+		--custom-compile-command "make lock (keeps versions; LOCK_ARGS='--upgrade-package NAME' or LOCK_ARGS=--upgrade takes newer ones)" \
+		--all-extras --output-file infra/constraints.txt $(LOCK_ARGS) pyproject.toml
+
+audit: setup ## Ask for known vulnerabilities of all that is pinned; what could not be asked is a failure
+	@$(BIN)/python -m infra.supply.audit $(AUDIT_ARGS)
+
+sbom: setup ## Write what is in the Lambda bundles and in .venv as CycloneDX (build/sbom-*.json)
+	@$(BIN)/python -m infra.supply.sbom
+
 clean: ## Remove what was built and set up (stop a running stack first: turnstile down)
 	rm -rf $(VENV) infra/node_modules build .coverage .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
@@ -100,9 +118,16 @@ $(VENV)/.created:
 	@$(PYTHON) -m venv $(VENV) || { echo "Python's venv module is missing (Debian: apt install python3-venv)"; exit 1; }
 	@touch $@
 
-$(VENV)/.installed: pyproject.toml infra/constraints.txt $(VENV)/.created
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c infra/constraints.txt uv
-	@$(BIN)/uv pip install --quiet --python $(BIN)/python -c infra/constraints.txt -e '.[api,worker,infra,test]'
+# pip comes with Python; from here on nothing is installed whose hash is not in infra/constraints.txt.
+$(VENV)/.uv: infra/constraints.txt $(VENV)/.created
+	@sed -n '/^uv==/,/[^\\]$$/p' infra/constraints.txt > $(VENV)/uv.txt
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps --only-binary :all: -r $(VENV)/uv.txt
+	@touch $@
+
+$(VENV)/.installed: pyproject.toml infra/constraints.txt $(VENV)/.uv
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes $(WHEELS) -r infra/constraints.txt
+	@$(BIN)/python -m infra.supply.pins
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation -e .
 	@touch $@
 
 $(NPM_STAMP): infra/package.json infra/package-lock.json infra/.npmrc $(VENV)/.installed

@@ -6,7 +6,8 @@ is made for one platform: `host` (this machine's Python, for the local stack) or
 
 Two steps, both kept under `build/bundles/` in a directory named after the hash of all that goes into it: the
 dependencies (changes seldom, takes seconds), then the bundle (dependencies hard-linked, own sources copied). What is
-there already is used as it is; the same input gives the same bytes.
+there already is used as it is; the same input gives the same bytes, whoever makes it, where and when. Dependencies are
+taken in the versions and with the hashes of infra/constraints.txt, or not at all.
 """
 
 from __future__ import annotations
@@ -17,12 +18,14 @@ import platform as machine
 import shutil
 import subprocess
 import sys
+import sysconfig
 import tempfile
-import tomllib
 from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
 from typing import Literal, get_args
+
+from infra.supply import pins
 
 Package = Literal["api", "docs", "workers"]
 Platform = Literal["host", "lambda-arm64"]
@@ -114,11 +117,11 @@ def bundle(package: Package, platform: Platform) -> Path:
 def _dependencies(package: Package, platform: Platform) -> Path:
     requirements = _requirements(package)
     target = _target(platform)
-    recipe = Path(__file__).read_bytes()
-    digest = _digest(*requirements, CONSTRAINTS.read_bytes(), *target, _interpreter(platform), recipe)
+    recipe = (Path(file).read_bytes() for file in (__file__, pins.__file__))
+    digest = _digest(*requirements, CONSTRAINTS.read_bytes(), *target, _interpreter(platform), *recipe)
 
     def fill(directory: Path) -> None:
-        _install(package, [*target, "--target", str(directory), *requirements])
+        _install(package, requirements, [*target, "--target", str(directory)])
         _prune(package, directory)
         _compile(platform, directory, sorted(path.name for path in directory.iterdir()))
 
@@ -126,21 +129,28 @@ def _dependencies(package: Package, platform: Platform) -> Path:
 
 
 def _requirements(package: Package) -> list[str]:
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    return sorted(project["optional-dependencies"][EXTRAS[package]])
+    return sorted(pins.extras(ROOT / "pyproject.toml")[EXTRAS[package]])
 
 
 def _target(platform: Platform) -> list[str]:
     if platform == "host":
         return ["--python", sys.executable]
     # Lambda's Python 3.13 runs on Amazon Linux 2023, whose C library is newer than this.
-    return ["--python-platform", "aarch64-manylinux_2_28", "--python-version", LAMBDA_PYTHON, "--only-binary", ":all:"]
+    return ["--python-platform", "aarch64-manylinux_2_28", "--python-version", LAMBDA_PYTHON]
 
 
 def _interpreter(platform: Platform) -> str:
     if platform == "host":
-        return f"{sys.implementation.cache_tag} {machine.python_version()} {machine.system()} {machine.machine()}"
-    return f"{LAMBDA_PYTHON} {'compiled' if compiler(platform) else 'not compiled'}"
+        abi = sysconfig.get_config_var("SOABI")
+        return f"{abi} {machine.python_version()} {machine.system()} {machine.machine()}"
+    python = compiler(platform)
+    return f"{LAMBDA_PYTHON} {'compiled by ' + _version(python) if python else 'not compiled'}"
+
+
+@cache
+def _version(python: str) -> str:
+    command = [python, "-c", "import platform; print(platform.python_version())"]
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
 
 
 @cache
@@ -160,12 +170,18 @@ def compiler(platform: Platform) -> str | None:
     return found if works else None
 
 
-def _install(package: Package, arguments: list[str]) -> None:
-    command = [sys.executable, "-m", "uv", "pip", "install", "--quiet", "--no-config", "-c", str(CONSTRAINTS)]
-    done = subprocess.run([*command, *arguments], capture_output=True, text=True, check=False)
+def _install(package: Package, requirements: list[str], arguments: list[str]) -> None:
+    failed = f"The dependencies of the {package} bundle could not be installed"
+    try:
+        exact = pins.exact(requirements, pins.read(CONSTRAINTS.read_text(encoding="utf-8")))
+    except pins.NotPinnedError as error:
+        raise BundleError(f"{failed}: {error}") from error
+    # Wheels alone: building would run tools that nobody has pinned. Copied: uv's cache is not ours to change modes in.
+    verified = ["--require-hashes", "-c", str(CONSTRAINTS), "--only-binary", ":all:", "--link-mode", "copy"]
+    command = [sys.executable, "-m", "uv", "pip", "install", "--quiet", "--no-config", *verified, *arguments, *exact]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode != 0:
-        reason = " ".join(done.stderr.split()) or f"uv ended with code {done.returncode}"
-        raise BundleError(f"The dependencies of the {package} bundle could not be installed: {reason}")
+        raise BundleError(f"{failed}: {' '.join(done.stderr.split()) or f'uv ended with code {done.returncode}'}")
 
 
 def _prune(package: Package, directory: Path) -> None:
@@ -217,8 +233,8 @@ def _once(name: str, fill: Callable[[Path], None]) -> Path:
     BUILD.mkdir(parents=True, exist_ok=True)
     making = Path(tempfile.mkdtemp(prefix=f".{name}-", dir=BUILD))
     try:
-        making.chmod(0o755)
         fill(making)
+        _level(making)
         making.rename(ready)
     except OSError:
         if not ready.is_dir():  # otherwise another process was faster: its bundle is as good as ours
@@ -226,6 +242,14 @@ def _once(name: str, fill: Callable[[Path], None]) -> Path:
     finally:
         shutil.rmtree(making, ignore_errors=True)
     return ready
+
+
+def _level(directory: Path) -> None:
+    # Modes are in what is sent to AWS, and they should not depend on the umask of whoever made it: with a strict one,
+    # Lambda could not read its own code.
+    directory.chmod(0o755)
+    for path in directory.rglob("*"):
+        path.chmod(0o755 if path.is_dir() else 0o644)
 
 
 def _digest(*parts: str | bytes) -> str:

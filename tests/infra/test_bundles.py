@@ -1,4 +1,4 @@
-"""The Lambda bundles: complete, lean, the same every time."""
+"""The Lambda bundles: complete and lean."""
 
 from __future__ import annotations
 
@@ -159,22 +159,12 @@ def test_bundle_is_lean(api_host: Path, workers_host: Path) -> None:
         assert size < 40_000_000
 
 
-def test_bundle_is_reproducible(api_host: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The same input, built again elsewhere, gives the same files with the same bytes."""
-    monkeypatch.setattr(bundles, "BUILD", tmp_path)
-    again = bundle("api", "host")
-    assert again.name == api_host.name
-    assert _contents(again) == _contents(api_host)
-
-
-def test_bundle_for_aws(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The bundle for AWS has arm64 machine code, whatever machine made it, and is as reproducible."""
+def test_bundle_for_aws() -> None:
+    """The bundle for AWS has arm64 machine code, whatever machine made it."""
     first = bundle("api", "lambda-arm64")
     machine_codes = {path: path.read_bytes()[18:20] for path in first.rglob("*.so")}
     assert any(path.name.startswith("_pydantic_core.cpython-313") for path in machine_codes)
     assert set(machine_codes.values()) == {b"\xb7\x00"}  # EM_AARCH64
-    monkeypatch.setattr(bundles, "BUILD", tmp_path)
-    assert _contents(bundle("api", "lambda-arm64")) == _contents(first)
 
 
 @pytest.fixture
@@ -220,21 +210,6 @@ def test_two_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert len(list(tmp_path.iterdir())) == 2  # the dependencies, and the bundle
 
 
-def test_changed_source_changes_the_bundle(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A changed source gives another bundle, with the same dependencies as before."""
-    for name in ("pyproject.toml", "workers/registrar.py"):
-        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
-        (tmp_path / name).write_bytes((bundles.ROOT / name).read_bytes())
-    monkeypatch.setattr(bundles, "ROOT", tmp_path)
-    monkeypatch.setattr(bundles, "BUILD", tmp_path / "build")
-    before = bundle("workers", "lambda-arm64")
-    assert bundle("workers", "lambda-arm64") == before
-    with (tmp_path / "workers/registrar.py").open("a") as source:
-        source.write("# changed\n")
-    assert bundle("workers", "lambda-arm64") != before
-    assert len(list(tmp_path.glob("build/workers-lambda-arm64-dependencies-*"))) == 1
-
-
 def test_failed_install_is_one_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """When the dependencies cannot be installed, the error says so in one line and leaves nothing behind."""
     constraints = tmp_path / "constraints.txt"
@@ -254,7 +229,3 @@ def _packages(directory: Path) -> set[str]:
 def _sources(directory: Path, *only: str) -> set[Path]:
     found = {path.relative_to(directory) for path in directory.rglob("*.py")}
     return {path for path in found if not only or path.parts[0] in only}
-
-
-def _contents(directory: Path) -> dict[Path, bytes]:
-    return {path.relative_to(directory): path.read_bytes() for path in directory.rglob("*") if path.is_file()}
