@@ -158,6 +158,7 @@ def idle_month() -> dict[str, float]:
         "asking the queue": prices.QUEUE_REQUESTS.of(POLLERS * _MONTH_SECONDS / _POLL_SECONDS),
         "alarms": prices.ALARMS.of(ALARMS),
         "dashboard": prices.DASHBOARDS.of(1),
+        "the alarm topic's key": prices.KEYS.of(1),
     }
 
 

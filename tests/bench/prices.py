@@ -56,3 +56,6 @@ ALARMS = Price(0.10, 1, "https://aws.amazon.com/cloudwatch/pricing/")
 
 DASHBOARDS = Price(3.00, 1, "https://aws.amazon.com/cloudwatch/pricing/")
 """A month of one; the first three of an account are free up to 50 metrics, which Turnstile's has more of."""
+
+KEYS = Price(1.00, 1, "https://aws.amazon.com/kms/pricing/")
+"""A month of one key of one's own. Each of its first two renewals, a year apart, adds as much."""
