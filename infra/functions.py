@@ -27,7 +27,6 @@ WORKER_TIMEOUT = Duration.seconds(15)
 """A batch of ten takes far below a second; this leaves room for retries against a slow table. The queue's visibility
 timeout is six times as long, and so long an event stands still when its registrar is killed."""
 
-
 WRITES_PER_SECOND = 5
 WRITES_BURST = 40
 """What one caller may change, for as long as she likes and at once, in one process of a function (`api/limit.py`)."""
@@ -52,7 +51,13 @@ class ApiFunctions(Construct):
     ) -> None:
         super().__init__(scope, construct_id)
         common = {"API_URL": api_url, **identity.environment, **_write_limit(stage)}
-        self.users = Function(
+        self.users = self._users(stage, tables, queues, common)
+        self.events = self._events(stage, tables, queues, common)
+        self.registrations = self._registrations(stage, tables, queues, common)
+        self.docs = self._docs(stage) if stage.has_reference else None
+
+    def _users(self, stage: Stage, tables: Tables, queues: Queues, common: Mapping[str, str]) -> Function:
+        return Function(
             self,
             "Users",
             stage=stage,
@@ -73,7 +78,9 @@ class ApiFunctions(Construct):
                 _may_send(queues.commands),
             ],
         )
-        self.events = Function(
+
+    def _events(self, stage: Stage, tables: Tables, queues: Queues, common: Mapping[str, str]) -> Function:
+        return Function(
             self,
             "Events",
             stage=stage,
@@ -93,8 +100,6 @@ class ApiFunctions(Construct):
                 _may_send(queues.commands),
             ],
         )
-        self.registrations = self._registrations(stage, tables, queues, common)
-        self.docs = self._docs(stage) if stage.has_reference else None
 
     def _registrations(self, stage: Stage, tables: Tables, queues: Queues, common: Mapping[str, str]) -> Function:
         users, events, ledger = (table.table_arn for table in (tables.users, tables.events, tables.ledger))
@@ -142,8 +147,13 @@ class WorkerFunctions(Construct):
 
     def __init__(self, scope: Construct, construct_id: str, *, stage: Stage, tables: Tables, queues: Queues) -> None:
         super().__init__(scope, construct_id)
+        self.registrar = self._registrar(stage, tables, queues)
+        self.promoter = self._promoter(stage, tables, queues)
+        self.auditor = self._auditor(stage, tables)
+
+    def _registrar(self, stage: Stage, tables: Tables, queues: Queues) -> Function:
         registrations = tables.registrations.table_arn
-        self.registrar = Function(
+        return Function(
             self,
             "Registrar",
             stage=stage,
@@ -167,7 +177,9 @@ class WorkerFunctions(Construct):
             ],
             reserved=stage.reserved_registrars,
         )
-        self.promoter = Function(
+
+    def _promoter(self, stage: Stage, tables: Tables, queues: Queues) -> Function:
+        promoter = Function(
             self,
             "Promoter",
             stage=stage,
@@ -185,11 +197,14 @@ class WorkerFunctions(Construct):
             ],
         )
         accept(
-            self.promoter,
+            promoter,
             "AwsSolutions-IAM5[Resource::<LedgerTable.Arn>/stream/*]",
             "ListStreams is granted on all streams of a table, of which the ledger has one at a time.",
         )
-        self.auditor = Function(
+        return promoter
+
+    def _auditor(self, stage: Stage, tables: Tables) -> Function:
+        return Function(
             self,
             "Auditor",
             stage=stage,
@@ -203,7 +218,7 @@ class WorkerFunctions(Construct):
             },
             grants=[
                 allow(["dynamodb:GetItem", "dynamodb:Scan"], tables.ledger.table_arn),
-                allow(["dynamodb:Query"], f"{registrations}/index/{EVENT_INDEX}"),
+                allow(["dynamodb:Query"], f"{tables.registrations.table_arn}/index/{EVENT_INDEX}"),
             ],
         )
 

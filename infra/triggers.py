@@ -33,6 +33,11 @@ class Triggers(Construct):
         queues: Queues,
     ) -> None:
         super().__init__(scope, construct_id)
+        self._wake_registrar(stage, workers, queues)
+        self._wake_promoter(workers, tables, queues)
+        self._wake_auditor(workers)
+
+    def _wake_registrar(self, stage: Stage, workers: WorkerFunctions, queues: Queues) -> None:
         mapping = lambda_.CfnEventSourceMapping
         mapping(
             self,
@@ -44,6 +49,9 @@ class Triggers(Construct):
             # A rush at many events must not take the account's concurrency from those who stand at the door.
             scaling_config=mapping.ScalingConfigProperty(maximum_concurrency=stage.limits.registrars),
         )
+
+    def _wake_promoter(self, workers: WorkerFunctions, tables: Tables, queues: Queues) -> None:
+        mapping = lambda_.CfnEventSourceMapping
         mapping(
             self,
             "SeatsFree",
@@ -66,6 +74,8 @@ class Triggers(Construct):
                 on_failure=mapping.OnFailureProperty(destination=queues.failed_promotions.queue_arn)
             ),
         )
+
+    def _wake_auditor(self, workers: WorkerFunctions) -> None:
         auditor = workers.auditor.function.function_arn
         every_six_hours = events.CfnRule(
             self,
