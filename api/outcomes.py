@@ -8,7 +8,8 @@ from api.messages import Response, json_response, url
 from api.problems import RETRY_AFTER_SECONDS, Problem
 from api.views import registration_view
 from api.waiting import note_pending
-from workers.domain.decide import DISCARDED, Reason
+from workers.domain.decision import Reason
+from workers.domain.moves import DISCARDED
 from workers.domain.records import Ledger, Registration, Status
 from workers.observability import Metric, logger, measure
 

@@ -11,7 +11,7 @@ from constructs import Construct
 
 from infra.metrics import Metrics
 from infra.stage import Stage
-from workers.domain.decide import Reason
+from workers.domain.decision import Reason
 from workers.observability import Metric
 
 PERCENTILES = ("p50", "p90", "p99")

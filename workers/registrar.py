@@ -22,7 +22,8 @@ from workers.aws.load import Damaged, EventState, Tables, Unknown, load
 from workers.aws.messages import Unreadable, decode, group_for
 from workers.aws.send import Letter, back_off, park
 from workers.domain.commands import Cancel, Command, Configure, Recount, Register
-from workers.domain.decide import CommandFailed, Decision, decide
+from workers.domain.decide import CommandFailed, decide
+from workers.domain.decision import Decision
 from workers.domain.records import Ledger
 from workers.observability import Metric, about, logger, measure
 from workers.reports import Decided, report

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from workers.aws.send import Letter
 from workers.domain.commands import Promote, Recount
-from workers.domain.decide import Decision, Outcome, Result
+from workers.domain.decision import Decision, Outcome, Result
 from workers.domain.records import Ledger
 from workers.observability import Metric, about, logger, measure
 

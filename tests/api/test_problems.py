@@ -13,7 +13,7 @@ from tests.support.canaries import person
 from tests.support.pipeline import Answer, Pipeline
 from workers.aws.commit import versioned_put
 from workers.aws.messages import decode
-from workers.domain.decide import discarded
+from workers.domain.moves import discarded
 
 Provoke = Callable[[Pipeline, Taps], Answer]
 

@@ -17,7 +17,7 @@ from tests.bench.figures import Bars, Figure, Goal, Part, at_least
 from tests.bench.setting import Setting
 from tests.bench.till import CROWD, Counted, count
 from tests.bench.usage import OWN_MS, PLATFORM_LINES, PROCESSOR_MB, Usage, memory_mb
-from workers.domain.decide import Reason
+from workers.domain.decision import Reason
 from workers.observability import Metric
 
 MILLION = 1_000_000

@@ -11,7 +11,7 @@ from infra.bundles import ROOT
 from infra.queries import QUERIES
 from tests.infra.reading import Resources
 from workers.domain.commands import Cancel, Configure, Promote, Recount, Register
-from workers.domain.decide import Reason, Result
+from workers.domain.decision import Reason, Result
 
 LEDGER = ("version", "capacity", "confirmed", "waiting", "status")
 FIELDS = {

@@ -21,7 +21,7 @@ from tests.support.rules import broken_rules, illegal_moves
 from workers.aws.items import Item, ledger_from_event, ledger_from_item, registration_from_item
 from workers.aws.messages import Unreadable, decode, group_for, group_of
 from workers.domain.commands import Cancel, Command, Configure, Register
-from workers.domain.decide import DISCARDED
+from workers.domain.moves import DISCARDED
 from workers.domain.records import EventStatus, Ledger, Registration, Status
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ from tests.simulation.engine import SECOND
 from tests.support.pipeline import Answer
 from workers.aws.items import timestamp
 from workers.domain.commands import Cancel, Command, Configure, Register
-from workers.domain.decide import DISCARDED
+from workers.domain.moves import DISCARDED
 from workers.domain.records import Ledger, Registration, Status, registration_id
 
 if TYPE_CHECKING:

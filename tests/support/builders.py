@@ -6,7 +6,8 @@ from collections.abc import Collection, Iterable
 from typing import Unpack
 
 from workers.domain.commands import Cancel, Command, Configure, Promote, Register
-from workers.domain.decide import MAX_PROMOTIONS, Decision, decide
+from workers.domain.decide import MAX_PROMOTIONS, decide
+from workers.domain.decision import Decision
 from workers.domain.records import EventStatus, Ledger, Registration, SeatChanges, SeatSettings, Status, registration_id
 
 EVENT = "e1"

@@ -16,7 +16,7 @@ from tests.support.contract import fields_of
 from tests.support.pipeline import Answer, Pipeline
 from workers.aws.commit import versioned_put
 from workers.aws.messages import decode
-from workers.domain.decide import discarded
+from workers.domain.moves import discarded
 
 EVENT = {"title": "T", "date": "2030-05-01", "location": "L", "organizer": "O", "capacity": 1}
 AT_ONCE = {"Prefer": "respond-async"}

@@ -15,7 +15,7 @@ from workers.aws.items import (
     seat_settings_to_attributes,
 )
 from workers.aws.load import Tables
-from workers.domain.decide import Decision
+from workers.domain.decision import Decision
 from workers.domain.records import Registration, SeatSettings
 
 if TYPE_CHECKING:

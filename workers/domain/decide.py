@@ -30,112 +30,19 @@ A refusal is a value here. An exception means that the command itself cannot be 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
-from enum import StrEnum
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from typing import assert_never
 
 from workers.domain.commands import Cancel, Command, Configure, Promote, Recount, Register
+from workers.domain.decision import Decision, Outcome, Reason, Result
+from workers.domain.moves import ALLOWED_MOVES, still_counts
 from workers.domain.records import EventStatus, Ledger, Registration, Status, remembering
 from workers.domain.recount import recounted
 
 MAX_PROMOTIONS = 80
 """Promotions in one decision: with ten commands' records, the ledger and the event it stays below the 100 items that a
 DynamoDB transaction takes."""
-
-ALLOWED_MOVES: Mapping[tuple[Status | None, Status], str] = {
-    (None, Status.PENDING): "the API, when its wait runs out",
-    (None, Status.CONFIRMED): "Register",
-    (None, Status.WAITLISTED): "Register",
-    (None, Status.REJECTED): "Register",
-    (Status.REJECTED, Status.PENDING): "the API, when its wait runs out",
-    (Status.REJECTED, Status.CONFIRMED): "Register",
-    (Status.REJECTED, Status.WAITLISTED): "Register",
-    (Status.REJECTED, Status.REJECTED): "Register",
-    (Status.CANCELLED, Status.PENDING): "the API, when its wait runs out",
-    (Status.CANCELLED, Status.CONFIRMED): "Register",
-    (Status.CANCELLED, Status.WAITLISTED): "Register",
-    (Status.CANCELLED, Status.REJECTED): "Register",
-    (Status.PENDING, Status.PENDING): "the API, for the next attempt",
-    (Status.PENDING, Status.CONFIRMED): "Register",
-    (Status.PENDING, Status.WAITLISTED): "Register",
-    (Status.PENDING, Status.REJECTED): "Register, or an operator's discard",
-    (Status.PENDING, Status.CANCELLED): "Cancel (a fence)",
-    (Status.WAITLISTED, Status.CONFIRMED): "any settle",
-    (Status.WAITLISTED, Status.CANCELLED): "Cancel",
-    (Status.CONFIRMED, Status.CANCELLED): "Cancel",
-}
-"""(from, to) -> what moves it. Moves out of None, rejected and cancelled begin a new generation, and so do those of the
-next attempt out of a pending one whose cancellation is accepted; the others keep it."""
-
-DISCARDED = "discarded"
-"""The code of a registration whose request an operator threw away."""
-
-
-class Result(StrEnum):
-    """What became of a command."""
-
-    CONFIRMED = "confirmed"
-    WAITLISTED = "waitlisted"
-    REJECTED = "rejected"
-    CANCELLED = "cancelled"
-    SETTLED = "settled"
-    CONFIGURED = "configured"
-    RECOUNTED = "recounted"
-    SUPERSEDED = "superseded"
-
-
-class Reason(StrEnum):
-    """Why. Those of a rejection are also its `code` in the REST contract."""
-
-    SEAT_GIVEN = "seat-given"
-    JOINED_WAITLIST = "joined-waitlist"
-    EVENT_FULL = "event-full"
-    WAITLIST_FULL = "waitlist-full"
-    REGISTRATION_CLOSED = "registration-closed"
-    GAVE_UP_SEAT = "gave-up-seat"
-    LEFT_WAITLIST = "left-waitlist"
-    CANCELLED_BEFORE_DECISION = "cancelled-before-decision"
-    LINE_MOVED_UP = "line-moved-up"
-    SETTINGS_CHANGED = "settings-changed"
-    LEDGER_REWRITTEN = "ledger-rewritten"
-    STALE_GENERATION = "stale-generation"
-    STALE_REVISION = "stale-revision"
-    STALE_COUNT = "stale-count"
-    NOTHING_TO_SETTLE = "nothing-to-settle"
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """What became of one command, and why."""
-
-    command: Command
-    result: Result
-    reason: Reason
-
-
-@dataclass(frozen=True, slots=True)
-class Decision:
-    """What a batch of commands for one event comes to.
-
-    `ledger` and `registrations` are as they must be written (versions already counted up); `registrations` has only
-    what changed, `promoted` those of them that got their seat from the line. `outcomes` has one entry per decided
-    command, in order; `undecided` are the commands behind a settle that could not be completed. `configured`: the
-    settings changed. `before` is the ledger that all this was decided on.
-    """
-
-    before: Ledger
-    ledger: Ledger
-    registrations: tuple[Registration, ...]
-    promoted: tuple[Registration, ...]
-    outcomes: tuple[Outcome, ...]
-    undecided: tuple[Command, ...]
-    configured: bool
-
-    @property
-    def changes_anything(self) -> bool:
-        """False when there is nothing to write."""
-        return self.ledger.version != self.before.version
 
 
 class CommandFailed(Exception):
@@ -184,30 +91,6 @@ def sold_out(ledger: Ledger) -> Reason | None:
     if ledger.settings.status is not EventStatus.ACTIVE:
         return Reason.REGISTRATION_CLOSED
     return Reason.WAITLIST_FULL if ledger.settings.has_waitlist else Reason.EVENT_FULL
-
-
-def discarded(record: Registration | None, command: Command, why: str) -> Registration | None:
-    """The registration as it must be written after an operator threw the command away; None if nothing is to be.
-
-    Who was promised an answer gets one: a Register that never was decided, or the Cancel that is to end such a
-    registration, leaves it rejected.
-    """
-    if record is None or record.status is not Status.PENDING:
-        return None
-    if not isinstance(command, Cancel if record.cancelling else Register):
-        return None
-    if (record.registration_id, record.generation) != (command.registration_id, command.generation):
-        return None
-    rejected = replace(record, status=Status.REJECTED, code=DISCARDED, note=why, version=record.version + 1)
-    return replace(rejected, cancelling=False, resent_at=None)
-
-
-def still_counts(record: Registration | None, command: Register | Cancel) -> bool:
-    """Whether the command would do something, decided now: as long as that is so, the same request, made again, comes
-    to the same command."""
-    if isinstance(command, Cancel):
-        return record is not None and record.alive and record.generation == command.generation
-    return _register_applies(command.generation, record)
 
 
 class _Desk:
@@ -351,12 +234,3 @@ class _Desk:
         self._records[record.registration_id] = self._changed[record.registration_id] = record
         if record.ticket is not None:
             self._by_ticket[record.ticket] = record
-
-
-def _register_applies(generation: int, record: Registration | None) -> bool:
-    if record is None:
-        return generation == 1
-    if record.status is Status.PENDING:
-        # Whose cancellation is accepted is as good as cancelled, even if that command never gets here.
-        return generation == record.generation + record.cancelling
-    return not record.alive and generation == record.generation + 1

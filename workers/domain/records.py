@@ -19,7 +19,7 @@ MAX_KEYS = 8
 class Status(StrEnum):
     """Where a registration stands."""
 
-    # How it moves from one to the next: `ALLOWED_MOVES` in `workers.domain.decide`.
+    # How it moves from one to the next: `ALLOWED_MOVES` in `workers.domain.moves`.
 
     PENDING = "pending"
     WAITLISTED = "waitlisted"

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from tests.support.builders import NOW, Book, cancel, outcomes, register, seats
 from tests.support.rules import broken_rules
-from workers.domain.decide import discarded
+from workers.domain.moves import discarded
 from workers.domain.records import Status
 
 STALE = ("superseded", "stale-generation")

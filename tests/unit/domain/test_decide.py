@@ -10,7 +10,8 @@ import pytest
 from tests.support.builders import EVENT, NOW, Book, cancel, configure, outcomes, promote, register, seats, users_of
 from tests.support.rules import broken_rules
 from workers.domain.commands import Command
-from workers.domain.decide import MAX_PROMOTIONS, CommandFailed, Decision, Outcome, Reason, Result, _Desk, decide
+from workers.domain.decide import MAX_PROMOTIONS, CommandFailed, _Desk, decide
+from workers.domain.decision import Decision, Outcome, Reason, Result
 from workers.domain.line import Line
 from workers.domain.records import EventStatus, Ledger, Registration, Status
 

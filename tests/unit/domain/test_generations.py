@@ -8,7 +8,7 @@ import pytest
 
 from tests.support.builders import Book, cancel, configure, outcomes, promote, register, seats
 from tests.support.rules import MOVES, broken_rules
-from workers.domain.decide import ALLOWED_MOVES
+from workers.domain.moves import ALLOWED_MOVES
 from workers.domain.records import EventStatus, Status
 
 STALE = ("superseded", "stale-generation")

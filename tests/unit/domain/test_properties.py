@@ -22,7 +22,7 @@ from tests.support.builders import NOW, Book, cancel, change, outcomes, promote,
 from tests.support.rules import broken_rules, illegal_moves
 from tests.unit.domain.model import Model
 from workers.domain.commands import Command, Register
-from workers.domain.decide import Decision
+from workers.domain.decision import Decision
 from workers.domain.records import EventStatus, Registration, SeatChanges, SeatSettings, Status
 
 SIZE = "TURNSTILE_HYPOTHESIS"

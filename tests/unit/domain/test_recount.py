@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 from tests.support.builders import EVENT, NOW, Book, cancel, change, outcomes, promote, register, seats
 from tests.support.rules import broken_rules
 from workers.domain.commands import Command, Recount
-from workers.domain.decide import DISCARDED, decide
+from workers.domain.decide import decide
 from workers.domain.line import Line
+from workers.domain.moves import DISCARDED
 from workers.domain.records import EventStatus, Ledger, Registration, Status
 from workers.domain.recount import LIFETIME, MAX_SPAN, Count, Tally, differences, disagreements, recounted
 

@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.support.builders import EVENT, Book, cancel, change, outcomes, promote, register, seats
-from workers.domain.decide import Reason, sold_out
+from workers.domain.decide import sold_out
+from workers.domain.decision import Reason
 from workers.domain.line import Line
 from workers.domain.records import EventStatus, Ledger, SeatSettings
 
