@@ -1,80 +1,39 @@
 """The queue's entry: takes a batch of commands, decides them event by event, commits them in one transaction.
 
-Gather (`workers.aws.load`), decide (`workers.domain.decide`), apply (`workers.aws.commit`): `Registrar._step` is
-those three. The rest of this file is about what can go wrong: a transaction that is refused, a message that cannot be
-processed, AWS out of breath. A failed message takes the later ones of its group with it, and nobody else. A command
-that is to be parked waits for the commit, so that none is both parked and delivered again.
+Gather (`workers.aws.load`), decide (`workers.plan`, by the rules in `workers.domain.decide`), apply
+(`workers.aws.commit`): `Registrar._step` is those three. The rest of this file is about what can go wrong: a
+transaction that is refused, a message that cannot be processed, AWS out of breath. A failed message takes the later
+ones of its group with it, and nobody else. A command that is to be parked waits for the commit, so that none is both
+parked and delivered again.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
-from functools import cache
+from collections.abc import Iterable, Mapping
+from functools import cache, partial
 from typing import TYPE_CHECKING, Any
 
 from workers.aws import clients
 from workers.aws.clock import SYSTEM_CLOCK, Clock
 from workers.aws.commit import MAX_ITEMS, CommitCancelled, commit, transaction_items
 from workers.aws.items import timestamp
-from workers.aws.load import Damaged, EventState, Tables, Unknown, load
-from workers.aws.messages import Unreadable, decode, group_for
+from workers.aws.load import Tables, load
 from workers.aws.send import Letter, back_off, park
-from workers.domain.commands import Cancel, Command, Configure, Recount, Register
-from workers.domain.decide import CommandFailed, decide
-from workers.domain.decision import Decision
-from workers.domain.records import Ledger
+from workers.batch import Groups, Task, Unread, read
+from workers.domain.commands import Command
 from workers.observability import Metric, about, logger, measure
+from workers.plan import Plan, Planner
 from workers.reports import Decided, report
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
     from mypy_boto3_sqs import SQSClient
 
-RECEIVES_BEFORE_PARKING = 3
-"""A command that raises in `decide`, or whose record cannot be read, is parked on this delivery: earlier ones may have
-met a fault that passes."""
-
-NO_EVENT = "event-not-found: there is no such event"
-
 _MAX_STEPS = 50
 _PATIENCE = 6_000_000
 """Microseconds after which nothing more is begun: no further step, no further event alone. Ten events whose keys stay
 unprocessed take 4 s; a call that hangs takes up to 9 s (three attempts of 3 s), and the function has 15 s."""
-
-
-@dataclass(frozen=True, slots=True)
-class Task:
-    """A message that was understood."""
-
-    letter: Letter
-    command: Command
-
-
-Groups = dict[str, list[Task]]
-"""Tasks by event id, in the order of the queue; a Recount, which comes out of a group of its own, before them."""
-
-
-@dataclass(frozen=True, slots=True)
-class Unread:
-    """Messages of one group, in order, the first of which is no command; `reason` says why."""
-
-    reason: str
-    letters: Sequence[Letter]
-
-
-@dataclass(slots=True)
-class Plan:
-    """What one step does for one event: `decision`, which is on the first of the `letters`, is committed, then `parked`
-    tasks are parked, each with its reason; behind them come either `later` tasks, which need another step, or `failed`
-    ones."""
-
-    decision: Decision | None = None
-    letters: list[Letter] = field(default_factory=list)
-    parked: list[tuple[Task, str]] = field(default_factory=list)
-    later: list[Task] = field(default_factory=list)
-    failed: list[Task] = field(default_factory=list)
 
 
 class Registrar:
@@ -89,6 +48,8 @@ class Registrar:
         self._queue_url = queue_url
         self._dead_letters = dead_letters
         self._clock = clock
+        self._load = partial(load, dynamodb, clock, tables)
+        self._planner = Planner(self._load, clock)
 
     def handle(self, event: dict[str, Any]) -> dict[str, Any]:
         """Processes an SQS event; answers which messages are to be delivered again, in SQS's partial-batch format."""
@@ -98,7 +59,7 @@ class Registrar:
             letters.setdefault(letter.group, []).append(letter)
         failed: list[Letter] = []
         while letters:
-            groups, behind = _read(letters)
+            groups, behind = read(letters)
             failed += [task.letter for task in self._process(groups, started)]
             letters = self._park_unreadable(behind, failed)
         if failed:
@@ -163,8 +124,8 @@ class Registrar:
     def _step(self, groups: Groups) -> tuple[Groups, list[Task]]:
         """Gather, decide, apply. Answers the tasks that need another step and those that failed."""
         commands = {event_id: [task.command for task in tasks] for event_id, tasks in groups.items()}
-        states = load(self._dynamodb, self._clock, self._tables, commands)
-        plans = {event_id: self._plan(states[event_id], tasks) for event_id, tasks in groups.items()}
+        states = self._load(commands)
+        plans = {event_id: self._planner.plan(states[event_id], tasks) for event_id, tasks in groups.items()}
         made = [Decided(plan.decision, plan.letters) for plan in plans.values() if plan.decision is not None]
         items = transaction_items(self._tables, [decided.decision for decided in made])
         if len(items) > MAX_ITEMS and len(plans) > 1:
@@ -176,72 +137,6 @@ class Registrar:
             self._park_planned(plan)
         later = {event_id: plan.later for event_id, plan in plans.items() if plan.later}
         return later, [task for plan in plans.values() for task in plan.failed]
-
-    def _plan(self, state: EventState | Unknown | Damaged, tasks: list[Task]) -> Plan:
-        match state:
-            case Unknown():
-                return Plan(parked=[(task, NO_EVENT) for task in tasks])
-            case Damaged(rest=Ledger() as rest) if isinstance(tasks[0].command, Recount):
-                # For nothing else: what is left of the ledger has no counts.
-                decision = decide(rest, (), [tasks[0].command], self._clock.now())
-                return Plan(decision, [tasks[0].letter], later=tasks[1:])
-            case Damaged(error):
-                logger.error("an event's records cannot be read", exc_info=error, extra=about(tasks[0].command))
-                return Plan(failed=tasks)
-            case EventState():
-                return self._decide(state, tasks)
-
-    def _decide(self, state: EventState, tasks: list[Task]) -> Plan:
-        """Decides up to the first command that cannot even be looked at."""
-        obstacles = [_obstacle(state, task) for task in tasks]
-        stop = next((index for index, obstacle in enumerate(obstacles) if obstacle is not None), len(tasks))
-        plan, rest = self._decide_readable(state, tasks[:stop]), tasks[stop:]
-        if plan.failed:
-            plan.failed += rest
-        elif plan.parked or plan.later:
-            plan.later += rest
-        elif rest:
-            _set_aside(plan, rest, obstacles[stop] or "")
-        return plan
-
-    def _decide_readable(self, state: EventState, tasks: list[Task]) -> Plan:
-        commands, letters = [task.command for task in tasks], [task.letter for task in tasks]
-        try:
-            decision = decide(state.ledger, state.registrations, commands, self._clock.now())
-        except CommandFailed as error:
-            return self._without_poison(state, tasks, error)
-        undecided = tasks[len(decision.outcomes) :]
-        if decision.changes_anything or not undecided:
-            return Plan(decision, letters, later=undecided)
-        # Nothing moved: the head of the line is not at hand. Guessing could promote the wrong person.
-        if state.unreadable:
-            fields = about(undecided[0].command) | {"unreadable": list(state.unreadable)}
-            logger.error("the head of the line may be a record that cannot be read", extra=fields)
-        else:
-            logger.warning("the index lags behind the line", extra=about(undecided[0].command))
-        return Plan(decision, letters, failed=undecided)
-
-    def _without_poison(self, state: EventState, tasks: list[Task], error: CommandFailed) -> Plan:
-        """Decides what comes before a command that raises (all of it: the core got past it); that one is parked, or
-        tried again while it is young."""
-        poison = tasks[error.index]
-        logger.exception("a command cannot be processed", extra=about(poison.command))
-        plan = self._decide_readable(state, tasks[: error.index])
-        reason = f"failed: {type(error.__cause__).__name__} while deciding {type(poison.command).__name__}"
-        if _is_old(poison) and not self._stands(state, tasks):
-            plan.failed = tasks[error.index :]
-        else:
-            _set_aside(plan, tasks[error.index :], reason)
-        return plan
-
-    def _stands(self, state: EventState, tasks: list[Task]) -> bool:
-        """True if a second read finds the same. Then ledger and registrations were true at one moment, between the two;
-        those of one read alone need not be: another registrar may have committed meanwhile."""
-        event_id = state.ledger.event_id
-        again = load(self._dynamodb, self._clock, self._tables, {event_id: [task.command for task in tasks]})[event_id]
-        if not isinstance(again, EventState) or again.ledger != state.ledger:
-            return False
-        return set(again.registrations) == set(state.registrations)
 
     def _park_planned(self, plan: Plan) -> None:
         """If one cannot be parked, it and all behind it have failed: nothing may overtake it."""
@@ -283,49 +178,6 @@ class Registrar:
         for tasks in groups.values():
             fields = about(tasks[0].command) | {"commands": len(tasks)}
             log("the event's commands will be tried again", exc_info=error, extra=fields)
-
-
-def _read(letters: Mapping[str, Sequence[Letter]]) -> tuple[Groups, dict[str, Unread]]:
-    """Of each group of messages, the commands up to the first message that is none, and what is left from there on."""
-    groups: Groups = {}
-    behind: dict[str, Unread] = {}
-    for group, waiting in letters.items():
-        for index, letter in enumerate(waiting):
-            try:
-                command = decode(letter.body)
-                if group_for(command) != group:
-                    raise Unreadable("the message is in another event's group")
-            except Unreadable as error:
-                behind[group] = Unread(str(error), waiting[index:])
-                break
-            groups.setdefault(command.event_id, []).append(Task(letter, command))
-    for tasks in groups.values():
-        tasks.sort(key=lambda task: not isinstance(task.command, Recount))  # recounts first, else as they came
-    return groups, behind
-
-
-def _obstacle(state: EventState, task: Task) -> str | None:
-    """Why a command cannot even be looked at, if it cannot."""
-    match task.command:
-        case Configure():
-            return None if state.configurable else NO_EVENT
-        case Register(registration_id=key) | Cancel(registration_id=key) if key in state.unreadable:
-            return f"unreadable-record: {type(state.unreadable[key]).__name__} while reading {key}"
-        case _:
-            return None
-
-
-def _is_old(task: Task) -> bool:
-    return task.letter.receives >= RECEIVES_BEFORE_PARKING
-
-
-def _set_aside(plan: Plan, tasks: list[Task], reason: str) -> None:
-    """The first of these cannot be processed: parked, and those behind it go on; while it is young, all try again."""
-    if reason == NO_EVENT or _is_old(tasks[0]):
-        plan.parked, plan.later = [(tasks[0], reason)], tasks[1:]
-    else:
-        logger.warning("a command waits for another try", extra=about(tasks[0].command) | {"reason": reason})
-        plan.failed = tasks
 
 
 @cache

@@ -40,8 +40,8 @@ from workers.aws.commit import MAX_ITEMS
 from workers.aws.items import Item
 from workers.domain import decide
 from workers.domain.commands import Recount
+from workers.plan import RECEIVES_BEFORE_PARKING
 from workers.promoter import Promoter
-from workers.registrar import RECEIVES_BEFORE_PARKING
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -368,7 +368,7 @@ def simulate(settings: Settings, *, tell: bool = False) -> History:
     with (
         patch.object(decide.decide, "__defaults__", (promotions,)),
         patch("workers.registrar.MAX_ITEMS", items),
-        patch("workers.registrar.RECEIVES_BEFORE_PARKING", receives),
+        patch("workers.plan.RECEIVES_BEFORE_PARKING", receives),
         patch("api.registrations.RESEND_AFTER_MICROSECONDS", resend_after),
     ):
         return world.run()

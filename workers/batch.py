@@ -1,0 +1,49 @@
+"""A batch of messages, read: the commands of each event, in their order, up to the first message that is none."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from workers.aws.messages import Unreadable, decode, group_for
+from workers.aws.send import Letter
+from workers.domain.commands import Command, Recount
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """A message that was understood."""
+
+    letter: Letter
+    command: Command
+
+
+Groups = dict[str, list[Task]]
+"""Tasks by event id, in the order of the queue; a Recount, which comes out of a group of its own, before them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Unread:
+    """Messages of one group, in order, the first of which is no command; `reason` says why."""
+
+    reason: str
+    letters: Sequence[Letter]
+
+
+def read(letters: Mapping[str, Sequence[Letter]]) -> tuple[Groups, dict[str, Unread]]:
+    """Of each group of messages, the commands up to the first message that is none, and what is left from there on."""
+    groups: Groups = {}
+    behind: dict[str, Unread] = {}
+    for group, waiting in letters.items():
+        for index, letter in enumerate(waiting):
+            try:
+                command = decode(letter.body)
+                if group_for(command) != group:
+                    raise Unreadable("the message is in another event's group")
+            except Unreadable as error:
+                behind[group] = Unread(str(error), waiting[index:])
+                break
+            groups.setdefault(command.event_id, []).append(Task(letter, command))
+    for tasks in groups.values():
+        tasks.sort(key=lambda task: not isinstance(task.command, Recount))  # recounts first, else as they came
+    return groups, behind
