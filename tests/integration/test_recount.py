@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from infra.cli.recount import Mender, Recounter
+from infra.cli.mender import Mender
+from infra.cli.recount import Recounter
 from tests.integration.bench import Bench, batch, refusal, times
 from tests.support.builders import EVENT, cancel, change, promote, register
 from workers.aws.items import event_key, registration_key

@@ -9,7 +9,8 @@ from botocore.exceptions import BotoCoreError, ClientError
 from infra.cli.dead_letters import DeadLetterQueue
 from infra.cli.discard import discard
 from infra.cli.errors import CliError
-from infra.cli.recount import Mender, Recounter
+from infra.cli.mender import Mender
+from infra.cli.recount import Recounter
 from tests.simulation.engine import SECOND, Ended
 from tests.simulation.faults import Fault
 from tests.simulation.queues import DEAD_LETTERS, QUEUE

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
     from api.messages import Response
-    from infra.cli.recount import Finding
+    from infra.cli.findings import Finding
     from tests.simulation.dynamodb.fake import FakeDynamoDb
     from tests.simulation.world import Asked, World
 

@@ -14,8 +14,9 @@ from infra.cli.deployment import LOCAL, Deployment
 from infra.cli.erased import Eraser
 from infra.cli.errors import CliError, UsageError
 from infra.cli.letters import plain
+from infra.cli.mender import Mender
 from infra.cli.progress import progress
-from infra.cli.recount import Mender, Recounter
+from infra.cli.recount import Recounter
 from workers.aws.clients import Overloaded
 from workers.aws.clock import SYSTEM_CLOCK
 from workers.aws.forget import erased_users
@@ -25,7 +26,8 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Collection, Iterator, Mapping
 
-    from infra.cli.recount import Finding, Look
+    from infra.cli.findings import Finding
+    from infra.cli.recount import Look
     from workers.domain.records import Ledger, Registration
 
 MENDED, PROMOTING, NOT_MENDED, NOT_DECIDED = "mended", "promotion asked for", "not mended", "not decided"
