@@ -19,13 +19,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from botocore.exceptions import BotoCoreError, ClientError
 
 from infra.cli.dead_letters import BATCH, HELD, Count, DeadLetterQueue, Hold
 from infra.cli.errors import CliError
+from infra.cli.flood import Flood
+from infra.cli.summary import NOT_SELECTED, Selection, Stop, Summary
 from workers.aws.dead_letters import DeadLetter, replay_entry
 
 if TYPE_CHECKING:
@@ -38,70 +40,9 @@ _SECOND = 1_000_000
 _SLACK = 2 * _SECOND
 """SQS tells its time in whole seconds, and its answer may be a second old. So a letter that comes while the run begins
 may be taken for one that was there; one that comes back is recognised all the same."""
-_ARRIVALS = 10
-"""So many letters that were not there at the start, and one more per hundred sent: the cause is still there."""
-_COUNT_EVERY = 2 * _SECOND
 _MAX_BYTES = 200_000
 """What goes into one call, unless one letter is bigger: SQS takes 256 KB and more."""
 _TOO_LONG = "AWS.SimpleQueueService.BatchRequestTooLong"
-
-NOT_SELECTED = "not selected"
-
-
-@dataclass(frozen=True, slots=True)
-class Selection:
-    """Which letters to replay: those of some groups, or some by id; all when both are None."""
-
-    groups: frozenset[str] | None = None
-    ids: frozenset[str] | None = None
-
-    def takes(self, letter: DeadLetter) -> bool:
-        """True for a letter that is to be replayed."""
-        if self.groups is not None:
-            return letter.group in self.groups
-        return self.ids is None or letter.message_id in self.ids
-
-
-@dataclass(frozen=True, slots=True)
-class Stop:
-    """Where a group stopped: at this letter, for this reason."""
-
-    letter_id: str
-    why: str
-
-
-@dataclass(slots=True)
-class Summary:
-    """What a replay came to.
-
-    `sent` letters went back to the main queue. `stops` says of each group that is not done where it stopped. `missing`
-    are selected ids that were not sent, `unseen` selected groups without a letter. `undeleted` counts letters that were
-    sent and are still in the dead-letter queue, `elsewhere` letters that somebody else held until the end. `aborted`
-    says why the run ended early.
-    """
-
-    sent: int = 0
-    stops: dict[str, Stop] = field(default_factory=dict)
-    missing: list[str] = field(default_factory=list)
-    unseen: list[str] = field(default_factory=list)
-    undeleted: int = 0
-    elsewhere: int = 0
-    aborted: str | None = None
-
-    @property
-    def done(self) -> bool:
-        """True when nothing of what was to be replayed remains."""
-        waiting = any(stop.why != NOT_SELECTED for stop in self.stops.values())
-        return not (waiting or self.missing or self.unseen or self.undeleted or self.elsewhere or self.aborted)
-
-
-@dataclass(frozen=True, slots=True)
-class _Tide:
-    """How many letters the run had deleted and received when the queue was last counted."""
-
-    at: int
-    deleted: int = 0
-    received: int = 0
 
 
 def settle(queue: DeadLetterQueue, journal: Journal) -> int:
@@ -143,10 +84,8 @@ class Replay:
         self._seen: set[str] = set()
         self._stopped: set[str] = set()
         self._undeleted: set[str] = set()
-        self._arrivals: set[str] = set()
-        self._began = self._started = self._at_start = self._others = 0
-        self._received = self._deleted = 0
-        self._tide = _Tide(0)
+        self._began = self._started = self._others = 0
+        self._flood = Flood(self.queue, self.clock, self._lag)
 
     def run(self) -> Summary:
         """Replays until nothing is left of what was there at the start. What AWS or the user does is in the summary."""
@@ -154,9 +93,9 @@ class Replay:
         try:
             self._started = self.queue.now() + _SLACK
             count = self.queue.count()
-            self._others, self._at_start = count.invisible, count.total
+            self._others = count.invisible
             self._began = self.clock.now()
-            self._tide = _Tide(self._began)
+            self._flood.begin(self._began, count.total)
             self._loop()
         except KeyboardInterrupt:
             summary.aborted = "interrupted"
@@ -194,7 +133,7 @@ class Replay:
                 return
             if not self._lag and self._is_rest(self.queue.count()):
                 return  # the count is exact: nothing to wait for
-            self._summary.aborted = self._growth()
+            self._summary.aborted = self._flood.rising(self._summary.sent)
             spent = (self.clock.now() - began) / _SECOND
             self._pause(sent / self.rate - spent if self.rate else 0)
 
@@ -204,7 +143,7 @@ class Replay:
 
     def _work(self, letters: Sequence[DeadLetter], deadline: int) -> int:
         """Replays what was received, group by group side by side. Answers how many were sent."""
-        self._received += len(letters)
+        self._flood.received += len(letters)
         self._seen.update(letter.group for letter in letters)
         todo: dict[str, list[DeadLetter]] = {}
         for letter in letters:
@@ -228,7 +167,7 @@ class Replay:
                     sent += 1
         gone = self.queue.delete({letter.message_id: letter.receipt_handle for letter in done})
         self.journal.note_deleted(gone)
-        self._deleted += len(gone)
+        self._flood.deleted += len(gone)
         self._undeleted.update({letter.message_id for letter in done} - set(gone))
         back += [letter for queue in todo.values() for letter in queue]
         self.queue.hide({letter.message_id: letter.receipt_handle for letter in back}, 0)
@@ -248,10 +187,10 @@ class Replay:
         if letter.group in self._summary.stops:
             return self._summary.stops[letter.group].why
         if letter.replay_of in self._replayed:
-            self._arrivals.add(letter.message_id)
+            self._flood.arrivals.add(letter.message_id)
             return f"it came back ({letter.reason})"
         if letter.sent_at >= self._started:
-            self._arrivals.add(letter.message_id)
+            self._flood.arrivals.add(letter.message_id)
             return f"it came after the start ({letter.reason})"
         return None if self.selection.takes(letter) else NOT_SELECTED
 
@@ -303,31 +242,6 @@ class Replay:
         self._others = max(0, counted - len(self.journal.taken))
         patience = (HELD + 5) * _SECOND if max(before, self._others) else 0
         return now - last < max(patience, self._lag)
-
-    def _growth(self) -> str | None:
-        """Why to stop because more and more dead letters come, if they do."""
-        limit = _ARRIVALS + self._summary.sent // 100
-        arrived = max(len(self._arrivals), self._grown())
-        if arrived < limit:
-            return None
-        return f"{arrived} letters or more have come (back) since the start; fix the cause first"
-
-    def _grown(self) -> int:
-        """How many letters the queue says that it has beyond those that may have been there at the start.
-
-        A count may be as old as `lag`. So the first one that is sure to know the start is taken an equal time after it,
-        and each may still count what was deleted since the one before, and twice, as visible and as invisible, what
-        was received.
-        """
-        now, before = self.clock.now(), self._tide
-        if now - before.at < max(self._lag, _COUNT_EVERY):
-            return 0
-        total = self.queue.count().total
-        self._tide = _Tide(now, self._deleted, self._received)
-        if now - self._began < 2 * self._lag:
-            self._at_start = total + self._deleted
-            return 0
-        return total - (self._at_start - before.deleted + self._received - before.received)
 
     def _pause(self, seconds: float) -> None:
         until = self.clock.now() + int(seconds * _SECOND)

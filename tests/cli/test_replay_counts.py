@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from infra.cli.dead_letters import LAG
-from infra.cli.replay import Selection
+from infra.cli.summary import Selection
 from tests.support.replay_world import DEAD, World, at, settled
 
 

@@ -10,7 +10,8 @@ from typing import Any, cast
 
 from infra.cli.dead_letters import LAG, DeadLetterQueue
 from infra.cli.journal import Journal
-from infra.cli.replay import Replay, Selection, Summary, settle
+from infra.cli.replay import Replay, settle
+from infra.cli.summary import Selection, Summary
 from tests.support.fake_sqs import FakeSqs, Fifo, Killed
 from workers.aws.send import Letter, park
 

@@ -23,7 +23,8 @@ from infra.cli.journal import Journal
 from infra.cli.preview import preview
 from infra.cli.processes import Interrupts
 from infra.cli.progress import progress
-from infra.cli.replay import NOT_SELECTED, Replay, Selection, Summary, settle
+from infra.cli.replay import Replay, settle
+from infra.cli.summary import Selection, of_events, words
 from workers.aws.clock import SYSTEM_CLOCK
 from workers.aws.load import Tables
 from workers.aws.messages import group_of
@@ -232,7 +233,7 @@ def _replay(args: argparse.Namespace) -> int:
         fields = asdict(summary) | {"stops": {group: asdict(stop) for group, stop in summary.stops.items()}}
         print(json.dumps({"stage": args.stage, "done": summary.done, "left": left} | fields))
     else:
-        print(_words(summary, left, args.event or []))
+        print(words(summary, left, args.event or []))
     return 0 if summary.done else 1
 
 
@@ -273,32 +274,8 @@ def _dry_run(args: argparse.Namespace, desk: Desk, selection: Selection) -> int:
         print(json.dumps({"stage": args.stage, "dryRun": True, "letters": found} | counts))
     else:
         table = f"each event's letters in this order:\n\n{letters.table(chosen, look.now)}\n" if chosen else "nothing."
-        print(f"Would be sent: {table}\n{_of_events(unseen, args.event or [])}{letters.counted(look, len(chosen))}")
+        print(f"Would be sent: {table}\n{of_events(unseen, args.event or [])}{letters.counted(look, len(chosen))}")
     return 1 if unseen else 0
-
-
-def _of_events(groups: Collection[str], events: Collection[str]) -> str:
-    """The line about each event of which no letter can be seen."""
-    unseen = dict.fromkeys(event for event in events if group_of(event) in groups)
-    return "".join(letters.plain(f"No letters of event {event} can be seen.") + "\n" for event in unseen)
-
-
-def _words(summary: Summary, left: int, events: Collection[str]) -> str:
-    letters_sent = "1 letter" if summary.sent == 1 else f"{summary.sent} letters"
-    lines = [f"{letters_sent} sent back to the queue; {left} in the dead-letter queue now."]
-    if summary.aborted:
-        lines.append(f"Stopped early: {summary.aborted}. The same command again goes on from here.")
-    for group, stop in summary.stops.items():
-        if stop.why != NOT_SELECTED:
-            lines.append(letters.plain(f"Event {group} stopped at {stop.letter_id}: {stop.why}"))
-    lines += _of_events(summary.unseen, events).splitlines()
-    if summary.missing:
-        lines.append(f"Not sent: {', '.join(summary.missing)}")
-    if summary.undeleted:
-        lines.append(f"{summary.undeleted} were sent but are not deleted yet; the same command again deletes them.")
-    if summary.elsewhere:
-        lines.append(f"{summary.elsewhere} are held by somebody else; try again in a minute.")
-    return "\n".join(lines)
 
 
 def _discard(args: argparse.Namespace) -> int:
