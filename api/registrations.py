@@ -10,9 +10,8 @@ from __future__ import annotations
 import os
 import uuid
 from collections.abc import Callable
-from dataclasses import replace
 from functools import cache
-from typing import TYPE_CHECKING, Any, TypeGuard, TypeVar
+from typing import TYPE_CHECKING, Any
 
 from api import lists
 from api.access import configured
@@ -26,18 +25,17 @@ from api.messages import Request, Response, json_response
 from api.models.registration import NewRegistration
 from api.outcomes import NOT_REGISTERED, REPLAYED, Outcomes, Standing, no_content, no_room
 from api.problems import Problem, forbidden
+from api.promises import Promises, is_pending, patient
 from api.reader import Reader, Seen
 from api.registration_lists import Lists
 from api.views import registration_view
 from api.waiting import Pace, Wait
 from workers.aws import clients
-from workers.aws.clients import Overloaded
 from workers.aws.clock import SYSTEM_CLOCK, Clock
-from workers.aws.commit import versioned_put
 from workers.aws.send import send
 from workers.domain.commands import Cancel, Register
 from workers.domain.decide import sold_out
-from workers.domain.records import Ledger, Registration, Status, registration_id, remembering
+from workers.domain.records import Registration, Status, registration_id
 from workers.observability import about, logger
 
 if TYPE_CHECKING:
@@ -47,13 +45,6 @@ if TYPE_CHECKING:
 RESEND_AFTER_MICROSECONDS = 15 * 60 * 1_000_000
 """A registration that is still pending after this is sent to the queue again by the next POST, and after as long again
 once more."""
-
-_PUTS = 12
-"""So many attempts to write into a pending registration: of so many requests at once, one wins each time."""
-
-_CONFLICT_PAUSE_SECONDS = 0.05
-
-Found = TypeVar("Found")
 
 
 class Registrations:
@@ -68,9 +59,8 @@ class Registrations:
         new_id: Callable[[], str],
     ) -> None:
         self._reader = Reader(dynamodb, env, clock)
-        self._dynamodb = dynamodb
+        self._promises = Promises(dynamodb, self._reader, clients.setting(env, "REGISTRATIONS_TABLE"), clock)
         self._sqs = sqs
-        self._registrations = clients.setting(env, "REGISTRATIONS_TABLE")
         self._queue_url = clients.setting(env, "QUEUE_URL")
         self._outcomes = Outcomes(clients.setting(env, "API_URL"))
         self._clock = clock
@@ -87,12 +77,12 @@ class Registrations:
         if not caller.is_user(seen.user):
             raise forbidden("Nobody registers for somebody else.")
         record, now = seen.record, self._clock.now()
-        undecided = _is_pending(record) and not record.cancelling
+        undecided = is_pending(record) and not record.cancelling
         lost = undecided and record is not None and _is_lost(record, now)
         if record is not None and not lost:
             if call.key in record.post_keys:
                 return self._replay(record, seen, call)
-            if record.alive and not _is_pending(record):
+            if record.alive and not is_pending(record):
                 return self._outcomes.already(record)
         if not undecided and seen.ledger is not None and (refusal := sold_out(seen.ledger)):
             return no_room(registration_id(event_id, user_id), refusal, call.wait.headers)
@@ -103,13 +93,13 @@ class Registrations:
         noted = None
         if undecided:
             # What was lost is sent by now. If that cannot be noted it is sent once more, which is no harm.
-            noted = _patient(lambda: self._promise(command, seen.record, resent_at=now if lost else None))()
+            noted = patient(lambda: self._promises.promise(command, seen.record, resent_at=now if lost else None))()
         return self._outcomes.of_post(self._outcome(command, seen, noted, call.wait), call.wait.headers)
 
     def _replay(self, record: Registration, seen: Seen, call: Call) -> Response:
         """What the attempt with this key has come to; if it is pending, within the wait. Nothing is sent or written."""
         standing, headers = Standing(record, seen.ledger), REPLAYED
-        if _is_pending(record):
+        if is_pending(record):
             ids = record.event_id, record.user_id, record.generation
             asked = Register(self._new_id(), *ids, accepted_at=record.registered_at, key=call.key)
             standing, headers = self._outcome(asked, seen, standing, call.wait), call.wait.headers | REPLAYED
@@ -117,13 +107,13 @@ class Registrations:
 
     def _outcome(self, command: Register, seen: Seen, noted: Standing | None, wait: Wait) -> Standing:
         """What the command has come to within the wait: the decision, or a promise."""
-        if noted is not None and not _is_pending(noted.record):
+        if noted is not None and not is_pending(noted.record):
             return noted
         # Who will probably wait in the line is told her place in it, which the ledger knows.
         full = seen.ledger is not None and not seen.ledger.free_seats
-        look = _patient(lambda: self._decided(command, with_ledger=full))
+        look = patient(lambda: self._decided(command, with_ledger=full))
         before = seen.record if noted is None else noted.record
-        return self._pace.poll(look, wait, self._clock) or self._promise(command, before)
+        return self._pace.poll(look, wait, self._clock) or self._promises.promise(command, before)
 
     def read(self, event_id: str, user_id: str, caller: Caller) -> Response:
         """200 whatever its status, or 404."""
@@ -148,9 +138,9 @@ class Registrations:
             now = self._reader.record(event_id, user_id)
             return now if now is not None and (now.generation > generation or not now.alive) else None
 
-        if self._pace.poll(_patient(gone), call.wait, self._clock) is not None:
+        if self._pace.poll(patient(gone), call.wait, self._clock) is not None:
             return no_content(headers)
-        seen = _patient(lambda: self._reader.look(event_id, user_id))() or Seen()
+        seen = patient(lambda: self._reader.look(event_id, user_id))() or Seen()
         if seen.record is not None and (seen.record.generation > generation or not seen.record.alive):
             return no_content(headers)
         return self._outcomes.undecided(Standing(seen.record or record, seen.ledger), headers)
@@ -170,20 +160,7 @@ class Registrations:
         """Sends the Cancel. A pending registration says from then on that it is on its way."""
         ids = self._new_id(), record.event_id, record.user_id, record.generation
         self._accept(Cancel(*ids, accepted_at=self._clock.now(), key=key))
-        for _ in range(_PUTS):
-            keys = remembering(record.delete_keys, key)
-            noted = record.cancelling and record.delete_keys == keys
-            if noted or not _is_pending(record):
-                return
-            # Who registers again before this is decided then asks for the attempt after it.
-            if self._put(replace(record, version=record.version + 1, cancelling=True, delete_keys=keys)):
-                return
-            now = self._reader.record(record.event_id, record.user_id)
-            if now is None or now.generation != record.generation:
-                return
-            record = now
-        if not record.cancelling:
-            raise Overloaded("the cancellation could not be noted")
+        self._promises.note_cancelling(record, key)
 
     def _accept(self, command: Register | Cancel) -> None:
         logger.append_keys(command_id=command.command_id, registration_id=command.registration_id)
@@ -196,60 +173,11 @@ class Registrations:
             seen = self._reader.look(event_id, user_id)
         else:
             seen = Seen(record=self._reader.record(event_id, user_id))
-        if seen.record is None or seen.record.generation < generation or _is_pending(seen.record):
+        if seen.record is None or seen.record.generation < generation or is_pending(seen.record):
             return None
         if seen.record.status is Status.WAITLISTED and seen.ledger is None:
             seen = self._reader.look(event_id, user_id)
         return Standing(seen.record, seen.ledger) if seen.record is not None else None
-
-    def _promise(self, command: Register, before: Registration | None, resent_at: int | None = None) -> Standing:
-        """Writes `pending`, so that the Location of the 202 resolves, or into what is pending already its key and when
-        it was sent once more; unless the registrar was faster.
-
-        Overloaded if it cannot be written: who is told that her request is pending must find it so. (That it is, she
-        does if only her key could not be added, among many that came at once.)
-        """
-        ledger: Ledger | None = None
-        for _ in range(_PUTS):
-            pending = self._pending(command, before, resent_at)
-            if pending is before:
-                return Standing(pending, ledger)
-            if self._put(pending):
-                return Standing(pending)
-            seen = _patient(lambda: self._reader.look(command.event_id, command.user_id))() or Seen(record=before)
-            before, ledger = seen.record, seen.ledger
-        if before is None or before.generation < command.generation:
-            raise Overloaded("the registration could not be noted as pending")
-        return Standing(before, ledger)
-
-    def _pending(self, command: Register, before: Registration | None, resent_at: int | None) -> Registration:
-        """What must be stored while the command is undecided; `before` itself if nothing is to be changed."""
-        keys = remembering(before.post_keys if before else (), command.key)
-        if before is not None and before.generation >= command.generation:
-            noted = replace(before, post_keys=keys, resent_at=resent_at or before.resent_at)
-            own = _is_pending(before) and before.generation == command.generation
-            return replace(noted, version=before.version + 1) if own and noted != before else before
-        return Registration(
-            command.event_id,
-            command.user_id,
-            Status.PENDING,
-            command.generation,
-            version=before.version + 1 if before else 1,
-            registered_at=command.accepted_at,
-            post_keys=keys,
-            delete_keys=before.delete_keys if before else (),
-        )
-
-    def _put(self, record: Registration) -> bool:
-        """False if the record is not as it was read, or the registrar's transaction is just changing it."""
-        try:
-            self._dynamodb.put_item(**versioned_put(self._registrations, record))
-        except self._dynamodb.exceptions.ConditionalCheckFailedException:
-            return False
-        except self._dynamodb.exceptions.TransactionConflictException:
-            self._clock.sleep(_CONFLICT_PAUSE_SECONDS)
-            return False
-        return True
 
 
 def routes(registrations: Registrations, listing: Lists, clock: Clock) -> Handlers:
@@ -293,31 +221,12 @@ def _sees(caller: Caller, seen: Seen) -> bool:
     return caller.sees_user(seen.user) or caller.sees_guests(seen.event)
 
 
-def _is_pending(record: Registration | None) -> TypeGuard[Registration]:
-    return record is not None and record.status is Status.PENDING
-
-
 def _is_lost(record: Registration, now: int) -> bool:
     return now - (record.resent_at or record.registered_at) >= RESEND_AFTER_MICROSECONDS
 
 
 def _is_cancelling(record: Registration | None) -> bool:
-    return _is_pending(record) and record.cancelling
-
-
-def _patient(look: Callable[[], Found | None]) -> Callable[[], Found | None]:
-    """A look for which what passes by itself is nothing found yet: the queue has the command, so it is no refusal."""
-
-    def patient() -> Found | None:
-        try:
-            return look()
-        except Exception as error:
-            if not clients.passes_by_itself(error):
-                raise
-            logger.warning("overloaded while waiting", exc_info=error)
-            return None
-
-    return patient
+    return is_pending(record) and record.cancelling
 
 
 @cache
