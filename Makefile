@@ -130,9 +130,12 @@ $(VENV)/.installed: pyproject.toml infra/constraints.txt $(VENV)/.uv
 	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation -e .
 	@touch $@
 
+# npm does not name a package that has another hash than the pinned one; the lock file does.
 $(NPM_STAMP): infra/package.json infra/package-lock.json infra/.npmrc $(VENV)/.installed
 	@echo "Setting up the CDK ..."
-	@cd infra && npm ci --ignore-scripts --no-audit --no-fund --silent
+	@cd infra && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error > ../$(VENV)/npm.log 2>&1 \
+		|| { cat ../$(VENV)/npm.log; sed -n 's/.* wanted \([^ ]*\) but got .*/\1/p' ../$(VENV)/npm.log \
+		| grep -F -B 3 -f - package-lock.json; exit 1; } >&2
 	@touch $@
 
 # Made here, although they are made on demand, so that nothing after the set-up needs the network.
