@@ -7,7 +7,7 @@ import importlib
 import os
 import pkgutil
 import sys
-from typing import TYPE_CHECKING, Protocol, cast
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from infra.cli import commands
 from infra.cli.errors import CliError
@@ -28,7 +28,7 @@ examples:
   turnstile up --auth jwt           the same with authorization; `turnstile token ada` then gives a token
   turnstile status --json           where its API, queues and tables are, for scripts
   turnstile verify                  check it with one registration from end to end
-  turnstile verify --stage dev      the same on AWS, with your usual AWS credentials
+  turnstile verify --stage dev      check its parts on AWS, with your usual AWS credentials
   turnstile top                     queue, decisions and fullest events, live
   turnstile trace pycon ada         the story of one registration
   turnstile dlq list                what could not be processed; `turnstile dlq --help` has the rest
@@ -66,10 +66,21 @@ def discover() -> Iterator[tuple[str, Command]]:
         yield module.name, cast("Command", importlib.import_module(f"{commands.__name__}.{module.name}"))
 
 
+class _Parser(argparse.ArgumentParser):
+    """What a command does not know is refused by that command, under its own usage; else it would be by `turnstile`."""
+
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
+        """Parse all of it."""
+        known, unknown = super().parse_known_args(args, namespace)
+        if unknown:
+            self.error(f"unrecognized arguments: {' '.join(unknown)}")
+        return known, unknown
+
+
 def build_parser() -> argparse.ArgumentParser:
     """The parser of the whole command line, all commands included."""
     raw = argparse.RawDescriptionHelpFormatter
-    parser = argparse.ArgumentParser("turnstile", description=_DESCRIPTION, epilog=_EPILOG, formatter_class=raw)
+    parser = _Parser("turnstile", description=_DESCRIPTION, epilog=_EPILOG, formatter_class=raw)
     subparsers = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     for name, command in discover():
         sub = subparsers.add_parser(name, help=command.HELP, description=command.DESCRIPTION, formatter_class=raw)

@@ -60,6 +60,26 @@ def test_wrong_usage_is_exit_code_2(arguments: list[str], capsys: pytest.Capture
 
 
 @pytest.mark.parametrize(
+    ("arguments", "command"),
+    [
+        (["token", "ada", "--admin"], "token"),
+        (["token", "ada", "bob"], "token"),
+        (["dlq", "list", "--sort"], "dlq list"),
+    ],
+)
+def test_what_is_not_known_shows_the_usage_of_its_command(
+    arguments: list[str], command: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """An option or argument too many is named, under the usage of the very command that does not take it."""
+    with pytest.raises(SystemExit) as ended:
+        main(arguments)
+    assert ended.value.code == 2
+    said = capsys.readouterr().err
+    assert said.startswith(f"usage: turnstile {command} [-h]")
+    assert said.endswith(f"unrecognized arguments: {arguments[-1]}\n")
+
+
+@pytest.mark.parametrize(
     "command",
     [
         ["down"],
