@@ -34,6 +34,8 @@ Json = dict[str, Any]
 PROBLEM_JSON = "application/problem+json"
 LOCAL = "http://localhost:4566/_aws/execute-api/turnstile/%24default"
 """Where `make run` has it."""
+BEARER = "bearerAuth"
+"""The name of the security scheme."""
 
 DESCRIPTION = """\
 Registration for events that fill up: it never oversells, never lets anyone jump the waiting list, and never loses an \
@@ -80,13 +82,14 @@ def document(version: str) -> Json:
             "headers": HEADERS,
             "examples": {name: _problem_example(problem) for name, problem in _PROBLEM_EXAMPLES.items()},
             "securitySchemes": {
-                "token": {
+                BEARER: {
                     "type": "http",
                     "scheme": "bearer",
                     "bearerFormat": "JWT",
                     "description": "An access token of the API's user pool, or of the issuer that it was set up with. "
                     "A stack on one's own machine asks for none unless it was started with `turnstile up --auth jwt`; "
-                    "then `turnstile token NAME` makes one.",
+                    "then `turnstile token NAME` makes one. On the reference page it is entered "
+                    "alone, without the word `Bearer`.",
                 }
             },
         },
@@ -124,7 +127,7 @@ def _operation(route: Route, operation: Operation) -> Json:
         content = _content(_ref("schemas", operation.body.__name__), operation.body_examples)
         described["requestBody"] = {"required": True, "content": {JSON: content}}
     if not route.public:
-        described["security"] = [{"token": []}]
+        described["security"] = [{BEARER: []}]
     return described | {"responses": responses}
 
 

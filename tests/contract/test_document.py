@@ -59,6 +59,15 @@ def test_every_code_is_described() -> None:
     assert all(problem.code == code for code, problem in PROBLEMS.items())
 
 
+def test_who_needs_a_token() -> None:
+    """Each operation but the public ones asks for a bearer token, as the one security scheme says."""
+    ((name, scheme),) = DOCUMENT["components"]["securitySchemes"].items()
+    assert (scheme["type"], scheme["scheme"], scheme["bearerFormat"]) == ("http", "bearer", "JWT")
+    asking = {route.key: DOCUMENT["paths"][route.path][route.method.lower()].get("security") for route in ROUTES}
+    assert asking == {route.key: None if route.public else [{name: []}] for route in ROUTES}
+    assert "security" not in DOCUMENT
+
+
 def test_nothing_is_described_in_vain() -> None:
     """Each parameter and each header is used by some operation."""
     written = json.dumps(DOCUMENT["paths"])

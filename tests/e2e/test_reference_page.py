@@ -9,6 +9,8 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -18,6 +20,7 @@ from playwright.sync_api import Browser, ConsoleMessage, Locator, Page, Request,
 
 from infra.bundles import ROOT
 from infra.cli.deployment import Outputs
+from tests.e2e.conftest import turnstile
 from tests.support.browser import NoBrowser, chromium
 from tests.support.client import PATIENCE_SECONDS, Front, unique
 
@@ -76,6 +79,14 @@ class Visit:
         shown = answer.locator(".response-col_description code").first.inner_text()
         return answer.locator(".response-col_status").inner_text(), json.loads(shown)
 
+    def authorize(self, token: str) -> None:
+        """Enter a token where the page asks for it."""
+        self.page.locator(".auth-wrapper").get_by_role("button", name="Authorize").click()
+        dialog = self.page.locator(".dialog-ux")
+        dialog.locator("input").fill(token)
+        dialog.get_by_role("button", name="Apply credentials").click()
+        dialog.get_by_role("button", name="Close", exact=True).last.click()
+
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
@@ -90,8 +101,8 @@ def browser() -> Iterator[Browser]:
         browser.close()
 
 
-@pytest.fixture
-def visit(browser: Browser, stack: Outputs) -> Iterator[Visit]:
+@contextmanager
+def _visiting(browser: Browser, stack: Outputs) -> Iterator[Visit]:
     """The page, shown. Whatever is done on it, nothing may fail, and nobody else may be asked for anything."""
     assert stack.docs_url is not None
     context = browser.new_context(viewport={"width": 1200, "height": 900})
@@ -106,6 +117,20 @@ def visit(browser: Browser, stack: Outputs) -> Iterator[Visit]:
         assert visit.complaints == []
     origins = {"{0.scheme}://{0.netloc}".format(urlsplit(request.url)) for request in visit.asked}
     assert origins == {stack.endpoint_url}
+
+
+@pytest.fixture
+def visit(browser: Browser, stack: Outputs) -> Iterator[Visit]:
+    """The page of the stack under test."""
+    with _visiting(browser, stack) as visit:
+        yield visit
+
+
+@pytest.fixture
+def guarded_visit(browser: Browser, guarded_stack: Outputs) -> Iterator[Visit]:
+    """The page of the stack with authorization."""
+    with _visiting(browser, guarded_stack) as visit:
+        yield visit
 
 
 def test_the_whole_document_is_shown(visit: Visit) -> None:
@@ -146,6 +171,18 @@ def test_trying_out_registers_somebody(visit: Visit, api: httpx.Client) -> None:
     assert "idempotency-key" not in visit.asked[-1].headers
     if picture:
         _keep(visit, path, picture)
+
+
+def test_a_token_that_is_entered_is_sent(guarded_visit: Visit, guarded_home: Path) -> None:
+    """Where callers need a token, one that is entered on the page goes along: an organizer makes an event."""
+    token = turnstile("token", unique("psf"), "--organizer", home=guarded_home).stdout.strip()
+    guarded_visit.authorize(token)
+    event: dict[str, object] = {
+        "eventId": unique("pycon"), "title": "PyCon", "date": "2030-05-17", "location": "Berlin", "organizer": "PSF",
+        "capacity": 1,
+    }  # fmt: skip
+    status, created = guarded_visit.try_out("/events", event)
+    assert (status, created["seatsLeft"]) == ("201", 1)
 
 
 def _keep(visit: Visit, path: str, picture: str) -> None:
