@@ -22,6 +22,7 @@ PATIENCE_SECONDS = 30.0
 """For one snippet: generous, since the machine may be busy with other things."""
 
 TOKEN = ".venv/bin/turnstile token"
+CALL = re.compile(r"[$=]API\b")
 
 _IDS = re.compile(r'"(?:userId|eventId)": "([A-Za-z0-9-]+)"')
 
@@ -60,36 +61,34 @@ def tools(stack: Outputs, aws: Clients, tmp_path: Path, monkeypatch: pytest.Monk
 
 @pytest.mark.parametrize("page", ["docs/api.md", "docs/errors.md"])
 def test_a_page(page: str, stack: Outputs, tools: dict[str, Tool]) -> None:
-    """Every snippet of the guide runs, in order, and prints what the guide says."""
-    found = steps(page, stack.api_url)
+    """Every snippet of the guide that needs no token runs, in order, and prints what the guide says."""
+    found = [step for step in steps(page, stack.api_url) if TOKEN not in step.code]
     assert any(step.answer for step in found)
     play(found, tools)
-
-
-def readme(api_url: str, *, with_tokens: bool) -> list[Step]:
-    """The steps of the README that call the API: without tokens, or with those that they ask for."""
-    found = [step for step in steps("README.md", api_url) if "$API" in step.code]
-    return [step for step in found if (TOKEN in step.code) == with_tokens]
 
 
 def test_the_readme(stack: Outputs, tools: dict[str, Tool]) -> None:
     """What the README has one try after `make run` runs, and prints what the README says."""
-    found = readme(stack.api_url, with_tokens=False)
+    found = [step for step in steps("README.md", stack.api_url) if CALL.search(step.code) and TOKEN not in step.code]
     assert any(step.answer for step in found)
     play(found, tools)
 
 
-def test_the_readme_with_authorization(
-    guarded_stack: Outputs, guarded_home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("page", ["README.md", "docs/api.md"])
+def test_a_page_with_authorization(
+    page: str, guarded_stack: Outputs, guarded_home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What the README has one try on a stack with authorization runs, and prints what the README says."""
+    """What a page has one try on a stack with authorization runs, and prints what the page says."""
     (tmp_path / ".venv").symlink_to(sys.prefix)
+    monkeypatch.chdir(tmp_path)
     for name, value in {"TURNSTILE_HOME": str(guarded_home), "API": guarded_stack.api_url, "NO_PROXY": "*"}.items():
         monkeypatch.setenv(name, value)
-    found = readme(guarded_stack.api_url, with_tokens=True)
+    found = [step for step in steps(page, guarded_stack.api_url) if CALL.search(step.code) and TOKEN in step.code]
     assert any(step.answer for step in found)
+    python = Python()
+    python.run(f"import httpx; API = {guarded_stack.api_url!r}")  # as the first snippet of a page has it
     shell = Shell(tmp_path, PATIENCE_SECONDS)
     try:
-        play(found, {"sh": shell.run})
+        play(found, {"sh": shell.run, "python": python.run})
     finally:
         shell.end()
