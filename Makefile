@@ -4,6 +4,7 @@ PYTHON ?= python3
 PYTEST_ARGS ?=
 PROVE_ARGS ?=
 BENCH_ARGS ?=
+DEMO_ARGS ?=
 SEEDS ?= 200
 FROM ?= 0
 SIMULATE_ARGS ?=
@@ -28,7 +29,7 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test browser screenshot drill prove-replay simulate prove-fakes prove-races prove-iam hypothesis mutants crash soak bench fuzz openapi check format lock audit sbom clean
+.PHONY: help setup run demo test browser screenshot drill prove-replay simulate prove-fakes prove-races prove-iam hypothesis mutants crash soak bench fuzz openapi check format lock audit sbom clean
 
 help: ## Show what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -38,13 +39,17 @@ setup: $(VENV)/.bundled ## Set up .venv and the CDK (once; costs nothing the sec
 run: setup ## Start the whole stack on this machine: an HTTP API that takes registrations
 	$(BIN)/turnstile up
 
+demo: setup ## A believable day on the local stack, live, and proven at the end (a minute; build/demo.html)
+	@$(BIN)/python -m tests.demo $(DEMO_ARGS)
+
 test: browser check ## Run all checks and all tests, with coverage
 	$(BIN)/pytest -n 2 --no-loadscope-reorder --cov --cov-report=term $(PYTEST_ARGS)
 
 browser: setup ## Find the Chromium that the tests of the reference page need; as root on Debian, install it
 	@$(BIN)/python -m tests.support.browser
 
-screenshot: setup browser ## Take the picture of the reference page anew (docs/images/reference.png)
+screenshot: setup browser ## Take the pictures of the reference page and of the demo anew (docs/images)
+	$(BIN)/python -m tests.demo --screenshot docs/images/demo.png
 	TURNSTILE_SCREENSHOT=docs/images/reference.png $(BIN)/pytest tests/e2e/test_reference_page.py -k trying_out $(PYTEST_ARGS)
 
 drill: setup ## Rehearse a bad day: an outage of 60 s, poison, an event deleted by mistake (2 minutes)

@@ -24,7 +24,7 @@ _PAGE = Template((Path(__file__).parent / "page.html").read_text(encoding="utf-8
 _WIDTH = 860
 _DASHES = ("", "9, 5", "2, 4", "12, 4, 2, 4")
 """Lines differ in more than their colour."""
-_STYLE = Style(
+STYLE = Style(
     background="transparent",
     plot_background="transparent",
     foreground="var(--ink)",
@@ -143,7 +143,7 @@ def draw_chart(chart: Chart) -> str:
     for index, (name, line) in enumerate(chart.lines.items()):
         stroke = {"width": 2.5, "dasharray": _DASHES[index % len(_DASHES)]}
         canvas.add(name, [(max(x, least), y) for x, y in line], stroke_style=stroke)
-    return _svg(canvas, f"{chart.title}: {chart.y} against {chart.x}; the numbers are below")
+    return inline_svg(canvas, f"{chart.title}: {chart.y} against {chart.x}; the numbers are below")
 
 
 def draw_bars(picture: Bars) -> str:
@@ -161,12 +161,12 @@ def draw_bars(picture: Bars) -> str:
     ours = [name for name in names if "Turnstile" in name] or names
     bars = [(picture.bars[name], "var(--line1)" if name in ours else "var(--line2)") for name in names]
     canvas.add("", [{"value": value, "color": color} for value, color in bars])
-    return _svg(canvas, f"{picture.title}: {picture.y}; the numbers are below")
+    return inline_svg(canvas, f"{picture.title}: {picture.y}; the numbers are below")
 
 
 def _common(title: str, height: int) -> dict[str, Any]:
     return {
-        "style": _STYLE,
+        "style": STYLE,
         "width": _WIDTH,
         "height": height,
         "js": [],
@@ -201,7 +201,7 @@ def _apart(across: Sequence[float], least: float, *, logarithmic: bool) -> list[
     return chosen
 
 
-def _svg(canvas: Any, alternative: str) -> str:
+def inline_svg(canvas: Any, alternative: str) -> str:
     """Inline SVG without scripts, read aloud as one picture."""
 
     def quiet(root: Any) -> Any:

@@ -16,21 +16,15 @@ from urllib.parse import urlsplit
 
 import httpx
 import pytest
-from playwright.sync_api import Browser, ConsoleMessage, Locator, Page, Request, Response, expect, sync_playwright
+from playwright.sync_api import Browser, ConsoleMessage, Locator, Page, Request, Response, expect
 
 from infra.bundles import ROOT
 from infra.cli.deployment import Outputs
 from tests.e2e.conftest import turnstile
-from tests.support.browser import NoBrowser, chromium
+from tests.support.browser import browsing
 from tests.support.client import PATIENCE_SECONDS, Front, unique
 
 pytestmark = pytest.mark.e2e
-
-FLAGS = [
-    "--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--disable-quic", "--no-first-run",
-    "--no-proxy-server", "--disable-background-networking", "--disable-component-update", "--disable-sync",
-]  # fmt: skip
-"""The sandbox does not work for root; the others keep Chromium quiet and on this machine."""
 
 DOCUMENT: dict[str, Any] = json.loads((ROOT / "docs" / "openapi.json").read_text(encoding="utf-8"))
 METHODS = {"get", "post", "put", "patch", "delete"}
@@ -91,14 +85,8 @@ class Visit:
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     """One Chromium for the tests of this file."""
-    try:
-        path = chromium()
-    except NoBrowser as error:
-        pytest.fail(str(error))
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=FLAGS)
+    with browsing() as browser:
         yield browser
-        browser.close()
 
 
 @contextmanager

@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, redirect_stdout
 from io import StringIO
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 from infra.cli.deployment import Deployment
 from infra.cli.emulator import check_port
@@ -38,17 +38,18 @@ class NoStack(Exception):
 
 
 @contextmanager
-def stack() -> Iterator[Deployment]:
-    """Brings up a stack of its own, in a directory of its own, and ends it. NoStack if it does not come up."""
+def stack(talk: TextIO = sys.stderr) -> Iterator[Deployment]:
+    """Brings up a stack of its own, in a directory of its own, and ends it. What is said meanwhile goes to `talk`.
+    NoStack if it does not come up."""
     with tempfile.TemporaryDirectory(prefix="turnstile-soak-") as home:
         os.environ["TURNSTILE_HOME"] = home
-        with redirect_stdout(sys.stderr):
+        with redirect_stdout(talk):
             if turnstile(["up", "--detach", "--port", str(_free_port())]):
                 raise NoStack("the local stack did not come up; what it said is above")
         try:
             yield Deployment.resolve()
         finally:
-            with redirect_stdout(sys.stderr):
+            with redirect_stdout(talk):
                 turnstile(["down"])
 
 

@@ -1,4 +1,4 @@
-"""The Chromium in which the reference page is tried: the one of this machine, installed where that is one command.
+"""The Chromium in which pages are tried: the one of this machine, installed where that is one command.
 
 `python -m tests.support.browser` (`make browser`) sees to it that there is one, or says what to do.
 """
@@ -9,12 +9,23 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
+
+FLAGS = [
+    "--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--disable-quic", "--no-first-run",
+    "--no-proxy-server", "--disable-background-networking", "--disable-component-update", "--disable-sync",
+]  # fmt: skip
+"""The sandbox does not work for root; the others keep Chromium quiet and on this machine."""
 
 SETTING = "TURNSTILE_CHROMIUM"
 NAMES = ("chromium", "chromium-browser", "google-chrome")
 MISSING = (
-    "The tests of the reference page need Chromium: install it (on Debian: apt install chromium), "
+    "The tests of the pages need Chromium: install it (on Debian: apt install chromium), "
     f"or set {SETTING} to the path of a Chromium or Chrome."
 )
 
@@ -35,6 +46,20 @@ def chromium(environment: Mapping[str, str] = os.environ) -> str:
         if path is not None and _runs(path):
             return path
     raise NoBrowser(MISSING)
+
+
+@contextmanager
+def browsing() -> Iterator[Browser]:
+    """A headless Chromium, as long as the block runs. NoBrowser if there is none."""
+    from playwright.sync_api import sync_playwright  # noqa: PLC0415 - `make browser` needs only the path
+
+    path = chromium()
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, args=FLAGS)
+        try:
+            yield browser
+        finally:
+            browser.close()
 
 
 def _runs(path: str) -> bool:
