@@ -29,7 +29,7 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run demo test browser screenshot drill prove-replay simulate prove-fakes prove-races prove-iam hypothesis mutants crash soak bench fuzz openapi check format lock audit sbom clean
+.PHONY: help setup run demo test browser screenshot drill prove-replay simulate prove-fakes prove-races prove-iam hypothesis mutants crash soak bench fuzz docs openapi check format lock audit sbom clean
 
 help: ## Show what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -87,6 +87,9 @@ bench: setup ## Measure everything: hot event, counts, cold start, cost, HTTP (5
 
 fuzz: setup ## Attack a local stack's API from its document, in all of schemathesis's phases: 5,000 cases (minutes)
 	TURNSTILE_FUZZ=$(CASES),$(FUZZ_SEED) $(BIN)/pytest tests/e2e/test_fuzz.py -s $(PYTEST_ARGS)
+
+docs: setup ## Write the code's documentation (build/docs/index.html), and the diagram in docs/architecture.md (a minute)
+	@$(BIN)/python -m infra.docs
 
 openapi: setup ## Write the API's document, docs/openapi.json, from the code
 	@$(BIN)/python -m api.contract

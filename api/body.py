@@ -13,6 +13,7 @@ from api.messages import Request
 from api.problems import Problem, RequestError, invalid
 
 MAX_BODY_BYTES = 64 * 1024
+"""A body of more is refused before it is read (413)."""
 
 _MAX_ERRORS = 20
 

@@ -9,6 +9,7 @@ from api.messages import Request
 from api.problems import invalid
 
 MAX_HEADER_CHARS = 4096
+"""A header with more is refused."""
 
 
 def header(request: Request, name: str) -> str | None:

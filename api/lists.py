@@ -19,6 +19,7 @@ MAX_CURSOR_CHARS = 8192
 """No key that fits into a request line has a longer one."""
 
 MAX_STATUSES = len(Status)
+"""So many may a list be asked for at once: all there are."""
 
 _CHECK_BYTES = 12
 _MAX_SORT_KEY_BYTES = 1024

@@ -35,6 +35,7 @@ CODES: dict[str, tuple[int, str]] = {
 }
 
 RETRY_AFTER_SECONDS = 1
+"""When to come again, in `Retry-After`."""
 
 
 @dataclass(frozen=True, slots=True)

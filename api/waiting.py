@@ -13,6 +13,7 @@ DEFAULT_WAIT_SECONDS = 1.4
 """Leaves room for the rest of the request, so that every answer comes in under 2 s."""
 
 MAX_WAIT_SECONDS = 10
+"""The longest that a client may ask to wait: the function has 20 s."""
 
 _FIRST_EXPECTED_SECONDS = 0.06
 _LONGEST_EXPECTED_SECONDS = 0.7

@@ -34,6 +34,7 @@ ROOT = Path(__file__).resolve().parent.parent
 BUILD = ROOT / "build" / "bundles"
 CONSTRAINTS = ROOT / "infra" / "constraints.txt"
 LAMBDA_PYTHON = "3.13"
+"""The project's folder, where bundles are made, what pins their packages, and the Python that runs them on AWS."""
 
 SOURCES: dict[Package, tuple[str, ...]] = {
     "api": (

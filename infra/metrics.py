@@ -16,6 +16,7 @@ from infra.tables import EVENT_INDEX, USER_INDEX, Tables
 from workers.observability import NAMESPACE, Metric
 
 MINUTE = Duration.minutes(1)
+"""The period of all metrics."""
 
 
 class Metrics:

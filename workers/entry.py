@@ -13,6 +13,7 @@ from importlib import import_module
 from typing import Any
 
 Handler = Callable[[dict[str, Any], object], Any]
+"""What Lambda calls, with its event and its context."""
 
 _FUNCTIONS = frozenset({"registrar", "promoter", "auditor"})
 

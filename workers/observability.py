@@ -17,6 +17,7 @@ from workers.domain.commands import Command, Configure, Promote, Recount
 NAMESPACE = "Turnstile"
 
 logger = Logger()
+"""The one logger of a function: JSON lines, with the keys of the request at hand. Never a name or an address."""
 
 
 class Metric(StrEnum):

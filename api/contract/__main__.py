@@ -10,6 +10,7 @@ from api.contract.document import text
 
 ROOT = Path(__file__).resolve().parents[2]
 KEPT = ROOT / "docs" / "openapi.json"
+"""The document that is committed."""
 
 
 def current() -> str:

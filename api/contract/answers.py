@@ -17,6 +17,7 @@ from api.problems import CODES
 from workers.domain.records import EventStatus, Status
 
 Absent = SkipJsonSchema[None]
+"""Not there at all: JSON has no null for it."""
 Moment = Annotated[
     str,
     Field(json_schema_extra={"format": "date-time"}, description="UTC, to the microsecond."),

@@ -30,6 +30,7 @@ from api.routes import ROUTES, Route
 from workers.domain.records import EventStatus
 
 Json = dict[str, Any]
+"""A part of the document."""
 
 PROBLEM_JSON = "application/problem+json"
 LOCAL = "http://localhost:4566/_aws/execute-api/turnstile/%24default"

@@ -8,6 +8,7 @@ from api.body import MAX_BODY_BYTES
 from api.problems import Problem
 
 Json = dict[str, Any]
+"""An example, as it is sent."""
 
 _ADA = "reg_QZZMKEP3JJKTU5DOAU6BBCTISP"
 _BOB = "reg_KDVR5AW7CC24SZU5TTUTG2B44V"

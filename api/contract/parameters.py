@@ -12,6 +12,7 @@ from api.waiting import DEFAULT_WAIT_SECONDS, MAX_WAIT_SECONDS
 from workers.domain.records import Status
 
 Json = dict[str, Any]
+"""A parameter, as the document has it."""
 
 _ENTITY_TAG = r'(W/)?"[!#-~]*"'
 _ENTITY_TAGS = rf"^(\*|{_ENTITY_TAG}( *, *{_ENTITY_TAG})*)$"

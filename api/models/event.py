@@ -13,6 +13,7 @@ from api.models.base import PLAIN, Body, described, plain
 from workers.domain.records import EventStatus, SeatChanges, SeatSettings
 
 MAX_SEATS = 1_000_000
+"""The most that an event may have."""
 
 _LONG_MONTH = "(0[13578]|1[02])-(0[1-9]|[12][0-9]|3[01])"
 _SHORT_MONTH = "(0[469]|11)-(0[1-9]|[12][0-9]|30)"
@@ -66,6 +67,7 @@ Date = Annotated[
     described(pattern=DATE, description="An ISO date or date-time: 2030-05-17, 2030-05-17T19:30:00Z."),
 ]
 Seats = Annotated[int, Field(ge=0, le=MAX_SEATS)]
+"""A number of seats, or of places in the line."""
 Status = Annotated[str, AfterValidator(_event_status), described(enum=list(EventStatus))]
 
 _NEVER_NULL = ("title", "date", "location", "organizer", "capacity", "has_waitlist", "status")

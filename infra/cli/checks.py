@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from infra.cli.deployment import Deployment
 
 Check = tuple[str, Callable[[], str]]
+"""What is checked, and the check: it answers what it saw, and raises CheckError."""
 
 TABLES: dict[str, tuple[tuple[str, ...], dict[str, tuple[str, ...]]]] = {
     "users_table": (("userId",), {}),
@@ -51,7 +52,9 @@ HANDLERS = frozenset(
         "workers.entry.auditor",
     }
 )
-MAPPINGS = 2  # the queue's to the registrar, the ledger stream's to the promoter
+MAPPINGS = 2
+"""Event source mappings: the queue's to the registrar, the ledger stream's to the promoter."""
+
 _LOG_WAIT = 10.0  # CloudWatch shows a line some seconds after it was written
 _LOG_FILTER = '?ERROR ?CRITICAL ?Traceback ?"Task timed out" ?errorMessage'
 _ERROR = re.compile(r'"level":\s*"(ERROR|CRITICAL)"|\[ERROR\]|Traceback|Task timed out|"errorMessage"')

@@ -28,6 +28,7 @@ from ministack.core import lambda_runtime
 from ministack.services import lambda_svc
 
 PROCESSES_PER_FUNCTION = 6
+"""So many requests does a function work on at once."""
 
 _HANDLE = "            result = handler_fn(event, context)\n"
 _HANDLE_AND_SAY_SO = """\

@@ -24,6 +24,7 @@ from infra.bundles import EXTRAS, LAMBDA_PYTHON, ROOT, BundleError, Package, bun
 from infra.supply import pins
 
 Component = dict[str, Any]
+"""A package, as CycloneDX's JSON has it."""
 
 NPM_LOCK = ROOT / "infra" / "package-lock.json"
 BUILD = ROOT / "build"

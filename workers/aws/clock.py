@@ -16,3 +16,4 @@ class Clock:
 
 
 SYSTEM_CLOCK = Clock(now=lambda: time.time_ns() // 1000, sleep=time.sleep)
+"""This machine's."""

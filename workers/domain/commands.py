@@ -81,3 +81,4 @@ class Recount:
 
 
 Command = Register | Cancel | Promote | Configure | Recount
+"""Any of them."""
