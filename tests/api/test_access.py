@@ -2,13 +2,25 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import pytest
 
 from api.access import anybody, identify_by
+from api.caller import Caller
+from api.messages import Request
 from api.routes import ROUTES
-from tests.support.pipeline import AUDIENCE, Pipeline, claims_of
+from tests.support.pipeline import (
+    AUDIENCE,
+    END_OF_TOKENS,
+    START,
+    Pipeline,
+    bearer_of,
+    claims_of,
+    http_event,
+    passed_on,
+)
 from workers.aws.clients import MissingSetting
 
 ANN, BOB, ORGA, OTHER, OPER = "s-ann", "s-bob", "s-orga", "s-other", "s-oper"
@@ -42,8 +54,12 @@ def _ask(pipeline: Pipeline, subject: str, method: str, path: str, body: object 
         claims_of(ANN) | {"token_use": "id", "aud": AUDIENCE},
         claims_of(ANN) | {"token_use": "refresh"},
         claims_of(ANN) | {"client_id": "client-2"},
-        claims_of(ANN) | {"client_id": "", "aud": "[client-2 client-3]"},
+        claims_of(ANN) | {"client_id": "", "aud": ["client-2", "client-3"]},
+        claims_of(ANN) | {"aud": "client-2"},
         claims_of(""),
+        {name: claim for name, claim in claims_of(ANN).items() if name != "exp"},
+        claims_of(ANN) | {"exp": START // 1_000_000},
+        *(claims_of(ANN) | {"exp": never} for never in ("", "never", "NaN", math.inf, 10**400, [END_OF_TOKENS])),
     ],
 )
 @pytest.mark.parametrize("route", [route for route in ROUTES if not route.public], ids=lambda route: route.key)
@@ -59,18 +75,52 @@ def test_no_access_token_no_answer(shared: Pipeline, route: Any, claims: dict[st
 @pytest.mark.parametrize(
     "claims",
     [
-        {"client_id": AUDIENCE, "token_use": "access", "cognito:groups": "[operators]"},
-        {"client_id": AUDIENCE, "token_use": "access", "cognito:groups": ["others", "operators"]},
-        {"aud": AUDIENCE, "cognito:groups": "[others, operators]"},
-        {"aud": f"[https://other.example {AUDIENCE}]", "cognito:groups": "operators"},
+        {"client_id": AUDIENCE, "token_use": "access", "cognito:groups": ["operators"]},
+        {"client_id": AUDIENCE, "token_use": "access", "cognito:groups": ["door organizers", "operators"]},
+        {"aud": AUDIENCE, "cognito:groups": ["others", "operators"], "exp": END_OF_TOKENS + 0.5},
+        {"aud": ["https://other.example", AUDIENCE], "cognito:groups": "operators"},
     ],
 )
 def test_tokens_of_all_issuers(shared: Pipeline, claims: dict[str, Any]) -> None:
-    """Access tokens of Cognito and of other issuers are taken, with their groups, however API Gateway writes lists."""
+    """Access tokens of Cognito and of other issuers are taken, with their groups."""
     with shared.signed_in("s"):
-        shared.claims = {"sub": "s"} | claims
+        shared.claims = {"sub": "s", "exp": END_OF_TOKENS} | claims
         assert shared.request("GET", "/users/nobody").status == 404
         assert shared.request("POST", "/events", EVENT).status == 403
+        assert shared.identify(_request_of(shared.claims)) == Caller("s", operator=True)
+
+
+@pytest.mark.parametrize(
+    "groups",
+    [
+        *(["door operators"], ["operators organizers"], ["a,operators"], ["[operators]"], [["operators"]], [None]),
+        *("operators organizers", "[operators]", "operators,organizers", {"operators": True}),
+    ],
+)
+def test_part_of_a_groups_name_is_no_group(shared: Pipeline, groups: object) -> None:
+    """Nobody is in a group whose name is a part of another one's, however API Gateway writes a list of them."""
+    with shared.signed_in("s"):
+        assert shared.identify(_request_of(claims_of("s") | {"cognito:groups": groups})) == Caller("s")
+
+
+@pytest.mark.parametrize(
+    "sent", ["", "Bearer e30.c2ln", "Bearer {0},Bearer {0}", "e30.e30.c2ln", "e30.Ww.c2ln", "a.b.c"]
+)
+def test_no_groups_of_another_token(shared: Pipeline, sent: str) -> None:
+    """Whoever sends two tokens, or one that cannot be read or says something else than what was verified, is in no
+    group."""
+    claims = claims_of("s", "operators")
+    with shared.signed_in("s"):
+        assert shared.identify(_request_of(claims, sent.format(bearer_of(claims)[7:]))) == Caller("s")
+        forged = bearer_of(claims_of("s", "operators", "organizers"))
+        assert shared.identify(_request_of(claims, forged)) == Caller("s", operator=True)
+
+
+def _request_of(claims: dict[str, Any], sent: str | None = None) -> Request:
+    """With a token that says this; `sent` is the header if it is another one."""
+    event = http_event("GET", "/users/nobody", None, {"Authorization": bearer_of(claims) if sent is None else sent})
+    event["requestContext"]["authorizer"] = {"jwt": {"claims": passed_on(claims)}}
+    return Request.of(event)
 
 
 def test_public_routes_ask_for_nothing(peopled: Pipeline) -> None:

@@ -8,6 +8,7 @@ behind its back.
 
 from __future__ import annotations
 
+import base64
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -38,6 +39,8 @@ if TYPE_CHECKING:
 
 BASE_URL = "https://api.example"
 AUDIENCE = "client-1"
+END_OF_TOKENS = 4_102_444_800
+"""In 2100, later than any test; in seconds since 1970."""
 START = 1_767_225_600_000_000
 """2026-01-01, in microseconds since 1970."""
 
@@ -128,7 +131,9 @@ class Pipeline:
         event = http_event(
             method, path, text, sent | (headers or {}), {key: str(value) for key, value in query.items()}
         )
-        event["requestContext"] |= {"authorizer": {"jwt": {"claims": self.claims}}} if self.claims else {}
+        if self.claims:
+            event["headers"] = {"authorization": bearer_of(self.claims)} | event["headers"]
+            event["requestContext"]["authorizer"] = {"jwt": {"claims": passed_on(self.claims)}}
         answer = resolve(self.apps[function], event, self.identify)
         content: str = answer["body"]
         contract.check(method, path.replace("%25", "%"), answer["statusCode"], answer["headers"], content)
@@ -139,7 +144,7 @@ class Pipeline:
     def signed_in(self, subject: str | None, *groups: str) -> Iterator[None]:
         """Authorization is on, and requests come with an access token of this subject; None: without any."""
         before = self.identify, self.claims
-        self.identify = Tokens(AUDIENCE, "cognito:groups").bearer
+        self.identify = Tokens(AUDIENCE, "cognito:groups", self.clock).bearer
         self.claims = {} if subject is None else claims_of(subject, *groups)
         yield
         self.identify, self.claims = before
@@ -234,9 +239,23 @@ class Pipeline:
 
 
 def claims_of(subject: str, *groups: str) -> dict[str, Any]:
-    """What API Gateway passes on of an access token of Cognito: everything as text."""
-    claims = {"sub": subject, "token_use": "access", "client_id": AUDIENCE, "username": subject}
-    return claims | ({"cognito:groups": f"[{' '.join(groups)}]"} if groups else {})
+    """What an access token of Cognito says."""
+    claims = {"sub": subject, "token_use": "access", "client_id": AUDIENCE, "username": subject, "exp": END_OF_TOKENS}
+    return claims | ({"cognito:groups": list(groups)} if groups else {})
+
+
+def bearer_of(claims: dict[str, Any]) -> str:
+    """The header with a token that says this; nobody has signed it."""
+    payload = base64.urlsafe_b64encode(json.dumps(claims).encode()).decode().rstrip("=")
+    return f"Bearer e30.{payload}.c2ln"
+
+
+def passed_on(claims: dict[str, Any]) -> dict[str, str]:
+    """The claims as API Gateway passes them on: everything as text, a list without commas."""
+    return {
+        name: f"[{' '.join(map(str, claim))}]" if isinstance(claim, list) else str(claim)
+        for name, claim in claims.items()
+    }
 
 
 def http_event(

@@ -40,7 +40,7 @@ class Forger:
         self._header, self._payload, self._signature = self.good.access.split(".")
 
     def signed(self, **claims: object) -> str:
-        """The good access token with other claims, signed by the pool."""
+        """The good access token with other claims (None: without it), signed by the pool."""
         return self._signed(self._outputs.user_pool_id, self._key_id, **claims)
 
     def expired(self) -> str:
@@ -52,6 +52,10 @@ class Forger:
         """An access token that is good from the next hour on."""
         then = int(time.time()) + HOUR_SECONDS
         return self.signed(iat=then, nbf=then, exp=then + HOUR_SECONDS)
+
+    def endless(self) -> str:
+        """An access token that is good for ever."""
+        return self.signed(exp=None)
 
     def edited(self) -> str:
         """The good access token with a group more, and the signature as it was."""
@@ -114,7 +118,8 @@ class Forger:
         return key_id
 
     def _signed(self, pool_id: str | None, key_id: str, **claims: object) -> str:
-        content = f"{_encode({'alg': 'RS256', 'kid': key_id})}.{_encode(self._claims | claims)}"
+        said = {name: claim for name, claim in (self._claims | claims).items() if claim is not None}
+        content = f"{_encode({'alg': 'RS256', 'kid': key_id})}.{_encode(said)}"
         signature = self._key(pool_id).sign(content.encode(), padding.PKCS1v15(), hashes.SHA256())
         return f"{content}.{_base64(signature)}"
 
