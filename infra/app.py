@@ -28,8 +28,10 @@ def main() -> int:
             _require_emulator()
             # The bundles stay where they are: copying them costs more than all the rest of a local synthesis.
             app.node.set_context("aws:cdk:disable-asset-staging", True)
-        # No account and no region here: synthesis needs neither credentials nor lookups.
-        TurnstileStack(app, f"turnstile-{stage.name}", stage=stage)
+        # No account and no region here: synthesis needs neither credentials nor lookups. But what was made for the
+        # emulator stays on the disk, and the CDK must not deploy that to an account of AWS.
+        env = cdk.Environment(account=EMULATOR_ACCOUNT) if stage.name == "local" else None
+        TurnstileStack(app, f"turnstile-{stage.name}", stage=stage, env=env)
     except (BundleError, ValueError) as error:
         sys.stderr.write(f"{error}\n")
         return 1

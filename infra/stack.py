@@ -5,7 +5,7 @@ The same on AWS and locally.
 
 from __future__ import annotations
 
-from aws_cdk import Annotations, CfnOutput, Stack
+from aws_cdk import Annotations, CfnOutput, Environment, Stack
 from constructs import Construct
 
 from infra.alarms import Alarms
@@ -27,12 +27,16 @@ than twice as long. Put python{LAMBDA_PYTHON} on the PATH, or set up with it: ma
 
 
 class TurnstileStack(Stack):
-    """All of Turnstile for one stage. The outputs are what `turnstile status` shows."""
+    """All of Turnstile for one stage. The outputs are what `turnstile status` shows.
 
-    def __init__(self, scope: Construct, construct_id: str, *, stage: Stage) -> None:
+    `env` is the account that the CDK may deploy it to; None: whichever it has the keys of.
+    """
+
+    def __init__(self, scope: Construct, construct_id: str, *, stage: Stage, env: Environment | None = None) -> None:
         super().__init__(
             scope,
             construct_id,
+            env=env,
             description=f"Turnstile, event registration ({stage.name})",
             termination_protection=stage.keeps_data,
         )

@@ -159,12 +159,18 @@ def test_a_tokens_subject_is_not_shown(peopled: Pipeline) -> None:
 
 
 def test_a_stranger_changes_nothing(peopled: Pipeline) -> None:
-    """What is refused has no effect: the event is as it was, the registration stands, nobody is registered."""
+    """What is refused has no effect: the event is as it was, the registration stands, nobody is registered or
+    forgotten."""
     for subject in (BOB, OTHER, OPER):
+        assert _ask(peopled, subject, "GET", "/events/e/registrations").status == (200 if subject == OPER else 403)
         assert _ask(peopled, subject, "PATCH", "/events/e", {"title": "Mine", "capacity": 0}).status == 403
         assert _ask(peopled, subject, "DELETE", "/events/e/registrations/ann").status in {403, 404}
     assert _ask(peopled, OTHER, "POST", "/events/e/registrations", {"userId": "bob"}).code == "user-not-found"
+    for subject in (BOB, ORGA, OTHER):
+        assert _ask(peopled, subject, "DELETE", "/users/ann").code == "user-not-found"
+        assert _ask(peopled, subject, "DELETE", f"/users/subject#{ANN}").code == "user-not-found"
     peopled.run()
+    assert _ask(peopled, ANN, "GET", "/users/ann").body["name"] == ANN
     event = peopled.request("GET", "/events/e").body
     assert (event["title"], event["capacity"], event["currentAttendees"]) == ("T", 5, 1)
     record = peopled.record("e", "ann")

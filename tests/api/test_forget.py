@@ -232,6 +232,28 @@ def test_killed_half_way(ready: Pipeline, number: int, side: str) -> None:
     assert_forgotten(ready)
 
 
+def test_tombstones_are_read_strongly(ready: Pipeline, taps: Taps) -> None:
+    """Whoever asks for a user reads consistently, so that nobody is found who was forgotten a moment ago."""
+    reads: list[bool] = []
+
+    def note(request: dict[str, Any]) -> None:
+        asked = json.loads(request["body"])
+        table = asked.get("RequestItems", {asked.get("TableName"): asked}).get(ready.tables.users)
+        reads.extend([] if table is None else [table.get("ConsistentRead", False)])
+
+    for operation in ("GetItem", "BatchGetItem", "Scan"):
+        taps.before(f"dynamodb.{operation}", note, times=1000)
+    with ready.signed_in("s-bob"):
+        ready.request("DELETE", "/users/ann")
+        ready.request("GET", "/users/ann")
+        ready.request("GET", "/users/ann/registrations")
+        ready.request("POST", "/events/left/registrations", {"userId": "ann"})
+        ready.request("DELETE", "/events/waiting/registrations/ann")
+    ready.request("GET", "/events/waiting/registrations")
+    forget.erased_users(ready.dynamodb, ready.tables.users)
+    assert reads == [True] * 7
+
+
 def test_a_queue_that_takes_only_some(ready: Pipeline, taps: Taps) -> None:
     """If SQS did not take all of the cancellations it is a 503, and the same request again does the rest."""
     bind(ready, "login", "ann")

@@ -62,3 +62,12 @@ def test_the_local_stage_on_aws(tmp_path: Path) -> None:
     assert done.returncode == 1
     assert "not for the AWS account 123456789012" in done.stderr
     assert not list(tmp_path.iterdir())
+
+
+def test_the_local_stage_is_pinned_to_the_emulator(tmp_path: Path) -> None:
+    """What was synthesized of the local stage says that it is for the emulator's account: the CDK deploys it to no
+    other one."""
+    done = _run(tmp_path, {"stage": "local"})
+    assert done.returncode == 0, done.stderr
+    manifest = json.loads((tmp_path / "manifest.json").read_text())
+    assert manifest["artifacts"]["turnstile-local"]["environment"] == "aws://000000000000/unknown-region"
