@@ -57,6 +57,12 @@ def test_every_route_but_the_public_ones_has_the_authorizer(
     assert all(route.public for route in DOCS_ROUTES)
 
 
+@pytest.mark.parametrize("stage", ["local", "dev", "prod"])
+def test_no_other_site_reads_answers(guarded: dict[str, dict[str, Any]], stage: str) -> None:
+    """The API lets no page of another site send what browsers ask about first, or read an answer (CORS)."""
+    assert "CorsConfiguration" not in Resources(guarded[stage]).one("HttpApi")
+
+
 def test_the_local_stage_is_open_by_default(templates: dict[str, dict[str, Any]]) -> None:
     """Without a word about it the local stage has neither authorizer nor user pool, and its functions know that."""
     resources = Resources(templates["local"])
