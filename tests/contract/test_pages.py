@@ -37,21 +37,6 @@ def test_the_readme_has_every_route() -> None:
     assert codes <= set(CODES)
 
 
-def test_links_lead_somewhere() -> None:
-    """Each link to a page, or to a heading in one, from the pages for authors of clients finds it."""
-    for name in ("README.md", "docs/README.md", "docs/api.md", "docs/errors.md"):
-        for target, anchor in re.findall(r"\]\(((?!http)[^)#]*)#?([^)]*)\)", _page(name)):
-            path = (ROOT / name).parent / target if target else ROOT / name
-            assert path.exists(), f"{name}: {target}"
-            headings = re.findall(r"^#+ (.+)$", path.read_text(encoding="utf-8"), re.MULTILINE) if anchor else []
-            assert not anchor or anchor in map(_anchor, headings), f"{name}: {target}#{anchor}"
-
-
-def _anchor(heading: str) -> str:
-    """What GitHub makes of a heading."""
-    return re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-")
-
-
 def test_the_query_for_a_request_id_exists() -> None:
     """The saved query that docs/errors.md sends operators to is there."""
     (name,) = re.findall(r"`turnstile-\{stage\}/(.+?)`", _page("docs/errors.md"))

@@ -1,0 +1,127 @@
+"""The pages: links lead somewhere, code that is named exists, commands are commands, decisions say what they must."""
+
+from __future__ import annotations
+
+import argparse
+import re
+import shlex
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+
+from infra.cli.main import build_parser
+from tests.support.pages import FIRST, ROOT, anchors, code_words, defined, links, pages, shell_blocks, text
+
+DECISIONS = sorted((ROOT / "docs" / "decisions").glob("0*.md"))
+CODE = ROOT / "docs" / "architecture.md"
+"""The page that follows a request through the code."""
+
+
+def relative(page: Path) -> str:
+    """A page by its path in the project."""
+    return str(page.relative_to(ROOT))
+
+
+@pytest.mark.parametrize("page", pages(), ids=relative)
+def test_links_lead_somewhere(page: Path) -> None:
+    """Each link to a file, or to a heading of a page, finds it; links elsewhere are https."""
+    for target, anchor in links(page):
+        if re.match(r"\w+:", target):
+            assert target.startswith("https://"), target
+            continue
+        path = (page.parent / target).resolve() if target else page
+        assert path.exists(), target
+        assert not anchor or anchor in anchors(path), f"{target}#{anchor}"
+
+
+def test_every_page_can_be_reached() -> None:
+    """From the README links lead to every page."""
+    known = set(pages())
+    reached: set[Path] = set()
+    ahead = [FIRST]
+    while ahead:
+        page = ahead.pop()
+        if page in reached or page not in known:
+            continue
+        reached.add(page)
+        ahead += [(page.parent / target).resolve() for target, _ in links(page) if target]
+    assert [relative(page) for page in sorted(known - reached)] == []
+
+
+@pytest.mark.parametrize("page", pages(), ids=relative)
+def test_code_that_is_named_exists(page: Path) -> None:
+    """Each file that a page names is there, and what it says is in a file is defined there: `name` in `file.py`."""
+    for path in code_words(page):
+        if re.fullmatch(r"(api|workers|infra|tests|docs)/[\w./-]*\w(\.\w+|/)", path):
+            assert (ROOT / path).exists(), path
+    for name, path in re.findall(r"`([\w.]+)`(?:,? in| of) `([\w/]+\.py)`", text(page)):
+        assert name in defined(ROOT / path), f"{name} in {path}"
+
+
+def test_functions_that_the_architecture_names_exist() -> None:
+    """The page that follows a request through the code names functions that exist: `Class.method`, `some_function`."""
+    files = [path for room in ("api", "workers", "infra/cli") for path in (ROOT / room).rglob("*.py")]
+    known = frozenset().union(*map(defined, files))
+    named = [word for word in code_words(CODE) if re.fullmatch(r"[A-Z]\w+\.\w+|_?[a-z]+(_[a-z]+)+", word)]
+    assert len(named) > 10
+    assert [name for name in named if name not in known] == []
+
+
+@pytest.mark.parametrize("page", DECISIONS, ids=relative)
+def test_decisions_say_what_they_must(page: Path) -> None:
+    """A decision says what was chosen, what was rejected and what it costs to reverse, and the index has its title."""
+    heading, *_ = text(page).splitlines()
+    number, title = heading.removeprefix("# ").split(" ", maxsplit=1)
+    assert page.name.startswith(f"{number}-")
+    assert f"| [{number}]({page.name}) | {title} |" in text(page.parent / "README.md").splitlines()
+    for part in ("**Chosen.", "**Rejected.", "**To reverse."):
+        assert part in text(page), part
+
+
+def test_make_targets_exist() -> None:
+    """Each `make TARGET` on a page is one of the Makefile's."""
+    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE))
+    named = {
+        target
+        for page in pages()
+        for code in [*code_words(page), *shell_blocks(page)]
+        for target in re.findall(r"(?:^|\n)make ([a-z][a-z-]*)", code)
+    }
+    assert {"run", "test", "demo"} <= named
+    assert named - targets == set()
+
+
+def commands(page: Path) -> list[str]:
+    """The `turnstile` commands that a page has one type, in blocks and in sentences."""
+    lines = [line for code in [*code_words(page), *shell_blocks(page)] for line in code.splitlines()]
+    found = [re.match(r"(?:\.venv/bin/)?turnstile( .+)?$", line) for line in lines]
+    inner = [inside for line in lines for inside in re.findall(r"\$\(\.venv/bin/turnstile( [^)]+)\)", line)]
+    return [match[1] or "" for match in found if match] + inner
+
+
+@pytest.mark.parametrize("page", pages(), ids=relative)
+def test_turnstile_takes_its_commands(page: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Each `turnstile` command on a page is one that the command line takes."""
+    parser = build_parser()
+    for command in commands(page):
+        words = [word for word in shlex.split(command.translate(_OPTIONAL), comments=True) if word != "|"]
+        arguments = words if len(words) > 1 or words[:1] in (["up"], ["down"]) else [*words, "--help"]
+        with suppress(_Help), pytest.MonkeyPatch.context() as patch:
+            patch.setattr(argparse.ArgumentParser, "print_help", _stop)
+            try:
+                parser.parse_args(arguments)
+            except SystemExit:
+                pytest.fail(f"turnstile{command}: {capsys.readouterr().err}")
+
+
+_OPTIONAL = str.maketrans("", "", "[]")
+"""What need not be typed is in brackets."""
+
+
+class _Help(Exception):
+    """The command is one, and would now say what it can do."""
+
+
+def _stop(*_: object) -> None:
+    raise _Help
