@@ -106,14 +106,25 @@ def test_part_of_a_groups_name_is_no_group(shared: Pipeline, groups: object) -> 
 @pytest.mark.parametrize(
     "sent", ["", "Bearer e30.c2ln", "Bearer {0},Bearer {0}", "e30.e30.c2ln", "e30.Ww.c2ln", "a.b.c"]
 )
-def test_no_groups_of_another_token(shared: Pipeline, sent: str) -> None:
-    """Whoever sends two tokens, or one that cannot be read or says something else than what was verified, is in no
-    group."""
+def test_a_token_that_cannot_be_read(shared: Pipeline, sent: str) -> None:
+    """Whoever sends two tokens, or one that cannot be read, is nobody."""
     claims = claims_of("s", "operators")
     with shared.signed_in("s"):
-        assert shared.identify(_request_of(claims, sent.format(bearer_of(claims)[7:]))) == Caller("s")
-        forged = bearer_of(claims_of("s", "operators", "organizers"))
-        assert shared.identify(_request_of(claims, forged)) == Caller("s", operator=True)
+        assert shared.identify(_request_of(claims, sent.format(bearer_of(claims)[7:]))) is None
+
+
+def test_no_groups_of_another_token(shared: Pipeline) -> None:
+    """A group that the token names, and the claims that were verified do not, counts for nothing."""
+    forged = bearer_of(claims_of("s", "operators", "organizers"))
+    with shared.signed_in("s"):
+        assert shared.identify(_request_of(claims_of("s", "operators"), forged)) == Caller("s", operator=True)
+
+
+def test_a_date_as_text(shared: Pipeline) -> None:
+    """When a token ends is read from the token itself, whatever the gateway makes of the number."""
+    with shared.signed_in("s"):
+        request = _request_of(claims_of("s") | {"exp": "Sun Apr 19 08:06:14 UTC 2037"}, bearer_of(claims_of("s")))
+        assert shared.identify(request) == Caller("s")
 
 
 def _request_of(claims: dict[str, Any], sent: str | None = None) -> Request:
