@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from workers.aws.messages import Unreadable, decode, group_for
-from workers.aws.send import Letter
+from workers.aws.send import Message
 from workers.domain.commands import Command, Recount
 
 
@@ -14,7 +14,7 @@ from workers.domain.commands import Command, Recount
 class Task:
     """A message that was understood."""
 
-    letter: Letter
+    message: Message
     command: Command
 
 
@@ -27,23 +27,23 @@ class Unread:
     """Messages of one group, in order, the first of which is no command; `reason` says why."""
 
     reason: str
-    letters: Sequence[Letter]
+    messages: Sequence[Message]
 
 
-def read(letters: Mapping[str, Sequence[Letter]]) -> tuple[Groups, dict[str, Unread]]:
+def read(messages: Mapping[str, Sequence[Message]]) -> tuple[Groups, dict[str, Unread]]:
     """Of each group of messages, the commands up to the first message that is none, and what is left from there on."""
     groups: Groups = {}
     behind: dict[str, Unread] = {}
-    for group, waiting in letters.items():
-        for index, letter in enumerate(waiting):
+    for group, waiting in messages.items():
+        for index, message in enumerate(waiting):
             try:
-                command = decode(letter.body)
+                command = decode(message.body)
                 if group_for(command) != group:
                     raise Unreadable("the message is in another event's group")
             except Unreadable as error:
                 behind[group] = Unread(str(error), waiting[index:])
                 break
-            groups.setdefault(command.event_id, []).append(Task(letter, command))
+            groups.setdefault(command.event_id, []).append(Task(message, command))
     for tasks in groups.values():
         tasks.sort(key=lambda task: not isinstance(task.command, Recount))  # recounts first, else as they came
     return groups, behind

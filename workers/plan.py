@@ -10,8 +10,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from workers.aws.clock import Clock
-from workers.aws.load import Damaged, EventState, Unknown
-from workers.aws.send import Letter
+from workers.aws.load import Damaged, EventState, State, Unknown
+from workers.aws.send import Message
 from workers.batch import Task
 from workers.domain.commands import Cancel, Command, Configure, Recount, Register
 from workers.domain.decide import CommandFailed, decide
@@ -25,19 +25,20 @@ met a fault that passes."""
 
 NO_EVENT = "event-not-found: there is no such event"
 
-State = EventState | Unknown | Damaged
 Load = Callable[[Mapping[str, Sequence[Command]]], Mapping[str, State]]
 """Reads what the commands of some events are to be decided on."""
 
 
 @dataclass(slots=True)
 class Plan:
-    """What one step does for one event: `decision`, which is on the first of the `letters`, is committed, then `parked`
-    tasks are parked, each with its reason; behind them come either `later` tasks, which need another step, or `failed`
-    ones."""
+    """What one step does for one event.
+
+    `decision`, which is on the first of the `messages`, is committed, then `parked` tasks are parked, each with its
+    reason; behind them come either `later` tasks, which need another step, or `failed` ones.
+    """
 
     decision: Decision | None = None
-    letters: list[Letter] = field(default_factory=list)
+    messages: list[Message] = field(default_factory=list)
     parked: list[tuple[Task, str]] = field(default_factory=list)
     later: list[Task] = field(default_factory=list)
     failed: list[Task] = field(default_factory=list)
@@ -58,7 +59,7 @@ class Planner:
             case Damaged(rest=Ledger() as rest) if isinstance(tasks[0].command, Recount):
                 # For nothing else: what is left of the ledger has no counts.
                 decision = decide(rest, (), [tasks[0].command], self._clock.now())
-                return Plan(decision, [tasks[0].letter], later=tasks[1:])
+                return Plan(decision, [tasks[0].message], later=tasks[1:])
             case Damaged(error):
                 logger.error("an event's records cannot be read", exc_info=error, extra=about(tasks[0].command))
                 return Plan(failed=tasks)
@@ -79,21 +80,21 @@ class Planner:
         return plan
 
     def _decide_readable(self, state: EventState, tasks: list[Task]) -> Plan:
-        commands, letters = [task.command for task in tasks], [task.letter for task in tasks]
+        commands, messages = [task.command for task in tasks], [task.message for task in tasks]
         try:
             decision = decide(state.ledger, state.registrations, commands, self._clock.now())
         except CommandFailed as error:
             return self._without_poison(state, tasks, error)
         undecided = tasks[len(decision.outcomes) :]
         if decision.changes_anything or not undecided:
-            return Plan(decision, letters, later=undecided)
+            return Plan(decision, messages, later=undecided)
         # Nothing moved: the head of the line is not at hand. Guessing could promote the wrong person.
         if state.unreadable:
             fields = about(undecided[0].command) | {"unreadable": list(state.unreadable)}
             logger.error("the head of the line may be a record that cannot be read", extra=fields)
         else:
             logger.warning("the index lags behind the line", extra=about(undecided[0].command))
-        return Plan(decision, letters, failed=undecided)
+        return Plan(decision, messages, failed=undecided)
 
     def _without_poison(self, state: EventState, tasks: list[Task], error: CommandFailed) -> Plan:
         """Decides what comes before a command that raises (all of it: the core got past it); that one is parked, or
@@ -130,7 +131,7 @@ def _obstacle(state: EventState, task: Task) -> str | None:
 
 
 def _is_old(task: Task) -> bool:
-    return task.letter.receives >= RECEIVES_BEFORE_PARKING
+    return task.message.receives >= RECEIVES_BEFORE_PARKING
 
 
 def _set_aside(plan: Plan, tasks: list[Task], reason: str) -> None:

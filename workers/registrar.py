@@ -19,7 +19,7 @@ from workers.aws.clock import SYSTEM_CLOCK, Clock
 from workers.aws.commit import MAX_ITEMS, CommitCancelled, commit, transaction_items
 from workers.aws.items import timestamp
 from workers.aws.load import Tables, load
-from workers.aws.send import Letter, back_off, park
+from workers.aws.send import Message, back_off, park
 from workers.batch import Groups, Task, Unread, read
 from workers.domain.commands import Command
 from workers.observability import Metric, about, logger, measure
@@ -54,32 +54,32 @@ class Registrar:
     def handle(self, event: dict[str, Any]) -> dict[str, Any]:
         """Processes an SQS event; answers which messages are to be delivered again, in SQS's partial-batch format."""
         started = self._clock.now()
-        letters: dict[str, list[Letter]] = {}
-        for letter in map(Letter.of, event["Records"]):
-            letters.setdefault(letter.group, []).append(letter)
-        failed: list[Letter] = []
-        while letters:
-            groups, behind = read(letters)
-            failed += [task.letter for task in self._process(groups, started)]
-            letters = self._park_unreadable(behind, failed)
+        messages: dict[str, list[Message]] = {}
+        for message in map(Message.of, event["Records"]):
+            messages.setdefault(message.group, []).append(message)
+        failed: list[Message] = []
+        while messages:
+            groups, behind = read(messages)
+            failed += [task.message for task in self._process(groups, started)]
+            messages = self._park_unreadable(behind, failed)
         if failed:
             self._back_off(failed)
         if event["Records"]:
             retried = {Metric.RETRIED: len(failed)} if failed else {}
             measure({Metric.BATCH_SIZE: len(event["Records"]), **retried})
-        return {"batchItemFailures": [{"itemIdentifier": letter.message_id} for letter in failed]}
+        return {"batchItemFailures": [{"itemIdentifier": message.message_id} for message in failed]}
 
-    def _park_unreadable(self, behind: Mapping[str, Unread], failed: list[Letter]) -> dict[str, list[Letter]]:
+    def _park_unreadable(self, behind: Mapping[str, Unread], failed: list[Message]) -> dict[str, list[Message]]:
         """Parks the message that is no command, if all before it in its group is done; answers what comes after it.
 
         Never before its turn: an operator replays dead letters in the order in which they were parked.
         """
-        stopped = {letter.group for letter in failed}
-        after: dict[str, list[Letter]] = {}
+        stopped = {message.group for message in failed}
+        after: dict[str, list[Message]] = {}
         for group, unread in behind.items():
-            head, *later = unread.letters
+            head, *later = unread.messages
             if group in stopped or not self._park(head, f"unreadable: {unread.reason}"):
-                failed += unread.letters
+                failed += unread.messages
             elif later:
                 after[group] = later
         return after
@@ -126,7 +126,7 @@ class Registrar:
         commands = {event_id: [task.command for task in tasks] for event_id, tasks in groups.items()}
         states = self._load(commands)
         plans = {event_id: self._planner.plan(states[event_id], tasks) for event_id, tasks in groups.items()}
-        made = [Decided(plan.decision, plan.letters) for plan in plans.values() if plan.decision is not None]
+        made = [Decided(plan.decision, plan.messages) for plan in plans.values() if plan.decision is not None]
         items = transaction_items(self._tables, [decided.decision for decided in made])
         if len(items) > MAX_ITEMS and len(plans) > 1:
             raise CommitCancelled(["more items than one transaction takes"])
@@ -141,23 +141,23 @@ class Registrar:
     def _park_planned(self, plan: Plan) -> None:
         """If one cannot be parked, it and all behind it have failed: nothing may overtake it."""
         for index, (task, reason) in enumerate(plan.parked):
-            if not self._park(task.letter, reason, task.command):
+            if not self._park(task.message, reason, task.command):
                 plan.failed[:0] = [task for task, _ in plan.parked[index:]] + plan.later
                 plan.later = []
                 return
 
-    def _park(self, letter: Letter, reason: str, command: Command | None = None) -> bool:
+    def _park(self, message: Message, reason: str, command: Command | None = None) -> bool:
         """True once the message is safe in the dead-letter queue."""
         fields: dict[str, object] = {
-            "message_id": letter.message_id,
-            "group": letter.group,
-            "receives": letter.receives,
+            "message_id": message.message_id,
+            "group": message.group,
+            "receives": message.receives,
             "reason": reason,
         }
         if command is not None:
             fields |= about(command)
         try:
-            parked = park(self._sqs, self._dead_letters, letter, reason, timestamp(self._clock.now()))
+            parked = park(self._sqs, self._dead_letters, message, reason, timestamp(self._clock.now()))
         except Exception:  # noqa: BLE001 - whatever it is, the message must be delivered again
             logger.exception("a message could not be parked", extra=fields)
             return False
@@ -165,9 +165,9 @@ class Registrar:
         measure({Metric.DEAD_LETTERED: 1})
         return True
 
-    def _back_off(self, letters: Iterable[Letter]) -> None:
+    def _back_off(self, messages: Iterable[Message]) -> None:
         try:
-            back_off(self._sqs, self._queue_url, letters)
+            back_off(self._sqs, self._queue_url, messages)
         except Exception:  # noqa: BLE001 - a failure to hurry must not become a failure
             # Not lost: without this they come back when the queue's own visibility timeout runs out.
             logger.exception("the visibility of failed messages could not be shortened")

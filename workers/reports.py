@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from workers.aws.send import Letter
+from workers.aws.send import Message
 from workers.domain.commands import Promote, Recount
 from workers.domain.decision import Decision, Outcome, Result
 from workers.domain.records import Ledger
@@ -25,7 +25,7 @@ class Decided:
     """A decision that is committed, and the messages whose commands it decided: the first ones are its outcomes'."""
 
     decision: Decision
-    letters: Sequence[Letter]
+    messages: Sequence[Message]
 
 
 def report(committed: Sequence[Decided], now: int) -> None:
@@ -37,16 +37,16 @@ def report(committed: Sequence[Decided], now: int) -> None:
     for decided in committed:
         decision = decided.decision
         ledgers = {"ledger_before": _brief(decision.before), "ledger_after": _brief(decision.ledger)}
-        for outcome, letter in zip(decision.outcomes, decided.letters, strict=False):
+        for outcome, message in zip(decision.outcomes, decided.messages, strict=False):
             latency = _milliseconds(outcome.command.accepted_at, now)
-            logger.info("decided", extra=_story(outcome, letter, latency) | ledgers)
+            logger.info("decided", extra=_story(outcome, message, latency) | ledgers)
             if isinstance(outcome.command, Promote | Recount):
                 continue  # nobody's request; and a Promote finds nothing to do when a Register has settled before it
             if outcome.result in _COUNTED:
                 counts[_COUNTED[outcome.result]] += 1
             if outcome.result is Result.REJECTED:
                 refusals[outcome.reason] += 1
-            if outcome.result is not Result.SUPERSEDED and letter.replay_of is None:
+            if outcome.result is not Result.SUPERSEDED and message.replay_of is None:
                 latencies.append(latency)
         since = decision.before.free_since
         for record in decision.promoted:
@@ -60,14 +60,14 @@ def report(committed: Sequence[Decided], now: int) -> None:
         measure({Metric.REJECTED: refused}, reason=reason)
 
 
-def _story(outcome: Outcome, letter: Letter, latency: float) -> dict[str, object]:
+def _story(outcome: Outcome, message: Message, latency: float) -> dict[str, object]:
     fields = about(outcome.command) | {
         "outcome": str(outcome.result),
         "reason": str(outcome.reason),
         "latency_ms": latency,
-        "receives": letter.receives,
+        "receives": message.receives,
     }
-    return fields | ({"replay_of": letter.replay_of} if letter.replay_of is not None else {})
+    return fields | ({"replay_of": message.replay_of} if message.replay_of is not None else {})
 
 
 def _brief(ledger: Ledger) -> dict[str, object]:

@@ -10,9 +10,9 @@ from botocore.exceptions import ConnectionClosedError, ConnectTimeoutError, Endp
 
 from tests.integration.bench import Bench, Died, Fault, Message, answer, dies, refusal, times
 from tests.support.builders import NOW, cancel, configure, promote, register, seats
+from workers.aws import send
 from workers.aws.commit import transaction_items
 from workers.aws.items import registration_to_item
-from workers.aws.send import Letter, seconds_hidden
 from workers.domain.decide import decide
 from workers.domain.records import Registration, Status
 
@@ -230,8 +230,8 @@ def test_failed_messages_come_back_soon(bench: Bench, receives: int, seconds: in
 
 def test_an_outage_of_ten_days_is_survived() -> None:
     """The waits before the thousandth receive, when SQS moves a message away, come to more than ten days."""
-    letters = [Letter("m", "r", "g", receives, "") for receives in range(1, 1000)]
-    assert sum(map(seconds_hidden, letters)) > 10 * 24 * 3600
+    messages = [send.Message("m", "r", "g", receives, "") for receives in range(1, 1000)]
+    assert sum(map(send.seconds_hidden, messages)) > 10 * 24 * 3600
 
 
 def test_if_the_visibility_cannot_be_shortened_the_answer_is_the_same(bench: Bench) -> None:

@@ -10,7 +10,7 @@ from tests.integration.bench import Bench, batch, refusal, times
 from tests.integration.test_poison import with_poison
 from tests.support.builders import EVENT, cancel, register
 from tests.support.telemetry import log_lines, metrics
-from workers.aws.send import Letter, park
+from workers.aws.send import Message, park
 from workers.domain.records import registration_id
 
 pytestmark = pytest.mark.integration
@@ -92,7 +92,11 @@ def test_a_replay_is_told_and_parked_as_one(bench: Bench) -> None:
 def test_a_first_dead_letter_is_no_replay(bench: Bench) -> None:
     """A message that nobody replayed is parked without that attribute."""
     park(
-        bench.pipeline.sqs, bench.pipeline.dead_letters, Letter("m", "r", "g", 3, "body"), "why", "2026-01-01T00:00:00Z"
+        bench.pipeline.sqs,
+        bench.pipeline.dead_letters,
+        Message("m", "r", "g", 3, "body"),
+        "why",
+        "2026-01-01T00:00:00Z",
     )
     (parked,) = dead_letters(bench)
     assert set(parked["MessageAttributes"]) == {"reason", "messageId", "receives", "parkedAt"}

@@ -9,7 +9,7 @@ import pytest
 
 from tests.support.builders import NOW, Book, cancel, change, promote, register, seats
 from tests.support.telemetry import log_lines, metrics
-from workers.aws.send import Letter
+from workers.aws.send import Message
 from workers.domain.commands import Command, Recount
 from workers.domain.records import registration_id
 from workers.domain.recount import Count
@@ -22,7 +22,7 @@ MINUTE = 60_000_000
 def told(book: Book, *commands: Command, now: int = NOW, replay_of: str | None = None) -> list[dict[str, Any]]:
     """Decides the commands and reports it; the log lines of that."""
     decision = book.deliver(*commands, now=now)
-    letters = [Letter(f"m{n}", f"r{n}", book.event, 2, "", replay_of) for n in range(len(commands))]
+    letters = [Message(f"m{n}", f"r{n}", book.event, 2, "", replay_of) for n in range(len(commands))]
     with log_lines() as lines:
         report([Decided(decision, letters)], now)
     return lines
@@ -152,7 +152,7 @@ def test_each_reason_is_a_series_of_its_own(capsys: pytest.CaptureFixture[str]) 
         Decided(Book(seats(0, waitlist=0)).deliver(register("a")), []),
         Decided(Book(seats(0)).deliver(register("b")), []),
     ]
-    report([Decided(d.decision, [Letter("m", "r", "e1", 1, "")]) for d in lines], NOW)
+    report([Decided(d.decision, [Message("m", "r", "e1", 1, "")]) for d in lines], NOW)
     assert metrics(capsys.readouterr().out) == {
         "DecisionLatency": [0, 0],
         "Rejected/waitlist-full": [1],

@@ -78,6 +78,10 @@ class Damaged:
     rest: Ledger | None = None
 
 
+State = EventState | Unknown | Damaged
+"""What is known of one event."""
+
+
 def batch_get(client: DynamoDBClient, clock: Clock, wanted: Mapping[str, Sequence[Item]]) -> dict[str, list[Item]]:
     """Reads items by key from several tables, strongly consistent, in no particular order; absent ones are left out.
 
@@ -105,7 +109,7 @@ def batch_get(client: DynamoDBClient, clock: Clock, wanted: Mapping[str, Sequenc
 
 def load(
     client: DynamoDBClient, clock: Clock, tables: Tables, commands: Mapping[str, Sequence[Command]]
-) -> dict[str, EventState | Unknown | Damaged]:
+) -> dict[str, State]:
     """Everything that the commands, by event id, need to be decided.
 
     One BatchGetItem of ledgers and named records; one more for events without a ledger, and a look at the head of the
@@ -124,7 +128,7 @@ def load(
     if first_timers:
         events |= _by_event(batch_get(client, clock, {tables.events: first_timers})[tables.events])
     records = {item["registrationId"]["S"]: item for item in found.get(tables.registrations, [])}
-    states: dict[str, EventState | Unknown | Damaged] = {}
+    states: dict[str, State] = {}
     for event_id, batch in commands.items():
         item, event = ledgers.get(event_id), events.get(event_id)
         if event is None and item is None:

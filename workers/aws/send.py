@@ -22,7 +22,7 @@ _QUICK_RECEIVES = 20
 
 
 @dataclass(frozen=True, slots=True)
-class Letter:
+class Message:
     """A message as the queue delivered it, not yet understood.
 
     `receives` counts its deliveries, this one included. `replay_of` is the id of the dead letter that an operator
@@ -37,8 +37,8 @@ class Letter:
     replay_of: str | None = None
 
     @classmethod
-    def of(cls, record: Mapping[str, Any]) -> Letter:
-        """The letter in a record of an SQS event."""
+    def of(cls, record: Mapping[str, Any]) -> Message:
+        """The message in a record of an SQS event."""
         attributes = record["attributes"]
         return cls(
             message_id=record["messageId"],
@@ -80,50 +80,50 @@ def send_all(client: SQSClient, queue_url: str, commands: Sequence[Command]) -> 
             raise Overloaded(f"SQS did not take {len(refused)} of the commands")
 
 
-def park(client: SQSClient, dead_letter_queue_url: str, letter: Letter, reason: str, parked_at: str) -> str:
+def park(client: SQSClient, dead_letter_queue_url: str, message: Message, reason: str, parked_at: str) -> str:
     """Puts a message that cannot be processed into the dead-letter queue as it is, with the reason beside it.
 
     Answers the id that it has there.
     """
-    attributes = {"reason": reason, "messageId": letter.message_id, "parkedAt": parked_at}
-    if letter.replay_of is not None:
-        attributes[REPLAY_OF] = letter.replay_of
+    attributes = {"reason": reason, "messageId": message.message_id, "parkedAt": parked_at}
+    if message.replay_of is not None:
+        attributes[REPLAY_OF] = message.replay_of
     answer = client.send_message(
         QueueUrl=dead_letter_queue_url,
-        MessageBody=letter.body,
-        MessageGroupId=letter.group,
-        MessageDeduplicationId=hashlib.sha256(f"parked\0{letter.message_id}".encode()).hexdigest(),
+        MessageBody=message.body,
+        MessageGroupId=message.group,
+        MessageDeduplicationId=hashlib.sha256(f"parked\0{message.message_id}".encode()).hexdigest(),
         MessageAttributes={
-            "receives": {"DataType": "Number", "StringValue": str(letter.receives)},
+            "receives": {"DataType": "Number", "StringValue": str(message.receives)},
             **{name: {"DataType": "String", "StringValue": value} for name, value in attributes.items()},
         },
     )
     return answer["MessageId"]
 
 
-def seconds_hidden(letter: Letter) -> int:
+def seconds_hidden(message: Message) -> int:
     """How long a failed message stays invisible: 1, 2, 4 ... 30 s, so that what passes soon costs little time.
 
     From the 21st receive on (after 8 minutes) 60, 120 ... 900 s: an outage must not use up the receives that the queue
     allows (`infra.queues` has the sum).
     """
-    if letter.receives <= _QUICK_RECEIVES:
-        return min(30, 1 << min(5, letter.receives - 1))
-    return min(900, 30 << min(5, letter.receives - _QUICK_RECEIVES))
+    if message.receives <= _QUICK_RECEIVES:
+        return min(30, 1 << min(5, message.receives - 1))
+    return min(900, 30 << min(5, message.receives - _QUICK_RECEIVES))
 
 
-def back_off(client: SQSClient, queue_url: str, letters: Iterable[Letter]) -> None:
+def back_off(client: SQSClient, queue_url: str, messages: Iterable[Message]) -> None:
     """Makes failed messages visible again when it is time for another attempt, not when the queue's timeout ends."""
-    waiting = list(letters)
+    waiting = list(messages)
     for start in range(0, len(waiting), _BATCH):
         client.change_message_visibility_batch(
             QueueUrl=queue_url,
             Entries=[
                 {
                     "Id": str(index),
-                    "ReceiptHandle": letter.receipt_handle,
-                    "VisibilityTimeout": seconds_hidden(letter),
+                    "ReceiptHandle": message.receipt_handle,
+                    "VisibilityTimeout": seconds_hidden(message),
                 }
-                for index, letter in enumerate(waiting[start : start + _BATCH])
+                for index, message in enumerate(waiting[start : start + _BATCH])
             ],
         )

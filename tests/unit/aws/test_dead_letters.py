@@ -9,7 +9,7 @@ import pytest
 from tests.support.builders import EVENT, register
 from workers.aws.dead_letters import MOVED, DeadLetter, replay_entry
 from workers.aws.messages import Unreadable, encode, group_of
-from workers.aws.send import Letter, park
+from workers.aws.send import Message, park
 
 SYSTEM = {"MessageGroupId": EVENT, "SentTimestamp": "1767225600123", "ApproximateReceiveCount": "7"}
 
@@ -35,7 +35,7 @@ def received(body: str, attributes: dict[str, Any] | None = None) -> DeadLetter:
 def test_what_is_parked_can_be_read() -> None:
     """Reason, the id in the main queue, the count of its deliveries there, and which letter it is a replay of."""
     client: Any = Recorder()
-    park(client, "dead.fifo", Letter("m1", "", EVENT, 3, encode(register("ann")), "dead-0"), "failed: Trouble", "now")
+    park(client, "dead.fifo", Message("m1", "", EVENT, 3, encode(register("ann")), "dead-0"), "failed: Trouble", "now")
     letter = received(client.sent["MessageBody"], client.sent["MessageAttributes"])
     assert (letter.reason, letter.main_id, letter.receives, letter.replay_of) == ("failed: Trouble", "m1", 3, "dead-0")
     assert (letter.command, letter.event_id, letter.group) == (register("ann"), EVENT, EVENT)
