@@ -1,5 +1,6 @@
 """The back of the pipeline: decides registrations, one event at a time, and keeps the ledger.
 
-`workers.domain` decides and is pure; `workers.aws` is the only place that knows table and queue formats;
-`workers.registrar` and `workers.promoter` are the Lambda entries for the queue and for the ledger's stream.
+`workers.domain` decides and is pure; `workers.aws` is the only place that knows table and queue formats. Three Lambda
+functions work with them: `workers.registrar` on the queue (with `batch`, `plan` and `reports`), `workers.promoter` on
+the ledger's stream, `workers.auditor` by the clock. `workers.entry` is where Lambda finds them.
 """
