@@ -81,15 +81,17 @@ PROBLEMS: dict[str, Problem] = {
         "The body is invalid.",
         ({"pointer": "/userId", "detail": "This field is required."},),
     ),
-    "unauthenticated": Problem("unauthenticated", "Send an access token for this API."),
+    "unauthenticated": Problem(
+        "unauthenticated", "Send an access token for this API in the header Authorization: Bearer TOKEN."
+    ),
     "forbidden": Problem("forbidden", "Only who has created an event may change it."),
     "route-not-found": Problem("route-not-found", "No route has this path."),
     "user-not-found": Problem("user-not-found", "Nobody has this id."),
     "event-not-found": Problem("event-not-found", "No event has this id."),
     "not-registered": Problem("not-registered", "This user has no active registration for this event."),
     "method-not-allowed": Problem("method-not-allowed", "It takes GET, PATCH."),
-    "user-exists": Problem("user-exists", "The id ada belongs to somebody already."),
-    "account-has-user": Problem("account-has-user", "Whoever has this token is a user already."),
+    "user-exists": Problem("user-exists", "The id belongs to somebody already."),
+    "account-has-user": Problem("account-has-user", "Whoever has this token is a user already, and nobody is two."),
     "event-exists": Problem("event-exists", "The id pycon belongs to an event already."),
     "already-registered": Problem(
         "already-registered", "The registration is confirmed.", extra={"registration": _REGISTRATION}
@@ -98,7 +100,7 @@ PROBLEMS: dict[str, Problem] = {
     "waitlist-full": Problem("waitlist-full", "Every seat is taken, and so is every place in the waiting list."),
     "registration-closed": Problem("registration-closed", "The event is closed or cancelled."),
     "discarded": Problem("discarded", "The request could not be processed. It can be made again."),
-    "precondition-failed": Problem("precondition-failed", "The event has changed since."),
+    "precondition-failed": Problem("precondition-failed", "Somebody has changed it; read it again."),
     "body-too-large": Problem("body-too-large", f"It has 70000 bytes; {MAX_BODY_BYTES} are taken."),
     "unsupported-media-type": Problem("unsupported-media-type", "Send Content-Type: application/json."),
     "too-many-requests": Problem("too-many-requests", "The next one is taken in 1 s."),
