@@ -18,7 +18,7 @@ from api.conditions import Revisions, Tags, at_revision, event_tag, revision_of,
 from api.headers import header
 from api.http import Handlers, answer
 from api.limit import WriteLimit, limited
-from api.messages import Request, Response, is_key, json_response, url
+from api.messages import Request, Response, json_response, url
 from api.models.event import EventChange, NewEvent
 from api.problems import RETRY_AFTER_SECONDS, Problem, RequestError, forbidden
 from api.reader import Ledgers
@@ -30,6 +30,7 @@ from workers.aws.clock import SYSTEM_CLOCK, Clock
 from workers.aws.items import (
     Item,
     event_key,
+    is_key,
     ledger_from_item,
     seat_settings_to_attributes,
     timestamp,

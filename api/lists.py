@@ -9,8 +9,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from urllib.parse import urlencode
 
-from api.messages import MAX_ID_BYTES, Request, is_key
+from api.messages import Request
 from api.problems import RequestError, invalid
+from workers.aws.items import MAX_KEY_BYTES, is_key
 from workers.domain.records import ALIVE, Status
 
 DEFAULT_LIMIT = 50
@@ -124,7 +125,7 @@ def _kept(request: Request, *names: str) -> dict[str, str]:
     return {name: request.query[name] for name in names if name in request.query}
 
 
-def _is_key(part: object, max_bytes: int = MAX_ID_BYTES) -> bool:
+def _is_key(part: object, max_bytes: int = MAX_KEY_BYTES) -> bool:
     return isinstance(part, str) and is_key(part, max_bytes)
 
 

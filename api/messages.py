@@ -10,9 +10,6 @@ from urllib.parse import quote
 
 from api.caller import NOBODY, Caller
 
-MAX_ID_BYTES = 2048
-"""What DynamoDB takes as a partition key; an id longer than this names nothing."""
-
 
 @dataclass(frozen=True, slots=True)
 class Request:
@@ -75,14 +72,6 @@ class Response:
 def json_response(status: int, body: object, headers: Mapping[str, str] | None = None) -> Response:
     """A JSON answer."""
     return Response(status, json.dumps(body), headers or {}, "application/json")
-
-
-def is_key(value: str, max_bytes: int = MAX_ID_BYTES) -> bool:
-    """True for what can be a key in a table."""
-    try:
-        return 0 < len(value.encode()) <= max_bytes
-    except UnicodeEncodeError:  # half a surrogate pair is no text
-        return False
 
 
 def url(base: str, *parts: str) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from api.messages import is_key
+from workers.aws.items import is_key
 
 _BINDING = "subject#"
 

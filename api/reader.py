@@ -6,11 +6,18 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any
 
-from api.messages import is_key
 from api.views import description_view, event_view, is_user, waitlist_position
 from workers.aws import clients
 from workers.aws.clock import Clock
-from workers.aws.items import NOT_READABLE, Item, event_key, ledger_from_item, registration_from_item, registration_key
+from workers.aws.items import (
+    NOT_READABLE,
+    Item,
+    event_key,
+    is_key,
+    ledger_from_item,
+    registration_from_item,
+    registration_key,
+)
 from workers.aws.load import batch_get
 from workers.domain.records import Ledger, Registration, Status, registration_id
 from workers.observability import logger

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from api.caller import Caller
 from api.lists import Page, no_cursor, open_cursor, seal_cursor
-from api.messages import Response, is_key, json_response, url
+from api.messages import Response, json_response, url
 from api.people import is_user_key
 from api.problems import Problem, forbidden
 from api.reader import Ledgers, Tables
@@ -22,14 +22,17 @@ from api.views import is_user, registration_view, user_view, waitlist_position
 from workers.aws import clients
 from workers.aws.clock import Clock
 from workers.aws.items import (
+    EVENT_INDEX,
     STATUS_KEY,
+    USER_INDEX,
     Item,
     event_key,
+    is_key,
     ledger_from_item,
     registration_from_item,
     registration_key,
 )
-from workers.aws.load import EVENT_INDEX, USER_INDEX, batch_get
+from workers.aws.load import batch_get
 from workers.domain.records import Registration, Status
 
 if TYPE_CHECKING:

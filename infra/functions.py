@@ -21,7 +21,8 @@ from infra.function import Function, allow
 from infra.identity import Identity
 from infra.queues import Queues
 from infra.stage import Stage
-from infra.tables import EVENT_INDEX, USER_INDEX, Tables
+from infra.tables import Tables
+from workers.aws.items import EVENT_INDEX, USER_INDEX
 
 WORKER_TIMEOUT = Duration.seconds(15)
 """A batch of ten takes far below a second; this leaves room for retries against a slow table. The queue's visibility

@@ -12,7 +12,8 @@ from infra.functions import ApiFunctions, WorkerFunctions
 from infra.http_api import HttpApi
 from infra.queues import Queues
 from infra.stage import Stage
-from infra.tables import EVENT_INDEX, USER_INDEX, Tables
+from infra.tables import Tables
+from workers.aws.items import EVENT_INDEX, USER_INDEX
 from workers.observability import NAMESPACE, Metric
 
 MINUTE = Duration.minutes(1)

@@ -9,9 +9,7 @@ from constructs import Construct
 
 from infra.accepted import accept
 from infra.stage import Stage
-
-USER_INDEX = "UserRegistrationsIndex"
-EVENT_INDEX = "EventRegistrationsIndex"
+from workers.aws.items import EVENT_INDEX, STATUS_KEY, USER_INDEX
 
 
 class Tables(Construct):
@@ -30,7 +28,7 @@ class Tables(Construct):
         # The new image suffices: the promoter wants to know which event, and which version of its ledger.
         self.ledger = self._table("LedgerTable", "eventId", stream=dynamodb.StreamViewType.NEW_IMAGE)
         self._index(USER_INDEX, "userId", "registeredAt")
-        self._index(EVENT_INDEX, "eventId", "status#registeredAt")
+        self._index(EVENT_INDEX, "eventId", STATUS_KEY)
 
     def _table(self, name: str, key: str, stream: dynamodb.StreamViewType | None = None) -> dynamodb.Table:
         table = dynamodb.Table(

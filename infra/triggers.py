@@ -13,8 +13,9 @@ from infra.functions import WorkerFunctions
 from infra.queues import Queues
 from infra.stage import Stage
 from infra.tables import Tables
+from workers.aws.items import PROMOTABLE
 
-PROMOTABLE = {"dynamodb": {"NewImage": {"promotable": {"S": ["yes"]}}}}
+PROMOTIONS_DUE = {"dynamodb": {"NewImage": {"promotable": {"S": [PROMOTABLE]}}}}
 """Most commits leave no free seat beside a waiter. Those that do say so; only they cost an invocation."""
 
 
@@ -61,7 +62,7 @@ class Triggers(Construct):
             # missed, and reading a record twice does no harm.
             starting_position="TRIM_HORIZON",
             filter_criteria=mapping.FilterCriteriaProperty(
-                filters=[mapping.FilterProperty(pattern=json.dumps(PROMOTABLE, separators=(",", ":")))]
+                filters=[mapping.FilterProperty(pattern=json.dumps(PROMOTIONS_DUE, separators=(",", ":")))]
             ),
             batch_size=10,  # one SendMessageBatch
             # A record that cannot be passed on holds up its shard: halve the batch to find it, and try as long as the

@@ -15,8 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from workers.aws import clients
 from workers.aws.clock import SYSTEM_CLOCK, Clock
-from workers.aws.items import NOT_READABLE, STATUS_KEY, event_key, ledger_from_item
-from workers.aws.load import EVENT_INDEX
+from workers.aws.items import EVENT_INDEX, NOT_READABLE, STATUS_KEY, event_key, ledger_from_item
 from workers.domain.records import Ledger, Status
 from workers.observability import Metric, logger, measure
 

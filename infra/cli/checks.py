@@ -19,6 +19,7 @@ from infra.cli import rest
 from infra.cli.deployment import LOCAL
 from infra.cli.errors import CliError
 from infra.cli.function_logs import configurations, lines, log_groups
+from workers.aws.items import EVENT_INDEX, STATUS_KEY, USER_INDEX
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb.type_defs import KeySchemaElementTypeDef
@@ -34,8 +35,8 @@ TABLES: dict[str, tuple[tuple[str, ...], dict[str, tuple[str, ...]]]] = {
     "registrations_table": (
         ("registrationId",),
         {
-            "UserRegistrationsIndex": ("userId", "registeredAt"),
-            "EventRegistrationsIndex": ("eventId", "status#registeredAt"),
+            USER_INDEX: ("userId", "registeredAt"),
+            EVENT_INDEX: ("eventId", STATUS_KEY),
         },
     ),
     "ledger_table": (("eventId",), {}),

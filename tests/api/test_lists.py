@@ -11,8 +11,7 @@ import pytest
 from tests.api.conftest import Taps, new_pipeline
 from tests.support.pipeline import START, Pipeline
 from workers.aws.commit import versioned_put
-from workers.aws.items import STATUS_KEY, registration_to_item
-from workers.aws.load import EVENT_INDEX
+from workers.aws.items import EVENT_INDEX, STATUS_KEY, registration_to_item
 from workers.domain.records import Registration, Status, registration_id
 
 

@@ -22,8 +22,7 @@ from typing import TYPE_CHECKING, Any
 from botocore.exceptions import ClientError
 
 from tests.support.tables import TableNames
-from workers.aws.items import STATUS_KEY, Item, event_key, registration_key, status_key, timestamp
-from workers.aws.load import EVENT_INDEX
+from workers.aws.items import EVENT_INDEX, STATUS_KEY, Item, event_key, registration_key, status_key, timestamp
 from workers.domain.records import Status, registration_id
 
 if TYPE_CHECKING:

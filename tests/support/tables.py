@@ -8,8 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from workers.aws.items import STATUS_KEY
-from workers.aws.load import EVENT_INDEX, USER_INDEX, Tables
+from workers.aws.items import EVENT_INDEX, STATUS_KEY, USER_INDEX
+from workers.aws.load import Tables
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from workers.aws.clock import Clock
-from workers.aws.items import ERASED_AT, Item, registration_key
-from workers.aws.load import USER_INDEX, batch_get, read_registrations
+from workers.aws.items import ERASED_AT, USER_INDEX, Item, registration_key
+from workers.aws.load import batch_get, read_registrations
 from workers.domain.commands import Cancel
 from workers.domain.records import Registration
 

@@ -15,8 +15,15 @@ T = TypeVar("T")
 Item = dict[str, Any]
 """A DynamoDB item in the wire format: `{"eventId": {"S": "..."}}`."""
 
+MAX_KEY_BYTES = 2048
+"""What DynamoDB takes as a partition key."""
+
+EVENT_INDEX = "EventRegistrationsIndex"
+"""Of registrations, by `eventId`."""
+USER_INDEX = "UserRegistrationsIndex"
+"""Of registrations, by `userId` and `registeredAt`."""
 STATUS_KEY = "status#registeredAt"
-"""The sort key of EventRegistrationsIndex: within one status, the order of decision."""
+"""The sort key of EVENT_INDEX: within one status, the order of decision."""
 
 ERASED_AT = "erasedAt"
 """On a user item: when that person was forgotten. The item stays, so that nobody gets their id and registrations."""
@@ -46,6 +53,14 @@ def microseconds(text: str) -> int:
 def status_key(status: Status, registered_at: str) -> str:
     """The value of STATUS_KEY."""
     return f"{status}#{registered_at}"
+
+
+def is_key(value: str, max_bytes: int = MAX_KEY_BYTES) -> bool:
+    """True for what can be a key in a table, of at most `max_bytes`."""
+    try:
+        return 0 < len(value.encode()) <= max_bytes
+    except UnicodeEncodeError:  # half a surrogate pair, which JSON allows, is no text
+        return False
 
 
 def registration_key(registration_id: str) -> Item:

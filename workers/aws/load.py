@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from workers.aws.clients import Overloaded
 from workers.aws.clock import Clock
 from workers.aws.items import (
+    EVENT_INDEX,
     NOT_READABLE,
     STATUS_KEY,
     Item,
@@ -25,9 +26,6 @@ from workers.domain.records import EventStatus, Ledger, Registration, Status
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
-
-EVENT_INDEX = "EventRegistrationsIndex"
-USER_INDEX = "UserRegistrationsIndex"
 
 _BATCH = 100
 _ATTEMPTS = 4

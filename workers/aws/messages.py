@@ -7,6 +7,7 @@ import json
 import re
 from typing import Any
 
+from workers.aws.items import is_key
 from workers.domain.commands import VERSION, Cancel, Command, Configure, Promote, Recount, Register
 from workers.domain.line import Line
 from workers.domain.records import EventStatus, SeatChanges
@@ -26,8 +27,6 @@ _SETTINGS = {
 
 _MAX_COUNT = 2**53 - 1
 """Whole numbers above it are not the same in every JSON reader, and DynamoDB refuses those of more than 38 digits."""
-_MAX_BYTES = 2048
-"""What DynamoDB takes as a key. Longer ids, or text that is no UTF-8, would have the whole batch refused."""
 
 
 class Unreadable(Exception):
@@ -161,17 +160,11 @@ def _changes(body: dict[str, Any]) -> SeatChanges:
 
 
 def _text(body: dict[str, Any], name: str) -> str:
+    """Short enough for a key: a longer id, or text that is no UTF-8, would have DynamoDB refuse the whole batch."""
     value = body.get(name)
-    if not isinstance(value, str) or not 0 < _utf8_size(value) <= _MAX_BYTES:
+    if not isinstance(value, str) or not is_key(value):
         raise Unreadable(f"{name} is missing or not a text")
     return value
-
-
-def _utf8_size(text: str) -> int:
-    try:
-        return len(text.encode())
-    except UnicodeEncodeError:  # a lone surrogate, which JSON allows
-        return 0
 
 
 def _count(body: dict[str, Any], name: str) -> int:

@@ -14,8 +14,7 @@ from tests.simulation.dynamodb.material import BAD_KEYS, BAD_NUMBERS, BAD_VALUES
 from tests.simulation.dynamodb.requests import MANY, Request
 from tests.simulation.dynamodb.values import checked
 from tests.support.tables import TableNames
-from workers.aws.items import STATUS_KEY, Item
-from workers.aws.load import EVENT_INDEX
+from workers.aws.items import EVENT_INDEX, STATUS_KEY, Item
 
 _KEY = KEYS[0]
 _LONG = tuple({"S": key} for key in LONG_KEYS)

@@ -22,8 +22,7 @@ from tests.simulation.dynamodb.material import (
     Values,
 )
 from tests.support.tables import TableNames
-from workers.aws.items import STATUS_KEY, Item
-from workers.aws.load import EVENT_INDEX, USER_INDEX
+from workers.aws.items import EVENT_INDEX, STATUS_KEY, USER_INDEX, Item
 
 MANY = tuple(f"many-{number}" for number in range(350))
 MADE_UP_KEYS = (*KEYS, *MANY, *LONG_KEYS)

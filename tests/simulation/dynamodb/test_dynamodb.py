@@ -15,8 +15,7 @@ from botocore.session import get_session
 from tests.simulation.dynamodb.errors import Exceptions
 from tests.simulation.dynamodb.fake import Change, FakeDynamoDb
 from tests.support.tables import TableNames, create_tables
-from workers.aws.items import STATUS_KEY, Item
-from workers.aws.load import EVENT_INDEX
+from workers.aws.items import EVENT_INDEX, STATUS_KEY, Item
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
