@@ -23,9 +23,9 @@ from api.models.event import EventChange, NewEvent
 from api.problems import RETRY_AFTER_SECONDS, Problem, RequestError, forbidden
 from api.reader import Ledgers
 from api.views import event_view
-from api.waiting import Pace, Wait, note_pending, wait_of
+from api.waiting import Pace, Wait, note_pending, patient, wait_of
 from workers.aws import clients
-from workers.aws.clients import Overloaded, passes_by_itself
+from workers.aws.clients import Overloaded
 from workers.aws.clock import SYSTEM_CLOCK, Clock
 from workers.aws.items import (
     Item,
@@ -139,8 +139,8 @@ class Events:
             logger.append_keys(command_id=command.command_id)
             send(self._sqs, self._queue_url, command)
             logger.info("accepted", extra=about(command))
-            done = self._pace.poll(lambda: self._configured(command), wait, self._clock) or self._configured(command)
-            if not done:
+            look = patient(lambda: self._configured(command))
+            if not (self._pace.poll(look, wait, self._clock) or look()):
                 note_pending(event_id)
                 location = url(self._base_url, "events", event_id)
                 later = {"Location": location, "Retry-After": str(RETRY_AFTER_SECONDS)}
@@ -210,12 +210,7 @@ class Events:
 
     def _configured(self, command: Configure) -> bool | None:
         """True once every setting that the command changes has its revision, or a later one; None before."""
-        try:
-            found = batch_get(self._dynamodb, self._clock, {self._ledger: [event_key(command.event_id)]})
-        except Exception as error:
-            if not passes_by_itself(error):
-                raise
-            return None  # the change is accepted: a hiccup while waiting for it is not its failure
+        found = batch_get(self._dynamodb, self._clock, {self._ledger: [event_key(command.event_id)]})
         revisions = ledger_from_item(found[self._ledger][0]).revisions if found[self._ledger] else {}
         return all(revisions.get(name, 0) >= command.revision for name in command.changes) or None
 

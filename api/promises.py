@@ -7,19 +7,17 @@ every write has the version that was read as its condition, and the outcome is n
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
-from typing import TYPE_CHECKING, TypeGuard, TypeVar
+from typing import TYPE_CHECKING, TypeGuard
 
 from api.outcomes import Standing
 from api.reader import Reader, Seen
-from workers.aws import clients
+from api.waiting import patient
 from workers.aws.clients import Overloaded
 from workers.aws.clock import Clock
 from workers.aws.commit import versioned_put
 from workers.domain.commands import Register
 from workers.domain.records import Ledger, Registration, Status, remembering
-from workers.observability import logger
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -28,8 +26,6 @@ _PUTS = 12
 """So many attempts to write into a pending registration: of so many requests at once, one wins each time."""
 
 _CONFLICT_PAUSE_SECONDS = 0.05
-
-Found = TypeVar("Found")
 
 
 class Promises:
@@ -111,18 +107,3 @@ class Promises:
 def is_pending(record: Registration | None) -> TypeGuard[Registration]:
     """True while nobody has decided it."""
     return record is not None and record.status is Status.PENDING
-
-
-def patient(look: Callable[[], Found | None]) -> Callable[[], Found | None]:
-    """A look for which what passes by itself is nothing found yet: the queue has the command, so it is no refusal."""
-
-    def patient() -> Found | None:
-        try:
-            return look()
-        except Exception as error:
-            if not clients.passes_by_itself(error):
-                raise
-            logger.warning("overloaded while waiting", exc_info=error)
-            return None
-
-    return patient

@@ -25,11 +25,11 @@ from api.messages import Request, Response, json_response
 from api.models.registration import NewRegistration
 from api.outcomes import NOT_REGISTERED, REPLAYED, Outcomes, Standing, no_content, no_room
 from api.problems import Problem, forbidden
-from api.promises import Promises, is_pending, patient
+from api.promises import Promises, is_pending
 from api.reader import Reader, Seen
 from api.registration_lists import Lists
 from api.views import registration_view
-from api.waiting import Pace, Wait
+from api.waiting import Pace, Wait, patient
 from workers.aws import clients
 from workers.aws.clock import SYSTEM_CLOCK, Clock
 from workers.aws.send import send

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeVar
 
+from workers.aws.clients import passes_by_itself
 from workers.aws.clock import Clock
 from workers.observability import Metric, logger, measure
 
@@ -89,6 +90,21 @@ class Pace:
             pause = min(_LONGEST_PAUSE_SECONDS, max(_SHORTEST_PAUSE_SECONDS, pause))
             missed = True
         return None
+
+
+def patient(look: Callable[[], Found | None]) -> Callable[[], Found | None]:
+    """A look for which what passes by itself is nothing found yet: the queue has the command, so it is no refusal."""
+
+    def look_or_wait() -> Found | None:
+        try:
+            return look()
+        except Exception as error:
+            if not passes_by_itself(error):
+                raise
+            logger.warning("overloaded while waiting", exc_info=error)
+            return None
+
+    return look_or_wait
 
 
 def note_pending(event_id: str, **fields: str) -> None:
