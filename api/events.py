@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
-from api import lists
+from api import pages
 from api.access import configured
 from api.body import read_body
 from api.caller import ORGANIZER_SUBJECT, Caller
@@ -109,19 +109,19 @@ class Events:
             return Response(304, headers={"ETag": tag})
         return _shown(200, item, ledger)
 
-    def list(self, page: lists.Page) -> Response:
+    def list(self, page: pages.Page) -> Response:
         """200: a page of events in no particular order, and the cursor of the next."""
         scope = "events"
         start: dict[str, Any] = {}
         if page.cursor is not None:
-            start["ExclusiveStartKey"] = event_key(lists.open_cursor(scope, page.cursor)[0])
+            start["ExclusiveStartKey"] = event_key(pages.open_cursor(scope, page.cursor)[0])
         found = self._dynamodb.scan(TableName=self._events, Limit=page.limit, **start)
         keys = [event_key(item["eventId"]["S"]) for item in found["Items"]]
         ledgers = batch_get(self._dynamodb, self._clock, {self._ledger: keys})[self._ledger] if keys else []
         seats = Ledgers.of(ledgers)
         views = [seats.view(item) for item in found["Items"]]
         last = found.get("LastEvaluatedKey")
-        following = lists.seal_cursor(scope, last["eventId"]["S"]) if last else None
+        following = pages.seal_cursor(scope, last["eventId"]["S"]) if last else None
         link = page.link(url(self._base_url, "events"), following)
         return json_response(200, {"events": views, "next": following}, link)
 
@@ -256,7 +256,7 @@ def routes(events: Events, clock: Clock) -> Handlers:
 
     return {
         "POST /events": create,
-        "GET /events": lambda request: events.list(lists.page_of(request)),
+        "GET /events": lambda request: events.list(pages.page_of(request)),
         "GET /events/{eventId}": read,
         "PATCH /events/{eventId}": change,
     }

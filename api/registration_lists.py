@@ -13,8 +13,8 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from api.caller import Caller
-from api.lists import Page, no_cursor, open_cursor, seal_cursor
 from api.messages import Response, json_response, url
+from api.pages import Page, no_cursor, open_cursor, seal_cursor
 from api.people import is_user_key
 from api.problems import Problem, forbidden
 from api.reader import Ledgers, Tables

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from api import lists
+from api import pages
 from api.access import configured
 from api.body import read_body
 from api.call import Call, call_of
@@ -197,11 +197,11 @@ def routes(registrations: Registrations, listing: Lists, clock: Clock) -> Handle
         from api.export import prefers_csv  # noqa: PLC0415 - who registers needs it not
 
         as_csv = prefers_csv(header(request, "Accept"))
-        page = lists.page_of_registrations(request)
+        page = pages.page_of_registrations(request)
         return listing.of_event(request.ids["eventId"], page, request.caller, as_csv=as_csv)
 
     def list_of_user(request: Request) -> Response:
-        return listing.of_user(request.ids["userId"], lists.page_of_registrations(request), request.caller)
+        return listing.of_user(request.ids["userId"], pages.page_of_registrations(request), request.caller)
 
     return {
         "POST /events/{eventId}/registrations": register,

@@ -6,7 +6,7 @@ from typing import Any
 
 from api.conditions import MAX_REVISIONS
 from api.headers import MAX_HEADER_CHARS
-from api.lists import DEFAULT_LIMIT, MAX_CURSOR_CHARS, MAX_LIMIT, MAX_STATUSES
+from api.pages import DEFAULT_LIMIT, MAX_CURSOR_CHARS, MAX_LIMIT, MAX_STATUSES
 from api.problems import RETRY_AFTER_SECONDS
 from api.waiting import DEFAULT_WAIT_SECONDS, MAX_WAIT_SECONDS
 from workers.domain.records import Status

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from api.lists import seal_cursor
+from api.pages import seal_cursor
 from tests.support.pipeline import Pipeline
 from workers.domain.records import Status
 

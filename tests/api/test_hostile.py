@@ -11,7 +11,7 @@ import pytest
 
 from api.body import MAX_BODY_BYTES
 from api.headers import MAX_HEADER_CHARS
-from api.lists import MAX_CURSOR_CHARS, seal_cursor
+from api.pages import MAX_CURSOR_CHARS, seal_cursor
 from tests.support.pipeline import Answer, Pipeline
 
 USER = {"userId": "ann", "name": "Ann", "email": "ann@example.org"}

@@ -11,7 +11,7 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 
 import pytest
 
-from api.lists import DEFAULT_LIMIT, MAX_LIMIT
+from api.pages import DEFAULT_LIMIT, MAX_LIMIT
 from tests.api.conftest import Taps, new_pipeline
 from tests.support.canaries import name_of
 from tests.support.pipeline import BASE_URL, START, Answer, Pipeline

@@ -12,7 +12,7 @@ import pytest
 from api.contract.__main__ import KEPT
 from api.contract.document import refusals
 from api.contract.operations import ALWAYS, OPERATIONS
-from api.lists import DEFAULT_LIMIT, MAX_LIMIT
+from api.pages import DEFAULT_LIMIT, MAX_LIMIT
 from api.problems import CODES
 from api.routes import ROUTES
 from tests.api.conftest import Taps, new_pipeline

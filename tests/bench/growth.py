@@ -8,7 +8,7 @@ from itertools import count
 from statistics import median
 
 from api.caller import UNCHECKED
-from api.lists import Page
+from api.pages import Page
 from api.registration_lists import Lists
 from tests.bench.counts import HOLES, metered
 from tests.bench.engine import BATCH, Crowd, Engine, batches, deliver, logs_to_nowhere, names

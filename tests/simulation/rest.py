@@ -6,7 +6,7 @@ import json
 from typing import TYPE_CHECKING, Any, cast
 
 from api.caller import UNCHECKED
-from api.lists import Page
+from api.pages import Page
 from api.registration_lists import Lists
 from infra.cli.recount import Recounter
 from tests.simulation.book import Book, has_outcome
