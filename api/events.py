@@ -21,8 +21,7 @@ from api.limit import WriteLimit, limited
 from api.messages import Request, Response, json_response, url
 from api.models.event import EventChange, NewEvent
 from api.problems import RETRY_AFTER_SECONDS, Problem, RequestError, forbidden
-from api.reader import Ledgers
-from api.views import event_view
+from api.views import Ledgers, event_view
 from api.waiting import Pace, Wait, note_pending, patient, wait_of
 from workers.aws import clients
 from workers.aws.clients import Overloaded

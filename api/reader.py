@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from api.views import description_view, event_view, is_user, waitlist_position
+from api.views import is_user, waitlist_position
 from workers.aws import clients
 from workers.aws.clock import Clock
 from workers.aws.items import (
-    NOT_READABLE,
     Item,
     event_key,
     is_key,
@@ -20,7 +19,6 @@ from workers.aws.items import (
 )
 from workers.aws.load import batch_get
 from workers.domain.records import Ledger, Registration, Status, registration_id
-from workers.observability import logger
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -102,32 +100,6 @@ class Reader:
             batch_get(self._dynamodb, self._clock, {self._tables.registrations: [key]}), self._tables.registrations
         )
         return registration_from_item(item) if item else None
-
-
-@dataclass(frozen=True, slots=True)
-class Ledgers:
-    """Ledgers of many events, by event id. One that cannot be read is `damaged`, and no reason to show none at all."""
-
-    sound: dict[str, Ledger]
-    damaged: frozenset[str]
-
-    @classmethod
-    def of(cls, items: Iterable[Item]) -> Ledgers:
-        """Reads ledger items; logs those that cannot be read."""
-        sound, damaged = dict[str, Ledger](), set[str]()
-        for item in items:
-            event_id = item["eventId"]["S"]
-            try:
-                sound[event_id] = ledger_from_item(item)
-            except NOT_READABLE as error:
-                logger.error("a ledger cannot be read", exc_info=error, extra={"event_id": event_id})
-                damaged.add(event_id)
-        return cls(sound, frozenset(damaged))
-
-    def view(self, event: Item) -> dict[str, Any]:
-        """The event with its seats, or without them if nobody can say."""
-        event_id = event["eventId"]["S"]
-        return description_view(event) if event_id in self.damaged else event_view(event, self.sound.get(event_id))
 
 
 def _first(found: dict[str, list[Item]], table: str) -> Item | None:

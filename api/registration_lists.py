@@ -17,8 +17,8 @@ from api.messages import Response, json_response, url
 from api.pages import Page, no_cursor, open_cursor, seal_cursor
 from api.people import is_user_key
 from api.problems import Problem, forbidden
-from api.reader import Ledgers, Tables
-from api.views import is_user, registration_view, user_view, waitlist_position
+from api.reader import Tables
+from api.views import Ledgers, is_user, registration_view, user_view, waitlist_position
 from workers.aws import clients
 from workers.aws.clock import Clock
 from workers.aws.items import (

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, TypeGuard
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any, TypeGuard
 
-from workers.aws.items import ERASED_AT, Item, ledger_from_event, timestamp
-from workers.domain.records import Registration, Status
-
-if TYPE_CHECKING:
-    from workers.domain.records import Ledger
+from workers.aws.items import ERASED_AT, NOT_READABLE, Item, ledger_from_event, ledger_from_item, timestamp
+from workers.domain.records import Ledger, Registration, Status
+from workers.observability import logger
 
 _OWN_FIELDS = ("title", "date", "location", "organizer", "description", "createdAt")
 
@@ -46,6 +46,32 @@ def event_view(item: Item, ledger: Ledger | None) -> dict[str, Any]:
     if seats.confirmed > settings.capacity:
         view["overCapacityBy"] = seats.confirmed - settings.capacity
     return view
+
+
+@dataclass(frozen=True, slots=True)
+class Ledgers:
+    """Ledgers of many events, by event id. One that cannot be read is `damaged`, and no reason to show none at all."""
+
+    sound: dict[str, Ledger]
+    damaged: frozenset[str]
+
+    @classmethod
+    def of(cls, items: Iterable[Item]) -> Ledgers:
+        """Reads ledger items; logs those that cannot be read."""
+        sound, damaged = dict[str, Ledger](), set[str]()
+        for item in items:
+            event_id = item["eventId"]["S"]
+            try:
+                sound[event_id] = ledger_from_item(item)
+            except NOT_READABLE as error:
+                logger.error("a ledger cannot be read", exc_info=error, extra={"event_id": event_id})
+                damaged.add(event_id)
+        return cls(sound, frozenset(damaged))
+
+    def view(self, event: Item) -> dict[str, Any]:
+        """The event with its seats, or without them if nobody can say."""
+        event_id = event["eventId"]["S"]
+        return description_view(event) if event_id in self.damaged else event_view(event, self.sound.get(event_id))
 
 
 def registration_view(record: Registration, ledger: Ledger | None) -> dict[str, Any]:
