@@ -15,8 +15,9 @@ from api.access import configured
 from api.body import read_body
 from api.caller import ORGANIZER_SUBJECT, Caller
 from api.conditions import Revisions, Tags, at_revision, event_tag, revision_of, tags_of
+from api.dispatch import Handlers
 from api.headers import header
-from api.http import Handlers, answer
+from api.http import answer
 from api.limit import WriteLimit, limited
 from api.messages import Request, Response, json_response, url
 from api.models.event import EventChange, NewEvent

@@ -12,8 +12,6 @@ from api.routes import ROUTES
 from workers.aws.clients import passes_by_itself
 from workers.observability import logger
 
-__all__ = ["Handlers", "answer"]
-
 
 def answer(handlers: Handlers, event: Mapping[str, Any], identify: Identify) -> dict[str, Any]:
     """Answers one API Gateway event: 404 or 405 if the handlers have no such route, 401 if it needs a token and has

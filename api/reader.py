@@ -9,14 +9,7 @@ from typing import TYPE_CHECKING
 from api.views import is_user, waitlist_position
 from workers.aws import clients
 from workers.aws.clock import Clock
-from workers.aws.items import (
-    Item,
-    event_key,
-    is_key,
-    ledger_from_item,
-    registration_from_item,
-    registration_key,
-)
+from workers.aws.items import Item, event_key, is_key, ledger_from_item, registration_from_item, registration_key
 from workers.aws.load import batch_get
 from workers.domain.records import Ledger, Registration, Status, registration_id
 

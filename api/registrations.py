@@ -18,8 +18,9 @@ from api.access import configured
 from api.body import read_body
 from api.call import Call, call_of
 from api.caller import Caller
+from api.dispatch import Handlers
 from api.headers import header
-from api.http import Handlers, answer
+from api.http import answer
 from api.limit import WriteLimit, limited
 from api.messages import Request, Response, json_response
 from api.models.registration import NewRegistration

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 from api.access import configured
 from api.body import read_body
 from api.caller import SUBJECT, Caller
-from api.http import Handlers, answer
+from api.dispatch import Handlers
+from api.http import answer
 from api.limit import WriteLimit, limited
 from api.messages import Request, Response, json_response, url
 from api.models.user import NewUser
