@@ -49,7 +49,7 @@ once more."""
 
 
 class Registrations:
-    """The front desk for one registration at a time."""
+    """One registration at a time: asked for, read, given up."""
 
     def __init__(
         self,

@@ -66,16 +66,16 @@ def decide(
     `registrations` are the records that the commands name, and as many of those at the head of the line as are at hand;
     `now` is in microseconds since 1970. Raises CommandFailed when a command cannot be processed.
     """
-    desk = _Desk(ledger, registrations, now, max_promotions)
+    draft = _Draft(ledger, registrations, now, max_promotions)
     outcomes: list[Outcome] = []
     for index, command in enumerate(commands):
         try:
-            if isinstance(command, Register | Promote) and not desk.settle():
-                return desk.decision(outcomes, commands[index:])
-            outcomes.append(desk.apply(command))
+            if isinstance(command, Register | Promote) and not draft.settle():
+                return draft.decision(outcomes, commands[index:])
+            outcomes.append(draft.apply(command))
         except Exception as error:
             raise CommandFailed(index, command) from error
-    return desk.decision(outcomes, ())
+    return draft.decision(outcomes, ())
 
 
 def sold_out(ledger: Ledger) -> Reason | None:
@@ -93,7 +93,7 @@ def sold_out(ledger: Ledger) -> Reason | None:
     return Reason.WAITLIST_FULL if ledger.settings.has_waitlist else Reason.EVENT_FULL
 
 
-class _Desk:
+class _Draft:
     """The working copy of one event while a batch is decided."""
 
     def __init__(self, ledger: Ledger, records: Iterable[Registration], now: int, max_promotions: int) -> None:

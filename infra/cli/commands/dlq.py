@@ -1,4 +1,4 @@
-"""`turnstile dlq`: what could not be processed: look at it, send it back, or throw it away."""
+"""`turnstile dlq`: look at what could not be processed, send it back, or throw it away."""
 
 from __future__ import annotations
 
@@ -89,7 +89,7 @@ example:
 
 
 @dataclass(frozen=True, slots=True)
-class Desk:
+class Session:
     """What every subcommand works with."""
 
     deployment: Deployment
@@ -144,22 +144,22 @@ def run(args: argparse.Namespace) -> int:
 
 
 @contextmanager
-def _opened(stage: str) -> Iterator[Desk]:
+def _opened(stage: str) -> Iterator[Session]:
     """The queue and its journal, with what a killed run has left behind already settled."""
     deployment = Deployment.resolve(stage)
     queue = DeadLetterQueue(deployment.clients.sqs, deployment.outputs.dead_letter_queue_url, SYSTEM_CLOCK)
     try:
         with Interrupts() as interrupts, Journal(Home().path / f"dead-letters-{stage}.jsonl") as journal:
             _say_deleted(settle(queue, journal))
-            yield Desk(deployment, queue, journal, interrupts)
+            yield Session(deployment, queue, journal, interrupts)
     except (ClientError, BotoCoreError) as error:
         raise CliError(f"AWS did not do what it was asked for: {error}") from error
 
 
 @contextmanager
-def _looking(desk: Desk, wanted: Collection[str] = (), groups: Collection[str] = ()) -> Iterator[Look]:
-    hold = desk.interrupts.hold
-    with looking(desk.queue, SYSTEM_CLOCK, desk.journal, hold, wanted=wanted, groups=groups) as look:
+def _looking(session: Session, wanted: Collection[str] = (), groups: Collection[str] = ()) -> Iterator[Look]:
+    hold = session.interrupts.hold
+    with looking(session.queue, SYSTEM_CLOCK, session.journal, hold, wanted=wanted, groups=groups) as look:
         _say_deleted(look.deleted)
         yield look
 
@@ -171,7 +171,7 @@ def _say_deleted(number: int) -> None:
 
 def _list(args: argparse.Namespace) -> int:
     group = None if args.event is None else group_of(args.event)
-    with _opened(args.stage) as desk, _looking(desk, groups=[group] if group else []) as look:
+    with _opened(args.stage) as session, _looking(session, groups=[group] if group else []) as look:
         oldest = letters.since(args.since, look.now) if args.since else 0
         shown = [
             letter
@@ -195,10 +195,10 @@ def _list(args: argparse.Namespace) -> int:
 
 def _show(args: argparse.Namespace) -> int:
     letters.require_length(args.id)
-    with _opened(args.stage) as desk, _looking(desk, [args.id]) as look:
+    with _opened(args.stage) as session, _looking(session, [args.id]) as look:
         letter = letters.find(look, args.id)
-        dynamodb = desk.deployment.clients.dynamodb
-        foreseen = preview(dynamodb, SYSTEM_CLOCK, desk.tables, letter, look.before(letter))
+        dynamodb = session.deployment.clients.dynamodb
+        foreseen = preview(dynamodb, SYSTEM_CLOCK, session.tables, letter, look.before(letter))
     if args.json:
         print(json.dumps(letters.story_as_json(letter, look, foreseen)))
     else:
@@ -211,24 +211,24 @@ def _replay(args: argparse.Namespace) -> int:
         raise UsageError("say what to replay: --event EVENT, --id ID, or --all for everything (try --dry-run first)")
     if args.rate is not None and not (args.rate > 0 and math.isfinite(args.rate)):
         raise UsageError(f"--rate {args.rate} is not a number of letters per second")
-    with _opened(args.stage) as desk:
-        selection, total = _selection(args, desk)
+    with _opened(args.stage) as session:
+        selection, total = _selection(args, session)
         if args.dry_run:
-            return _dry_run(args, desk, selection)
+            return _dry_run(args, session, selection)
         with progress("replaying", total) as done:
             summary = Replay(
-                queue=desk.queue,
-                sqs=desk.deployment.clients.sqs,
-                main_url=desk.deployment.outputs.queue_url,
-                journal=desk.journal,
+                queue=session.queue,
+                sqs=session.deployment.clients.sqs,
+                main_url=session.deployment.outputs.queue_url,
+                journal=session.journal,
                 clock=SYSTEM_CLOCK,
                 selection=selection,
                 rate=args.rate,
                 lag=0 if args.stage == LOCAL else LAG,
-                uninterrupted=desk.interrupts.hold,
+                uninterrupted=session.interrupts.hold,
                 progress=done,
             ).run()
-        left = desk.queue.count().total
+        left = session.queue.count().total
     if args.json:
         fields = asdict(summary) | {"stops": {group: asdict(stop) for group, stop in summary.stops.items()}}
         print(json.dumps({"stage": args.stage, "done": summary.done, "left": left} | fields))
@@ -237,16 +237,16 @@ def _replay(args: argparse.Namespace) -> int:
     return 0 if summary.done else 1
 
 
-def _selection(args: argparse.Namespace, desk: Desk) -> tuple[Selection, int | None]:
+def _selection(args: argparse.Namespace, session: Session) -> tuple[Selection, int | None]:
     """What to replay, and how many letters that is, if it can be known."""
     if args.all:
-        return Selection(), desk.queue.count().total
+        return Selection(), session.queue.count().total
     if args.event:
         return Selection(groups=frozenset(group_of(event) for event in args.event)), None
     for wanted in args.id:
         letters.require_length(wanted)
-    with _looking(desk, args.id) as look:
-        chosen = [letters.find(look, one) for one in args.id if not letters.gone(desk.journal.gone, look, one)]
+    with _looking(session, args.id) as look:
+        chosen = [letters.find(look, one) for one in args.id if not letters.gone(session.journal.gone, look, one)]
         ids = frozenset(letter.message_id for letter in chosen)
         for letter in chosen:
             _require_those_before(look, letter, ids)
@@ -263,11 +263,11 @@ def _require_those_before(look: Look, letter: DeadLetter, ids: frozenset[str]) -
         )
 
 
-def _dry_run(args: argparse.Namespace, desk: Desk, selection: Selection) -> int:
-    with _looking(desk, selection.ids or (), selection.groups or ()) as look:
+def _dry_run(args: argparse.Namespace, session: Session, selection: Selection) -> int:
+    with _looking(session, selection.ids or (), selection.groups or ()) as look:
         chosen = [letter for letter in look.letters if selection.takes(letter)]
     seen = {letter.group for letter in chosen}
-    unseen = sorted((selection.groups or frozenset()) - seen - desk.journal.groups)
+    unseen = sorted((selection.groups or frozenset()) - seen - session.journal.groups)
     if args.json:
         found = [letters.as_json(letter, look.now) for letter in chosen]
         counts = {"hidden": look.hidden, "elsewhere": look.elsewhere, "unseen": unseen}
@@ -283,14 +283,14 @@ def _discard(args: argparse.Namespace) -> int:
     if not why:
         raise UsageError("--why is empty: say why the letter is thrown away")
     letters.require_length(args.id)
-    with _opened(args.stage) as desk, _looking(desk, [args.id]) as look:
-        if before := letters.gone(desk.journal.discarded, look, args.id):
+    with _opened(args.stage) as session, _looking(session, [args.id]) as look:
+        if before := letters.gone(session.journal.discarded, look, args.id):
             print(f"{before} was discarded before and is gone.")
             return 0
-        if sent := letters.gone(desk.journal.gone, look, args.id):
+        if sent := letters.gone(session.journal.gone, look, args.id):
             raise CliError(f"{sent} was sent back to the queue by a replay, so it cannot be discarded")
         letter = letters.find(look, args.id)
-        table = desk.deployment.outputs.registrations_table
-        fate = discard(desk.queue, desk.deployment.clients.dynamodb, table, desk.journal, letter, why)
+        table = session.deployment.outputs.registrations_table
+        fate = discard(session.queue, session.deployment.clients.dynamodb, table, session.journal, letter, why)
     print(f"{letter.message_id} is discarded; {fate}.")
     return 0

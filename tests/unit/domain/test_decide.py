@@ -10,7 +10,7 @@ import pytest
 from tests.support.builders import EVENT, NOW, Book, cancel, configure, outcomes, promote, register, seats, users_of
 from tests.support.rules import broken_rules
 from workers.domain.commands import Command
-from workers.domain.decide import MAX_PROMOTIONS, CommandFailed, _Desk, decide
+from workers.domain.decide import MAX_PROMOTIONS, CommandFailed, _Draft, decide
 from workers.domain.decision import Decision, Outcome, Reason, Result
 from workers.domain.line import Line
 from workers.domain.records import EventStatus, Ledger, Registration, Status
@@ -333,10 +333,10 @@ def test_a_command_that_nobody_knows_is_not_passed_over() -> None:
 def test_no_move_outside_the_table_is_written() -> None:
     """The last guard, whatever the code in front of it: a move that the table does not have raises, and is named."""
     rejected = Registration(EVENT, "ann", Status.REJECTED, 1, 1, NOW)
-    desk = _Desk(Ledger(EVENT, seats(1)), [rejected], NOW, MAX_PROMOTIONS)
+    draft = _Draft(Ledger(EVENT, seats(1)), [rejected], NOW, MAX_PROMOTIONS)
     with pytest.raises(ValueError, match="a registration does not move from rejected to cancelled"):
-        desk._write(replace(rejected, status=Status.CANCELLED), was=rejected)
-    assert desk.decision([], []).registrations == ()
+        draft._write(replace(rejected, status=Status.CANCELLED), was=rejected)
+    assert draft.decision([], []).registrations == ()
 
 
 def test_a_decision_on_nothing_is_nothing() -> None:
