@@ -55,7 +55,7 @@ class TurnstileStack(Stack):
         metrics = Metrics(stage=stage, http=http, tables=tables, queues=queues, api=functions, workers=workers)
         alarms = Alarms(self, "Alarms", stage=stage, metrics=metrics)
         Dashboard(self, "Dashboard", stage=stage, metrics=metrics)
-        if stage.name != "local":  # the emulator knows neither saved queries nor the language they are in
+        if stage.on_aws:  # the emulator knows neither saved queries nor the language they are in
             Queries(self, "Queries", stage=stage, api=functions, workers=workers)
         outputs = {
             "ApiUrl": http.url,

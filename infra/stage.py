@@ -89,11 +89,11 @@ class Stage:
     @property
     def platform(self) -> Platform:
         """What the bundles are made for: the emulator runs functions with this machine's Python."""
-        return "host" if self.name == "local" else "lambda-arm64"
+        return "lambda-arm64" if self.on_aws else "host"
 
     @property
     def architecture(self) -> lambda_.Architecture:
         """The processor of the functions: arm64 on AWS (a fifth cheaper), locally this machine's."""
-        if self.name == "local" and platform.machine() not in {"arm64", "aarch64"}:
+        if not self.on_aws and platform.machine() not in {"arm64", "aarch64"}:
             return lambda_.Architecture.X86_64
         return lambda_.Architecture.ARM_64
