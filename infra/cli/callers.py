@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from botocore.exceptions import BotoCoreError, ClientError
 
 from api.caller import ORGANIZERS
+from api.people import binding_key
 from infra.cli.tokens import Pool
 
 if TYPE_CHECKING:
@@ -43,7 +44,7 @@ class Callers:
     @property
     def bindings(self) -> list[str]:
         """The keys under which the users table remembers whose user is whose."""
-        return [f"subject#{tokens.subject}" for tokens in self._signed_in.values()]
+        return [binding_key(tokens.subject) for tokens in self._signed_in.values()]
 
     def leave(self) -> list[str]:
         """Remove everybody from the pool. Returns, in words, who stays."""

@@ -19,6 +19,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from infra.cli.emulator import REGION, ROOT_KEYS
 from infra.cli.errors import CliError, NoStackError
 from infra.cli.home import Home
+from workers.aws.load import Tables
 
 if TYPE_CHECKING:
     from mypy_boto3_apigatewayv2 import ApiGatewayV2Client
@@ -214,6 +215,12 @@ class Deployment:
         """Every resource of the stack."""
         pages = self.clients.cloudformation.get_paginator("list_stack_resources").paginate(StackName=self.stack_name)
         return [resource for page in pages for resource in page["StackResourceSummaries"]]
+
+    @property
+    def tables(self) -> Tables:
+        """The names of the tables that a decision reads and writes."""
+        outputs = self.outputs
+        return Tables(outputs.events_table, outputs.registrations_table, outputs.ledger_table)
 
     def physical_ids(self, kind: str) -> list[str]:
         """The names or ids of the stack's resources of a CloudFormation type such as `AWS::Lambda::Function`."""

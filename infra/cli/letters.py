@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-import re
 from collections import Counter
 from collections.abc import Collection, Sequence
-from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from infra.cli.dead_letters import BATCH
 from infra.cli.errors import CliError, UsageError
+from infra.cli.text import plain
 from workers.aws.dead_letters import MOVED, DeadLetter
 from workers.aws.items import timestamp
 from workers.aws.messages import Unreadable
@@ -22,7 +21,6 @@ if TYPE_CHECKING:
 
 _SHORTEST_ID = 6
 _HEAD = ("ID", "AGE", "EVENT", "COMMAND", "USER", "RECEIVED", "REASON")
-_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 
 
 def require_length(wanted: str) -> None:
@@ -49,18 +47,6 @@ def gone(ids: Collection[str], look: Look, wanted: str) -> str | None:
     if any(letter.message_id.startswith(wanted) for letter in look.letters):
         return None
     return next((known for known in ids if known.startswith(wanted)), None)
-
-
-def since(text: str, now: int) -> int:
-    """`2h`, `30m`, `1d`, or an ISO time (UTC unless it says otherwise), in microseconds since 1970."""
-    if match := re.fullmatch(r"(\d{1,6})([smhd])", text):
-        return now - timedelta(**{_UNITS[match[2]]: int(match[1])}) // timedelta(microseconds=1)
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError:
-        raise UsageError(f"--since {text} is neither like 30m, 2h, 1d nor an ISO time like 2030-05-17T09:00") from None
-    moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-    return int(moment.timestamp() * 1_000_000)
 
 
 def as_json(letter: DeadLetter, now: int) -> dict[str, Any]:
@@ -93,11 +79,6 @@ def table(letters: Sequence[DeadLetter], now: int) -> str:
 def counted(look: Look, shown: int) -> str:
     """The line below a table."""
     return f"{shown} shown of {len(look.letters) + look.hidden}{_hidden(look)}"
-
-
-def plain(text: str) -> str:
-    """Without what could change the terminal: these texts come from outside."""
-    return "".join(character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in text)
 
 
 def story(letter: DeadLetter, look: Look, foreseen: Preview) -> str:

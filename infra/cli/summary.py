@@ -6,7 +6,7 @@ from collections.abc import Collection
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from infra.cli import letters
+from infra.cli.text import plain
 from workers.aws.messages import group_of
 
 if TYPE_CHECKING:
@@ -70,7 +70,7 @@ def words(summary: Summary, left: int, events: Collection[str]) -> str:
         lines.append(f"Stopped early: {summary.aborted}. The same command again goes on from here.")
     for group, stop in summary.stops.items():
         if stop.why != NOT_SELECTED:
-            lines.append(letters.plain(f"Event {group} stopped at {stop.letter_id}: {stop.why}"))
+            lines.append(plain(f"Event {group} stopped at {stop.letter_id}: {stop.why}"))
     lines += of_events(summary.unseen, events).splitlines()
     if summary.missing:
         lines.append(f"Not sent: {', '.join(summary.missing)}")
@@ -84,4 +84,4 @@ def words(summary: Summary, left: int, events: Collection[str]) -> str:
 def of_events(groups: Collection[str], events: Collection[str]) -> str:
     """The line about each event of which no letter can be seen."""
     unseen = dict.fromkeys(event for event in events if group_of(event) in groups)
-    return "".join(letters.plain(f"No letters of event {event} can be seen.") + "\n" for event in unseen)
+    return "".join(plain(f"No letters of event {event} can be seen.") + "\n" for event in unseen)

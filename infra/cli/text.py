@@ -1,4 +1,4 @@
-"""Reading other programs' logs on behalf of somebody who wants one sentence."""
+"""Text from elsewhere on its way to a terminal: what nobody may obey, and logs of which one sentence is wanted."""
 
 from __future__ import annotations
 
@@ -9,6 +9,11 @@ _TELLING = re.compile(
     r"(?<!\.)error|failed|exception|denied|cannot|could not|not found|no such|invalid|unable|❌|already in use",
     re.IGNORECASE,
 )
+
+
+def plain(text: str) -> str:
+    """One line without what a terminal would obey. Ids, names and reasons may contain anything."""
+    return "".join(character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in text)
 
 
 def decisive_lines(log: str, limit: int = 6) -> str:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from botocore.exceptions import BotoCoreError, ClientError
 
 from infra.cli import letters
+from infra.cli.arguments import add_stage, moment_of
 from infra.cli.dead_letters import LAG, DeadLetterQueue, Look, looking
 from infra.cli.deployment import LOCAL, Deployment
 from infra.cli.discard import discard
@@ -25,8 +26,8 @@ from infra.cli.processes import Interrupts
 from infra.cli.progress import progress
 from infra.cli.replay import Replay, settle
 from infra.cli.summary import Selection, of_events, words
+from infra.cli.text import plain
 from workers.aws.clock import SYSTEM_CLOCK
-from workers.aws.load import Tables
 from workers.aws.messages import group_of
 
 if TYPE_CHECKING:
@@ -97,12 +98,6 @@ class Session:
     journal: Journal
     interrupts: Interrupts
 
-    @property
-    def tables(self) -> Tables:
-        """The names of the tables."""
-        outputs = self.deployment.outputs
-        return Tables(outputs.events_table, outputs.registrations_table, outputs.ledger_table)
-
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the subcommands."""
@@ -111,7 +106,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     def add(name: str, action: object, help_: str, description: str) -> argparse.ArgumentParser:
         raw = argparse.RawDescriptionHelpFormatter
         sub = subparsers.add_parser(name, help=help_, description=description, formatter_class=raw)
-        sub.add_argument("--stage", default=LOCAL, help="local (the default), dev, prod or another stage on AWS")
+        add_stage(sub)
         sub.set_defaults(action=action)
         return sub
 
@@ -172,7 +167,7 @@ def _say_deleted(number: int) -> None:
 def _list(args: argparse.Namespace) -> int:
     group = None if args.event is None else group_of(args.event)
     with _opened(args.stage) as session, _looking(session, groups=[group] if group else []) as look:
-        oldest = letters.since(args.since, look.now) if args.since else 0
+        oldest = moment_of(args.since, look.now) if args.since else 0
         shown = [
             letter
             for letter in look.letters
@@ -198,7 +193,7 @@ def _show(args: argparse.Namespace) -> int:
     with _opened(args.stage) as session, _looking(session, [args.id]) as look:
         letter = letters.find(look, args.id)
         dynamodb = session.deployment.clients.dynamodb
-        foreseen = preview(dynamodb, SYSTEM_CLOCK, session.tables, letter, look.before(letter))
+        foreseen = preview(dynamodb, SYSTEM_CLOCK, session.deployment.tables, letter, look.before(letter))
     if args.json:
         print(json.dumps(letters.story_as_json(letter, look, foreseen)))
     else:
@@ -256,7 +251,7 @@ def _selection(args: argparse.Namespace, session: Session) -> tuple[Selection, i
 def _require_those_before(look: Look, letter: DeadLetter, ids: frozenset[str]) -> None:
     missing = [before.message_id for before in look.before(letter) if before.message_id not in ids]
     if missing:
-        event = letters.plain(letter.event_id)
+        event = plain(letter.event_id)
         raise CliError(
             f"{letter.message_id} comes after {', '.join(missing)} in the group of its event; nothing was sent. "
             f"Name them too, or discard them, or replay the event: --event {event}"

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from infra.cli.deployment import LOCAL, Deployment
+from infra.cli.arguments import add_stage
+from infra.cli.deployment import Deployment
 from infra.cli.errors import CliError, UsageError
 from workers.aws.clients import Overloaded
 from workers.aws.clock import SYSTEM_CLOCK
@@ -52,7 +53,7 @@ _HIDDEN = 120
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
-    parser.add_argument("--stage", default=LOCAL, help="local (the default), dev, prod or another stage on AWS")
+    add_stage(parser)
     parser.add_argument("--event", metavar="EVENT", help="ask at this event only")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
 

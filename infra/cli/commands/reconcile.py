@@ -10,17 +10,17 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from infra.cli.deployment import LOCAL, Deployment
+from infra.cli.arguments import add_stage
+from infra.cli.deployment import Deployment
 from infra.cli.erased import Eraser
 from infra.cli.errors import CliError, UsageError
-from infra.cli.letters import plain
 from infra.cli.mender import Mender
 from infra.cli.progress import progress
 from infra.cli.recount import Recounter
+from infra.cli.text import plain
 from workers.aws.clients import Overloaded
 from workers.aws.clock import SYSTEM_CLOCK
 from workers.aws.forget import erased_users
-from workers.aws.load import Tables
 
 if TYPE_CHECKING:
     import argparse
@@ -66,7 +66,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("event", nargs="?", metavar="EVENT_ID", help="the event to look at")
     parser.add_argument("--all", action="store_true", help="look at every event")
     parser.add_argument("--repair", action="store_true", help="have the registrar mend what is wrong")
-    parser.add_argument("--stage", default=LOCAL, help="local (the default), dev, prod or another stage on AWS")
+    add_stage(parser)
     parser.add_argument("--json", action="store_true", help="print one JSON object")
 
 
@@ -100,11 +100,10 @@ def _work(
     """What is found; if it is to be repaired, also what is found afterwards where something was due, and which
     registrations of people who were forgotten are cancelled."""
     clients, outputs = deployment.clients, deployment.outputs
-    tables = Tables(outputs.events_table, outputs.registrations_table, outputs.ledger_table)
     with progress("reading registrations", None) as note:
         # Before the registrations: whoever is forgotten meanwhile has the cancellations on the way.
         forgotten = erased_users(clients.dynamodb, outputs.users_table)
-        recounter = Recounter(clients.dynamodb, SYSTEM_CLOCK, tables, note, forgotten)
+        recounter = Recounter(clients.dynamodb, SYSTEM_CLOCK, deployment.tables, note, forgotten)
         look = recounter.look(None if event_id is None else [event_id])
         if event_id is not None and event_id not in look.findings:
             raise CliError(f"there is no event {event_id!r}, and nobody is registered for one of this id")

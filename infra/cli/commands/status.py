@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
-from infra.cli.deployment import LOCAL, Deployment
+from infra.cli.arguments import add_stage
+from infra.cli.deployment import Deployment
 
 if TYPE_CHECKING:
     import argparse
@@ -29,7 +30,7 @@ Exit code 3 when there is no stack."""
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
-    parser.add_argument("--stage", default=LOCAL, help="local (the default), dev, prod or another stage on AWS")
+    add_stage(parser)
     parser.add_argument("--json", action="store_true", help="print one JSON object")
 
 

@@ -15,9 +15,11 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
+from infra.cli.arguments import add_stage
 from infra.cli.board import OUTCOMES, WINDOW, Watcher
-from infra.cli.deployment import LOCAL, Deployment
+from infra.cli.deployment import Deployment
 from infra.cli.processes import Interrupts
+from infra.cli.text import plain
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -57,7 +59,7 @@ _IN_A_PIPE = 10
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
-    parser.add_argument("--stage", default=LOCAL, help="local (the default), dev, prod or another stage on AWS")
+    add_stage(parser)
     parser.add_argument("--once", action="store_true", help="look once and end")
     parser.add_argument("--json", action="store_true", help="print JSON: one object per look, each on its line")
     parser.add_argument("--interval", type=_seconds, default=2.0, help="seconds between two looks (default: 2)")
@@ -122,7 +124,7 @@ def render(board: Board, console: Console, *, screen: bool = True) -> Group:
         room = console.height - _lines(console, title, "", flow, "")
         cut = max(1, room // max(1, len(board.problems)))
     reasons = [
-        Text(fill(_printable(problem), console.width, max_lines=cut, placeholder=" ..."), "red")
+        Text(fill(plain(problem), console.width, max_lines=cut, placeholder=" ..."), "red")
         for problem in board.problems
     ]
     if screen:
@@ -161,7 +163,7 @@ def _outcomes(decisions: Decisions | None, *, narrow: bool) -> Table:
 def _events(events: Events | None, shown: int, *, narrow: bool) -> Table:
     table = _table("fullest events", "seats", "line", *([] if narrow else ["status"]))
     for ledger in events.fullest[: max(0, shown)] if events else ():
-        event = Text(_printable(ledger.event_id), no_wrap=True, overflow="ellipsis")
+        event = Text(plain(ledger.event_id), no_wrap=True, overflow="ellipsis")
         table.add_row(event, *_places(ledger), *([] if narrow else [str(ledger.settings.status)]))
     if events and not events.complete:
         table.caption = f"of the first {events.read} that were read; there are more"
@@ -187,8 +189,3 @@ def _table(title: str, *columns: str) -> Table:
 
 def _number(value: float | None, unit: str = "") -> str:
     return "-" if value is None else f"{value:,.0f}{unit}"
-
-
-def _printable(text: str) -> str:
-    """Old event ids may contain anything; no terminal should obey it."""
-    return "".join(character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in text)

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from infra.cli.deployment import LOCAL, Deployment
+from infra.cli.arguments import add_stage, moment_of
+from infra.cli.deployment import Deployment
 from infra.cli.errors import CliError, UsageError
-from infra.cli.letters import since as moment_of
 from infra.cli.story import Story, read
+from infra.cli.text import plain
 from workers.aws.clock import SYSTEM_CLOCK
 from workers.aws.items import timestamp
 from workers.domain.records import registration_id
@@ -44,7 +45,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
     parser.add_argument("what", metavar="REGISTRATION_ID | EVENT", help="the registration, or with USER the event")
     parser.add_argument("user", metavar="USER", nargs="?", help="the user, when the first argument is an event")
-    parser.add_argument("--stage", default=LOCAL, help="local (the default), dev, prod or another stage on AWS")
+    add_stage(parser)
     parser.add_argument("--since", default="7d", help="how far back to look in the logs (default: 7d)")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
 
@@ -65,7 +66,7 @@ def run(args: argparse.Namespace) -> int:
     if args.json:
         print(json.dumps(_as_json(story)))
     else:
-        print("\n".join(map(_printable, _as_text(story, args.since))))
+        print("\n".join(map(plain, _as_text(story, args.since))))
     return 1 if story.damage else 0
 
 
@@ -119,8 +120,3 @@ def _as_text(story: Story, since: str) -> list[str]:
     if not story.entries:
         told.append(f"The logs since {since} say nothing of it; they may have expired, or --since 30d finds more.")
     return told
-
-
-def _printable(text: str) -> str:
-    """Ids and reasons may contain anything; no terminal should obey it."""
-    return "".join(character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in text)

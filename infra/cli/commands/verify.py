@@ -7,6 +7,7 @@ import time
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
+from infra.cli.arguments import add_stage
 from infra.cli.checks import Result, closed, logs, parts, perform
 from infra.cli.deployment import LOCAL, Deployment
 from infra.cli.journey import Journey
@@ -35,7 +36,7 @@ Exit code 0 when all is well, 1 when a check failed or something stays, 3 when t
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
-    parser.add_argument("--stage", default=LOCAL, help="local (the default), dev, prod or another stage on AWS")
+    add_stage(parser)
     parser.add_argument("--json", action="store_true", help="print one JSON object instead of lines")
 
 
