@@ -15,6 +15,7 @@ AUDIT_ARGS ?=
 SOAK_ARGS ?=
 CASES ?= 5000
 FUZZ_SEED ?=
+SEED ?=
 VENV := .venv
 BIN := $(VENV)/bin
 NPM_STAMP := infra/node_modules/.installed
@@ -29,28 +30,52 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run demo test browser screenshot drill prove-replay simulate prove-fakes prove-races prove-iam hypothesis mutants crash soak bench fuzz docs openapi check format lock audit sbom clean
+.PHONY: help checks setup run demo check test format hooks docs openapi simulate drill prove-replay prove-races prove-fakes prove-iam hypothesis mutants crash soak fuzz bench browser screenshot lock audit sbom clean
 
 help: ## Show what there is
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^##@ / {printf "\n%s\n", substr($$0, 5)} /^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-setup: $(VENV)/.bundled ## Set up .venv and the CDK (once; costs nothing the second time)
+##@ Every day
 
-run: setup ## Start the whole stack on this machine: an HTTP API that takes registrations
+setup: $(VENV)/.bundled ## Set up .venv and the CDK (a minute, once; costs nothing the second time)
+
+run: setup ## Start the whole stack on this machine: an HTTP API that takes registrations (up to a minute the first time)
 	$(BIN)/turnstile up
 
 demo: setup ## A believable day on the local stack, live, and proven at the end (a minute; build/demo.html)
 	@$(BIN)/python -m tests.demo $(DEMO_ARGS)
 
-test: browser check ## Run all checks and all tests, with coverage
-	$(BIN)/pytest -n 2 --no-loadscope-reorder --cov --cov-report=term $(PYTEST_ARGS)
+check: setup ## Format, lint, types, layers (3 seconds; the first time 30)
+	@$(MAKE) --no-print-directory checks
 
-browser: setup ## Find the Chromium that the tests of the reference page need; as root on Debian, install it
-	@$(BIN)/python -m tests.support.browser
+# The hook before a commit runs these in a folder of its own, where there is nothing to set up.
+checks:
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
 
-screenshot: setup browser ## Take the pictures of the reference page and of the demo anew (docs/images)
-	$(BIN)/python -m tests.demo --screenshot docs/images/demo.png
-	TURNSTILE_SCREENSHOT=docs/images/reference.png $(BIN)/pytest tests/e2e/test_reference_page.py -k trying_out $(PYTEST_ARGS)
+test: browser check ## Run all checks and all tests, with coverage, in random order (8 minutes); the same order again: SEED=7
+	$(BIN)/pytest -n 2 --no-loadscope-reorder --cov --cov-report=term \
+		$(if $(SEED),--randomly-seed=$(SEED)) $(PYTEST_ARGS)
+
+format: setup ## Format the code and fix what can be fixed
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+hooks: setup ## From now on, git refuses to commit what does not pass the checks; to undo: git config --unset core.hooksPath
+	@git config core.hooksPath .githooks
+
+docs: setup ## Write the code's documentation (build/docs), and the diagram in docs/architecture.md (a minute)
+	@$(BIN)/python -m infra.docs
+
+openapi: setup ## Write the API's document, docs/openapi.json, from the code
+	@$(BIN)/python -m api.contract
+
+##@ Proofs, each a command of its own because it takes long
+
+simulate: setup ## Run simulated histories with faults and check every rule: make simulate SEEDS=2000 FROM=0
+	@$(BIN)/python -m tests.simulation --seeds $(SEEDS) --from $(FROM) $(SIMULATE_ARGS)
 
 drill: setup ## Rehearse a bad day: an outage of 60 s, poison, an event deleted by mistake (2 minutes)
 	TURNSTILE_OUTAGE_SECONDS=60 $(BIN)/pytest tests/e2e/test_drill.py $(PYTEST_ARGS)
@@ -58,20 +83,17 @@ drill: setup ## Rehearse a bad day: an outage of 60 s, poison, an event deleted 
 prove-replay: setup ## Prove that replaying dead letters, killed 500 times, loses and doubles nothing (minutes)
 	$(BIN)/python -m tests.prove_replay $(PROVE_ARGS)
 
-simulate: setup ## Run simulated histories with faults and check every rule: make simulate SEEDS=2000 FROM=0
-	@$(BIN)/python -m tests.simulation --seeds $(SEEDS) --from $(FROM) $(SIMULATE_ARGS)
+prove-races: setup ## Race for few seats with the real handlers in 20 threads on DynamoDB Local: 10,000 commands (minutes)
+	@$(BIN)/python -m tests.prove_races --commands 10000 $(PROVE_ARGS)
 
 prove-fakes: setup ## Compare the simulation's DynamoDB with AWS's DynamoDB Local: 50,000 operations (5 to 10 minutes)
 	@$(BIN)/python -m tests.prove_fakes $(PROVE_ARGS)
 
-prove-races: setup ## Race for few seats with the real handlers in 20 threads on DynamoDB Local: 10,000 commands (minutes)
-	@$(BIN)/python -m tests.prove_races --commands 10000 $(PROVE_ARGS)
+prove-iam: setup ## Take each grant of each function away, one at a time: something must miss it (minutes)
+	@$(BIN)/python -m tests.iam $(PROVE_ARGS)
 
 hypothesis: setup ## The rules of the core on 10,000 random histories of 100 steps (about 10 minutes)
 	TURNSTILE_HYPOTHESIS=10000x100 $(BIN)/pytest tests/unit/domain/test_properties.py $(PYTEST_ARGS)
-
-prove-iam: setup ## Take each grant of each function away, one at a time: something must miss it (minutes)
-	@$(BIN)/python -m tests.iam $(PROVE_ARGS)
 
 mutants: setup ## Change the code in hundreds of small ways; a test must notice each (minutes)
 	@$(BIN)/python -m tests.mutants $(MUTANTS_ARGS)
@@ -82,27 +104,20 @@ crash: setup ## Kill the functions of a local stack before and after each of the
 soak: setup ## Run a local stack for 20 minutes while 40 % of its calls to AWS fail, and check what it promised
 	@$(BIN)/python -m tests.soak $(SOAK_ARGS)
 
-bench: setup ## Measure everything: hot event, counts, cold start, cost, HTTP (5 minutes; build/bench.html)
-	@$(BIN)/python -m tests.bench $(BENCH_ARGS)
-
 fuzz: setup ## Attack a local stack's API from its document, in all of schemathesis's phases: 5,000 cases (minutes)
 	TURNSTILE_FUZZ=$(CASES),$(FUZZ_SEED) $(BIN)/pytest tests/e2e/test_fuzz.py -s $(PYTEST_ARGS)
 
-docs: setup ## Write the code's documentation (build/docs/index.html), and the diagram in docs/architecture.md (a minute)
-	@$(BIN)/python -m infra.docs
+bench: setup ## Measure everything: hot event, counts, cold start, cost, HTTP (5 minutes; build/bench.html)
+	@$(BIN)/python -m tests.bench $(BENCH_ARGS)
 
-openapi: setup ## Write the API's document, docs/openapi.json, from the code
-	@$(BIN)/python -m api.contract
+##@ Upkeep
 
-check: setup ## Format, lint, types, layers
-	$(BIN)/ruff format --check .
-	$(BIN)/ruff check .
-	$(BIN)/mypy
-	$(BIN)/lint-imports
+browser: setup ## Find the Chromium that the tests of the reference page need; as root on Debian, install it
+	@$(BIN)/python -m tests.support.browser
 
-format: setup ## Format the code and fix what can be fixed
-	$(BIN)/ruff format .
-	$(BIN)/ruff check --fix .
+screenshot: setup browser ## Take the pictures of the reference page and of the demo anew (docs/images)
+	$(BIN)/python -m tests.demo --screenshot docs/images/demo.png
+	TURNSTILE_SCREENSHOT=docs/images/reference.png $(BIN)/pytest tests/e2e/test_reference_page.py -k trying_out $(PYTEST_ARGS)
 
 lock: $(VENV)/.uv ## Pin what pyproject.toml asks for, keeping versions; newer: LOCK_ARGS="--upgrade-package botocore" or --upgrade
 	@$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-annotate \
