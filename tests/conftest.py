@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 from pytest_socket import disable_socket, enable_socket, socket_allow_hosts
-from xdist.scheduler import LoadScopeScheduling
 
 # Set before anything is imported: the loggers read their settings once.
 os.environ.update(
@@ -23,15 +22,23 @@ for name in ("AWS_PROFILE", "AWS_SESSION_TOKEN", "AWS_ENDPOINT_URL"):
     os.environ.pop(name, None)
 
 from tests.support.canaries import Canaries  # noqa: E402 - after the environment
+from tests.support.chance import Chance  # noqa: E402
+from tests.support.rooms import ByRoom, slowest_first  # noqa: E402
 
 _TESTS = Path(__file__).parent
 _UNIT = _TESTS / "unit"
-_SHARING = frozenset({"bench", "e2e", "infra", "integration"})
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Whoever tells who somebody is fails."""
+    """Whoever tells who somebody is fails, and whatever fails tells its seed."""
     config.pluginmanager.register(Canaries(), "canaries")
+    config.pluginmanager.register(Chance(), "chance")
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """After pytest-randomly, which shuffles."""
+    slowest_first(items)
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -42,14 +49,6 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
     else:
         enable_socket()
         socket_allow_hosts(["127.0.0.1", "::1", "localhost"], allow_unix_socket=True)
-
-
-class ByRoom(LoadScopeScheduling):  # type: ignore[misc]  # xdist has no types
-    """Tests that share something slow (a stack, DynamoDB Local, bundles) run in one process, and so does each file."""
-
-    def _split_scope(self, nodeid: str) -> str:
-        room = nodeid.split("/")[1]
-        return room if room in _SHARING else nodeid.split("::", maxsplit=1)[0]
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> ByRoom:

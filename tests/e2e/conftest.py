@@ -1,8 +1,9 @@
 """One stack for all end-to-end tests, and another one with authorization for those that ask for it; both are brought up
 and ended with the command that everybody uses.
 
-With TURNSTILE_STACK=running the tests use the local stack that runs already (`turnstile up` in another terminal): also
-as the one with authorization, if it has it.
+With TURNSTILE_STACK=running the local stack that runs already (`turnstile up` in another terminal) is one of the two:
+the one with authorization if it was brought up with it. Tests that would take something away from whoever uses it, or
+that need an empty stack (`own_stack`), are skipped then.
 """
 
 from __future__ import annotations
@@ -31,8 +32,12 @@ if TYPE_CHECKING:
 # Tried in this order, not chosen at random: the synthesised stack depends on the port, and is used again.
 PORTS = range(4600, 4620)
 GUARDED_PORTS = range(4620, 4640)
+SETTING = "TURNSTILE_STACK"
+_HERE = Path(__file__).parent
 _HOMES = pytest.StashKey[dict[str, Path]]()
 """Of the stacks that are up, by the name of their fixture."""
+_RUNNING = pytest.StashKey[tuple[Path, Outputs]]()
+"""Where the stack that runs already has its home, and its parts; only with TURNSTILE_STACK=running."""
 _TAIL = 15
 
 
@@ -47,14 +52,34 @@ def turnstile(*arguments: str, home: Path | None = None) -> subprocess.Completed
     return done
 
 
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Finds the stack that runs, before any test does, and leaves out what is not for it."""
+    wanted = os.environ.get(SETTING, "")
+    ours = [item for item in session.items if item.path.is_relative_to(_HERE)]
+    if not wanted or not ours:
+        return
+    if wanted != "running":
+        raise pytest.UsageError(f"{SETTING} is {wanted}; it can be: running")
+    home = Home().path
+    status = turnstile("status", "--json", home=home)
+    if status.returncode != 0:
+        raise pytest.UsageError(f"{SETTING}=running, but {status.stderr.strip().removeprefix('turnstile: ')}")
+    session.config.stash[_RUNNING] = home, Outputs.from_json(json.loads(status.stdout))
+    for item in ours:
+        for mark in item.iter_markers("own_stack"):
+            item.add_marker(
+                pytest.mark.skip(reason=f"needs a stack of its own ({mark.args[0]}): run it without {SETTING}")
+            )
+
+
 @pytest.fixture(scope="session")
 def stack(tmp_path_factory: pytest.TempPathFactory, pytestconfig: pytest.Config) -> Iterator[Outputs]:
     """Where the parts of the stack under test are; it is the one that `turnstile` means in all tests."""
-    if os.environ.get("TURNSTILE_STACK") == "running":
-        home = _homes(pytestconfig)["stack"] = Home().path
-        outputs = _status(home)
+    if running := _running(pytestconfig, guarded=False):
+        home, outputs = running
+        _homes(pytestconfig)["stack"] = home
         yield outputs
-        _watch_what_is_left(outputs, function_logs(home))
+        _keep_logs(home)
         return
     with pytest.MonkeyPatch.context() as patch:
         home = tmp_path_factory.mktemp("stack")
@@ -67,9 +92,11 @@ def stack(tmp_path_factory: pytest.TempPathFactory, pytestconfig: pytest.Config)
 @pytest.fixture(scope="session")
 def guarded_stack(tmp_path_factory: pytest.TempPathFactory, pytestconfig: pytest.Config) -> Iterator[Outputs]:
     """Where the parts of the stack with authorization are. Only the `home` that `guarded_home` gives leads to it."""
-    if os.environ.get("TURNSTILE_STACK") == "running" and (running := _status(Home().path)).user_pool_id:
-        _homes(pytestconfig)["guarded_stack"] = Home().path
-        yield running
+    if running := _running(pytestconfig, guarded=True):
+        home, outputs = running
+        _homes(pytestconfig)["guarded_stack"] = home
+        yield outputs
+        _keep_logs(home)
         return
     home = tmp_path_factory.mktemp("guarded-stack")
     _homes(pytestconfig)["guarded_stack"] = home
@@ -81,6 +108,12 @@ def guarded_stack(tmp_path_factory: pytest.TempPathFactory, pytestconfig: pytest
 def guarded_home(guarded_stack: Outputs, pytestconfig: pytest.Config) -> Path:
     """The home of the stack with authorization: `turnstile("token", "ada", home=guarded_home)`."""
     return _homes(pytestconfig)["guarded_stack"]
+
+
+def _running(config: pytest.Config, *, guarded: bool) -> tuple[Path, Outputs] | None:
+    """The stack that runs already, if it is to be used and is the one with authorization, or the one without."""
+    found = config.stash.get(_RUNNING, None)
+    return found if found and bool(found[1].user_pool_id) == guarded else None
 
 
 def _homes(config: pytest.Config) -> dict[str, Path]:
@@ -99,9 +132,8 @@ def _stack(home: Path, ports: range, *options: str) -> Iterator[Outputs]:
     try:
         outputs = _status(home)
         yield outputs
-        logs = function_logs(home)
-        (home / "functions.log").write_text(logs)
-        _watch_what_is_left(outputs, logs)
+        _keep_logs(home)
+        _watch_letters(outputs)
     finally:
         ended = turnstile("down", home=home)
     assert ended.returncode == 0, ended.stderr
@@ -127,9 +159,15 @@ def function_logs(home: Path) -> str:
     )
 
 
-def _watch_what_is_left(stack: Outputs, logs: str) -> None:
-    """Looks for personal data in the logs of the functions, and in the messages that were put aside."""
+def _keep_logs(home: Path) -> None:
+    """Looks for personal data in the logs of the functions, which whoever looks into a failure finds in the home."""
+    logs = function_logs(home)
+    (home / "functions.log").write_text(logs)
     watch("the functions' logs", logs)
+
+
+def _watch_letters(stack: Outputs) -> None:
+    """Looks for personal data in the messages that were put aside, and takes them from whoever comes after."""
     assert stack.endpoint_url is not None
     sqs = emulator_clients(stack.endpoint_url).sqs
     for url in (stack.dead_letter_queue_url, stack.failed_promotions_queue_url):

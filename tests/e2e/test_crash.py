@@ -13,6 +13,7 @@ from tests.crash.wire import PROC, Point, Side
 
 pytestmark = [
     pytest.mark.e2e,
+    pytest.mark.own_stack("functions are killed"),
     pytest.mark.skipif(not (PROC / "net" / "tcp").exists(), reason="no /proc: this is not Linux"),
 ]
 

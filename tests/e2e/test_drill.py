@@ -30,7 +30,7 @@ from workers.domain.records import registration_id
 if TYPE_CHECKING:
     from mypy_boto3_iam import IAMClient
 
-pytestmark = pytest.mark.e2e
+pytestmark = [pytest.mark.e2e, pytest.mark.own_stack("functions lose permissions")]
 
 OUTAGE_SECONDS = float(os.environ.get("TURNSTILE_OUTAGE_SECONDS", "4"))
 DRAIN_SECONDS = 45.0

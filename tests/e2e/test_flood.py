@@ -15,7 +15,7 @@ from infra.cli.function_logs import configurations
 from tests.support.client import unique
 from tests.support.pipeline import http_event
 
-pytestmark = pytest.mark.e2e
+pytestmark = [pytest.mark.e2e, pytest.mark.own_stack("a function is limited to a few requests")]
 
 BURST = 10
 FLOODING = 3

@@ -31,6 +31,7 @@ def journey(deployment: Deployment) -> Iterator[Journey]:
         yield Journey(deployment, api)
 
 
+@pytest.mark.own_stack("a function loses a permission")
 def test_the_journey(deployment: Deployment, journey: Journey) -> None:
     """With all that the roles allow it comes to its end; with one action less on one resource it gets stuck there."""
     journey.make()

@@ -9,9 +9,12 @@ from tests.support.replay_proof import Size, prove
 
 pytestmark = pytest.mark.e2e
 
+SIZE = Size(letters=60, events=6, kills=10, seed=1)
+AGAIN = "again: .venv/bin/python -m tests.prove_replay --letters 60 --events 6 --kills 10 --seed 1"
+
 
 def test_killed_replays_lose_double_and_reorder_nothing(stack: Outputs) -> None:
     """60 dead letters of 6 events, 10 replays killed at random moments, new commands meanwhile: all as it should be."""
-    findings = prove(Deployment.resolve(), Size(letters=60, events=6, kills=10), print)
+    findings = prove(Deployment.resolve(), SIZE, print)
     assert findings.killed_midway > 0
-    assert findings.ok, findings
+    assert findings.ok, f"{findings}; {AGAIN}"

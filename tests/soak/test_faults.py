@@ -60,20 +60,24 @@ def test_what_a_run_lacked() -> None:
 
 
 class Upstream(ThreadingHTTPServer):
-    """Stands where the emulator stands: takes every call, and remembers the host that each named."""
+    """Stands where the emulator stands: takes every call, and remembers it with the host that it named."""
 
     daemon_threads = True
 
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
-        self.hosts: list[str | None] = []
+        self.calls: list[tuple[str | None, str]] = []
+
+    def hosts_of(self, mark: str) -> list[str | None]:
+        """Of the calls with that mark. Others may come late, from a test that is over."""
+        return [host for host, body in self.calls if mark in body]
 
 
 class _Handler(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         assert isinstance(self.server, Upstream)
-        self.server.hosts.append(self.headers["Host"])
-        self.rfile.read(int(self.headers["Content-Length"]))
+        body = self.rfile.read(int(self.headers["Content-Length"])).decode()
+        self.server.calls.append((self.headers["Host"], body))
         self.send_response(200)
         self.send_header("Content-Length", "2")
         self.end_headers()
@@ -112,14 +116,14 @@ def client(proxy: FaultProxy, service: Any) -> Any:
     return boto3.client(service, endpoint_url=proxy.url, config=once)
 
 
-def call(proxy: FaultProxy, kind: str, service: str) -> Exception | None:
-    """What becomes of a call that meets this fault."""
+def call(proxy: FaultProxy, kind: str, service: str, mark: str = "hello") -> Exception | None:
+    """What becomes of a call that meets this fault; `mark` is in its body."""
     only(proxy, kind, service=service)
     try:
         if service == "sqs":
-            client(proxy, service).send_message(QueueUrl="queue", MessageBody="hello")
+            client(proxy, service).send_message(QueueUrl="queue", MessageBody=mark)
         else:
-            client(proxy, service).put_item(TableName="table", Item={"key": {"S": "value"}})
+            client(proxy, service).put_item(TableName="table", Item={"key": {"S": mark}})
     except (BotoCoreError, ClientError) as error:
         return error
     return None
@@ -127,8 +131,8 @@ def call(proxy: FaultProxy, kind: str, service: str) -> Exception | None:
 
 def test_what_was_signed_arrives(proxy: FaultProxy, upstream: Upstream) -> None:
     """The host that the SDK has signed, the proxy's, is the one that the emulator sees."""
-    assert call(proxy, "latency", "sqs") is None
-    assert upstream.hosts[-1] == proxy.url.removeprefix("http://")
+    assert call(proxy, "latency", "sqs", "signed") is None
+    assert upstream.hosts_of("signed") == [proxy.url.removeprefix("http://")]
 
 
 @pytest.mark.parametrize("service", ["dynamodb", "sqs"])
@@ -138,11 +142,11 @@ def test_what_was_signed_arrives(proxy: FaultProxy, upstream: Upstream) -> None:
 )
 def test_a_fault_that_passes(proxy: FaultProxy, upstream: Upstream, service: str, kind: str, made: int) -> None:
     """The functions' code takes the fault for what passes by itself; the call was made, or not, as its name says."""
-    before = len(upstream.hosts)
-    error = call(proxy, kind, service)
+    mark = f"{kind} {service}"
+    error = call(proxy, kind, service, mark)
     assert error is not None
     assert clients.passes_by_itself(error)
-    assert len(upstream.hosts) - before == made
+    assert len(upstream.hosts_of(mark)) == made
     if kind == "throttle":
         assert isinstance(error, ClientError)
         names = {"sqs": "RequestThrottled", "dynamodb": "ProvisionedThroughputExceededException"}
@@ -165,11 +169,11 @@ def test_a_conflict_of_transactions(proxy: FaultProxy) -> None:
 def test_refused_entries(proxy: FaultProxy, upstream: Upstream, size: int) -> None:
     """A batch that meets the fault is answered with 200, and all its entries have failed."""
     only(proxy, "entries refused")
-    before = len(upstream.hosts)
-    entries = [{"Id": str(index), "MessageBody": "hello"} for index in range(size)]
+    mark = f"{size} entries"
+    entries = [{"Id": str(index), "MessageBody": mark} for index in range(size)]
     answer = client(proxy, "sqs").send_message_batch(QueueUrl="queue", Entries=entries)
     assert [entry["Id"] for entry in answer["Failed"]] == [entry["Id"] for entry in entries]
-    assert len(upstream.hosts) == before
+    assert upstream.hosts_of(mark) == []
 
 
 def test_counting_and_the_audit(proxy: FaultProxy, tmp_path: Path) -> None:

@@ -1,0 +1,53 @@
+"""`TURNSTILE_STACK=running`: a test on the stack that is up already."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from infra.cli.deployment import Outputs
+
+pytestmark = pytest.mark.e2e
+
+HERE = Path(__file__).resolve().parent
+
+
+def run(stack: str, home: str, *tests: str) -> subprocess.CompletedProcess[str]:
+    """pytest in a process of its own, with that stack."""
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(("PYTEST", "COV_"))}
+    environment |= {"TURNSTILE_STACK": stack, "TURNSTILE_HOME": home}
+    command = [sys.executable, "-m", "pytest", "-n0", "-p", "no:cacheprovider", *(str(HERE / test) for test in tests)]
+    return subprocess.run(
+        command, cwd=HERE.parents[1], env=environment, capture_output=True, text=True, timeout=120, check=False
+    )
+
+
+def test_a_stack_that_runs_is_used(stack: Outputs) -> None:
+    """A test passes on it, none is started, it goes on running, and what would harm it is left out with a reason."""
+    home = Path(os.environ["TURNSTILE_HOME"])
+    started = (home / "state.json").read_bytes()
+    done = run("running", str(home), "test_scenarios.py::test_waiting_list", "test_crash.py")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "1 passed, 1 skipped" in done.stdout
+    assert "needs a stack of its own (functions are killed): run it without TURNSTILE_STACK" in done.stdout
+    assert (home / "state.json").read_bytes() == started
+    assert str(stack.endpoint_url) in started.decode()
+
+
+@pytest.mark.parametrize(
+    ("setting", "sentence"),
+    [
+        ("running", "TURNSTILE_STACK=running, but there is no local stack"),
+        ("runing", "TURNSTILE_STACK is runing; it can be: running"),
+    ],
+)
+def test_without_one_nothing_runs(setting: str, sentence: str, tmp_path: Path) -> None:
+    """Where no stack is up, or something else is asked for, no test runs; one sentence says why."""
+    done = run(setting, str(tmp_path), "test_scenarios.py")
+    assert done.returncode == pytest.ExitCode.USAGE_ERROR
+    assert done.stderr.startswith(f"ERROR: {sentence}")
+    assert "passed" not in done.stdout
