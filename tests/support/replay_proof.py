@@ -108,12 +108,9 @@ def prove(deployment: Deployment, size: Size, say: Callable[[str], None]) -> Fin
 
 def _create(deployment: Deployment, events: list[str]) -> None:
     for event in events:
-        item: Item = {
-            "eventId": {"S": event},
-            "title": {"S": "Proof"},
-            "capacity": {"N": "5"},
-            "hasWaitlist": {"BOOL": True},
-        }
+        texts = {"eventId": event, "title": "Proof", "date": "2030-05-17", "location": "Berlin", "organizer": "PSF"}
+        item: Item = {name: {"S": text} for name, text in texts.items()}
+        item |= {"capacity": {"N": "5"}, "hasWaitlist": {"BOOL": True}}
         deployment.clients.dynamodb.put_item(TableName=deployment.outputs.events_table, Item=item)
 
 

@@ -83,25 +83,25 @@ class Forger:
 
     def of_another_pool(self) -> str:
         """An access token of another pool for an app of its own."""
-        return self._of_another_pool
+        _, token = self._another_pool
+        return token
 
     def of_another_pool_with_our_claims(self) -> str:
         """What the good access token says, issuer and client too, signed by another pool with its key."""
-        header = json.loads(_decode(self._of_another_pool.split(".")[0]))
-        return self._signed(self._another_pool, header["kid"])
+        pool_id, token = self._another_pool
+        return self._signed(pool_id, json.loads(_decode(token.split(".")[0]))["kid"])
 
     def of_another_pool_with_our_key_id(self) -> str:
         """The same, saying that the key is ours."""
-        return self._signed(self._another_pool, self._key_id)
+        pool_id, _ = self._another_pool
+        return self._signed(pool_id, self._key_id)
 
     @cached_property
-    def _another_pool(self) -> str:
-        return self._clients.cognito.create_user_pool(PoolName="another")["UserPool"]["Id"]
-
-    @cached_property
-    def _of_another_pool(self) -> str:
-        client_id = self._client_in(self._another_pool)
-        return self._sign_in(replace(self._outputs, user_pool_id=self._another_pool, user_pool_client_id=client_id))
+    def _another_pool(self) -> tuple[str, str]:
+        """Its id, and an access token of it: the emulator makes a pool's key with its first token."""
+        pool_id = self._clients.cognito.create_user_pool(PoolName="another")["UserPool"]["Id"]
+        outputs = replace(self._outputs, user_pool_id=pool_id, user_pool_client_id=self._client_in(pool_id))
+        return pool_id, self._sign_in(outputs)
 
     def _client_in(self, pool_id: str | None) -> str:
         client = self._clients.cognito.create_user_pool_client(
