@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import re
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 
 from infra.bundles import ROOT
 from infra.queries import QUERIES
 from tests.infra.reading import Resources
-from workers.domain.commands import Cancel, Configure, Promote, Recount, Register
+from workers.domain.commands import Command
 from workers.domain.decision import Reason, Result
 
 LEDGER = ("version", "capacity", "confirmed", "waiting", "status")
@@ -42,7 +42,7 @@ def test_queries_name_fields_that_exist(name: str) -> None:
 
 
 VALUES: dict[str, set[str]] = {
-    "command": {kind.__name__ for kind in (Register, Cancel, Promote, Configure, Recount)},
+    "command": {kind.__name__ for kind in get_args(Command)},
     "outcome": set(Result),
     "reason": set(Reason),
     "level": {"WARNING", "ERROR", "CRITICAL"},

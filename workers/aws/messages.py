@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from typing import Any
+from typing import Any, assert_never
 
 from workers.aws.items import is_key
 from workers.domain.commands import VERSION, Cancel, Command, Configure, Promote, Recount, Register
@@ -68,6 +68,8 @@ def deduplication_id(command: Command) -> str:
             parts = (command.event_id, "Configure", command.revision)
         case Recount():
             parts = (command.event_id, "Recount", command.command_id)
+        case _:
+            assert_never(command)
     return hashlib.sha256("\0".join(map(str, parts)).encode()).hexdigest()
 
 
@@ -92,6 +94,8 @@ def encode(command: Command) -> str:
             body |= {"revision": command.revision, "changes": changes}
         case Recount():
             body |= {"ledgerVersion": command.ledger_version, **_counted(command.count)}
+        case _:
+            assert_never(command)
     return json.dumps(body, separators=(",", ":"))
 
 
