@@ -60,6 +60,11 @@ class Outputs:
     user_pool_id: str | None = None
     user_pool_client_id: str | None = None
 
+    @property
+    def tables(self) -> Tables:
+        """The names of the tables that a decision reads and writes."""
+        return Tables(self.events_table, self.registrations_table, self.ledger_table)
+
     @classmethod
     def from_stack(cls, outputs: dict[str, str], endpoint_url: str | None, region: str) -> Outputs:
         """Read the stack's outputs (`ApiUrl`, `QueueUrl` and so on). Raises CliError when one is missing."""
@@ -215,12 +220,6 @@ class Deployment:
         """Every resource of the stack."""
         pages = self.clients.cloudformation.get_paginator("list_stack_resources").paginate(StackName=self.stack_name)
         return [resource for page in pages for resource in page["StackResourceSummaries"]]
-
-    @property
-    def tables(self) -> Tables:
-        """The names of the tables that a decision reads and writes."""
-        outputs = self.outputs
-        return Tables(outputs.events_table, outputs.registrations_table, outputs.ledger_table)
 
     def physical_ids(self, kind: str) -> list[str]:
         """The names or ids of the stack's resources of a CloudFormation type such as `AWS::Lambda::Function`."""

@@ -6,6 +6,7 @@ import json
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from itertools import count
 from pathlib import Path
 from types import SimpleNamespace
@@ -16,6 +17,7 @@ import pytest
 from infra.cli.journal import Journal
 from infra.cli.main import main
 from tests.support.builders import EVENT
+from tests.support.deployment import OUTPUTS
 from tests.support.fake_sqs import FakeSqs
 from tests.support.tables import create_tables
 from workers.aws.items import event_key, registration_from_item, registration_key, registration_to_item
@@ -40,7 +42,8 @@ class Stack:
         self.db = db
         self.tables = create_tables(self.db, f"{next(_NUMBERS)}-")
         self.journal = home / "dead-letters-local.jsonl"
-        outputs = SimpleNamespace(
+        outputs = replace(
+            OUTPUTS,
             dead_letter_queue_url=DEAD,
             queue_url=MAIN,
             events_table=self.tables.events,

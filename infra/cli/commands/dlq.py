@@ -193,7 +193,7 @@ def _show(args: argparse.Namespace) -> int:
     with _opened(args.stage) as session, _looking(session, [args.id]) as look:
         letter = letters.find(look, args.id)
         dynamodb = session.deployment.clients.dynamodb
-        foreseen = preview(dynamodb, SYSTEM_CLOCK, session.deployment.tables, letter, look.before(letter))
+        foreseen = preview(dynamodb, SYSTEM_CLOCK, session.deployment.outputs.tables, letter, look.before(letter))
     if args.json:
         print(json.dumps(letters.story_as_json(letter, look, foreseen)))
     else:

@@ -103,7 +103,7 @@ def _work(
     with progress("reading registrations", None) as note:
         # Before the registrations: whoever is forgotten meanwhile has the cancellations on the way.
         forgotten = erased_users(clients.dynamodb, outputs.users_table)
-        recounter = Recounter(clients.dynamodb, SYSTEM_CLOCK, deployment.tables, note, forgotten)
+        recounter = Recounter(clients.dynamodb, SYSTEM_CLOCK, outputs.tables, note, forgotten)
         look = recounter.look(None if event_id is None else [event_id])
         if event_id is not None and event_id not in look.findings:
             raise CliError(f"there is no event {event_id!r}, and nobody is registered for one of this id")
