@@ -16,9 +16,9 @@ import botocore.session
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
-from infra.cli.emulator import REGION, ROOT_KEYS
 from infra.cli.errors import CliError, NoStackError
-from infra.cli.home import Home
+from infra.cli.local.emulator import REGION, ROOT_KEYS
+from infra.cli.local.home import Home
 from workers.aws.load import Tables
 
 if TYPE_CHECKING:

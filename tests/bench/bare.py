@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from infra.cli.deployment import Clients
-from infra.cli.emulator import ACCOUNT, REGION
+from infra.cli.local.emulator import ACCOUNT, REGION
 
 if TYPE_CHECKING:
     from mypy_boto3_iam import IAMClient

@@ -19,7 +19,7 @@ from typing import Any
 
 from infra.bundles import BundleError, Package, bundle
 from infra.cli.deployment import Deployment, emulator_clients
-from infra.cli.emulator import REGION, ROOT_KEYS
+from infra.cli.local.emulator import REGION, ROOT_KEYS
 from infra.stage import StageName
 from tests.bench.figures import Bars, Figure, Part, at_most
 from tests.bench.setting import BenchError, Setting

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from itertools import count
 
 from infra.cli.deployment import LOCAL, Deployment, emulator_clients
-from infra.cli.emulator import REGION
 from infra.cli.function_logs import REGISTRAR, REGISTRATIONS, configurations
+from infra.cli.local.emulator import REGION
 from tests.bench.load import Load, Post, add_users, drive, open_event, registration
 from tests.bench.setting import Setting
 

@@ -18,7 +18,7 @@ from typing import Self
 import boto3
 
 from infra.cli.deployment import Outputs
-from infra.cli.emulator import REGION
+from infra.cli.local.emulator import REGION
 from tests.support.dynamodb_local import dynamodb_local
 
 _PORTS = range(4640, 4660)

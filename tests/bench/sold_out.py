@@ -18,7 +18,7 @@ SEATS = 100
 CONNECTIONS = 32
 IN_FLIGHT = 6
 """How many requests can be between their look at the ledger and the outcome at one time: as many as the emulator runs
-processes of a function (`infra.cli.emulator_process`). On AWS it is as many as arrive within that time."""
+processes of a function (`infra.cli.local.emulator_process`). On AWS it is as many as arrive within that time."""
 
 
 def measure(setting: Setting) -> Part:

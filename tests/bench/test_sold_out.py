@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from infra.cli.emulator_process import PROCESSES_PER_FUNCTION
+from infra.cli.local.emulator_process import PROCESSES_PER_FUNCTION
 from tests.bench.sold_out import CONNECTIONS, IN_FLIGHT
 
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import boto3
 from moto import mock_aws
 
-from infra.cli.emulator import REGION
+from infra.cli.local.emulator import REGION
 from tests.bench import latencies
 from tests.bench.baseline import Textbook, textbook_record
 from tests.bench.service import modelled_ms

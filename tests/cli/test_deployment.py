@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from infra.cli import assembly, emulator
 from infra.cli.deployment import Outputs, stack_name
 from infra.cli.errors import CliError
-from infra.cli.home import Home
+from infra.cli.local import assembly, emulator
+from infra.cli.local.home import Home
 from infra.cli.text import decisive_lines
 
 if TYPE_CHECKING:

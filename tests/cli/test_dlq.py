@@ -8,8 +8,8 @@ import signal
 
 import pytest
 
-from infra.cli import journal as journal_module
-from infra.cli.journal import Journal
+from infra.cli.dlq import journal as journal_module
+from infra.cli.dlq.journal import Journal
 from infra.cli.main import main
 from tests.support.builders import EVENT, cancel, promote, register
 from tests.support.dead_letter_stack import DEAD, Stack, handlers_kept, listed, users

@@ -8,7 +8,7 @@ import signal
 
 import pytest
 
-from infra.cli.journal import Journal
+from infra.cli.dlq.journal import Journal
 from infra.cli.main import main
 from tests.support.builders import EVENT, register
 from tests.support.dead_letter_stack import DEAD, MAIN, Stack, handlers_kept, listed, users

@@ -19,9 +19,9 @@ import pytest
 from ministack.core import lambda_runtime
 from ministack.services import lambda_svc
 
-from infra.cli import emulator, emulator_process
 from infra.cli.errors import CliError
-from infra.cli.home import Home, LocalStack
+from infra.cli.local import emulator, emulator_process
+from infra.cli.local.home import Home, LocalStack
 
 
 class Health(BaseHTTPRequestHandler):

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from infra.cli import journal as module
+from infra.cli.dlq import journal as module
+from infra.cli.dlq.journal import Journal
 from infra.cli.errors import CliError
-from infra.cli.journal import Journal
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from infra.cli.errors import CliError, NoStackError
-from infra.cli.home import Home, LocalStack
+from infra.cli.local.home import Home, LocalStack
 from infra.cli.processes import Children, Interrupts
 
 if TYPE_CHECKING:

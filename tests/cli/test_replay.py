@@ -7,7 +7,7 @@ from itertools import pairwise
 
 import pytest
 
-from infra.cli.summary import Selection
+from infra.cli.dlq.summary import Selection
 from tests.support.fake_sqs import MAX_BYTES, Killed, lost_answer
 from tests.support.replay_world import DEAD, World, at, die, revive, settled
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from infra.cli.dead_letters import LAG
-from infra.cli.summary import Selection
+from infra.cli.dlq.dead_letters import LAG
+from infra.cli.dlq.summary import Selection
 from tests.support.replay_world import DEAD, World, at, settled
 
 

@@ -15,7 +15,7 @@ from botocore.exceptions import EndpointConnectionError
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from infra.cli.journal import Journal
+from infra.cli.dlq.journal import Journal
 from tests.support.fake_sqs import DEDUPLICATION, Killed
 from tests.support.replay_world import World
 

@@ -11,9 +11,9 @@ from botocore.exceptions import ClientError
 
 from api.routes import ROUTES
 from infra.cli import rest
-from infra.cli.checks import Check, Result, closed, parts, perform
 from infra.cli.deployment import Clients, Deployment, Outputs
-from infra.cli.journey import Journey
+from infra.cli.verify.checks import Check, Result, closed, parts, perform
+from infra.cli.verify.journey import Journey
 from workers.domain.records import registration_id
 
 OUTPUTS = Outputs(
@@ -103,7 +103,7 @@ def api(monkeypatch: pytest.MonkeyPatch) -> FakeApi:
     """The API that the journey talks to."""
     fake = FakeApi()
     monkeypatch.setattr(rest, "call", fake.call)
-    monkeypatch.setattr("infra.cli.journey._DECISION_WAIT", 0.1)
+    monkeypatch.setattr("infra.cli.verify.journey._DECISION_WAIT", 0.1)
     return fake
 
 

@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.table import Table
 
 from infra.cli.deployment import LOCAL, Deployment, emulator_clients
-from infra.cli.emulator import REGION
+from infra.cli.local.emulator import REGION
 from infra.cli.processes import Interrupts
 from tests.bench.setting import BenchError, Setting
 from tests.crash.matrix import Result, results

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import httpx
 
-from infra.cli.dead_letters import DeadLetterQueue
 from infra.cli.deployment import Deployment
+from infra.cli.dlq.dead_letters import DeadLetterQueue
 from infra.cli.function_logs import configurations, lines, log_groups
 from tests.crash.wire import Wire, tapped
 from tests.support.client import Front

@@ -19,7 +19,7 @@ from playwright.sync_api import FloatRect, ViewportSize
 from rich.console import Console
 
 from infra.cli.processes import Interrupts
-from infra.cli.recount import Recounter
+from infra.cli.reconcile.recount import Recounter
 from tests.demo.board import board_for
 from tests.demo.crowd import Crowd, UnexpectedAnswer
 from tests.demo.day import Day

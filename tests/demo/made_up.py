@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from infra.cli.findings import Finding
+from infra.cli.reconcile.findings import Finding
 from tests.demo.crowd import Told
 from tests.demo.day import Chapter
 from tests.demo.lookout import Look

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from infra.cli.findings import Finding
+from infra.cli.reconcile.findings import Finding
 from tests.demo.lookout import Look
 from tests.soak.checker import violations
 from tests.soak.history import Exchange, FinalState

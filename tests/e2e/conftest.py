@@ -21,8 +21,8 @@ import httpx
 import pytest
 
 from infra.cli.deployment import LOCAL, Clients, Deployment, Outputs, emulator_clients
-from infra.cli.emulator import REGION
-from infra.cli.home import Home
+from infra.cli.local.emulator import REGION
+from infra.cli.local.home import Home
 from tests.support import contract
 from tests.support.canaries import watch
 

@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from infra.cli.deployment import Clients, Outputs
-from infra.cli.home import Home
+from infra.cli.local.home import Home
 from tests.e2e.conftest import function_logs, turnstile
 from tests.support.client import Front, eventually
 from workers.aws.items import registration_key

@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 from infra.cli.deployment import LOCAL, Deployment, Outputs, emulator_clients
-from infra.cli.emulator import REGION
+from infra.cli.local.emulator import REGION
 from tests.iam.grants import Grant, grants_of, without
 from tests.iam.journey import Journey, Stuck
 from tests.iam.needs import needs_of

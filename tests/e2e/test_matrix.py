@@ -14,7 +14,7 @@ import pytest
 from api.caller import OPERATORS, ORGANIZERS
 from api.routes import ROUTES
 from infra.cli.deployment import Outputs, emulator_clients
-from infra.cli.tokens import Pool
+from infra.cli.local.tokens import Pool
 from tests.support import contract
 from tests.support.client import unique
 

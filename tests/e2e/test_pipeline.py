@@ -12,7 +12,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from infra.cli.deployment import Clients, Outputs
-from infra.cli.emulator import ROOT_KEYS
+from infra.cli.local.emulator import ROOT_KEYS
 from tests.support.client import Front, at, eventually, unique
 from workers.aws.messages import encode, group_of
 from workers.domain.commands import Cancel, Command, Register

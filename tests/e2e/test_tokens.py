@@ -12,7 +12,7 @@ import pytest
 
 from api.routes import DOCS_ROUTES, ROUTES, Route
 from infra.cli.deployment import Outputs, emulator_clients
-from infra.cli.tokens import claims_of
+from infra.cli.local.tokens import claims_of
 from tests.e2e.conftest import turnstile
 from tests.support.client import unique
 from tests.support.tokens import Forger

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import httpx
 
 from infra.cli.deployment import LOCAL, Deployment, emulator_clients
-from infra.cli.emulator import REGION
+from infra.cli.local.emulator import REGION
 from infra.cli.processes import Interrupts
 from tests.bench.setting import BenchError, Setting
 from tests.iam.grants import Grant, grants_of, without

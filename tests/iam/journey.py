@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import httpx
 
 from api.caller import ORGANIZERS
-from infra.cli.tokens import Pool
+from infra.cli.local.tokens import Pool
 from tests.support.client import at, eventually, unique
 from workers.aws.items import event_key
 from workers.aws.send import send

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from infra.cli.mender import Mender
-from infra.cli.recount import Recounter
+from infra.cli.reconcile.mender import Mender
+from infra.cli.reconcile.recount import Recounter
 from tests.integration.bench import Bench, batch, refusal, times
 from tests.support.builders import EVENT, cancel, change, promote, register
 from workers.aws.items import event_key, registration_key

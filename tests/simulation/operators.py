@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING, cast
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from infra.cli.dead_letters import DeadLetterQueue
-from infra.cli.discard import discard
+from infra.cli.dlq.dead_letters import DeadLetterQueue
+from infra.cli.dlq.discard import discard
 from infra.cli.errors import CliError
-from infra.cli.mender import Mender
-from infra.cli.recount import Recounter
+from infra.cli.reconcile.mender import Mender
+from infra.cli.reconcile.recount import Recounter
 from tests.simulation.engine import SECOND, Ended
 from tests.simulation.faults import Fault
 from tests.simulation.queues import DEAD_LETTERS, QUEUE
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
     from mypy_boto3_sqs import SQSClient
 
-    from infra.cli.journal import Journal
+    from infra.cli.dlq.journal import Journal
     from tests.simulation.world import World
 
 _HOPELESS = ("unreadable:", "event-not-found:")

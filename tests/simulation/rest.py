@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, cast
 from api.caller import UNCHECKED
 from api.pages import Page
 from api.registration_lists import Lists
-from infra.cli.recount import Recounter
+from infra.cli.reconcile.recount import Recounter
 from tests.simulation.book import Book, has_outcome
 from tests.simulation.engine import SECOND
 from tests.simulation.queues import DEAD_LETTERS, QUEUE
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
     from api.messages import Response
-    from infra.cli.findings import Finding
+    from infra.cli.reconcile.findings import Finding
     from tests.simulation.dynamodb.fake import FakeDynamoDb
     from tests.simulation.world import Asked, World
 

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from infra.cli import rest
-from infra.cli.home import REPOSITORY
+from infra.cli.local.home import REPOSITORY
 from infra.cli.processes import Children
 
 Rule = dict[str, Any]

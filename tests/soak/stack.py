@@ -18,9 +18,9 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from infra.cli.deployment import Deployment
-from infra.cli.emulator import check_port
 from infra.cli.errors import CliError
 from infra.cli.function_logs import configurations
+from infra.cli.local.emulator import check_port
 from infra.cli.main import main as turnstile
 from tests.soak.history import write_items
 from workers.aws.items import PROMOTABLE, Item

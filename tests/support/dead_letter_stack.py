@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
-from infra.cli.journal import Journal
+from infra.cli.dlq.journal import Journal
 from infra.cli.main import main
 from tests.support.builders import EVENT
 from tests.support.deployment import OUTPUTS

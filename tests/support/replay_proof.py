@@ -25,10 +25,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from infra.cli.dead_letters import DeadLetterQueue
 from infra.cli.deployment import Deployment
-from infra.cli.home import Home
-from infra.cli.journal import Journal
+from infra.cli.dlq.dead_letters import DeadLetterQueue
+from infra.cli.dlq.journal import Journal
+from infra.cli.local.home import Home
 from infra.cli.main import main as turnstile
 from workers.aws.clock import SYSTEM_CLOCK
 from workers.aws.items import Item, registration_from_item

@@ -8,10 +8,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast
 
-from infra.cli.dead_letters import LAG, DeadLetterQueue
-from infra.cli.journal import Journal
-from infra.cli.replay import Replay, settle
-from infra.cli.summary import Selection, Summary
+from infra.cli.dlq.dead_letters import LAG, DeadLetterQueue
+from infra.cli.dlq.journal import Journal
+from infra.cli.dlq.replay import Replay, settle
+from infra.cli.dlq.summary import Selection, Summary
 from tests.support.fake_sqs import FakeSqs, Fifo, Killed
 from workers.aws.send import Message, park
 

@@ -22,7 +22,7 @@ from cryptography.hazmat.primitives.asymmetric import padding, rsa
 
 from api.caller import OPERATORS
 from infra.cli.deployment import Clients, Outputs
-from infra.cli.tokens import Pool, claims_of
+from infra.cli.local.tokens import Pool, claims_of
 
 HOUR_SECONDS = 3600
 NAME = "mallory"

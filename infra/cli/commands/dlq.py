@@ -13,19 +13,19 @@ from typing import TYPE_CHECKING
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from infra.cli import letters
 from infra.cli.arguments import add_stage, moment_of
-from infra.cli.dead_letters import LAG, DeadLetterQueue, Look, looking
 from infra.cli.deployment import LOCAL, Deployment
-from infra.cli.discard import discard
+from infra.cli.dlq import letters
+from infra.cli.dlq.dead_letters import LAG, DeadLetterQueue, Look, looking
+from infra.cli.dlq.discard import discard
+from infra.cli.dlq.journal import Journal
+from infra.cli.dlq.preview import preview
+from infra.cli.dlq.replay import Replay, settle
+from infra.cli.dlq.summary import Selection, of_events, words
 from infra.cli.errors import CliError, UsageError
-from infra.cli.home import Home
-from infra.cli.journal import Journal
-from infra.cli.preview import preview
+from infra.cli.local.home import Home
 from infra.cli.processes import Interrupts
 from infra.cli.progress import progress
-from infra.cli.replay import Replay, settle
-from infra.cli.summary import Selection, of_events, words
 from infra.cli.text import plain
 from workers.aws.clock import SYSTEM_CLOCK
 from workers.aws.messages import group_of

@@ -12,11 +12,11 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from infra.cli.arguments import add_stage
 from infra.cli.deployment import Deployment
-from infra.cli.erased import Eraser
 from infra.cli.errors import CliError, UsageError
-from infra.cli.mender import Mender
 from infra.cli.progress import progress
-from infra.cli.recount import Recounter
+from infra.cli.reconcile.erased import Eraser
+from infra.cli.reconcile.mender import Mender
+from infra.cli.reconcile.recount import Recounter
 from infra.cli.text import plain
 from workers.aws.clients import Overloaded
 from workers.aws.clock import SYSTEM_CLOCK
@@ -26,8 +26,8 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Collection, Iterator, Mapping
 
-    from infra.cli.findings import Finding
-    from infra.cli.recount import Look
+    from infra.cli.reconcile.findings import Finding
+    from infra.cli.reconcile.recount import Look
     from workers.domain.records import Ledger, Registration
 
 MENDED, PROMOTING, NOT_MENDED, NOT_DECIDED = "mended", "promotion asked for", "not mended", "not decided"

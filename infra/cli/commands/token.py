@@ -11,7 +11,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from api.caller import OPERATORS, ORGANIZERS
 from infra.cli.deployment import Deployment
 from infra.cli.errors import CliError
-from infra.cli.tokens import Pool
+from infra.cli.local.tokens import Pool
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,49}")
 

@@ -14,20 +14,21 @@ from typing import TYPE_CHECKING
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from infra.cli import emulator, rest
-from infra.cli.assembly import Cdk, bootstrap, check_tools
+from infra.cli import rest
 from infra.cli.deployment import LOCAL, Deployment, emulator_clients
 from infra.cli.errors import CliError
-from infra.cli.home import Home
+from infra.cli.local import emulator
+from infra.cli.local.assembly import Cdk, bootstrap, check_tools
+from infra.cli.local.home import Home
+from infra.cli.local.steps import step
+from infra.cli.local.tokens import Pool
 from infra.cli.processes import Children, Interrupts
-from infra.cli.terminal import step
-from infra.cli.tokens import Pool
 
 if TYPE_CHECKING:
     import subprocess
 
     from infra.cli.deployment import Outputs
-    from infra.cli.home import LocalStack
+    from infra.cli.local.home import LocalStack
 
 HELP = "start the stack on this machine"
 DESCRIPTION = """\

@@ -8,9 +8,9 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from infra.cli.arguments import add_stage
-from infra.cli.checks import Result, closed, logs, parts, perform
 from infra.cli.deployment import LOCAL, Deployment
-from infra.cli.journey import Journey
+from infra.cli.verify.checks import Result, closed, logs, parts, perform
+from infra.cli.verify.journey import Journey
 
 if TYPE_CHECKING:
     import argparse

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from mypy_boto3_sqs import SQSClient
 
-    from infra.cli.journal import Journal
+    from infra.cli.dlq.journal import Journal
     from workers.aws.clock import Clock
 
 BATCH = 10

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from infra.cli.dead_letters import DeadLetterQueue
+    from infra.cli.dlq.dead_letters import DeadLetterQueue
     from workers.aws.clock import Clock
 
 _ARRIVALS = 10

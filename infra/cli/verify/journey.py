@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any
 from botocore.exceptions import BotoCoreError, ClientError
 
 from infra.cli import rest
-from infra.cli.callers import Callers
-from infra.cli.checks import require
+from infra.cli.verify.callers import Callers
+from infra.cli.verify.checks import require
 from workers.domain.records import registration_id
 
 if TYPE_CHECKING:
-    from infra.cli.checks import Check
     from infra.cli.deployment import Deployment
+    from infra.cli.verify.checks import Check
 
 _DECISION_WAIT = 20.0  # generous: cold functions on AWS
 _POLL_INTERVAL = 0.05

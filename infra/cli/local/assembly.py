@@ -18,9 +18,9 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from infra.cli.emulator import ACCOUNT, REGION, ROOT_KEYS
 from infra.cli.errors import CliError
-from infra.cli.home import REPOSITORY
+from infra.cli.local.emulator import ACCOUNT, REGION, ROOT_KEYS
+from infra.cli.local.home import REPOSITORY
 from infra.cli.text import decisive_lines
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from mypy_boto3_cloudformation.type_defs import StackTypeDef
 
     from infra.cli.deployment import Clients
-    from infra.cli.home import Home
+    from infra.cli.local.home import Home
     from infra.cli.processes import Children
 
 INFRA = REPOSITORY / "infra"

@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING
 
 from infra.cli import rest
 from infra.cli.errors import CliError
-from infra.cli.home import LocalStack
+from infra.cli.local.home import LocalStack
 from infra.cli.text import decisive_lines
 
 if TYPE_CHECKING:
     import subprocess
 
-    from infra.cli.home import Home
+    from infra.cli.local.home import Home
     from infra.cli.processes import Children
 
 REGION = "us-east-1"
@@ -80,7 +80,7 @@ def start(home: Home, port: int, children: Children, lock: int) -> tuple[subproc
         check_port(port)
         with home.emulator_log.open("wb") as log:
             process = children.start(
-                [sys.executable, "-m", "infra.cli.emulator_process"],
+                [sys.executable, "-m", "infra.cli.local.emulator_process"],
                 env=environment(home, port),
                 cwd=home.temporary,
                 output=log,

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from botocore.exceptions import ClientError
 
-from infra.cli.dead_letters import HELD
+from infra.cli.dlq.dead_letters import HELD
 from infra.cli.errors import CliError
 from workers.aws.commit import versioned_put
 from workers.aws.items import NOT_READABLE, registration_from_item, registration_key
@@ -16,8 +16,8 @@ from workers.domain.moves import discarded, still_counts
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
-    from infra.cli.dead_letters import DeadLetterQueue
-    from infra.cli.journal import Journal
+    from infra.cli.dlq.dead_letters import DeadLetterQueue
+    from infra.cli.dlq.journal import Journal
     from workers.aws.dead_letters import DeadLetter
     from workers.domain.records import Registration
 

@@ -13,7 +13,7 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from infra.cli.findings import Finding, doubted, judged, opened
+from infra.cli.reconcile.findings import Finding, doubted, judged, opened
 from workers.aws.items import (
     NOT_READABLE,
     Item,

@@ -10,8 +10,8 @@ from collections.abc import Callable, Collection, Mapping
 from functools import partial
 from typing import TYPE_CHECKING
 
-from infra.cli.findings import Finding
-from infra.cli.recount import Recounter
+from infra.cli.reconcile.findings import Finding
+from infra.cli.reconcile.recount import Recounter
 from workers.aws.send import send, send_all
 from workers.domain.commands import Recount
 from workers.domain.records import Ledger

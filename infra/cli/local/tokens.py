@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from infra.auth import GROUPS
 from infra.cli.errors import CliError
-from infra.cli.home import COMMAND
+from infra.cli.local.home import COMMAND
 
 if TYPE_CHECKING:
     from collections.abc import Collection

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING, Any
 
-from infra.cli.dead_letters import BATCH
+from infra.cli.dlq.dead_letters import BATCH
 from infra.cli.errors import CliError, UsageError
 from infra.cli.text import plain
 from workers.aws.dead_letters import MOVED, DeadLetter
@@ -16,8 +16,8 @@ from workers.aws.messages import Unreadable
 from workers.domain.commands import Cancel, Command, Configure, Register
 
 if TYPE_CHECKING:
-    from infra.cli.dead_letters import Look
-    from infra.cli.preview import Preview
+    from infra.cli.dlq.dead_letters import Look
+    from infra.cli.dlq.preview import Preview
 
 _SHORTEST_ID = 6
 _HEAD = ("ID", "AGE", "EVENT", "COMMAND", "USER", "RECEIVED", "REASON")

@@ -8,11 +8,11 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from api.caller import ORGANIZERS
 from api.people import binding_key
-from infra.cli.tokens import Pool
+from infra.cli.local.tokens import Pool
 
 if TYPE_CHECKING:
     from infra.cli.deployment import Deployment
-    from infra.cli.tokens import Tokens
+    from infra.cli.local.tokens import Tokens
 
 
 class Callers:

@@ -18,7 +18,7 @@ from pathlib import Path
 from infra.cli.errors import CliError, NoStackError
 from infra.cli.processes import kill_group
 
-REPOSITORY = Path(__file__).resolve().parents[2]
+REPOSITORY = Path(__file__).resolve().parents[3]
 COMMAND = os.path.relpath(Path(sys.prefix, "bin", "turnstile"))
 """This command as it can be pasted: set-up puts it into .venv/bin, which is on nobody's PATH."""
 _END_WAIT = 5.0

@@ -24,16 +24,16 @@ from typing import TYPE_CHECKING
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from infra.cli.dead_letters import BATCH, HELD, Count, DeadLetterQueue, Hold
+from infra.cli.dlq.dead_letters import BATCH, HELD, Count, DeadLetterQueue, Hold
+from infra.cli.dlq.flood import Flood
+from infra.cli.dlq.summary import NOT_SELECTED, Selection, Stop, Summary
 from infra.cli.errors import CliError
-from infra.cli.flood import Flood
-from infra.cli.summary import NOT_SELECTED, Selection, Stop, Summary
 from workers.aws.dead_letters import DeadLetter, replay_entry
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
 
-    from infra.cli.journal import Journal
+    from infra.cli.dlq.journal import Journal
     from workers.aws.clock import Clock
 
 _SECOND = 1_000_000

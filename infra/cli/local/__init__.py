@@ -1,0 +1,1 @@
+"""The stack on this machine: the emulator, the CDK's deployment into it, its files, tokens for its callers."""

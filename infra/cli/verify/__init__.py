@@ -1,0 +1,1 @@
+"""Whether a deployment works: the checks of its parts, and one registration from end to end."""
