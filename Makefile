@@ -131,7 +131,7 @@ sbom: setup ## Write what is in the Lambda bundles and in .venv as CycloneDX (bu
 	@$(BIN)/python -m infra.supply.sbom
 
 clean: ## Remove what was built and set up (stop a running stack first: turnstile down)
-	rm -rf $(VENV) infra/node_modules build .coverage .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf $(VENV) infra/node_modules build .coverage .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis .schemathesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(VENV)/.created:
