@@ -4,117 +4,24 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Iterator
-from itertools import count
 from typing import TYPE_CHECKING, Any
 
-import boto3
 import pytest
 from botocore.exceptions import ClientError
-from moto import mock_aws
 
-from infra.cli.commands import reconcile
-from infra.cli.deployment import Deployment
 from infra.cli.main import main
 from tests.support.dead_letter_stack import Stack
-from tests.support.deployment import OUTPUTS, deployment_of
-from tests.support.pipeline import Pipeline
-from workers.aws.items import event_key, ledger_to_item, registration_key
+from tests.support.reconcile_world import EVENT, World, printed
+from workers.aws.items import event_key, ledger_to_item
 from workers.aws.messages import encode, group_for
 from workers.domain.commands import Recount
-from workers.domain.records import Ledger, SeatSettings, registration_id
+from workers.domain.records import Ledger, SeatSettings
 from workers.domain.recount import Count
 
 if TYPE_CHECKING:
-    from mypy_boto3_dynamodb import DynamoDBClient
-    from mypy_boto3_sqs import SQSClient
+    pass
 
-EVENT = "pycon"
 HINT = "Nothing was changed; --repair has the registrar mend it."
-_NUMBERS = count(1)
-
-
-class World(Pipeline):
-    """A deployment with one event: ann has its only seat, bob and cid wait. What sleeps lets the registrar work."""
-
-    def __init__(self, dynamodb: DynamoDBClient, sqs: SQSClient, prefix: str) -> None:
-        super().__init__(dynamodb, sqs, prefix)
-        self.deployment = deployment_of(sqs=sqs, dynamodb=dynamodb)
-        self.deployment.outputs = dataclasses.replace(
-            OUTPUTS,
-            queue_url=self.queue,
-            users_table=self.tables.users,
-            events_table=self.tables.events,
-            registrations_table=self.tables.registrations,
-            ledger_table=self.tables.ledger,
-        )
-        self.add_event(EVENT, 1, hasWaitlist=True)
-        for user in ("ann", "bob", "cid"):
-            self.register(EVENT, self.add_user(user))
-
-    def damage(self, **values: int) -> None:
-        """A hand on some numbers of the ledger."""
-        self._set(self.tables.ledger, values)
-
-    def add_seats(self, capacity: int) -> None:
-        """A hand on the seats, in the ledger and in the event item."""
-        for table in (self.tables.ledger, self.tables.events):
-            self._set(table, {"capacity": capacity})
-
-    def _set(self, table: str, values: dict[str, int]) -> None:
-        self.dynamodb.update_item(
-            TableName=table,
-            Key=event_key(EVENT),
-            UpdateExpression="SET " + ", ".join(f"#{name} = :{name}" for name in values),
-            ExpressionAttributeNames={f"#{name}": name for name in values},
-            ExpressionAttributeValues={f":{name}": {"N": str(value)} for name, value in values.items()},
-        )
-
-    def spoil(self, user: str) -> str:
-        """A registration cannot be read any more; answers its id."""
-        key = registration_id(EVENT, user)
-        where: Any = {"TableName": self.tables.registrations, "Key": registration_key(key)}
-        self.dynamodb.update_item(**where, UpdateExpression="REMOVE generation")
-        return key
-
-
-@pytest.fixture(scope="module")
-def sqs() -> Iterator[SQSClient]:
-    """One mocked SQS for all; each test has queues of its own in it, as it has tables in `db`."""
-    with mock_aws():
-        yield boto3.client("sqs")
-
-
-@pytest.fixture
-def world(db: DynamoDBClient, sqs: SQSClient, monkeypatch: pytest.MonkeyPatch) -> World:
-    """The deployment that `turnstile` finds."""
-    world = World(db, sqs, f"reconcile-{next(_NUMBERS)}-")
-    monkeypatch.setattr(Deployment, "resolve", lambda _stage: world.deployment)
-    monkeypatch.setattr(reconcile, "SYSTEM_CLOCK", world.clock)
-    return world
-
-
-@pytest.fixture
-def said(world: World, capsys: pytest.CaptureFixture[str]) -> Any:
-    """Runs `turnstile reconcile` with some arguments: its exit code and its lines."""
-
-    def run(*arguments: str) -> tuple[int, list[str]]:
-        capsys.readouterr()
-        code = main(["reconcile", *arguments])
-        captured = capsys.readouterr()
-        # The handlers run in this process too, and their log is JSON.
-        return code, [line for line in captured.out.splitlines() if not line.startswith("{")] or [captured.err]
-
-    return run
-
-
-def printed(capsys: pytest.CaptureFixture[str], code: int, *arguments: str) -> dict[str, Any]:
-    """The one object that `--json` prints."""
-    capsys.readouterr()
-    assert main(["reconcile", *arguments, "--json"]) == code
-    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
-    (found,) = [line for line in lines if "findings" in line]
-    return dict(found)
 
 
 def test_a_sound_event(world: World, said: Any) -> None:
@@ -290,95 +197,6 @@ def test_a_recount_among_the_dead_letters(stack: Stack, capsys: pytest.CaptureFi
     words = capsys.readouterr().out
     assert "command       Recount recount-1, ledger version 3" in words
     assert "replaying it  would come to: superseded (stale-count)" in words
-
-
-def forget_while_queued(world: World, user: str = "dee") -> str:
-    """Somebody's Register is in the queue while they are forgotten, and is decided afterwards: they have a seat.
-
-    eve waits behind them. Answers the registration's id.
-    """
-    run = world.time.on_sleep.pop()
-    world.add_event("late", 1, hasWaitlist=True)
-    assert world.register("late", world.add_user(user), Prefer="respond-async").status == 202
-    # The promise is what the index shows of it; it may lag.
-    world.dynamodb.delete_item(
-        TableName=world.tables.registrations, Key=registration_key(registration_id("late", user))
-    )
-    forgotten = world.forget(user)
-    assert (forgotten.status, forgotten.body["cancellations"]) == (202, 0)
-    world.run()
-    assert world.record("late", user).status == "confirmed"  # type: ignore[union-attr]  # it is there
-    world.time.on_sleep.append(run)
-    assert world.register("late", world.add_user("eve")).body["waitlistPosition"] == 1
-    return registration_id("late", user)
-
-
-@pytest.mark.parametrize("which", ["late", "--all"])
-def test_who_was_forgotten_while_queued(world: World, said: Any, which: str) -> None:
-    """A Register that was queued before its user was forgotten, and decided after, seats them: it is shown, and the
-    exit code is 1; --repair cancels it, and who waits moves up."""
-    key = forget_while_queued(world)
-    found = f"registration {key} at event 'late' is confirmed, of a forgotten user"
-    code, lines = said(which)
-    assert (code, found in lines) == (1, True)
-    assert lines[-1] == "Nothing was changed; --repair has the registrar cancel it."
-    assert world.ledger("late").confirmed == 1
-    code, lines = said(which, "--repair")
-    assert (code, f"{found}: cancelled" in lines) == (0, True)
-    statuses = [record.status for user in ("dee", "eve") if (record := world.record("late", user))]
-    assert statuses == ["cancelled", "confirmed"]
-    assert said("--all") == (0, ["2 events, 5 registrations: all sound"])
-
-
-def test_who_was_forgotten_elsewhere(world: World, said: Any) -> None:
-    """A look at one event says nothing of a forgotten user's seat at another one."""
-    forget_while_queued(world)
-    assert said(EVENT)[0] == 0
-    assert said(EVENT, "--repair")[0] == 0
-    assert world.record("late", "dee").status == "confirmed"  # type: ignore[union-attr]  # it is there
-
-
-def test_who_was_forgotten_at_a_damaged_event(world: World, said: Any) -> None:
-    """The ledger is mended first, then the forgotten user's seat is given back: one repair does both."""
-    key = forget_while_queued(world)
-    world.dynamodb.update_item(
-        TableName=world.tables.ledger,
-        Key=event_key("late"),
-        UpdateExpression="SET confirmed = :none",
-        ExpressionAttributeValues={":none": {"N": "0"}},
-    )
-    code, lines = said("late", "--repair")
-    assert code == 0
-    assert lines == [
-        "event 'late': 0 of 1 seats taken, 1 waiting, ledger version 2",
-        "  the ledger says 0 confirmed, 1 are",
-        "  mended: 1 of 1 seats taken, 1 waiting, ledger version 3",
-        f"registration {key} at event 'late' is confirmed, of a forgotten user: cancelled",
-    ]
-    assert said("--all")[0] == 0
-
-
-def test_forgotten_for_scripts(world: World, capsys: pytest.CaptureFixture[str]) -> None:
-    """--json has what forgotten users still have, and what came of it; of who they are only the registration's id."""
-    key = forget_while_queued(world)
-    expected = {"registrationId": key, "eventId": "late", "status": "confirmed"}
-    assert printed(capsys, 1, "--all")["erased"] == [expected | {"repair": None}]
-    assert printed(capsys, 0, "--all", "--repair")["erased"] == [expected | {"repair": "cancelled"}]
-    assert printed(capsys, 0, "--all")["erased"] == []
-
-
-def test_a_cancellation_that_is_not_decided(world: World, said: Any, capsys: pytest.CaptureFixture[str]) -> None:
-    """The wait ends, the exit code is 1; once the queue moves, what was forgotten is gone."""
-    key = forget_while_queued(world)
-    run = world.time.on_sleep.pop()
-    assert printed(capsys, 1, "late", "--repair")["erased"][0]["repair"] == "not decided"
-    code, lines = said("late", "--repair")
-    assert (code, lines[-1]) == (
-        1,
-        f"registration {key} at event 'late' is confirmed, of a forgotten user: not decided",
-    )
-    world.time.on_sleep.append(run)
-    assert said("--all") == (0, ["2 events, 5 registrations: all sound"])
 
 
 @pytest.mark.parametrize("arguments", [[], [EVENT, "--all"], [""], ["--repair"]])

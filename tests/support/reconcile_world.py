@@ -1,0 +1,75 @@
+"""A deployment for tests of `turnstile reconcile`: one event on moto, with the real registrar behind the queue."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from infra.cli.main import main
+from tests.support.deployment import OUTPUTS, deployment_of
+from tests.support.pipeline import Pipeline
+from workers.aws.items import event_key, registration_key
+from workers.domain.records import registration_id
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+    from mypy_boto3_sqs import SQSClient
+
+
+EVENT = "pycon"
+
+
+class World(Pipeline):
+    """A deployment with one event: ann has its only seat, bob and cid wait. What sleeps lets the registrar work."""
+
+    def __init__(self, dynamodb: DynamoDBClient, sqs: SQSClient, prefix: str) -> None:
+        super().__init__(dynamodb, sqs, prefix)
+        self.deployment = deployment_of(sqs=sqs, dynamodb=dynamodb)
+        self.deployment.outputs = dataclasses.replace(
+            OUTPUTS,
+            queue_url=self.queue,
+            users_table=self.tables.users,
+            events_table=self.tables.events,
+            registrations_table=self.tables.registrations,
+            ledger_table=self.tables.ledger,
+        )
+        self.add_event(EVENT, 1, hasWaitlist=True)
+        for user in ("ann", "bob", "cid"):
+            self.register(EVENT, self.add_user(user))
+
+    def damage(self, **values: int) -> None:
+        """A hand on some numbers of the ledger."""
+        self._set(self.tables.ledger, values)
+
+    def add_seats(self, capacity: int) -> None:
+        """A hand on the seats, in the ledger and in the event item."""
+        for table in (self.tables.ledger, self.tables.events):
+            self._set(table, {"capacity": capacity})
+
+    def _set(self, table: str, values: dict[str, int]) -> None:
+        self.dynamodb.update_item(
+            TableName=table,
+            Key=event_key(EVENT),
+            UpdateExpression="SET " + ", ".join(f"#{name} = :{name}" for name in values),
+            ExpressionAttributeNames={f"#{name}": name for name in values},
+            ExpressionAttributeValues={f":{name}": {"N": str(value)} for name, value in values.items()},
+        )
+
+    def spoil(self, user: str) -> str:
+        """A registration cannot be read any more; answers its id."""
+        key = registration_id(EVENT, user)
+        where: Any = {"TableName": self.tables.registrations, "Key": registration_key(key)}
+        self.dynamodb.update_item(**where, UpdateExpression="REMOVE generation")
+        return key
+
+
+def printed(capsys: pytest.CaptureFixture[str], code: int, *arguments: str) -> dict[str, Any]:
+    """The one object that `--json` prints."""
+    capsys.readouterr()
+    assert main(["reconcile", *arguments, "--json"]) == code
+    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    (found,) = [line for line in lines if "findings" in line]
+    return dict(found)
