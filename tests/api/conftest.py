@@ -15,6 +15,7 @@ import pytest
 from botocore.config import Config
 from moto import mock_aws
 
+from tests.support.forgetting import register_everywhere
 from tests.support.pipeline import Pipeline
 
 REGION = "eu-central-1"
@@ -103,3 +104,10 @@ def taps(aws_clients: tuple[Any, Any]) -> Iterator[Taps]:
     taps = Taps({"dynamodb": aws_clients[0], "sqs": aws_clients[1]})
     yield taps
     taps.remove()
+
+
+@pytest.fixture
+def ready(pipeline: Pipeline) -> Pipeline:
+    """ann has something at each event that she can be forgotten at."""
+    register_everywhere(pipeline)
+    return pipeline

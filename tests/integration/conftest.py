@@ -9,6 +9,8 @@ import boto3
 import pytest
 from moto import mock_aws
 
+from infra.cli.reconcile.mender import Mender
+from infra.cli.reconcile.recount import Recounter
 from tests.integration.bench import Bench
 from tests.support.dynamodb_local import dynamodb_local
 
@@ -33,3 +35,16 @@ def session() -> Iterator[boto3.Session]:
 def bench(session: boto3.Session, dynamodb_url: str) -> Bench:
     """Fresh tables on DynamoDB Local, fresh queues in memory, and the real handlers on them."""
     return Bench(session, dynamodb_url, f"t{next(_NUMBERS)}-")
+
+
+@pytest.fixture
+def recounter(bench: Bench) -> Recounter:
+    """On the tables of the bench, by its clock."""
+    return Recounter(bench.pipeline.dynamodb, bench.pipeline.clock, bench.tables.worker)
+
+
+@pytest.fixture
+def mender(bench: Bench, recounter: Recounter) -> Mender:
+    """While it waits, the registrar works, and the promoter."""
+    bench.pipeline.time.on_sleep.append(bench.pipeline.run)
+    return Mender(recounter, bench.pipeline.sqs, bench.pipeline.queue, bench.pipeline.clock)

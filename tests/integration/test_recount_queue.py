@@ -1,0 +1,176 @@
+"""A Recount in the queue: before whom it is decided, and what refuses it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from infra.cli.reconcile.mender import Mender
+from infra.cli.reconcile.recount import Recounter
+from tests.integration.bench import Bench, batch, refusal, times
+from tests.integration.test_recount import a_line, counted, damage
+from tests.support.builders import EVENT, cancel, register
+from workers.aws.items import event_key
+from workers.aws.messages import encode, group_for, group_of
+from workers.aws.send import send
+from workers.domain.commands import Command, Recount
+from workers.domain.recount import Count
+
+pytestmark = pytest.mark.integration
+
+
+def message(command: Command) -> tuple[str, str]:
+    """As it is delivered."""
+    return group_for(command), encode(command)
+
+
+def test_a_stuck_group_is_set_free(bench: Bench, recounter: Recounter, mender: Mender) -> None:
+    """A dozen commands wait for a head of the line that is nobody. The Recount is not behind them; then they go on."""
+    a_line(bench)
+    bench.deliver_all(cancel("ann"))
+    damage(bench, "SET lineOffset = :n, line = :b", n={"N": "9"}, b={"B": b"\0\1"})
+    for number in range(12):
+        send(bench.pipeline.sqs, bench.pipeline.queue, register(f"late{number}"))
+    bench.pipeline.run()
+    assert bench.who("confirmed") == []
+    after = mender.mend(recounter.look([EVENT]).findings)[EVENT]
+    assert (after.differences, after.flaws, after.free_seats) == ((), (), 1)
+    assert bench.deliver(*[register(f"late{number}") for number in range(10)]) == []
+    assert bench.who("confirmed") == ["bob"]
+    bench.check()
+
+
+def test_a_recount_comes_before_what_cannot_go_on(bench: Bench, recounter: Recounter) -> None:
+    """In one batch with the commands of its event it is decided first, and they on what it has mended."""
+    a_line(bench)
+    command = None
+    for expression in ("REMOVE confirmed", "SET nextTicket = :n"):
+        damage(bench, expression, **({"n": {"N": "1"}} if ":n" in expression else {}))
+        command = counted(recounter)
+        users = [register(f"{expression[:3]}{number}") for number in range(2)]
+        assert bench.deliver(users[0], message(command), users[1]) == []
+        bench.check()
+    assert bench.who("waitlisted") == ["bob", "dee", "REM0", "REM1", "SET0", "SET1"]
+
+
+def test_on_a_ledger_that_cannot_be_read_only_the_recount_is_decided(bench: Bench, recounter: Recounter) -> None:
+    """What is left of a ledger has no counts: a stale Recount does not let anybody in on it."""
+    a_line(bench)
+    damage(bench, "REMOVE confirmed")
+    stale = counted(recounter)
+    damage(bench, "SET version = :n", n={"N": "90"})
+    assert bench.deliver(message(stale), register("eve"), cancel("ann")) == ["m1", "m2"]
+    assert bench.written() == []
+
+
+def test_recounts_keep_their_order(bench: Bench, recounter: Recounter) -> None:
+    """Of two recounts in one batch the first is decided first; if the second then fails, it alone comes again."""
+    a_line(bench)
+    damage(bench, "REMOVE confirmed")
+    recounts = [replace(counted(recounter), command_id=name) for name in ("first", "second")]
+    reads = iter((None, refusal("NobodyMayRead"), refusal("NobodyMayRead")))
+    bench.before("BatchGetItem", times(3, lambda _: next(reads)))
+    assert bench.deliver(*map(message, recounts)) == ["m1"]
+    assert bench.pipeline.ledger(EVENT).confirmed == 1
+
+
+def test_a_ledger_that_has_moved_refuses_the_count(bench: Bench, recounter: Recounter) -> None:
+    """Somebody got a seat after the count: writing it would sell that seat again."""
+    bench.add_queueing_event(3)
+    bench.deliver_all(register("ann"))
+    damage(bench, "SET confirmed = :n", n={"N": "2"})
+    command = counted(recounter)
+    bench.deliver_all(register("bob"))
+    before = bench.stored()
+    assert bench.deliver(message(command)) == []
+    assert bench.stored() == before
+
+
+def test_a_count_that_loses_the_race_is_refused(bench: Bench, recounter: Recounter) -> None:
+    """The ledger moves between the registrar's look and its commit: loaded again, the count is stale."""
+    bench.add_queueing_event(3)
+    bench.deliver_all(register("ann"))
+    command = counted(recounter)
+    rivals = [register("bob")]
+
+    def overtaken(_: dict[str, Any]) -> None:
+        if rivals:
+            bench.registrar.handle(batch(rivals.pop()))
+
+    bench.before("TransactWriteItems", overtaken)
+    assert bench.deliver(message(command)) == []
+    bench.check()
+    assert bench.who("confirmed") == ["ann", "bob"]
+
+
+def test_a_ledger_that_moves_while_a_count_is_on_the_way(bench: Bench, recounter: Recounter, mender: Mender) -> None:
+    """The registrar refuses the first count, the next one is true."""
+    a_line(bench)
+    damage(bench, "SET confirmed = :n", n={"N": "2"})
+    found = recounter.look([EVENT]).findings
+    bench.deliver_all(cancel("dee"))
+    assert mender.mend(found)[EVENT].sound
+    bench.check()
+
+
+def test_a_count_is_as_old_as_its_look(bench: Bench, recounter: Recounter, mender: Mender) -> None:
+    """An operator who thinks for a quarter of an hour sends what may not be true any more: it is refused."""
+    a_line(bench)
+    damage(bench, "SET confirmed = :n", n={"N": "0"})
+    found = recounter.look([EVENT]).findings
+    bench.pipeline.time.now += 15 * 60 * 1_000_000
+    assert mender.mend(found) == {}
+    assert bench.pipeline.ledger(EVENT).confirmed == 0
+
+
+def test_sending_takes_no_time_off_the_wait(bench: Bench, recounter: Recounter) -> None:
+    """Many events, and a slow queue: each is given its half minute after the last count was sent."""
+    users = [f"e{number}" for number in range(4)]
+    for event_id in users:
+        a_line(bench, event_id)
+        bench.db.update_item(
+            TableName=bench.tables.ledger,
+            Key=event_key(event_id),
+            UpdateExpression="SET confirmed = :n",
+            ExpressionAttributeValues={":n": {"N": "0"}},
+        )
+    found = recounter.look().findings
+    slow = Slow(bench.pipeline.sqs, bench.pipeline.time)
+    bench.pipeline.time.on_sleep.append(bench.pipeline.run)
+    after = Mender(recounter, slow, bench.pipeline.queue, bench.pipeline.clock).mend(found)  # type: ignore[arg-type]
+    assert [finding.sound for finding in after.values()] == [True] * 4
+
+
+class Slow:
+    """SQS, ten seconds away."""
+
+    def __init__(self, sqs: Any, time: Any) -> None:
+        self._sqs = sqs
+        self._time = time
+
+    def __getattr__(self, name: str) -> Any:
+        def call(**request: Any) -> Any:
+            self._time.now += 10_000_000
+            return getattr(self._sqs, name)(**request)
+
+        return call
+
+
+def test_a_registrar_that_does_not_decide(bench: Bench, recounter: Recounter) -> None:
+    """After half a minute nobody waits any longer, and the event is not among those that were looked at again."""
+    a_line(bench)
+    damage(bench, "SET confirmed = :n", n={"N": "0"})
+    found = recounter.look().findings
+    began = bench.pipeline.time.now
+    assert Mender(recounter, bench.pipeline.sqs, bench.pipeline.queue, bench.pipeline.clock).mend(found) == {}
+    assert 30 <= (bench.pipeline.time.now - began) / 1e6 <= 31
+
+
+def test_a_recount_in_its_events_group_is_parked(bench: Bench) -> None:
+    """The group is part of the contract: one that somebody puts elsewhere is not obeyed."""
+    a_line(bench)
+    command = Recount("recount", EVENT, 2, Count(), 0)
+    assert bench.deliver((group_of(EVENT), encode(command))) == []
+    assert bench.reasons() == ["unreadable: the message is in another event's group"]
