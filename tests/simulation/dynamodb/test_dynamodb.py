@@ -6,62 +6,21 @@ Also where AWS's documentation and DynamoDB Local disagree: then it goes by the 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 import pytest
-from botocore.exceptions import ClientError, ParamValidationError
+from botocore.exceptions import ClientError
 from botocore.session import get_session
 
 from tests.simulation.dynamodb.errors import Exceptions
 from tests.simulation.dynamodb.fake import Change, FakeDynamoDb
-from tests.support.tables import TableNames, create_tables
+from tests.simulation.dynamodb.words import TABLES, Time, made, placeholders, put, registration, user
 from workers.aws.items import EVENT_INDEX, STATUS_KEY, Item
 
 if TYPE_CHECKING:
-    from mypy_boto3_dynamodb import DynamoDBClient
+    pass
 
-TABLES = TableNames()
 MINUTE = 60_000_000
-
-
-class Time:
-    """Microseconds, held in the hand."""
-
-    now = 1_767_225_600_000_000
-
-
-@pytest.fixture
-def time() -> Time:
-    """The clock of `db`."""
-    return Time()
-
-
-@pytest.fixture
-def db(time: Time) -> FakeDynamoDb:
-    """With the four tables, empty."""
-    return made(lambda: time.now)
-
-
-def made(now: Callable[[], int], **more: Any) -> FakeDynamoDb:
-    """One with the four tables."""
-    fake = FakeDynamoDb(now, **more)
-    create_tables(cast("DynamoDBClient", fake))
-    return fake
-
-
-def user(key: str, **attributes: Item) -> Item:
-    """A user."""
-    return {"userId": {"S": key}, **attributes}
-
-
-def registration(key: str, status: str = "waitlisted#1") -> Item:
-    """A registration of event e."""
-    return {"registrationId": {"S": key}, "eventId": {"S": "e"}, STATUS_KEY: {"S": status}}
-
-
-def put(item: Item, table: str = TABLES.users, **more: Any) -> Item:
-    """An item of a transaction."""
-    return {"Put": {"TableName": table, "Item": item, **more}}
 
 
 def listed(db: FakeDynamoDb, **more: Any) -> list[tuple[str, str]]:
@@ -74,14 +33,6 @@ def listed(db: FakeDynamoDb, **more: Any) -> list[tuple[str, str]]:
 def users(db: FakeDynamoDb) -> list[str]:
     """The users in the order of a scan."""
     return [item["userId"]["S"] for item in db.scan(TableName=TABLES.users)["Items"]]
-
-
-def placeholders(expression: str) -> Item:
-    """Those that the expression has."""
-    names = {token: "n" for token in ("#a", "#b") if token in expression}
-    values = {":v": {"N": "1"}} if ":v" in expression else {}
-    given = {"ExpressionAttributeNames": names, "ExpressionAttributeValues": values}
-    return {name: pairs for name, pairs in given.items() if pairs}
 
 
 def test_a_token_is_remembered_for_ten_minutes(db: FakeDynamoDb, time: Time) -> None:
@@ -257,92 +208,3 @@ def test_errors_are_those_of_the_service_model() -> None:
     shapes = get_session().get_service_model("dynamodb").error_shapes
     known = {shape.metadata.get("error", {}).get("code", shape.name) for shape in shapes}
     assert {name for name in vars(Exceptions) if name[0].isupper()} - {"ClientError"} <= known
-
-
-CONDITIONS = """
-#a IN (:v)
-#a BETWEEN :v AND :v
-size(#a) > :v
-contains(#a, :v)
-attribute_type(#a, :v)
-#a.#b = :v
-#a[0] = :v
-#a = :v)
-Attribute_exists(#a)
-#a == :v
-status = :v
-"""
-UPDATES = """
-SET #a = list_append(#a, :v)
-DELETE #a :v
-SET #a = #a + :v + :v
-SET #a = :v SET #b = :v
-REMOVE #a[0]
-SET #a
-"""
-
-
-@pytest.mark.parametrize("expression", CONDITIONS.strip().splitlines())
-def test_conditions_that_it_does_not_know(db: FakeDynamoDb, expression: str) -> None:
-    """It says so, instead of letting them pass: also a name that may be a reserved word."""
-    with pytest.raises(NotImplementedError, match="in-memory DynamoDB"):
-        db.put_item(TableName=TABLES.users, Item=user("a"), ConditionExpression=expression, **placeholders(expression))
-
-
-@pytest.mark.parametrize("expression", UPDATES.strip().splitlines())
-def test_updates_that_it_does_not_know(db: FakeDynamoDb, expression: str) -> None:
-    """It says so, instead of leaving a part out."""
-    with pytest.raises(NotImplementedError, match="in-memory DynamoDB"):
-        db.update_item(TableName=TABLES.users, Key=user("a"), UpdateExpression=expression, **placeholders(expression))
-
-
-UNKNOWN: list[tuple[str, str, Item]] = [
-    ("ReturnConsumedCapacity", "get_item", {"Key": user("a"), "ReturnConsumedCapacity": "TOTAL"}),
-    ("FilterExpression", "scan", {"FilterExpression": "attribute_exists(userId)"}),
-    ("Select", "scan", {"Select": "ALL_ATTRIBUTES"}),
-    ("without an index", "query", {"KeyConditionExpression": "userId = :a"}),
-    ("ProjectionExpression", "query", {"KeyConditionExpression": "userId = :a", "ProjectionExpression": "userId"}),
-    ("sets", "put_item", {"Item": user("a", tags={"SS": ["x"]})}),
-    ("without an UpdateExpression", "update_item", {"Key": user("a")}),
-]
-
-
-@pytest.mark.parametrize(("named", "method", "params"), UNKNOWN)
-def test_requests_that_it_does_not_know(db: FakeDynamoDb, named: str, method: str, params: Item) -> None:
-    """A parameter or a kind of value that it has not learnt is refused by name."""
-    with pytest.raises(NotImplementedError, match=named):
-        getattr(db, method)(TableName=TABLES.users, **params)
-
-
-def test_tables_and_walks_that_it_does_not_know(db: FakeDynamoDb) -> None:
-    """Keys that are no texts, and pages of anything but queries and scans, are refused."""
-    key, number = {"AttributeName": "n", "KeyType": "HASH"}, {"AttributeName": "n", "AttributeType": "N"}
-    with pytest.raises(NotImplementedError, match="types"):
-        db.create_table(TableName="numbered", KeySchema=[key], AttributeDefinitions=[number])
-    with pytest.raises(NotImplementedError, match="paginator of list_tables"):
-        db.get_paginator("list_tables")
-
-
-def test_a_batch_that_would_be_cut(db: FakeDynamoDb) -> None:
-    """More than 16 MB in one BatchGetItem would leave keys unprocessed: that is refused, as nobody should need it."""
-    keys = [user(f"u{number}") for number in range(45)]
-    for key in keys:
-        db.put_item(TableName=TABLES.users, Item=key | {"big": {"S": "x" * 400_000}})
-    with pytest.raises(NotImplementedError, match="16 MB"):
-        db.batch_get_item(RequestItems={TABLES.users: {"Keys": keys}})
-
-
-REFUSED_BEFORE: list[tuple[str, Item]] = [
-    ("get_item", {"TableName": TABLES.users}),
-    ("put_item", {"TableName": TABLES.users, "Item": user("a", n={"N": 1})}),
-    ("scan", {"TableName": TABLES.users, "Limit": 0}),
-    ("transact_write_items", {"TransactItems": []}),
-    ("batch_get_item", {"RequestItems": {}}),
-]
-
-
-@pytest.mark.parametrize(("method", "params"), REFUSED_BEFORE)
-def test_what_botocore_refuses_before_it_is_sent(db: FakeDynamoDb, method: str, params: Item) -> None:
-    """What is missing or of the wrong kind is botocore's own error, as with a real client."""
-    with pytest.raises(ParamValidationError):
-        getattr(db, method)(**params)
