@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from infra.cli.main import build_parser
-from tests.support.pages import FIRST, ROOT, anchors, code_words, defined, links, pages, shell_blocks, text
+from tests.support.pages import FIRST, ROOT, anchors, code_words, defined, links, operated, pages, shell_blocks, text
 
 DECISIONS = sorted((ROOT / "docs" / "decisions").glob("0*.md"))
 CODE = [
@@ -22,13 +22,15 @@ CODE = [
 ]
 ELSEWHERE = {
     *("encryption_key", "uv_build"),  # an argument of the CDK's, and a package
+    # Cognito's.
+    *("NEW_PASSWORD_REQUIRED", "PASSWORD_VERIFIER", "REFRESH_TOKEN", "REFRESH_TOKEN_AUTH", "USER_SRP_AUTH"),
     # What the owner's tasks call their helpers (docs/requirements.md).
     *("check_user_exists", "check_event_exists", "check_already_registered", "check_event_capacity"),
     *("get_waitlist_position", "create_registration_id", "get_first_waitlisted_user", "promote_from_waitlist"),
     "update_waitlist_positions",
 }
 """Names like ours that are somebody else's."""
-_OURS = re.compile(r"[A-Z]\w+\.[a-z_]\w+|_[a-z]+(_[a-z]+)*|[a-z]+(_[a-z]+)+")
+_OURS = re.compile(r"[A-Z]\w+\.[a-z_]\w+|_[a-z]+(_[a-z]+)*|[a-z]+(_[a-z]+)+|[A-Z]+(_[A-Z]+)+")
 
 
 def relative(page: Path) -> str:
@@ -66,8 +68,9 @@ def test_every_page_can_be_reached() -> None:
 def test_code_that_is_named_exists(page: Path) -> None:
     """Each file that a page names is there, and what it says is in a file is defined there: `name` in `file.py`."""
     for path in code_words(page):
-        if re.fullmatch(r"(api|workers|infra|tests|docs)/[\w./-]*\w(\.\w+|/)", path):
-            assert (ROOT / path).exists(), path
+        for part in path.split():
+            if re.fullmatch(r"(api|workers|infra|tests|docs)/[\w./-]*\w(\.\w+|/)", part):
+                assert (ROOT / part).exists(), part
     for name, path in re.findall(r"`([\w.]+)`(?:,? in| of) `([\w/]+\.py)`", text(page)):
         assert name in defined(ROOT / path), f"{name} in {path}"
 
@@ -142,3 +145,36 @@ def _stop(*_: object) -> None:
 
 def _refuse(_parser: argparse.ArgumentParser, message: str) -> None:
     pytest.fail(f"it refuses that: {message}")
+
+
+RUN_WHOLE = {"docs/api.md", "docs/errors.md"}
+"""`tests/e2e/test_guide.py` runs all that these show; of the README, what calls the API, and what operators type."""
+LEFT_OUT = {
+    "make run": "as turnstile up, by every end-to-end test",
+    "make test": "it runs this",
+    "make demo": "a small one, by tests/e2e/test_demo.py",
+    "make setup": "make test begins with it",
+    "make hooks": "by tests/habits/test_hooks.py, in a clone",
+    "make": "by tests/habits/test_help.py",
+    "export": "the shell's",
+    "cd": "the shell's",
+    "API=": "the tests have another address",
+    "npx cdk": "it needs an account of AWS",
+    ".venv/bin/turnstile verify --stage": "it needs an account of AWS",
+    ".venv/bin/turnstile up": "every end-to-end test does it",
+    ".venv/bin/turnstile down": "every end-to-end test does it",
+    ".venv/bin/turnstile top": "goes on until Ctrl-C; tests/e2e/test_operations.py has it once",
+    "TURNSTILE_STACK=running": "by tests/e2e/test_running_stack.py",
+}
+"""Commands that no test types, and why."""
+
+
+@pytest.mark.parametrize("page", [page for page in pages() if relative(page) not in RUN_WHOLE], ids=relative)
+def test_commands_are_typed(page: Path) -> None:
+    """Each command in a block of a page is typed by a test, or it is said why not."""
+    for block in shell_blocks(page):
+        if page == FIRST and "$API" in block:
+            continue  # tests/e2e/test_guide.py
+        for line in filter(None, block.splitlines()):
+            typed = page == FIRST and operated(line) is not None
+            assert typed or any(re.match(rf"{re.escape(known)}(\s|$|(?<==))", line) for known in LEFT_OUT), line

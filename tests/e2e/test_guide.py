@@ -7,13 +7,16 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import httpx
 import pytest
 
 from api.contract.document import LOCAL
 from infra.cli.deployment import Clients, Outputs
-from tests.support.client import unique
+from tests.e2e.conftest import turnstile
+from tests.support.client import Front, unique
 from tests.support.guide import COMMENT, Step, Tool, play, steps_of
 from tests.support.guide_tools import Python, Shell
+from tests.support.pages import operated, shell_blocks
 
 pytestmark = pytest.mark.e2e
 
@@ -33,6 +36,12 @@ def steps(page: str, api_url: str) -> list[Step]:
     for word in set(_IDS.findall(text)):
         text = re.sub(rf"\b{re.escape(word)}\b", unique(word), text)
     return steps_of(text)
+
+
+@pytest.fixture
+def front(api: httpx.Client) -> Front:
+    """The API."""
+    return Front(api)
 
 
 @pytest.fixture
@@ -72,6 +81,20 @@ def test_the_readme(stack: Outputs, tools: dict[str, Tool]) -> None:
     found = [step for step in steps("README.md", stack.api_url) if CALL.search(step.code) and TOKEN not in step.code]
     assert any(step.answer for step in found)
     play(found, tools)
+
+
+def test_what_an_operator_types(front: Front, guarded_home: Path) -> None:
+    """Each command that the README has an operator type ends without a fault, on the stack that it is for."""
+    event_id, user_id = front.event(1), front.user()
+    front.seat(event_id, user_id)
+    words = {"pycon": event_id, "ada": user_id}
+    lines = [line for block in shell_blocks(ROOT / "README.md") for line in block.splitlines() if "$(" not in line]
+    commands = [arguments for line in lines if (arguments := operated(line)) is not None]
+    assert {command[0] for command in commands} >= {"status", "token", "verify", "trace", "dlq", "promote", "reconcile"}
+    for command in commands:
+        home = guarded_home if command[0] == "token" else None
+        done = turnstile(*(words.get(word, word) for word in command), home=home)
+        assert done.returncode == 0, f"turnstile {' '.join(command)}: {done.stdout}{done.stderr}"
 
 
 @pytest.mark.parametrize("page", ["README.md", "docs/api.md"])

@@ -80,3 +80,9 @@ def _name_of(node: ast.stmt) -> str | None:
             return name
         case _:
             return None
+
+
+def operated(line: str) -> list[str] | None:
+    """The arguments of a `turnstile` command for a stack that is up, if it is one that ends by itself; else None."""
+    match = re.match(r"\.venv/bin/turnstile (status|token|verify|trace|dlq|promote|reconcile)\b([^#]*)", line)
+    return [match[1], *match[2].split()] if match and "--stage" not in line else None
