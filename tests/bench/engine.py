@@ -60,7 +60,10 @@ class Engine:
     def __init__(self, setting: Setting) -> None:
         self._setting = setting
         self.reader = self.client()
-        self.tables = create_tables(self.reader, f"bench{next(_NUMBERS)}-")
+        # With more patience than Turnstile has: an engine that has just started may be slow, and a table that is asked
+        # for twice is refused.
+        patient = setting.session.client("dynamodb", endpoint_url=setting.dynamodb_url)
+        self.tables = create_tables(patient, f"bench{next(_NUMBERS)}-")
 
     def client(self, connections: int = 10) -> DynamoDBClient:
         """A client with the settings of Turnstile's own, and so many connections."""
