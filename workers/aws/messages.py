@@ -10,20 +10,12 @@ from typing import Any, assert_never
 from workers.aws.items import is_key
 from workers.domain.commands import VERSION, Cancel, Command, Configure, Promote, Recount, Register
 from workers.domain.line import Line
-from workers.domain.records import EventStatus, SeatChanges
+from workers.domain.records import SETTING_NAMES, EventStatus, SeatChanges
 from workers.domain.recount import Count
 
 _GROUP = re.compile(r"[A-Za-z0-9!\"#$%&'()*+,\-./:;<=>?@\[\\\]^_`{|}~]{1,128}\Z")
 
 _HEX = re.compile(r"[0-9a-f]+\Z")
-
-_SETTINGS = {
-    "capacity": "capacity",
-    "has_waitlist": "hasWaitlist",
-    "waitlist_capacity": "waitlistCapacity",
-    "status": "status",
-}
-"""The settings' names in the code and in messages."""
 
 _MAX_COUNT = 2**53 - 1
 """Whole numbers above it are not the same in every JSON reader, and DynamoDB refuses those of more than 38 digits."""
@@ -90,7 +82,7 @@ def encode(command: Command) -> str:
         case Promote():
             body["ledgerVersion"] = command.ledger_version
         case Configure():
-            changes = {_SETTINGS[name]: value for name, value in command.changes.items()}
+            changes = {SETTING_NAMES[name]: value for name, value in command.changes.items()}
             body |= {"revision": command.revision, "changes": changes}
         case Recount():
             body |= {"ledgerVersion": command.ledger_version, **_counted(command.count)}
@@ -144,7 +136,7 @@ def _count_of(body: dict[str, Any]) -> Count:
 
 def _changes(body: dict[str, Any]) -> SeatChanges:
     given = body.get("changes")
-    if not isinstance(given, dict) or not given or not given.keys() <= set(_SETTINGS.values()):
+    if not isinstance(given, dict) or not given or not given.keys() <= set(SETTING_NAMES.values()):
         raise Unreadable("changes is missing or names no settings")
     changes: SeatChanges = {}
     if "capacity" in given:

@@ -111,6 +111,15 @@ class SeatChanges(TypedDict, total=False):
     status: EventStatus
 
 
+SETTING_NAMES: Mapping[str, str] = {
+    "capacity": "capacity",
+    "has_waitlist": "hasWaitlist",
+    "waitlist_capacity": "waitlistCapacity",
+    "status": "status",
+}
+"""The names of `SeatSettings` outside of the code: in messages, in tables and in the REST contract."""
+
+
 @dataclass(frozen=True, slots=True)
 class Ledger:
     """How many seats of one event are taken and who waits, in order. Only the registrar writes it.

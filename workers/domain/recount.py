@@ -16,7 +16,7 @@ from dataclasses import dataclass, field, replace
 from itertools import pairwise
 
 from workers.domain.line import Line
-from workers.domain.records import Ledger, Registration, SeatSettings, Status
+from workers.domain.records import SETTING_NAMES, Ledger, Registration, SeatSettings, Status
 
 LIFETIME = 15 * 60 * 1_000_000
 """Microseconds for which a count may be used. One that comes back later, out of the dead-letter queue, may meet another
@@ -26,13 +26,6 @@ MAX_SPAN = 1_000_000
 """From the first live ticket to the last: the bitmap of a longer line is more than a message to the queue may hold."""
 
 _SHOWN = 10
-_SETTINGS = {
-    "capacity": "capacity",
-    "has_waitlist": "hasWaitlist",
-    "waitlist_capacity": "waitlistCapacity",
-    "status": "status",
-}
-"""As `SeatSettings` names them, and as the REST contract does."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +75,7 @@ def disagreements(ledger: SeatSettings, event: SeatSettings) -> tuple[str, ...]:
     """Where ledger and event item, which are written together, have other settings, one sentence each."""
     return tuple(
         f"{said} is {_plain(getattr(ledger, name))} in the ledger, {_plain(getattr(event, name))} in the event item"
-        for name, said in _SETTINGS.items()
+        for name, said in SETTING_NAMES.items()
         if getattr(ledger, name) != getattr(event, name)
     )
 
