@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+from api.views import waitlist_position
 from infra.cli.function_logs import REGISTRAR, REGISTRATIONS, Line, lines, log_groups
 from workers.aws.items import (
     NOT_READABLE,
@@ -73,7 +74,7 @@ class Story:
     @property
     def place(self) -> int | None:
         """Its place in the line, 1 for the head; None if it does not wait."""
-        return _place(self.record, self.ledger) if self.record is not None else None
+        return waitlist_position(self.record, self.ledger) if self.record is not None else None
 
 
 def read(deployment: Deployment, registration_id: str, since: float) -> Story:
@@ -214,7 +215,7 @@ def standing(record: Registration | None, ledger: Ledger | None) -> str:
 
 
 def _waits_for(record: Registration, ledger: Ledger | None) -> str:
-    place = _place(record, ledger)
+    place = waitlist_position(record, ledger)
     if ledger is None or place is None:
         return "but the ledger does not know its ticket"
     seats = f"{ledger.free_seats} seat{'' if ledger.free_seats == 1 else 's'} free"
@@ -222,10 +223,6 @@ def _waits_for(record: Registration, ledger: Ledger | None) -> str:
     if ledger.settings.status is EventStatus.CANCELLED:
         return f"{words}; the event is cancelled, nobody is promoted"
     return f"{words}; a promotion is due (turnstile promote, if it does not come)" if ledger.promotable else words
-
-
-def _place(record: Registration, ledger: Ledger | None) -> int | None:
-    return ledger.line.position(record.ticket) if ledger is not None and record.ticket is not None else None
 
 
 def _ordinal(number: int) -> str:
