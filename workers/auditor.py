@@ -34,7 +34,7 @@ class AuditIncomplete(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Count:
+class Taken:
     """How many have a seat, and how many wait."""
 
     confirmed: int
@@ -99,7 +99,7 @@ class Auditor:
             logger.warning("a ledger moves too fast to be audited", extra={"event_id": event_id})
         return drifted
 
-    def _difference(self, event_id: str) -> tuple[Ledger, Count] | None:
+    def _difference(self, event_id: str) -> tuple[Ledger, Taken] | None:
         """The ledger, and what was counted just after it was read; None if they agree, or there is no such ledger."""
         ledger = self._ledger(event_id)
         if ledger is None:
@@ -117,8 +117,8 @@ class Auditor:
         item = self._dynamodb.get_item(TableName=self._ledger_table, Key=event_key(event_id), ConsistentRead=True)
         return ledger_from_item(item["Item"]) if "Item" in item else None
 
-    def _count(self, event_id: str) -> Count:
-        return Count(self._with(event_id, Status.CONFIRMED), self._with(event_id, Status.WAITLISTED))
+    def _count(self, event_id: str) -> Taken:
+        return Taken(self._with(event_id, Status.CONFIRMED), self._with(event_id, Status.WAITLISTED))
 
     def _with(self, event_id: str, status: Status) -> int:
         pages = self._dynamodb.get_paginator("query").paginate(
@@ -132,8 +132,8 @@ class Auditor:
         return sum(page["Count"] for page in pages)
 
 
-def _said(ledger: Ledger) -> Count:
-    return Count(ledger.confirmed, len(ledger.line))
+def _said(ledger: Ledger) -> Taken:
+    return Taken(ledger.confirmed, len(ledger.line))
 
 
 @cache

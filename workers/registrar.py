@@ -40,13 +40,19 @@ class Registrar:
     """The handler with everything that it needs. `handle` never raises for what is in a message."""
 
     def __init__(
-        self, dynamodb: DynamoDBClient, sqs: SQSClient, tables: Tables, queue_url: str, dead_letters: str, clock: Clock
+        self,
+        dynamodb: DynamoDBClient,
+        sqs: SQSClient,
+        tables: Tables,
+        queue_url: str,
+        dead_letter_queue_url: str,
+        clock: Clock,
     ) -> None:
         self._dynamodb = dynamodb
         self._sqs = sqs
         self._tables = tables
         self._queue_url = queue_url
-        self._dead_letters = dead_letters
+        self._dead_letter_queue_url = dead_letter_queue_url
         self._clock = clock
         self._load = partial(load, dynamodb, clock, tables)
         self._planner = Planner(self._load, clock)
@@ -157,7 +163,7 @@ class Registrar:
         if command is not None:
             fields |= about(command)
         try:
-            parked = park(self._sqs, self._dead_letters, message, reason, timestamp(self._clock.now()))
+            parked = park(self._sqs, self._dead_letter_queue_url, message, reason, timestamp(self._clock.now()))
         except Exception:  # noqa: BLE001 - whatever it is, the message must be delivered again
             logger.exception("a message could not be parked", extra=fields)
             return False
@@ -189,8 +195,8 @@ def _registrar() -> Registrar:
         ledger=clients.setting(env, "LEDGER_TABLE"),
     )
     queue_url = clients.setting(env, "QUEUE_URL")
-    dead_letters = clients.setting(env, "DEAD_LETTER_QUEUE_URL")
-    return Registrar(clients.dynamodb(), clients.sqs(), tables, queue_url, dead_letters, SYSTEM_CLOCK)
+    dead_letter_queue_url = clients.setting(env, "DEAD_LETTER_QUEUE_URL")
+    return Registrar(clients.dynamodb(), clients.sqs(), tables, queue_url, dead_letter_queue_url, SYSTEM_CLOCK)
 
 
 def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
