@@ -6,6 +6,7 @@ import uuid
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
+from infra.cli.reconcile.waiting import wait_for_registrar
 from workers.aws.forget import cancellations
 from workers.aws.items import registration_from_item, registration_key
 from workers.aws.load import batch_get
@@ -17,10 +18,6 @@ if TYPE_CHECKING:
 
     from workers.aws.clock import Clock
     from workers.domain.records import Registration
-
-_WAIT = 30_000_000
-"""Microseconds for the registrar to decide."""
-_INTERVAL = 0.2
 
 
 class Eraser:
@@ -50,10 +47,7 @@ class Eraser:
         """
         send_all(self._sqs, self._queue_url, cancellations(registrations, self._new_id, self._clock.now()))
         wanted = {record.registration_id for record in registrations}
-        deadline = self._clock.now() + _WAIT
-        while (active := self._active(wanted)) and self._clock.now() < deadline:
-            self._clock.sleep(_INTERVAL)
-        return frozenset(wanted - active)
+        return frozenset(wanted - wait_for_registrar(lambda: self._active(wanted), self._clock))
 
     def _active(self, registration_ids: set[str]) -> set[str]:
         keys = [registration_key(one) for one in registration_ids]

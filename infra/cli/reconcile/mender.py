@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from infra.cli.reconcile.findings import Finding
 from infra.cli.reconcile.recount import Recounter
+from infra.cli.reconcile.waiting import wait_for_registrar
 from workers.aws.send import send, send_all
 from workers.domain.commands import Recount
 from workers.domain.records import Ledger
@@ -22,11 +23,8 @@ if TYPE_CHECKING:
 
     from workers.aws.clock import Clock
 
-_WAIT = 30_000_000
-"""Microseconds for the registrar to decide."""
 _ROUNDS = 3
 """If a ledger moves on before its count is decided, another count is sent: so many at most."""
-_INTERVAL = 0.2
 
 
 class Mender:
@@ -58,7 +56,7 @@ class Mender:
             versions = {event_id: finding.version for event_id, finding in due.items()}
             for finding in due.values():
                 send(self._sqs, self._queue_url, self._command(finding))
-            decided = versions.keys() - self._wait(partial(self._unmoved, versions))
+            decided = versions.keys() - wait_for_registrar(partial(self._unmoved, versions), self._clock)
             if not decided:
                 break
             self._promote(decided)
@@ -83,11 +81,4 @@ class Mender:
 
         now = self._clock.now()
         send_all(self._sqs, self._queue_url, [promotion(key, one.version, now) for key, one in promotable().items()])
-        self._wait(promotable)
-
-    def _wait(self, left: Callable[[], Collection[str]]) -> Collection[str]:
-        """Waits until nothing is left, or for too long; answers what is left."""
-        deadline = self._clock.now() + _WAIT
-        while (still := left()) and self._clock.now() < deadline:
-            self._clock.sleep(_INTERVAL)
-        return still
+        wait_for_registrar(promotable, self._clock)
