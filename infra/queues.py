@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from aws_cdk import Duration
 from aws_cdk import aws_sqs as sqs
 from constructs import Construct
@@ -21,29 +23,27 @@ class Queues(Construct):
 
     def __init__(self, scope: Construct, construct_id: str, *, stage: Stage, worker_timeout: Duration) -> None:
         super().__init__(scope, construct_id)
-        self.dead_letters = sqs.Queue(
-            self,
-            "DeadLetters",
-            fifo=True,
-            content_based_deduplication=False,
-            deduplication_scope=sqs.DeduplicationScope.MESSAGE_GROUP,
-            fifo_throughput_limit=sqs.FifoThroughputLimit.PER_MESSAGE_GROUP_ID,
-            retention_period=LONGEST,
-            encryption=sqs.QueueEncryption.SQS_MANAGED,
-            enforce_ssl=stage.on_aws,
-            removal_policy=stage.removal_policy,
-        )
+        kept: dict[str, Any] = {
+            # An accepted command has to outlast any outage, a long weekend included.
+            "retention_period": LONGEST,
+            "encryption": sqs.QueueEncryption.SQS_MANAGED,
+            "enforce_ssl": stage.on_aws,
+            "removal_policy": stage.removal_policy,
+        }
+        in_order: dict[str, Any] = {
+            "fifo": True,
+            # Every sender names a deduplication id made from what the command is; a hash of the body would be another.
+            "content_based_deduplication": False,
+            # High throughput: limits count per group (event), not for the whole queue.
+            "deduplication_scope": sqs.DeduplicationScope.MESSAGE_GROUP,
+            "fifo_throughput_limit": sqs.FifoThroughputLimit.PER_MESSAGE_GROUP_ID,
+        }
+        self.dead_letters = sqs.Queue(self, "DeadLetters", **in_order, **kept)
         self.commands = sqs.Queue(
             self,
             "Commands",
-            fifo=True,
-            # Every sender names a deduplication id made from what the command is; a hash of the body would be another.
-            content_based_deduplication=False,
-            # High throughput: limits count per group (event), not for the whole queue.
-            deduplication_scope=sqs.DeduplicationScope.MESSAGE_GROUP,
-            fifo_throughput_limit=sqs.FifoThroughputLimit.PER_MESSAGE_GROUP_ID,
-            # An accepted command has to outlast any outage, a long weekend included.
-            retention_period=LONGEST,
+            **in_order,
+            **kept,
             # AWS's advice for Lambda: six times the function's timeout, so that a throttled poller does not hand a
             # batch out twice.
             visibility_timeout=Duration.seconds(6 * worker_timeout.to_seconds()),
@@ -52,18 +52,8 @@ class Queues(Construct):
             # 240, 480 s, then 900 s each) 1,000 receives last 1,381 s + 976 x 900 s: ten days. If the worker cannot
             # even say how long to wait (it is killed, or not let run), each lasts the visibility timeout, 90 s: a day.
             dead_letter_queue=sqs.DeadLetterQueue(queue=self.dead_letters, max_receive_count=1000),
-            encryption=sqs.QueueEncryption.SQS_MANAGED,
-            enforce_ssl=stage.on_aws,
-            removal_policy=stage.removal_policy,
         )
-        self.failed_promotions = sqs.Queue(
-            self,
-            "FailedPromotions",
-            retention_period=LONGEST,
-            encryption=sqs.QueueEncryption.SQS_MANAGED,
-            enforce_ssl=stage.on_aws,
-            removal_policy=stage.removal_policy,
-        )
+        self.failed_promotions = sqs.Queue(self, "FailedPromotions", **kept)
         accept(
             self.failed_promotions,
             "AwsSolutions-SQS3",
