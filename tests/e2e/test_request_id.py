@@ -11,7 +11,7 @@ import pytest
 from infra.cli.deployment import Clients, Deployment, Outputs
 from infra.cli.function_logs import REGISTRATIONS, lines, log_groups
 from tests.support.client import at, eventually, unique
-from workers.aws.items import registration_key
+from tests.support.damage import damaged
 from workers.domain.records import registration_id
 
 pytestmark = pytest.mark.e2e
@@ -20,10 +20,12 @@ pytestmark = pytest.mark.e2e
 def test_the_request_id_of_a_500_finds_its_log_line(stack: Outputs, api: httpx.Client, aws: Clients) -> None:
     """Of two requests that fail alike, the id in each one's body finds one line in the function's log: its own."""
     event_id, users = unique("event"), [unique("user"), unique("user")]
+    answers = []
     for user_id in users:
-        damaged: Any = registration_key(registration_id(event_id, user_id)) | {"status": {"S": "?"}}
-        aws.dynamodb.put_item(TableName=stack.registrations_table, Item=damaged)
-    answers = [api.get(at(event_id, user_id)) for user_id in users]
+        with damaged(
+            aws.dynamodb, stack.registrations_table, registration_id(event_id, user_id), {"status": {"S": "?"}}
+        ):
+            answers.append(api.get(at(event_id, user_id)))
     assert [answer.json()["code"] for answer in answers] == ["internal-error"] * 2
     ids = [re.findall(r"under request id (\S+)\.$", answer.json()["detail"])[0] for answer in answers]
     assert ids[0] != ids[1]

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import httpx
 import pytest
 
@@ -12,7 +10,7 @@ from api.routes import ROUTES
 from infra.cli.deployment import Clients, Outputs
 from tests.support.canaries import CANARY, person
 from tests.support.client import Front, at, eventually, unique
-from workers.aws.items import registration_key
+from tests.support.damage import damaged
 from workers.domain.records import registration_id
 
 pytestmark = pytest.mark.e2e
@@ -59,9 +57,9 @@ def refuse(api: httpx.Client, stack: Outputs, aws: Clients) -> dict[str, httpx.R
     user_id, event_id, full = front.user(), front.event(1), front.event(0)
     front.seat(event_id, user_id)
     json_type = {"content-type": "application/json"}
-    damaged = front.user()
-    item: Any = registration_key(registration_id(event_id, damaged)) | {"status": {"S": "?"}}
-    aws.dynamodb.put_item(TableName=stack.registrations_table, Item=item)
+    torn = front.user()
+    with damaged(aws.dynamodb, stack.registrations_table, registration_id(event_id, torn), {"status": {"S": "?"}}):
+        internal_error = api.get(at(event_id, torn))
     return {
         "invalid-json": api.post("/users", content=b"{", headers=json_type),
         "invalid-request": api.post("/users", json={"userId": "?"}),
@@ -79,7 +77,7 @@ def refuse(api: httpx.Client, stack: Outputs, aws: Clients) -> dict[str, httpx.R
         "precondition-failed": api.patch(at(full), json={"title": "N"}, headers={"if-match": '"9.9"'}),
         "body-too-large": api.post("/users", content=b" " * 65_537, headers=json_type),
         "unsupported-media-type": api.post("/users", content=b"{}", headers={"content-type": "text/plain"}),
-        "internal-error": api.get(at(event_id, damaged)),
+        "internal-error": internal_error,
     }
 
 
