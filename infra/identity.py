@@ -7,7 +7,7 @@ docs/decisions/0023-who-the-caller-is.md.
 
 from __future__ import annotations
 
-from aws_cdk import Duration, RemovalPolicy
+from aws_cdk import Duration
 from aws_cdk import aws_apigatewayv2_authorizers as authorizers
 from aws_cdk import aws_cognito as cognito
 from constructs import Construct
@@ -78,7 +78,7 @@ class UserPool(Construct):
             mfa=cognito.Mfa.OPTIONAL,
             mfa_second_factor=cognito.MfaSecondFactor(otp=True, sms=False),
             enable_sms_role=False,
-            deletion_protection=stage.removal_policy is RemovalPolicy.RETAIN,
+            deletion_protection=stage.keeps_data,
             removal_policy=stage.removal_policy,
         )
         accept(self.pool, "AwsSolutions-COG2", "A second factor is offered; who only registers must not need one.")
@@ -96,7 +96,7 @@ class UserPool(Construct):
             generate_secret=False,
             disable_o_auth=True,
             # On the emulator an operator signs people in: that is how `turnstile token` makes tokens.
-            auth_flows=cognito.AuthFlow(user_srp=True, admin_user_password=stage.name == "local"),
+            auth_flows=cognito.AuthFlow(user_srp=True, admin_user_password=not stage.on_aws),
             access_token_validity=ACCESS_TOKEN_LIFE,
             id_token_validity=ACCESS_TOKEN_LIFE,
             refresh_token_validity=Duration.days(30),
