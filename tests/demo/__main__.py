@@ -23,17 +23,16 @@ from infra.cli.reconcile.recount import Recounter
 from tests.demo.board import board_for
 from tests.demo.crowd import Crowd, UnexpectedAnswer
 from tests.demo.day import Day
-from tests.demo.lookout import Lookout
+from tests.demo.lookout import Lookout, at_rest
 from tests.demo.pictures import page
 from tests.demo.report import Report, show
 from tests.demo.sizes import ImpossibleDay, Sizes
 from tests.demo.verdict import Evidence, rulings
-from tests.soak.history import FinalState, History, read_history, read_items
-from tests.soak.stack import NoStack, come_to_rest, keep_tables, stack
+from tests.soak.history import History, read_history
+from tests.soak.stack import NoStack, come_to_rest, stack
 from tests.support.browser import NoBrowser, browsing
 from tests.support.client import unique
 from workers.aws.clock import SYSTEM_CLOCK
-from workers.aws.load import Tables
 from workers.domain.records import Status
 
 if TYPE_CHECKING:
@@ -117,7 +116,7 @@ def play(deployment: Deployment, sizes: Sizes) -> Report:
     long."""
     began, event = time.monotonic(), unique("pycon")
     with tempfile.TemporaryDirectory(prefix="turnstile-demo-") as kept:
-        history_path, tables_path = Path(kept) / "history.jsonl", Path(kept) / "tables.json"
+        history_path = Path(kept) / "history.jsonl"
         lookout = Lookout(deployment, event)
         with history_path.open("w", encoding="utf-8") as file:
             crowd = Crowd(deployment.outputs.api_url, History(file), lambda: lookout.seconds)
@@ -127,16 +126,13 @@ def play(deployment: Deployment, sizes: Sizes) -> Report:
                 with board, lookout.watching(board.show):
                     day.run()
                     board.happens("everything comes to rest")
-                    unrest = come_to_rest(deployment, lambda _: None)
+                    unrest = come_to_rest(deployment, lambda _: None, day.events)
             finally:
                 crowd.close()
         lookout.look(registrations=True)
-        keep_tables(deployment, tables_path, unrest)
-        final = _of_the_day(read_items(tables_path), day.events)
+        final = at_rest(deployment, day.events, unrest)
         history = read_history(history_path)
-    outputs = deployment.outputs
-    tables = Tables(outputs.events_table, outputs.registrations_table, outputs.ledger_table)
-    recount = Recounter(deployment.clients.dynamodb, SYSTEM_CLOCK, tables).look([event]).findings[event]
+    recount = Recounter(deployment.clients.dynamodb, SYSTEM_CLOCK, deployment.tables).look([event]).findings[event]
     seen = Evidence(event, lookout.looks, history, final, recount)
     return Report(
         sizes=sizes,
@@ -161,16 +157,6 @@ def take_picture(page: Path, picture: Path) -> None:
         assert box is not None
         clip = FloatRect(x=0, y=0, width=_VIEW["width"], height=box["y"] + box["height"] + _MARGIN)
         shown.screenshot(path=picture, full_page=True, clip=clip)
-
-
-def _of_the_day(final: FinalState, events: set[str]) -> FinalState:
-    """What the tables say of these events; others may have been there before."""
-    return FinalState(
-        registrations=tuple(record for record in final.registrations if record.event_id in events),
-        ledgers={key: ledger for key, ledger in final.ledgers.items() if key in events},
-        settings={key: settings for key, settings in final.settings.items() if key in events},
-        unrest=final.unrest,
-    )
 
 
 def _standing(seen: Evidence) -> dict[str, int | str]:

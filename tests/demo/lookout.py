@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from tests.soak.history import FinalState
 from tests.soak.stack import queue_depth
-from workers.aws.items import event_key, ledger_from_item, registration_from_item
+from workers.aws.items import Item, event_key, ledger_from_item, registration_from_item, seat_settings_from_item
 from workers.domain.records import Ledger, Registration
 
 if TYPE_CHECKING:
@@ -92,7 +93,22 @@ class Lookout:
             self._failed = error
 
     def _registrations(self) -> dict[str, Registration]:
-        table = self._deployment.outputs.registrations_table
-        pages = self._deployment.clients.dynamodb.get_paginator("scan").paginate(TableName=table, ConsistentRead=True)
-        found = [registration_from_item(item) for page in pages for item in page["Items"]]
-        return {record.registration_id: record for record in found if record.event_id == self._event_id}
+        found = map(registration_from_item, items_of(self._deployment, "registrations_table", {self._event_id}))
+        return {record.registration_id: record for record in found}
+
+
+def items_of(deployment: Deployment, table: str, events: Collection[str]) -> list[Item]:
+    """What a table, by the name of its output, has of these events, strongly consistent."""
+    name = getattr(deployment.outputs, table)
+    pages = deployment.clients.dynamodb.get_paginator("scan").paginate(TableName=name, ConsistentRead=True)
+    return [dict(item) for page in pages for item in page["Items"] if item.get("eventId", {}).get("S") in events]
+
+
+def at_rest(deployment: Deployment, events: Collection[str], unrest: Sequence[str]) -> FinalState:
+    """What the tables say of these events. `unrest`: what did not come to rest, in sentences."""
+    registrations = map(registration_from_item, items_of(deployment, "registrations_table", events))
+    ledgers = map(ledger_from_item, items_of(deployment, "ledger_table", events))
+    settings = {
+        item["eventId"]["S"]: seat_settings_from_item(item) for item in items_of(deployment, "events_table", events)
+    }
+    return FinalState(tuple(registrations), {one.event_id: one for one in ledgers}, settings, tuple(unrest))

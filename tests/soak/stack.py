@@ -11,7 +11,7 @@ import os
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager, redirect_stdout
 from io import StringIO
 from pathlib import Path
@@ -80,12 +80,19 @@ def queue_depth(deployment: Deployment, url: str) -> int:
     return int(found["ApproximateNumberOfMessages"]) + int(found["ApproximateNumberOfMessagesNotVisible"])
 
 
-def come_to_rest(deployment: Deployment, say: Callable[[str], None]) -> list[str]:
-    """Waits until queue and stream are quiet for some seconds. Answers what did not come to rest, in sentences."""
+def come_to_rest(
+    deployment: Deployment, say: Callable[[str], None], events: Collection[str] | None = None
+) -> list[str]:
+    """Waits until the queue is quiet for some seconds, and so are the ledgers of these events, or all. Answers what did
+    not come to rest, in sentences."""
     began = quiet_since = time.monotonic()
     ledgers: list[Item] = []
     while True:
-        depth, before, ledgers = queue_depth(deployment, deployment.outputs.queue_url), ledgers, _ledgers(deployment)
+        depth, before, ledgers = (
+            queue_depth(deployment, deployment.outputs.queue_url),
+            ledgers,
+            _ledgers(deployment, events),
+        )
         waiting = [item["eventId"]["S"] for item in ledgers if item.get("promotable", {}).get("S") == PROMOTABLE]
         now = time.monotonic()
         if depth or waiting or ledgers != before:
@@ -129,8 +136,9 @@ def keep_tables(deployment: Deployment, path: Path, unrest: list[str]) -> None:
     write_items(path, items, unrest + ([f"{lost} promotions were given up"] if lost else []))
 
 
-def _ledgers(deployment: Deployment) -> list[Item]:
-    return _scan(deployment, deployment.outputs.ledger_table)
+def _ledgers(deployment: Deployment, events: Collection[str] | None = None) -> list[Item]:
+    found = _scan(deployment, deployment.outputs.ledger_table)
+    return [item for item in found if events is None or item["eventId"]["S"] in events]
 
 
 def _scan(deployment: Deployment, table: str) -> list[Item]:
