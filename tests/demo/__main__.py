@@ -132,7 +132,7 @@ def play(deployment: Deployment, sizes: Sizes) -> Report:
         lookout.look(registrations=True)
         final = at_rest(deployment, day.events, unrest)
         history = read_history(history_path)
-    recount = Recounter(deployment.clients.dynamodb, SYSTEM_CLOCK, deployment.tables).look([event]).findings[event]
+    recount = Recounter(deployment.clients.dynamodb, SYSTEM_CLOCK, deployment.outputs.tables).look([event]).findings[event]
     seen = Evidence(event, lookout.looks, history, final, recount)
     return Report(
         sizes=sizes,
