@@ -132,8 +132,8 @@ def play(deployment: Deployment, sizes: Sizes) -> Report:
         lookout.look(registrations=True)
         final = at_rest(deployment, day.events, unrest)
         history = read_history(history_path)
-    recount = Recounter(deployment.clients.dynamodb, SYSTEM_CLOCK, deployment.outputs.tables).look([event]).findings[event]
-    seen = Evidence(event, lookout.looks, history, final, recount)
+    recounter = Recounter(deployment.clients.dynamodb, SYSTEM_CLOCK, deployment.outputs.tables)
+    seen = Evidence(event, lookout.looks, history, final, recounter.look([event]).findings[event])
     return Report(
         sizes=sizes,
         chapters=day.chapters,
