@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from infra.cli.deployment import Outputs
+from infra.cli.deployment import Clients, Outputs
 
 pytestmark = pytest.mark.e2e
 
@@ -26,16 +26,20 @@ def run(stack: str, home: str, *tests: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-def test_a_stack_that_runs_is_used(stack: Outputs) -> None:
-    """A test passes on it, none is started, it goes on running, and what would harm it is left out with a reason."""
-    home = Path(os.environ["TURNSTILE_HOME"])
+def test_a_stack_that_runs_is_used(stack: Outputs, aws: Clients) -> None:
+    """A test leaves its event on it, it goes on running, and what would harm it is left out with a reason."""
+
+    def events() -> int:
+        return aws.dynamodb.scan(TableName=stack.events_table, Select="COUNT")["Count"]
+
+    home, before = Path(os.environ["TURNSTILE_HOME"]), events()
     started = (home / "state.json").read_bytes()
     done = run("running", str(home), "test_scenarios.py::test_waiting_list", "test_crash.py")
     assert done.returncode == 0, done.stdout + done.stderr
     assert "1 passed, 1 skipped" in done.stdout
     assert "needs a stack of its own (functions are killed): run it without TURNSTILE_STACK" in done.stdout
+    assert events() == before + 1
     assert (home / "state.json").read_bytes() == started
-    assert str(stack.endpoint_url) in started.decode()
 
 
 @pytest.mark.parametrize(
