@@ -15,7 +15,6 @@ from tests.demo.report import ANSWERS, PERCENTILES, Report, percentiles
 
 _PAGE = Template((Path(__file__).parent / "page.html").read_text(encoding="utf-8"))
 _WIDTH, _HEIGHT = 560, 350
-_TICKS = (1, 2, 5, 10, 15, 20, 30, 60)
 
 Points = Sequence[tuple[float, float]]
 
@@ -144,13 +143,9 @@ def _draw(picture: Picture) -> str:
 
 
 def _marks(highest: float) -> list[float]:
-    """Round numbers from 0, about five of them."""
-    scale = 1.0
-    while highest / scale > 5 * _TICKS[-1]:
-        scale *= 10
-    while highest / scale < 1:
-        scale /= 10
-    step = next((tick for tick in _TICKS if highest / scale / tick <= 6), _TICKS[-1]) * scale
+    """Round numbers from 0: six or fewer steps of 1, 2 or 5 times a power of ten."""
+    steps = (digit * 10.0**power for power in range(-3, 6) for digit in (1, 2, 5))
+    step = next(step for step in steps if highest / step <= 6)
     return [step * number for number in range(int(highest / step) + 1)]
 
 
