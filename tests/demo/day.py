@@ -12,9 +12,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from infra.cli.function_logs import REGISTRAR, configurations
 from tests.demo.crowd import UnexpectedAnswer
 from tests.support.client import eventually, unique
+from tests.support.paused import registrar_paused
 from workers.aws.items import event_key
 
 if TYPE_CHECKING:
@@ -104,7 +104,7 @@ class Day:
         self._begin("somebody deletes a workshop by mistake while a registration for it is queued")
         key, table = event_key(self.workshop), self.deployment.outputs.events_table
         dynamodb = self.deployment.clients.dynamodb
-        with _Paused(self.deployment):
+        with registrar_paused(self.deployment.clients):
             self.crowd.ask_only(self.workshop, self._speaker)
             item = dynamodb.get_item(TableName=table, Key=key, ConsistentRead=True)["Item"]
             dynamodb.delete_item(TableName=table, Key=key)
@@ -159,22 +159,6 @@ class Day:
     def _begin(self, what: str) -> None:
         self.chapters.append(Chapter(what, self.lookout.seconds))
         self.happens(what)
-
-
-class _Paused:
-    """The registrar is given no messages while the block runs."""
-
-    def __init__(self, deployment: Deployment) -> None:
-        self._functions = deployment.clients.functions
-        name = next(c["FunctionName"] for c in configurations(deployment) if c["Handler"] == REGISTRAR)
-        (mapping,) = self._functions.list_event_source_mappings(FunctionName=name)["EventSourceMappings"]
-        self._mapping = mapping["UUID"]
-
-    def __enter__(self) -> None:
-        self._functions.update_event_source_mapping(UUID=self._mapping, Enabled=False)
-
-    def __exit__(self, *_: object) -> None:
-        self._functions.update_event_source_mapping(UUID=self._mapping, Enabled=True)
 
 
 def _operate(*arguments: str) -> Any:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 import httpx
 import pytest
@@ -13,6 +11,7 @@ from infra.cli.deployment import Clients, Outputs
 from infra.cli.local.home import Home
 from tests.e2e.conftest import function_logs, turnstile
 from tests.support.client import Front, eventually
+from tests.support.paused import registrar_paused
 from workers.aws.items import registration_key
 from workers.domain.records import registration_id
 
@@ -23,18 +22,6 @@ pytestmark = pytest.mark.e2e
 def front(api: httpx.Client) -> Front:
     """The API."""
     return Front(api)
-
-
-@contextmanager
-def queue_stands_still(aws: Clients) -> Iterator[None]:
-    """The registrar gets nothing for a while."""
-    mappings = aws.functions.list_event_source_mappings()["EventSourceMappings"]
-    (registrar,) = [found["UUID"] for found in mappings if ":sqs:" in found["EventSourceArn"]]
-    aws.functions.update_event_source_mapping(UUID=registrar, Enabled=False)
-    try:
-        yield
-    finally:
-        aws.functions.update_event_source_mapping(UUID=registrar, Enabled=True)
 
 
 def test_what_they_had_goes_to_those_who_wait(front: Front, api: httpx.Client) -> None:
@@ -62,7 +49,7 @@ def test_forgotten_while_queued(stack: Outputs, aws: Clients, front: Front, api:
     reconcile` finds it and cancels it, and who waits gets the seat."""
     event_id, (leaver, waiter) = front.event(1, hasWaitlist=True), front.users(2)
     registration = registration_id(event_id, leaver)
-    with queue_stands_still(aws):
+    with registrar_paused(aws):
         assert front.register(event_id, leaver, Prefer="respond-async").status_code == 202
         # Nothing of it is in the index yet, as when that lags.
         aws.dynamodb.delete_item(TableName=stack.registrations_table, Key=registration_key(registration))

@@ -13,6 +13,7 @@ import httpx
 from api.caller import ORGANIZERS
 from infra.cli.local.tokens import Pool
 from tests.support.client import at, eventually, unique
+from tests.support.paused import registrar_paused
 from workers.aws.items import event_key
 from workers.aws.send import send
 from workers.domain.commands import Register
@@ -100,7 +101,8 @@ class Journey:
             if told["status"] != status:
                 raise Stuck(f"{name} is {told['status']}, not {status}")
         user_id, person = guests["cid"]
-        person.ask(202, "POST", path, {"userId": user_id}, Prefer="respond-async")
+        with registrar_paused(self._clients):  # else it may be decided before the promise is written
+            person.ask(202, "POST", path, {"userId": user_id}, Prefer="respond-async")
         self._has(organizer, event_id, user_id, "waitlisted")
         person.ask(200, "GET", f"/users/{user_id}/registrations")
         if len(organizer.ask(200, "GET", path)["registrations"]) != len(guests):
