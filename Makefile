@@ -81,13 +81,13 @@ drill: setup ## Rehearse a bad day: an outage of 60 s, poison, an event deleted 
 	TURNSTILE_OUTAGE_SECONDS=60 $(BIN)/pytest tests/e2e/test_drill.py $(PYTEST_ARGS)
 
 prove-replay: setup ## Prove that replaying dead letters, killed 500 times, loses and doubles nothing (minutes)
-	$(BIN)/python -m tests.prove_replay $(PROVE_ARGS)
+	$(BIN)/python -m tests.replay $(PROVE_ARGS)
 
 prove-races: setup ## Race for few seats with the real handlers in 20 threads on DynamoDB Local: 10,000 commands (minutes)
-	@$(BIN)/python -m tests.prove_races --commands 10000 $(PROVE_ARGS)
+	@$(BIN)/python -m tests.races --commands 10000 $(PROVE_ARGS)
 
 prove-fakes: setup ## Compare the simulation's DynamoDB with AWS's DynamoDB Local: 50,000 operations (5 to 10 minutes)
-	@$(BIN)/python -m tests.prove_fakes $(PROVE_ARGS)
+	@$(BIN)/python -m tests.fakes $(PROVE_ARGS)
 
 prove-iam: setup ## Take each grant of each function away, one at a time: something must miss it (minutes)
 	@$(BIN)/python -m tests.iam $(PROVE_ARGS)

@@ -23,7 +23,9 @@ from tests.bench.machine import processor_ticks
 from tests.bench.pictures import page
 from tests.bench.report import Report, Result
 from tests.bench.setting import BenchError, Setting
+from tests.support.command_line import INTERRUPTED, WRONG_USAGE, Progress, at_least
 from tests.support.dynamodb_local import Unavailable
+from tests.support.stacks import NoStack
 
 PARTS = {
     "hot event": "hot",
@@ -39,8 +41,6 @@ PARTS = {
 """The parts in the order in which they run, and their modules. Those that need the local stack come late, so that it
 takes no processor time from the others; the cost comes last, because it reckons with what was measured before."""
 
-INTERRUPTED = 130
-WRONG_USAGE = 2
 ENOUGH_RUNS = 5
 
 _DESCRIPTION = """\
@@ -63,25 +63,23 @@ exit codes: 0 all goals are met; 1 some are not, or a part failed (each is named
             2 wrong usage; 130 interrupted"""
 
 
-class Progress:
-    """Lines on stderr: the time since the start, the part, what goes on in it."""
+class Parts(Progress):
+    """Progress that also says which part it is."""
 
-    def __init__(self, parts: int) -> None:
-        self._parts = parts
-        self._began = time.monotonic()
+    def __init__(self, number: int) -> None:
+        super().__init__()
+        self._number = number
         self._where = ""
         self._name = ""
 
     def part(self, number: int, name: str) -> None:
         """Says which part begins; counted from 1."""
-        self._where, self._name = f"{number} of {self._parts}, {name}", name
+        self._where, self._name = f"{number} of {self._number}, {name}", name
         self.say("begins")
 
     def say(self, text: str) -> None:
         """Says what goes on."""
-        minutes, seconds = divmod(int(time.monotonic() - self._began), 60)
-        text = text.removeprefix(f"{self._name}: ")
-        print(f"{minutes:2d}:{seconds:02d}  {self._where}: {text}", file=sys.stderr, flush=True)
+        super().say(f"{self._where}: {text.removeprefix(f'{self._name}: ')}")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -116,7 +114,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def run(names: Sequence[str], runs: int) -> list[Result]:
     """Runs parts by name, one after the other; what one of them prints goes to stderr."""
-    progress = Progress(len(names))
+    progress = Parts(len(names))
     results: list[Result] = []
     with _everything_on_stderr(), Setting(progress.say, runs) as setting:
         for number, name in enumerate(names, 1):
@@ -135,7 +133,7 @@ def run_one(name: str, setting: Setting, earlier: Sequence[Result]) -> Result:
         module = importlib.import_module(f"tests.bench.{PARTS[name]}")
         found = [result.part for result in earlier if result.part is not None]
         part = module.measure(setting, found) if name == "a year of it" else module.measure(setting)
-    except (BenchError, BundleError, Unavailable) as error:
+    except (BenchError, BundleError, NoStack, Unavailable) as error:
         failure = " ".join(str(error).split())
     except Exception as error:  # noqa: BLE001 - whatever it is, the other parts are worth having
         traceback.print_exc()
@@ -175,7 +173,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--only", nargs="+", type=_part, metavar="PART", help="run these parts and no others")
     parser.add_argument(
         "--runs",
-        type=_positive,
+        type=at_least(1),
         default=ENOUGH_RUNS,
         metavar="N",
         help="how often to repeat what is timed (default: %(default)s)",
@@ -195,12 +193,6 @@ def _part(text: str) -> str:
     if not found:
         raise argparse.ArgumentTypeError(f"there is no part {text!r}; there are: {', '.join(PARTS)}")
     return found[0]
-
-
-def _positive(text: str) -> int:
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError("it must be a whole number above 0")
-    return int(text)
 
 
 if __name__ == "__main__":

@@ -18,19 +18,18 @@ from pathlib import Path
 from typing import Any
 
 from infra.bundles import BundleError, Package, bundle
-from infra.cli.deployment import Deployment, emulator_clients
+from infra.cli.deployment import Deployment
+from infra.cli.function_logs import configurations
 from infra.cli.local.emulator import REGION, ROOT_KEYS
-from infra.stage import StageName
 from tests.bench.figures import Bars, Figure, Part, at_most
 from tests.bench.setting import BenchError, Setting
-from tests.integration.bench import batch
 from tests.support.builders import register
 from tests.support.client import unique
+from tests.support.deliveries import batch
 from tests.support.pipeline import http_event
 from workers.aws.items import timestamp
 
 _PAIRS_PER_RUN = 3
-_STAGE: StageName = "local"
 
 _START = """
 import json, sys, time
@@ -70,10 +69,10 @@ class Start:
 
 def measure(setting: Setting) -> Part:
     """Processor time of the five functions that somebody waits for, and the size of their bundles."""
-    environments = _environments(setting)
+    environments = _environments(setting.stack)
     figures: list[Figure] = []
     bars: dict[str, float] = {}
-    for start in _starts(setting):
+    for start in _starts(setting.stack):
         setting.say(f"cold start of {start.handler}")
         ours, clients = _by_turns(start, environments[start.handler], setting.runs * _PAIRS_PER_RUN)
         name = start.handler.replace(".entry", "")
@@ -88,31 +87,16 @@ def measure(setting: Setting) -> Part:
     return Part("cold start", figures, [Bars("Cold start: processor time to the first handled event", "ms", bars)])
 
 
-def _starts(setting: Setting) -> list[Start]:
+def _starts(stack: Deployment) -> list[Start]:
     """Events for each function, as AWS would deliver them; each is about somebody new."""
-    dynamodb = emulator_clients(setting.stack.endpoint_url or "").dynamodb
-
-    def event() -> str:
-        event_id = unique("cold")
-        plain = {name: {"S": name} for name in ("title", "date", "location", "organizer")}
-        item: dict[str, Any] = {"eventId": {"S": event_id}, **plain, "capacity": {"N": "1000000"}}
-        dynamodb.put_item(TableName=setting.stack.events_table, Item=item)
-        return event_id
-
-    def person() -> str:
-        user_id = unique("user")
-        item: Any = {"userId": {"S": user_id}, "name": {"S": "n"}, "createdAt": {"S": timestamp(0)}}
-        dynamodb.put_item(TableName=setting.stack.users_table, Item=item)
-        return user_id
-
-    through_queue, direct = event(), event()
+    through_queue, direct = _event(stack), _event(stack)
     there: Any = {"eventId": {"S": through_queue}, "version": {"N": "1"}, "promotable": {"S": "yes"}}
     promote = {"Records": [{"dynamodb": {"NewImage": there}}]}
     return [
         Start(
             "api.entry.registrations",
             "dynamodb sqs",
-            lambda: _post(f"/events/{through_queue}/registrations", {"userId": person()}),
+            lambda: _post(f"/events/{through_queue}/registrations", {"userId": _person(stack)}),
             {"statusCode": 201},
             1.5,
         ),
@@ -141,26 +125,38 @@ def _starts(setting: Setting) -> list[Start]:
     ]
 
 
+def _event(stack: Deployment) -> str:
+    event_id = unique("cold")
+    plain = {name: {"S": name} for name in ("title", "date", "location", "organizer")}
+    item: dict[str, Any] = {"eventId": {"S": event_id}, **plain, "capacity": {"N": "1000000"}}
+    stack.clients.dynamodb.put_item(TableName=stack.outputs.events_table, Item=item)
+    return event_id
+
+
+def _person(stack: Deployment) -> str:
+    user_id = unique("user")
+    item: Any = {"userId": {"S": user_id}, "name": {"S": "n"}, "createdAt": {"S": timestamp(0)}}
+    stack.clients.dynamodb.put_item(TableName=stack.outputs.users_table, Item=item)
+    return user_id
+
+
 def _post(path: str, body: Mapping[str, str]) -> dict[str, Any]:
     return http_event("POST", path, json.dumps(body), {"content-type": "application/json"})
 
 
-def _environments(setting: Setting) -> dict[str, dict[str, str]]:
+def _environments(stack: Deployment) -> dict[str, dict[str, str]]:
     """By handler, the environment that the stack gives to a function."""
-    endpoint = setting.stack.endpoint_url or ""
-    deployment = Deployment.of(_STAGE, emulator_clients(endpoint), endpoint, REGION)
     common = {
         "PATH": os.environ.get("PATH", os.defpath),
         "LANG": "C.UTF-8",
         "AWS_DEFAULT_REGION": REGION,
-        "AWS_ENDPOINT_URL": endpoint,
+        "AWS_ENDPOINT_URL": stack.outputs.endpoint_url or "",
         **ROOT_KEYS,
     }
-    found: dict[str, dict[str, str]] = {}
-    for name in deployment.physical_ids("AWS::Lambda::Function"):
-        configuration = deployment.clients.functions.get_function_configuration(FunctionName=name)
-        found[configuration["Handler"]] = common | configuration.get("Environment", {}).get("Variables", {})
-    return found
+    return {
+        function["Handler"]: common | function.get("Environment", {}).get("Variables", {})
+        for function in configurations(stack)
+    }
 
 
 def _by_turns(start: Start, environment: Mapping[str, str], pairs: int) -> tuple[list[float], list[float]]:

@@ -11,8 +11,8 @@ from tests.bench.engine import Crowd, Engine, batches, deliver, logs_to_nowhere,
 from tests.bench.figures import Bars, Chart, Figure, Part, at_most, exactly
 from tests.bench.setting import Setting
 from tests.bench.units import Meter
-from tests.integration.bench import batch
 from tests.support.builders import cancel, promote
+from tests.support.deliveries import batch
 from workers.aws.clock import SYSTEM_CLOCK
 from workers.aws.items import Item, registration_key
 from workers.domain.records import Status, registration_id

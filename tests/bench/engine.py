@@ -15,8 +15,8 @@ from botocore.config import Config
 from tests.bench.baseline import CHEAP, Pauses, Textbook, textbook_record
 from tests.bench.setting import Setting
 from tests.bench.units import item_size
-from tests.integration.bench import batch
 from tests.support.builders import NOW, register
+from tests.support.deliveries import batch
 from tests.support.tables import create_tables
 from workers.aws import clients
 from workers.aws.clock import SYSTEM_CLOCK

@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import count
 
-from infra.cli.deployment import LOCAL, Deployment, emulator_clients
 from infra.cli.function_logs import REGISTRAR, REGISTRATIONS, configurations
-from infra.cli.local.emulator import REGION
 from tests.bench.load import Load, Post, add_users, drive, open_event, registration
 from tests.bench.setting import Setting
 
@@ -20,11 +18,10 @@ class LocalStack:
     """A stack that is up: `api_url` for clients, `clients` for its operator, `endpoint` of the emulator."""
 
     def __init__(self, setting: Setting) -> None:
-        outputs = setting.stack
+        self._deployment = setting.stack
+        self.clients, outputs = self._deployment.clients, self._deployment.outputs
         assert outputs.endpoint_url is not None
         self.endpoint, self.api_url, self._users_table = outputs.endpoint_url, outputs.api_url, outputs.users_table
-        self.clients = emulator_clients(self.endpoint)
-        self._deployment = Deployment.of(LOCAL, self.clients, self.endpoint, REGION)
 
     def hopeful(self, people: int, seats: int) -> Sequence[Post]:
         """Makes a new event with so many seats; gives the registrations of so many new people for it."""

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from tests.bench import latencies
 from tests.bench.units import Item, Schemas, writes_of
-from tests.integration.bench import refusal
+from tests.support.faults import refusal
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient

@@ -12,8 +12,8 @@ from tests.bench.figures import Bars, Figure, Part, at_least, exactly
 from tests.bench.service import Service
 from tests.bench.setting import Setting
 from tests.bench.units import Item, Meter
-from tests.integration.bench import batch
 from tests.support.builders import register
+from tests.support.deliveries import batch
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient

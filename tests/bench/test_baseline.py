@@ -11,7 +11,7 @@ import pytest
 
 from tests.bench.baseline import CHUNK, Answer, Textbook
 from tests.bench.engine import THREADS, Engine, names
-from tests.integration.bench import refusal
+from tests.support.faults import refusal
 
 pytestmark = pytest.mark.integration
 

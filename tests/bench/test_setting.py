@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import subprocess
+from pathlib import Path
 
 import pytest
 
-from tests.bench import setting as module
-from tests.bench.setting import BenchError, Setting
+from tests.bench.setting import Setting
+from tests.support import stacks
+from tests.support.stacks import NoStack
 
 
 @pytest.mark.parametrize(("code", "told"), [(0, []), (3, []), (1, ["the local stack could not be ended: it hangs"])])
@@ -17,14 +19,15 @@ def test_a_stack_that_does_not_end_is_no_reason_to_lose_the_figures(
     """It is told, and nothing is raised; one that never came up needs no word."""
     asked: list[str] = []
 
-    def turnstile(_: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    def turnstile(*arguments: str, home: Path) -> subprocess.CompletedProcess[str]:
+        assert home.is_dir()
         asked.append(arguments[0])
         failed = subprocess.CompletedProcess(arguments, code, "", "it hangs\n")
         return failed if arguments == ("down",) else subprocess.CompletedProcess(arguments, 1, "", "no room")
 
-    monkeypatch.setattr(module, "_turnstile", turnstile)
+    monkeypatch.setattr(stacks, "turnstile", turnstile)
     said: list[str] = []
-    with Setting(said.append) as setting, pytest.raises(BenchError, match="did not start"):
+    with Setting(said.append) as setting, pytest.raises(NoStack, match="did not start"):
         _ = setting.stack
     assert asked == ["up", "down"]
     assert said[1:] == told

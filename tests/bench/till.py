@@ -19,7 +19,8 @@ from tests.bench.baseline import Textbook, textbook_record
 from tests.bench.service import modelled_ms
 from tests.bench.units import Meter
 from tests.bench.usage import OWN_MS, OWN_MS_PER_MESSAGE, PLATFORM_LINES, Usage, gb_seconds
-from tests.integration.bench import batch, refusal, times
+from tests.support.deliveries import batch
+from tests.support.faults import refusal, times
 from tests.support.pipeline import START, Pipeline
 from workers.aws.items import event_key, ledger_to_item, registration_to_item, timestamp
 from workers.domain.commands import Register

@@ -5,23 +5,19 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-import time
 from collections.abc import Sequence
 from itertools import groupby
 
 from rich.console import Console
 from rich.table import Table
 
-from infra.cli.deployment import LOCAL, Deployment, emulator_clients
-from infra.cli.local.emulator import REGION
 from infra.cli.processes import Interrupts
-from tests.bench.setting import BenchError, Setting
 from tests.crash.matrix import Result, results
 from tests.crash.stories import STORIES
 from tests.crash.target import target
 from tests.crash.wire import PROC, Side
-
-INTERRUPTED = 130
+from tests.support.command_line import INTERRUPTED, Progress
+from tests.support.stacks import NoStack, own_stack
 
 _DESCRIPTION = """\
 Kill the functions of a local stack with SIGKILL, before and after each call to AWS that each
@@ -48,23 +44,6 @@ exit codes: 0 every point fired and nothing was found; 1 some did not, or someth
             told), or there is no Linux or no stack to do it on; 2 wrong usage; 130 interrupted"""
 
 
-class Progress:
-    """Lines on stderr, with the time since the start."""
-
-    def __init__(self) -> None:
-        self._began = time.monotonic()
-
-    @property
-    def elapsed(self) -> str:
-        """Minutes and seconds since the start."""
-        minutes, seconds = divmod(int(time.monotonic() - self._began), 60)
-        return f"{minutes}:{seconds:02d}"
-
-    def say(self, text: str) -> None:
-        """Says what goes on."""
-        print(f"{self.elapsed:>5}  {text}", file=sys.stderr, flush=True)
-
-
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the matrix. Returns the exit code; argparse itself exits with 2 on wrong usage."""
     args = _parser().parse_args(argv)
@@ -75,7 +54,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         with Interrupts():
             found, failures = run([name for name in STORIES if name in (args.only or STORIES)], progress)
-    except BenchError as error:
+    except NoStack as error:
         print(f"crash: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
@@ -97,17 +76,15 @@ def run(names: Sequence[str], progress: Progress) -> tuple[list[Result], list[st
     """Tells stories by name, on a stack of their own; what was found, and which of them could not be told."""
     found: list[Result] = []
     failures: list[str] = []
-    with Setting(progress.say) as setting:
-        endpoint = str(setting.stack.endpoint_url)
-        with target(Deployment.of(LOCAL, emulator_clients(endpoint), endpoint, REGION)) as stack:
-            for number, name in enumerate(names, 1):
-                progress.say(f"{number} of {len(names)}, {name}")
-                try:
-                    for result in results(stack, name, STORIES[name]):
-                        found.append(result)
-                        tell(result)
-                except Exception as error:  # noqa: BLE001 - whatever it is, the other stories are worth telling
-                    failures.append(f"{name} could not be told: {type(error).__name__}: {error}")
+    with own_stack(progress.say) as deployment, target(deployment) as stack:
+        for number, name in enumerate(names, 1):
+            progress.say(f"{number} of {len(names)}, {name}")
+            try:
+                for result in results(stack, name, STORIES[name]):
+                    found.append(result)
+                    tell(result)
+            except Exception as error:  # noqa: BLE001 - whatever it is, the other stories are worth telling
+                failures.append(f"{name} could not be told: {type(error).__name__}: {error}")
     return found, failures
 
 

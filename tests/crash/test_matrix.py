@@ -14,6 +14,7 @@ from tests.crash.matrix import DID_NOT_FIRE, Result, Run, Undisturbed, findings
 from tests.crash.state import State
 from tests.crash.stories import STORIES
 from tests.crash.wire import Point, Side, Step
+from tests.support.command_line import Progress
 
 BEFORE = State({"party": "1 seat"}, (), ())
 AFTER = State({"party": "1 seat", "ann at party": "confirmed 1"}, (), ())
@@ -141,7 +142,7 @@ def test_stories_are_chosen_by_name(monkeypatch: pytest.MonkeyPatch, capsys: pyt
     """`--only` takes names, in any order; one that is none is wrong usage; the help names them all."""
     told: list[list[str]] = []
 
-    def run(names: list[str], _: crash.Progress) -> tuple[list[Result], list[str]]:
+    def run(names: list[str], _: Progress) -> tuple[list[Result], list[str]]:
         told.append(names)
         return [], []
 

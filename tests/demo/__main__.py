@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import io
 import json
 import sys
 import tempfile
@@ -29,17 +28,17 @@ from tests.demo.report import Report, show
 from tests.demo.sizes import ImpossibleDay, Sizes
 from tests.demo.verdict import Evidence, rulings
 from tests.soak.history import History, read_history
-from tests.soak.stack import NoStack, come_to_rest, stack
+from tests.soak.stack import come_to_rest
 from tests.support.browser import NoBrowser, browsing
 from tests.support.client import unique
+from tests.support.command_line import INTERRUPTED, WRONG_USAGE, note
+from tests.support.stacks import NoStack, own_stack
 from workers.aws.clock import SYSTEM_CLOCK
 from workers.domain.records import Status
 
 if TYPE_CHECKING:
     from infra.cli.deployment import Deployment
 
-INTERRUPTED = 130
-WRONG_USAGE = 2
 _VIEW = ViewportSize(width=1200, height=1000)
 _MARGIN = 16.0
 _SHOWN = 5
@@ -73,12 +72,11 @@ exit codes: 0 every rule was kept; 1 one was not (each is named), or the day cou
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Play the day. Returns the exit code; argparse itself exits with 2 on wrong usage."""
-    args, talk = _parser().parse_args(argv), io.StringIO()
+    args = _parser().parse_args(argv)
     try:
         sizes = Sizes(**{field.name: getattr(args, field.name) for field in fields(Sizes)})
         _make_room(args.out)
-        print("demo: the local stack comes up", file=sys.stderr, flush=True)
-        with Interrupts(), stack(talk) as deployment:
+        with Interrupts(), own_stack(_say) as deployment:
             report = play(deployment, sizes)
         args.out.write_text(page(report), encoding="utf-8")
         if args.screenshot:
@@ -90,8 +88,6 @@ def main(argv: Sequence[str] | None = None) -> int:
         print("demo: interrupted; all that was started is ended", file=sys.stderr)
         return INTERRUPTED
     except _FAULTS as error:
-        if isinstance(error, NoStack):
-            print(talk.getvalue(), file=sys.stderr)
         print(f"demo: the day could not be played to its end: {error}", file=sys.stderr)
         return 1
     if args.json:
@@ -100,6 +96,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         show(report, Console(highlight=False, width=None if sys.stdout.isatty() else _WIDE))
         print(f"{_end(report)} The day as pictures: {args.out}")
     return 0 if report.kept else 1
+
+
+def _say(text: str) -> None:
+    note(f"demo: {text}")
 
 
 def _make_room(page: Path) -> None:

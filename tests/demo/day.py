@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tests.demo.crowd import UnexpectedAnswer
 from tests.support.client import eventually, unique
 from tests.support.paused import registrar_paused
+from tests.support.stacks import turnstile
 from workers.aws.items import event_key
 
 if TYPE_CHECKING:
@@ -163,8 +161,7 @@ class Day:
 
 def _operate(*arguments: str) -> Any:
     """What an operator's command prints as JSON. UnexpectedAnswer if it fails."""
-    command = [str(Path(sys.executable).parent / "turnstile"), *arguments, "--json"]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    done = turnstile(*arguments, "--json")
     if done.returncode != 0:
         raise UnexpectedAnswer(f"turnstile {' '.join(arguments)} ends with {done.returncode}: {done.stderr.strip()}")
     return json.loads(done.stdout)

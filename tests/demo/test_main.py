@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import TextIO, cast
+from typing import cast
 
 import pytest
 
@@ -17,7 +17,7 @@ from tests.demo.crowd import UnexpectedAnswer
 from tests.demo.made_up import evidence, report
 from tests.demo.report import Report
 from tests.demo.sizes import Sizes
-from tests.soak.stack import NoStack
+from tests.support.stacks import NoStack
 
 
 @pytest.fixture
@@ -25,10 +25,10 @@ def out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Where the page goes. There is no stack."""
 
     @contextmanager
-    def stack(_talk: TextIO) -> Iterator[Deployment]:
+    def stack(_say: Callable[[str], None]) -> Iterator[Deployment]:
         yield cast("Deployment", None)
 
-    monkeypatch.setattr(demo, "stack", stack)
+    monkeypatch.setattr(demo, "own_stack", stack)
     return tmp_path / "pages" / "demo.html"
 
 

@@ -10,8 +10,6 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
-import sys
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,11 +18,11 @@ from urllib.parse import unquote
 import httpx
 import pytest
 
-from infra.cli.deployment import LOCAL, Clients, Deployment, Outputs, emulator_clients
-from infra.cli.local.emulator import REGION
+from infra.cli.deployment import Clients, Outputs
 from infra.cli.local.home import Home
 from tests.support import contract
 from tests.support.canaries import watch
+from tests.support.stacks import NoStack, function_logs, local_deployment, stack_in, turnstile
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -39,17 +37,6 @@ _HOMES = pytest.StashKey[dict[str, Path]]()
 _RUNNING = pytest.StashKey[tuple[Path, Outputs]]()
 """Where the stack that runs already has its home, and its parts; only with TURNSTILE_STACK=running."""
 _TAIL = 15
-
-
-def turnstile(*arguments: str, home: Path | None = None) -> subprocess.CompletedProcess[str]:
-    """Run the real command, for the stack of `home` if it is given, and return its exit code and output."""
-    command = Path(sys.executable).parent / "turnstile"
-    environment = os.environ if home is None else os.environ | {"TURNSTILE_HOME": str(home)}
-    done = subprocess.run(
-        [command, *arguments], env=environment, capture_output=True, text=True, timeout=180, check=False
-    )
-    watch(f"what turnstile {' '.join(arguments)} says", done.stdout + done.stderr)
-    return done
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
@@ -79,7 +66,7 @@ def stack(tmp_path_factory: pytest.TempPathFactory, pytestconfig: pytest.Config)
         home, outputs = running
         _homes(pytestconfig)["stack"] = home
         yield outputs
-        _keep_logs(home)
+        _keep_logs(home, outputs)
         return
     with pytest.MonkeyPatch.context() as patch:
         home = tmp_path_factory.mktemp("stack")
@@ -96,7 +83,7 @@ def guarded_stack(tmp_path_factory: pytest.TempPathFactory, pytestconfig: pytest
         home, outputs = running
         _homes(pytestconfig)["guarded_stack"] = home
         yield outputs
-        _keep_logs(home)
+        _keep_logs(home, outputs)
         return
     home = tmp_path_factory.mktemp("guarded-stack")
     _homes(pytestconfig)["guarded_stack"] = home
@@ -122,54 +109,28 @@ def _homes(config: pytest.Config) -> dict[str, Path]:
 
 @contextmanager
 def _stack(home: Path, ports: range, *options: str) -> Iterator[Outputs]:
-    """A stack in `home`, on the first of the `ports` that is free, as long as the block runs."""
-    for port in ports:
-        started = turnstile("up", "--detach", "--port", str(port), *options, home=home)
-        if "is used by another program" not in started.stderr:
-            break
-    if started.returncode != 0:
-        pytest.fail(f"the stack for the end-to-end tests did not start:\n{started.stdout}{started.stderr}")
+    """A stack in `home`, as long as the block runs. The tests fail if it does not come up, or does not end."""
+    left: list[str] = []
     try:
-        outputs = _status(home)
-        yield outputs
-        _keep_logs(home)
-        _watch_letters(outputs)
-    finally:
-        ended = turnstile("down", home=home)
-    assert ended.returncode == 0, ended.stderr
+        with stack_in(home, ports, left.append, *options) as outputs:
+            yield outputs
+            _keep_logs(home, outputs)
+            _watch_letters(outputs)
+    except NoStack as error:
+        pytest.fail(str(error))
+    assert left == []
 
 
-def _status(home: Path) -> Outputs:
-    status = turnstile("status", "--json", home=home)
-    if status.returncode != 0:
-        pytest.fail(f"no stack for the end-to-end tests: {status.stderr}")
-    return Outputs.from_json(json.loads(status.stdout))
-
-
-def function_logs(home: Path) -> str:
-    """What the functions logged, in order of time: it ends with the emulator."""
-    endpoint = Home(home).ready().endpoint
-    deployment = Deployment.of(LOCAL, emulator_clients(endpoint), endpoint, REGION)
-    lines = []
-    for group in deployment.physical_ids("AWS::Logs::LogGroup"):
-        pages = deployment.clients.logs.get_paginator("filter_log_events").paginate(logGroupName=group)
-        lines += [(event["timestamp"], group, event["message"]) for page in pages for event in page["events"]]
-    return "".join(
-        f"{timestamp} {group.rpartition('/')[2]} {message.rstrip()}\n" for timestamp, group, message in sorted(lines)
-    )
-
-
-def _keep_logs(home: Path) -> None:
+def _keep_logs(home: Path, outputs: Outputs) -> None:
     """Looks for personal data in the logs of the functions, which whoever looks into a failure finds in the home."""
-    logs = function_logs(home)
+    logs = function_logs(outputs)
     (home / "functions.log").write_text(logs)
     watch("the functions' logs", logs)
 
 
 def _watch_letters(stack: Outputs) -> None:
     """Looks for personal data in the messages that were put aside, and takes them from whoever comes after."""
-    assert stack.endpoint_url is not None
-    sqs = emulator_clients(stack.endpoint_url).sqs
+    sqs = local_deployment(stack).clients.sqs
     for url in (stack.dead_letter_queue_url, stack.failed_promotions_queue_url):
         while messages := sqs.receive_message(
             QueueUrl=url, MaxNumberOfMessages=10, MessageAttributeNames=["All"], VisibilityTimeout=600
@@ -195,8 +156,13 @@ def api(stack: Outputs) -> Iterator[httpx.Client]:
 @pytest.fixture(scope="session")
 def aws(stack: Outputs) -> Clients:
     """AWS clients of the stack under test, with the emulator's root keys: `aws.dynamodb`, `aws.sqs` and so on."""
-    assert stack.endpoint_url is not None
-    return emulator_clients(stack.endpoint_url)
+    return local_deployment(stack).clients
+
+
+@pytest.fixture(scope="session")
+def guarded_aws(guarded_stack: Outputs) -> Clients:
+    """The same of the stack with authorization."""
+    return local_deployment(guarded_stack).clients
 
 
 @pytest.hookimpl(wrapper=True)

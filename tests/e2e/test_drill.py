@@ -19,10 +19,10 @@ import httpx
 import pytest
 
 from infra.cli.deployment import Clients, Deployment, Outputs
-from tests.e2e.conftest import turnstile
 from tests.e2e.test_pipeline import deliver, register_command
 from tests.support.client import Front, eventually, unique
 from tests.support.damage import damaged
+from tests.support.stacks import turnstile
 from workers.aws.items import Item, event_key
 from workers.aws.messages import encode
 from workers.domain.commands import Cancel, Command

@@ -8,10 +8,9 @@ import httpx
 import pytest
 
 from infra.cli.deployment import Clients, Outputs
-from infra.cli.local.home import Home
-from tests.e2e.conftest import function_logs, turnstile
 from tests.support.client import Front, eventually
 from tests.support.paused import registrar_paused
+from tests.support.stacks import function_logs, turnstile
 from workers.aws.items import registration_key
 from workers.domain.records import registration_id
 
@@ -24,7 +23,7 @@ def front(api: httpx.Client) -> Front:
     return Front(api)
 
 
-def test_what_they_had_goes_to_those_who_wait(front: Front, api: httpx.Client) -> None:
+def test_what_they_had_goes_to_those_who_wait(stack: Outputs, front: Front, api: httpx.Client) -> None:
     """Whoever is forgotten loses seat, place and undecided request; who waits moves up; nobody finds them any more."""
     seat, place = front.event(1, hasWaitlist=True), front.event(0, hasWaitlist=True)
     leaver, waiter = front.users(2)
@@ -41,7 +40,7 @@ def test_what_they_had_goes_to_those_who_wait(front: Front, api: httpx.Client) -
     assert front.register(seat, leaver).json()["code"] == "user-not-found"
     assert front.list(f"/events/{seat}/registrations", status="cancelled")[0]["user"] == {"userId": leaver}
     assert api.delete(f"/users/{leaver}").json() == answer.json() | {"cancellations": 0}
-    assert eventually(lambda: '"message":"forgotten"' in function_logs(Home().path) or None)
+    assert eventually(lambda: '"message":"forgotten"' in function_logs(stack) or None)
 
 
 def test_forgotten_while_queued(stack: Outputs, aws: Clients, front: Front, api: httpx.Client) -> None:
@@ -55,9 +54,7 @@ def test_forgotten_while_queued(stack: Outputs, aws: Clients, front: Front, api:
         aws.dynamodb.delete_item(TableName=stack.registrations_table, Key=registration_key(registration))
         answer = api.delete(f"/users/{leaver}")
         assert (answer.status_code, answer.json()["cancellations"]) == (202, 0)
-    eventually(
-        lambda: api.get(f"/events/{event_id}/registrations/{leaver}").json().get("status") == "confirmed" or None
-    )
+    front.has(event_id, leaver, "confirmed")
     assert front.seat(event_id, waiter)["waitlistPosition"] == 1
 
     found = turnstile("reconcile", event_id)

@@ -8,11 +8,11 @@ from collections.abc import Iterator
 import httpx
 import pytest
 
-from infra.cli.deployment import LOCAL, Deployment, Outputs, emulator_clients
-from infra.cli.local.emulator import REGION
+from infra.cli.deployment import Deployment, Outputs
 from tests.iam.grants import Grant, grants_of, without
 from tests.iam.journey import Journey, Stuck
 from tests.iam.needs import needs_of
+from tests.support.stacks import local_deployment
 
 pytestmark = pytest.mark.e2e
 
@@ -20,8 +20,7 @@ pytestmark = pytest.mark.e2e
 @pytest.fixture(scope="module")
 def deployment(guarded_stack: Outputs) -> Deployment:
     """The stack with authorization."""
-    endpoint = str(guarded_stack.endpoint_url)
-    return Deployment.of(LOCAL, emulator_clients(endpoint), endpoint, REGION)
+    return local_deployment(guarded_stack)
 
 
 @pytest.fixture

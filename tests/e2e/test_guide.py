@@ -12,11 +12,11 @@ import pytest
 
 from api.contract.document import LOCAL
 from infra.cli.deployment import Clients, Outputs
-from tests.e2e.conftest import turnstile
 from tests.support.client import Front, unique
 from tests.support.guide import COMMENT, Step, Tool, play, steps_of
 from tests.support.guide_tools import Python, Shell
 from tests.support.pages import operated, shell_blocks
+from tests.support.stacks import turnstile
 
 pytestmark = pytest.mark.e2e
 

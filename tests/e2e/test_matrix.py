@@ -13,7 +13,7 @@ import pytest
 
 from api.caller import OPERATORS, ORGANIZERS
 from api.routes import ROUTES
-from infra.cli.deployment import Outputs, emulator_clients
+from infra.cli.deployment import Clients, Outputs
 from infra.cli.local.tokens import Pool
 from tests.support import contract
 from tests.support.client import unique
@@ -83,9 +83,9 @@ class Cast:
 
 
 @pytest.fixture(scope="module")
-def cast(guarded_stack: Outputs) -> Iterator[Cast]:
+def cast(guarded_stack: Outputs, guarded_aws: Clients) -> Iterator[Cast]:
     """The people, and an event of each of the two organizers."""
-    pool = Pool(emulator_clients(guarded_stack.endpoint_url or ""), guarded_stack)
+    pool = Pool(guarded_aws, guarded_stack)
     with httpx.Client(base_url=guarded_stack.api_url, timeout=15) as api:
         cast = Cast(api, pool, unique("event"))
         cast.tokens.update({role: None if groups is None else cast.token(*groups) for role, groups in ROLES.items()})

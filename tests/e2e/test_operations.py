@@ -16,9 +16,9 @@ import httpx
 import pytest
 
 from infra.cli.deployment import Clients, Deployment, Outputs
-from tests.e2e.conftest import turnstile
 from tests.e2e.test_pipeline import deliver, find_letter, register_command
 from tests.support.client import Front, eventually, unique
+from tests.support.stacks import turnstile
 from workers.aws.items import event_key
 from workers.aws.messages import encode
 from workers.domain.records import registration_id

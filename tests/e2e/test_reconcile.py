@@ -8,8 +8,8 @@ import httpx
 import pytest
 
 from infra.cli.deployment import Clients, Outputs
-from tests.e2e.conftest import turnstile
 from tests.support.client import Front
+from tests.support.stacks import turnstile
 from workers.aws.items import event_key
 
 pytestmark = pytest.mark.e2e

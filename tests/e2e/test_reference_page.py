@@ -20,9 +20,9 @@ from playwright.sync_api import Browser, ConsoleMessage, Locator, Page, Request,
 
 from infra.bundles import ROOT
 from infra.cli.deployment import Outputs
-from tests.e2e.conftest import turnstile
 from tests.support.browser import browsing
 from tests.support.client import PATIENCE_SECONDS, Front, unique
+from tests.support.stacks import turnstile
 
 pytestmark = pytest.mark.e2e
 

@@ -11,10 +11,10 @@ import httpx
 import pytest
 
 from api.routes import DOCS_ROUTES, ROUTES, Route
-from infra.cli.deployment import Outputs, emulator_clients
+from infra.cli.deployment import Clients, Outputs
 from infra.cli.local.tokens import claims_of
-from tests.e2e.conftest import turnstile
 from tests.support.client import unique
+from tests.support.stacks import turnstile
 from tests.support.tokens import Forger
 
 pytestmark = pytest.mark.e2e
@@ -42,10 +42,9 @@ DOORS = (("GET", "/users/nobody"), ("POST", "/events"), ("GET", "/users/nobody/r
 
 
 @pytest.fixture(scope="module")
-def forger(guarded_stack: Outputs, guarded_home: Path) -> Forger:
+def forger(guarded_stack: Outputs, guarded_aws: Clients, guarded_home: Path) -> Forger:
     """Somebody who signed in, and wants more."""
-    assert guarded_stack.endpoint_url is not None
-    return Forger(emulator_clients(guarded_stack.endpoint_url), guarded_stack, guarded_home)
+    return Forger(guarded_aws, guarded_stack, guarded_home)
 
 
 @pytest.fixture(scope="module")
@@ -120,9 +119,7 @@ def test_a_name_is_one_person_in_the_groups_that_are_asked_for(guarded_home: Pat
     assert len(subjects) == 1
 
 
-def test_starting_leaves_nobody_in_the_pool(guarded_stack: Outputs) -> None:
+def test_starting_leaves_nobody_in_the_pool(guarded_stack: Outputs, guarded_aws: Clients) -> None:
     """The person whose token woke the functions at the start is gone."""
-    assert guarded_stack.endpoint_url is not None
-    clients = emulator_clients(guarded_stack.endpoint_url)
-    users = clients.cognito.list_users(UserPoolId=guarded_stack.user_pool_id or "")["Users"]
+    users = guarded_aws.cognito.list_users(UserPoolId=guarded_stack.user_pool_id or "")["Users"]
     assert "warm-up" not in {user.get("Username") for user in users}

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from infra.cli.deployment import Outputs, emulator_clients
-from tests.e2e.conftest import turnstile
+from infra.cli.deployment import Clients, Outputs
+from tests.support.stacks import turnstile
 
 pytestmark = pytest.mark.e2e
 
@@ -20,14 +20,12 @@ def test_verify(stack: Outputs) -> None:
     assert all(check["ok"] for check in json.loads(verified.stdout)["checks"])
 
 
-def test_verify_with_authorization(guarded_stack: Outputs, guarded_home: Path) -> None:
+def test_verify_with_authorization(guarded_stack: Outputs, guarded_aws: Clients, guarded_home: Path) -> None:
     """`turnstile verify` finds a sound deployment sound where callers need a token, and leaves nobody in the pool."""
     verified = turnstile("verify", "--json", home=guarded_home)
     assert verified.returncode == 0, verified.stdout
     assert all(check["ok"] for check in json.loads(verified.stdout)["checks"])
-    assert guarded_stack.endpoint_url is not None
-    clients = emulator_clients(guarded_stack.endpoint_url)
-    users = clients.cognito.list_users(UserPoolId=guarded_stack.user_pool_id or "")["Users"]
+    users = guarded_aws.cognito.list_users(UserPoolId=guarded_stack.user_pool_id or "")["Users"]
     assert not [user for user in users if user.get("Username", "").startswith("verify-")]
 
 

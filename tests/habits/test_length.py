@@ -11,8 +11,6 @@ LONGER = {
     "tests/api/test_hostile.py": "a table for each kind of hostile input, and one guard around all of them",
     "tests/simulation/rules.py": "all rules of a commit read the same book; apart, each would have to be handed it",
     "tests/simulation/world.py": "the simulated world: what is wired to what is seen in one place",
-    "tests/support/races.py": "the race, its queue and its wire go by the same counts",
-    "tests/bench/cold.py: _starts": "one over: the figures of a start, side by side",
 }
 
 

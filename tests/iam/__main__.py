@@ -11,15 +11,13 @@ from dataclasses import dataclass
 
 import httpx
 
-from infra.cli.deployment import LOCAL, Deployment, emulator_clients
-from infra.cli.local.emulator import REGION
+from infra.cli.deployment import Deployment
 from infra.cli.processes import Interrupts
-from tests.bench.setting import BenchError, Setting
 from tests.iam.grants import Grant, grants_of, without
 from tests.iam.journey import Journey, Stuck
 from tests.iam.needs import needs_of
-
-INTERRUPTED = 130
+from tests.support.command_line import INTERRUPTED, note
+from tests.support.stacks import NoStack, own_stack
 
 _DESCRIPTION = """\
 Take away each action that the functions' roles allow on each resource, one at a time, from a local
@@ -54,11 +52,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     began = time.monotonic()
     found: list[Result] = []
     try:
-        with Interrupts(), Setting(_say, auth="jwt") as setting:
-            for result in results(setting, args.only):
+        with Interrupts(), own_stack(note, "--auth", "jwt") as deployment:
+            for result in results(deployment, args.only):
                 found.append(result)
-                _say(f"{result.grant}: {result.missed_by or 'NOTHING MISSES IT'}")
-    except (BenchError, Stuck) as error:
+                note(f"{result.grant}: {result.missed_by or 'NOTHING MISSES IT'}")
+    except (NoStack, Stuck) as error:
         print(f"prove-iam: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
@@ -73,13 +71,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     return 1 if needless or not found else 0
 
 
-def results(setting: Setting, only: str | None) -> Iterator[Result]:
+def results(deployment: Deployment, only: str | None) -> Iterator[Result]:
     """What becomes of taking each grant away, of all functions or of those with this in their names. Stuck if the
     journey cannot be made with all of them."""
-    endpoint = str(setting.stack.endpoint_url)
-    deployment = Deployment.of(LOCAL, emulator_clients(endpoint), endpoint, REGION)
     iam, needs = deployment.clients.iam, needs_of(deployment)
-    with httpx.Client(base_url=setting.stack.api_url, timeout=15) as api:
+    with httpx.Client(base_url=deployment.outputs.api_url, timeout=15) as api:
         journey = Journey(deployment, api)
         journey.make()
         for grant in grants_of(iam, deployment):
@@ -95,10 +91,6 @@ def results(setting: Setting, only: str | None) -> Iterator[Result]:
             except Stuck as stuck:
                 yield Result(grant, str(stuck))
         journey.make()  # with everything given back: nothing else was broken
-
-
-def _say(text: str) -> None:
-    print(text, file=sys.stderr, flush=True)
 
 
 def _parser() -> argparse.ArgumentParser:

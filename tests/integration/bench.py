@@ -2,32 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import boto3
-from botocore.awsrequest import AWSResponse
 from botocore.config import Config
 
 from tests.support.builders import EVENT
+from tests.support.deliveries import Message, batch
+from tests.support.faults import Fault, answer
 from tests.support.pipeline import Pipeline
 from tests.support.rules import broken_rules
 from workers.aws.items import registration_from_item
-from workers.aws.messages import encode, group_of
-from workers.domain.commands import Command
 from workers.domain.records import Registration
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
-
-Message = Command | tuple[str, str]
-"""A command, or a group and a body that is sent as it is."""
-Fault = Callable[[dict[str, Any]], Any]
-"""Gets the request. Raises, or answers what `refusal` or `answer` made, or None to let the call through."""
-
-
-class Died(BaseException):
-    """The worker's process is gone: nothing catches this."""
 
 
 class Bench:
@@ -142,46 +131,3 @@ def dynamodb_client(session: boto3.Session, url: str) -> DynamoDBClient:
 def _events_of(client: Any) -> Any:
     """Where hooks are registered. What a hook answers matters, which its type does not know."""
     return client.meta.events
-
-
-def batch(*messages: Message, receives: int = 1) -> dict[str, Any]:
-    """An SQS event as Lambda hands it over."""
-    letters = [m if isinstance(m, tuple) else (group_of(m.event_id), encode(m)) for m in messages]
-    return {
-        "Records": [
-            {
-                "messageId": f"m{index}",
-                "receiptHandle": f"r{index}",
-                "body": body,
-                "attributes": {"MessageGroupId": group, "ApproximateReceiveCount": str(receives)},
-            }
-            for index, (group, body) in enumerate(letters)
-        ]
-    }
-
-
-def answer(parsed: dict[str, Any], status: int = 200) -> tuple[AWSResponse, dict[str, Any]]:
-    """What a call is to have answered, without having been made."""
-    metadata = {"HTTPStatusCode": status, "HTTPHeaders": {}, "RetryAttempts": 0}
-    return AWSResponse("", status, {}, None), {"ResponseMetadata": metadata, **parsed}  # type: ignore[arg-type]
-
-
-def refusal(code: str, status: int = 400, **more: Any) -> tuple[AWSResponse, dict[str, Any]]:
-    """An error of AWS."""
-    return answer({"Error": {"Code": code, "Message": "on demand"}, **more}, status)
-
-
-def times(count: int, fault: Fault) -> Fault:
-    """The fault, but only so many times."""
-    left = [count]
-
-    def some(request: dict[str, Any]) -> Any:
-        left[0] -= 1
-        return fault(request) if left[0] >= 0 else None
-
-    return some
-
-
-def dies(_: dict[str, Any]) -> None:
-    """The process ends here."""
-    raise Died

@@ -8,8 +8,10 @@ from typing import Any
 import pytest
 from botocore.exceptions import ConnectionClosedError, ConnectTimeoutError, EndpointConnectionError, ReadTimeoutError
 
-from tests.integration.bench import Bench, Died, Fault, Message, answer, dies, refusal, times
+from tests.integration.bench import Bench
 from tests.support.builders import NOW, cancel, configure, promote, register, seats
+from tests.support.deliveries import Message
+from tests.support.faults import Died, Fault, answer, dies, refusal, times
 from workers.aws import send
 from workers.aws.commit import transaction_items
 from workers.aws.items import registration_to_item

@@ -7,9 +7,11 @@ from typing import Any
 
 import pytest
 
-from tests.integration.bench import Bench, Fault, Message, answer, refusal
+from tests.integration.bench import Bench
 from tests.integration.test_faults import body_of
 from tests.support.builders import register
+from tests.support.deliveries import Message
+from tests.support.faults import Fault, answer, refusal
 
 pytestmark = pytest.mark.integration
 

@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 
-from tests.integration.bench import Bench, answer, times
+from tests.integration.bench import Bench
 from tests.integration.test_faults import body_of
 from tests.support.builders import EVENT, cancel, configure, promote, register, seats
+from tests.support.faults import answer, times
 from workers.domain.records import EventStatus, registration_id
 
 pytestmark = pytest.mark.integration

@@ -7,9 +7,11 @@ from typing import Any
 
 import pytest
 
-from tests.integration.bench import Bench, Message, refusal, times
+from tests.integration.bench import Bench
 from tests.integration.test_poison import damage, with_poison
 from tests.support.builders import EVENT, cancel, configure, promote, register, seats
+from tests.support.deliveries import Message
+from tests.support.faults import refusal, times
 from workers.aws.items import event_key
 from workers.domain.records import registration_id
 

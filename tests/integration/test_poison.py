@@ -6,8 +6,10 @@ from typing import Any
 
 import pytest
 
-from tests.integration.bench import Bench, Message, refusal
+from tests.integration.bench import Bench
 from tests.support.builders import EVENT, cancel, configure, promote, register, seats
+from tests.support.deliveries import Message
+from tests.support.faults import refusal
 from workers.aws.messages import encode
 
 pytestmark = pytest.mark.integration

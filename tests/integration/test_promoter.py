@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from tests.integration.bench import Bench, answer, refusal, times
+from tests.integration.bench import Bench
 from tests.support.builders import cancel, promote, register
+from tests.support.faults import answer, refusal, times
 from workers.aws.clients import Overloaded
 from workers.aws.items import ledger_to_item
 from workers.aws.messages import decode, deduplication_id

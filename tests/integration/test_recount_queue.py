@@ -9,9 +9,11 @@ import pytest
 
 from infra.cli.reconcile.mender import Mender
 from infra.cli.reconcile.recount import Recounter
-from tests.integration.bench import Bench, batch, refusal, times
+from tests.integration.bench import Bench
 from tests.integration.test_recount import a_line, counted, damage
 from tests.support.builders import EVENT, cancel, register
+from tests.support.deliveries import batch
+from tests.support.faults import refusal, times
 from workers.aws.items import event_key
 from workers.aws.messages import encode, group_for, group_of
 from workers.aws.send import send

@@ -6,9 +6,11 @@ from typing import Any
 
 import pytest
 
-from tests.integration.bench import Bench, batch, refusal, times
+from tests.integration.bench import Bench
 from tests.integration.test_poison import with_poison
 from tests.support.builders import EVENT, cancel, register
+from tests.support.deliveries import batch
+from tests.support.faults import refusal, times
 from tests.support.telemetry import log_lines, metrics
 from workers.aws.send import Message, park
 from workers.domain.records import registration_id

@@ -16,9 +16,8 @@ from infra.cli.processes import Children, Interrupts
 from infra.cli.progress import progress
 from tests.mutants.verdict import GOAL, Unreadable, Verdict, explanations
 from tests.mutants.workshop import ROOT, Mutant, MutantsError, Workshop
+from tests.support.command_line import INTERRUPTED, WRONG_USAGE
 
-INTERRUPTED = 130
-WRONG_USAGE = 2
 EXPLAINED = Path(__file__).with_name("explained.toml")
 BUILD = ROOT / "build/mutants"
 

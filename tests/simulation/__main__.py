@@ -13,6 +13,7 @@ from tests.simulation.faults import Fault
 from tests.simulation.plants import PLANTS, VARIABLE
 from tests.simulation.shrink import Shrinker
 from tests.simulation.world import History, Settings, simulate
+from tests.support.command_line import at_least
 
 DESCRIPTION = """\
 Run histories of the whole pipeline: the real handlers on queues and tables in memory, in virtual
@@ -56,10 +57,10 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _parser() -> argparse.ArgumentParser:
     raw = argparse.RawDescriptionHelpFormatter
     parser = argparse.ArgumentParser("python -m tests.simulation", description=DESCRIPTION, formatter_class=raw)
-    parser.add_argument("--seeds", type=_positive, default=200, metavar="N", help="how many (default: 200)")
+    parser.add_argument("--seeds", type=at_least(1), default=200, metavar="N", help="how many (default: 200)")
     parser.add_argument("--from", type=int, default=0, dest="first", metavar="SEED", help="the first seed (default: 0)")
     parser.add_argument(
-        "--processes", type=_positive, metavar="N", help="at the same time (default: one per processor)"
+        "--processes", type=at_least(1), metavar="N", help="at the same time (default: one per processor)"
     )
     parser.add_argument("--only", type=_numbers, metavar="N,N", help="with one seed: these requests of its plan only")
     parser.add_argument(
@@ -163,13 +164,6 @@ def _faults(text: str) -> frozenset[Fault]:
     except KeyError as error:
         names = ", ".join(fault.name.lower() for fault in Fault)
         raise argparse.ArgumentTypeError(f"there is no fault {error}; there are {names}") from None
-
-
-def _positive(text: str) -> int:
-    number = int(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError("must be 1 or more")
-    return number
 
 
 if __name__ == "__main__":

@@ -23,11 +23,11 @@ from tests.soak.checker import violations
 from tests.soak.faults import FaultProxy, Tally, fault_proxy
 from tests.soak.history import Exchange, History, read_history, read_items
 from tests.soak.load import Load
-from tests.soak.stack import NoStack, come_to_rest, keep_tables, queue_depth, replay_dead_letters, send_through, stack
+from tests.soak.stack import come_to_rest, keep_tables, queue_depth, replay_dead_letters, send_through
+from tests.support.command_line import INTERRUPTED, WRONG_USAGE, Progress
+from tests.support.stacks import NoStack, own_stack
 
 HISTORY, TABLES = "history.jsonl", "tables.json"
-INTERRUPTED = 130
-WRONG_USAGE = 2
 _SAY_SECONDS = 60.0
 _TICK_SECONDS = 1.0
 
@@ -114,8 +114,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def run(args: argparse.Namespace, children: Children) -> Report:
     """All of it: stack, proxy, load, rest, check."""
-    say = _Progress()
-    with (args.out / HISTORY).open("w", encoding="utf-8") as file, stack() as deployment:
+    progress = _Minutes()
+    say = progress.say
+    with (args.out / HISTORY).open("w", encoding="utf-8") as file, own_stack(say) as deployment:
         history = History(file)
         assert deployment.outputs.endpoint_url is not None
         proxy = fault_proxy(deployment.outputs.endpoint_url, args.out, args.seed, children)
@@ -131,7 +132,7 @@ def run(args: argparse.Namespace, children: Children) -> Report:
         proxy.stop()
         tally = proxy.tally()
         say("no more requests, no more faults")
-        unrest = come_to_rest(deployment, say.sometimes)
+        unrest = come_to_rest(deployment, progress.sometimes)
         letters, more_unrest = replay_dead_letters(deployment, say)
         keep_tables(deployment, args.out / TABLES, unrest + more_unrest)
     exchanges = read_history(args.out / HISTORY)
@@ -182,21 +183,21 @@ def _watch(
             say(f"{load.asked} requests; {tally.share:.1%} of {tally.calls} calls met a fault; {depth} in the queue")
 
 
-class _Progress:
-    """Lines on stderr with the time since the start."""
+class _Minutes(Progress):
+    """Progress that can be sparing."""
 
     def __init__(self) -> None:
-        self._began = self._said = time.monotonic()
-
-    def __call__(self, text: str) -> None:
+        super().__init__()
         self._said = time.monotonic()
-        minutes, seconds = divmod(int(self._said - self._began), 60)
-        print(f"{minutes:2d}:{seconds:02d}  {text}", file=sys.stderr, flush=True)
+
+    def say(self, text: str) -> None:
+        self._said = time.monotonic()
+        super().say(text)
 
     def sometimes(self, text: str) -> None:
-        """The same, if nothing was said for a while."""
+        """Says it if nothing was said for a while."""
         if time.monotonic() - self._said > _SAY_SECONDS / 4:
-            self(text)
+            self.say(text)
 
 
 @contextmanager

@@ -7,60 +7,25 @@ does on AWS. All that the code of the functions asks for does go through it.
 from __future__ import annotations
 
 import json
-import os
 import sys
-import tempfile
 import time
-from collections.abc import Callable, Collection, Iterator
-from contextlib import contextmanager, redirect_stdout
+from collections.abc import Callable, Collection
+from contextlib import redirect_stdout
 from io import StringIO
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any
 
 from infra.cli.deployment import Deployment
-from infra.cli.errors import CliError
 from infra.cli.function_logs import configurations
-from infra.cli.local.emulator import check_port
 from infra.cli.main import main as turnstile
 from tests.soak.history import write_items
 from workers.aws.items import PROMOTABLE, Item
 
-_PORTS = range(4660, 4680)
 _ENDPOINT = "AWS_ENDPOINT_URL"
 _QUIET_SECONDS = 5.0
 _LONGEST_WAIT_SECONDS = 400.0
 """The longest that a command can be invisible after a fault, four times over: a registrar that was killed leaves its
 batch so for 90 s."""
-
-
-class NoStack(Exception):
-    """The local stack did not come up."""
-
-
-@contextmanager
-def stack(talk: TextIO = sys.stderr) -> Iterator[Deployment]:
-    """Brings up a stack of its own, in a directory of its own, and ends it. What is said meanwhile goes to `talk`.
-    NoStack if it does not come up."""
-    with tempfile.TemporaryDirectory(prefix="turnstile-soak-") as home:
-        os.environ["TURNSTILE_HOME"] = home
-        with redirect_stdout(talk):
-            if turnstile(["up", "--detach", "--port", str(_free_port())]):
-                raise NoStack("the local stack did not come up; what it said is above")
-        try:
-            yield Deployment.resolve()
-        finally:
-            with redirect_stdout(talk):
-                turnstile(["down"])
-
-
-def _free_port() -> int:
-    for port in _PORTS:
-        try:
-            check_port(port)
-        except CliError:
-            continue
-        return port
-    raise NoStack(f"all ports from {_PORTS.start} to {_PORTS.stop - 1} are in use")
 
 
 def send_through(deployment: Deployment, url: str) -> None:

@@ -8,8 +8,8 @@ import boto3
 import pytest
 from moto import mock_aws
 
-from tests.integration.bench import batch
 from tests.support.builders import NOW, register
+from tests.support.deliveries import batch
 from tests.support.pipeline import Pipeline
 from tests.support.telemetry import metrics
 from workers import auditor, promoter, registrar

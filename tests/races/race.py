@@ -3,7 +3,7 @@
 A race begins with a rush: ten people per thread want the same event, each thread decides ten of them on a ledger that
 nobody has written yet, and all commit at the same moment. Then people register, cancel and look, while commits collide,
 writes are refused as conflicts and answers get lost. In the end all who have a seat give it up at once. Each write is
-noted where it goes over the wire, so that every state that there ever was can be checked (`race_proof`).
+noted where it goes over the wire, so that every state that there ever was can be checked (`tests.races.proof`).
 """
 
 from __future__ import annotations
@@ -12,30 +12,27 @@ import json
 import threading
 import time
 import uuid
-from collections import Counter, deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
-from dataclasses import dataclass, fields
+from dataclasses import fields
 from random import Random
 from typing import TYPE_CHECKING, Any, cast
 
 from botocore.config import Config
-from botocore.exceptions import ConnectionClosedError
 from botocore.session import Session
 
 from api import registrations
 from api.access import anybody
 from api.http import answer
 from api.registration_lists import Lists
-from tests.integration.bench import refusal
+from tests.races.queue import BATCH, DEAD_LETTERS, QUEUE, StandardQueue
+from tests.races.wire import Wire
 from tests.support.builders import seats
 from tests.support.pipeline import BASE_URL, Answer, http_event
 from tests.support.tables import TableNames, create_tables
 from workers.aws import clients
 from workers.aws.clock import SYSTEM_CLOCK, Clock
 from workers.aws.items import Item, event_key, seat_settings_to_attributes
-from workers.aws.messages import decode
-from workers.domain.commands import Cancel, Register
 from workers.promoter import Promoter
 from workers.registrar import Registrar
 
@@ -44,167 +41,8 @@ if TYPE_CHECKING:
 
 RUSHED = "seats-and-a-line"
 EVENTS = {RUSHED: seats(25, 15), "endless-line": seats(10, None), "no-line": seats(10), "one-seat": seats(1, 5)}
-_QUEUE, _DEAD_LETTERS = "https://sqs.example/commands.fifo", "https://sqs.example/dead.fifo"
-_BATCH = 10
-_VISIBILITY_SECONDS, _BACK_OFF = 2.0, 0.1
-"""The first is not always enough for the SDK to give up on an answer, so that some batches are in two hands. The second
-is how long a second of back-off takes."""
 _A_MOMENT, _PATIENCE_SECONDS = 0.01, 60
 _TRIES = 5
-_COPIED, _REFUSED, _UNHEARD, _NEVER_HEARD = 5, 5, 12, 3
-"""Every fifth message is there twice, and every fifth write is refused. Of every twelfth the answer is lost, of every
-third of those for good. By count and not by chance, so that no race is without."""
-_REASONS = [{"Code": "TransactionConflict"}]
-_CONFLICTS = {
-    "TransactWriteItems": refusal("TransactionCanceledException", CancellationReasons=_REASONS),
-    "PutItem": refusal("TransactionConflictException"),
-}
-
-
-@dataclass(slots=True)
-class Message:
-    """A message in the queue; `visible_at` is in seconds of the monotonic clock."""
-
-    id: str
-    body: str
-    group: str
-    receives: int = 0
-    visible_at: float = 0.0
-
-
-class StandardQueue:
-    """A queue in memory that promises as little as an SQS standard queue; what the handlers need of an SQS client.
-
-    Messages come in any order, those of one event to several registrars at once, some twice, and again and again until
-    they are acknowledged. While it is `held`, it hands out nothing. `accepted` are the commands that came from the API.
-    """
-
-    def __init__(self, chance: Random) -> None:
-        self.held = True
-        self.messages: dict[str, Message] = {}
-        self.accepted: list[Register | Cancel] = []
-        self.parked: list[str] = []
-        self.counts = Counter[str]()
-        self._chance = chance
-        self._sent = 0
-        self._lock = threading.Lock()
-
-    def send_message(self, **request: Any) -> dict[str, Any]:
-        """SendMessage, to the queue or to the dead letters."""
-        body, group = request["MessageBody"], request["MessageGroupId"]
-        with self._lock:
-            self._sent += 1
-            key = f"m{self._sent}"
-            if request["QueueUrl"] == _DEAD_LETTERS:
-                self.parked.append(f"{request['MessageAttributes']['reason']['StringValue']}, {body}")
-                return {"MessageId": key}
-            self.messages[key] = Message(key, body, group)
-            if self._sent % _COPIED == 0:
-                self.counts["copies"] += 1
-                self.messages[f"{key}-copy"] = Message(f"{key}-copy", body, group)
-            if isinstance(command := decode(body), Register | Cancel):
-                self.accepted.append(command)
-            return {"MessageId": key}
-
-    def send_message_batch(self, **request: Any) -> dict[str, Any]:
-        """SendMessageBatch."""
-        for entry in request["Entries"]:
-            self.send_message(QueueUrl=request["QueueUrl"], **entry)
-        return {"Successful": [], "Failed": []}
-
-    def change_message_visibility_batch(self, **request: Any) -> dict[str, Any]:
-        """ChangeMessageVisibilityBatch."""
-        with self._lock:
-            for entry in request["Entries"]:
-                if message := self.messages.get(entry["ReceiptHandle"]):
-                    message.visible_at = time.monotonic() + entry["VisibilityTimeout"] * _BACK_OFF
-        return {"Successful": [], "Failed": []}
-
-    def receive(self) -> list[dict[str, Any]]:
-        """The records of an SQS event: at most ten messages, half of the time of one event only."""
-        with self._lock:
-            now = time.monotonic()
-            found = [m for m in self.messages.values() if m.visible_at <= now and not self.held]
-            if found and self._chance.random() < 0.5:
-                group = self._chance.choice(found).group
-                found = [message for message in found if message.group == group]
-            batch = self._chance.sample(found, min(len(found), _BATCH))
-            for message in batch:
-                message.receives += 1
-                message.visible_at = now + _VISIBILITY_SECONDS
-                self.counts["redeliveries"] += message.receives > 1
-            return [_as_record(message) for message in batch]
-
-    def acknowledge(self, records: Sequence[dict[str, Any]], result: dict[str, Any]) -> None:
-        """Deletes those of the records that the registrar's result does not report as failed."""
-        failed = {failure["itemIdentifier"] for failure in result["batchItemFailures"]}
-        with self._lock:
-            for key in {record["messageId"] for record in records} - failed:
-                self.messages.pop(key, None)
-
-
-def _as_record(message: Message) -> dict[str, Any]:
-    attributes = {"MessageGroupId": message.group, "ApproximateReceiveCount": str(message.receives)}
-    return {"messageId": message.id, "receiptHandle": message.id, "body": message.body, "attributes": attributes}
-
-
-class Wire:
-    """Hooks of a DynamoDB client that note each write, refuse some as conflicts and lose the answers to others.
-
-    `writes` has, for each request that wrote, its tables and items in the wire format; `stream` gets the ledgers that
-    the stream's filter lets through. While there is a `meeting`, the first commit of each thread waits there for those
-    of the others, and goes through undisturbed.
-    """
-
-    def __init__(self, client: DynamoDBClient) -> None:
-        self.client = client
-        self.writes: list[list[tuple[str, Item]]] = []
-        self.stream = deque[Item]()
-        self.meeting: threading.Barrier | None = None
-        self.counts = Counter[str]()
-        self._http: Any = client._endpoint.http_session  # type: ignore[attr-defined]  # what lies below the retries
-        self._met = threading.local()
-        self._lost_for_good: dict[str, bool] = {}  # by token of each transaction that was made
-        self._turns = Counter[str]()
-        self._lock = threading.Lock()
-        events: Any = client.meta.events
-        for operation in _CONFLICTS:
-            events.register(f"before-call.dynamodb.{operation}", self._refuse)
-            events.register(f"before-send.dynamodb.{operation}", self._send)
-
-    def _refuse(self, model: Any, **_: Any) -> Any:
-        if self.meeting is not None and not hasattr(self._met, "already"):
-            self._met.already = True
-            self.meeting.wait()
-            return None
-        return _CONFLICTS[model.name] if self._its_turn(_REFUSED, f"conflicts of {model.name}") else None
-
-    def _send(self, request: Any, **_: Any) -> Any:
-        response = self._http.send(request)
-        if response.status_code == 200 and self._answer_is_lost(json.loads(request.body)):
-            raise ConnectionClosedError(endpoint_url=request.url)
-        if b"ConditionalCheckFailed" in response.content:
-            self._its_turn(1, "failed conditions")
-        return response
-
-    def _answer_is_lost(self, body: dict[str, Any]) -> bool:
-        token = body.get("ClientRequestToken")
-        if token in self._lost_for_good:  # the SDK's own retry
-            return self._lost_for_good[token] or not self._its_turn(1, "answers that a retry got")
-        puts = [write["Put"] for write in body["TransactItems"] if "Put" in write] if token else [body]
-        self.writes.append([(put["TableName"], put["Item"]) for put in puts])
-        self.stream += [put["Item"] for put in puts if "promotable" in put["Item"]]
-        lost = self._its_turn(_UNHEARD, "lost answers")
-        if token:
-            self._lost_for_good[token] = lost and self._its_turn(_NEVER_HEARD, "answers lost for good")
-        return lost
-
-    def _its_turn(self, every: int, what: str) -> bool:
-        with self._lock:
-            self._turns[what] += 1
-            due = self._turns[what] % every == 0
-            self.counts[what] += due
-            return due
 
 
 class Worker:
@@ -215,13 +53,13 @@ class Worker:
 
     def __init__(self, wire: Wire, queue: StandardQueue, tables: TableNames, chance: Random) -> None:
         env = {f"{field.name.upper()}_TABLE": getattr(tables, field.name) for field in fields(tables)}
-        env |= {"QUEUE_URL": _QUEUE, "API_URL": BASE_URL}
+        env |= {"QUEUE_URL": QUEUE, "API_URL": BASE_URL}
         dynamodb, sqs, clock = wire.client, cast("Any", queue), Clock(SYSTEM_CLOCK.now, self.pause)
         desk = registrations.Registrations(dynamodb, sqs, env, clock, lambda: str(uuid.uuid4()))
         self.answers: list[tuple[str, Answer]] = []
         self._routes = registrations.routes(desk, Lists(dynamodb, env, clock), clock)
-        self._registrar = Registrar(dynamodb, sqs, tables.worker, _QUEUE, _DEAD_LETTERS, SYSTEM_CLOCK)
-        self._promoter = Promoter(sqs, _QUEUE, SYSTEM_CLOCK)
+        self._registrar = Registrar(dynamodb, sqs, tables.worker, QUEUE, DEAD_LETTERS, SYSTEM_CLOCK)
+        self._promoter = Promoter(sqs, QUEUE, SYSTEM_CLOCK)
         self._queue, self._stream, self._chance = queue, wire.stream, chance
         self._registered: list[tuple[str, str]] = []
 
@@ -280,7 +118,7 @@ class Race:
         self.queue = StandardQueue(Random(seed))
         self.wire = Wire(racing)
         self.workers = [Worker(self.wire, self.queue, self.tables, Random(f"{seed}/{n}")) for n in range(threads)]
-        self._people = [f"user-{number}" for number in range(threads * _BATCH)]
+        self._people = [f"user-{number}" for number in range(threads * BATCH)]
         self._seated: list[tuple[str, str]] = []
         self._leaving = threading.Barrier(threads, self._note_seated, _PATIENCE_SECONDS)
         self._over = False
@@ -321,7 +159,7 @@ class Race:
         return [item for page in pages for item in page["Items"]]
 
     def _want_seats(self, number: int) -> None:
-        for user_id in self._people[number * _BATCH : (number + 1) * _BATCH]:
+        for user_id in self._people[number * BATCH : (number + 1) * BATCH]:
             self.db.put_item(TableName=self.tables.users, Item={"userId": {"S": user_id}, "name": {"S": "N"}})
             self.workers[number].request("POST", RUSHED, user_id, "respond-async")
 

@@ -10,8 +10,8 @@ from collections.abc import Iterator, Sequence
 from itertools import product
 from typing import Any
 
-from tests.simulation.dynamodb.material import BAD_KEYS, BAD_NUMBERS, BAD_VALUES, KEYS, LONG_KEYS, NUMBERS, TOO_LONG
-from tests.simulation.dynamodb.requests import MANY, Request
+from tests.fakes.material import BAD_KEYS, BAD_NUMBERS, BAD_VALUES, KEYS, LONG_KEYS, NUMBERS, TOO_LONG
+from tests.fakes.requests import MANY, Request
 from tests.simulation.dynamodb.values import checked
 from tests.support.tables import TableNames
 from workers.aws.items import EVENT_INDEX, STATUS_KEY, Item

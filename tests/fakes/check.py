@@ -1,9 +1,9 @@
 """The same operations on the in-memory DynamoDB and on AWS's DynamoDB Local: is every answer the same?
 
 Two kinds of operations, about half of each: what Turnstile itself asks for, by its real handlers with every client
-of `tests.support.pipeline` calling both; and made-up requests (`tests.simulation.dynamodb.requests`).
+of `tests.support.pipeline` calling both; and made-up requests (`tests.fakes.requests`).
 
-What is compared, and what is not, `tests.simulation.dynamodb.compare` says.
+What is compared, and what is not, `tests.fakes.compare` says.
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ import boto3
 from botocore.config import Config
 from botocore.exceptions import ClientError, ParamValidationError
 
-from tests.simulation.dynamodb.compare import outcome, same, word
-from tests.simulation.dynamodb.edges import edges
+from tests.fakes.compare import outcome, same, word
+from tests.fakes.edges import edges
+from tests.fakes.requests import MADE_UP_KEYS, Request, Requests
+from tests.fakes.use import OWN_KEYS, Use
 from tests.simulation.dynamodb.errors import Exceptions
 from tests.simulation.dynamodb.fake import FakeDynamoDb, Paginator
-from tests.simulation.dynamodb.requests import MADE_UP_KEYS, Request, Requests
-from tests.simulation.dynamodb.use import OWN_KEYS, Use
 from tests.support.builders import NOW
 from tests.support.tables import create_tables
 from workers.aws.items import Item

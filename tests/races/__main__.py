@@ -1,21 +1,21 @@
-"""`python -m tests.prove_races`: many threads race for few seats on DynamoDB Local; every state is checked."""
+"""`make prove-races`: many threads race for few seats on DynamoDB Local; every state is checked."""
 
 from __future__ import annotations
 
 import argparse
 import json
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict
 
 from infra.cli.processes import Interrupts
+from tests.races.proof import prove, seated_without_conditions
+from tests.races.race import EVENTS, RUSHED
+from tests.support.command_line import INTERRUPTED, at_least, note
 from tests.support.dynamodb_local import Unavailable, dynamodb_local
-from tests.support.race_proof import prove, seated_without_conditions
-from tests.support.races import EVENTS, RUSHED
 
 FEWEST_THREADS = 4
 """With fewer, the rush would not be for more seats than there are."""
-INTERRUPTED = 130
 MOST_SENTENCES = 20
 
 _DESCRIPTION = """\
@@ -30,9 +30,9 @@ First comes the counter-proof: the same rush for seats with the conditions remov
 
 _EPILOG = """\
 examples:
-  python -m tests.prove_races                        500 commands
-  python -m tests.prove_races --commands 10000       the long run
-  python -m tests.prove_races --seed 7 --json        another one; figures as one JSON object on stdout
+  python -m tests.races                        500 commands
+  python -m tests.races --commands 10000       the long run
+  python -m tests.races --seed 7 --json        another one; figures as one JSON object on stdout
 
 exit codes: 0 it holds; 1 it does not (stderr says what); 2 wrong usage; 130 interrupted"""
 
@@ -42,7 +42,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = _parser().parse_args(argv)
 
     def say(line: str) -> None:
-        print(f"prove-races: {line}", file=sys.stderr, flush=True)
+        note(f"prove-races: {line}")
 
     capacity = EVENTS[RUSHED].capacity
     try:
@@ -72,23 +72,14 @@ def _parser() -> argparse.ArgumentParser:
     raw = argparse.RawDescriptionHelpFormatter
     parser = argparse.ArgumentParser("prove-races", description=_DESCRIPTION, epilog=_EPILOG, formatter_class=raw)
     parser.add_argument(
-        "--commands", type=_at_least(1), default=500, metavar="N", help="that the API is to accept (default: 500)"
+        "--commands", type=at_least(1), default=500, metavar="N", help="that the API is to accept (default: 500)"
     )
     parser.add_argument(
-        "--threads", type=_at_least(FEWEST_THREADS), default=20, metavar="N", help="at least 4 (default: 20)"
+        "--threads", type=at_least(FEWEST_THREADS), default=20, metavar="N", help="at least 4 (default: 20)"
     )
     parser.add_argument("--seed", type=int, default=1, help="of what people do; threads run as they will (default: 1)")
     parser.add_argument("--json", action="store_true", help="print the figures as one JSON object")
     return parser
-
-
-def _at_least(least: int) -> Callable[[str], int]:
-    def number(text: str) -> int:
-        if not text.isdecimal() or int(text) < least:
-            raise argparse.ArgumentTypeError(f"it must be a whole number, {least} or more")
-        return int(text)
-
-    return number
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """Made-up requests to DynamoDB: small, often refused, about few keys, so that they get in each other's way.
 
 What they are made of is such that AWS's engine can answer it; whether the in-memory one answers the same is for
-`tests.support.fake_check` to see.
+`tests.fakes.check` to see.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from random import Random
 
-from tests.simulation.dynamodb.material import (
+from tests.fakes.material import (
     BAD_KEYS,
     KEYS,
     LONG_KEYS,

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
-from tests.support.races import EVENTS, RUSHED, Race
+from tests.races.race import EVENTS, RUSHED, Race
 from tests.support.rules import broken_rules, illegal_moves
 from tests.support.telemetry import log_lines
 from workers.aws.items import Item, ledger_from_item, registration_from_item, timestamp

@@ -1,6 +1,6 @@
 """The proof of `turnstile dlq replay`: dead letters, replays that are killed at random moments, new commands meanwhile.
 
-`tests/prove_replay.py` does it on a stack of its own; a sample of it is in `make test`. Letters are commands of people
+`make prove-replay` does it on a stack of its own; a sample of it is in `make test`. Letters are commands of people
 who register, cancel and register again, so that their order matters. Then:
 
 - nothing is lost: every command of a dead letter, and every new one, was decided;

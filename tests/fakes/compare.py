@@ -35,7 +35,7 @@ from typing import Any
 
 from botocore.exceptions import ClientError, ParamValidationError
 
-from tests.simulation.dynamodb.requests import Request
+from tests.fakes.requests import Request
 from workers.aws.items import Item
 
 

@@ -1,4 +1,4 @@
-"""The comparison of the in-memory DynamoDB with AWS's DynamoDB Local at length (a sample of it is in `make test`)."""
+"""`make prove-fakes`: compares the in-memory DynamoDB with AWS's DynamoDB Local (a sample of it is in `make test`)."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from collections.abc import Sequence
 from typing import Any
 
 from infra.cli.processes import Interrupts
+from tests.fakes.check import ROUND, Difference, Findings, check
+from tests.support.command_line import INTERRUPTED, at_least, note
 from tests.support.dynamodb_local import Unavailable, dynamodb_local
-from tests.support.fake_check import ROUND, Difference, Findings, check
 
-INTERRUPTED = 130
 _SHOWN = 5
 
 _DESCRIPTION = f"""\
@@ -26,9 +26,9 @@ SEED + 1, and so on. Progress goes to stderr. DynamoDB Local is started on a fre
 
 _EPILOG = f"""\
 examples:
-  python -m tests.prove_fakes                                 50,000 operations; five to ten minutes on 2 processors
-  python -m tests.prove_fakes --operations {ROUND} --seed 1017    one round again
-  python -m tests.prove_fakes --json                          the figures as one JSON object on stdout
+  python -m tests.fakes                                 50,000 operations; five to ten minutes on 2 processors
+  python -m tests.fakes --operations {ROUND} --seed 1017    one round again
+  python -m tests.fakes --json                          the figures as one JSON object on stdout
 
 exit codes: 0 no difference; 1 differences (the first {_SHOWN} are shown, each with the shortest history that was
             found), or DynamoDB Local cannot be used; 2 wrong usage; 130 interrupted"""
@@ -39,12 +39,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = _parser().parse_args(argv)
     try:
         with Interrupts(), dynamodb_local(thorough=True) as url:
-            findings = check(url, args.operations, args.seed, lambda line: print(line, file=sys.stderr, flush=True))
+            findings = check(url, args.operations, args.seed, note)
     except KeyboardInterrupt:
-        print("prove_fakes: interrupted; DynamoDB Local is ended", file=sys.stderr)
+        print("prove-fakes: interrupted; DynamoDB Local is ended", file=sys.stderr)
         return INTERRUPTED
     except Unavailable as error:
-        print(f"prove_fakes: {error}", file=sys.stderr)
+        print(f"prove-fakes: {error}", file=sys.stderr)
         return 1
     print(json.dumps(_as_json(findings, args.seed), default=repr) if args.json else _as_text(findings))
     return 1 if findings.differences else 0
@@ -91,17 +91,11 @@ def _short(text: str) -> str:
 
 def _parser() -> argparse.ArgumentParser:
     raw = argparse.RawDescriptionHelpFormatter
-    parser = argparse.ArgumentParser("prove_fakes", description=_DESCRIPTION, epilog=_EPILOG, formatter_class=raw)
-    parser.add_argument("--operations", type=_positive, default=50_000, metavar="N", help="default: %(default)s")
+    parser = argparse.ArgumentParser("prove-fakes", description=_DESCRIPTION, epilog=_EPILOG, formatter_class=raw)
+    parser.add_argument("--operations", type=at_least(1), default=50_000, metavar="N", help="default: %(default)s")
     parser.add_argument("--seed", type=int, default=1, metavar="SEED", help="of the first round (default: %(default)s)")
     parser.add_argument("--json", action="store_true", help="print one JSON object instead of a table")
     return parser
-
-
-def _positive(text: str) -> int:
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError("it must be a whole number above 0")
-    return int(text)
 
 
 if __name__ == "__main__":

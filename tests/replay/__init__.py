@@ -1,0 +1,1 @@
+"""Proves that `turnstile dlq replay` loses, doubles and reorders nothing: `make prove-replay`."""

@@ -1,0 +1,25 @@
+"""What Lambda hands to the registrar."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from workers.aws.messages import encode, group_of
+from workers.domain.commands import Command
+
+Message = Command | tuple[str, str]
+"""A command, or a group and a body that is sent as it is."""
+
+
+def batch(*messages: Message, receives: int = 1) -> dict[str, Any]:
+    """An SQS event, whose messages have the ids `m0`, `m1` and so on."""
+    found = [m if isinstance(m, tuple) else (group_of(m.event_id), encode(m)) for m in messages]
+    return {
+        "Records": [record(f"m{index}", body, group, receives) for index, (group, body) in enumerate(found)],
+    }
+
+
+def record(message_id: str, body: str, group: str, receives: int) -> dict[str, Any]:
+    """A message as it is in an SQS event, received so many times. Its receipt handle is its id."""
+    attributes = {"MessageGroupId": group, "ApproximateReceiveCount": str(receives)}
+    return {"messageId": message_id, "receiptHandle": message_id, "body": body, "attributes": attributes}

@@ -1,0 +1,108 @@
+"""Local stacks that tests and proofs bring up for themselves, with the command that everybody uses."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from unittest.mock import patch
+
+from infra.cli.deployment import LOCAL, Deployment, Outputs, emulator_clients
+from tests.support.canaries import watch
+
+_PORTS = range(4640, 4680)
+"""Those of `own_stack`. Tried in order, not chosen at random: what was synthesized for a port is used again."""
+_TAKEN = "is used by another program"
+_NO_STACK = 3
+"""What `turnstile down` ends with when there is nothing to end."""
+
+
+class NoStack(Exception):
+    """A local stack did not come up; the message is what was said of it."""
+
+
+def turnstile(*arguments: str, home: Path | None = None) -> subprocess.CompletedProcess[str]:
+    """Runs the real command, for the stack of `home` if it is given. Answers its exit code and output, in which there
+    may be nothing personal."""
+    done = subprocess.run(
+        [Path(sys.executable).parent / "turnstile", *arguments],
+        env=os.environ if home is None else os.environ | {"TURNSTILE_HOME": str(home)},
+        capture_output=True,
+        text=True,
+        timeout=180,
+        check=False,
+        # A Ctrl-C at the terminal goes to everybody there. It has to end what is coming up, and not what ends it.
+        start_new_session=arguments == ("down",),
+    )
+    watch(f"what turnstile {' '.join(arguments)} says", done.stdout + done.stderr)
+    return done
+
+
+@contextmanager
+def stack_in(home: Path, ports: range, not_ended: Callable[[str], None], *options: str) -> Iterator[Outputs]:
+    """Has a stack in `home`, on the first of the ports that is free, as long as the block runs; gives where its parts
+    are. `options` are those of `turnstile up`.
+
+    NoStack if it does not come up. That it does not end again is told to `not_ended`.
+    """
+    try:
+        for port in ports:
+            started = turnstile("up", "--detach", "--port", str(port), *options, home=home)
+            if _TAKEN not in started.stderr:
+                break
+        if started.returncode != 0:
+            raise NoStack(f"the local stack did not start:\n{started.stdout}{started.stderr}")
+        yield Outputs.from_json(json.loads(turnstile("status", "--json", home=home).stdout))
+    finally:
+        with _undisturbed():
+            ended = turnstile("down", home=home)
+        if ended.returncode not in {0, _NO_STACK}:
+            not_ended(f"the local stack could not be ended: {ended.stderr.strip()}")
+
+
+@contextmanager
+def own_stack(say: Callable[[str], None], *options: str) -> Iterator[Deployment]:
+    """A stack for one purpose alone, in a directory of its own; it is the one that `turnstile` means meanwhile.
+
+    `say` is told what goes on. NoStack if it does not come up.
+    """
+    say("bringing up the local stack")
+    with (
+        tempfile.TemporaryDirectory(prefix="turnstile-") as home,
+        patch.dict(os.environ, TURNSTILE_HOME=home),
+        stack_in(Path(home), _PORTS, say, *options) as outputs,
+    ):
+        yield local_deployment(outputs)
+
+
+def local_deployment(outputs: Outputs) -> Deployment:
+    """A local stack with clients for it, by where its parts are."""
+    assert outputs.endpoint_url is not None
+    return Deployment(LOCAL, outputs, emulator_clients(outputs.endpoint_url))
+
+
+def function_logs(outputs: Outputs) -> str:
+    """What the functions of a local stack have logged, in order of time: it ends with the emulator."""
+    deployment, lines = local_deployment(outputs), []
+    for group in deployment.physical_ids("AWS::Logs::LogGroup"):
+        pages = deployment.clients.logs.get_paginator("filter_log_events").paginate(logGroupName=group)
+        lines += [(event["timestamp"], group, event["message"]) for page in pages for event in page["events"]]
+    return "".join(
+        f"{timestamp} {group.rpartition('/')[2]} {message.rstrip()}\n" for timestamp, group, message in sorted(lines)
+    )
+
+
+@contextmanager
+def _undisturbed() -> Iterator[None]:
+    """A Ctrl-C meanwhile waits until the block is over."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
