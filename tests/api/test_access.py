@@ -11,6 +11,7 @@ from api.access import anybody, identify_by
 from api.caller import Caller
 from api.messages import Request
 from api.routes import ROUTES
+from tests.support.builders import NEW_EVENT
 from tests.support.pipeline import (
     AUDIENCE,
     END_OF_TOKENS,
@@ -25,14 +26,13 @@ from workers.aws.clients import MissingSetting
 
 ANN, BOB, ORGA, OTHER, OPER = "s-ann", "s-bob", "s-orga", "s-other", "s-oper"
 GROUPS = {ORGA: ("organizers",), OTHER: ("organizers",), OPER: ("operators",)}
-EVENT = {"title": "T", "date": "2030-05-01", "location": "L", "organizer": "O", "capacity": 5}
 
 
 @pytest.fixture
 def peopled(pipeline: Pipeline) -> Pipeline:
     """Orga's event, for which Ann has registered; Bob is a user too, Other an organizer, Oper an operator."""
     with pipeline.signed_in(ORGA, *GROUPS[ORGA]):
-        assert pipeline.request("POST", "/events", EVENT | {"eventId": "e"}).status == 201
+        assert pipeline.request("POST", "/events", NEW_EVENT | {"eventId": "e", "capacity": 5}).status == 201
     for subject in (ANN, BOB):
         with pipeline.signed_in(subject):
             body = {"userId": subject[2:], "name": subject, "email": f"{subject}@example.org"}
@@ -86,7 +86,7 @@ def test_tokens_of_all_issuers(shared: Pipeline, claims: dict[str, Any]) -> None
     with shared.signed_in("s"):
         shared.claims = {"sub": "s", "exp": END_OF_TOKENS} | claims
         assert shared.request("GET", "/users/nobody").status == 404
-        assert shared.request("POST", "/events", EVENT).status == 403
+        assert shared.request("POST", "/events", NEW_EVENT).status == 403
         assert shared.identify(_request_of(shared.claims)) == Caller("s", operator=True)
 
 

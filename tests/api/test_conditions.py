@@ -8,9 +8,10 @@ from typing import Any
 import pytest
 
 from tests.api.conftest import Taps
+from tests.support.builders import NEW_EVENT
 from tests.support.pipeline import Answer, Pipeline
 
-EVENT = {"eventId": "e", "title": "T", "date": "2026-05-01", "location": "L", "organizer": "O", "capacity": 2}
+EVENT = NEW_EVENT | {"eventId": "e", "capacity": 2}
 
 
 def get(pipeline: Pipeline, known: str | None = None) -> Answer:

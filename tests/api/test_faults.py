@@ -14,14 +14,14 @@ from botocore.exceptions import ConnectTimeoutError, EndpointConnectionError, Re
 import api.dispatch
 from api.routes import ROUTES, Route
 from tests.api.conftest import Taps
+from tests.support.builders import NEW_EVENT
 from tests.support.canaries import person
 from tests.support.pipeline import Answer, Pipeline
 
 ROUTES_AND_CALLS = [
     ("POST", "/users", person("bob"), "dynamodb.PutItem"),
     ("GET", "/users/ann", None, "dynamodb.GetItem"),
-    ("POST", "/events", {"title": "T", "date": "2026-05-01", "location": "L", "organizer": "O", "capacity": 1},
-     "dynamodb.PutItem"),
+    ("POST", "/events", NEW_EVENT, "dynamodb.PutItem"),
     ("GET", "/events", None, "dynamodb.Scan"),
     ("GET", "/events/e", None, "dynamodb.BatchGetItem"),
     ("PATCH", "/events/e", {"title": "N"}, "dynamodb.UpdateItem"),

@@ -11,6 +11,7 @@ import pytest
 from api import events, registrations, users
 from api.access import anybody, configured
 from api.http import answer
+from tests.support.builders import NEW_EVENT
 from tests.support.pipeline import Pipeline, http_event
 from workers.aws.clients import MissingSetting
 
@@ -81,8 +82,7 @@ def test_events_end_to_end(environment: None, pipeline: Pipeline) -> None:
     json_type = {"content-type": "application/json"}
     user = users.handler(http_event("POST", "/users", '{"userId": "ann", "name": "Ann"}', json_type), None)
     assert user["headers"]["Location"] == "https://public.example/base/users/ann"
-    body = {"title": "T", "date": "2026-05-01", "location": "L", "organizer": "O", "capacity": 1}
-    created = events.handler(http_event("POST", "/events", json.dumps(body), json_type), None)
+    created = events.handler(http_event("POST", "/events", json.dumps(NEW_EVENT), json_type), None)
     event_id = json.loads(created["body"])["eventId"]
     headers = json_type | {"prefer": "respond-async"}
     path = f"/events/{event_id}/registrations"

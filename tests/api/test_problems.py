@@ -9,6 +9,7 @@ import pytest
 from api.limit import WriteLimit, limited
 from api.problems import CODES
 from tests.api.conftest import Taps
+from tests.support.builders import NEW_EVENT
 from tests.support.canaries import person
 from tests.support.pipeline import Answer, Pipeline
 from workers.aws.commit import versioned_put
@@ -68,9 +69,7 @@ def _discarded(pipeline: Pipeline) -> Answer:
     return pipeline.register("e", "ann", **key)
 
 
-EVENT: dict[str, object] = {
-    "eventId": "e", "title": "T", "date": "2026-05-01", "location": "L", "organizer": "O", "capacity": 1
-}  # fmt: skip
+EVENT = NEW_EVENT | {"eventId": "e"}
 
 PROVOKED: dict[str, Provoke] = {
     "invalid-json": lambda p, _: p.request("POST", "/users", raw="{"),

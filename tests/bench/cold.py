@@ -23,7 +23,7 @@ from infra.cli.function_logs import configurations
 from infra.cli.local.emulator import REGION, ROOT_KEYS
 from tests.bench.figures import Bars, Figure, Part, at_most
 from tests.bench.setting import BenchError, Setting
-from tests.support.builders import register
+from tests.support.builders import event_item, register
 from tests.support.client import unique
 from tests.support.deliveries import batch
 from tests.support.pipeline import http_event
@@ -127,9 +127,7 @@ def _starts(stack: Deployment) -> list[Start]:
 
 def _event(stack: Deployment) -> str:
     event_id = unique("cold")
-    plain = {name: {"S": name} for name in ("title", "date", "location", "organizer")}
-    item: dict[str, Any] = {"eventId": {"S": event_id}, **plain, "capacity": {"N": "1000000"}}
-    stack.clients.dynamodb.put_item(TableName=stack.outputs.events_table, Item=item)
+    stack.clients.dynamodb.put_item(TableName=stack.outputs.events_table, Item=event_item(event_id, 1_000_000))
     return event_id
 
 

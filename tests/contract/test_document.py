@@ -26,6 +26,7 @@ from api.models.event import DATE, EventChange, NewEvent
 from api.models.user import NewUser
 from api.problems import CODES, RequestError
 from api.routes import ROUTES
+from tests.support.builders import NEW_EVENT
 from workers.domain.records import EventStatus, Status
 
 Json = dict[str, Any]
@@ -182,7 +183,7 @@ def test_days_are_those_of_the_calendar(year: int) -> None:
 _FIELDS = [
     (NewUser, "userId", {"name": "Ada"}),
     (NewUser, "name", {"userId": "ada"}),
-    (NewEvent, "eventId", {"title": "T", "date": "2030-05-17", "location": "L", "organizer": "O", "capacity": 1}),
+    (NewEvent, "eventId", NEW_EVENT),
     (EventChange, "title", {}),
     (EventChange, "description", {}),
     (EventChange, "date", {}),

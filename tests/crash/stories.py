@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from tests.crash.case import Case
+from tests.support.builders import NEW_EVENT
 from tests.support.canaries import person
 from tests.support.client import at, unique
 from workers.aws.clock import SYSTEM_CLOCK
@@ -36,8 +37,7 @@ def new_event(case: Case) -> Iterator[None]:
     """POST /events: an event."""
     case.events["party"] = unique("event")
     yield
-    texts = {"title": "T", "date": "2030-05-01", "location": "L", "organizer": "O"}
-    case.ask("POST", "/events", {"eventId": case.events["party"], "capacity": 3, "hasWaitlist": True} | texts)
+    case.ask("POST", "/events", NEW_EVENT | {"eventId": case.events["party"], "capacity": 3, "hasWaitlist": True})
 
 
 def seat(case: Case) -> Iterator[None]:

@@ -16,6 +16,7 @@ from api.routes import ROUTES
 from infra.cli.deployment import Clients, Outputs
 from infra.cli.local.tokens import Pool
 from tests.support import contract
+from tests.support.builders import NEW_EVENT
 from tests.support.client import unique
 
 pytestmark = pytest.mark.e2e
@@ -30,7 +31,7 @@ ROLES: dict[str, tuple[str, ...] | None] = {
     "operator": (OPERATORS,),
 }
 """Each with the groups of its token; None: without one."""
-EVENT = {"title": "T", "date": "2030-05-01", "location": "L", "organizer": "O", "capacity": 1_000}
+EVENT = NEW_EVENT | {"capacity": 1_000}
 
 
 def cells() -> Iterator[tuple[str, str, int]]:

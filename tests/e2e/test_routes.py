@@ -8,14 +8,13 @@ import pytest
 from api.problems import CODES
 from api.routes import ROUTES
 from infra.cli.deployment import Clients, Outputs
+from tests.support.builders import NEW_EVENT
 from tests.support.canaries import CANARY, person
 from tests.support.client import Front, at, eventually, unique
 from tests.support.damage import damaged
 from workers.domain.records import registration_id
 
 pytestmark = pytest.mark.e2e
-
-EVENT: dict[str, object] = {"title": "T", "date": "2030-05-01", "location": "L", "organizer": "O", "capacity": 1}
 
 
 def test_every_route(stack: Outputs, api: httpx.Client) -> None:
@@ -33,7 +32,7 @@ def test_every_route(stack: Outputs, api: httpx.Client) -> None:
     created = call("POST", "/users", 201, person(user_id) | {"name": f"Änn {CANARY}"})
     assert created.headers["location"] == f"{stack.api_url}/users/{user_id}"
     assert call("GET", f"/users/{user_id}", 200).json() == created.json()
-    created = call("POST", "/events", 201, EVENT | {"eventId": event_id})
+    created = call("POST", "/events", 201, NEW_EVENT | {"eventId": event_id})
     assert created.headers["location"] == f"{stack.api_url}{event}"
     assert call("GET", event, 200).json() == created.json()
     assert call("GET", "/events", 200).json()["events"]
@@ -69,7 +68,7 @@ def refuse(api: httpx.Client, stack: Outputs, aws: Clients) -> dict[str, httpx.R
         "not-registered": api.delete(at(full, user_id)),
         "method-not-allowed": api.put("/users", json={}),
         "user-exists": api.post("/users", json=person(user_id)),
-        "event-exists": api.post("/events", json=EVENT | {"eventId": event_id}),
+        "event-exists": api.post("/events", json=NEW_EVENT | {"eventId": event_id}),
         "already-registered": front.register(event_id, user_id),
         "event-full": front.register(full, user_id),
         "waitlist-full": front.register(front.event(0, hasWaitlist=True, waitlistCapacity=0), user_id),

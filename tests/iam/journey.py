@@ -12,6 +12,7 @@ import httpx
 
 from api.caller import ORGANIZERS
 from infra.cli.local.tokens import Pool
+from tests.support.builders import NEW_EVENT
 from tests.support.client import at, eventually, unique
 from tests.support.paused import registrar_paused
 from workers.aws.items import event_key
@@ -83,8 +84,8 @@ class Journey:
         return user_id, person
 
     def _event(self, organizer: Person, **fields: object) -> str:
-        event = {"eventId": unique("event"), "title": "T", "date": "2030-05-01", "location": "L", "organizer": "O"}
-        made = organizer.ask(201, "POST", "/events", event | {"capacity": 1, "hasWaitlist": True} | fields)
+        event = NEW_EVENT | {"eventId": unique("event"), "hasWaitlist": True}
+        made = organizer.ask(201, "POST", "/events", event | fields)
         organizer.ask(200, "GET", "/events")
         organizer.ask(200, "GET", f"/events/{made['eventId']}")
         event_id: str = made["eventId"]

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import boto3
 from botocore.config import Config
 
-from tests.support.builders import EVENT
+from tests.support.builders import EVENT, event_item
 from tests.support.deliveries import Message, batch
 from tests.support.faults import Fault, answer
 from tests.support.pipeline import Pipeline
@@ -39,9 +39,7 @@ class Bench:
 
     def add_event(self, capacity: int, event_id: str = EVENT, **attributes: Any) -> str:
         """Puts an event item with just the descriptive fields and `capacity`, and what is named besides."""
-        plain = {name: {"S": name} for name in ("title", "date", "location", "organizer")}
-        item = {"eventId": {"S": event_id}, **plain, "capacity": {"N": str(capacity)}, **attributes}
-        self.db.put_item(TableName=self.tables.events, Item=item)
+        self.db.put_item(TableName=self.tables.events, Item=event_item(event_id, capacity, **attributes))
         return event_id
 
     def add_queueing_event(self, capacity: int, event_id: str = EVENT) -> str:

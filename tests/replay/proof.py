@@ -30,8 +30,9 @@ from infra.cli.dlq.dead_letters import DeadLetterQueue
 from infra.cli.dlq.journal import Journal
 from infra.cli.local.home import Home
 from infra.cli.main import main as turnstile
+from tests.support.builders import event_item
 from workers.aws.clock import SYSTEM_CLOCK
-from workers.aws.items import Item, registration_from_item
+from workers.aws.items import registration_from_item
 from workers.aws.messages import encode
 from workers.aws.send import Message, park, send
 from workers.domain.commands import Cancel, Command, Register
@@ -108,9 +109,7 @@ def prove(deployment: Deployment, size: Size, say: Callable[[str], None]) -> Fin
 
 def _create(deployment: Deployment, events: list[str]) -> None:
     for event in events:
-        texts = {"eventId": event, "title": "Proof", "date": "2030-05-17", "location": "Berlin", "organizer": "PSF"}
-        item: Item = {name: {"S": text} for name, text in texts.items()}
-        item |= {"capacity": {"N": "5"}, "hasWaitlist": {"BOOL": True}}
+        item = event_item(event, 5, hasWaitlist={"BOOL": True})
         deployment.clients.dynamodb.put_item(TableName=deployment.outputs.events_table, Item=item)
 
 

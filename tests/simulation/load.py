@@ -9,6 +9,7 @@ from urllib.parse import quote
 
 from tests.simulation.changes import LATEST
 from tests.simulation.engine import SECOND
+from tests.support.builders import NEW_EVENT
 
 _EVENTS = ("e", "e-1", "e-1-1", "f\u00eate 7")
 """Joined with a dash, some of these and of the people would be mistaken for others. SQS takes no space in a group."""
@@ -70,8 +71,8 @@ class Plan:
 def plan(chance: Random) -> Plan:
     """Draws a load: three or four events with few seats, some eighty requests."""
     events = tuple(
-        {"eventId": event_id, "title": "T", "date": "2026-05-01", "location": "L", "organizer": "O"}
-        | {"capacity": chance.randint(0, 4), "hasWaitlist": chance.random() < 0.8}
+        NEW_EVENT
+        | {"eventId": event_id, "capacity": chance.randint(0, 4), "hasWaitlist": chance.random() < 0.8}
         | ({"waitlistCapacity": chance.randint(0, 4)} if chance.random() < 0.4 else {})
         for event_id in _EVENTS[: chance.choice((3, 3, 4))]
     )

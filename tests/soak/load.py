@@ -18,6 +18,7 @@ from uuid import UUID
 import httpx
 
 from tests.soak.history import CANCEL, CONFIGURE, READ, REGISTER, History, shown
+from tests.support.builders import NEW_EVENT
 from tests.support.canaries import person
 
 EVENTS = 10
@@ -77,8 +78,7 @@ class Load:
                 settings["waitlistCapacity"] = limit
             self._settings[event] = {"waitlistCapacity": None} | settings
             number = self._history.sends(CONFIGURE, event, settings=self._settings[event])
-            text = {"eventId": event, "title": "T", "date": "2030-05-01", "location": "L", "organizer": "O"}
-            _require(self._http.post("/events", json=text | settings))
+            _require(self._http.post("/events", json=NEW_EVENT | {"eventId": event} | settings))
             self._history.hears(number, status=200)
 
     @contextmanager

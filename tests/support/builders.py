@@ -1,10 +1,11 @@
-"""Short words for what tests say most: commands, settings, and a book that keeps one event in memory."""
+"""Short words for what tests say most: events, commands, settings, and a book that keeps one event in memory."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
-from typing import Unpack
+from typing import Any, Unpack
 
+from workers.aws.items import Item, event_key
 from workers.domain.commands import Cancel, Command, Configure, Promote, Register
 from workers.domain.decide import MAX_PROMOTIONS, decide
 from workers.domain.decision import Decision
@@ -13,6 +14,17 @@ from workers.domain.records import EventStatus, Ledger, Registration, SeatChange
 EVENT = "e1"
 NOW = 1_767_225_600_000_000
 """2026-01-01, in microseconds since 1970."""
+
+NEW_EVENT: dict[str, object] = {
+    "title": "T", "date": "2030-05-01", "location": "L", "organizer": "O", "capacity": 1,
+}  # fmt: skip
+"""The least that a body says that makes an event."""
+
+
+def event_item(event_id: str, capacity: int, **attributes: Any) -> Item:
+    """An event as it is in its table when it was made by such a body, with more attributes."""
+    texts: Item = {name: {"S": name} for name in ("title", "date", "location", "organizer")}
+    return {**event_key(event_id), **texts, "capacity": {"N": str(capacity)}, **attributes}
 
 
 def seats(capacity: int, waitlist: int | bool | None = False, status: EventStatus = EventStatus.ACTIVE) -> SeatSettings:

@@ -11,6 +11,7 @@ from urllib.parse import quote
 
 import httpx
 
+from tests.support.builders import NEW_EVENT
 from tests.support.canaries import person
 
 PATIENCE_SECONDS = 15.0
@@ -55,8 +56,8 @@ class Front:
 
     def event(self, capacity: int, **fields: object) -> str:
         """Creates an event."""
-        body = {"eventId": unique("event"), "title": "T", "date": "2030-05-01", "location": "L", "organizer": "O"}
-        answer = self.http.post("/events", json=body | {"capacity": capacity} | fields)
+        body = NEW_EVENT | {"eventId": unique("event"), "capacity": capacity}
+        answer = self.http.post("/events", json=body | fields)
         assert answer.status_code == 201, answer.text
         event_id: str = answer.json()["eventId"]
         return event_id

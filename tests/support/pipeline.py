@@ -25,6 +25,7 @@ from api.http import answer as resolve
 from api.registration_lists import Lists
 from api.routes import FALLBACK, ROUTES
 from tests.support import contract
+from tests.support.builders import NEW_EVENT
 from tests.support.canaries import person
 from tests.support.tables import TableNames, create_tables
 from workers.aws.clock import Clock
@@ -216,8 +217,7 @@ class Pipeline:
 
     def add_event(self, event_id: str, capacity: int, **fields: object) -> str:
         """Creates an event over the API."""
-        body = {"eventId": event_id, "title": "T", "date": "2026-05-01", "location": "L", "organizer": "O"}
-        self.request("POST", "/events", body | {"capacity": capacity} | fields)
+        self.request("POST", "/events", NEW_EVENT | {"eventId": event_id, "capacity": capacity} | fields)
         return event_id
 
     def register(self, event_id: str, user_id: str, **headers: str) -> Answer:

@@ -11,6 +11,7 @@ import pytest
 from api.limit import WriteLimit, limited
 from api.messages import Request
 from api.routes import ROUTES
+from tests.support.builders import NEW_EVENT
 from tests.support.canaries import person
 from tests.support.contract import fields_of
 from tests.support.pipeline import Answer, Pipeline
@@ -18,7 +19,6 @@ from workers.aws.commit import versioned_put
 from workers.aws.messages import decode
 from workers.domain.moves import discarded
 
-EVENT = {"title": "T", "date": "2030-05-01", "location": "L", "organizer": "O", "capacity": 1}
 AT_ONCE = {"Prefer": "respond-async"}
 PATIENT = {"Prefer": "wait=5"}
 
@@ -99,9 +99,9 @@ def _users(story: Story) -> None:
 
 
 def _events(story: Story) -> None:
-    story.ask("POST", "/events", EVENT | {"eventId": "e"})
+    story.ask("POST", "/events", NEW_EVENT | {"eventId": "e"})
     story.pipeline.time.now += 1
-    story.ask("POST", "/events", EVENT | {"eventId": "e"})
+    story.ask("POST", "/events", NEW_EVENT | {"eventId": "e"})
     tag = story.ask("GET", "/events/e").headers["ETag"]
     story.ask("GET", "/events/e", headers={"If-None-Match": tag})
     story.ask("GET", "/events/e", headers={"If-None-Match": "?"})
@@ -172,7 +172,7 @@ def _discarded(story: Story) -> None:
 
 def _too_many(story: Story) -> None:
     """An event with all that an event can have, and its capacity lowered under what is taken."""
-    crowded = EVENT | {"eventId": "crowded", "capacity": 2, "description": "D"}
+    crowded = NEW_EVENT | {"eventId": "crowded", "capacity": 2, "description": "D"}
     story.ask("POST", "/events", crowded | {"hasWaitlist": True, "waitlistCapacity": 5})
     for user_id in ("ann", "bob", "cid"):
         story.pipeline.register("crowded", story.pipeline.add_user(user_id))
@@ -235,12 +235,12 @@ def _strangers(story: Story) -> None:
             if not route.public:
                 story.ask(route.method, route.path.format(eventId="e", userId="ann"))
     with pipeline.signed_in("s-1", "organizers"):
-        story.ask("POST", "/events", EVENT | {"eventId": "guarded"})
+        story.ask("POST", "/events", NEW_EVENT | {"eventId": "guarded"})
         story.ask("POST", "/users", {"userId": "dee", "name": "Dee"})
         story.ask("POST", "/users", {"userId": "dee-2", "name": "Dee"})
         story.ask("POST", "/events/guarded/registrations", {"userId": "dee"})
     with pipeline.signed_in("s-2", "operators"):
-        story.ask("POST", "/events", EVENT)
+        story.ask("POST", "/events", NEW_EVENT)
         story.ask("PATCH", "/events/guarded", {"title": "N"})
         story.ask("POST", "/events/guarded/registrations", {"userId": "dee"})
         story.ask("DELETE", "/events/guarded/registrations/dee")
