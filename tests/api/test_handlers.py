@@ -33,16 +33,13 @@ SETTINGS: dict[ModuleType, tuple[str, ...]] = {
 @pytest.fixture
 def environment(pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """The settings of all functions, and no function that has read others."""
-    for name, value in {
+    settings = {
         "AWS_DEFAULT_REGION": "eu-central-1",
         "AUTH": "none",
-        "USERS_TABLE": pipeline.tables.users,
-        "EVENTS_TABLE": pipeline.tables.events,
-        "REGISTRATIONS_TABLE": pipeline.tables.registrations,
-        "LEDGER_TABLE": pipeline.tables.ledger,
         "QUEUE_URL": pipeline.queue,
         "API_URL": "https://public.example/base",
-    }.items():
+    }
+    for name, value in (settings | pipeline.tables.environment).items():
         monkeypatch.setenv(name, value)
     _forget()
     yield

@@ -6,7 +6,7 @@ import os
 import random
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, redirect_stdout
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from itertools import count
 from typing import TYPE_CHECKING, Any
 
@@ -17,10 +17,10 @@ from tests.bench.setting import Setting
 from tests.bench.units import item_size
 from tests.support.builders import NOW, register
 from tests.support.deliveries import batch
-from tests.support.tables import create_tables
+from tests.support.tables import create_tables, put_items
 from workers.aws import clients
 from workers.aws.clock import SYSTEM_CLOCK
-from workers.aws.items import event_key, ledger_to_item, registration_to_item, timestamp
+from workers.aws.items import Item, event_key, ledger_to_item, registration_to_item, timestamp
 from workers.domain.line import Line
 from workers.domain.records import Ledger, Registration, SeatSettings, Status
 from workers.observability import logger
@@ -73,8 +73,7 @@ class Engine:
     @property
     def environment(self) -> dict[str, str]:
         """The settings of a function that reads the tables."""
-        tables = {f"{field.name.upper()}_TABLE": getattr(self.tables, field.name) for field in fields(self.tables)}
-        return tables | {"API_URL": _NOWHERE}
+        return self.tables.environment | {"API_URL": _NOWHERE}
 
     def registrar(self, client: DynamoDBClient) -> Registrar:
         """The queue's handler."""
@@ -139,12 +138,9 @@ class Engine:
         ]
         self.add_items(self.tables.registrations, records)
 
-    def add_items(self, table: str, items: Sequence[Any]) -> None:
-        """Puts items as they are, 25 at a time."""
-        for start in range(0, len(items), 25):
-            requests: Any = [{"PutRequest": {"Item": item}} for item in items[start : start + 25]]
-            left = self.reader.batch_write_item(RequestItems={table: requests})["UnprocessedItems"]
-            assert not left, "DynamoDB Local throttles nobody"
+    def add_items(self, table: str, items: Sequence[Item]) -> None:
+        """Puts items as they are."""
+        put_items(self.reader, table, items)
 
 
 def names(how_many: int) -> list[str]:

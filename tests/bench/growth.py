@@ -14,11 +14,11 @@ from tests.bench.counts import HOLES, metered
 from tests.bench.engine import BATCH, Crowd, Engine, batches, deliver, logs_to_nowhere, names
 from tests.bench.figures import Chart, Figure, Part, Point, at_least, at_most, exactly
 from tests.bench.setting import Setting
-from tests.bench.units import Item, Meter
+from tests.bench.units import Meter
 from tests.support.builders import NOW, cancel, promote, register
 from tests.support.deliveries import batch
 from workers.aws.clock import SYSTEM_CLOCK
-from workers.aws.items import ledger_to_item, registration_to_item
+from workers.aws.items import Item, ledger_to_item, registration_to_item
 from workers.domain.records import ALIVE, Ledger, Registration, SeatSettings, Status
 
 EVENTS = (1, 10, 100, 1_000)

@@ -18,11 +18,13 @@ from http.client import HTTPConnection
 from typing import TYPE_CHECKING
 from urllib.parse import quote, urlsplit
 
+from tests.support.builders import NEW_EVENT
+from tests.support.tables import put_items
+
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
 _PATIENCE_SECONDS = 60
-_ITEMS_PER_WRITE = 25
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,20 +121,13 @@ def registration(event_id: str, user_id: str) -> Post:
 
 def open_event(base_url: str, event_id: str, capacity: int) -> None:
     """Makes an event with so many seats and no waiting line, by the API."""
-    event = {"eventId": event_id, "title": "A measured event", "date": "2030-05-17", "location": "Here"}
-    drive(base_url, [Post("/events", event | {"organizer": "The benchmark", "capacity": capacity})], 1).require(201)
+    event = NEW_EVENT | {"eventId": event_id, "capacity": capacity}
+    drive(base_url, [Post("/events", event)], 1).require(201)
 
 
 def add_users(dynamodb: DynamoDBClient, table: str, prefix: str, count: int) -> list[str]:
-    """Puts people into the users table as the API would; answers their ids, `{prefix}-0` and so on.
-
-    The emulator takes as many as it is given: nothing is ever left unprocessed.
-    """
+    """Puts people into the users table as the API would; answers their ids, `{prefix}-0` and so on."""
     ids = [f"{prefix}-{number}" for number in range(count)]
-    for start in range(0, count, _ITEMS_PER_WRITE):
-        people = [
-            {"userId": {"S": user_id}, "name": {"S": "Ada"}, "createdAt": {"S": "2030-01-01T00:00:00.000000Z"}}
-            for user_id in ids[start : start + _ITEMS_PER_WRITE]
-        ]
-        dynamodb.batch_write_item(RequestItems={table: [{"PutRequest": {"Item": person}} for person in people]})
+    created = {"createdAt": {"S": "2030-01-01T00:00:00.000000Z"}}
+    put_items(dynamodb, table, [{"userId": {"S": user_id}, "name": {"S": "Ada"}} | created for user_id in ids])
     return ids

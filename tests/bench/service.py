@@ -14,8 +14,9 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from tests.bench import latencies
-from tests.bench.units import Item, Schemas, writes_of
+from tests.bench.units import Schemas, writes_of
 from tests.support.faults import refusal
+from workers.aws.items import Item
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient

@@ -11,9 +11,10 @@ from tests.bench.engine import BATCH, Engine, deliver, logs_to_nowhere, names
 from tests.bench.figures import Bars, Figure, Part, at_least, exactly
 from tests.bench.service import Service
 from tests.bench.setting import Setting
-from tests.bench.units import Item, Meter
+from tests.bench.units import Meter
 from tests.support.builders import register
 from tests.support.deliveries import batch
+from workers.aws.items import Item
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient

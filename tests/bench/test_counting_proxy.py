@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import json
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.client import HTTPConnection
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import urlsplit
 
@@ -15,6 +13,7 @@ import pytest
 
 from tests.bench.api_share import polls_of
 from tests.bench.counting_proxy import Call, CountingProxy, counting_proxy, operations, through
+from tests.support.http_server import Handler, serving
 from workers.domain.records import registration_id
 
 if TYPE_CHECKING:
@@ -29,29 +28,14 @@ def upstream() -> Iterator[tuple[str, list[tuple[dict[str, str], bytes]]]]:
     """An emulator that answers with the body it got; what came, headers and body."""
     came: list[tuple[dict[str, str], bytes]] = []
 
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-
-        def do_POST(self) -> None:
-            body = self.rfile.read(int(self.headers["Content-Length"]))
+    class Echo(Handler):
+        def reply(self) -> None:
+            body = self.content()
             came.append((dict(self.headers), body))
-            self.send_response(200)
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
+            self.answer(body)
 
-        def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base class's name
-            pass
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever, args=(0.01,))
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.server_port}", came
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
+    with serving(Echo) as url:
+        yield url, came
 
 
 def read_of(registration: str) -> dict[str, Any]:

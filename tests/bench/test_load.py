@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import json
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import boto3
 import pytest
 from moto import mock_aws
 
 from tests.bench.load import Answer, Load, Post, UnexpectedAnswer, add_users, drive, percentile, registration
+from tests.support.http_server import Handler, serving
 
 
 class Service:
@@ -31,36 +30,21 @@ def service() -> Iterator[Service]:
     """A service that answers 201, or breaks the connection when it is not `answering`."""
     seen = Service()
 
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-
+    class Answering(Handler):
         def setup(self) -> None:
             super().setup()
             seen.connections += 1
 
-        def do_POST(self) -> None:
+        def reply(self) -> None:
             seen.paths.append(self.path)
-            seen.bodies.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
+            seen.bodies.append(json.loads(self.content()))
             self.close_connection = not seen.answering
             if seen.answering:
-                self.send_response(201)
-                self.send_header("Content-Length", "2")
-                self.end_headers()
-                self.wfile.write(b"{}")
+                self.answer(b"{}", 201)
 
-        def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base class's name
-            pass
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    seen.url = f"http://127.0.0.1:{server.server_port}/base"
-    thread = threading.Thread(target=server.serve_forever, args=(0.01,))
-    thread.start()
-    try:
+    with serving(Answering) as url:
+        seen.url = f"{url}/base"
         yield seen
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
 
 
 def test_every_request_is_made_once_and_each_client_keeps_one_connection() -> None:

@@ -19,10 +19,12 @@ from tests.bench.baseline import Textbook, textbook_record
 from tests.bench.service import modelled_ms
 from tests.bench.units import Meter
 from tests.bench.usage import OWN_MS, OWN_MS_PER_MESSAGE, PLATFORM_LINES, Usage, gb_seconds
+from tests.support.builders import event_item
 from tests.support.deliveries import batch
 from tests.support.faults import refusal, times
 from tests.support.pipeline import START, Pipeline
-from workers.aws.items import event_key, ledger_to_item, registration_to_item, timestamp
+from tests.support.tables import put_items
+from workers.aws.items import Item, ledger_to_item, registration_to_item, timestamp
 from workers.domain.commands import Register
 from workers.domain.line import Line
 from workers.domain.records import Ledger, Registration, SeatSettings, Status
@@ -182,8 +184,7 @@ def _count_textbook(till: Till, users: list[str], crowd: int) -> tuple[Usage, Us
 
     textbook = till.textbook
     for event_id, capacity in (("textbook", 100), ("textbook-line", 1)):
-        seats: Any = {"capacity": {"N": str(capacity)}, "hasWaitlist": {"BOOL": True}}
-        _put_textbook_event(till, event_id, seats)
+        _put_textbook_event(till, event_id, capacity)
     register = uses(textbook.register, "textbook", users[0])
     reasons = [{"Code": "None"}, {"Code": "TransactionConflict"}]
     conflict = refusal("TransactionCanceledException", CancellationReasons=reasons)
@@ -198,11 +199,10 @@ def _count_textbook(till: Till, users: list[str], crowd: int) -> tuple[Usage, Us
     return register, again + register * -1, leave, uses(textbook.cancel, "textbook-crowd", users[0])
 
 
-def _put_textbook_event(till: Till, event_id: str, seats: dict[str, Any]) -> None:
-    """An event with the same description as those made over the API."""
-    plain = {name: {"S": name} for name in ("title", "date", "location", "organizer")}
-    counters = {"currentAttendees": {"N": "0"}, "waitlistLength": {"N": "0"}}
-    item = {**event_key(event_id), **plain, **counters, **seats}
+def _put_textbook_event(till: Till, event_id: str, capacity: int, taken: int = 0, waiting: int = 0) -> None:
+    """An event with the counters that the textbook keeps on it, and a line."""
+    counters: Item = {"currentAttendees": {"N": str(taken)}, "waitlistLength": {"N": str(waiting)}}
+    item = event_item(event_id, capacity, hasWaitlist={"BOOL": True}, **counters)
     till.reader.put_item(TableName=till.pipeline.tables.events, Item=item)
 
 
@@ -230,8 +230,7 @@ def _crowd(till: Till, event_id: str, holder: str, crowd: int) -> None:
 
 def _crowd_textbook(till: Till, event_id: str, holder: str, crowd: int) -> None:
     """The same for the textbook solution; all of the line have records, because all have to be rewritten."""
-    counters: Any = {"currentAttendees": {"N": "1"}, "waitlistLength": {"N": str(crowd)}}
-    _put_textbook_event(till, event_id, {"capacity": {"N": "1"}, "hasWaitlist": {"BOOL": True}} | counters)
+    _put_textbook_event(till, event_id, 1, taken=1, waiting=crowd)
     table = till.pipeline.tables.registrations
     people = [(0, holder, Status.CONFIRMED)]
     people += [(place, f"waiter-{place:05}", Status.WAITLISTED) for place in range(1, crowd + 1)]
@@ -239,6 +238,4 @@ def _crowd_textbook(till: Till, event_id: str, holder: str, crowd: int) -> None:
         textbook_record(event_id, user, status, timestamp(START + place), place or None)
         for place, user, status in people
     ]
-    for start in range(0, len(records), 25):
-        requests: Any = [{"PutRequest": {"Item": record}} for record in records[start : start + 25]]
-        assert not till.reader.batch_write_item(RequestItems={table: requests})["UnprocessedItems"]
+    put_items(till.reader, table, records)

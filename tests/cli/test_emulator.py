@@ -10,7 +10,6 @@ import threading
 import time
 import zipfile
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -22,30 +21,29 @@ from ministack.services import lambda_svc
 from infra.cli.errors import CliError
 from infra.cli.local import emulator, emulator_process
 from infra.cli.local.home import Home, LocalStack
+from tests.support.http_server import Handler, serving
 
 
-class Health(BaseHTTPRequestHandler):
-    """Answers as an emulator does, under the name that the server has."""
+class Somebody:
+    """Something that answers health checks on a port of its own, under a name."""
 
-    def do_GET(self) -> None:
-        """One health report."""
-        body = json.dumps({"edition": getattr(self.server, "edition", "")}).encode()
-        self.send_response(200)
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, *_: object) -> None:
-        """Nothing: the tests' output is not a log."""
+    def __init__(self) -> None:
+        self.edition = ""
+        self.port = 0
 
 
 @pytest.fixture
-def server() -> Iterator[ThreadingHTTPServer]:
-    """Something that answers health checks on a port of its own."""
-    with ThreadingHTTPServer(("127.0.0.1", 0), Health) as http:
-        threading.Thread(target=http.serve_forever, daemon=True).start()
-        yield http
-        http.shutdown()
+def somebody() -> Iterator[Somebody]:
+    """It is there."""
+    somebody = Somebody()
+
+    class Health(Handler):
+        def reply(self) -> None:
+            self.answer(json.dumps({"edition": somebody.edition}).encode())
+
+    with serving(Health) as url:
+        somebody.port = int(url.rpartition(":")[2])
+        yield somebody
 
 
 @pytest.fixture
@@ -56,29 +54,27 @@ def child() -> Iterator[subprocess.Popen[bytes]]:
     process.communicate(b"\n")
 
 
-def stack_at(server: ThreadingHTTPServer, pid: int) -> LocalStack:
-    """What is written down of a stack whose emulator should answer at the server's port."""
-    return LocalStack(pid, server.server_port, f"http://127.0.0.1:{server.server_port}", 0.0)
+def stack_at(port: int, pid: int) -> LocalStack:
+    """What is written down of a stack whose emulator should answer at this port."""
+    return LocalStack(pid, port, f"http://127.0.0.1:{port}", 0.0)
 
 
-def test_its_own_name_is_recognised(
-    tmp_path: Path, server: ThreadingHTTPServer, child: subprocess.Popen[bytes]
-) -> None:
+def test_its_own_name_is_recognised(tmp_path: Path, somebody: Somebody, child: subprocess.Popen[bytes]) -> None:
     """An emulator that reports this home's name is the one that was started here."""
     home = Home(tmp_path)
-    vars(server)["edition"] = emulator.environment(home, server.server_port)["MINISTACK_EDITION"]
-    emulator.wait_until_healthy(child, stack_at(server, child.pid), home)
+    somebody.edition = emulator.environment(home, somebody.port)["MINISTACK_EDITION"]
+    emulator.wait_until_healthy(child, stack_at(somebody.port, child.pid), home)
     assert child.poll() is None
 
 
 def test_another_emulator_on_the_port_is_not_taken_for_ours(
-    tmp_path: Path, server: ThreadingHTTPServer, child: subprocess.Popen[bytes], monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, somebody: Somebody, child: subprocess.Popen[bytes], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A healthy emulator of somebody else on the same port does not count as ours."""
-    vars(server)["edition"] = emulator.environment(Home(tmp_path / "other"), server.server_port)["MINISTACK_EDITION"]
+    somebody.edition = emulator.environment(Home(tmp_path / "other"), somebody.port)["MINISTACK_EDITION"]
     monkeypatch.setattr(emulator, "_START_WAIT", 0.2)
     with pytest.raises(CliError, match="does not answer"):
-        emulator.wait_until_healthy(child, stack_at(server, child.pid), Home(tmp_path))
+        emulator.wait_until_healthy(child, stack_at(somebody.port, child.pid), Home(tmp_path))
 
 
 def test_losing_the_race_for_a_port_is_told_as_such(tmp_path: Path) -> None:

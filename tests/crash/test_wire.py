@@ -8,14 +8,13 @@ import signal
 import socket
 import subprocess
 import sys
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
 from tests.crash.wire import PROC, Point, Side, Step, Wire, process_behind, tapped
+from tests.support.http_server import Handler, serving
 
 pytestmark = pytest.mark.skipif(not (PROC / "net" / "tcp").exists(), reason="no /proc: this is not Linux")
 
@@ -48,26 +47,16 @@ def emulator() -> Iterator[Emulator]:
     """An emulator that is listening."""
     emulator = Emulator()
 
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            self.rfile.read(int(self.headers["Content-Length"]))
+    class Calls(Handler):
+        def reply(self) -> None:
+            self.content()
             assert self.headers["Authorization"] == "AWS4"
             operation = self.headers["X-Amz-Target"].rpartition(".")[2]
             emulator.came.append(operation)
-            self.send_response(200)
-            self.end_headers()
-            self.wfile.write(operation.encode())
+            self.answer(operation.encode())
 
-        def log_message(self, *_: object) -> None:
-            pass
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        emulator.url = f"http://127.0.0.1:{server.server_address[1]}"
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-        thread.start()
+    with serving(Calls) as emulator.url:
         yield emulator
-        server.shutdown()
-        thread.join()
 
 
 @contextmanager

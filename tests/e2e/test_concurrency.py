@@ -12,6 +12,7 @@ import pytest
 
 from infra.cli.deployment import Clients, Outputs
 from tests.support.client import PATIENCE_SECONDS, Front, eventually, unique
+from tests.support.tables import put_items
 from workers.aws.items import ledger_from_item, registration_from_item, registration_key
 from workers.domain.records import registration_id
 
@@ -47,12 +48,7 @@ def all_at_once(api_url: str, event_id: str, user_ids: list[str]) -> list[dict[s
 def crowd(aws: Clients, table: str) -> list[str]:
     """All clients as users, put straight into their table: creating them is not what this is about."""
     user_ids = [unique("client") for _ in range(CLIENTS)]
-    for start in range(0, CLIENTS, 25):
-        puts: list[Any] = [
-            {"PutRequest": {"Item": {"userId": {"S": user_id}, "name": {"S": "N"}}}}
-            for user_id in user_ids[start : start + 25]
-        ]
-        assert not aws.dynamodb.batch_write_item(RequestItems={table: puts})["UnprocessedItems"]
+    put_items(aws.dynamodb, table, [{"userId": {"S": user_id}, "name": {"S": "N"}} for user_id in user_ids])
     return user_ids
 
 

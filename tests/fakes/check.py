@@ -8,16 +8,13 @@ What is compared, and what is not, `tests.fakes.compare` says.
 
 from __future__ import annotations
 
-import logging
-import os
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager, redirect_stdout, suppress
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import count
-from pathlib import Path
 from random import Random
 from typing import TYPE_CHECKING, Any, cast
 
@@ -29,10 +26,11 @@ from tests.fakes.compare import outcome, same, word
 from tests.fakes.edges import edges
 from tests.fakes.requests import MADE_UP_KEYS, Request, Requests
 from tests.fakes.use import OWN_KEYS, Use
+from tests.simulation.campaign import quiet
 from tests.simulation.dynamodb.errors import Exceptions
 from tests.simulation.dynamodb.fake import FakeDynamoDb, Paginator
 from tests.support.builders import NOW
-from tests.support.tables import create_tables
+from tests.support.tables import create_tables, put_items
 from workers.aws.items import Item
 
 if TYPE_CHECKING:
@@ -94,7 +92,7 @@ def check(
         rounds.append((f"seed {own_seed}", partial(_by_chance, Random(own_seed), engine, size)))
     for number, (name, work) in enumerate(rounds, 1):
         twins = engine.twins()
-        with _silence():
+        with quiet():
             try:
                 work(twins)
             except Differs as differs:
@@ -138,18 +136,6 @@ def _by_chance(chance: Random, engine: Engine, size: int, twins: Twins) -> None:
                 made_up.cursors.append((request, answer["LastEvaluatedKey"]))
 
 
-@contextmanager
-def _silence() -> Iterator[None]:
-    """The handlers' own lines are not of interest here."""
-    before = logging.root.manager.disable
-    logging.disable()
-    try:
-        with Path(os.devnull).open("w", encoding="utf-8") as nothing, redirect_stdout(nothing):
-            yield
-    finally:
-        logging.disable(before)
-
-
 class Engine:
     """DynamoDB Local with the tables of both kinds of operations; each `twins` finds them empty."""
 
@@ -176,9 +162,7 @@ class Engine:
     def _learn(self, table: str) -> dict[str, int]:
         """Where DynamoDB Local puts each primary key that may occur. It goes by the key alone."""
         keys = [*MADE_UP_KEYS, *OWN_KEYS]
-        for start in range(0, len(keys), 25):
-            puts: Any = [{"PutRequest": {"Item": {"userId": {"S": key}}}} for key in keys[start : start + 25]]
-            self.client.batch_write_item(RequestItems={table: puts})
+        put_items(self.client, table, [{"userId": {"S": key}} for key in keys])
         pages = self.client.get_paginator("scan").paginate(TableName=table)
         found = [item["userId"]["S"] for page in pages for item in page["Items"]]
         return {key: place for place, key in enumerate(found)}

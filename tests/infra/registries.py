@@ -7,9 +7,9 @@ import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from threading import Thread
 from typing import Any
+
+from tests.support.http_server import Handler, serving
 
 
 @dataclass
@@ -72,43 +72,34 @@ def played() -> Iterator[Registries]:
     """Play all three at one address, for as long as the block runs."""
     registries = Registries()
 
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
+    class Playing(Handler):
+        def reply(self) -> None:
+            if self.command == "GET":
+                self._read()
+            else:
+                self._ask()
+
+        def _read(self) -> None:
             parts = self.path.strip("/").split("/")
             if parts[0] == "simple":
-                self._answer(registries.index(parts[1]), "application/vnd.pypi.simple.v1+json")
+                self._tell(registries.index(parts[1]), "application/vnd.pypi.simple.v1+json")
             elif parts[0] == "files":
                 name, version, *_ = parts[1].split("-")
-                self._answer(f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n", "text/plain")
+                self._tell(f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n", "text/plain")
             elif parts[0] != "v1":
-                self._answer(registries.packument(parts[0]))
+                self._tell(registries.packument(parts[0]))
             else:
-                self._answer({"id": parts[-1], "modified": _TIME, "summary": "bad"})
+                self._tell({"id": parts[-1], "modified": _TIME, "summary": "bad"})
 
-        def do_POST(self) -> None:
-            sent = self.rfile.read(int(self.headers["content-length"]))
+        def _ask(self) -> None:
+            sent = self.content()
             zipped = self.headers.get("content-encoding") == "gzip"
             body = json.loads(gzip.decompress(sent) if zipped else sent)
-            self._answer(registries.osv(body["queries"]) if "querybatch" in self.path else registries.npm(body))
+            self._tell(registries.osv(body["queries"]) if "querybatch" in self.path else registries.npm(body))
 
-        def _answer(self, content: object, kind: str = "application/json") -> None:
+        def _tell(self, content: object, kind: str = "application/json") -> None:
             body = (content if isinstance(content, str) else json.dumps(content)).encode()
-            self.send_response(405 if registries.silent else 200)
-            self.send_header("content-type", kind)
-            self.send_header("content-length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
+            self.answer(body, 405 if registries.silent else 200, kind)
 
-        def log_message(self, *_: object) -> None:
-            """Say nothing."""
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    registries.url = f"http://127.0.0.1:{server.server_address[1]}"
-    thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
-    try:
+    with serving(Playing) as registries.url:
         yield registries
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()

@@ -13,13 +13,13 @@ import sys
 import tarfile
 from collections.abc import Iterator
 from functools import partial
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from http.server import SimpleHTTPRequestHandler
 from pathlib import Path
-from threading import Thread
 
 import pytest
 
 from infra.bundles import ROOT
+from tests.support.http_server import serving
 
 BEFORE_NPM = (".venv/.created", ".venv/.uv", ".venv/.installed")
 """What `make` makes first, in its order."""
@@ -36,16 +36,13 @@ def registry(tmp_path: Path) -> Iterator[Path]:
     """The folder that the registry serves: a package `demo`, and in `address` where the registry is."""
     folder = tmp_path / "registry"
     folder.mkdir()
-    with ThreadingHTTPServer(("127.0.0.1", 0), partial(_Quiet, directory=str(folder))) as server:
-        Thread(target=server.serve_forever, args=[0.01], daemon=True).start()
-        url = f"http://127.0.0.1:{server.server_port}"
+    with serving(partial(_Quiet, directory=str(folder))) as url:
         _pack(folder, "as its makers made it")
         dist = {"tarball": f"{url}/{TARBALL}", "integrity": _hash(folder / TARBALL)}
         versions = {"1.2.3": {"name": "demo", "version": "1.2.3", "dist": dist}}
         (folder / "demo").write_text(json.dumps({"name": "demo", "versions": versions}))
         (folder / "address").write_text(url)
         yield folder
-        server.shutdown()
 
 
 @pytest.fixture

@@ -14,7 +14,6 @@ import time
 import uuid
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
-from dataclasses import fields
 from random import Random
 from typing import TYPE_CHECKING, Any, cast
 
@@ -52,8 +51,7 @@ class Worker:
     """
 
     def __init__(self, wire: Wire, queue: StandardQueue, tables: TableNames, chance: Random) -> None:
-        env = {f"{field.name.upper()}_TABLE": getattr(tables, field.name) for field in fields(tables)}
-        env |= {"QUEUE_URL": QUEUE, "API_URL": BASE_URL}
+        env = tables.environment | {"QUEUE_URL": QUEUE, "API_URL": BASE_URL}
         dynamodb, sqs, clock = wire.client, cast("Any", queue), Clock(SYSTEM_CLOCK.now, self.pause)
         desk = registrations.Registrations(dynamodb, sqs, env, clock, lambda: str(uuid.uuid4()))
         self.answers: list[tuple[str, Answer]] = []

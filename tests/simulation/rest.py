@@ -41,9 +41,6 @@ TITLES = "a title is one that was asked for, and not one that was replaced"
 STORED = "what is stored at rest is what was written"
 
 
-_TABLES = ("users", "events", "registrations", "ledger")
-
-
 def at_rest(world: World, dynamodb: FakeDynamoDb) -> None:
     """Checks a history that has come to rest."""
     left = [world.sqs.queue(queue).left() for queue in (QUEUE, DEAD_LETTERS)]
@@ -144,7 +141,7 @@ def _check_title(world: World, book: Book) -> None:
 
 def _check_lists(world: World, dynamodb: FakeDynamoDb) -> None:
     """Both lists, page by page, show the books: an event's by status, a user's by time."""
-    env = {f"{name.upper()}_TABLE": getattr(world.tables, name) for name in _TABLES} | {"API_URL": BASE_URL}
+    env = world.tables.environment | {"API_URL": BASE_URL}
     lists = Lists(cast("DynamoDBClient", dynamodb), env, Clock(lambda: world.engine.now, lambda _: None))
     books, statuses = world.rules.books, list(Status)
     for event_id, book in books.items():

@@ -183,11 +183,7 @@ class World:
     def _connect(self) -> None:
         dynamodb = cast("DynamoDBClient", Client(self, "dynamodb", self._dynamodb))
         sqs = cast("SQSClient", Client(self, "sqs", self.sqs))
-        env = {
-            f"{name.upper()}_TABLE": getattr(self.tables, name)
-            for name in ("users", "events", "registrations", "ledger")
-        }
-        env |= {"QUEUE_URL": QUEUE, "API_URL": BASE_URL}
+        env = self.tables.environment | {"QUEUE_URL": QUEUE, "API_URL": BASE_URL}
         ids = self.new_id
 
         def desk(clock: Clock) -> Handler:

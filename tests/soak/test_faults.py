@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import json
-import threading
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import suppress
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +18,7 @@ from microburst.rules import RuleEngine  # type: ignore[import-untyped]
 
 from infra.cli.processes import Children, Interrupts
 from tests.soak.faults import _GIVEN_UP_MS, KINDS, SPECIAL, FaultProxy, Tally, fault_proxy, rules
+from tests.support.http_server import Handler, serving
 from workers.aws import clients
 
 ASKED = 0.4
@@ -59,13 +58,11 @@ def test_what_a_run_lacked() -> None:
     assert Tally(100, everything).shortcomings(0.4) == ["the fault 'throttle' was never injected"]
 
 
-class Upstream(ThreadingHTTPServer):
+class Upstream:
     """Stands where the emulator stands: takes every call, and remembers it with the host that it named."""
 
-    daemon_threads = True
-
     def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), _Handler)
+        self.url = ""
         self.calls: list[tuple[str | None, str]] = []
 
     def hosts_of(self, mark: str) -> list[str | None]:
@@ -73,35 +70,25 @@ class Upstream(ThreadingHTTPServer):
         return [host for host, body in self.calls if mark in body]
 
 
-class _Handler(BaseHTTPRequestHandler):
-    def do_POST(self) -> None:
-        assert isinstance(self.server, Upstream)
-        body = self.rfile.read(int(self.headers["Content-Length"])).decode()
-        self.server.calls.append((self.headers["Host"], body))
-        self.send_response(200)
-        self.send_header("Content-Length", "2")
-        self.end_headers()
-        self.wfile.write(b"{}")
-
-    def log_message(self, *_: object) -> None:
-        """Nothing."""
-
-
 @pytest.fixture(scope="module")
 def upstream() -> Iterator[Upstream]:
     """What is behind the proxy."""
-    with Upstream() as server:
-        threading.Thread(target=server.serve_forever).start()
-        yield server
-        server.shutdown()
+    upstream = Upstream()
+
+    class Calls(Handler):
+        def reply(self) -> None:
+            upstream.calls.append((self.headers["Host"], self.content().decode()))
+            self.answer(b"{}")
+
+    with serving(Calls) as upstream.url:
+        yield upstream
 
 
 @pytest.fixture(scope="module")
 def proxy(upstream: Upstream, tmp_path_factory: pytest.TempPathFactory) -> Iterator[FaultProxy]:
     """The real proxy, in a process of its own."""
     with Interrupts() as interrupts, Children(interrupts) as children:
-        url = f"http://localhost:{upstream.server_address[1]}"
-        yield fault_proxy(url, tmp_path_factory.mktemp("proxy"), 1, children)
+        yield fault_proxy(upstream.url, tmp_path_factory.mktemp("proxy"), 1, children)
 
 
 def only(proxy: FaultProxy, kind: str, **of: str) -> None:

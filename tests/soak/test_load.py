@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import json
 import random
-import threading
 from collections import Counter
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from io import StringIO
 from pathlib import Path
 from typing import Any
@@ -19,6 +17,7 @@ from tests.soak import load as load_module
 from tests.soak.history import CANCEL, CONFIGURE, READ, REGISTER, History, read_history
 from tests.soak.load import EVENTS, PEOPLE, Load, _change
 from tests.support.client import eventually
+from tests.support.http_server import Handler, serving
 
 _ANSWERS = {
     "POST": (201, {"status": "confirmed", "registeredAt": "2030-01-01T00:00:00.000000Z"}),
@@ -28,14 +27,11 @@ _ANSWERS = {
 }
 
 
-class Service(ThreadingHTTPServer):
+class Service:
     """Agrees to everything. With `deaf` it hangs up instead."""
 
-    daemon_threads = True
-    request_queue_size = 128  # all may come at once
-
     def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), _Handler)
+        self.url = ""
         self.deaf = False
         self.methods: list[str] = []
 
@@ -44,40 +40,24 @@ class Service(ThreadingHTTPServer):
         """How many requests it got, by method."""
         return Counter(self.methods)
 
-    @property
-    def url(self) -> str:
-        """Its address."""
-        return f"http://127.0.0.1:{self.server_address[1]}"
-
-
-class _Handler(BaseHTTPRequestHandler):
-    def _answer(self) -> None:
-        assert isinstance(self.server, Service)
-        self.rfile.read(int(self.headers.get("Content-Length", "0")))
-        if self.server.deaf:
-            self.close_connection = True
-            return
-        self.server.methods.append(self.command)  # not a count: many threads are here
-        status, body = _ANSWERS[self.command]
-        content = b"" if body is None else json.dumps(body).encode()
-        self.send_response(status)
-        self.send_header("Content-Length", str(len(content)))
-        self.end_headers()
-        self.wfile.write(content)
-
-    do_POST = do_GET = do_PATCH = do_DELETE = _answer  # noqa: N815 - the library's names
-
-    def log_message(self, *_: object) -> None:
-        """Nothing."""
-
 
 @pytest.fixture
 def service() -> Iterator[Service]:
     """One that listens."""
-    with Service() as server:
-        threading.Thread(target=server.serve_forever).start()
-        yield server
-        server.shutdown()
+    service = Service()
+
+    class Agreeing(Handler):
+        def reply(self) -> None:
+            self.content()
+            if service.deaf:
+                self.close_connection = True
+                return
+            service.methods.append(self.command)  # not a count: many threads are here
+            status, body = _ANSWERS[self.command]
+            self.answer(b"" if body is None else json.dumps(body).encode(), status)
+
+    with serving(Agreeing) as service.url:
+        yield service
 
 
 @pytest.fixture(autouse=True)

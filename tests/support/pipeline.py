@@ -88,14 +88,7 @@ class Pipeline:
         self.time = Time()
         self.clock = Clock(lambda: self.time.now, self.time.sleep)
         ids = (f"id-{number}" for number in count(1))
-        env = {
-            "USERS_TABLE": self.tables.users,
-            "EVENTS_TABLE": self.tables.events,
-            "REGISTRATIONS_TABLE": self.tables.registrations,
-            "LEDGER_TABLE": self.tables.ledger,
-            "QUEUE_URL": self.queue,
-            "API_URL": BASE_URL,
-        }
+        env = self.tables.environment | {"QUEUE_URL": self.queue, "API_URL": BASE_URL}
         desk = registrations.Registrations(dynamodb, sqs, env, self.clock, lambda: next(ids))
         forgetting = Forgetting(
             dynamodb,

@@ -5,14 +5,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any
 
-from workers.aws.items import EVENT_INDEX, STATUS_KEY, USER_INDEX
+from workers.aws.items import EVENT_INDEX, STATUS_KEY, USER_INDEX, Item
 from workers.aws.load import Tables
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
+
+_MOST_AT_ONCE = 25
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +31,19 @@ class TableNames:
     def worker(self) -> Tables:
         """Those that the registrar knows."""
         return Tables(events=self.events, registrations=self.registrations, ledger=self.ledger)
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """The settings that tell a function their names."""
+        return {f"{field.name.upper()}_TABLE": getattr(self, field.name) for field in fields(self)}
+
+
+def put_items(client: DynamoDBClient, table: str, items: Sequence[Item]) -> None:
+    """Puts items as they are, as many at a time as DynamoDB takes. No emulator leaves any of them out."""
+    for start in range(0, len(items), _MOST_AT_ONCE):
+        puts: Any = [{"PutRequest": {"Item": item}} for item in items[start : start + _MOST_AT_ONCE]]
+        left = client.batch_write_item(RequestItems={table: puts}).get("UnprocessedItems")
+        assert not left, "no emulator throttles anybody"
 
 
 def create_tables(client: DynamoDBClient, prefix: str = "") -> TableNames:

@@ -1,0 +1,56 @@
+"""HTTP services that tests make up, on a free port of this machine."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+
+class Handler(BaseHTTPRequestHandler):
+    """One request of any kind (`command`, `path`, `headers`); a service says in `reply` what it answers."""
+
+    protocol_version = "HTTP/1.1"
+
+    def reply(self) -> None:
+        """Answers it, or leaves it without an answer."""
+        raise NotImplementedError
+
+    def content(self) -> bytes:
+        """What the request has brought along; to be asked for once."""
+        return self.rfile.read(int(self.headers.get("Content-Length", "0")))
+
+    def answer(self, body: bytes = b"", status: int = 200, kind: str = "application/json") -> None:
+        """Answers it."""
+        self.send_response(status)
+        self.send_header("Content-Type", kind)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def _reply(self) -> None:
+        self.reply()
+
+    do_GET = do_POST = do_PATCH = do_DELETE = _reply  # noqa: N815 - the library's names
+
+    def log_message(self, *_: object) -> None:
+        """Nothing: what tests print is not a log."""
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True  # a client may keep its connection
+    request_queue_size = 128  # all may come at once
+
+
+@contextmanager
+def serving(handler: Callable[..., BaseHTTPRequestHandler]) -> Iterator[str]:
+    """Has the service answer as long as the block runs; gives its URL."""
+    with _Server(("127.0.0.1", 0), handler) as server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{server.server_port}"
+        finally:
+            server.shutdown()
+            thread.join()
