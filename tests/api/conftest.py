@@ -15,7 +15,7 @@ import pytest
 from botocore.config import Config
 from moto import mock_aws
 
-from tests.support.forgetting import register_everywhere
+from tests.api.forgetting import register_everywhere
 from tests.support.pipeline import Pipeline
 
 REGION = "eu-central-1"

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.forgetting import ANN, EVENTS
+from tests.api.forgetting import ANN, EVENTS
 from tests.support.pipeline import Answer, Pipeline
 from tests.support.rules import broken_rules
 from tests.support.telemetry import log_lines

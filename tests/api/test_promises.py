@@ -16,9 +16,9 @@ from api.pages import DEFAULT_LIMIT, MAX_LIMIT
 from api.problems import CODES
 from api.routes import ROUTES
 from tests.api.conftest import Taps, new_pipeline
+from tests.api.story import Story
 from tests.support.contract import fields_documented
 from tests.support.pipeline import Pipeline
-from tests.support.story import Story
 
 DOCUMENT: Any = json.loads(KEPT.read_text(encoding="utf-8"))
 OF_FAULTS = {str(CODES[code][0]) for code in ALWAYS}

@@ -12,8 +12,8 @@ from moto import mock_aws
 
 from infra.cli.commands import dlq
 from infra.cli.deployment import Deployment
-from tests.support.dead_letter_stack import Stack
-from tests.support.replay_world import World
+from tests.cli.dead_letter_stack import Stack
+from tests.cli.replay_world import World
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient

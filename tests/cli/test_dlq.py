@@ -10,8 +10,8 @@ import pytest
 from infra.cli.dlq import journal as journal_module
 from infra.cli.dlq.journal import Journal
 from infra.cli.main import main
+from tests.cli.dead_letter_stack import DEAD, Stack, handlers_kept, listed, users
 from tests.support.builders import EVENT, promote, register
-from tests.support.dead_letter_stack import DEAD, Stack, handlers_kept, listed, users
 
 
 def test_list_shows_a_line_per_letter(stack: Stack, capsys: pytest.CaptureFixture[str]) -> None:

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from infra.cli.main import main
+from tests.cli.dead_letter_stack import DEAD, Stack
 from tests.support.builders import EVENT, cancel, register
-from tests.support.dead_letter_stack import DEAD, Stack
 from workers.aws.items import registration_to_item
 from workers.aws.messages import encode
 from workers.domain.commands import Cancel, Register

@@ -10,8 +10,8 @@ import pytest
 
 from infra.cli.dlq.journal import Journal
 from infra.cli.main import main
+from tests.cli.dead_letter_stack import DEAD, MAIN, Stack, handlers_kept, listed, users
 from tests.support.builders import EVENT, register
-from tests.support.dead_letter_stack import DEAD, MAIN, Stack, handlers_kept, listed, users
 from workers.aws.messages import encode
 
 

@@ -8,8 +8,8 @@ from itertools import pairwise
 import pytest
 
 from infra.cli.dlq.summary import Selection
+from tests.cli.replay_world import DEAD, World, at, die, revive, settled
 from tests.support.fake_sqs import MAX_BYTES, Killed, lost_answer
-from tests.support.replay_world import DEAD, World, at, die, revive, settled
 
 
 def test_all_letters_go_back_in_the_order_of_their_group(world: World) -> None:

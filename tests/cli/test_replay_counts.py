@@ -6,7 +6,7 @@ import pytest
 
 from infra.cli.dlq.dead_letters import LAG
 from infra.cli.dlq.summary import Selection
-from tests.support.replay_world import DEAD, World, at, settled
+from tests.cli.replay_world import DEAD, World, at, settled
 
 
 def come_back(world: World) -> None:

@@ -16,8 +16,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from infra.cli.dlq.journal import Journal
+from tests.cli.replay_world import World
 from tests.support.fake_sqs import DEDUPLICATION, Killed
-from tests.support.replay_world import World
 
 
 @dataclass(frozen=True, slots=True)

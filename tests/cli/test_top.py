@@ -12,7 +12,7 @@ from infra.cli import board
 from infra.cli.deployment import Deployment
 from infra.cli.function_logs import REGISTRAR, REGISTRATIONS
 from infra.cli.main import main
-from tests.support.board import NOW, World, ledger
+from tests.cli.board import NOW, World, ledger
 from tests.support.builders import seats
 from workers.aws.items import ledger_to_item
 from workers.domain.records import EventStatus

@@ -9,7 +9,7 @@ from rich.screen import Screen
 
 from infra.cli.commands.top import render
 from infra.cli.function_logs import REGISTRAR
-from tests.support.board import NOW, World, ledger
+from tests.cli.board import NOW, World, ledger
 from tests.support.builders import seats
 from tests.support.deployment import OUTPUTS
 

@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from tests.demo.crowd import UnexpectedAnswer
 from tests.support.client import eventually, unique
-from tests.support.paused import registrar_paused
-from tests.support.stacks import turnstile
+from tests.support.stacks import registrar_paused, turnstile
 from workers.aws.items import event_key
 
 if TYPE_CHECKING:
@@ -106,7 +105,7 @@ class Day:
             self.crowd.ask_only(self.workshop, self._speaker)
             item = dynamodb.get_item(TableName=table, Key=key, ConsistentRead=True)["Item"]
             dynamodb.delete_item(TableName=table, Key=key)
-        (letter,) = eventually(lambda: self._letters() or None, _WITHIN_SECONDS)
+        (letter,) = eventually(self._letters, _WITHIN_SECONDS)
         self.happens(f"its message is a dead letter: {letter['reason']}")
         dynamodb.put_item(TableName=table, Item=item)
         shown = _operate("dlq", "show", letter["id"])
@@ -136,7 +135,7 @@ class Day:
             looking = pool.submit(self.crowd.wait_in_line, self.event, waiting, enough.is_set)
             try:
                 act()
-                eventually(lambda: len(self.crowd.moved_up) - before >= wanted or None, _WITHIN_SECONDS)
+                eventually(lambda: len(self.crowd.moved_up) - before >= wanted, _WITHIN_SECONDS)
             finally:
                 enough.set()
             looking.result()

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from tests.soak.history import FinalState
-from tests.soak.stack import queue_depth
+from tests.support.stacks import queue_depth
 from workers.aws.items import Item, event_key, ledger_from_item, registration_from_item, seat_settings_from_item
 from workers.domain.records import Ledger, Registration
 
@@ -46,7 +46,7 @@ class Lookout:
         self._deployment = deployment
         self._event_id = event_id
         self._began = time.monotonic()
-        self._dead_before = queue_depth(deployment, deployment.outputs.dead_letter_queue_url)
+        self._dead_before = queue_depth(deployment.clients, deployment.outputs.dead_letter_queue_url)
         self._stopped = threading.Event()
         self._failed: Exception | None = None
         self.looks: list[Look] = []
@@ -78,8 +78,8 @@ class Lookout:
         look = Look(
             at=self.seconds,
             ledger=ledger_from_item(item) if item else None,
-            queue=queue_depth(self._deployment, outputs.queue_url),
-            dead_letters=queue_depth(self._deployment, outputs.dead_letter_queue_url) - self._dead_before,
+            queue=queue_depth(self._deployment.clients, outputs.queue_url),
+            dead_letters=queue_depth(self._deployment.clients, outputs.dead_letter_queue_url) - self._dead_before,
             registrations=self._registrations() if registrations else None,
         )
         self.looks.append(look)

@@ -10,8 +10,8 @@ from string import Template
 
 import pygal
 
-from tests.bench.pictures import STYLE, inline_svg
 from tests.demo.report import ANSWERS, PERCENTILES, Report, percentiles
+from tests.support.drawing import STYLE, inline_svg
 
 _PAGE = Template((Path(__file__).parent / "page.html").read_text(encoding="utf-8"))
 _WIDTH, _HEIGHT = 560, 350

@@ -19,10 +19,10 @@ import httpx
 import pytest
 
 from infra.cli.deployment import Clients, Deployment, Outputs
+from tests.e2e.damage import damaged
 from tests.e2e.test_pipeline import deliver, register_command
 from tests.support.client import Front, eventually, unique
-from tests.support.damage import damaged
-from tests.support.stacks import turnstile
+from tests.support.stacks import queue_depth, turnstile
 from workers.aws.items import Item, event_key
 from workers.aws.messages import encode
 from workers.domain.commands import Cancel, Command
@@ -61,13 +61,6 @@ def letters(event_id: str) -> list[dict[str, Any]]:
     return found
 
 
-def waiting(aws: Clients, url: str) -> int:
-    """How many messages a queue has, in hand or not."""
-    names: Any = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
-    attributes = aws.sqs.get_queue_attributes(QueueUrl=url, AttributeNames=names)["Attributes"]
-    return sum(int(number) for number in attributes.values())
-
-
 @contextmanager
 def without_tables(stack: Outputs) -> Iterator[None]:
     """The registrar's role may no longer touch any table; afterwards it may again."""
@@ -101,22 +94,22 @@ def test_an_outage(stack: Outputs, aws: Clients, front: Front) -> None:
     """While the tables are out of reach the queue grows and nothing dies; afterwards it drains, in order of arrival."""
     event_id, (first, *others) = front.event(2, hasWaitlist=True), front.users(4)
     front.seat(event_id, first)
-    dead, tried = waiting(aws, stack.dead_letter_queue_url), tried_again()
+    dead, tried = queue_depth(aws, stack.dead_letter_queue_url), tried_again()
     with without_tables(stack):
         began = time.monotonic()
         later(front, event_id, *others)
         assert front.cancel(event_id, first, Prefer="respond-async").status_code == 202
-        assert eventually(lambda: waiting(aws, stack.queue_url)) == 4
+        eventually(lambda: queue_depth(aws, stack.queue_url) == 4)
         board = operate("top", "--once")
         assert board["queue"]["visible"] + board["queue"]["inFlight"] == 4
         while time.monotonic() < began + OUTAGE_SECONDS:
-            assert waiting(aws, stack.queue_url) == 4
+            assert queue_depth(aws, stack.queue_url) == 4
             observe_age(aws, time.monotonic() - began)
             time.sleep(0.2)
         observe_age(aws, time.monotonic() - began)  # on a busy machine the outage may be over before the loop begins
         assert tried_again() > tried
     assert worst_age(aws) >= OUTAGE_SECONDS - 1
-    eventually(lambda: waiting(aws, stack.queue_url) == 0 or None, DRAIN_SECONDS)
+    eventually(lambda: queue_depth(aws, stack.queue_url) == 0, DRAIN_SECONDS)
     wanted = ["cancelled", "confirmed", "confirmed", "waitlisted"]
 
     def standing() -> dict[str, Any] | None:
@@ -127,7 +120,7 @@ def test_an_outage(stack: Outputs, aws: Clients, front: Front) -> None:
 
     found = eventually(standing, DRAIN_SECONDS)
     assert found[others[-1]]["waitlistPosition"] == 1
-    assert waiting(aws, stack.dead_letter_queue_url) == dead
+    assert queue_depth(aws, stack.dead_letter_queue_url) == dead
 
 
 def oldest_message(aws: Clients) -> Any:

@@ -37,7 +37,7 @@ def test_nothing_unexpected_is_answered(stack: Outputs, api: httpx.Client, tmp_p
         "--generation-database": "none",
         "--report-json-path": str(report),
     } | ({"--seed": seed} if seed else {})
-    settings = ["--config-file", str(ROOT / "tests" / "support" / "schemathesis.toml")]
+    settings = ["--config-file", str(ROOT / "tests" / "e2e" / "schemathesis.toml")]
     command = [
         str(Path(sys.executable).parent / "schemathesis"),
         *settings,

@@ -10,8 +10,8 @@ import pytest
 
 from infra.cli.deployment import Clients, Deployment, Outputs
 from infra.cli.function_logs import REGISTRATIONS, lines, log_groups
+from tests.e2e.damage import damaged
 from tests.support.client import at, eventually, unique
-from tests.support.damage import damaged
 from workers.domain.records import registration_id
 
 pytestmark = pytest.mark.e2e

@@ -8,10 +8,10 @@ import pytest
 from api.problems import CODES
 from api.routes import ROUTES
 from infra.cli.deployment import Clients, Outputs
+from tests.e2e.damage import damaged
 from tests.support.builders import NEW_EVENT
 from tests.support.canaries import CANARY, person
 from tests.support.client import Front, at, eventually, unique
-from tests.support.damage import damaged
 from workers.domain.records import registration_id
 
 pytestmark = pytest.mark.e2e

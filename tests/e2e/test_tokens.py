@@ -13,10 +13,10 @@ import pytest
 from api.routes import DOCS_ROUTES, ROUTES, Route
 from infra.cli.deployment import Clients, Outputs
 from infra.cli.local.tokens import claims_of
+from tests.e2e.forger import Forger
 from tests.support.builders import NEW_EVENT
 from tests.support.client import unique
 from tests.support.stacks import turnstile
-from tests.support.tokens import Forger
 
 pytestmark = pytest.mark.e2e
 

@@ -14,7 +14,7 @@ from api.caller import ORGANIZERS
 from infra.cli.local.tokens import Pool
 from tests.support.builders import NEW_EVENT
 from tests.support.client import at, eventually, unique
-from tests.support.paused import registrar_paused
+from tests.support.stacks import registrar_paused
 from workers.aws.items import event_key
 from workers.aws.send import send
 from workers.domain.commands import Register
@@ -170,6 +170,6 @@ class Journey:
 
 def _eventually(look: Callable[[], bool], otherwise: str) -> None:
     try:
-        eventually(lambda: look() or None, PATIENCE_SECONDS)
+        eventually(look, PATIENCE_SECONDS)
     except AssertionError as error:
         raise Stuck(otherwise) from error

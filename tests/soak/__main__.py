@@ -23,9 +23,9 @@ from tests.soak.checker import violations
 from tests.soak.faults import FaultProxy, Tally, fault_proxy
 from tests.soak.history import Exchange, History, read_history, read_items
 from tests.soak.load import Load
-from tests.soak.stack import come_to_rest, keep_tables, queue_depth, replay_dead_letters, send_through
+from tests.soak.stack import come_to_rest, keep_tables, replay_dead_letters, send_through
 from tests.support.command_line import INTERRUPTED, WRONG_USAGE, Progress
-from tests.support.stacks import NoStack, own_stack
+from tests.support.stacks import NoStack, own_stack, queue_depth
 
 HISTORY, TABLES = "history.jsonl", "tables.json"
 _SAY_SECONDS = 60.0
@@ -179,7 +179,7 @@ def _watch(
             said = time.monotonic()
             proxy.keep_audit()
             tally = proxy.tally()
-            depth = queue_depth(deployment, deployment.outputs.queue_url)
+            depth = queue_depth(deployment.clients, deployment.outputs.queue_url)
             say(f"{load.asked} requests; {tally.share:.1%} of {tally.calls} calls met a fault; {depth} in the queue")
 
 

@@ -19,6 +19,7 @@ from infra.cli.deployment import Deployment
 from infra.cli.function_logs import configurations
 from infra.cli.main import main as turnstile
 from tests.soak.history import write_items
+from tests.support.stacks import queue_depth
 from workers.aws.items import PROMOTABLE, Item
 
 _ENDPOINT = "AWS_ENDPOINT_URL"
@@ -39,12 +40,6 @@ def send_through(deployment: Deployment, url: str) -> None:
         functions.get_waiter("function_updated_v2").wait(FunctionName=name)
 
 
-def queue_depth(deployment: Deployment, url: str) -> int:
-    """How many messages a queue has, visible or not."""
-    found = deployment.clients.sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["All"])["Attributes"]
-    return int(found["ApproximateNumberOfMessages"]) + int(found["ApproximateNumberOfMessagesNotVisible"])
-
-
 def come_to_rest(
     deployment: Deployment, say: Callable[[str], None], events: Collection[str] | None = None
 ) -> list[str]:
@@ -54,7 +49,7 @@ def come_to_rest(
     ledgers: list[Item] = []
     while True:
         depth, before, ledgers = (
-            queue_depth(deployment, deployment.outputs.queue_url),
+            queue_depth(deployment.clients, deployment.outputs.queue_url),
             ledgers,
             _ledgers(deployment, events),
         )
@@ -73,7 +68,7 @@ def come_to_rest(
 
 def replay_dead_letters(deployment: Deployment, say: Callable[[str], None]) -> tuple[list[dict[str, Any]], list[str]]:
     """Sends every dead letter back, as an operator would. Answers what they were, and what did not come to rest."""
-    if not queue_depth(deployment, deployment.outputs.dead_letter_queue_url):
+    if not queue_depth(deployment.clients, deployment.outputs.dead_letter_queue_url):
         return [], []
     with redirect_stdout(StringIO()) as listed:
         turnstile(["dlq", "list", "--json"])
@@ -83,7 +78,7 @@ def replay_dead_letters(deployment: Deployment, say: Callable[[str], None]) -> t
     with redirect_stdout(sys.stderr):
         code = turnstile(["dlq", "replay", "--all"])
     unrest = come_to_rest(deployment, say)
-    left = queue_depth(deployment, deployment.outputs.dead_letter_queue_url)
+    left = queue_depth(deployment.clients, deployment.outputs.dead_letter_queue_url)
     return letters, unrest + (
         [f"{left} dead letters are left after a replay (exit code {code})"] if left or code else []
     )
@@ -92,7 +87,7 @@ def replay_dead_letters(deployment: Deployment, say: Callable[[str], None]) -> t
 def keep_tables(deployment: Deployment, path: Path, unrest: list[str]) -> None:
     """Reads the tables and writes their items to a file."""
     outputs = deployment.outputs
-    lost = queue_depth(deployment, outputs.failed_promotions_queue_url)
+    lost = queue_depth(deployment.clients, outputs.failed_promotions_queue_url)
     items = {
         "registrations": _scan(deployment, outputs.registrations_table),
         "ledgers": _ledgers(deployment),

@@ -69,7 +69,7 @@ def _in_a_hurry(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def asked(load: Load, number: int) -> None:
     """Returns when so many requests were sent."""
-    eventually(lambda: load.asked >= number or None)
+    eventually(lambda: load.asked >= number)
 
 
 def test_everything_is_written_down(service: Service, tmp_path: Path) -> None:
@@ -118,7 +118,7 @@ def test_somebody_who_cannot_go_on(service: Service, monkeypatch: pytest.MonkeyP
 
     monkeypatch.setattr(load, "_exchange", broken)
     with pytest.raises(ZeroDivisionError), load.running():
-        eventually(lambda: (load._asking and any(asking.done() for asking in load._asking)) or None)
+        eventually(lambda: load._asking and any(asking.done() for asking in load._asking))
 
 
 def test_a_service_that_refuses_the_preparations(service: Service) -> None:

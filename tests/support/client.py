@@ -29,9 +29,10 @@ def unique(word: str) -> str:
 
 
 def eventually(look: Callable[[], Value | None], within: float = PATIENCE_SECONDS) -> Value:
-    """The first thing that `look` finds. AssertionError if that takes longer than `within` seconds."""
+    """The first thing that `look` finds: not None, not False, not empty. AssertionError if that takes longer than
+    `within` seconds."""
     deadline = time.monotonic() + within
-    while (found := look()) is None:
+    while not (found := look()):
         assert time.monotonic() < deadline, f"nothing found within {within} s"
         time.sleep(0.03)
     return found

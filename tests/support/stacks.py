@@ -1,4 +1,4 @@
-"""Local stacks that tests and proofs bring up for themselves, with the command that everybody uses."""
+"""Local stacks that tests and proofs bring up for themselves, with the command that everybody uses, and hold still."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from unittest.mock import patch
 
-from infra.cli.deployment import LOCAL, Deployment, Outputs, emulator_clients
+from infra.cli.deployment import LOCAL, Clients, Deployment, Outputs, emulator_clients
 from tests.support.canaries import watch
 
 _PORTS = range(4640, 4680)
@@ -85,6 +85,24 @@ def local_deployment(outputs: Outputs) -> Deployment:
     """A local stack with clients for it, by where its parts are."""
     assert outputs.endpoint_url is not None
     return Deployment(LOCAL, outputs, emulator_clients(outputs.endpoint_url))
+
+
+@contextmanager
+def registrar_paused(aws: Clients) -> Iterator[None]:
+    """The registrar gets no messages while the block runs: what is accepted meanwhile stays undecided."""
+    mappings = aws.functions.list_event_source_mappings()["EventSourceMappings"]
+    (registrar,) = [found["UUID"] for found in mappings if ":sqs:" in found["EventSourceArn"]]
+    aws.functions.update_event_source_mapping(UUID=registrar, Enabled=False)
+    try:
+        yield
+    finally:
+        aws.functions.update_event_source_mapping(UUID=registrar, Enabled=True)
+
+
+def queue_depth(aws: Clients, url: str) -> int:
+    """How many messages a queue has, visible or not."""
+    found = aws.sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["All"])["Attributes"]
+    return int(found["ApproximateNumberOfMessages"]) + int(found["ApproximateNumberOfMessagesNotVisible"])
 
 
 def function_logs(outputs: Outputs) -> str:

@@ -13,7 +13,7 @@ from moto import mock_aws
 from infra.cli.commands import reconcile
 from infra.cli.deployment import Deployment
 from infra.cli.main import main
-from tests.support.reconcile_world import World
+from tests.cli.reconcile.world import World
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient

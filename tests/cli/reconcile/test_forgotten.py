@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.support.reconcile_world import EVENT, World, printed
+from tests.cli.reconcile.world import EVENT, World, printed
 from workers.aws.items import event_key, registration_key
 from workers.domain.records import registration_id
 

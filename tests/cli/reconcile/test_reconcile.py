@@ -10,8 +10,8 @@ import pytest
 from botocore.exceptions import ClientError
 
 from infra.cli.main import main
-from tests.support.dead_letter_stack import Stack
-from tests.support.reconcile_world import EVENT, World, printed
+from tests.cli.dead_letter_stack import Stack
+from tests.cli.reconcile.world import EVENT, World, printed
 from workers.aws.items import event_key, ledger_to_item
 from workers.aws.messages import encode, group_for
 from workers.domain.commands import Recount
