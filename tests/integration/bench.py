@@ -23,13 +23,13 @@ class Bench:
     """Fresh tables and queues. `calls` are the DynamoDB requests of the last delivery: (operation, parameters)."""
 
     def __init__(self, session: boto3.Session, url: str, prefix: str) -> None:
-        self.pipeline = Pipeline(dynamodb_client(session, url), session.client("sqs"), prefix)
+        self.pipeline = Pipeline(_client(session, url), session.client("sqs"), prefix)
         self.pipeline.time.on_sleep.clear()
         self.dynamodb_events = _events_of(self.pipeline.dynamodb)
         self.sqs_events = _events_of(self.pipeline.sqs)
         self.registrar, self.promoter = self.pipeline.registrar, self.pipeline.promoter
         self.tables = self.pipeline.tables
-        self.db = dynamodb_client(session, url)
+        self.db = _client(session, url)
         """A client of the test's own, to which no faults happen."""
         self.calls: list[tuple[str, dict[str, Any]]] = []
         self.hidden: list[int] = []
@@ -109,6 +109,17 @@ class Bench:
         names = (self.tables.events, self.tables.registrations, self.tables.ledger)
         return [sorted(self.db.scan(TableName=name)["Items"], key=str) for name in names]
 
+    def letters(self) -> list[Any]:
+        """What lies in the dead-letter queue, with all that goes with it."""
+        answer = self.pipeline.sqs.receive_message(
+            QueueUrl=self.pipeline.dead_letters,
+            MaxNumberOfMessages=10,
+            AttributeNames=["All"],
+            MessageAttributeNames=["All"],
+            VisibilityTimeout=0,
+        )
+        return list(answer.get("Messages", []))
+
     def reasons(self) -> list[str]:
         """Why what lies in the dead-letter queue is there."""
         return [letter["reason"] for letter in self.pipeline.parked()]
@@ -120,9 +131,9 @@ class Bench:
         self.hidden += [entry["VisibilityTimeout"] for entry in params["Entries"]]
 
 
-def dynamodb_client(session: boto3.Session, url: str) -> DynamoDBClient:
-    """A client with connections enough for the races."""
-    config = Config(retries={"mode": "standard", "total_max_attempts": 2}, max_pool_connections=30)
+def _client(session: boto3.Session, url: str) -> DynamoDBClient:
+    """A client that tries everything twice."""
+    config = Config(retries={"mode": "standard", "total_max_attempts": 2})
     return session.client("dynamodb", endpoint_url=url, config=config)
 
 

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from tests.integration.bench import Bench
+from tests.integration.words import damage_ledger
 from tests.support.builders import EVENT, cancel, promote, register
 from tests.support.telemetry import log_lines, metrics
 from workers.auditor import AuditIncomplete, Auditor
@@ -41,15 +42,9 @@ def busy_event(bench: Bench) -> None:
     bench.deliver_all(register("ann", event="full"))
 
 
-def spoil(bench: Bench, name: str, change: int) -> None:
-    """A hand on the table: a number of the ledger is no longer what it was."""
-    bench.db.update_item(
-        TableName=bench.tables.ledger,
-        Key={"eventId": {"S": EVENT}},
-        UpdateExpression="ADD #name :change",
-        ExpressionAttributeNames={"#name": name},
-        ExpressionAttributeValues={":change": {"N": str(change)}},
-    )
+def miscount(bench: Bench, change: int) -> None:
+    """The ledger counts so many seats more than were given."""
+    damage_ledger(bench, "ADD confirmed :change", change={"N": str(change)})
 
 
 def test_sound_ledgers(bench: Bench, auditor: Auditor, lines: Any, capsys: pytest.CaptureFixture[str]) -> None:
@@ -69,7 +64,7 @@ def test_a_count_that_is_off(
 ) -> None:
     """One seat too many or too few is drift: the line says what the ledger has and what was counted."""
     busy_event(bench)
-    spoil(bench, "confirmed", change)
+    miscount(bench, change)
     capsys.readouterr()
     auditor.handle()
     assert metrics(capsys.readouterr().out) == {"LedgersAudited": [2], "LedgerDrift": [1]}
@@ -82,9 +77,7 @@ def test_a_count_that_is_off(
 def test_a_waiter_whom_the_line_does_not_know(bench: Bench, auditor: Auditor, lines: Any) -> None:
     """A registration that waits without being in the ledger's line would never be promoted: drift."""
     busy_event(bench)
-    bench.db.update_item(
-        TableName=bench.tables.ledger, Key={"eventId": {"S": EVENT}}, UpdateExpression="REMOVE line, lineOffset"
-    )
+    damage_ledger(bench, "REMOVE line, lineOffset")
     auditor.handle()
     assert [(line["ledger"]["waiting"], line["counted"]["waiting"]) for line in drift(lines)] == [(0, 1)]
 
@@ -92,7 +85,7 @@ def test_a_waiter_whom_the_line_does_not_know(bench: Bench, auditor: Auditor, li
 def test_a_ledger_that_cannot_be_read(bench: Bench, auditor: Auditor, lines: Any) -> None:
     """It is reported like any other difference, and the others are looked at all the same."""
     busy_event(bench)
-    spoil(bench, "confirmed", 1)
+    miscount(bench, 1)
     bench.db.put_item(TableName=bench.tables.ledger, Item={"eventId": {"S": "torn"}, "version": {"S": "?"}})
     auditor.handle()
     assert {line["event_id"] for line in drift(lines)} == {"torn", EVENT}
@@ -144,8 +137,8 @@ def test_a_ledger_in_motion_is_no_drift(bench: Bench, auditor: Auditor, lines: A
 def test_a_difference_that_was_there_before_the_pause_only(bench: Bench, auditor: Auditor, lines: Any) -> None:
     """A difference that a pause mends is none."""
     busy_event(bench)
-    spoil(bench, "confirmed", 1)
-    bench.pipeline.time.on_sleep.append(lambda: spoil(bench, "confirmed", -1))
+    miscount(bench, 1)
+    bench.pipeline.time.on_sleep.append(lambda: miscount(bench, -1))
     auditor.handle()
     assert drift(lines) == []
 
@@ -186,7 +179,7 @@ def test_no_time_left(
 ) -> None:
     """What was found before time ran out is measured; then the audit fails, so that somebody hears of it."""
     busy_event(bench)
-    spoil(bench, "confirmed", 1)
+    miscount(bench, 1)
     capsys.readouterr()
 
     def slow(_: dict[str, Any]) -> None:

@@ -9,6 +9,7 @@ import pytest
 from botocore.exceptions import ConnectionClosedError, ConnectTimeoutError, EndpointConnectionError, ReadTimeoutError
 
 from tests.integration.bench import Bench
+from tests.integration.words import body_of
 from tests.support.builders import NOW, cancel, configure, promote, register, seats
 from tests.support.deliveries import Message
 from tests.support.faults import Died, Fault, answer, dies, refusal, times
@@ -26,12 +27,6 @@ CANCELLED = refusal("TransactionCanceledException", CancellationReasons=[{"Code"
 def writes_to(event: str, fault: Fault) -> Fault:
     """The fault, but only for transactions that write this event's ledger."""
     return lambda request: fault(request) if f'"eventId": {{"S": "{event}"}}' in body_of(request) else None
-
-
-def body_of(request: dict[str, Any]) -> str:
-    """The text of a request."""
-    body = request["body"]
-    return body.decode() if isinstance(body, bytes) else str(body)
 
 
 def once(meanwhile: Callable[[], object]) -> Fault:

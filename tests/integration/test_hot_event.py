@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from tests.integration.bench import Bench
-from tests.integration.test_faults import body_of
+from tests.integration.words import body_of
 from tests.support.builders import register
 from tests.support.deliveries import Message
 from tests.support.faults import Fault, answer, refusal

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from tests.integration.bench import Bench
-from tests.integration.test_faults import body_of
+from tests.integration.words import body_of
 from tests.support.builders import EVENT, cancel, configure, promote, register, seats
 from tests.support.faults import answer, times
 from workers.domain.records import EventStatus, registration_id
@@ -107,7 +107,7 @@ def test_a_lag_is_not_forgotten_while_others_take_several_steps(bench: Bench) ->
     bench.add_queueing_event(0, "e2")
     bench.deliver_all(*[register(f"w{number:02}", event="e2") for number in range(90)])
     bench.deliver_all(configure(1, seats(90, waitlist=True), event="e2"))
-    bench.before("Query", lambda request: index_says() if '"S": "e1"' in request["body"].decode() else None)
+    bench.before("Query", lambda request: index_says() if '"S": "e1"' in body_of(request) else None)
     assert bench.deliver(promote(1), promote(1, event="e2")) == ["m0"]
     assert (len(bench.who("confirmed", "e2")), bench.who("confirmed")) == (90, [])
 

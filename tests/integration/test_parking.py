@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from tests.integration.bench import Bench
-from tests.integration.test_poison import damage, with_poison
+from tests.integration.words import damage_record, with_poison
 from tests.support.builders import EVENT, cancel, configure, promote, register, seats
 from tests.support.deliveries import Message
 from tests.support.faults import refusal, times
@@ -39,7 +39,7 @@ def test_an_unreadable_record_is_tried_again_first(bench: Bench) -> None:
     """On its first two deliveries its command comes again, and what is behind it; what was before it is committed."""
     bench.add_event(9)
     bench.deliver_all(register("ann"))
-    damage(bench, "ann", version={"S": "?"})
+    damage_record(bench, "ann", version={"S": "?"})
     for receives in (1, 2):
         assert bench.deliver(register("bob"), cancel("ann"), register("cid"), receives=receives) == ["m1", "m2"]
     assert (bench.who_raw("confirmed"), bench.reasons()) == (["ann", "bob"], [])
@@ -49,7 +49,7 @@ def test_an_unreadable_record_does_not_block_its_event(bench: Bench) -> None:
     """On the third, every command about it is parked with the reason, and the rest of its group is decided."""
     bench.add_event(9)
     bench.deliver_all(register("ann"))
-    damage(bench, "ann", version={"S": "?"})
+    damage_record(bench, "ann", version={"S": "?"})
     batch: list[Message] = [register("bob"), cancel("ann"), register("cid"), register("ann", 2), register("dee")]
     assert bench.deliver(*batch, receives=3) == []
     assert bench.reasons() == [unreadable("ann")] * 2
@@ -59,7 +59,7 @@ def test_an_unreadable_record_does_not_block_its_event(bench: Bench) -> None:
 def test_poison_and_unreadable_records_in_one_batch(bench: Bench) -> None:
     """One command raises, another one's record cannot be read: both are parked, each for its own reason."""
     with_poison(bench)
-    damage(bench, "ann", version={"S": "?"})
+    damage_record(bench, "ann", version={"S": "?"})
     batch: list[Message] = [register("cid"), cancel("bob"), register("dee"), cancel("ann"), register("eve")]
     assert bench.deliver(*batch, receives=3) == []
     assert bench.reasons() == ["failed: ValueError while deciding Cancel", unreadable("ann")]
@@ -70,7 +70,7 @@ def test_an_unreadable_waiter_behind_the_head_holds_nobody_up(bench: Bench) -> N
     """The index names her too, but the seat is not hers: the head of the line is promoted."""
     bench.add_queueing_event(1)
     bench.deliver_all(register("seat"), register("ann"), register("bob"), cancel("seat"))
-    damage(bench, "bob", generation={"S": "?"})
+    damage_record(bench, "bob", generation={"S": "?"})
     assert bench.deliver(promote(1)) == []
     assert (bench.who_raw("confirmed"), bench.who_raw("waitlisted")) == (["ann"], ["bob"])
 
@@ -79,7 +79,7 @@ def test_an_unreadable_head_of_the_line_is_not_passed_over(bench: Bench) -> None
     """Even when her own Cancel is parked: the seat stays free until somebody has mended her record."""
     bench.add_queueing_event(1)
     bench.deliver_all(register("seat"), register("ann"), register("bob"), cancel("seat"))
-    damage(bench, "ann", generation={"S": "?"})
+    damage_record(bench, "ann", generation={"S": "?"})
     assert bench.deliver(cancel("ann"), promote(1), register("cid"), receives=3) == ["m1", "m2"]
     assert bench.reasons() == [unreadable("ann")]
     assert (bench.who_raw("confirmed"), bench.who_raw("waitlisted")) == ([], ["ann", "bob"])

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from tests.integration.bench import Bench
+from tests.integration.words import damage_record, with_poison
 from tests.support.builders import EVENT, cancel, configure, promote, register, seats
 from tests.support.deliveries import Message
 from tests.support.faults import refusal
@@ -15,23 +16,6 @@ from workers.aws.messages import encode
 pytestmark = pytest.mark.integration
 
 RUBBISH = (EVENT, "rubbish")
-
-
-def damage(bench: Bench, user: str, **attributes: Any) -> None:
-    """Spoils a stored record behind everybody's back. None takes an attribute away."""
-    record = bench.pipeline.record(EVENT, user)
-    assert record is not None
-    table = bench.tables.registrations
-    key: Any = {"registrationId": {"S": record.registration_id}}
-    item: Any = bench.db.get_item(TableName=table, Key=key)["Item"] | attributes
-    bench.db.put_item(TableName=table, Item={name: value for name, value in item.items() if value is not None})
-
-
-def with_poison(bench: Bench) -> None:
-    """`bob` holds a ticket that the ledger does not know: his Cancel raises in the core."""
-    bench.add_event(9)
-    bench.deliver_all(register("ann"), register("bob"))
-    damage(bench, "bob", status={"S": "waitlisted"}, ticket={"N": "77"})
 
 
 def test_rubbish_is_not_parked_before_its_turn(bench: Bench) -> None:
@@ -56,10 +40,7 @@ def test_rubbish_is_parked_at_once_and_its_group_goes_on(bench: Bench) -> None:
 def test_a_parked_message_keeps_what_an_operator_needs(bench: Bench) -> None:
     """Body and group as they were; beside them the reason, the message's id, its deliveries, and when it was parked."""
     bench.deliver((EVENT, "rubbish"), receives=7)
-    answer = bench.pipeline.sqs.receive_message(
-        QueueUrl=bench.pipeline.dead_letters, AttributeNames=["All"], MessageAttributeNames=["All"]
-    )
-    (message,) = answer["Messages"]
+    (message,) = bench.letters()
     assert message["Attributes"]["MessageGroupId"] == EVENT
     values = {name: value["StringValue"] for name, value in message["MessageAttributes"].items()}
     assert values == {
@@ -137,7 +118,7 @@ def test_two_that_raise_are_parked_one_after_the_other(bench: Bench) -> None:
     """Poison, good, poison, good: both poisons are parked in one delivery, both good ones are decided."""
     with_poison(bench)
     bench.deliver_all(register("cid"))
-    damage(bench, "cid", status={"S": "waitlisted"}, ticket={"N": "78"})
+    damage_record(bench, "cid", status={"S": "waitlisted"}, ticket={"N": "78"})
     assert bench.deliver(cancel("bob"), register("dee"), cancel("cid"), register("eve"), receives=3) == []
     assert len(bench.reasons()) == 2
     assert bench.who("confirmed") == ["ann", "dee", "eve"]
@@ -147,7 +128,7 @@ def test_a_command_that_raises_behind_a_long_settle_waits_for_it(bench: Bench) -
     """In front of the poison stands a settle of several transactions: it is completed, then the poison is parked."""
     bench.add_queueing_event(0)
     bench.deliver_all(*[register(f"w{number:02}") for number in range(90)], register("bob"))
-    damage(bench, "bob", ticket={"N": "999"})
+    damage_record(bench, "bob", ticket={"N": "999"})
     bench.deliver_all(configure(1, seats(90, waitlist=True)))
     assert bench.deliver(promote(1), cancel("bob"), register("late"), receives=3) == []
     assert len(bench.who("confirmed")) == 90
@@ -190,7 +171,7 @@ def test_a_damaged_record_takes_down_its_own_event_only(bench: Bench) -> None:
     bench.add_event(5)
     bench.add_event(5, "e2")
     bench.deliver_all(register("ann"))
-    damage(bench, "ann", version={"S": "?"})
+    damage_record(bench, "ann", version={"S": "?"})
     assert bench.deliver(cancel("ann"), register("bob", event="e2"), register("bob")) == ["m0", "m2"]
     assert bench.who_raw("confirmed", "e2") == ["bob"]
     assert len([name for name in bench.operations() if name == "TransactWriteItems"]) == 1
@@ -201,7 +182,7 @@ def test_a_record_without_event_takes_down_its_own_event_only(bench: Bench) -> N
     bench.add_event(5)
     bench.add_event(5, "e2")
     bench.deliver_all(register("ann"))
-    damage(bench, "ann", eventId=None, **{"status#registeredAt": None})
+    damage_record(bench, "ann", eventId=None, **{"status#registeredAt": None})
     assert bench.deliver(cancel("ann"), register("bob", event="e2")) == ["m0"]
     assert bench.who_raw("confirmed", "e2") == ["bob"]
 
@@ -211,7 +192,7 @@ def test_a_damaged_waiter_takes_down_its_own_event_only(bench: Bench) -> None:
     bench.add_queueing_event(1)
     bench.add_event(5, "e2")
     bench.deliver_all(register("ann"), register("bob"), register("cid"), cancel("ann"))
-    damage(bench, "bob", generation={"S": "?"})
+    damage_record(bench, "bob", generation={"S": "?"})
     assert bench.deliver(promote(1), register("bob", event="e2")) == ["m0"]
     assert bench.who_raw("confirmed", "e2") == ["bob"]
     assert bench.who_raw("waitlisted") == ["bob", "cid"]

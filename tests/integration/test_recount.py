@@ -9,37 +9,17 @@ import pytest
 from infra.cli.reconcile.mender import Mender
 from infra.cli.reconcile.recount import Recounter
 from tests.integration.bench import Bench
-from tests.support.builders import EVENT, cancel, change, register
+from tests.integration.words import a_line, damage_ledger
+from tests.support.builders import EVENT, change, register
 from workers.aws.items import event_key, registration_key
-from workers.domain.commands import Recount
 from workers.domain.records import registration_id
 
 pytestmark = pytest.mark.integration
 
 
-def a_line(bench: Bench, event_id: str = EVENT) -> None:
-    """One has the seat, two wait; one who waited has left."""
-    bench.add_queueing_event(1, event_id)
-    bench.deliver_all(*[register(user, event=event_id) for user in ("ann", "bob", "cid", "dee")])
-    bench.deliver_all(cancel("cid", event=event_id))
-
-
-def damage(bench: Bench, expression: str, **values: Any) -> None:
-    """A hand on the ledger."""
-    more: Any = {"ExpressionAttributeValues": {f":{name}": value for name, value in values.items()}} if values else {}
-    bench.db.update_item(TableName=bench.tables.ledger, Key=event_key(EVENT), UpdateExpression=expression, **more)
-
-
 def delete_ledger(bench: Bench) -> None:
-    """Another one."""
+    """A hand on the ledger that takes it away."""
     bench.db.delete_item(TableName=bench.tables.ledger, Key=event_key(EVENT))
-
-
-def counted(recounter: Recounter) -> Recount:
-    """The command that a look comes to."""
-    finding = recounter.look([EVENT]).findings[EVENT]
-    assert finding.count is not None
-    return Recount("recount", EVENT, finding.version, finding.count, 1_767_225_600_000_000)
 
 
 def test_sound_events(bench: Bench, recounter: Recounter) -> None:
@@ -79,7 +59,7 @@ def test_damage_is_found_and_mended(
     a_line(bench)
     bench.deliver_all(change(4, capacity=1))
     before = bench.pipeline.ledger(EVENT)
-    damage(bench, expression, **values)
+    damage_ledger(bench, expression, **values)
     found = recounter.look([EVENT]).findings
     assert found[EVENT].differences[0].startswith(sentence)
     after = mender.mend(found)
@@ -109,7 +89,7 @@ def test_a_deleted_ledger_is_made_again(bench: Bench, recounter: Recounter, mend
 def test_registrations_that_no_ledger_can_mend(bench: Bench, recounter: Recounter, mender: Mender) -> None:
     """One that cannot be read: it is named, and nothing is sent."""
     a_line(bench)
-    damage(bench, "SET confirmed = :n", n={"N": "0"})
+    damage_ledger(bench, "SET confirmed = :n", n={"N": "0"})
     key: Any = registration_key(registration_id(EVENT, "bob"))
     bench.db.update_item(TableName=bench.tables.registrations, Key=key, UpdateExpression="REMOVE generation")
     look = recounter.look()
@@ -149,7 +129,7 @@ def test_a_registration_of_nobody_knows_which_event(
     """It may be what is missing wherever something does not add up, unless its user says that it is not."""
     a_line(bench)
     a_line(bench, "other")
-    damage(bench, "SET confirmed = :n", n={"N": "2"})
+    damage_ledger(bench, "SET confirmed = :n", n={"N": "2"})
     stray = {"registrationId": {"S": "reg_STRAY"}, **user}
     bench.db.put_item(TableName=bench.tables.registrations, Item=stray)
     for events in (None, [EVENT]):
@@ -191,7 +171,7 @@ def test_the_first_ticket_is_1(bench: Bench, recounter: Recounter, mender: Mende
     """Who got ticket 0 would wait without one."""
     bench.add_queueing_event(1)
     bench.deliver_all(register("ann"))
-    damage(bench, "SET nextTicket = :n", n={"N": "0"})
+    damage_ledger(bench, "SET nextTicket = :n", n={"N": "0"})
     found = recounter.look([EVENT]).findings
     assert found[EVENT].differences == ("the ledger gives ticket 0 next, but the first is 1",)
     assert mender.mend(found)[EVENT].sound
@@ -201,7 +181,7 @@ def test_the_first_ticket_is_1(bench: Bench, recounter: Recounter, mender: Mende
 def test_too_little_is_left(bench: Bench, recounter: Recounter) -> None:
     """A ledger without a version, registrations without ledger and event: what is missing is said."""
     a_line(bench)
-    damage(bench, "REMOVE version")
+    damage_ledger(bench, "REMOVE version")
     (flaw,) = recounter.look().findings[EVENT].flaws
     assert flaw.startswith("the ledger cannot be read: KeyError('version'), and too little is left of it")
     delete_ledger(bench)

@@ -10,11 +10,10 @@ import pytest
 from infra.cli.reconcile.mender import Mender
 from infra.cli.reconcile.recount import Recounter
 from tests.integration.bench import Bench
-from tests.integration.test_recount import a_line, counted, damage
+from tests.integration.words import a_line, counted, damage_ledger
 from tests.support.builders import EVENT, cancel, register
 from tests.support.deliveries import batch
 from tests.support.faults import refusal, times
-from workers.aws.items import event_key
 from workers.aws.messages import encode, group_for, group_of
 from workers.aws.send import send
 from workers.domain.commands import Command, Recount
@@ -32,7 +31,7 @@ def test_a_stuck_group_is_set_free(bench: Bench, recounter: Recounter, mender: M
     """A dozen commands wait for a head of the line that is nobody. The Recount is not behind them; then they go on."""
     a_line(bench)
     bench.deliver_all(cancel("ann"))
-    damage(bench, "SET lineOffset = :n, line = :b", n={"N": "9"}, b={"B": b"\0\1"})
+    damage_ledger(bench, "SET lineOffset = :n, line = :b", n={"N": "9"}, b={"B": b"\0\1"})
     for number in range(12):
         send(bench.pipeline.sqs, bench.pipeline.queue, register(f"late{number}"))
     bench.pipeline.run()
@@ -47,9 +46,9 @@ def test_a_stuck_group_is_set_free(bench: Bench, recounter: Recounter, mender: M
 def test_a_recount_comes_before_what_cannot_go_on(bench: Bench, recounter: Recounter) -> None:
     """In one batch with the commands of its event it is decided first, and they on what it has mended."""
     a_line(bench)
-    command = None
-    for expression in ("REMOVE confirmed", "SET nextTicket = :n"):
-        damage(bench, expression, **({"n": {"N": "1"}} if ":n" in expression else {}))
+    damages: dict[str, dict[str, Any]] = {"REMOVE confirmed": {}, "SET nextTicket = :n": {"n": {"N": "1"}}}
+    for expression, values in damages.items():
+        damage_ledger(bench, expression, **values)
         command = counted(recounter)
         users = [register(f"{expression[:3]}{number}") for number in range(2)]
         assert bench.deliver(users[0], message(command), users[1]) == []
@@ -60,9 +59,9 @@ def test_a_recount_comes_before_what_cannot_go_on(bench: Bench, recounter: Recou
 def test_on_a_ledger_that_cannot_be_read_only_the_recount_is_decided(bench: Bench, recounter: Recounter) -> None:
     """What is left of a ledger has no counts: a stale Recount does not let anybody in on it."""
     a_line(bench)
-    damage(bench, "REMOVE confirmed")
+    damage_ledger(bench, "REMOVE confirmed")
     stale = counted(recounter)
-    damage(bench, "SET version = :n", n={"N": "90"})
+    damage_ledger(bench, "SET version = :n", n={"N": "90"})
     assert bench.deliver(message(stale), register("eve"), cancel("ann")) == ["m1", "m2"]
     assert bench.written() == []
 
@@ -70,7 +69,7 @@ def test_on_a_ledger_that_cannot_be_read_only_the_recount_is_decided(bench: Benc
 def test_recounts_keep_their_order(bench: Bench, recounter: Recounter) -> None:
     """Of two recounts in one batch the first is decided first; if the second then fails, it alone comes again."""
     a_line(bench)
-    damage(bench, "REMOVE confirmed")
+    damage_ledger(bench, "REMOVE confirmed")
     recounts = [replace(counted(recounter), command_id=name) for name in ("first", "second")]
     reads = iter((None, refusal("NobodyMayRead"), refusal("NobodyMayRead")))
     bench.before("BatchGetItem", times(3, lambda _: next(reads)))
@@ -82,7 +81,7 @@ def test_a_ledger_that_has_moved_refuses_the_count(bench: Bench, recounter: Reco
     """Somebody got a seat after the count: writing it would sell that seat again."""
     bench.add_queueing_event(3)
     bench.deliver_all(register("ann"))
-    damage(bench, "SET confirmed = :n", n={"N": "2"})
+    damage_ledger(bench, "SET confirmed = :n", n={"N": "2"})
     command = counted(recounter)
     bench.deliver_all(register("bob"))
     before = bench.stored()
@@ -110,7 +109,7 @@ def test_a_count_that_loses_the_race_is_refused(bench: Bench, recounter: Recount
 def test_a_ledger_that_moves_while_a_count_is_on_the_way(bench: Bench, recounter: Recounter, mender: Mender) -> None:
     """The registrar refuses the first count, the next one is true."""
     a_line(bench)
-    damage(bench, "SET confirmed = :n", n={"N": "2"})
+    damage_ledger(bench, "SET confirmed = :n", n={"N": "2"})
     found = recounter.look([EVENT]).findings
     bench.deliver_all(cancel("dee"))
     assert mender.mend(found)[EVENT].sound
@@ -120,7 +119,7 @@ def test_a_ledger_that_moves_while_a_count_is_on_the_way(bench: Bench, recounter
 def test_a_count_is_as_old_as_its_look(bench: Bench, recounter: Recounter, mender: Mender) -> None:
     """An operator who thinks for a quarter of an hour sends what may not be true any more: it is refused."""
     a_line(bench)
-    damage(bench, "SET confirmed = :n", n={"N": "0"})
+    damage_ledger(bench, "SET confirmed = :n", n={"N": "0"})
     found = recounter.look([EVENT]).findings
     bench.pipeline.time.now += 15 * 60 * 1_000_000
     assert mender.mend(found) == {}
@@ -129,15 +128,9 @@ def test_a_count_is_as_old_as_its_look(bench: Bench, recounter: Recounter, mende
 
 def test_sending_takes_no_time_off_the_wait(bench: Bench, recounter: Recounter) -> None:
     """Many events, and a slow queue: each is given its half minute after the last count was sent."""
-    users = [f"e{number}" for number in range(4)]
-    for event_id in users:
+    for event_id in ("e1", "e2", "e3", "e4"):
         a_line(bench, event_id)
-        bench.db.update_item(
-            TableName=bench.tables.ledger,
-            Key=event_key(event_id),
-            UpdateExpression="SET confirmed = :n",
-            ExpressionAttributeValues={":n": {"N": "0"}},
-        )
+        damage_ledger(bench, "SET confirmed = :n", event_id, n={"N": "0"})
     found = recounter.look().findings
     slow = Slow(bench.pipeline.sqs, bench.pipeline.time)
     bench.pipeline.time.on_sleep.append(bench.pipeline.run)
@@ -163,7 +156,7 @@ class Slow:
 def test_a_registrar_that_does_not_decide(bench: Bench, recounter: Recounter) -> None:
     """After half a minute nobody waits any longer, and the event is not among those that were looked at again."""
     a_line(bench)
-    damage(bench, "SET confirmed = :n", n={"N": "0"})
+    damage_ledger(bench, "SET confirmed = :n", n={"N": "0"})
     found = recounter.look().findings
     began = bench.pipeline.time.now
     assert Mender(recounter, bench.pipeline.sqs, bench.pipeline.queue, bench.pipeline.clock).mend(found) == {}

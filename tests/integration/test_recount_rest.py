@@ -10,7 +10,7 @@ import pytest
 from infra.cli.reconcile.mender import Mender
 from infra.cli.reconcile.recount import Recounter
 from tests.integration.bench import Bench
-from tests.integration.test_recount import a_line, damage
+from tests.integration.words import a_line, damage_ledger
 from tests.support.builders import EVENT, cancel, change, promote, register
 from workers.aws.items import event_key, registration_key
 from workers.aws.send import send
@@ -22,7 +22,7 @@ pytestmark = pytest.mark.integration
 def test_an_event_that_is_never_at_rest(bench: Bench, recounter: Recounter) -> None:
     """Its ledger is another one after each look: nothing is said of it, and nothing could be mended."""
     a_line(bench)
-    damage(bench, "SET confirmed = :n", n={"N": "0"})
+    damage_ledger(bench, "SET confirmed = :n", n={"N": "0"})
     users = iter(range(99))
     bench.pipeline.time.on_sleep.append(lambda: bench.deliver_all(register(f"u{next(users)}")))
     finding = recounter.look().findings[EVENT]

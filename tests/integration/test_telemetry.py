@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
 
 from tests.integration.bench import Bench
-from tests.integration.test_poison import with_poison
+from tests.integration.words import with_poison
 from tests.support.builders import EVENT, cancel, register
 from tests.support.deliveries import batch
 from tests.support.faults import refusal, times
@@ -51,7 +49,7 @@ def test_a_dead_letter_is_told_with_all_that_finds_it(bench: Bench, capsys: pyte
     with log_lines() as lines:
         bench.deliver(cancel("bob"), receives=3)
     (line,) = [line for line in lines if line["message"].startswith("a message was parked")]
-    (parked,) = dead_letters(bench)
+    (parked,) = bench.letters()
     assert line == {
         "message": "a message was parked in the dead-letter queue",
         "level": "ERROR",
@@ -87,7 +85,7 @@ def test_a_replay_is_told_and_parked_as_one(bench: Bench) -> None:
     with log_lines() as lines:
         bench.registrar.handle(event)
     assert [line["replay_of"] for line in lines if line["message"] == "decided"] == ["dead-1"]
-    (parked,) = dead_letters(bench)
+    (parked,) = bench.letters()
     assert parked["MessageAttributes"]["replayOf"]["StringValue"] == "dead-1"
 
 
@@ -100,7 +98,7 @@ def test_a_first_dead_letter_is_no_replay(bench: Bench) -> None:
         "why",
         "2026-01-01T00:00:00Z",
     )
-    (parked,) = dead_letters(bench)
+    (parked,) = bench.letters()
     assert set(parked["MessageAttributes"]) == {"reason", "messageId", "receives", "parkedAt"}
 
 
@@ -119,11 +117,3 @@ def test_trouble_is_told_event_by_event(bench: Bench) -> None:
         ("the event's commands will be tried again", "b", "register-ann-1"),
     ]
     assert {line["level"] for line in lines} == {"WARNING"}
-
-
-def dead_letters(bench: Bench) -> list[Any]:
-    """What lies in the dead-letter queue, with all attributes."""
-    answer = bench.pipeline.sqs.receive_message(
-        QueueUrl=bench.pipeline.dead_letters, MaxNumberOfMessages=10, MessageAttributeNames=["All"]
-    )
-    return list(answer["Messages"])
