@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import aws_cdk as cdk
 import pytest
 from aws_cdk.assertions import Template
 
 from infra.bundles import bundle
 from infra.stack import TurnstileStack
-from infra.stage import NOT_SAID, Stage
 from tests.infra.findings import Accepted
 from tests.infra.reading import Resources
-
-STAGES = ("local", "dev", "prod")
+from tests.infra.synthesis import STAGES, stack_of
 
 
 @pytest.fixture(scope="session", params=["local", "dev"])
@@ -38,7 +34,7 @@ def stacks(accepted: Accepted) -> dict[str, TurnstileStack]:
     """The stack of every stage."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("infra.accepted.Validations", accepted)
-        return {name: _stack(name) for name in STAGES}
+        return {name: stack_of(name) for name in STAGES}
 
 
 @pytest.fixture(scope="session")
@@ -75,20 +71,3 @@ def docs_host() -> Path:
 def workers_host() -> Path:
     """The workers' bundle for this machine."""
     return bundle("workers", "host")
-
-
-def synthesize(name: str, auth: Mapping[str, str | None] = NOT_SAID) -> dict[str, Any]:
-    """The template of a stage; `auth` is what the CDK's context says of who vouches for callers."""
-    template: dict[str, Any] = Template.from_stack(_stack(name, auth)).to_json()
-    return template
-
-
-def _stack(name: str, auth: Mapping[str, str | None] = NOT_SAID) -> TurnstileStack:
-    # Copying the bundles and the CDK's own look at the template would triple the time.
-    app = cdk.App(
-        analytics_reporting=False,
-        tree_metadata=False,
-        builtin_cloud_formation_validation=False,
-        context={"aws:cdk:disable-asset-staging": True},
-    )
-    return TurnstileStack(app, f"turnstile-{name}", stage=Stage.parse(name, None, auth))

@@ -11,6 +11,8 @@ from typing import Any
 
 from tests.support.http_server import Handler, serving
 
+_TIME = "2026-01-01T00:00:00Z"
+
 
 @dataclass
 class Registries:
@@ -62,9 +64,6 @@ class Registries:
         """What npm's registry says of a package; npm looks there for who needs a vulnerable one."""
         versions = [each.split("==")[1] for each in self.vulnerable if each.startswith(f"{name}==")]
         return {"name": name, "versions": {each: {"name": name, "version": each, "dist": {}} for each in versions}}
-
-
-_TIME = "2026-01-01T00:00:00Z"
 
 
 @contextmanager

@@ -13,8 +13,8 @@ from aws_cdk.assertions import Template
 
 from infra.accepted import accept, accept_lint
 from infra.stack import TurnstileStack
-from tests.infra.conftest import STAGES
 from tests.infra.findings import Accepted, Finding, cfn_lint, covers, nag
+from tests.infra.synthesis import STAGES
 
 
 @pytest.fixture(scope="module")

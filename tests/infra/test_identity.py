@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from api.routes import DOCS_ROUTES, ROUTES
-from tests.infra.conftest import synthesize
 from tests.infra.reading import Resources
+from tests.infra.synthesis import synthesize
 
 POOL, CLIENT = "IdentityUsersPool", "IdentityUsersPoolApp"
 ISSUER = "https://id.example.org/tenant/"

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import aws_cdk as cdk
 import pytest
 
 from infra import stack as deployed
-from infra.stage import Stage
+from tests.infra.synthesis import stack_of
 
 
 @pytest.mark.parametrize("python", ["/usr/bin/python", None])
 def test_whoever_deploys_uncompiled_functions_is_warned(monkeypatch: pytest.MonkeyPatch, python: str | None) -> None:
     """Without a Python of Lambda's version there is a warning that says what to do; with one there is none."""
     monkeypatch.setattr(deployed, "compiler", lambda _: python)
-    app = cdk.App(analytics_reporting=False, context={"aws:cdk:disable-asset-staging": True})
-    stack = deployed.TurnstileStack(app, "turnstile-dev", stage=Stage.parse("dev", None))
-    warnings = [entry.data for entry in stack.node.metadata if entry.type == "aws:cdk:warning"]
+    warnings = [entry.data for entry in stack_of("dev").node.metadata if entry.type == "aws:cdk:warning"]
     assert [warning.startswith("There is no Python 3.13 on this machine") for warning in warnings] == (
         [] if python else [True]
     )
