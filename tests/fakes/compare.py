@@ -24,7 +24,7 @@ What is never asked, because DynamoDB Local is known to be wrong, or nobody's bu
 - A scan or a query that goes on behind a key longer than a key can be. DynamoDB Local takes that for the end.
 - A table that does not exist, together with another mistake: which one is named.
 
-`test_dynamodb.py` has the first two.
+`tests/simulation/dynamodb/test_dynamodb.py` has the first two.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """What made-up requests to DynamoDB are made of: values and expressions, some of them wrong, about few attributes.
 
-The grammar of the expressions is that of `expressions`.
+The grammar of the expressions is that of `tests.simulation.dynamodb.parser`.
 """
 
 from __future__ import annotations

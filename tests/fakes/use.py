@@ -7,6 +7,7 @@ from itertools import count
 from random import Random
 from typing import TYPE_CHECKING, Any, cast
 
+from tests.support.builders import NEW_EVENT
 from tests.support.fake_sqs import FakeSqs
 from tests.support.pipeline import Pipeline
 from workers.auditor import Auditor
@@ -67,13 +68,8 @@ class Use:
         if self._chance.random() < 0.5:
             self._ask("POST", "/users", {"userId": self._chance.choice(_USERS), "name": f"N{next(self._numbers)}"})
             return
-        event = {
-            "eventId": self._chance.choice(_EVENTS),
-            "date": "2026-05-01",
-            "description": "é" * next(self._numbers),
-        }
-        event |= dict.fromkeys(("title", "location", "organizer"), "x")
-        self._ask("POST", "/events", event | self._seats())
+        event = {"eventId": self._chance.choice(_EVENTS), "description": "é" * next(self._numbers)}
+        self._ask("POST", "/events", NEW_EVENT | event | self._seats())
 
     def _seats(self) -> dict[str, Any]:
         seats: dict[str, Any] = {"capacity": self._chance.randrange(4), "hasWaitlist": self._chance.random() < 0.8}

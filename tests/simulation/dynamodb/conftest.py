@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import pytest
 
+from tests.simulation.dynamodb.builders import Time, fake_with_tables
 from tests.simulation.dynamodb.fake import FakeDynamoDb
-from tests.simulation.dynamodb.words import Time, made
-
-if TYPE_CHECKING:
-    pass
 
 
 @pytest.fixture
@@ -22,4 +17,4 @@ def time() -> Time:
 @pytest.fixture
 def db(time: Time) -> FakeDynamoDb:
     """With the four tables, empty."""
-    return made(lambda: time.now)
+    return fake_with_tables(lambda: time.now)

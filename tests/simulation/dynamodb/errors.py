@@ -30,23 +30,14 @@ def wrong_parameter(report: str) -> ParamValidationError:
 
 
 class Exceptions:
-    """`client.exceptions`: one class for each error that DynamoDB's service model names. A ValidationException, a
-    ThrottlingException and the like have no class there: they come as plain ClientErrors."""
+    """`client.exceptions`: a class for each error that is raised here and has one in DynamoDB's service model. A
+    ValidationException has none: it comes as a plain ClientError."""
 
     class ConditionalCheckFailedException(ClientError):
         """A single write's condition does not hold."""
 
     class IdempotentParameterMismatchException(ClientError):
         """The token was used for another request."""
-
-    class InternalServerError(ClientError):
-        """A 500."""
-
-    class ProvisionedThroughputExceededException(ClientError):
-        """A throttle."""
-
-    class RequestLimitExceeded(ClientError):
-        """A throttle of the account."""
 
     class ResourceInUseException(ClientError):
         """There is such a table already."""
@@ -59,9 +50,6 @@ class Exceptions:
 
     class TransactionConflictException(ClientError):
         """A transaction has the item."""
-
-    class TransactionInProgressException(ClientError):
-        """The same transaction is still running."""
 
     ClientError = ClientError  # last: the classes above are made from botocore's own
 

@@ -13,6 +13,8 @@ from tests.simulation.dynamodb.writes import NAMES, bind, refuse_bare
 from workers.aws.items import Item
 
 PAGE_BYTES = 1024 * 1024
+_FEW_ROWS = 190
+"""So many index rows never fill a page: their keys have at most 5,120 bytes together."""
 
 
 def projected(params: Item, table: Table) -> Callable[[Item], Item]:
@@ -51,7 +53,8 @@ def index_page(params: Item, table: Table) -> Item:
     partition, rows = _rows(params, table, index)
     if params.get("ScanIndexForward", True) is False:
         rows = rows[::-1]
-    length, cut = _length(params, [index.size(partition, row) for row in rows] if len(rows) > _FEW_ROWS else rows)
+    sizes = [index.size(partition, row) for row in rows] if len(rows) > _FEW_ROWS else [0] * len(rows)
+    length, cut = _length(params, sizes)
     entries = [index.entry(partition, row) for row in rows[:length]]
     return _page(params, entries, entries[-1] if cut else None)
 
@@ -67,17 +70,13 @@ def table_page(params: Item, table: Table) -> Item:
     return _page(params, [show(table.items[key]) for key in keys[:length]], last)
 
 
-_FEW_ROWS = 190
-"""So many index rows never fill a page: their keys have at most 5,120 bytes together."""
-
-
-def _length(params: Item, sizes: Sequence[int | Row]) -> tuple[int, bool]:
+def _length(params: Item, sizes: Sequence[int]) -> tuple[int, bool]:
     """How many are on a page: to the limit, or to the one that fills it; and whether the answer says where to go on,
-    which at the limit it does even if nothing follows. Where sizes are not known, all fit."""
+    which at the limit it does even if nothing follows."""
     limit: int = params.get("Limit", len(sizes) + 1)
     room = PAGE_BYTES
     for number, size in enumerate(sizes, 1):
-        room -= size if isinstance(size, int) else 0
+        room -= size
         if number == limit or room <= 0:
             return number, number == limit or number < len(sizes)
     return len(sizes), False

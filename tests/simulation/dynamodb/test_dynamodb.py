@@ -6,19 +6,16 @@ Also where AWS's documentation and DynamoDB Local disagree: then it goes by the 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
 from botocore.session import get_session
 
+from tests.simulation.dynamodb.builders import TABLES, Time, fake_with_tables, placeholders, put, registration, user
 from tests.simulation.dynamodb.errors import Exceptions
 from tests.simulation.dynamodb.fake import Change, FakeDynamoDb
-from tests.simulation.dynamodb.words import TABLES, Time, made, placeholders, put, registration, user
 from workers.aws.items import EVENT_INDEX, STATUS_KEY, Item
-
-if TYPE_CHECKING:
-    pass
 
 MINUTE = 60_000_000
 
@@ -164,7 +161,7 @@ def test_items_are_the_tables_own(db: FakeDynamoDb) -> None:
 
 def test_the_order_that_dynamodb_leaves_open(time: Time) -> None:
     """`place` orders a scan, and equal sort keys in an index, and pages go on in that order."""
-    db = made(lambda: time.now, place=lambda key: key[::-1])
+    db = fake_with_tables(lambda: time.now, place=lambda key: key[::-1])
     for key in ("a2", "b1", "c3"):
         db.put_item(TableName=TABLES.users, Item=user(key))
         db.put_item(TableName=TABLES.registrations, Item=registration(key))

@@ -2,18 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import pytest
 from botocore.exceptions import ParamValidationError
 
+from tests.simulation.dynamodb.builders import TABLES, placeholders, user
 from tests.simulation.dynamodb.fake import FakeDynamoDb
-from tests.simulation.dynamodb.words import TABLES, placeholders, user
 from workers.aws.items import Item
-
-if TYPE_CHECKING:
-    pass
-
 
 CONDITIONS = """
 #a IN (:v)

@@ -1,4 +1,4 @@
-"""Short words for tests of the in-memory DynamoDB."""
+"""What tests of the in-memory DynamoDB put into it: the fake with its tables, items, parts of requests."""
 
 from __future__ import annotations
 
@@ -6,24 +6,24 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, cast
 
 from tests.simulation.dynamodb.fake import FakeDynamoDb
+from tests.support.builders import NOW
 from tests.support.tables import TableNames, create_tables
 from workers.aws.items import STATUS_KEY, Item
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
-
 TABLES = TableNames()
 
 
 class Time:
-    """Microseconds, held in the hand."""
+    """The time that the fake is told, in microseconds since 1970: it goes on when a test says so."""
 
-    now = 1_767_225_600_000_000
+    now = NOW
 
 
-def made(now: Callable[[], int], **more: Any) -> FakeDynamoDb:
-    """One with the four tables."""
+def fake_with_tables(now: Callable[[], int], **more: Any) -> FakeDynamoDb:
+    """An in-memory DynamoDB with the four tables, empty."""
     fake = FakeDynamoDb(now, **more)
     create_tables(cast("DynamoDBClient", fake))
     return fake
@@ -45,7 +45,7 @@ def put(item: Item, table: str = TABLES.users, **more: Any) -> Item:
 
 
 def placeholders(expression: str) -> Item:
-    """Those that the expression has."""
+    """Names and values for the placeholders that the expression has."""
     names = {token: "n" for token in ("#a", "#b") if token in expression}
     values = {":v": {"N": "1"}} if ":v" in expression else {}
     given = {"ExpressionAttributeNames": names, "ExpressionAttributeValues": values}
