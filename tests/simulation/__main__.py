@@ -8,7 +8,7 @@ import os
 import sys
 from collections.abc import Sequence
 
-from tests.simulation.campaign import Totals, quiet, run, some
+from tests.simulation.campaign import ENOUGH, Totals, quiet, run, some
 from tests.simulation.faults import Fault
 from tests.simulation.plants import PLANTS, VARIABLE
 from tests.simulation.shrink import Shrinker
@@ -36,7 +36,10 @@ or were too quiet, 2 on wrong usage."""
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs them."""
-    args = _parser().parse_args(argv)
+    parser = _parser()
+    args = parser.parse_args(argv)
+    if args.seeds != 1 and (args.only or args.without or args.story):
+        parser.error("--only, --without and --story are about one history: with --seeds 1")
     if args.plant != os.environ.get(VARIABLE):  # must be there before anything of the product is loaded
         os.environ[VARIABLE] = args.plant
         command = [sys.executable, "-m", "tests.simulation", *(sys.argv[1:] if argv is None else argv)]
@@ -57,7 +60,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _parser() -> argparse.ArgumentParser:
     raw = argparse.RawDescriptionHelpFormatter
     parser = argparse.ArgumentParser("python -m tests.simulation", description=DESCRIPTION, formatter_class=raw)
-    parser.add_argument("--seeds", type=at_least(1), default=200, metavar="N", help="how many (default: 200)")
+    parser.add_argument(
+        "--seeds", type=at_least(1), default=ENOUGH, metavar="N", help="how many (default: %(default)s)"
+    )
     parser.add_argument("--from", type=int, default=0, dest="first", metavar="SEED", help="the first seed (default: 0)")
     parser.add_argument(
         "--processes", type=at_least(1), metavar="N", help="at the same time (default: one per processor)"
@@ -71,7 +76,13 @@ def _parser() -> argparse.ArgumentParser:
         help="with one seed: none of these faults",
     )
     parser.add_argument("--story", action="store_true", help="with one seed: tell it, call by call")
-    parser.add_argument("--plant", choices=sorted(PLANTS), metavar="MISTAKE", help="; ".join(sorted(PLANTS)))
+    parser.add_argument(
+        "--plant",
+        choices=sorted(PLANTS),
+        default=os.environ.get(VARIABLE),
+        metavar="MISTAKE",
+        help="; ".join(sorted(PLANTS)),
+    )
     parser.add_argument("--first-only", action="store_true", help="one after the other, up to the first broken rule")
     parser.add_argument(
         "--brief", action="store_true", help="do not look for the shortest history that breaks the rule"

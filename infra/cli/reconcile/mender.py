@@ -56,7 +56,7 @@ class Mender:
             versions = {event_id: finding.version for event_id, finding in due.items()}
             for finding in due.values():
                 send(self._sqs, self._queue_url, self._command(finding))
-            decided = versions.keys() - wait_for_registrar(partial(self._unmoved, versions), self._clock)
+            decided = sorted(versions.keys() - wait_for_registrar(partial(self._unmoved, versions), self._clock))
             if not decided:
                 break
             self._promote(decided)

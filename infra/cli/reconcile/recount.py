@@ -137,7 +137,7 @@ class Recounter:
         before = self.ledgers(event_ids)
         self._clock.sleep(_PAUSE)
         pile = self._read(event_ids)
-        ids = before.keys() | pile.tallies.keys() | set(event_ids or ())
+        ids = sorted(before.keys() | pile.tallies.keys() | set(event_ids or ()))
         astray = pile.bring_home(ids)
         found = doubted(self._judge(ids, before, pile), [one.key for one in astray if one.nameless])
         if not all(finding.sound for finding in found.values()):
@@ -146,7 +146,7 @@ class Recounter:
         moved = {event_id for event_id in ids if before.get(event_id) != after.get(event_id)}
         again = Look({event_id: Finding(event_id, busy=True) for event_id in moved}, 0, ())
         if moved and looks > 1:
-            again = self.look(moved, looks - 1)
+            again = self.look(sorted(moved), looks - 1)
         still = {event_id: replace(finding, at=now) for event_id, finding in found.items() if event_id not in moved}
         strays = [f"registration {one.key} names no event" for one in astray if one.event_id is None]
         erased = [record for record in pile.erased if record.event_id not in moved]
