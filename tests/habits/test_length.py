@@ -9,8 +9,6 @@ ROOT = Path(__file__).resolve().parents[2]
 LONGEST_FILE, LONGEST_FUNCTION = 300, 50
 LONGER = {
     "tests/api/test_hostile.py": "a table for each kind of hostile input, and one guard around all of them",
-    "tests/simulation/rules.py": "all rules of a commit read the same book; apart, each would have to be handed it",
-    "tests/simulation/world.py": "the simulated world: what is wired to what is seen in one place",
 }
 
 

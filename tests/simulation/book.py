@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TypeVar
 
@@ -102,8 +101,3 @@ def no_room(ledger: Ledger, code: str) -> bool:
         return not settings.has_waitlist
     limit = settings.waitlist_capacity
     return code == "waitlist-full" and settings.has_waitlist and limit is not None and waiting - moving_up >= limit
-
-
-def ranks(line: Sequence[str], registration_id: str) -> int | None:
-    """The place of somebody in the line, 1 for the first; None for who does not wait."""
-    return line.index(registration_id) + 1 if registration_id in line else None

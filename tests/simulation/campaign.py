@@ -43,22 +43,15 @@ class Totals:
     commands: int = 0
     events: int = 0
     steps: int = 0
-    virtual_seconds: float = 0
     fired: Counter[Fault] = field(default_factory=Counter)
     failed: Counter[tuple[str, str]] = field(default_factory=Counter)
     broken: dict[int, Violation] = field(default_factory=dict)
 
     def add(self, history: History) -> None:
         """One more."""
-        self.histories += 1
-        self.commands += history.commands
-        self.events += len(history.plan.events)
-        self.steps += history.steps
-        self.virtual_seconds += history.seconds
-        self.fired.update(history.fired)
-        self.failed.update(history.failed)
-        if history.violation is not None:
-            self.broken[history.settings.seed] = history.violation
+        broken = {} if history.violation is None else {history.settings.seed: history.violation}
+        calls, fired, failed = history.steps, Counter(history.fired), Counter(history.failed)
+        self.merge(Totals(1, history.commands, len(history.plan.events), calls, fired, failed, broken))
 
     def merge(self, other: Totals) -> None:
         """Those of other histories."""
@@ -66,7 +59,6 @@ class Totals:
         self.commands += other.commands
         self.events += other.events
         self.steps += other.steps
-        self.virtual_seconds += other.virtual_seconds
         self.fired.update(other.fired)
         self.failed.update(other.failed)
         self.broken |= other.broken

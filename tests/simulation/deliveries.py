@@ -52,7 +52,7 @@ class Deliveries:
 
     def _event_group(self, group: str, messages: list[dict[str, Any]]) -> str:
         """A group, or if it is one of recounts, that of the event's other commands."""
-        command = self._world.rules.command(messages[0]["Body"])
+        command = self._world.messages.command(messages[0]["Body"])
         return group_of(command.event_id) if isinstance(command, Recount) else group
 
     def _check_hidden(self, failed: list[dict[str, Any]], diary: Diary) -> None:
@@ -68,7 +68,7 @@ class Deliveries:
         could not be read while it was held. That it `failed` is no reason: here every command can be decided."""
         if reason.startswith("failed"):
             return False
-        command, now = self._world.rules.command(body, group), self._world.engine.now
+        command, now = self._world.messages.command(body, group), self._world.engine.now
         if command is None or command.event_id not in self._world.rules.books:
             return True
         if not isinstance(command, Register | Cancel):

@@ -80,7 +80,7 @@ class Excuses:
         """The groups that each trouble is about."""
         events = {key: book.event_id for book in self._world.rules.books.values() for key in book.records}
         for message in messages:
-            if isinstance(command := self._world.rules.command(message["Body"]), Register | Cancel):
+            if isinstance(command := self._world.messages.command(message["Body"]), Register | Cancel):
                 events[command.registration_id] = command.event_id
         for operation, request in diary.troubles:
             if operation == "send_message":

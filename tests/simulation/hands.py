@@ -59,7 +59,7 @@ class Hands:
 
     def command_arrived(self, body: str) -> None:
         """A command: the right moment to damage the record that it is about."""
-        command = self._world.rules.command(body)
+        command = self._world.messages.command(body)
         if self._lurking and isinstance(command, Register | Cancel):
             book = self._world.rules.books.get(command.event_id)
             if book is not None and command.registration_id in book.records:

@@ -178,7 +178,7 @@ class Client:
             return self._tear(process, perform, request)
         if fault is Fault.LATENCY:
             world.count(fault, process.name, operation)
-        if operation == "query" and world.note_if_stale():
+        if operation == "query" and world.index_lag.is_met():
             self._left_out(process, operation, request)
         return self._perhaps_old(process, operation, request, perform(**request))
 

@@ -25,13 +25,11 @@ if TYPE_CHECKING:
 
     from api.messages import Response
     from infra.cli.reconcile.findings import Finding
+    from tests.simulation.callers import Asked
     from tests.simulation.dynamodb.fake import FakeDynamoDb
-    from tests.simulation.world import Asked, World
+    from tests.simulation.world import World
 
 FREE_SEAT = "8: no free seat beside a waiter at rest"
-_LATE_WRITE = 30 * SECOND
-"""No write takes effect later than that after it was sent."""
-
 LOST = "9: every accepted command has exactly one outcome"
 LEFT = "10: the queues are empty at rest; what died was replayed or discarded"
 LAST_WORD = "who asked for nothing else since has what was last accepted"
@@ -39,6 +37,9 @@ RECOUNT = "a recount finds nothing to say"
 LISTED = "a list shows who belongs into it"
 TITLES = "a title is one that was asked for, and not one that was replaced"
 STORED = "what is stored at rest is what was written"
+
+_LATE_WRITE = 30 * SECOND
+"""No write takes effect later than that after it was sent."""
 
 
 def at_rest(world: World, dynamodb: FakeDynamoDb) -> None:
@@ -48,7 +49,7 @@ def at_rest(world: World, dynamodb: FakeDynamoDb) -> None:
         world.broken(LEFT, f"{list(world.engine.processes)}, {left}")
     if swallowed := [message for message in world.hands.rubbish if message not in world.parked]:
         world.broken(LEFT, f"not parked, although nobody can process it: {swallowed}")
-    asked = [world.rules.command(message.body, message.group) for message in world.sqs.queue(QUEUE).history]
+    asked = [world.messages.command(message.body, message.group) for message in world.sqs.queue(QUEUE).history]
     commands = list({command.command_id: command for command in asked if command is not None}.values())
     for book in world.rules.books.values():
         own = [command for command in commands if command.event_id == book.event_id]
@@ -96,7 +97,7 @@ def _check_settings(world: World, book: Book, changes: list[Configure]) -> None:
 def _check_last_words(world: World) -> None:
     """Whose last request was accepted when all her others had been answered, ends as it asked for."""
     by_pair: dict[tuple[str, str], list[Asked]] = {}
-    for asked in world.asked:
+    for asked in world.callers.asked:
         if asked.step.kind in {"register", "cancel"}:
             by_pair.setdefault((asked.step.event_id, asked.step.user_id), []).append(asked)
     for (event_id, user_id), requests in by_pair.items():
@@ -125,8 +126,8 @@ def _check_stored(world: World, dynamodb: FakeDynamoDb, book: Book) -> None:
 
 def _check_title(world: World, book: Book) -> None:
     """The title is that of the last change that was accepted, or of one that may have come after it."""
-    own = (asked for asked in world.asked if asked.step.kind == "change" and asked.step.event_id == book.event_id)
-    asked = [request for request in own if "title" in request.step.changes]
+    of_event = (request for request in world.callers.asked if request.step.event_id == book.event_id)
+    asked = [request for request in of_event if "title" in request.step.changes]
     accepted = [request for request in asked if request.status in {200, 202}]
     last = max((request.began for request in accepted), default=None)
     may_stand = [

@@ -1,4 +1,4 @@
-"""The rules that may never break, checked after every committed write, and what clients were told.
+"""The rules that may never break, checked after every committed write.
 
 They know the tables' formats and what a command asks for, and nothing of how `decide` decides.
 """
@@ -9,18 +9,13 @@ from base64 import b32encode
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from hashlib import sha256
-from typing import TYPE_CHECKING, Any
-
-from greenlet import getcurrent
+from typing import TYPE_CHECKING
 
 from tests.simulation.book import Book, applies, came_of
 from tests.simulation.course import Batch, Course, Verdict, standing
-from tests.simulation.engine import Process
-from tests.simulation.queues import QUEUE
 from tests.support.rules import broken_rules, illegal_moves
 from workers.aws.items import Item, ledger_from_event, ledger_from_item, registration_from_item
-from workers.aws.messages import Unreadable, decode, group_for, group_of
-from workers.domain.commands import Cancel, Command, Configure, Register
+from workers.domain.commands import Cancel, Configure, Register
 from workers.domain.moves import DISCARDED
 from workers.domain.records import EventStatus, Ledger, Registration, Status
 
@@ -41,9 +36,6 @@ REFUSED = "nobody is refused while there is room"
 COURSE = "a batch comes to what its commands come to one after the other"
 UNASKED = "nothing is done that nobody asked for"
 OVERTAKEN = "nobody overtakes in a group of the queue"
-
-_MOST_BATCHES = 50
-"""Of one event: a late commit is that of one of the last batches. It comes within half a minute."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,40 +62,6 @@ class Rules:
     def __init__(self, world: World) -> None:
         self._world = world
         self.books: dict[str, Book] = {}
-        self._commands: dict[str, Command | None] = {}
-        self._asked: set[tuple[type[Command], str, int]] = set()
-        self._sent: dict[str, list[Command]] = {}
-        self._batches: dict[str, list[Batch]] = {}
-
-    def sent(self, body: str) -> None:
-        """A message was sent into the queue of commands, maybe one that the queue has already."""
-        process, command = getcurrent(), self.command(body)
-        if isinstance(process, Process) and command is not None:
-            self._sent.setdefault(process.name, []).append(command)
-
-    def sent_by(self, process: str) -> list[Command]:
-        """What a process sent into the queue of commands, and was taken."""
-        return self._sent.get(process, [])
-
-    def taken(self, process: str, records: list[dict[str, Any]]) -> None:
-        """A registrar begins with a batch."""
-        groups: dict[str, list[tuple[str, Command | None]]] = {}
-        for record in records:
-            name = record["attributes"]["MessageGroupId"]
-            groups.setdefault(name, []).append((record["messageId"], self.command(record["body"], name)))
-        for name, own in groups.items():
-            batches = self._batches.setdefault(name, [])
-            batches.append(Batch(process, own))
-            del batches[:-_MOST_BATCHES]
-
-    def arrived(self, body: str, group: str) -> None:
-        """A message came into the queue of commands."""
-        if isinstance(command := self.command(body, group), Register | Cancel):
-            self._asked.add((type(command), command.registration_id, command.generation))
-
-    def asked_for(self, kind: type[Register | Cancel], registration_id: str, generation: int) -> bool:
-        """Whether the queue ever took such a command."""
-        return (kind, registration_id, generation) in self._asked
 
     def opened(self, event: Item) -> None:
         """A new event, which has no ledger yet."""
@@ -163,7 +121,7 @@ class Rules:
     def _check(self, book: Book, commit: Commit) -> None:
         world, now = self._world, self._world.engine.now
         was, line = dict(book.records), book.line
-        batches = self._batches_of(book)
+        batches = world.messages.batches(book.event_id)
         configures = [command for batch in batches for command in batch.configures()]
         book.records |= {key: after for key, (_, after) in commit.changed.items()}
         for sentence in illegal_moves({k: was[k] for k in commit.changed if k in was}, _after(commit)):
@@ -185,26 +143,11 @@ class Rules:
         if commit.after is not commit.before:
             self._check_course(book, commit, Course(commit.before, was, line), batches)
 
-    def _batches_of(self, book: Book) -> list[Batch]:
-        """The batch that is being committed; of a commit that comes late, any that it may be."""
-        process = getcurrent()
-        name = process.name if isinstance(process, Process) else None
-        found: dict[str, list[tuple[str, Command | None]]] = {}
-        for group in (_recounts_of(book.event_id), group_of(book.event_id)):  # a recount comes before all others
-            for batch in self._batches.get(group, []):
-                if name in {None, batch.process}:
-                    found.setdefault(batch.process, []).extend(batch.commands)
-        return [Batch(taker, commands) for taker, commands in found.items()]
-
     def _check_course(self, book: Book, commit: Commit, begin: Course, batches: list[Batch]) -> None:
         """What was written is what the commands of the batch come to, by a count of seats and places."""
-        has, line = (
-            standing(book.records),
-            sorted(
-                (key for key, record in book.records.items() if record.ticket is not None),
-                key=lambda key: book.records[key].ticket or 0,
-            ),
-        )
+        has = standing(book.records)
+        waiting = (key for key, record in book.records.items() if record.ticket is not None)
+        line = sorted(waiting, key=lambda key: book.records[key].ticket or 0)
         verdicts: dict[tuple[str, int], Verdict] = {}
         for commands in (commands for batch in batches for commands in batch.decided(self._world.parked)):
             course = Course(commit.before, begin.records, begin.line)
@@ -228,10 +171,10 @@ class Rules:
 
     def _check_asked(self, key: str, before: Registration | None, after: Registration) -> None:
         """Who comes or goes has asked for it, in that very attempt."""
-        goes = after.status is Status.CANCELLED
+        asked_for, goes = self._world.messages.asked_for, after.status is Status.CANCELLED
         comes = before is None or before.generation < after.generation or before.status is Status.PENDING
-        if (goes and not self.asked_for(Cancel, key, after.generation)) or (
-            comes and not goes and not self.asked_for(Register, key, after.generation)
+        if (goes and not asked_for(Cancel, key, after.generation)) or (
+            comes and not goes and not asked_for(Register, key, after.generation)
         ):
             self._world.broken(UNASKED, f"{key}: {before} -> {after}")
 
@@ -252,7 +195,7 @@ class Rules:
         world, event = self._world, book.event_id
         promoted = [key for key, (before, after) in commit.changed.items() if _moved_up(before, after)]
         waiting = {key for key, record in book.records.items() if record.status is Status.WAITLISTED}
-        stayed = [key for key in book.line if key in waiting and commit.changed.get(key, (None, None))[0] is None]
+        stayed = [key for key in book.line if key in waiting and key not in commit.changed]
         joined = sorted(
             (k for k, (b, a) in commit.changed.items() if a.status is Status.WAITLISTED),
             key=lambda key: book.records[key].ticket or 0,
@@ -287,7 +230,7 @@ class Rules:
         """
         left: list[str] = []
         decided: set[str] = set()
-        for key, command in self._waiting(book):
+        for key, command in self._world.messages.waiting(book.event_id):
             if not isinstance(command, Register | Cancel):
                 continue
             before, after = was.get(command.registration_id), book.records.get(command.registration_id)
@@ -302,23 +245,6 @@ class Rules:
         """Parked, or about a record that cannot be read."""
         now = self._world.engine.now
         return message_id in self._world.parked or book.damaged(command.registration_id, now, now)
-
-    def _waiting(self, book: Book) -> list[tuple[str, Command]]:
-        """The commands of an event that are in the queue, in order, by message id."""
-        group = group_of(book.event_id)
-        messages = self._world.sqs.queue(QUEUE).messages
-        read = [(message.id, self.command(message.body, group)) for message in messages if message.group == group]
-        return [(key, command) for key, command in read if command is not None]
-
-    def command(self, body: str, group: str | None = None) -> Command | None:
-        """The command in a message; None if it is none, or is in another group than its own."""
-        if body not in self._commands:
-            try:
-                self._commands[body] = decode(body)
-            except Unreadable:
-                self._commands[body] = None
-        command = self._commands[body]
-        return command if command is None or group in {None, group_for(command)} else None
 
 
 _RULES = {
@@ -349,11 +275,6 @@ def _own_id(record: Registration) -> str:
     """The only id that the registration of this person at this event can have (design, section 5)."""
     digest = sha256(record.event_id.encode() + b"\0" + record.user_id.encode()).digest()
     return "reg_" + b32encode(digest).decode()[:26]
-
-
-def _recounts_of(event_id: str) -> str:
-    """The group of an event's recounts, which is not that of its other commands."""
-    return "recount-" + sha256(event_id.encode()).hexdigest()
 
 
 def _after(commit: Commit) -> dict[str, Registration]:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from api import registrations
 from api.call import idempotency_key
+from tests.simulation import index_lag
 from tests.simulation.book import LEDGER, Book, between, no_room
 from tests.simulation.engine import SECOND
 from tests.support.pipeline import Answer
@@ -26,7 +27,6 @@ _SEATS = ("capacity", "hasWaitlist", "waitlistCapacity", "status")
 _SETTINGS = ("capacity", "has_waitlist", "waitlist_capacity", "status")
 _ALIVE = "pending,waitlisted,confirmed"
 _PAGE = 50
-_INDEX_LAG = 3 * SECOND
 _CLOCKS_DIFFER = 2 * SECOND
 
 
@@ -171,7 +171,7 @@ class Truth:
         """Whether it is not the first request of its kind with this key."""
         step = answered.step
         wanted = (step.kind, step.event_id, step.user_id, step.headers["idempotency-key"])
-        asked = (asked.step for asked in self._world.asked if asked.began <= answered.ended)
+        asked = (asked.step for asked in self._world.callers.asked if asked.began <= answered.ended)
         found = [s for s in asked if (s.kind, s.event_id, s.user_id, s.headers.get("idempotency-key")) == wanted]
         return len(found) > 1  # it is one of them
 
@@ -215,7 +215,7 @@ class Truth:
         statuses = step.query.get("status", _ALIVE).split(",")
         whole = step.kind == "of event"
         books = [self._world.rules.books[step.event_id]] if whole else self._world.rules.books.values()
-        began, ended = answered.walk.began - _INDEX_LAG, answered.ended
+        began, ended = answered.walk.began - index_lag.LONGEST, answered.ended
         return [
             key
             for book in books

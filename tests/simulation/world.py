@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from functools import partial
 from random import Random
 from typing import TYPE_CHECKING, Any, cast
 from unittest.mock import patch
@@ -14,16 +13,18 @@ from api import events, registrations
 from api.access import anybody
 from api.http import answer as resolve
 from api.registration_lists import Lists
-from api.routes import ROUTES
+from tests.simulation.callers import Callers
 from tests.simulation.changes import Changes
 from tests.simulation.deliveries import Deliveries
 from tests.simulation.diary import Diary, Excuses
 from tests.simulation.dynamodb.fake import Change, FakeDynamoDb
-from tests.simulation.engine import SECOND, START, Ended, Engine
+from tests.simulation.engine import SECOND, START, Engine
 from tests.simulation.faults import Fault, Faults
 from tests.simulation.hands import Hands
+from tests.simulation.index_lag import IndexLag
 from tests.simulation.lambdas import CommandsTrigger, Function, StreamTrigger
-from tests.simulation.load import Plan, Step, plan
+from tests.simulation.load import Plan, plan
+from tests.simulation.message_log import MessageLog
 from tests.simulation.network import Client
 from tests.simulation.operators import Operator
 from tests.simulation.outages import Outages
@@ -31,8 +32,7 @@ from tests.simulation.past import Past
 from tests.simulation.queues import DEAD_LETTERS, QUEUE, Queues
 from tests.simulation.rest import LEFT, at_rest
 from tests.simulation.rules import Rules, Violation
-from tests.simulation.truth import TOLD, Answered, Truth, Walk
-from tests.support.pipeline import BASE_URL, http_event
+from tests.support.pipeline import BASE_URL
 from tests.support.tables import create_tables
 from workers import registrar
 from workers.aws.clock import Clock
@@ -52,7 +52,6 @@ if TYPE_CHECKING:
 ENDLESS = "the pipeline comes to rest"
 
 _MOST_TURNS = 60_000
-_TRIES_OF_A_CLIENT = 3
 _API_SECONDS, _REGISTRAR_SECONDS, _PROMOTER_SECONDS = 20, 15, 30
 """The functions' timeouts, as in infra/functions.py."""
 _SOON = 10 * SECOND
@@ -79,21 +78,9 @@ class History:
     fired: dict[Fault, int]
     commands: int
     steps: int
-    seconds: float
     story: list[str]
     failed: dict[tuple[str, str], int]
     """By function and operation, the calls that failed for good, so that the product had to do something about it."""
-
-
-@dataclass(slots=True)
-class Asked:
-    """A request, and when it was answered; None if nobody knows what became of it."""
-
-    step: Step
-    began: int
-    ended: int | None = None
-    status: int | None = None
-    replayed: bool = False
 
 
 class World:
@@ -111,16 +98,14 @@ class World:
         self.sqs = Queues(self.engine)
         self._dynamodb = FakeDynamoDb(lambda: self.engine.now)
         self.tables = create_tables(cast("DynamoDBClient", self._dynamodb))
-        self.rules, self.deliveries, self._truth = Rules(self), Deliveries(self), Truth(self)
+        self.messages = MessageLog(self.sqs)
+        self.rules, self.deliveries = Rules(self), Deliveries(self)
         self.changes = Changes()
         self.excuses, self.past = Excuses(self), Past(lambda: self.engine.now)
         self.diaries: dict[str, Diary] = {}
         self.failed: Counter[tuple[str, str]] = Counter()
         self.parked: set[str] = set()
-        self.asked: list[Asked] = []
-        self._behind = 0
-        self._index_chance = self.chance("index")
-        self._last_row: dict[tuple[str, str], int] = {}
+        self.index_lag = IndexLag(self)
         self._open()
         self._connect()
 
@@ -156,12 +141,6 @@ class World:
             self.violation = Violation(rule, detail, self.engine.now)
             self.note("BROKEN %s: %s", rule, detail)
         self.engine.stopped = True
-
-    def note_if_stale(self) -> bool:
-        """An index is about to be read: whether it lags."""
-        if self._behind:
-            self.count(Fault.STALE_INDEX, f"{self._behind} rows behind")
-        return self._behind > 0
 
     # The parts
 
@@ -200,7 +179,7 @@ class World:
             desk = registrar.Registrar(dynamodb, sqs, self.tables.worker, QUEUE, DEAD_LETTERS, clock)
 
             def handle(event: dict[str, Any]) -> Any:
-                self.rules.taken(self.engine.current.name, event["Records"])
+                self.messages.taken(self.engine.current.name, event["Records"])
                 return desk.handle(event)
 
             return handle
@@ -208,16 +187,17 @@ class World:
         def promoter(clock: Clock) -> Handler:
             return Promoter(sqs, QUEUE, clock).handle
 
-        self._functions = {
+        functions = {
             "registrations": Function(self, "registrations", desk, _API_SECONDS),
             "events": Function(self, "events", office, _API_SECONDS),
         }
+        self.callers = Callers(self, functions)
         self.commands = CommandsTrigger(self, Function(self, "registrar", worker, _REGISTRAR_SECONDS), self.visibility)
         self._stream = StreamTrigger(self, Function(self, "promoter", promoter, _PROMOTER_SECONDS))
         self.operator = Operator(self, dynamodb, sqs)
         self.hands = Hands(self, self._dynamodb, self.operator)
         self._dynamodb.on_write = self._wrote
-        self._dynamodb.index_delay = self._index_changed
+        self._dynamodb.index_delay = self.index_lag.changed
         self.sqs.arrived = self._arrived
         self.sqs.sent = self._sent
 
@@ -236,37 +216,19 @@ class World:
             elif change.table == self.tables.events and change.after is not None:
                 self.changes.wrote(self.engine.now, change.before, change.after)
 
-    def _index_changed(self, index: str, key: str, apply: Callable[[], None]) -> None:
-        """An index follows its table, mostly at once. Changes of one item keep their order."""
-        late = 0
-        if self.faults.happens(Fault.STALE_INDEX, self._index_chance):
-            late = self._index_chance.randrange(3 * SECOND)
-        due = max(self.engine.now + late, self._last_row.get((index, key), 0))
-        if due == self.engine.now:
-            apply()
-            return
-        self._last_row[index, key] = due
-        self._behind += 1
-
-        def catch_up() -> None:
-            self._behind -= 1
-            apply()
-
-        self.engine.after(due - self.engine.now, catch_up)
-
     def _sent(self, queue: str, body: str) -> None:
         """A message was sent into a queue."""
         if queue == QUEUE:
-            self.rules.sent(body)
+            self.messages.sent(body)
 
     def _arrived(self, queue: str) -> None:
         """A message came into a queue."""
         message = self.sqs.queue(queue).history[-1]
         if queue == QUEUE:
-            self.rules.arrived(message.body, message.group)
+            self.messages.arrived(message.body, message.group)
             self.hands.command_arrived(message.body)
             self.commands.wake()
-            if isinstance(self.rules.command(message.body), Recount):
+            if isinstance(self.messages.command(message.body), Recount):
                 self.count(Fault.RECOUNT, message.id)
         else:
             parked = message.attributes.get("messageId", {}).get("StringValue")
@@ -275,60 +237,17 @@ class World:
             reason = message.attributes.get("reason", {}).get("StringValue", "")
             if reason and not self.deliveries.may_be_parked(reason, message.body, message.group):
                 self.broken(LEFT, f"parked without need: {reason}, {message.body}")
-            if self.rules.command(message.body) is None:
+            if self.messages.command(message.body) is None:
                 self.count(Fault.POISON, message.body)
             self.parked.add(parked or message.id)
             self.operator.letter_arrived()
-
-    def _send(self, step: Step, tries: int = 1, walk: Walk | None = None) -> None:
-        """A client makes a request; of what failed or was not answered it cannot know, so it asks again."""
-        step = self.changes.aimed(step)
-        method, path, body = step.request()
-        text = json.dumps(body) if body is not None else None
-        headers = {"content-type": "application/json", **step.headers}
-        event = http_event(method, path, text, headers, step.query)
-        began = self.engine.now
-        walk = walk or Walk(began)
-        self.note("%s", step)
-        asked = Asked(step, began)
-        self.asked.append(asked)
-
-        def ended(how: Ended) -> None:
-            if how.error is not None:
-                self.broken(TOLD, f"{step}: the API raised {how.error!r}")
-            elif how.killed or how.value["statusCode"] >= 500:
-                self.note("%s: %s", step, "no answer" if how.killed else how.value["statusCode"])
-                if not how.killed:
-                    check(how)
-                if tries < _TRIES_OF_A_CLIENT and not self.engine.stopped:
-                    self.engine.after(SECOND * 2**tries, lambda: self._send(step, tries + 1, walk))
-            else:
-                asked.ended, asked.status = self.engine.now, how.value["statusCode"]
-                asked.replayed = "Idempotent-Replayed" in how.value["headers"]
-                check(how)
-
-        def check(how: Ended) -> None:
-            value = how.value
-            body = json.loads(value["body"]) if value["body"] else None
-            self.note("%s: %s %s", step, value["statusCode"], value["body"])
-            sent, now = tuple(self.rules.sent_by(name)), self.engine.now
-            answered = Answered(value["statusCode"], value["headers"], body, step, began, now, name, sent, walk)
-            self._truth.check(answered)
-            self.changes.seen(step.event_id, value["headers"])
-            if answered.next is not None and not self.engine.stopped:
-                further = replace(step, query=step.query | {"cursor": answered.next})
-                self._send(further, walk=walk.on(answered))
-
-        name = f"{step}, try {tries}"
-        function = next(r.function for r in ROUTES if r.method == method and r.ids_in(path.replace("%20", " ")))
-        self._functions[function].invoke(event, ended, name)
 
     def run(self) -> History:
         """Lets it all happen, until nothing is left to do; then the rest is checked."""
         keep = self._settings.keep
         steps = [step for step in self.plan.steps if keep is None or step.number in keep]
         for step in steps:
-            self.engine.after(step.at, lambda step=step: self._send(step))  # type: ignore[misc]  # bound now, not then
+            self.engine.after(step.at, partial(self.callers.send, step))
         last = max((step.at for step in steps), default=0)
         self.hands.begin(last)
         self.engine.after(last + 10 * SECOND, self._calm_down)
@@ -340,12 +259,9 @@ class World:
                 at_rest(self, self._dynamodb)
         finally:
             self.engine.close()
-        commands = sum(map(bool, map(self.rules.command, self.sqs.queue(QUEUE).bodies())))
-        seconds = (self.engine.now - START) / SECOND
+        commands = sum(map(bool, map(self.messages.command, self.sqs.queue(QUEUE).bodies())))
         fired = dict(self.faults.fired)
-        return History(
-            self._settings, self.plan, self.violation, fired, commands, self.steps, seconds, self.story, self.failed
-        )
+        return History(self._settings, self.plan, self.violation, fired, commands, self.steps, self.story, self.failed)
 
     def _calm_down(self) -> None:
         self.note("no more faults")
@@ -371,12 +287,8 @@ def simulate(settings: Settings, *, tell: bool = False) -> History:
 
 
 def _event_item(event: dict[str, Any]) -> Item:
-    kinds: dict[type, Callable[[Any], Item]] = {
-        bool: lambda value: {"BOOL": value},
-        int: lambda value: {"N": str(value)},
-        str: lambda value: {"S": value},
-    }
-    return {name: kinds[type(value)](value) for name, value in event.items()}
+    kinds = {bool: "BOOL", int: "N", str: "S"}
+    return {name: {kinds[type(value)]: str(value) if type(value) is int else value} for name, value in event.items()}
 
 
 def _told(change: Change) -> str:
