@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import ast
-import os
 import re
 import shlex
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, cast
 
 import pytest
 
+from tests.habits.conftest import run_pytest
 from tests.support.rooms import SHARING, slowest_first
 
 TESTS = Path(__file__).resolve().parents[1]
@@ -46,12 +44,8 @@ GLOBAL = {
 
 
 def run(folder: Path, *arguments: str) -> str:
-    """What pytest says there, with no plugin but those that matter here: others take seconds to load."""
-    plugins = ["-p", "pytest_randomly", "-p", "_hypothesis_pytestplugin", "-p", "no:cacheprovider"]
-    command = [sys.executable, "-m", "pytest", *plugins, "--rootdir", str(folder), *arguments]
-    environment = {name: value for name, value in os.environ.items() if not name.startswith(("PYTEST", "COV_"))}
-    environment |= {"PYTHONPATH": str(TESTS.parent), "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
-    return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False).stdout
+    """What pytest says there, in random order and with Hypothesis."""
+    return run_pytest(folder, "-p", "pytest_randomly", "-p", "_hypothesis_pytestplugin", *arguments)
 
 
 def test_a_failure_says_how_to_have_it_again(tmp_path: Path) -> None:
