@@ -1,4 +1,4 @@
-"""The Lambda entries of queue and stream: settings from the environment, read once, missing ones named."""
+"""The Lambda entries of queue, stream and schedule: settings from the environment, read once, missing ones named."""
 
 from __future__ import annotations
 
@@ -25,26 +25,27 @@ REGISTRAR = ("EVENTS_TABLE", "REGISTRATIONS_TABLE", "LEDGER_TABLE", "QUEUE_URL",
 @pytest.fixture
 def pipeline(monkeypatch: pytest.MonkeyPatch) -> Iterator[Pipeline]:
     """Everything in memory, named in the environment as the stack does it."""
-    registrar._registrar.cache_clear()
-    promoter._promoter.cache_clear()
-    auditor._auditor.cache_clear()
+    _forget()
     with mock_aws():
         made = Pipeline(boto3.client("dynamodb"), boto3.client("sqs"))
-        values = (*("events", "registrations", "ledger"), made.queue, made.dead_letters)
+        tables = made.tables
+        values = (tables.events, tables.registrations, tables.ledger, made.queue, made.dead_letters)
         for name, value in zip(REGISTRAR, values, strict=True):
             monkeypatch.setenv(name, value)
         yield made
-    auditor._auditor.cache_clear()
-    registrar._registrar.cache_clear()
-    promoter._promoter.cache_clear()
+    _forget()
+
+
+def _forget() -> None:
+    for made_once in (registrar._registrar, promoter._promoter, auditor._auditor):
+        made_once.cache_clear()
 
 
 def test_the_queues_entry_decides_a_batch(pipeline: Pipeline) -> None:
     """A batch from the queue is decided on the tables that the environment names, by the clock on the wall."""
     pipeline.add_event("e1", 1)
     assert registrar.handler(batch(register("ann")), None) == {"batchItemFailures": []}
-    record = pipeline.record("e1", "ann")
-    assert record is not None
+    record = pipeline.stored("e1", "ann")
     assert record.status == "confirmed"
     assert record.registered_at > NOW - 365 * 86_400_000_000
 

@@ -11,12 +11,10 @@ from botocore.awsrequest import AWSPreparedRequest, AWSResponse
 from botocore.compat import HTTPHeaders
 from botocore.exceptions import ClientError
 
-from tests.support.builders import EVENT, Book, cancel, configure, register, seats
+from tests.support.builders import Book, cancel, configure, register, seats
 from workers.aws import clients
 from workers.aws.commit import CommitCancelled, commit, transaction_items
-from workers.aws.items import ledger_to_item, registration_to_item
 from workers.aws.load import Tables
-from workers.domain.records import EventStatus
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -125,40 +123,3 @@ def test_a_refusal_without_a_code_is_what_it_is(answer: Any) -> None:
 
     with pytest.raises(ClientError):
         commit(cast("DynamoDBClient", Odd()), [])
-
-
-def test_a_later_write_attribute_by_attribute() -> None:
-    """The puts of version 2: the whole item, if and only if version 1 is stored."""
-    book = Book(seats(1))
-    book.fill("ann")
-    decision = book.deliver(cancel("ann"))
-    version_1 = {
-        "ConditionExpression": "#version = :before",
-        "ExpressionAttributeNames": {"#version": "version"},
-        "ExpressionAttributeValues": {":before": {"N": "1"}},
-    }
-    assert transaction_items(TABLES, [decision]) == [
-        {"Put": {"TableName": "L", "Item": ledger_to_item(decision.ledger), **version_1}},
-        {"Put": {"TableName": "R", "Item": registration_to_item(decision.registrations[0]), **version_1}},
-    ]
-
-
-@pytest.mark.parametrize("limit", [7, None])
-def test_settings_attribute_by_attribute(limit: int | None) -> None:
-    """The update of an event that is there: every seat field set, or removed where there is no limit; all by alias,
-    because `status` and `capacity` are words of DynamoDB's own."""
-    decision = Book(seats(1)).deliver(configure(1, seats(4, limit, EventStatus.CLOSED)))
-    names = ("capacity", "hasWaitlist", "status", "waitlistCapacity")
-    expression = "SET #capacity = :capacity, #hasWaitlist = :hasWaitlist, #status = :status"
-    expression += " REMOVE #waitlistCapacity" if limit is None else ", #waitlistCapacity = :waitlistCapacity"
-    values = {":capacity": {"N": "4"}, ":hasWaitlist": {"BOOL": True}, ":status": {"S": "closed"}}
-    assert transaction_items(TABLES, [decision])[1] == {
-        "Update": {
-            "TableName": "E",
-            "Key": {"eventId": {"S": EVENT}},
-            "ConditionExpression": "attribute_exists(eventId)",
-            "UpdateExpression": expression,
-            "ExpressionAttributeNames": {f"#{name}": name for name in names},
-            "ExpressionAttributeValues": values if limit is None else {**values, ":waitlistCapacity": {"N": "7"}},
-        }
-    }

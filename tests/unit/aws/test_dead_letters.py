@@ -2,28 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from tests.support.builders import EVENT, register
+from tests.support.fake_sqs import FakeSqs
 from workers.aws.dead_letters import MOVED, DeadLetter, replay_entry
 from workers.aws.messages import Unreadable, encode, group_of
 from workers.aws.send import Message, park
 
 SYSTEM = {"MessageGroupId": EVENT, "SentTimestamp": "1767225600123", "ApproximateReceiveCount": "7"}
-
-
-class Recorder:
-    """An SQS client that keeps what is sent."""
-
-    def __init__(self) -> None:
-        self.sent: dict[str, Any] = {}
-
-    def send_message(self, **request: Any) -> dict[str, str]:
-        """SendMessage."""
-        self.sent = request
-        return {"MessageId": "dead-1"}
 
 
 def received(body: str, attributes: dict[str, Any] | None = None) -> DeadLetter:
@@ -34,18 +24,22 @@ def received(body: str, attributes: dict[str, Any] | None = None) -> DeadLetter:
 
 def test_what_is_parked_can_be_read() -> None:
     """Reason, the id in the main queue, the count of its deliveries there, and which letter it is a replay of."""
-    client: Any = Recorder()
-    park(client, "dead.fifo", Message("m1", "", EVENT, 3, encode(register("ann")), "dead-0"), "failed: Trouble", "now")
-    letter = received(client.sent["MessageBody"], client.sent["MessageAttributes"])
+    sqs: Any = FakeSqs()
+    park(sqs, "dead.fifo", Message("m1", "", EVENT, 3, encode(register("ann")), "dead-0"), "failed: Trouble", "now")
+    (message,) = sqs.receive_message(
+        QueueUrl="dead.fifo", MaxNumberOfMessages=10, VisibilityTimeout=1, WaitTimeSeconds=0
+    )["Messages"]
+    letter = DeadLetter.of(message)
     assert (letter.reason, letter.main_id, letter.receives, letter.replay_of) == ("failed: Trouble", "m1", 3, "dead-0")
     assert (letter.command, letter.event_id, letter.group) == (register("ann"), EVENT, EVENT)
-    assert letter.sent_at == 1_767_225_600_123_000
+    assert letter.sent_at == int(sqs.now * 1_000_000)
 
 
 def test_what_sqs_moved_says_so() -> None:
     """It has no attributes of ours; its id is the one that it always had."""
     letter = received(encode(register("ann")))
     assert (letter.reason, letter.main_id, letter.receives, letter.replay_of) == (MOVED, "dead-1", 7, None)
+    assert letter.sent_at == 1_767_225_600_123_000
 
 
 def test_rubbish_has_a_group_and_no_command() -> None:
@@ -55,11 +49,11 @@ def test_rubbish_has_a_group_and_no_command() -> None:
     assert isinstance(letter.command, Unreadable)
 
 
-@pytest.mark.parametrize("receives", ["", "many", "-1", "\N{SUPERSCRIPT TWO}"])
-def test_a_count_that_is_none_does_no_harm(receives: str) -> None:
-    """Attributes come from outside too."""
+@pytest.mark.parametrize(("receives", "read"), [("", 7), ("many", 0), ("-1", 0), ("\N{SUPERSCRIPT TWO}", 0)])
+def test_a_count_that_is_none_does_no_harm(receives: str, read: int) -> None:
+    """Attributes come from outside too: without a count of ours SQS's own is taken, and what is no number is 0."""
     letter = received("rubbish", {"receives": {"DataType": "String", "StringValue": receives}})
-    assert letter.receives in {0, 7}
+    assert letter.receives == read
 
 
 def test_the_event_is_its_real_name() -> None:
@@ -72,8 +66,10 @@ def test_the_event_is_its_real_name() -> None:
 def test_a_letter_goes_back_as_it_was() -> None:
     """Same body and group; a deduplication id made from the letter's id alone; and what it replays."""
     letter = received("rubbish")
-    entry, again = replay_entry("0", letter), replay_entry("7", letter)
-    assert (entry["MessageBody"], entry["MessageGroupId"]) == ("rubbish", EVENT)
-    assert entry["MessageDeduplicationId"] == again["MessageDeduplicationId"]
+    entry = replay_entry("0", letter)
+    assert (entry["Id"], entry["MessageBody"], entry["MessageGroupId"]) == ("0", "rubbish", EVENT)
+    again = replay_entry("7", replace(letter, receipt_handle="another", body="rubbish, too"))
+    other = replay_entry("0", replace(letter, message_id="dead-2"))
+    assert entry["MessageDeduplicationId"] == again["MessageDeduplicationId"] != other["MessageDeduplicationId"]
     assert len(entry["MessageDeduplicationId"]) == 64
     assert entry["MessageAttributes"] == {"replayOf": {"DataType": "String", "StringValue": "dead-1"}}

@@ -165,7 +165,7 @@ def test_a_long_line_fits_into_a_small_item(waiting: int, gone: float, most: int
     ],
 )
 def test_a_ledger_that_cannot_be_read_says_so(item: dict[str, Any]) -> None:
-    """KeyError or ValueError for a damaged ledger, whatever is wrong with it: the loader relies on these two."""
+    """KeyError or ValueError for a damaged ledger, whatever is wrong with it: the loader is ready for these."""
     good = ledger_to_item(Ledger(EVENT, seats(1), 1))
     with pytest.raises((KeyError, ValueError)):
         ledger_from_item({**good, **item} if item else {})

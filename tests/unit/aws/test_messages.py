@@ -68,10 +68,7 @@ def test_a_message_is_versioned_json_in_camel_case() -> None:
         "acceptedAt": 1_767_225_600_000_000,
         "key": "k",
     }
-    assert set(CONFIGURE) == {
-        *("v", "kind", "commandId", "eventId", "acceptedAt"),
-        *("revision", "changes"),
-    }
+    assert set(CONFIGURE) == {"v", "kind", "commandId", "eventId", "acceptedAt", "revision", "changes"}
     assert json.loads(encode(change(3, waitlist_capacity=None, has_waitlist=True)))["changes"] == {
         "waitlistCapacity": None,
         "hasWaitlist": True,
@@ -89,7 +86,6 @@ def test_a_message_is_versioned_json_in_camel_case() -> None:
         "line": "5",
         "lastRegisteredAt": 9,
     }
-    assert decode(encode(cancel("ann"))) == cancel("ann")
 
 
 @pytest.mark.parametrize(
@@ -193,7 +189,7 @@ def test_the_line_of_a_recount_begins_with_a_ticket(offset: int, line: str) -> N
 
 
 def test_the_longest_line_fits_into_a_message() -> None:
-    """SQS takes 256 KiB: a line of the greatest span comes back from it."""
+    """A line of the greatest span stays below 256 KiB, which SQS has always taken, and comes back from it."""
     command = replace(RECOUNT_COMMAND, count=Count(1, Line.of([1, MAX_SPAN + 1]), 1))
     assert len(encode(command)) < 256 * 1024
     assert decode(encode(command)) == command

@@ -18,7 +18,7 @@ STATUSES = st.sampled_from(EventStatus)
 
 def ledger(settings: SeatSettings, confirmed: int, waiting: int) -> Ledger:
     """A ledger with so many of both."""
-    return Ledger(EVENT, settings, 1, confirmed=confirmed, line=Line(1, (1 << waiting) - 1) if waiting else Line())
+    return Ledger(EVENT, settings, 1, confirmed=confirmed, line=Line.of(range(1, waiting + 1)))
 
 
 @pytest.mark.parametrize(
