@@ -60,8 +60,7 @@ def test_it_stays_the_same_registration(waiting: Waiting) -> None:
     assert waiting.after(15) == (202, 1)
     assert waiting.pipeline.request("GET", path).body == before
     waiting.pipeline.run()
-    record = waiting.pipeline.record("e", "ann")
-    assert record is not None
+    record = waiting.pipeline.stored("e", "ann")
     assert (str(record.status), record.generation, record.resent_at) == ("confirmed", 1, None)
 
 
@@ -115,7 +114,6 @@ def test_a_cancellation_ends_it(waiting: Waiting) -> None:
     assert waiting.after(15) == (202, 1)
     waiting.pipeline.cancel("e", "ann", Prefer="respond-async")
     waiting.pipeline.run()
-    record = waiting.pipeline.record("e", "ann")
-    assert record is not None
+    record = waiting.pipeline.stored("e", "ann")
     assert (str(record.status), record.resent_at) == ("cancelled", None)
     assert [waiting.after(minutes) for minutes in (0, 14, 1)] == [(202, 1), (202, 0), (202, 1)]

@@ -131,8 +131,7 @@ def test_conflict_while_nobody_decides(ready: Pipeline, taps: Taps) -> None:
     taps.fail("dynamodb.PutItem", "TransactionConflictException")
     answer = ready.register("e", "ann", Prefer="respond-async")
     assert (answer.status, answer.body["status"]) == (202, "pending")
-    record = ready.record("e", "ann")
-    assert record is not None
+    record = ready.stored("e", "ann")
     assert record.status is Status.PENDING
 
 

@@ -171,8 +171,7 @@ def test_pending_for_long(pipeline: Pipeline, taps: Taps, key: dict[str, str]) -
     taps.before("sqs.SendMessage", unlike_before)
     answer = pipeline.register("e", "ann", **key)
     assert (answer.status, len(sent), "Idempotent-Replayed" in answer.headers) == (201, 1, False)
-    record = pipeline.record("e", "ann")
-    assert record is not None
+    record = pipeline.stored("e", "ann")
     assert (record.status, record.generation) == (Status.CONFIRMED, 1)
 
 
@@ -260,8 +259,7 @@ def test_coming_back_before_the_cancellation(pipeline: Pipeline) -> None:
     pipeline.time.on_sleep.append(pipeline.run)
     again = pipeline.register("e", "ann")
     assert (again.status, again.body["status"]) == (201, "confirmed")
-    record = pipeline.record("e", "ann")
-    assert record is not None
+    record = pipeline.stored("e", "ann")
     assert record.generation == 2
 
 
@@ -274,6 +272,5 @@ def test_coming_back_behind_the_cancellation(pipeline: Pipeline, prefer: str) ->
     assert (pipeline.register("e", "ann").status, pipeline.cancel("e", "ann").status) == (202, 202)
     assert pipeline.register("e", "ann", Prefer=prefer).status == 202
     pipeline.run()
-    record = pipeline.record("e", "ann")
-    assert record is not None
+    record = pipeline.stored("e", "ann")
     assert (str(record.status), record.generation, record.cancelling) == ("confirmed", 2, False)

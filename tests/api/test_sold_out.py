@@ -55,8 +55,7 @@ def test_who_left_may_not_come_back_to_a_full_event(full: Pipeline) -> None:
     full.cancel("e", "ann")  # bob moves up
     full.register("e", "cid")
     assert full.register("e", "ann").code == "waitlist-full"
-    record = full.record("e", "ann")
-    assert record is not None
+    record = full.stored("e", "ann")
     assert (record.status, record.generation) == ("cancelled", 1)
 
 

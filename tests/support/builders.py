@@ -82,6 +82,10 @@ class Book:
         """The record of a user."""
         return self.records.get(registration_id(self.event, user))
 
+    def stored(self, user: str) -> Registration:
+        """The record of a user who has one. KeyError without."""
+        return self.records[registration_id(self.event, user)]
+
     def status(self, user: str) -> str | None:
         """Where a user's registration stands, None without one."""
         record = self.record(user)
@@ -127,6 +131,14 @@ class Book:
             assert record.version == (before.version if before else 0) + 1
         self.ledger = decision.ledger
         self.records |= {record.registration_id: record for record in decision.registrations}
+
+
+def full_event(*line: str, capacity: int = 1, waitlist: int | bool = True) -> Book:
+    """A book in which `seat-1`, `seat-2`, ... have all the seats, and the others wait in this order."""
+    book = Book(seats(capacity, waitlist))
+    book.fill(*[f"seat-{number}" for number in range(1, capacity + 1)], *line)
+    assert book.line() == list(line)
+    return book
 
 
 def outcomes(decision: Decision) -> list[tuple[str, str]]:

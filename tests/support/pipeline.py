@@ -188,10 +188,16 @@ class Pipeline:
         return ledger_from_item(self.dynamodb.get_item(TableName=self.tables.ledger, Key=key)["Item"])
 
     def record(self, event_id: str, user_id: str) -> Registration | None:
-        """The stored registration."""
+        """The stored registration, if any."""
         key: Any = {"registrationId": {"S": registration_id(event_id, user_id)}}
         item = self.dynamodb.get_item(TableName=self.tables.registrations, Key=key).get("Item")
         return registration_from_item(item) if item else None
+
+    def stored(self, event_id: str, user_id: str) -> Registration:
+        """The stored registration, of which there must be one."""
+        record = self.record(event_id, user_id)
+        assert record is not None, f"nothing is stored of {user_id} at {event_id}"
+        return record
 
     def parked(self) -> list[dict[str, Any]]:
         """What lies in the dead-letter queue."""

@@ -20,6 +20,14 @@ def cancelling() -> Book:
     return book
 
 
+def test_what_is_cancelled_is_not_about_to_be() -> None:
+    """`cancelling` says that the Cancel is on its way; when it has come, the record says so no more."""
+    book = cancelling()
+    book.deliver(cancel("ann"))
+    record = book.stored("ann")
+    assert (record.status, record.cancelling) == ("cancelled", False)
+
+
 def test_in_order_it_is_cancelled_and_comes_back() -> None:
     """[Register 1, Cancel 1, Register 2]: the first takes no seat any more, the last does."""
     book = cancelling()
@@ -35,8 +43,7 @@ def test_who_comes_back_is_not_lost_when_her_cancellation_is_late() -> None:
     book = cancelling()
     assert outcomes(book.deliver(register("ann", 2))) == [("confirmed", "seat-given")]
     assert outcomes(book.deliver(register("ann"), cancel("ann"))) == [STALE, STALE]
-    record = book.record("ann")
-    assert record is not None
+    record = book.stored("ann")
     assert (record.status, record.generation, record.cancelling) == ("confirmed", 2, False)
 
 
@@ -57,8 +64,7 @@ def test_that_it_was_sent_again_is_forgotten_with_its_end() -> None:
         record = replace(book.put("ann", Status.PENDING), resent_at=NOW)
         book.records[record.registration_id] = record
         book.deliver(command)
-        ended = book.record("ann")
-        assert ended is not None
+        ended = book.stored("ann")
         assert (ended.status is not Status.PENDING, ended.resent_at) == (True, None)
         rejected = discarded(record, register("ann"), "why")
         assert rejected is not None

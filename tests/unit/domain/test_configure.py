@@ -9,6 +9,7 @@ from tests.support.builders import (
     cancel,
     change,
     configure,
+    full_event,
     outcomes,
     promote,
     register,
@@ -19,16 +20,9 @@ from tests.support.builders import (
 from workers.domain.records import EventStatus, Ledger
 
 
-def an_event(*line: str, capacity: int = 1, waitlist: int | bool = True) -> Book:
-    """All seats taken by `seat-1`, `seat-2`, ..., the others wait."""
-    book = Book(seats(capacity, waitlist))
-    book.fill(*[f"seat-{number}" for number in range(1, capacity + 1)], *line)
-    return book
-
-
 def test_settings_are_changed_with_their_revision() -> None:
     """Configure writes settings and their revision into the ledger, and says that the event item is due too."""
-    book = an_event()
+    book = full_event()
     decision = book.deliver(configure(4, seats(9, waitlist=2, status=EventStatus.CLOSED)))
     assert outcomes(decision) == [("configured", "settings-changed")]
     assert decision.configured
@@ -37,7 +31,7 @@ def test_settings_are_changed_with_their_revision() -> None:
 
 def test_a_revision_that_is_not_newer_is_superseded() -> None:
     """A Configure of the stored revision or an older one changes nothing, whatever it says."""
-    book = an_event()
+    book = full_event()
     book.deliver(configure(4, seats(9)))
     decision = book.deliver(configure(4, seats(2)), configure(3, seats(3)))
     assert outcomes(decision) == [("superseded", "stale-revision")] * 2
@@ -46,7 +40,7 @@ def test_a_revision_that_is_not_newer_is_superseded() -> None:
 
 def test_what_is_not_changed_stays() -> None:
     """A Configure of one setting leaves the others, and their revisions, as they are."""
-    book = an_event()
+    book = full_event()
     book.deliver(configure(1, seats(9, waitlist=2)), change(2, waitlist_capacity=None))
     assert book.ledger.settings == seats(9, waitlist=None)
     assert book.ledger.revisions == {"capacity": 1, "has_waitlist": 1, "status": 1, "waitlist_capacity": 2}
@@ -56,7 +50,7 @@ def test_changes_come_to_the_same_in_either_order() -> None:
     """Each setting belongs to its latest revision: an overtaken change still changes what nobody changed since."""
     older, newer = change(1, capacity=5, status=EventStatus.CLOSED), change(2, capacity=7)
     for commands in ([older, newer], [newer, older], [newer, older, newer, older]):
-        book = an_event()
+        book = full_event()
         book.deliver(*commands)
         assert (book.ledger.settings.capacity, book.ledger.settings.status) == (7, EventStatus.CLOSED)
 
@@ -70,7 +64,7 @@ def test_equal_settings_still_make_a_revision() -> None:
 
 def test_capacity_up_promotes_as_many_as_fit_in_order() -> None:
     """Two more seats move the first two of the line up, and nobody else; the bell is rung by the ledger."""
-    book = an_event("a", "b", "c")
+    book = full_event("a", "b", "c")
     book.deliver(configure(1, seats(3, waitlist=True)))
     assert book.ledger.promotable
     decision = book.deliver(promote())
@@ -79,7 +73,7 @@ def test_capacity_up_promotes_as_many_as_fit_in_order() -> None:
 
 def test_capacity_down_evicts_nobody_and_gives_no_seat_until_below() -> None:
     """Lowered under what is taken: all keep their seats, newcomers wait, a cancellation gives no seat."""
-    book = an_event(capacity=3)
+    book = full_event(capacity=3)
     book.deliver(configure(1, seats(1, waitlist=True)), register("new"))
     assert (book.ledger.confirmed, book.line()) == (3, ["new"])
     for number in (1, 2):
@@ -91,7 +85,7 @@ def test_capacity_down_evicts_nobody_and_gives_no_seat_until_below() -> None:
 
 def test_a_waiting_list_lowered_under_its_length_keeps_everybody_and_takes_nobody() -> None:
     """The limit under the length: nobody is sent away, newcomers are refused until it is below again."""
-    book = an_event("a", "b", "c", waitlist=3)
+    book = full_event("a", "b", "c", waitlist=3)
     book.deliver(configure(1, seats(1, waitlist=1)))
     assert outcomes(book.deliver(register("new"))) == [("rejected", "waitlist-full")]
     assert book.line() == ["a", "b", "c"]
@@ -99,7 +93,7 @@ def test_a_waiting_list_lowered_under_its_length_keeps_everybody_and_takes_nobod
 
 def test_a_waiting_list_switched_off_still_serves_those_who_wait() -> None:
     """Off with waiters: newcomers hear `event-full`, the waiters keep their order and move up."""
-    book = an_event("a", "b")
+    book = full_event("a", "b")
     book.deliver(configure(1, seats(1, waitlist=False)))
     assert outcomes(book.deliver(register("new"))) == [("rejected", "event-full")]
     book.deliver(configure(2, seats(2, waitlist=False)), register("late"))
@@ -108,7 +102,7 @@ def test_a_waiting_list_switched_off_still_serves_those_who_wait() -> None:
 
 def test_a_waiting_list_switched_on_takes_the_next() -> None:
     """On after a rejection: who was refused may come again and waits."""
-    book = an_event(waitlist=False)
+    book = full_event(waitlist=False)
     book.deliver(register("ann"))
     book.deliver(configure(1, seats(1, waitlist=True)), register("ann", 2))
     assert book.line() == ["ann"]
@@ -116,7 +110,7 @@ def test_a_waiting_list_switched_on_takes_the_next() -> None:
 
 def test_a_closed_event_promotes_and_takes_nobody() -> None:
     """Closed: a seat that becomes free goes to the line; a newcomer is refused even if a seat is left."""
-    book = an_event("a")
+    book = full_event("a")
     book.deliver(configure(1, seats(3, waitlist=True, status=EventStatus.CLOSED)))
     assert outcomes(book.deliver(register("new"))) == [("rejected", "registration-closed")]
     assert (book.status("a"), book.line()) == ("confirmed", [])
@@ -124,7 +118,7 @@ def test_a_closed_event_promotes_and_takes_nobody() -> None:
 
 def test_a_cancelled_event_promotes_nobody_until_it_is_active_again() -> None:
     """Cancelled: seats stay empty beside waiters; active again, the line moves up before any newcomer."""
-    book = an_event("a")
+    book = full_event("a")
     book.deliver(configure(1, seats(2, waitlist=True, status=EventStatus.CANCELLED)))
     assert not book.ledger.promotable
     assert outcomes(book.deliver(promote(), register("new"))) == [
@@ -137,7 +131,7 @@ def test_a_cancelled_event_promotes_nobody_until_it_is_active_again() -> None:
 
 def test_configure_alone_does_not_settle() -> None:
     """Capacity up promotes through the bell, so that hundreds of promotions do not hang on the organiser's request."""
-    book = an_event("a")
+    book = full_event("a")
     decision = book.deliver(configure(1, seats(2, waitlist=True)))
     assert (decision.promoted, decision.registrations) == ((), ())
     assert book.ledger == Ledger(

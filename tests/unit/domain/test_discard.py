@@ -26,8 +26,7 @@ def test_a_promised_answer_is_given() -> None:
     book = Book(seats(1))
     before = book.put("ann", Status.PENDING)
     assert discard(book, register("ann"))
-    record = book.record("ann")
-    assert record is not None
+    record = book.stored("ann")
     assert (record.status, record.code, record.note) == ("rejected", "discarded", WHY)
     assert (record.generation, record.version, record.ticket) == (1, before.version + 1, None)
     assert (Status.PENDING, record.status) in ALLOWED_MOVES
@@ -52,7 +51,7 @@ def test_what_the_command_is_not_about_stays(command: Command) -> None:
 
 
 @pytest.mark.parametrize("command", [promote(), change(1, capacity=2)])
-def test_commands_about_nobody(command: Command) -> None:
+def test_commands_about_nobody_leave_nothing(command: Command) -> None:
     """A Promote or Configure leaves no registration behind."""
     book = Book(seats(1))
     book.put("ann", Status.PENDING)
@@ -78,6 +77,5 @@ def test_the_next_attempt_starts_clean() -> None:
     book.put("ann", Status.PENDING)
     discard(book, register("ann"))
     assert outcomes(book.deliver(register("ann", 2), now=NOW + 1)) == [("confirmed", "seat-given")]
-    record = book.record("ann")
-    assert record is not None
+    record = book.stored("ann")
     assert (record.code, record.note) == (None, None)

@@ -84,3 +84,17 @@ def test_equal_lines_are_equal_values(tickets: list[int]) -> None:
         through_holes = through_holes.leave(ticket)
     assert through_holes == line_of(tickets)
     assert through_holes == Line() or through_holes.bits & 1
+
+
+@given(st.sets(st.integers(1, 500)))
+def test_a_line_of_tickets(tickets: set[int]) -> None:
+    """It has these tickets in order, whatever order they came in, and ends behind the last."""
+    line = Line.of(sorted(tickets, reverse=True))
+    assert list(line) == sorted(tickets)
+    assert line.end == max(tickets, default=-1) + 1
+
+
+def test_a_line_has_each_ticket_once() -> None:
+    """Two with the same ticket are no line."""
+    with pytest.raises(ValueError, match="ticket 2 is not later"):
+        Line.of([1, 2, 2])

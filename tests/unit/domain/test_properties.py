@@ -287,8 +287,8 @@ def test_a_wrong_size_names_the_setting(text: str) -> None:
         size_of(text)
 
 
-def test_the_model_notices_a_skipped_line() -> None:
-    """The proof of the proof: a book in which somebody jumped the line breaks a rule."""
+def test_a_skipped_line_breaks_a_rule() -> None:
+    """The proof of the proof: who jumped the line in a book is seen."""
     book = Book(SeatSettings(1, has_waitlist=True))
     book.fill("ann", "bob", "cid")
     jumped = replace(book.records[register("cid").registration_id], status=Status.CONFIRMED, ticket=None)

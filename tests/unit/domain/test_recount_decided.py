@@ -6,13 +6,14 @@ from dataclasses import replace
 
 import pytest
 
-from tests.support.builders import NOW, cancel, change, outcomes, promote, register
+from tests.support.builders import EVENT, NOW, cancel, change, outcomes, promote, register, seats
 from tests.support.rules import broken_rules
-from tests.unit.domain.test_recount import REWRITTEN, STALE, a_line, recount
-from workers.domain.commands import Command
+from tests.unit.domain.counts import REWRITTEN, STALE, a_line, recount
+from workers.domain.commands import Command, Recount
 from workers.domain.decide import decide
 from workers.domain.line import Line
-from workers.domain.recount import LIFETIME
+from workers.domain.records import Ledger
+from workers.domain.recount import LIFETIME, Count
 
 
 def test_a_recount_that_finds_no_difference_is_written_too() -> None:
@@ -90,3 +91,11 @@ def test_a_recount_promotes_nobody_by_itself() -> None:
     book.deliver(cancel("ann"))
     decision = decide(book.ledger, book.records.values(), [recount(book)], NOW)
     assert (decision.promoted, decision.ledger.promotable) == ((), True)
+
+
+@pytest.mark.parametrize("version", [3, 4])
+def test_the_outcome_of_a_recount_names_it(version: int) -> None:
+    """Applied or superseded: the outcome carries the very command that it answers."""
+    command = Recount("recount-1", EVENT, version, Count(), NOW)
+    (outcome,) = decide(Ledger(EVENT, seats(1), version=3), [], [command], NOW).outcomes
+    assert outcome.command == command

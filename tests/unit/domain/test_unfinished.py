@@ -7,8 +7,18 @@ from typing import cast
 
 import pytest
 
-from tests.support.builders import EVENT, NOW, cancel, configure, outcomes, promote, register, seats, users_of
-from tests.unit.domain.test_decide import a_full_event
+from tests.support.builders import (
+    EVENT,
+    NOW,
+    cancel,
+    configure,
+    full_event,
+    outcomes,
+    promote,
+    register,
+    seats,
+    users_of,
+)
 from workers.domain.commands import Command
 from workers.domain.decide import MAX_PROMOTIONS, CommandFailed, _Draft, decide
 from workers.domain.line import Line
@@ -24,7 +34,7 @@ class Refund:
 
 def test_a_line_that_cannot_be_settled_ends_the_decision() -> None:
     """The head's record is not at hand: the commands in front of the settle are decided, the rest is undecided."""
-    book = a_full_event("ann", "bob")
+    book = full_event("ann", "bob")
     commands = (cancel("seat-1"), register("new"), cancel("bob"))
     decision = book.deliver(*commands, unseen=["ann"])
     assert outcomes(decision) == [("cancelled", "gave-up-seat")]
@@ -34,7 +44,7 @@ def test_a_line_that_cannot_be_settled_ends_the_decision() -> None:
 
 def test_nobody_is_promoted_in_place_of_an_unknown_head() -> None:
     """The head unknown, the second known: nobody moves, nothing is written."""
-    book = a_full_event("ann", "bob")
+    book = full_event("ann", "bob")
     book.deliver(cancel("seat-1"))
     decision = book.deliver(promote(), unseen=["ann"])
     assert (decision.changes_anything, decision.outcomes, decision.undecided) == (False, (), (promote(),))
@@ -51,7 +61,7 @@ def test_a_record_with_the_heads_ticket_that_does_not_wait_is_not_promoted() -> 
 
 def test_a_settle_of_too_many_ends_the_decision_and_goes_on_after_the_commit() -> None:
     """More promotions than one transaction takes: the first so many are written, the command stays undecided."""
-    book = a_full_event("a", "b", "c", "d", "e")
+    book = full_event("a", "b", "c", "d", "e")
     decision = book.deliver(configure(1, seats(5, waitlist=True)), promote(), max_promotions=3)
     assert outcomes(decision) == [("configured", "settings-changed")]
     assert (users_of(decision.promoted), decision.undecided) == (["a", "b", "c"], (promote(),))
@@ -62,7 +72,7 @@ def test_a_settle_of_too_many_ends_the_decision_and_goes_on_after_the_commit() -
 
 def test_a_decision_never_outgrows_a_transaction() -> None:
     """Nine other commands beside the largest settle: records, ledger and event item stay within 100 items."""
-    book = a_full_event(*[f"w{number}" for number in range(120)], capacity=10)
+    book = full_event(*[f"w{number}" for number in range(120)], capacity=10)
     raised = configure(1, seats(200, waitlist=True))
     decision = book.deliver(raised, *[cancel(f"seat-{number}") for number in range(1, 9)], promote())
     assert len(decision.promoted) == MAX_PROMOTIONS

@@ -1,0 +1,117 @@
+"""Adding up registrations: what is counted, and what keeps them from adding up to anything."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from tests.support.builders import EVENT, NOW
+from tests.unit.domain.counts import tally, waiting
+from workers.domain.moves import DISCARDED
+from workers.domain.records import Registration, Status
+from workers.domain.recount import MAX_SPAN, Tally
+
+ANN, BOB = (waiting(user, 1).registration_id for user in ("ann", "bob"))
+
+
+def test_everything_that_was_seen_is_counted() -> None:
+    """`registrations` is how many there were, readable or not, in any order."""
+    added = tally([waiting("ann", 1), waiting("bob", 2, NOW + 1)])
+    added.add_unreadable("reg_X", KeyError("status"))
+    added.add_unreadable("reg_Y", KeyError("status"))
+    cid = waiting("cid", 3, NOW + 2)
+    added.add(cid.registration_id, cid)
+    assert added.registrations == 5
+
+
+@pytest.mark.parametrize("step", [1, -1])
+def test_one_that_needs_a_ledger_is_enough(step: int) -> None:
+    """However many promises come before or behind it."""
+    records = [
+        Registration(EVENT, user, status, 1, 1, NOW)
+        for user, status in (("ann", Status.CONFIRMED), ("bob", Status.PENDING))
+    ]
+    assert tally(records[::step]).needs_ledger
+
+
+@pytest.mark.parametrize(
+    ("record", "needs_ledger"),
+    [
+        (Registration(EVENT, "ann", Status.PENDING, 1, 1, NOW + 9), False),
+        (Registration(EVENT, "ann", Status.REJECTED, 1, 2, NOW + 9, code=DISCARDED, note="why"), False),
+        (Registration(EVENT, "ann", Status.CANCELLED, 1, 2, NOW + 9), True),
+        (Registration(EVENT, "ann", Status.REJECTED, 1, 1, NOW + 9, code="event-full"), True),
+        (Registration(EVENT, "ann", Status.CONFIRMED, 1, 1, NOW + 9), True),
+    ],
+)
+def test_who_needs_a_ledger(record: Registration, needs_ledger: bool) -> None:
+    """What was decided was decided with a ledger. A promise, discarded or not, is older than the event's first."""
+    added = tally([record])
+    assert added.needs_ledger is needs_ledger
+    counted_time = added.count().last_registered_at
+    assert counted_time == (NOW + 9 if needs_ledger and record.status is not Status.CANCELLED else 0)
+
+
+@pytest.mark.parametrize(
+    ("records", "sentence"),
+    [
+        ([waiting("ann", None)], f"registration {ANN} waits without a ticket"),
+        ([waiting("ann", 0)], f"registration {ANN} waits without a ticket"),
+        ([waiting("ann", 4), waiting("bob", 4, NOW + 1)], "2 registrations wait with the same ticket (4)"),
+        ([waiting("ann", 3, status=Status.CONFIRMED)], f"registration {ANN} is confirmed and has a ticket (3)"),
+        ([waiting("ann", 3, status=Status.CANCELLED)], f"registration {ANN} is cancelled and has a ticket (3)"),
+        (
+            [waiting("ann", 1, NOW + 1), waiting("bob", 2, NOW)],
+            f"registration {BOB} waits behind {ANN}, but was decided before it",
+        ),
+        (
+            [waiting("ann", 1), waiting("bob", MAX_SPAN + 2, NOW + 1)],
+            f"the tickets go from 1 to {MAX_SPAN + 2}, further than any line",
+        ),
+    ],
+)
+def test_what_no_ledger_can_agree_with_is_named(records: list[Registration], sentence: str) -> None:
+    """Each flaw of the registrations is one sentence, and while there is one they add up to nothing."""
+    added = tally(records)
+    assert added.flaws() == (sentence,)
+    with pytest.raises(ValueError, match=r"registration|tickets"):
+        added.count()
+
+
+def test_two_waiters_were_not_decided_at_the_same_time() -> None:
+    """Within an event the times of decision grow: equal ones do not say who was first, and that is a flaw."""
+    assert len(tally([waiting("ann", 1), waiting("bob", 2)]).flaws()) == 1
+
+
+@pytest.mark.parametrize("first", [1, 5 * MAX_SPAN])
+def test_a_line_may_begin_anywhere_and_reach_so_far(first: int) -> None:
+    """What counts is the distance from the first live ticket to the last: so much, and no more."""
+    head, middle = waiting("ann", first), waiting("bob", first + 1, NOW + 1)
+    assert tally([head, middle, waiting("cid", first + MAX_SPAN, NOW + 2)]).flaws() == ()
+    (flaw,) = tally([head, middle, waiting("cid", first + MAX_SPAN + 1, NOW + 2)]).flaws()
+    assert flaw == f"the tickets go from {first} to {first + MAX_SPAN + 1}, further than any line"
+
+
+def test_a_record_under_another_key_is_a_flaw() -> None:
+    """A copy of a registration under an id of its own would be counted twice."""
+    record = waiting("ann", 1)
+    added = tally([record])
+    added.add("reg_COPY", replace(record, ticket=2, registered_at=NOW + 1))
+    assert added.flaws() == ("registration reg_COPY is stored under an id that its event and its user do not make",)
+
+
+@pytest.mark.parametrize(("names", "said"), [(None, "no event"), ("e 2", "the event 'e 2'")])
+def test_a_record_that_names_another_event_is_a_flaw_of_its_own(names: str | None, said: str) -> None:
+    """Whose seat it is does not change with what its item says: without it, no count is true."""
+    added = Tally()
+    added.add_astray("reg_X", names)
+    assert added.flaws() == (f"registration reg_X is one of this event's, but names {said}",)
+    assert added.registrations == 0
+
+
+def test_a_record_that_cannot_be_read_is_a_flaw() -> None:
+    """It may be anything: confirmed, waiting, or nothing."""
+    added = Tally()
+    added.add_unreadable("reg_X", KeyError("status"))
+    assert (added.registrations, added.flaws()) == (1, ("registration reg_X cannot be read: KeyError('status')",))
