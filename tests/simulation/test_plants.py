@@ -38,6 +38,20 @@ def test_a_mistake_changes_the_product(name: str) -> None:
         assert PLANTS[name].text(module, source) != source
 
 
+def test_a_mistake_names_only_what_there_is(tmp_path: Path) -> None:
+    """None is seen merely because a name in it is no longer known in its module."""
+    for name, plant in PLANTS.items():
+        for module in plant.instead:
+            spec = importlib.util.find_spec(module)
+            assert spec is not None
+            assert spec.origin is not None
+            source = Path(spec.origin).read_text(encoding="utf-8")
+            (tmp_path / f"{name}.{module}.py").write_text(plant.text(module, source), encoding="utf-8")
+    command = [sys.executable, "-m", "ruff", "check", "--isolated", "--select", "F821", "--output-format", "concise"]
+    ran = subprocess.run([*command, str(tmp_path)], capture_output=True, text=True, check=False)
+    assert ran.returncode == 0, ran.stdout
+
+
 def test_a_mistake_that_no_longer_fits_is_an_error() -> None:
     """When the product has moved on, the mistake must move too."""
     plant = Plant("nothing", {"workers.registrar": ("there is no such text", "")})
