@@ -22,6 +22,7 @@ CODE = [
 ]
 ELSEWHERE = {
     *("encryption_key", "uv_build"),  # an argument of the CDK's, and a package
+    *("PIP_CERT", "SSL_CERT_FILE", "NODE_EXTRA_CA_CERTS"),  # pip's, uv's and npm's
     # Cognito's.
     *("NEW_PASSWORD_REQUIRED", "PASSWORD_VERIFIER", "REFRESH_TOKEN", "REFRESH_TOKEN_AUTH", "USER_SRP_AUTH"),
     # What the owner's tasks call their helpers (docs/requirements.md).
