@@ -76,7 +76,7 @@ def identify_by(env: Mapping[str, str]) -> Identify:
 
 
 @cache
-def configured() -> Identify:
+def identify_as_set_up() -> Identify:
     """As this function is set up."""
     return identify_by(os.environ)
 

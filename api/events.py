@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from botocore.exceptions import ClientError
 
 from api import pages
-from api.access import configured
+from api.access import identify_as_set_up
 from api.body import read_body
 from api.caller import ORGANIZER_SUBJECT, Caller
 from api.conditions import Revisions, Tags, at_revision, event_tag, revision_of, tags_of
@@ -271,4 +271,4 @@ def _routes() -> Handlers:
 
 def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
     """The Lambda entry of `/events`."""
-    return answer(_routes(), event, configured())
+    return answer(_routes(), event, identify_as_set_up())

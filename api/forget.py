@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from api.caller import SUBJECT, Caller
 from api.messages import Response, json_response
-from api.people import binding_key, is_user_key
+from api.people import binding_key, is_user_key, user_key
 from api.problems import Problem
 from workers.aws.clients import Overloaded
 from workers.aws.forget import cancellations, registrations_of
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 PATIENCE = 5_000_000
 """Microseconds: who has more registrations than can be given back in it is asked to send the request again."""
 
-_PLACE = "erasedUpTo"
+_RESUME_KEY = "erasedUpTo"
 """On the tombstone, while there is more to give back: the key in the index to go on behind."""
 
 
@@ -77,7 +77,7 @@ class Forgetting:
             return False
         if caller.unchecked:
             return True
-        key: Item = {"userId": {"S": user_id}}
+        key = user_key(user_id)
         found = self._dynamodb.get_item(TableName=self._users, Key=key, ConsistentRead=True)
         return caller.sees_user(found.get("Item"))
 
@@ -86,7 +86,7 @@ class Forgetting:
         try:
             return self._dynamodb.update_item(
                 TableName=self._users,
-                Key={"userId": {"S": user_id}},
+                Key=user_key(user_id),
                 UpdateExpression=f"SET {ERASED_AT} = if_not_exists({ERASED_AT}, :now) REMOVE #name, email",
                 ConditionExpression="attribute_exists(userId)",
                 ExpressionAttributeNames={"#name": "name"},
@@ -98,7 +98,7 @@ class Forgetting:
 
     def _give_back(self, user_id: str, tombstone: Item) -> int:
         """Sends a Cancel for everything active; answers how many."""
-        behind = tombstone.get(_PLACE, {}).get("M")
+        behind = tombstone.get(_RESUME_KEY, {}).get("M")
         deadline, sent = self._clock.now() + PATIENCE, 0
         while True:
             page = registrations_of(self._dynamodb, self._clock, self._registrations, user_id, behind)
@@ -115,21 +115,21 @@ class Forgetting:
             if behind is None:
                 return sent
             if self._clock.now() >= deadline:
-                self._amend(tombstone, f"SET {_PLACE} = :place", {":place": {"M": behind}})
+                self._amend(tombstone, f"SET {_RESUME_KEY} = :place", {":place": {"M": behind}})
                 raise Overloaded("there is more to give back than fits into one request")
 
     def _finish(self, tombstone: Item) -> None:
         """Unbinds the login, first on its side: while the tombstone names it, its owner may send the request again."""
         if SUBJECT in tombstone:
             self._unbind(tombstone)
-        if SUBJECT in tombstone or _PLACE in tombstone:
-            self._amend(tombstone, f"REMOVE {SUBJECT}, {_PLACE}")
+        if SUBJECT in tombstone or _RESUME_KEY in tombstone:
+            self._amend(tombstone, f"REMOVE {SUBJECT}, {_RESUME_KEY}")
 
     def _unbind(self, tombstone: Item) -> None:
         try:
             self._dynamodb.delete_item(
                 TableName=self._users,
-                Key={"userId": {"S": binding_key(tombstone[SUBJECT]["S"])}},
+                Key=binding_key(tombstone[SUBJECT]["S"]),
                 ConditionExpression="boundTo = :user",
                 ExpressionAttributeValues={":user": tombstone["userId"]},
             )

@@ -2,14 +2,26 @@
 
 from __future__ import annotations
 
-from workers.aws.items import is_key
+from typing import TypeGuard
+
+from workers.aws.items import ERASED_AT, Item, is_key
 
 _BINDING = "subject#"
 
 
-def binding_key(subject: str) -> str:
+def user_key(user_id: str) -> Item:
+    """The key of a user."""
+    return {"userId": {"S": user_id}}
+
+
+def is_user(item: Item | None) -> TypeGuard[Item]:
+    """False for what is left of somebody who was forgotten, and for an item that binds a login to a user."""
+    return item is not None and ERASED_AT not in item and "boundTo" not in item
+
+
+def binding_key(subject: str) -> Item:
     """The key of the item that says which user a token's subject has: no user has an id like this."""
-    return _BINDING + subject
+    return user_key(_BINDING + subject)
 
 
 def is_user_key(user_id: str) -> bool:

@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING
 
-from api.views import is_user, waitlist_position
+from api.people import is_user, user_key
+from api.views import waitlist_position
 from workers.aws import clients
 from workers.aws.clock import Clock
 from workers.aws.items import Item, event_key, is_key, ledger_from_item, registration_from_item, registration_key
@@ -68,7 +69,7 @@ class Reader:
             self._tables.ledger: [event_key(event_id)],
         }
         if with_sides:
-            wanted |= {self._tables.events: [event_key(event_id)], self._tables.users: [{"userId": {"S": user_id}}]}
+            wanted |= {self._tables.events: [event_key(event_id)], self._tables.users: [user_key(user_id)]}
         for _ in range(_READS_PER_LOOK):
             found = batch_get(self._dynamodb, self._clock, wanted)
             record, ledger = _first(found, self._tables.registrations), _first(found, self._tables.ledger)

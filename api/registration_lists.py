@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING, Any
 from api.caller import Caller
 from api.messages import Response, json_response, url
 from api.pages import Page, no_cursor, open_cursor, seal_cursor
-from api.people import is_user_key
+from api.people import is_user, is_user_key, user_key
 from api.problems import Problem, forbidden
 from api.reader import Tables
-from api.views import Ledgers, is_user, registration_view, user_view, waitlist_position
+from api.views import Ledgers, registration_view, user_view, waitlist_position
 from workers.aws import clients
 from workers.aws.clock import Clock
 from workers.aws.items import (
@@ -72,9 +72,7 @@ class Lists:
         if any(record.status is Status.WAITLISTED and waitlist_position(record, ledger) is None for record in records):
             # Somebody joined the line after the ledger was read.
             ledger = next(map(ledger_from_item, self._read({self._tables.ledger: [key]})[self._tables.ledger]), None)
-        found = self._read({self._tables.users: [{"userId": {"S": record.user_id}} for record in records]})[
-            self._tables.users
-        ]
+        found = self._read({self._tables.users: [user_key(record.user_id) for record in records]})[self._tables.users]
         users = {item["userId"]["S"]: user_view(item) for item in found if is_user(item)}
         entries = [
             registration_view(record, ledger) | {"user": users.get(record.user_id, {"userId": record.user_id})}
@@ -91,7 +89,7 @@ class Lists:
         """200: the registrations of a user, oldest first, each with its `event`. Or 404."""
         scope = f"user {user_id} {page.statuses}"
         row = open_cursor(scope, page.cursor, parts=2) if page.cursor is not None else None
-        key: Item = {"userId": {"S": user_id}}
+        key = user_key(user_id)
         found = self._read({self._tables.users: [key]})[self._tables.users] if is_user_key(user_id) else []
         if not any(is_user(user) and caller.sees_user(user) for user in found):
             return Problem("user-not-found", "Nobody has this id.").response()
@@ -147,7 +145,7 @@ class Lists:
         for _ in range(_MAX_QUERIES):
             start: dict[str, Any] = {}
             if row is not None:
-                key = registration_key(row[0]) | {"userId": {"S": user_id}, "registeredAt": {"S": row[1]}}
+                key = registration_key(row[0]) | user_key(user_id) | {"registeredAt": {"S": row[1]}}
                 start = {"ExclusiveStartKey": key}
             answer = self._dynamodb.query(
                 TableName=self._tables.registrations,

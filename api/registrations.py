@@ -14,7 +14,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from api import pages
-from api.access import configured
+from api.access import identify_as_set_up
 from api.body import read_body
 from api.call import Call, call_of
 from api.caller import Caller
@@ -240,4 +240,4 @@ def _routes() -> Handlers:
 
 def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
     """The Lambda entry of registrations, and of the lists of them."""
-    return answer(_routes(), event, configured())
+    return answer(_routes(), event, identify_as_set_up())

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from api.access import configured
+from api.access import identify_as_set_up
 from api.body import read_body
 from api.caller import SUBJECT, Caller
 from api.dispatch import Handlers
@@ -16,9 +16,9 @@ from api.http import answer
 from api.limit import WriteLimit, limited
 from api.messages import Request, Response, json_response, url
 from api.models.user import NewUser
-from api.people import binding_key, is_user_key
+from api.people import binding_key, is_user, is_user_key, user_key
 from api.problems import Problem
-from api.views import is_user, user_view
+from api.views import user_view
 from workers.aws import clients
 from workers.aws.clients import Overloaded
 from workers.aws.clock import SYSTEM_CLOCK, Clock
@@ -79,7 +79,7 @@ class Users:
     def _put_bound(self, item: Item, subject: str) -> str | None:
         """The same, together with a second item, which says that the subject has a user. DynamoDB knows a transaction
         that it is sent again after a lost answer."""
-        binding: Item = {"userId": {"S": binding_key(subject)}, "boundTo": item["userId"]}
+        binding: Item = {**binding_key(subject), "boundTo": item["userId"]}
         puts: list[Any] = [
             {"Put": {"TableName": self._table, "Item": new, "ConditionExpression": "attribute_not_exists(userId)"}}
             for new in (item | {SUBJECT: {"S": subject}}, binding)
@@ -96,7 +96,7 @@ class Users:
 
     def read(self, user_id: str, caller: Caller) -> Response:
         """200, or 404."""
-        key: Item = {"userId": {"S": user_id}}
+        key = user_key(user_id)
         item = None
         if is_user_key(user_id):
             item = self._dynamodb.get_item(TableName=self._table, Key=key, ConsistentRead=True).get("Item")
@@ -143,4 +143,4 @@ def _routes() -> Handlers:
 
 def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
     """The Lambda entry of `/users`, and of every path that no route takes."""
-    return answer(_routes(), event, configured())
+    return answer(_routes(), event, identify_as_set_up())

@@ -4,18 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any, TypeGuard
+from typing import Any
 
-from workers.aws.items import ERASED_AT, NOT_READABLE, Item, ledger_from_event, ledger_from_item, timestamp
+from workers.aws.items import NOT_READABLE, Item, ledger_from_event, ledger_from_item, timestamp
 from workers.domain.records import Ledger, Registration, Status
 from workers.observability import logger
 
 _OWN_FIELDS = ("title", "date", "location", "organizer", "description", "createdAt")
-
-
-def is_user(item: Item | None) -> TypeGuard[Item]:
-    """False for what is left of somebody who was forgotten, and for an item that binds a login to a user."""
-    return item is not None and ERASED_AT not in item and "boundTo" not in item
 
 
 def user_view(item: Item) -> dict[str, Any]:

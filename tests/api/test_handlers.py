@@ -9,7 +9,7 @@ from types import ModuleType
 import pytest
 
 from api import events, registrations, users
-from api.access import anybody, configured
+from api.access import anybody, identify_as_set_up
 from api.http import answer
 from tests.support.builders import NEW_EVENT
 from tests.support.pipeline import Pipeline, http_event
@@ -49,7 +49,7 @@ def environment(pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch) -> Iterator
 def _forget() -> None:
     for module in SETTINGS:
         module._routes.cache_clear()
-    configured.cache_clear()
+    identify_as_set_up.cache_clear()
 
 
 @pytest.mark.parametrize(("module", "name"), [(module, name) for module, names in SETTINGS.items() for name in names])

@@ -13,6 +13,7 @@ from infra.cli.local.tokens import Pool
 if TYPE_CHECKING:
     from infra.cli.deployment import Deployment
     from infra.cli.local.tokens import Tokens
+    from workers.aws.items import Item
 
 
 class Callers:
@@ -42,7 +43,7 @@ class Callers:
         return self._signed_in[name].access
 
     @property
-    def bindings(self) -> list[str]:
+    def bindings(self) -> list[Item]:
         """The keys under which the users table remembers whose user is whose."""
         return [binding_key(tokens.subject) for tokens in self._signed_in.values()]
 

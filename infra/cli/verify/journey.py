@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from api.people import user_key
 from infra.cli import rest
 from infra.cli.verify.callers import Callers
 from infra.cli.verify.checks import require
+from workers.aws.items import event_key, registration_key
 from workers.domain.records import registration_id
 
 if TYPE_CHECKING:
@@ -109,18 +111,19 @@ class Journey:
             what = f"event {self.event}, users {self.first} and {self.second}, registrations {ids}"
             return [f"{what}: a command for them is still queued; delete them when it is decided"]
         items = [
-            (outputs.users_table, "userId", self.first),
-            (outputs.users_table, "userId", self.second),
-            (outputs.events_table, "eventId", self.event),
-            (outputs.registrations_table, "registrationId", registration_id(self.event, self.first)),
-            (outputs.registrations_table, "registrationId", registration_id(self.event, self.second)),
-            (outputs.ledger_table, "eventId", self.event),
+            (outputs.users_table, user_key(self.first)),
+            (outputs.users_table, user_key(self.second)),
+            (outputs.events_table, event_key(self.event)),
+            (outputs.registrations_table, registration_key(registration_id(self.event, self.first))),
+            (outputs.registrations_table, registration_key(registration_id(self.event, self.second))),
+            (outputs.ledger_table, event_key(self.event)),
         ]
-        items += [(outputs.users_table, "userId", key) for key in self._callers.bindings]
+        items += [(outputs.users_table, key) for key in self._callers.bindings]
         remains = self._callers.leave()
-        for table, name, key in items:
+        for table, key in items:
             try:
-                self._deployment.clients.dynamodb.delete_item(TableName=table, Key={name: {"S": key}})
+                self._deployment.clients.dynamodb.delete_item(TableName=table, Key=key)
             except (ClientError, BotoCoreError) as error:
-                remains.append(f"{name} {key} in {table} ({error})")
+                ((name, value),) = key.items()
+                remains.append(f"{name} {value['S']} in {table} ({error})")
         return remains
