@@ -7,8 +7,7 @@ from typing import Any
 from infra.cli.board import Watcher
 from tests.support.deployment import OUTPUTS, FakeLogs, deployment_of
 from workers.aws.items import ledger_to_item
-from workers.domain.line import Line
-from workers.domain.records import Ledger, SeatSettings
+from workers.domain.records import Ledger
 
 NOW = 1_800_000_000.0
 
@@ -79,21 +78,11 @@ class World:
 
     def __init__(self, *ledgers: Ledger) -> None:
         self.now = NOW
-        self.sqs, self.cloudwatch, self.dynamodb, self.logs = (
-            FakeSqs(),
-            FakeCloudWatch(),
-            FakeDynamoDB(*ledgers),
-            FakeLogs(),
-        )
+        self.sqs, self.cloudwatch = FakeSqs(), FakeCloudWatch()
+        self.dynamodb, self.logs = FakeDynamoDB(*ledgers), FakeLogs()
         self.deployment = deployment_of(self.logs, sqs=self.sqs, cloudwatch=self.cloudwatch, dynamodb=self.dynamodb)
         self.watcher = Watcher(self.deployment, lambda: self.now)
 
     def look(self) -> dict[str, Any]:
         """What the board says as JSON."""
         return self.watcher.look().as_json()
-
-
-def ledger(event_id: str, settings: SeatSettings, confirmed: int, waiting: int = 0) -> Ledger:
-    """An event with so many confirmed and waiting."""
-    line = Line(1, (1 << waiting) - 1) if waiting else Line()
-    return Ledger(event_id, settings, version=1, confirmed=confirmed, next_ticket=waiting + 1, line=line)

@@ -1,7 +1,8 @@
-"""What the tests of `turnstile dlq` share."""
+"""What the tests of the command line share."""
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -34,6 +35,15 @@ def stack(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, db: DynamoDBClient) -
     monkeypatch.setattr(dlq, "SYSTEM_CLOCK", made.sqs.clock)
     monkeypatch.setattr(Deployment, "resolve", lambda _stage: made.deployment)
     return made
+
+
+@pytest.fixture
+def handlers_kept() -> Iterator[None]:
+    """For a test that sends this process a signal: an interrupted command ignores all further ones, the tests go on."""
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
 
 
 @pytest.fixture

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import json
-import signal
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from itertools import count
 from pathlib import Path
@@ -16,7 +13,7 @@ import pytest
 
 from infra.cli.dlq.journal import Journal
 from infra.cli.main import main
-from tests.support.builders import EVENT
+from tests.support.builders import EVENT, NOW
 from tests.support.deployment import OUTPUTS
 from tests.support.fake_sqs import FakeSqs
 from tests.support.tables import create_tables
@@ -69,20 +66,19 @@ class Stack:
         self.sqs.sleep(10)
         return ids
 
-    def sent_before(self, *ids: str) -> None:
-        """A run has sent these and was killed before it could delete them, so long ago that its handles are void."""
+    def sent_before(self, *ids: str, seconds: float = 60) -> None:
+        """A run has sent these, and was killed so long ago before it could delete them. Handles are void after 20 s."""
         received = self.sqs.receive_message(
             QueueUrl=DEAD, MaxNumberOfMessages=10, VisibilityTimeout=20, WaitTimeSeconds=1
         )
         with Journal(self.journal) as journal:
             journal.note_taken({message["MessageId"]: message["ReceiptHandle"] for message in received["Messages"]})
             journal.note_sent(dict.fromkeys(ids, "m"), [EVENT])
-        self.sqs.sleep(60)
+        self.sqs.sleep(seconds)
 
     def pending(self, user: str, generation: int = 1, *, cancelling: bool = False) -> None:
         """The API has promised this person an answer; `cancelling`: she asked to be cancelled since."""
-        at = 1_767_225_600_000_000
-        record = Registration(EVENT, user, Status.PENDING, generation, 1, at, cancelling=cancelling)
+        record = Registration(EVENT, user, Status.PENDING, generation, 1, NOW, cancelling=cancelling)
         self.db.put_item(TableName=self.tables.registrations, Item=registration_to_item(record))
 
     def record(self, user: str) -> Registration:
@@ -106,14 +102,3 @@ def listed(capsys: pytest.CaptureFixture[str], *arguments: str) -> dict[str, Any
 def users(found: dict[str, Any]) -> list[str]:
     """The users of what is listed."""
     return [letter["userId"] for letter in found["letters"]]
-
-
-@contextmanager
-def handlers_kept() -> Iterator[None]:
-    """For a test that sends a signal to itself: an interrupted command ignores all further ones."""
-    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

@@ -20,7 +20,7 @@ DEAD, MAIN = "dead.fifo", "main.fifo"
 
 @dataclass(slots=True)
 class World:
-    """The two queues, the journal on disk, and runs of the replay between them."""
+    """What a replay works on; a test may set another kind of journal, an interruption, and how far counts may lag."""
 
     path: Path
     sqs: FakeSqs = field(default_factory=FakeSqs)
@@ -46,10 +46,6 @@ class World:
             for body in bodies
         ]
 
-    def dies(self, *bodies: str, replay_of: str | None = None) -> None:
-        """The same, where nobody asks for the ids."""
-        self.die(*bodies, replay_of=replay_of)
-
     def receive(self, number: int = 10) -> None:
         """Somebody else looks at letters."""
         DeadLetterQueue(cast("Any", self.sqs), DEAD, self.sqs.clock).receive(number)
@@ -74,7 +70,7 @@ class World:
             ).run()
 
 
-def at(world: World, number: int, call: str, act: Callable[[str], None]) -> Callable[[str], None]:
+def at(number: int, call: str, act: Callable[[str], object]) -> Callable[[str], None]:
     """A hook: acts at the n-th call of a kind."""
     seen = 0
 
@@ -93,8 +89,8 @@ def settled(world: World, seconds: float = 10) -> World:
     return world
 
 
-def die(_call: str) -> None:
-    """The process dies at this call."""
+def kill(_call: str) -> None:
+    """The process is killed at this call."""
     raise Killed
 
 

@@ -1,4 +1,4 @@
-"""What the command line knows about a deployment, and when it must synthesise one anew."""
+"""What the command line knows about a deployment, when it must synthesise one anew, and what it shows of a log."""
 
 from __future__ import annotations
 
@@ -8,8 +8,7 @@ import pytest
 
 from infra.cli.deployment import Outputs, stack_name
 from infra.cli.errors import CliError
-from infra.cli.local import assembly, emulator
-from infra.cli.local.home import Home
+from infra.cli.local import assembly
 from infra.cli.text import decisive_lines
 
 if TYPE_CHECKING:
@@ -79,23 +78,6 @@ def test_a_missing_output_is_named() -> None:
 def test_stacks_are_named_after_their_stage() -> None:
     """The local stack is the stage `local` like any other."""
     assert stack_name("local") == assembly.STACK_NAME
-
-
-def test_the_emulator_sees_nothing_of_the_users_aws(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Profile, proxies and Python path of the user do not reach the emulator, hence not the functions."""
-    foreign = {
-        "AWS_PROFILE": "work",
-        "AWS_ENDPOINT_URL": "x",
-        "HTTP_PROXY": "x",
-        "PYTHONPATH": "x",
-        "NODE_OPTIONS": "x",
-    }
-    for name, value in foreign.items():
-        monkeypatch.setenv(name, value)
-    environment = emulator.environment(Home(tmp_path), 4566)
-    assert not foreign.keys() & environment.keys()
-    assert environment["AUTH"] == "true"
-    assert environment["BIND_HOST"] == "127.0.0.1"
 
 
 @pytest.fixture

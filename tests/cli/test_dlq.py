@@ -10,7 +10,7 @@ import pytest
 from infra.cli.dlq import journal as journal_module
 from infra.cli.dlq.journal import Journal
 from infra.cli.main import main
-from tests.cli.dead_letter_stack import DEAD, Stack, handlers_kept, listed, users
+from tests.cli.dead_letter_stack import DEAD, Stack, listed, users
 from tests.support.builders import EVENT, promote, register
 
 
@@ -182,6 +182,7 @@ def test_list_says_that_somebody_else_has_them(stack: Stack, capsys: pytest.Capt
     assert "first ten" not in out
 
 
+@pytest.mark.usefixtures("handlers_kept")
 def test_a_signal_puts_everything_back(stack: Stack) -> None:
     """SIGTERM while SQS answers: what it has handed out is known, and is visible again at once."""
     stack.die(register("ann"))
@@ -191,8 +192,7 @@ def test_a_signal_puts_everything_back(stack: Stack) -> None:
             os.kill(os.getpid(), signal.SIGTERM)
 
     stack.sqs.after = terminate
-    with handlers_kept():
-        assert main(["dlq", "list"]) == 1
+    assert main(["dlq", "list"]) == 1
     assert stack.visible
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from infra.cli.main import main
 from tests.cli.dead_letter_stack import DEAD, Stack
-from tests.support.builders import EVENT, cancel, register
+from tests.support.builders import EVENT, NOW, cancel, register
 from workers.aws.items import registration_to_item
 from workers.aws.messages import encode
 from workers.domain.commands import Cancel, Register
@@ -96,7 +96,7 @@ def test_discard_waits_until_the_same_request_would_be_heard(
     """She asks again, is told 202, and SQS drops her command as a repetition: for five minutes, that must not be."""
     if record is not None:
         status, generation = Status(record[0]), record[1]
-        item = registration_to_item(Registration(EVENT, "ann", status, generation, 1, 1_767_225_600_000_000))
+        item = registration_to_item(Registration(EVENT, "ann", status, generation, 1, NOW))
         stack.db.put_item(TableName=stack.tables.registrations, Item=item)
     [letter] = stack.die(replace(command, accepted_at=stack.sqs.clock.now() - 100_000_000))
     for _ in range(2):
@@ -188,7 +188,7 @@ def test_a_registration_that_changes_meanwhile_is_read_anew(
 
     def late(**request: Any) -> Any:
         monkeypatch.setattr(stack.db, "put_item", put)
-        decided = Registration(EVENT, "ann", Status.CONFIRMED, 1, 2, 1_767_225_600_000_000)
+        decided = Registration(EVENT, "ann", Status.CONFIRMED, 1, 2, NOW)
         put(TableName=stack.tables.registrations, Item=registration_to_item(decided))
         return put(**request)
 

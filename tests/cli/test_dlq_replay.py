@@ -10,7 +10,7 @@ import pytest
 
 from infra.cli.dlq.journal import Journal
 from infra.cli.main import main
-from tests.cli.dead_letter_stack import DEAD, MAIN, Stack, handlers_kept, listed, users
+from tests.cli.dead_letter_stack import DEAD, MAIN, Stack, listed, users
 from tests.support.builders import EVENT, register
 from workers.aws.messages import encode
 
@@ -68,10 +68,7 @@ def test_a_dry_run_sends_nothing(stack: Stack, capsys: pytest.CaptureFixture[str
 def test_a_killed_replay_is_settled_by_whatever_comes_next(stack: Stack, capsys: pytest.CaptureFixture[str]) -> None:
     """What it had sent is deleted and not shown any more; what it only held is visible again at once."""
     first, second = stack.die(register("ann"), register("bob"))
-    received = stack.sqs.receive_message(QueueUrl=DEAD, MaxNumberOfMessages=10, VisibilityTimeout=20, WaitTimeSeconds=1)
-    with Journal(stack.journal) as journal:
-        journal.note_taken({message["MessageId"]: message["ReceiptHandle"] for message in received["Messages"]})
-        journal.note_sent({first: "m1"}, [EVENT])
+    stack.sent_before(first, seconds=0)
     found = listed(capsys)
     assert [letter["id"] for letter in found["letters"]] == [second]
     assert len(stack.sqs.queue(DEAD).messages) == 1
@@ -100,6 +97,7 @@ def test_an_event_without_letters_is_said(stack: Stack, capsys: pytest.CaptureFi
         assert main(["dlq", "replay", "--event", EVENT, *arguments]) == 0
 
 
+@pytest.mark.usefixtures("handlers_kept")
 def test_a_signal_waits_until_it_is_written_down(stack: Stack, capsys: pytest.CaptureFixture[str]) -> None:
     """SIGTERM between SQS's yes and the journal: first the journal and the deletion, then the end."""
     ids = stack.die(*(register(f"u{number}") for number in range(12)))
@@ -109,8 +107,7 @@ def test_a_signal_waits_until_it_is_written_down(stack: Stack, capsys: pytest.Ca
             os.kill(os.getpid(), signal.SIGTERM)
 
     stack.sqs.after = terminate
-    with handlers_kept():
-        assert main(["dlq", "replay", "--all"]) == 1
+    assert main(["dlq", "replay", "--all"]) == 1
     assert "10 letters sent back to the queue; 2 in" in capsys.readouterr().out
     with Journal(stack.journal) as journal:
         assert journal.gone == set(ids[:10])

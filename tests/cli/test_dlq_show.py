@@ -8,7 +8,7 @@ import pytest
 
 from infra.cli.main import main
 from tests.cli.dead_letter_stack import DEAD, Stack
-from tests.support.builders import EVENT, cancel, register
+from tests.support.builders import EVENT, NOW, cancel, register
 from workers.aws.items import registration_to_item
 from workers.aws.messages import encode
 from workers.domain.commands import Command
@@ -73,7 +73,7 @@ def test_a_record_that_cannot_be_read_is_foreseen(stack: Stack, capsys: pytest.C
 def test_a_command_that_raises_is_foreseen(stack: Stack, capsys: pytest.CaptureFixture[str]) -> None:
     """With the exception; and one behind it is foreseen as if it were parked again."""
     stack.event()
-    waits = Registration(EVENT, "ann", Status.WAITLISTED, 1, 1, 1_767_225_600_000_000, ticket=7)
+    waits = Registration(EVENT, "ann", Status.WAITLISTED, 1, 1, NOW, ticket=7)
     stack.db.put_item(TableName=stack.tables.registrations, Item=registration_to_item(waits))
     poison, behind = stack.die(cancel("ann"), register("bob"))
     assert main(["dlq", "show", poison]) == 0

@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
 
@@ -18,8 +18,7 @@ from infra.cli.errors import CliError, NoStackError
 from infra.cli.local.home import Home, LocalStack
 from infra.cli.processes import Children, Interrupts
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
+pytestmark = pytest.mark.usefixtures("handlers_kept")
 
 PARENT_OF_A_CHILD = """
 import pathlib, subprocess, sys, time
@@ -27,15 +26,6 @@ child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
 pathlib.Path("ready").write_text(str(child.pid))
 time.sleep(60)
 """
-
-
-@pytest.fixture(autouse=True)
-def signals() -> Iterator[None]:
-    """An interrupted command leaves signals ignored, for it is about to end; the tests go on."""
-    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
-    yield
-    for number, handler in before.items():
-        signal.signal(number, handler)
 
 
 def _wait_for(path: Path) -> str:
@@ -185,7 +175,9 @@ def test_a_dead_stacks_process_id_is_never_used(tmp_path: Path) -> None:
 def test_interrupting_up_leaves_nothing_running(number: signal.Signals, tmp_path: Path) -> None:
     """`up` interrupted while it starts ends everything, says so, and ends with exit code 1."""
     home = tmp_path / "home"
-    command = [str(Path(sys.executable).parent / "turnstile"), "up", "--port", "4640"]
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    command = [str(Path(sys.executable).parent / "turnstile"), "up", "--port", str(port)]
     environment = os.environ | {"TURNSTILE_HOME": str(home)}
     with subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, stdout=subprocess.PIPE) as up:
         emulator = json.loads(_wait_for(home / "state.json"))["pid"]

@@ -13,14 +13,13 @@ from moto import mock_aws
 
 from infra.cli.deployment import Deployment
 from infra.cli.main import main
-from tests.support.builders import seats
+from tests.support.builders import ledger_of, seats
 from tests.support.deployment import OUTPUTS, deployment_of
 from tests.support.tables import create_tables
 from workers.aws.items import ledger_to_item
 from workers.aws.messages import decode
 from workers.domain.commands import Promote
-from workers.domain.line import Line
-from workers.domain.records import EventStatus, Ledger
+from workers.domain.records import EventStatus
 from workers.promoter import promotion
 
 if TYPE_CHECKING:
@@ -43,14 +42,7 @@ class World:
 
     def event(self, event_id: str, *, free: int, waiting: int, version: int = 5, **settings: Any) -> None:
         """An event with so many free seats and waiters."""
-        ledger = Ledger(
-            event_id,
-            seats(10, True, **settings),
-            version=version,
-            confirmed=10 - free,
-            next_ticket=waiting + 1,
-            line=Line(1, (1 << waiting) - 1) if waiting else Line(),
-        )
+        ledger = ledger_of(event_id, seats(10, True, **settings), 10 - free, waiting, version)
         self.dynamodb.put_item(TableName="ledger", Item=ledger_to_item(ledger))
 
     def fail(self, times: int) -> None:

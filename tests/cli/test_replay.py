@@ -8,7 +8,7 @@ from itertools import pairwise
 import pytest
 
 from infra.cli.dlq.summary import Selection
-from tests.cli.replay_world import DEAD, World, at, die, revive, settled
+from tests.cli.replay_world import DEAD, World, at, kill, revive, settled
 from tests.support.fake_sqs import MAX_BYTES, Killed, lost_answer
 
 
@@ -78,7 +78,7 @@ def test_a_refused_letter_stops_its_group_and_no_other(world: World) -> None:
 def test_what_was_sent_is_never_sent_again(world: World) -> None:
     """Killed before it could delete, and an hour later SQS has forgotten everything: the journal has not."""
     world.die("a1", "a2")
-    world.sqs.before = at(world, 1, "delete", die)
+    world.sqs.before = at(1, "delete", kill)
     with pytest.raises(Killed):
         settled(world).replay()
     revive(world, 3600)
@@ -90,7 +90,7 @@ def test_what_was_sent_is_never_sent_again(world: World) -> None:
 def test_a_lost_answer_is_not_a_second_message(world: World) -> None:
     """Nobody knows whether it was sent: it is sent again, and SQS recognises it."""
     world.die("a1", "a2")
-    world.sqs.after = at(world, 1, "send", lost_answer)
+    world.sqs.after = at(1, "send", lost_answer)
     summary = settled(world).replay()
     assert (summary.sent, summary.done) == (0, False)
     assert "sqs.example" in (summary.aborted or "")
@@ -118,7 +118,7 @@ def test_letters_that_come_later_are_left(world: World) -> None:
         world.sqs.sleep(5)
         world.die("a3")
 
-    world.sqs.after = at(world, 1, "send", later)
+    world.sqs.after = at(1, "send", later)
     summary = settled(world).replay()
     assert (world.main.bodies(), world.dead.left(), summary.done) == (["a1", "a2"], ["a3"], False)
     assert "after the start" in summary.stops["e"].why
@@ -134,7 +134,7 @@ def test_a_letter_that_was_parked_a_moment_ago_is_replayed(world: World) -> None
 def test_a_letter_that_comes_back_at_once_is_known(world: World) -> None:
     """Even in the same second: by the id of its replay."""
     [first] = world.die("a1")
-    world.sqs.after = at(world, 1, "delete", lambda _: world.dies("a1 again", replay_of=first))
+    world.sqs.after = at(1, "delete", lambda _: world.die("a1 again", replay_of=first))
     summary = world.replay()
     assert (world.main.bodies(), world.dead.left()) == (["a1"], ["a1 again"])
     assert "came back" in summary.stops["e"].why
@@ -148,7 +148,7 @@ def test_a_message_that_sqs_moves_back_is_known(world: World) -> None:
         [message] = world.main.messages
         world.dead.messages.append(message)
 
-    world.sqs.after = at(world, 1, "delete", move)
+    world.sqs.after = at(1, "delete", move)
     summary = world.replay()
     assert (world.main.bodies(), summary.done) == (["a1"], False)
     assert "came back" in summary.stops["e"].why
@@ -187,7 +187,7 @@ def test_a_stopped_group_stays_stopped_for_hours(world: World) -> None:
 def test_nothing_is_sent_on_a_hold_that_may_have_lapsed(world: World) -> None:
     """The machine slept in the middle: by now somebody else may have the letters, so they are received anew first."""
     world.die("a1", "a2", "a3")
-    world.sqs.after = at(world, 1, "send", lambda _: world.sqs.sleep(3600))
+    world.sqs.after = at(1, "send", lambda _: world.sqs.sleep(3600))
     summary = settled(world).replay()
     assert (world.main.bodies(), world.dead.left(), summary.sent) == (["a1", "a2", "a3"], [], 3)
     calls = [call for call in world.sqs.calls if call in {"receive", "send"}]
@@ -212,7 +212,7 @@ def test_an_interrupted_run_puts_back_what_it_holds(world: World) -> None:
 def test_the_next_run_does_not_wait_for_what_a_killed_one_held(world: World) -> None:
     """The journal has the receipt handles."""
     world.die(*(f"a{number}" for number in range(12)))
-    world.sqs.before = at(world, 1, "send", die)
+    world.sqs.before = at(1, "send", kill)
     with pytest.raises(Killed):
         settled(world).replay()
     revive(world, 0)
@@ -226,7 +226,7 @@ def test_the_next_run_does_not_wait_for_what_a_killed_one_held(world: World) -> 
 def test_what_there_is_no_time_for_is_given_back(world: World) -> None:
     """The machine was slow, but the holds have not lapsed yet: the rest is handed out again at once."""
     world.die("a1", "a2", "a3")
-    world.sqs.after = at(world, 1, "send", lambda _: world.sqs.sleep(11))
+    world.sqs.after = at(1, "send", lambda _: world.sqs.sleep(11))
     began = settled(world).sqs.now
     world.lag = 0
     assert world.replay().done

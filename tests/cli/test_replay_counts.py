@@ -33,7 +33,7 @@ def test_a_run_ends_when_too_many_come_back(world: World, lag: int, at_most: int
 def test_a_run_ends_when_the_queue_grows(world: World) -> None:
     """Even where nobody can see the new letters, because they are behind the old ones of their event."""
     world.die(*(f"a{number}" for number in range(30)))
-    world.sqs.after = at(world, 1, "send", lambda _: world.dies(*(f"new{number}" for number in range(50))))
+    world.sqs.after = at(1, "send", lambda _: world.die(*(f"new{number}" for number in range(50))))
     world.lag = 0
     summary = settled(world).replay(rate=1)
     assert "fix the cause first" in (summary.aborted or "")
@@ -134,7 +134,7 @@ def test_growth_is_seen_although_counts_lag(world: World) -> None:
     world.die(*(f"a{number}" for number in range(3000)))
     settled(world, 120)
     world.sqs.lags = 55, 55
-    world.sqs.after = at(world, 150, "send", lambda _: world.dies(*(f"new{number}" for number in range(400))))
+    world.sqs.after = at(150, "send", lambda _: world.die(*(f"new{number}" for number in range(400))))
     summary = world.replay(rate=1)
     assert "fix the cause first" in (summary.aborted or "")
     assert summary.sent < 400
@@ -159,7 +159,7 @@ def test_counts_that_begin_to_lag_do_not_end_a_run(world: World) -> None:
     def lag(_call: str) -> None:
         world.sqs.lags = 55, 55
 
-    world.sqs.after = at(world, 130, "send", lag)
+    world.sqs.after = at(130, "send", lag)
     summary = settled(world, 120).replay(rate=2)
     assert (summary.aborted, summary.sent) == (None, 400)
 

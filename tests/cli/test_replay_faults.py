@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
@@ -86,30 +87,26 @@ def test_nothing_is_lost_doubled_or_out_of_order(
         _check(world, letters, faults, began)
 
 
-class _faulty:  # noqa: N801 - it reads as a function
-    """While the block runs, the fault is due. A process that died stays dead: nothing that it does has an effect."""
+@contextmanager
+def _faulty(world: World, fault: Fault) -> Iterator[None]:
+    """While the block runs, the fault is due, and ends it. A process that died stays dead: nothing that it does has an
+    effect."""
+    steps = 0
+    dead = False
 
-    def __init__(self, world: World, fault: Fault) -> None:
-        steps = 0
-        dead = False
+    def step(name: str) -> None:
+        nonlocal steps, dead
+        steps += 1
+        if dead or (steps == fault.step and fault.killed):
+            dead = True
+            raise Killed
+        if steps == fault.step and not name.startswith("journal"):
+            raise EndpointConnectionError(endpoint_url="https://sqs.example")
 
-        def step(name: str) -> None:
-            nonlocal steps, dead
-            steps += 1
-            if dead or (steps == fault.step and fault.killed):
-                dead = True
-                raise Killed
-            if steps == fault.step and not name.startswith("journal"):
-                raise EndpointConnectionError(endpoint_url="https://sqs.example")
-
-        world.sqs.before = world.sqs.after = step
-        MortalJournal.step = staticmethod(step)
-
-    def __enter__(self) -> None:
-        """The fault is set."""
-
-    def __exit__(self, kind: type[BaseException] | None, *_: object) -> bool:
-        return kind is not None and issubclass(kind, Killed | EndpointConnectionError)
+    world.sqs.before = world.sqs.after = step
+    MortalJournal.step = staticmethod(step)
+    with suppress(Killed, EndpointConnectionError):
+        yield
 
 
 def _check(world: World, letters: list[str], faults: list[Fault], began: float) -> None:

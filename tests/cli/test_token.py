@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from types import SimpleNamespace
-from typing import TYPE_CHECKING, NoReturn, cast
+from typing import TYPE_CHECKING, NoReturn
 
 import pytest
 from botocore.exceptions import ClientError
 
-from infra.cli.deployment import Clients, Deployment, Outputs
+from infra.cli.deployment import Deployment, Outputs
 from infra.cli.main import main
-from tests.support.deployment import OUTPUTS
+from tests.support.deployment import GUARDED, OUTPUTS, deployment_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-GUARDED = replace(OUTPUTS, user_pool_id="us-east-1_pool", user_pool_client_id="client")
 
 
 class RefusingPool:
@@ -34,7 +31,8 @@ def resolved(monkeypatch: pytest.MonkeyPatch) -> Callable[[Outputs], None]:
     """Makes a deployment with these outputs the local one."""
 
     def resolve(outputs: Outputs) -> None:
-        deployment = Deployment("local", outputs, cast("Clients", SimpleNamespace(cognito=RefusingPool())))
+        deployment = deployment_of(cognito=RefusingPool())
+        deployment.outputs = outputs
         monkeypatch.setattr(Deployment, "resolve", lambda: deployment)
 
     return resolve

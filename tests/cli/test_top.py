@@ -12,8 +12,8 @@ from infra.cli import board
 from infra.cli.deployment import Deployment
 from infra.cli.function_logs import REGISTRAR, REGISTRATIONS
 from infra.cli.main import main
-from tests.cli.board import NOW, World, ledger
-from tests.support.builders import seats
+from tests.cli.board import NOW, World
+from tests.support.builders import ledger_of, seats
 from workers.aws.items import ledger_to_item
 from workers.domain.records import EventStatus
 
@@ -77,11 +77,11 @@ def test_more_decisions_than_can_be_read(monkeypatch: pytest.MonkeyPatch) -> Non
 def test_the_fullest_events_come_first() -> None:
     """The longest line first, then the fewest seats left; a cancelled event last, whatever its line."""
     world = World(
-        ledger("empty", seats(10), 0),
-        ledger("half", seats(10), 5),
-        ledger("dead", seats(1, True, EventStatus.CANCELLED), 1, 50),
-        ledger("full", seats(10), 10),
-        ledger("long", seats(5, 20), 5, 7),
+        ledger_of("empty", seats(10), 0),
+        ledger_of("half", seats(10), 5),
+        ledger_of("dead", seats(1, True, EventStatus.CANCELLED), 1, 50),
+        ledger_of("full", seats(10), 10),
+        ledger_of("long", seats(5, 20), 5, 7),
     )
     said = world.look()
     assert [event["eventId"] for event in said["events"]] == ["long", "full", "half", "empty", "dead"]
@@ -100,7 +100,7 @@ def test_the_fullest_events_come_first() -> None:
 def test_the_scan_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     """With more ledgers than are read at once, it shows the fullest of those and says that there are more."""
     monkeypatch.setattr(board, "_MAX_LEDGERS", 3)
-    world = World(*(ledger(f"e{number}", seats(10), number) for number in range(5)))
+    world = World(*(ledger_of(f"e{number}", seats(10), number) for number in range(5)))
     said = world.look()
     assert [event["eventId"] for event in said["events"]] == ["e2", "e1", "e0"]
     assert (said["eventsRead"], said["eventsComplete"]) == (3, False)
@@ -109,9 +109,9 @@ def test_the_scan_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_ledgers_are_scanned_rarely() -> None:
     """Ledgers are read again only after a while, however often the board is drawn: each read is paid for."""
-    world = World(ledger("e", seats(2), 1))
+    world = World(ledger_of("e", seats(2), 1))
     world.look()
-    world.dynamodb.items = [ledger_to_item(ledger("e", seats(2), 2))]
+    world.dynamodb.items = [ledger_to_item(ledger_of("e", seats(2), 2))]
     world.now += 2
     assert world.look()["events"][0]["confirmed"] == 1
     world.now += 15
@@ -120,7 +120,7 @@ def test_ledgers_are_scanned_rarely() -> None:
 
 def test_unreadable_ledgers_are_told() -> None:
     """Ledgers that cannot be read are counted and one is named, on every look; the others are shown."""
-    world = World(ledger("good", seats(2), 1), ledger("bad", seats(2), 1))
+    world = World(ledger_of("good", seats(2), 1), ledger_of("bad", seats(2), 1))
     del world.dynamodb.items[1]["nextTicket"]
     for _ in range(2):
         said = world.look()
@@ -137,7 +137,7 @@ def test_unreadable_ledgers_are_told() -> None:
 )
 def test_a_hiccup_is_shown_and_passes(fault: Exception) -> None:
     """What AWS refuses or does not answer is null, with the reason; the rest is there, the next look tries again."""
-    world = World(ledger("e", seats(2), 1))
+    world = World(ledger_of("e", seats(2), 1))
     world.logs.fault = world.sqs.fault = fault
     said = world.look()
     assert (said["queue"]["visible"], said["deadLetters"], said["decisions"]) == (None, None, None)
@@ -151,7 +151,7 @@ def test_a_hiccup_is_shown_and_passes(fault: Exception) -> None:
 
 def test_a_rare_look_that_failed_is_not_put_off() -> None:
     """Ledgers that could not be read are read at the very next look, not after the usual while."""
-    world = World(ledger("e", seats(2), 1))
+    world = World(ledger_of("e", seats(2), 1))
     world.dynamodb.fault = EndpointConnectionError(endpoint_url="http://emulator")
     assert world.look()["events"] is None
     world.dynamodb.fault = None
@@ -162,7 +162,7 @@ def test_a_rare_look_that_failed_is_not_put_off() -> None:
 @pytest.fixture
 def world(monkeypatch: pytest.MonkeyPatch) -> World:
     """A deployment that `turnstile` finds."""
-    world = World(ledger("pycon", seats(2, True), 2, 1), ledger("bad\x1b[31m[red]", seats(2), 1))
+    world = World(ledger_of("pycon", seats(2, True), 2, 1), ledger_of("bad\x1b[31m[red]", seats(2), 1))
     monkeypatch.setattr(Deployment, "resolve", lambda _stage: world.deployment)
     return world
 

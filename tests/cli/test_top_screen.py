@@ -9,8 +9,8 @@ from rich.screen import Screen
 
 from infra.cli.commands.top import render
 from infra.cli.function_logs import REGISTRAR
-from tests.cli.board import NOW, World, ledger
-from tests.support.builders import seats
+from tests.cli.board import NOW, World
+from tests.support.builders import ledger_of, seats
 from tests.support.deployment import OUTPUTS
 
 
@@ -22,7 +22,7 @@ def screen(world: World, width: int, height: int) -> list[str]:
 
 
 DENIED = ClientError({"Error": {"Code": "AccessDenied", "Message": "not authorized " * 20}}, "AnyOperation")
-BUSY = [ledger(f"event-{number}", seats(100, 20), 100, number) for number in range(60)]
+BUSY = [ledger_of(f"event-{number}", seats(100, 20), 100, number) for number in range(60)]
 
 
 def test_a_terminal_shows_problems_first() -> None:
@@ -62,7 +62,9 @@ def test_a_tall_terminal_shows_more_events() -> None:
 @pytest.mark.parametrize("width", [40, 50, 60, 72, 80])
 def test_a_narrow_terminal_loses_columns_not_numbers(width: int) -> None:
     """From 40 columns on all figures of queue and decisions, and all seats and lines, are there with their names."""
-    world = World(ledger("an-event-with-a-name-that-is-longer-than-a-narrow-terminal", seats(100_000, 50), 99_999, 42))
+    world = World(
+        ledger_of("an-event-with-a-name-that-is-longer-than-a-narrow-terminal", seats(100_000, 50), 99_999, 42)
+    )
     world.sqs.depths[OUTPUTS.queue_url] = (1_234_567, 20_000)
     world.cloudwatch.values = {"ApproximateAgeOfOldestMessage": [123_456.0]}
     world.logs.measure(REGISTRAR, NOW - 1, Confirmed=[54_321.0], DecisionLatency=[12_345.0])

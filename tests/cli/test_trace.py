@@ -59,11 +59,9 @@ def dynamodb() -> FakeDynamoDB:
 
 
 @pytest.fixture(autouse=True)
-def deployment(logs: FakeLogs, dynamodb: FakeDynamoDB, monkeypatch: pytest.MonkeyPatch) -> Deployment:
-    """The deployment that `turnstile` finds."""
-    deployment = deployment_of(logs, dynamodb=dynamodb)
-    monkeypatch.setattr(Deployment, "resolve", lambda _stage: deployment)
-    return deployment
+def deployment(logs: FakeLogs, dynamodb: FakeDynamoDB, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Both are parts of the deployment that `turnstile` finds."""
+    monkeypatch.setattr(Deployment, "resolve", lambda _stage: deployment_of(logs, dynamodb=dynamodb))
 
 
 def ago(seconds: float) -> float:

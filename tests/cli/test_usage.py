@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import shlex
 import socket
-from dataclasses import replace
 from pathlib import Path
 from typing import NoReturn
 
@@ -14,9 +13,8 @@ import pytest
 from infra.cli.commands.up import explanation
 from infra.cli.deployment import Outputs
 from infra.cli.main import discover, main
-from tests.support.deployment import OUTPUTS
+from tests.support.deployment import GUARDED, OUTPUTS
 
-GUARDED = replace(OUTPUTS, user_pool_id="us-east-1_pool", user_pool_client_id="client")
 BEARERS = [f"authorization: Bearer $(turnstile token {who})" for who in ("ada", "grace --organizer", "ada")]
 
 

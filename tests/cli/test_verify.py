@@ -11,14 +11,11 @@ from botocore.exceptions import ClientError
 
 from api.routes import ROUTES
 from infra.cli import rest
-from infra.cli.deployment import Clients, Deployment, Outputs
+from infra.cli.deployment import Clients, Deployment
 from infra.cli.verify.checks import Check, Result, closed, parts, perform
 from infra.cli.verify.journey import Journey
+from tests.support.deployment import OUTPUTS, deployment_of
 from workers.domain.records import registration_id
-
-OUTPUTS = Outputs(
-    "http://api", "http://emulator", "us-east-1", "q", "d", "f", "alarms", "users", "events", "registrations", "ledger"
-)
 
 
 class FakeDynamoDB:
@@ -110,7 +107,7 @@ def api(monkeypatch: pytest.MonkeyPatch) -> FakeApi:
 @pytest.fixture
 def deployment(dynamodb: FakeDynamoDB) -> Deployment:
     """The deployment with these tables."""
-    return Deployment("local", OUTPUTS, cast("Clients", SimpleNamespace(dynamodb=dynamodb)))
+    return deployment_of(dynamodb=dynamodb)
 
 
 def _table_checks(deployment: Deployment) -> dict[str, Result]:

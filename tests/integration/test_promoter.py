@@ -8,20 +8,18 @@ import pytest
 from botocore.exceptions import ClientError
 
 from tests.integration.bench import Bench
-from tests.support.builders import cancel, promote, register
+from tests.support.builders import cancel, ledger_of, promote, register, seats
 from tests.support.faults import answer, refusal, times
 from workers.aws.clients import Overloaded
 from workers.aws.items import ledger_to_item
 from workers.aws.messages import decode, deduplication_id
-from workers.domain.line import Line
-from workers.domain.records import Ledger, SeatSettings
 
 pytestmark = pytest.mark.integration
 
 
 def image(event_id: str, version: int, *, free: bool = True) -> dict[str, Any]:
     """A stream record of a ledger, with a seat free beside a waiter or not."""
-    ledger = Ledger(event_id, SeatSettings(1), version, confirmed=0 if free else 1, line=Line(1, 1))
+    ledger = ledger_of(event_id, seats(1), 0 if free else 1, 1, version)
     return {"eventName": "MODIFY", "dynamodb": {"NewImage": ledger_to_item(ledger)}}
 
 

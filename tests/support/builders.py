@@ -9,6 +9,7 @@ from workers.aws.items import Item, event_key
 from workers.domain.commands import Cancel, Command, Configure, Promote, Register
 from workers.domain.decide import MAX_PROMOTIONS, decide
 from workers.domain.decision import Decision
+from workers.domain.line import Line
 from workers.domain.records import EventStatus, Ledger, Registration, SeatChanges, SeatSettings, Status, registration_id
 
 EVENT = "e1"
@@ -63,6 +64,12 @@ def configure(revision: int, settings: SeatSettings, event: str = EVENT) -> Conf
 def change(revision: int, event: str = EVENT, **changes: Unpack[SeatChanges]) -> Configure:
     """A Configure of some settings, accepted at NOW."""
     return Configure(f"configure-{revision}", event, revision, changes, NOW)
+
+
+def ledger_of(event: str, settings: SeatSettings, confirmed: int, waiting: int = 0, version: int = 1) -> Ledger:
+    """A ledger with so many confirmed, and the tickets 1, 2, ... waiting."""
+    line = Line(1, (1 << waiting) - 1) if waiting else Line()
+    return Ledger(event, settings, version, confirmed=confirmed, next_ticket=waiting + 1, line=line)
 
 
 def revision_of(ledger: Ledger) -> int:

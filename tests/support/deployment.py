@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -24,6 +25,8 @@ OUTPUTS = Outputs(
     registrations_table="registrations",
     ledger_table="ledger",
 )
+GUARDED = replace(OUTPUTS, user_pool_id="us-east-1_pool", user_pool_client_id="client")
+"""The same of a stack with authorization."""
 
 HANDLERS = {"Registrations": REGISTRATIONS, "Registrar": REGISTRAR, "Promoter": "workers.entry.promoter"}
 """The functions by name."""

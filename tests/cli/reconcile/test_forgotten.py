@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
 from tests.cli.reconcile.world import EVENT, World, printed
 from workers.aws.items import event_key, registration_key
 from workers.domain.records import registration_id
-
-if TYPE_CHECKING:
-    pass
 
 
 def forget_while_queued(world: World, user: str = "dee") -> str:
@@ -29,7 +26,7 @@ def forget_while_queued(world: World, user: str = "dee") -> str:
     forgotten = world.forget(user)
     assert (forgotten.status, forgotten.body["cancellations"]) == (202, 0)
     world.run()
-    assert world.record("late", user).status == "confirmed"  # type: ignore[union-attr]  # it is there
+    assert world.stored("late", user).status == "confirmed"
     world.time.on_sleep.append(run)
     assert world.register("late", world.add_user("eve")).body["waitlistPosition"] == 1
     return registration_id("late", user)
@@ -47,8 +44,7 @@ def test_who_was_forgotten_while_queued(world: World, said: Any, which: str) -> 
     assert world.ledger("late").confirmed == 1
     code, lines = said(which, "--repair")
     assert (code, f"{found}: cancelled" in lines) == (0, True)
-    statuses = [record.status for user in ("dee", "eve") if (record := world.record("late", user))]
-    assert statuses == ["cancelled", "confirmed"]
+    assert [world.stored("late", user).status for user in ("dee", "eve")] == ["cancelled", "confirmed"]
     assert said("--all") == (0, ["2 events, 5 registrations: all sound"])
 
 
@@ -57,7 +53,7 @@ def test_who_was_forgotten_elsewhere(world: World, said: Any) -> None:
     forget_while_queued(world)
     assert said(EVENT)[0] == 0
     assert said(EVENT, "--repair")[0] == 0
-    assert world.record("late", "dee").status == "confirmed"  # type: ignore[union-attr]  # it is there
+    assert world.stored("late", "dee").status == "confirmed"
 
 
 def test_who_was_forgotten_at_a_damaged_event(world: World, said: Any) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
@@ -17,9 +17,6 @@ from workers.aws.messages import encode, group_for
 from workers.domain.commands import Recount
 from workers.domain.records import Ledger, SeatSettings
 from workers.domain.recount import Count
-
-if TYPE_CHECKING:
-    pass
 
 HINT = "Nothing was changed; --repair has the registrar mend it."
 
@@ -115,9 +112,7 @@ def test_a_free_seat_is_shown_and_given(world: World, said: Any) -> None:
     code, lines = said(EVENT)
     assert (code, lines[1:]) == (1, ["  free seats beside those who wait: 1 for 2", HINT])
     assert said(EVENT, "--repair")[0] == 0
-    record = world.record(EVENT, "bob")
-    assert record is not None
-    assert record.status == "confirmed"
+    assert world.stored(EVENT, "bob").status == "confirmed"
 
 
 def test_what_a_recount_cannot_mend(world: World, said: Any, capsys: pytest.CaptureFixture[str]) -> None:
@@ -213,13 +208,6 @@ def test_an_unknown_event(world: World, capsys: pytest.CaptureFixture[str]) -> N
     assert main(["reconcile", "nope"]) == 1
     expected = "turnstile: there is no event 'nope', and nobody is registered for one of this id\n"
     assert capsys.readouterr().err == expected
-
-
-def test_no_stack(monkeypatch: pytest.MonkeyPatch, tmp_path: Any, capsys: pytest.CaptureFixture[str]) -> None:
-    """Exit code 3."""
-    monkeypatch.setenv("TURNSTILE_HOME", str(tmp_path))
-    assert main(["reconcile", "--all"]) == 3
-    assert capsys.readouterr().err.startswith("turnstile: there is no local stack")
 
 
 def test_aws_refuses(world: World, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,4 +1,4 @@
-"""`make browser`: which Chromium the tests of the reference page take, and what is said where there is none."""
+"""`make browser`: which Chromium the tests of pages take, and what is said where there is none."""
 
 from __future__ import annotations
 

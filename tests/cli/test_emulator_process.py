@@ -1,0 +1,203 @@
+"""How the emulator runs functions: few processes for each, one copy of their code, and lines that are complete."""
+
+from __future__ import annotations
+
+import json
+import queue
+import subprocess
+import sys
+import threading
+import time
+import zipfile
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from ministack.core import lambda_runtime
+from ministack.services import lambda_svc
+
+from infra.cli.local import emulator_process
+
+HANDLER = """
+def handle(event, _):
+    for number in range(2):
+        print(event, number)
+    if event == "...":
+        print("to be continued", end="")
+    if event == "!":
+        raise ValueError
+"""
+
+
+class Process:
+    """A process of a function, as the emulator knows it."""
+
+    func_name = "users"
+
+
+def waiting_request(leased: list[object]) -> threading.Thread:
+    """A request that wants a process."""
+    request = threading.Thread(target=lambda: leased.append(emulator_process.acquire_worker("users")), daemon=True)
+    request.start()
+    return request
+
+
+@pytest.fixture
+def idle(monkeypatch: pytest.MonkeyPatch) -> list[Process]:
+    """The idle processes; no other may be started."""
+    processes: list[Process] = []
+
+    def lease(_: str, max_concurrency: int) -> tuple[Process | None, str]:
+        assert max_concurrency == emulator_process.PROCESSES_PER_FUNCTION
+        return (processes.pop(), "reused") if processes else (None, "func_cap")
+
+    monkeypatch.setattr(emulator_process, "_acquire_worker", lease)
+    monkeypatch.setattr(emulator_process, "_release_worker", lambda given: processes.append(given or Process()))
+    return processes
+
+
+@pytest.mark.parametrize("given", [Process(), None])
+def test_a_burst_waits_for_a_few_processes(
+    idle: list[Process], monkeypatch: pytest.MonkeyPatch, given: Process | None
+) -> None:
+    """When all processes are busy, a request starts no other, but has the first that is given back, or that could not
+    be started."""
+    monkeypatch.setattr(emulator_process, "_LONGEST_WAIT", 60)
+    leased: list[object] = []
+    request = waiting_request(leased)
+    time.sleep(0.05)
+    assert leased == []
+    emulator_process.release_worker(given)
+    request.join(10)
+    assert len(leased) == 1
+
+
+def test_a_process_that_died_is_not_waited_for(idle: list[Process], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody gives it back, but there is room for another."""
+    monkeypatch.setattr(emulator_process, "_LONGEST_WAIT", 0.05)
+    leased: list[object] = []
+    request = waiting_request(leased)
+    idle.append(Process())
+    request.join(10)
+    assert len(leased) == 1
+
+
+def test_code_is_unpacked_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Processes that run the same code share one copy of it; other code is another copy."""
+    monkeypatch.setattr(emulator_process, "gettempdir", lambda: str(tmp_path))
+    for name, text in (("first", "same"), ("second", "same"), ("third", "other")):
+        with zipfile.ZipFile(tmp_path / f"{name}.zip", "w") as archive:
+            archive.writestr("code.py", text)
+        (tmp_path / name).mkdir()
+        with emulator_process.SharedZip(tmp_path / f"{name}.zip") as archive:
+            archive.extractall(tmp_path / name)
+    assert [(tmp_path / name / "code.py").read_text() for name in ("first", "second", "third")] == [
+        "same",
+        "same",
+        "other",
+    ]
+    assert (tmp_path / "first").resolve() == (tmp_path / "second").resolve()
+    assert len(list(tmp_path.glob("code-*"))) == 2
+
+
+def test_half_a_copy_is_no_copy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """If unpacking fails, the next process does not get what there is of it."""
+    monkeypatch.setattr(emulator_process, "gettempdir", lambda: str(tmp_path))
+    with zipfile.ZipFile(tmp_path / "code.zip", "w") as archive:
+        archive.writestr("a.py", "a")
+        archive.writestr("b.py", "b")
+    (tmp_path / "code").mkdir()
+    extract = zipfile.ZipFile._extract_member  # type: ignore[attr-defined]  # of the standard library
+
+    def fail(archive: Any, member: Any, *where: Any) -> Any:
+        if "b.py" in str(member):
+            raise OSError("no space left")
+        return extract(archive, member, *where)
+
+    with emulator_process.SharedZip(tmp_path / "code.zip") as archive:
+        with monkeypatch.context() as patch:
+            patch.setattr(zipfile.ZipFile, "_extract_member", fail)
+            with pytest.raises(OSError, match="no space"):
+                archive.extractall(tmp_path / "code")
+        archive.extractall(tmp_path / "code")
+    assert {path.name for path in (tmp_path / "code").iterdir()} == {"a.py", "b.py"}
+
+
+def test_a_process_says_when_its_lines_are_complete(tmp_path: Path) -> None:
+    """All that a function writes about an event is there when it has answered or failed, and nothing of the next."""
+    (tmp_path / "code.py").write_text(HANDLER)
+    script = emulator_process.program(lambda_runtime._PYTHON_WORKER_SCRIPT)
+    pipe = subprocess.PIPE
+    process = subprocess.Popen([sys.executable, "-c", script], stdin=pipe, stdout=pipe, stderr=pipe, text=True)
+    stdin, stdout, stderr = process.stdin, process.stdout, process.stderr
+    assert stdin is not None
+    assert stdout is not None
+    lines = queue.Queue[str]()
+
+    def read() -> None:
+        for line in stderr or ():
+            lines.put(line.rstrip("\n"))
+
+    reader = threading.Thread(target=read)
+    reader.start()
+    answers = []
+    for message in ({"code_dir": str(tmp_path), "module": "code", "handler": "handle"}, *map(event, ("a", "...", "!"))):
+        print(json.dumps(message), file=stdin, flush=True)
+        answers.append(json.loads(stdout.readline())["status"])
+        if len(answers) > 1:
+            process_of = SimpleNamespace(_stderr_queue=lines, _stderr_thread=reader)
+            answers.append(emulator_process.lines_of_event(process_of))
+    process.communicate()
+    reader.join()
+    assert answers == ["ready", "ok", "a 0\na 1", "ok", "... 0\n... 1\nto be continued", "error", "! 0\n! 1"]
+
+
+def event(payload: str) -> dict[str, object]:
+    """What the emulator tells a process to handle."""
+    return {"event": payload, "ctx": {}}
+
+
+def test_an_unknown_emulator_is_refused() -> None:
+    """A version that runs functions otherwise is found out at the start, not by its waits."""
+    with pytest.raises(ValueError, match="not known here"):
+        emulator_process.program("another program")
+
+
+def test_an_emulator_without_a_place_for_all_this_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is replaced must have been there; otherwise it would have no effect, and nobody would notice."""
+    for owner in (lambda_runtime, lambda_svc, lambda_runtime.Worker):
+        for name, value in list(vars(owner).items()):
+            if not name.startswith("__"):
+                monkeypatch.setattr(owner, name, value)  # to have it back afterwards
+    emulator_process.fit()
+    assert lambda_svc.acquire_worker is lambda_runtime.acquire_worker is emulator_process.acquire_worker
+    assert lambda_svc.release_worker is lambda_runtime.release_worker is emulator_process.release_worker
+    assert lambda_runtime.zipfile.ZipFile is emulator_process.SharedZip
+    assert emulator_process._END in lambda_runtime._PYTHON_WORKER_SCRIPT
+    monkeypatch.delattr(lambda_runtime.Worker, "_drain_stderr_bounded")
+    with pytest.raises(AttributeError, match="_drain_stderr_bounded"):
+        emulator_process.fit()
+
+
+def test_a_dead_process_has_said_all_that_it_will() -> None:
+    """Without the mark, what is there is taken as soon as nobody reads any more."""
+    lines = queue.Queue[str]()
+    lines.put("last words")
+    ended = threading.Thread()
+    process = SimpleNamespace(_stderr_queue=lines, _stderr_thread=ended)
+    assert emulator_process.lines_of_event(process) == "last words"
+
+
+def test_a_late_mark_is_waited_for() -> None:
+    """A line or the mark may come late on a busy machine: they are still of this event."""
+    lines = queue.Queue[str]()
+
+    def write() -> None:
+        lines.put("late")
+        lines.put(emulator_process._END)
+
+    late = threading.Timer(0.3, write)
+    late.start()
+    process = SimpleNamespace(_stderr_queue=lines, _stderr_thread=late)
+    assert emulator_process.lines_of_event(process) == "late"
