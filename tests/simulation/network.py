@@ -6,7 +6,8 @@ attempts of one transaction carry the same ClientRequestToken.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError, EndpointConnectionError, ReadTimeoutError
@@ -38,6 +39,16 @@ class _TryAgain(Exception):
         self.error = error
 
 
+@dataclass(frozen=True, slots=True)
+class _Call:
+    """One call of a client: what it is to `perform`, and the faults that it is `likely` to meet."""
+
+    operation: str
+    request: dict[str, Any]
+    perform: Callable[..., Any]
+    likely: Sequence[Fault]
+
+
 class Client:
     """A client of `service` whose calls end at `target`, in memory."""
 
@@ -52,7 +63,7 @@ class Client:
         likely = _likely(operation)
 
         def call(**request: Any) -> Any:
-            return self._call(operation, perform, likely, request)
+            return self._call(_Call(operation, request, perform, likely))
 
         self.__dict__[operation] = call
         return call
@@ -61,133 +72,118 @@ class Client:
         """A walk over pages, each of them a call."""
         return Paginator(getattr(self, operation))
 
-    def _call(self, operation: str, perform: Callable[..., Any], likely: list[Fault], request: dict[str, Any]) -> Any:
+    def _call(self, call: _Call) -> Any:
         process = self._world.engine.current
         diary = self._world.diaries.get(process.name)
-        if operation == "transact_write_items":
-            request.setdefault("ClientRequestToken", self._world.new_token())
+        if call.operation == "transact_write_items":
+            call.request.setdefault("ClientRequestToken", self._world.new_token())
         if diary is not None:
-            diary.called(operation, request)
+            diary.called(call.operation, call.request)
         for attempt in range(_ATTEMPTS):
             if attempt:
                 process.pause(int(process.chance.random() * 2 ** (attempt - 1) * SECOND))
             try:
-                return self._attempt(process, operation, perform, likely, request)
+                return self._attempt(process, call)
             except _TryAgain as failed:
                 error = failed.error
             except ClientError as refusal:
                 refusal.response["ResponseMetadata"]["RetryAttempts"] = attempt
                 if diary is not None:
-                    diary.met(operation, request)
+                    diary.met(call.operation, call.request)
                 raise
         if diary is not None:
-            diary.met(operation, request)
-            self._world.failed[diary.function, operation] += 1
+            diary.met(call.operation, call.request)
+            self._world.failed[diary.function, call.operation] += 1
         raise error
 
-    def _attempt(
-        self,
-        process: Process,
-        operation: str,
-        perform: Callable[..., Any],
-        likely: list[Fault],
-        request: dict[str, Any],
-    ) -> Any:
+    def _attempt(self, process: Process, call: _Call) -> Any:
         world = self._world
-        fault = world.faults.one_of(likely, process.chance)
+        fault = world.faults.one_of(call.likely, process.chance)
         world.steps += 1
         process.pause(self._travel(process, fault))
-        if outage := world.outages.met(self._service, operation, request, world.engine.now):
-            raise self._out_of_breath(operation, throttled=outage.throttled)
-        if fault is not None and (refused := self._on_the_way(process, fault, operation, perform, request)):
+        if outage := world.outages.met(self._service, call.operation, call.request, world.engine.now):
+            raise self._out_of_breath(call, throttled=outage.throttled)
+        if fault is not None and (refused := self._on_the_way(process, fault, call)):
             raise refused
         answer, refusal = None, None
         try:
-            answer = self._perform(process, fault, operation, perform, request)
+            answer = self._perform(process, fault, call)
         except ClientError as error:
             refusal = error
-        world.note("%s: %s%s", process.name, operation, f" -> {_code(refusal)}" if refusal else "")
+        world.note("%s: %s%s", process.name, call.operation, f" -> {_code(refusal)}" if refusal else "")
         process.pause(self._travel(process, None))
         if fault is Fault.CRASH:
-            world.count(fault, process.name, "behind", operation)
+            world.count(fault, process.name, "behind", call.operation)
             process.die()
         if fault is Fault.ANSWER_LOST and refusal is None:
-            world.count(fault, process.name, operation)
+            world.count(fault, process.name, call.operation)
             raise _TryAgain(EndpointConnectionError(endpoint_url=self._service))
         if refusal is not None:
             raise refusal
         return answer
 
-    def _on_the_way(
-        self, process: Process, fault: Fault, operation: str, perform: Callable[..., Any], request: dict[str, Any]
-    ) -> Exception | None:
+    def _on_the_way(self, process: Process, fault: Fault, call: _Call) -> Exception | None:
         """What happens instead of the effect. None if the request gets through."""
         world = self._world
         if fault is Fault.CRASH and process.chance.random() < 0.5:
-            world.count(fault, process.name, "in front of", operation)
+            world.count(fault, process.name, "in front of", call.operation)
             process.die()
-        if fault in BEFORE:
-            world.count(fault, process.name, operation)
-            if fault is Fault.RESET:
+        if fault in {*BEFORE, Fault.CONFLICT, Fault.TIMEOUT}:
+            world.count(fault, process.name, call.operation)
+        match fault:
+            case Fault.RESET:
                 return _TryAgain(EndpointConnectionError(endpoint_url=self._service))
-            return self._out_of_breath(operation, throttled=fault is Fault.THROTTLE)
-        if fault is Fault.CONFLICT:
-            world.count(fault, process.name, operation)
-            return self._conflict(operation, request)
-        if fault is Fault.TIMEOUT:
-            world.count(fault, process.name, operation)
-            self._lose(process, operation, perform, request)
-            process.pause(_READ_TIMEOUT)
-            return _TryAgain(ReadTimeoutError(endpoint_url=self._service))
-        return None
+            case Fault.THROTTLE | Fault.SERVER_ERROR:
+                return self._out_of_breath(call, throttled=fault is Fault.THROTTLE)
+            case Fault.CONFLICT:
+                return self._conflict(call)
+            case Fault.TIMEOUT:
+                self._lose(process, call)
+                process.pause(_READ_TIMEOUT)
+                return _TryAgain(ReadTimeoutError(endpoint_url=self._service))
+            case _:
+                return None
 
-    def _out_of_breath(self, operation: str, *, throttled: bool) -> _TryAgain:
+    def _out_of_breath(self, call: _Call, *, throttled: bool) -> _TryAgain:
         code = _CODES[self._service][0 if throttled else 1]
-        return _TryAgain(_error(code, operation, 400 if throttled else 503))
+        return _TryAgain(ClientError(_response(code, 400 if throttled else 503), call.operation))
 
-    def _lose(self, process: Process, operation: str, perform: Callable[..., Any], request: dict[str, Any]) -> None:
+    def _lose(self, process: Process, call: _Call) -> None:
         """The request takes effect some time, nobody hears of it: now, late, or never."""
         when = process.chance.choice((0, 0, None, process.chance.randrange(20 * SECOND)))
-        if when is None or operation not in _WRITES:
+        if when is None or call.operation not in _WRITES:
             return
 
         def arrive() -> None:
             try:
-                perform(**request)
+                call.perform(**call.request)
             except ClientError as error:
-                self._world.note("%s, late: %s -> %s", process.name, operation, _code(error))
+                self._world.note("%s, late: %s -> %s", process.name, call.operation, _code(error))
             else:
-                self._world.count(Fault.LATE_EFFECT, process.name, operation)
+                self._world.count(Fault.LATE_EFFECT, process.name, call.operation)
 
         self._world.engine.after(when, arrive)
 
-    def _perform(
-        self,
-        process: Process,
-        fault: Fault | None,
-        operation: str,
-        perform: Callable[..., Any],
-        request: dict[str, Any],
-    ) -> Any:
-        world = self._world
-        if fault is Fault.PARTIAL_BATCH:
-            return self._partly(process, perform, request)
-        if fault is Fault.UNPROCESSED_KEYS:
-            return self._leave_keys(process, perform, request)
-        if fault is Fault.TORN_READ:
-            return self._tear(process, perform, request)
-        if fault is Fault.LATENCY:
-            world.count(fault, process.name, operation)
-        if operation == "query" and world.index_lag.is_met():
-            self._left_out(process, operation, request)
-        return self._perhaps_old(process, operation, request, perform(**request))
+    def _perform(self, process: Process, fault: Fault | None, call: _Call) -> Any:
+        match fault:
+            case Fault.PARTIAL_BATCH:
+                return self._partly(process, call)
+            case Fault.UNPROCESSED_KEYS:
+                return self._leave_keys(process, call)
+            case Fault.TORN_READ:
+                return self._tear(process, call)
+            case Fault.LATENCY:
+                self._world.count(fault, process.name, call.operation)
+        if call.operation == "query" and self._world.index_lag.is_met():
+            self._left_out(process, call.operation, call.request)
+        return self._perhaps_old(process, call, call.perform(**call.request))
 
-    def _perhaps_old(self, process: Process, operation: str, request: dict[str, Any], answer: Any) -> Any:
+    def _perhaps_old(self, process: Process, call: _Call, answer: Any) -> Any:
         """What was not asked for consistently, DynamoDB may answer as it was a moment ago."""
-        if operation == "get_item":
-            return self._world.past.get_item(request, answer, process.chance)
-        if operation == "batch_get_item":
-            return self._world.past.batch_get_item(request, answer, process.chance)
+        if call.operation == "get_item":
+            return self._world.past.get_item(call.request, answer, process.chance)
+        if call.operation == "batch_get_item":
+            return self._world.past.batch_get_item(call.request, answer, process.chance)
         return answer
 
     def _left_out(self, process: Process, operation: str, request: dict[str, Any]) -> None:
@@ -195,43 +191,44 @@ class Client:
         if (diary := self._world.diaries.get(process.name)) is not None:
             diary.met(operation, request)
 
-    def _partly(self, process: Process, perform: Callable[..., Any], request: dict[str, Any]) -> Any:
-        entries = request["Entries"]
+    def _partly(self, process: Process, call: _Call) -> Any:
+        entries = call.request["Entries"]
         refused = [entry for entry in entries if process.chance.random() < 0.5] or entries[:1]
         self._world.count(Fault.PARTIAL_BATCH, process.name, f"{len(refused)} of {len(entries)}")
         taken = [entry for entry in entries if entry not in refused]
-        answer = perform(**request | {"Entries": taken}) if taken else {"Successful": []}
+        answer = call.perform(**call.request | {"Entries": taken}) if taken else {"Successful": []}
         failed = [{"Id": entry["Id"], "Code": "InternalError", "SenderFault": False} for entry in refused]
         return {"Successful": answer["Successful"], "Failed": failed}
 
-    def _leave_keys(self, process: Process, perform: Callable[..., Any], request: dict[str, Any]) -> Any:
-        left, asked = _parted(process, request["RequestItems"], 0.4)
+    def _leave_keys(self, process: Process, call: _Call) -> Any:
+        left, asked = _parted(process, call.request["RequestItems"], 0.4)
         if left:
             count = sum(len(wanted["Keys"]) for wanted in left.values())
             self._world.count(Fault.UNPROCESSED_KEYS, process.name, str(count))
-            self._left_out(process, "batch_get_item", {"RequestItems": left})
-        answer = perform(RequestItems=asked) if asked else {"Responses": {}}
+            self._left_out(process, call.operation, {"RequestItems": left})
+        answer = call.perform(RequestItems=asked) if asked else {"Responses": {}}
         return {"Responses": answer["Responses"], "UnprocessedKeys": left}
 
-    def _tear(self, process: Process, perform: Callable[..., Any], request: dict[str, Any]) -> Any:
+    def _tear(self, process: Process, call: _Call) -> Any:
         """BatchGetItem is no snapshot: each item is as it was at some moment of the call."""
-        late, early = _parted(process, request["RequestItems"], 0.5)
+        late, early = _parted(process, call.request["RequestItems"], 0.5)
         if not late or not early:
-            return perform(**request)
-        found, was = perform(RequestItems=early)["Responses"], perform(RequestItems=late)["Responses"]
+            return call.perform(**call.request)
+        found, was = call.perform(RequestItems=early)["Responses"], call.perform(RequestItems=late)["Responses"]
         process.pause(process.chance.randrange(2 * SECOND))
-        then = perform(RequestItems=late)["Responses"]
+        then = call.perform(RequestItems=late)["Responses"]
         if then != was:
             self._world.count(Fault.TORN_READ, process.name, ", ".join(then))
         return {"Responses": {table: found.get(table, []) + then.get(table, []) for table in found | then}}
 
-    def _conflict(self, operation: str, request: dict[str, Any]) -> Exception:
-        if operation != "transact_write_items":
-            error = self._target.exceptions.TransactionConflictException
-            return error(_response("TransactionConflictException", 400), operation)  # type: ignore[no-any-return]
-        reasons = [{"Code": "TransactionConflict"}] + [{"Code": "None"}] * (len(request["TransactItems"]) - 1)
-        response = _response("TransactionCanceledException", 400) | {"CancellationReasons": reasons}
-        return self._target.exceptions.TransactionCanceledException(response, operation)  # type: ignore[no-any-return]
+    def _conflict(self, call: _Call) -> Exception:
+        refused: type[ClientError] = self._target.exceptions.TransactionConflictException
+        response = _response("TransactionConflictException", 400)
+        if call.operation == "transact_write_items":
+            refused = self._target.exceptions.TransactionCanceledException
+            reasons = [{"Code": "TransactionConflict"}] + [{"Code": "None"}] * (len(call.request["TransactItems"]) - 1)
+            response = _response("TransactionCanceledException", 400) | {"CancellationReasons": reasons}
+        return refused(response, call.operation)
 
     def _travel(self, process: Process, fault: Fault | None) -> int:
         """Microseconds of half a round trip: mostly short, sometimes not, so that all orders come about."""
@@ -264,12 +261,9 @@ def _parted(process: Process, wanted: Mapping[str, Any], share: float) -> tuple[
     return parts
 
 
-def _response(code: str, status: int) -> dict[str, Any]:
+def _response(code: str, status: int) -> Any:
+    """A response of botocore, whose type knows more fields."""
     return {"Error": {"Code": code, "Message": "on demand"}, "ResponseMetadata": {"HTTPStatusCode": status}}
-
-
-def _error(code: str, operation: str, status: int) -> ClientError:
-    return ClientError(_response(code, status), operation)  # type: ignore[arg-type]  # its type knows more fields
 
 
 def _code(error: ClientError | None) -> str:

@@ -8,15 +8,16 @@ from typing import Any
 import pytest
 
 from tests.simulation.course import Batch, Course, standing
+from tests.support.builders import EVENT, cancel, change, promote, register
 from tests.support.rules import broken_rules, illegal_moves
-from workers.domain.commands import Cancel, Command, Configure, Promote, Register
+from workers.domain.commands import Cancel, Command, Register
 from workers.domain.line import Line
 from workers.domain.records import Ledger, Registration, SeatSettings, Status, registration_id
 
-ANN = Registration("e", "ann", Status.CONFIRMED, generation=1, version=1, registered_at=10)
-BOB = Registration("e", "bob", Status.WAITLISTED, generation=1, version=1, registered_at=20, ticket=1)
+ANN = Registration(EVENT, "ann", Status.CONFIRMED, generation=1, version=1, registered_at=10)
+BOB = Registration(EVENT, "bob", Status.WAITLISTED, generation=1, version=1, registered_at=20, ticket=1)
 FULL = Ledger(
-    "e",
+    EVENT,
     SeatSettings(1, has_waitlist=True, waitlist_capacity=1),
     version=1,
     confirmed=1,
@@ -28,20 +29,10 @@ RECORDS = {ANN.registration_id: ANN, BOB.registration_id: BOB}
 """Ann has the only seat, Bob waits, and the line is full."""
 
 
-def register(user_id: str, generation: int = 1) -> Register:
-    """Somebody comes."""
-    return Register(f"r-{user_id}", "e", user_id, generation, accepted_at=1)
-
-
-def cancel(user_id: str, generation: int = 1) -> Cancel:
-    """Somebody goes."""
-    return Cancel(f"c-{user_id}", "e", user_id, generation, accepted_at=1)
-
-
 def course(*commands: Command) -> tuple[Course, list[dict[str, str]]]:
     """What these come to, and how everybody stood on the way."""
     run = Course(FULL, RECORDS, [BOB.registration_id])
-    names = {registration_id("e", name): name for name in ("ann", "bob", "cid")}
+    names = {registration_id(EVENT, name): name for name in ("ann", "bob", "cid")}
     way = [{names[key]: str(record.status) for key, record in run.records.items()} for _ in run.states(commands)]
     return run, way
 
@@ -78,13 +69,13 @@ def test_a_line_out_of_order_is_seen() -> None:
 def test_a_promise_is_for_the_next_attempt(before: Registration | None, generation: int, legal: bool) -> None:
     """`pending` is written for the attempt after one that has ended, and for no other."""
     version = before.version + 1 if before else 1
-    pending = Registration("e", before.user_id if before else "ann", Status.PENDING, generation, version, 30)
+    pending = Registration(EVENT, before.user_id if before else "ann", Status.PENDING, generation, version, 30)
     found = {} if before is None else {pending.registration_id: before}
     assert (illegal_moves(found, {pending.registration_id: pending}) == []) is legal
 
 
 @pytest.mark.parametrize(
-    ("change", "legal"),
+    ("noted", "legal"),
     [
         ({"cancelling": True}, True),
         ({"post_keys": ("k", "l")}, True),
@@ -95,10 +86,10 @@ def test_a_promise_is_for_the_next_attempt(before: Registration | None, generati
         ({"status": Status.CONFIRMED, "resent_at": 40}, True),
     ],
 )
-def test_what_may_be_noted_in_what_is_pending(change: dict[str, Any], legal: bool) -> None:
+def test_what_may_be_noted_in_what_is_pending(noted: dict[str, Any], legal: bool) -> None:
     """That its cancellation is accepted, keys, and that it was sent again; the rest is decided, or stays."""
     before = replace(ANN, status=Status.PENDING, post_keys=("k",))
-    after = replace(before, version=before.version + 1, **change)
+    after = replace(before, version=before.version + 1, **noted)
     key = before.registration_id
     assert (illegal_moves({key: before}, {key: after}) == []) is legal
     revoked = replace(after, version=after.version + 1, cancelling=not after.cancelling)
@@ -113,24 +104,23 @@ def test_a_batch_is_decided_in_order() -> None:
         {"ann": "cancelled", "bob": "confirmed"},
         {"ann": "cancelled", "bob": "confirmed", "cid": "waitlisted"},
     ]
-    assert run.verdicts == {(registration_id("e", "cid"), 1): (Status.WAITLISTED, None)}
+    assert run.verdicts == {(registration_id(EVENT, "cid"), 1): (Status.WAITLISTED, None)}
 
 
 def test_a_change_counts_from_its_place_in_the_batch() -> None:
     """Who comes before it is judged by the old settings, who comes after it by the new; an old revision is nothing."""
-    closed = Configure("x", "e", 2, {"has_waitlist": False}, accepted_at=1)
-    older = Configure("y", "e", 1, {"has_waitlist": True}, accepted_at=1)
-    run, _ = course(cancel("bob"), register("bob", 2), cancel("bob", 2), closed, older, register("cid"))
+    newer, older = change(2, has_waitlist=False), change(1, has_waitlist=True)
+    run, _ = course(cancel("bob"), register("bob", 2), cancel("bob", 2), newer, older, register("cid"))
     assert run.verdicts == {
-        (registration_id("e", "bob"), 2): (Status.WAITLISTED, None),
-        (registration_id("e", "cid"), 1): (Status.REJECTED, "event-full"),
+        (registration_id(EVENT, "bob"), 2): (Status.WAITLISTED, None),
+        (registration_id(EVENT, "cid"), 1): (Status.REJECTED, "event-full"),
     }
-    assert standing(run.records)[registration_id("e", "bob")] == (2, Status.CANCELLED, None)
+    assert standing(run.records)[registration_id(EVENT, "bob")] == (2, Status.CANCELLED, None)
 
 
 def test_what_does_not_apply_changes_nothing() -> None:
     """A command about another attempt, and a Promote where nothing is free."""
-    run, _ = course(register("ann"), cancel("bob", 2), register("ann", 7), Promote("p", "e", 1, accepted_at=1))
+    run, _ = course(register("ann"), cancel("bob", 2), register("ann", 7), promote())
     assert standing(run.records) == standing(RECORDS)
 
 
