@@ -154,9 +154,8 @@ class Hands:
         self._world.engine.after(self._chance.randrange(2 * SECOND, 60 * SECOND), mend)
 
     def _stored(self, key: str) -> Item:
-        item: Item = self._dynamodb.get_item(TableName=self._world.tables.registrations, Key=registration_key(key))[
-            "Item"
-        ]
+        table = self._world.tables.registrations
+        item: Item = self._dynamodb.get_item(TableName=table, Key=registration_key(key))["Item"]
         return item
 
     def _write(self, table: str, item: Item) -> None:

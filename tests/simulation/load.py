@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from random import Random
 from typing import Any
 from urllib.parse import quote
@@ -15,8 +15,10 @@ _EVENTS = ("e", "e-1", "e-1-1", "f\u00eate 7")
 """Joined with a dash, some of these and of the people would be mistaken for others. SQS takes no space in a group."""
 _PEOPLE = ("ann", "1-ann", "1-1-ann", "bob", "cid", "1-cid", "dee", "eve", "fay")
 _LENGTHS = (20, 60, 240, 1500)
+"""Seconds in which everything is asked for."""
 _QUARTER_OF_AN_HOUR = 900
 _IMPATIENCE = (11, 13, 15)
+"""Seconds after which somebody asks for the same again, when a request that is still pending may count as lost."""
 _STATUSES = (
     "waitlisted",
     "confirmed,waitlisted",
@@ -80,10 +82,7 @@ def plan(chance: Random) -> Plan:
     for _ in range(chance.randint(70, 120)):
         author.write()
     steps = sorted(author.steps, key=lambda step: step.at)
-    numbered = (
-        Step(n, s.at, s.kind, s.event_id, s.user_id, s.changes, s.headers, s.query) for n, s in enumerate(steps)
-    )
-    return Plan(events, _PEOPLE, tuple(numbered))
+    return Plan(events, _PEOPLE, tuple(replace(step, number=number) for number, step in enumerate(steps)))
 
 
 class _Author:
@@ -141,13 +140,12 @@ class _Author:
             self._add(at + self._chance.randrange(SECOND // 5), "register", event_id, user_id)
 
     def _add(self, at: int, kind: str, event_id: str, user_id: str) -> None:
-        self.steps.append(Step(0, at, kind, event_id, user_id, {}, self._headers(keys=True)))
+        self.steps.append(Step(0, at, kind, event_id, user_id, headers=self._headers(keys=True)))
 
     def _headers(self, *, keys: bool) -> dict[str, str]:
         chance, headers = self._chance, dict[str, str]()
-        if (
-            chance.random() < 0.5
-        ):  # waiting is the same call again and again: not waiting leaves time for more histories
+        # Waiting is the same call again and again: not waiting leaves time for more histories.
+        if chance.random() < 0.5:
             headers["prefer"] = "wait=10" if chance.random() < 0.06 else chance.choice(("respond-async", "wait=0"))
         if keys and chance.random() < 0.2:
             headers["idempotency-key"] = f"key-{chance.randrange(3)}"

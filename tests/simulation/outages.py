@@ -11,7 +11,7 @@ from tests.simulation.engine import SECOND
 from tests.simulation.faults import Fault, Faults
 from tests.simulation.queues import DEAD_LETTERS, QUEUE
 
-_LONGEST = 60
+_LONGEST_SECONDS = 60
 _WHOLE = ""
 
 
@@ -73,7 +73,7 @@ class Outages:
         self._planned: list[Outage] = []
         for kind in _KINDS:
             # Most are short, but some last a minute.
-            at, length = start + chance.randrange(span + 1), int(_LONGEST ** chance.random() * SECOND)
+            at, length = start + chance.randrange(span + 1), int(_LONGEST_SECONDS ** chance.random() * SECOND)
             if faults.happens(Fault.OUTAGE, chance):
                 self._planned.append(Outage(*kind, at=at, length=length))
 

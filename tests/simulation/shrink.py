@@ -9,20 +9,19 @@ from tests.simulation.engine import START
 from tests.simulation.faults import Fault
 from tests.simulation.world import History, Settings, simulate
 
-MOST_RUNS = 400
+_MOST_RUNS = 400
 
 
 class Shrinker:
-    """Leaves out requests and faults as long as the same rule breaks."""
+    """Leaves out requests and faults of a whole history as long as the same rule breaks."""
 
-    def __init__(self, failed: History, say: Callable[[str], None], most_runs: int = MOST_RUNS) -> None:
+    def __init__(self, failed: History, say: Callable[[str], None]) -> None:
         assert failed.violation is not None
         self._rule = failed.violation.rule
         self._say = say
-        self._runs_left = most_runs
+        self._runs_left = _MOST_RUNS
         last = failed.violation.at - START
-        before = frozenset(s.number for s in failed.plan.steps if s.at <= last and _kept(failed.settings, s.number))
-        self.best = replace(failed.settings, keep=before)
+        self.best = replace(failed.settings, keep=frozenset(s.number for s in failed.plan.steps if s.at <= last))
         if not self._breaks(self.best):
             self.best = replace(failed.settings, keep=frozenset(s.number for s in failed.plan.steps))
 
@@ -62,7 +61,3 @@ class Shrinker:
         self._runs_left -= 1
         violation = simulate(settings).violation
         return violation is not None and violation.rule == self._rule
-
-
-def _kept(settings: Settings, number: int) -> bool:
-    return settings.keep is None or number in settings.keep

@@ -25,6 +25,14 @@ def simulate(*arguments: str, **environment: str) -> subprocess.CompletedProcess
     return subprocess.run(command, capture_output=True, text=True, check=False, cwd=_ROOT, env=clean)
 
 
+def enough() -> Totals:
+    """Just as many histories, commands, events and failures as are wanted."""
+    totals = Totals(ENOUGH, commands=60 * ENOUGH, events=3 * ENOUGH)
+    totals.fired.update(dict.fromkeys(Fault, 1000))
+    totals.failed.update(dict.fromkeys(FAILED, 1))
+    return totals
+
+
 def test_no_rule_breaks_in_two_hundred_histories() -> None:
     """Two hundred histories with every kind of fault: no rule breaks, and none of them is idle."""
     ran = simulate("--seeds", str(ENOUGH), "--processes", "1", "--json")
@@ -58,9 +66,7 @@ def test_a_mistake_is_told_as_a_short_history_that_can_be_run_again() -> None:
 
 def test_histories_without_some_fault_are_not_enough() -> None:
     """Many histories in which one fault never happened fail, as do quiet ones; a few are not judged."""
-    totals = Totals(ENOUGH, commands=60 * ENOUGH, events=3 * ENOUGH)
-    totals.fired.update(dict.fromkeys(Fault, 1000))
-    totals.failed.update(dict.fromkeys(FAILED, 1))
+    totals = enough()
     assert totals.shortcomings() == []
     totals.fired[Fault.CRASH] = 0
     totals.commands -= ENOUGH
@@ -74,9 +80,7 @@ def test_histories_without_some_fault_are_not_enough() -> None:
 
 def test_histories_in_which_the_product_met_no_failure_are_not_enough() -> None:
     """The calls of each function that matter must have failed after all attempts of the SDK, parking among them."""
-    totals = Totals(ENOUGH, commands=60 * ENOUGH, events=3 * ENOUGH)
-    totals.fired.update(dict.fromkeys(Fault, 1000))
-    totals.failed.update(dict.fromkeys(FAILED, 1))
+    totals = enough()
     totals.failed["registrar", "send_message"] = 0
     assert totals.shortcomings() == ["never failed for good: registrar send_message"]
 
