@@ -12,6 +12,7 @@ import httpx
 from tests.crash.state import State, look
 from tests.crash.target import Target
 from tests.support.client import at, unique
+from tests.support.stacks import queue_depth
 from workers.aws.messages import group_of
 from workers.aws.send import send
 from workers.domain.commands import Command
@@ -50,7 +51,7 @@ class Case:
         self.reply: str | None = None
         self._prefer = prefer
         self._request: Request | None = None
-        self._dead_letters = target.dead_letters.count().total
+        self._dead_letters = queue_depth(target.clients, target.outputs.dead_letter_queue_url)
 
     @property
     def ids(self) -> set[str]:

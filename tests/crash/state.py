@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from tests.crash.target import Target
 from tests.support.rules import broken_rules
+from tests.support.stacks import queue_depth
 from workers.aws.clock import SYSTEM_CLOCK
 from workers.aws.items import (
     Item,
@@ -50,7 +51,7 @@ def look(target: Target, events: Mapping[str, str], people: Mapping[str, str], d
     """
     facts: dict[str, str] = {}
     broken: list[str] = []
-    waiting = target.commands.count().total
+    waiting = queue_depth(target.clients, target.outputs.queue_url)
     unrest = [f"{waiting} messages in the queue"] if waiting else []
     for event, event_id in events.items():
         stored = _read(target, event_id, people)
@@ -58,7 +59,7 @@ def look(target: Target, events: Mapping[str, str], people: Mapping[str, str], d
         broken += [f"{event}: {sentence}" for sentence in _broken(stored)]
         unrest += [f"{event}: {sentence}" for sentence in _unrest(stored)]
     facts |= _known(target, people)
-    facts["dead letters"] = str(target.dead_letters.count().total - dead_letters)
+    facts["dead letters"] = str(queue_depth(target.clients, target.outputs.dead_letter_queue_url) - dead_letters)
     return State(facts, tuple(broken), tuple(unrest))
 
 

@@ -13,6 +13,7 @@ from tests.crash.case import Case
 from tests.support.builders import NEW_EVENT
 from tests.support.canaries import person
 from tests.support.client import at, unique
+from tests.support.stacks import registrar_paused
 from workers.aws.clock import SYSTEM_CLOCK
 from workers.aws.items import event_key, ledger_from_item, registration_key
 from workers.aws.messages import encode
@@ -80,7 +81,7 @@ def promise(case: Case) -> Iterator[None]:
     case.event("party", 1)
     case.person("ann")
     yield
-    with case.target.paused():
+    with registrar_paused(case.target.clients):
         case.register("party", "ann", "respond-async")
 
 
@@ -90,7 +91,7 @@ def several_events(case: Case) -> Iterator[None]:
         case.event(event, 1, hasWaitlist=True)
     case.person("ann", "bob", "cy")
     yield
-    with case.target.paused():
+    with registrar_paused(case.target.clients):
         for event in case.events:
             case.send(*(wish(case, Register, event, name) for name in case.people))
 
@@ -120,7 +121,7 @@ def fence(case: Case) -> Iterator[None]:
     with lost(case):
         case.register("party", "ann", "respond-async")
     yield
-    with case.target.paused():  # otherwise it is chance who writes first, the registrar or the API
+    with registrar_paused(case.target.clients):  # otherwise it is chance who writes first, the registrar or the API
         case.cancel("party", "ann", "respond-async")
 
 
@@ -132,7 +133,7 @@ def change_of_mind(case: Case) -> Iterator[None]:
         case.register("party", "ann", "respond-async")
         case.cancel("party", "ann", "respond-async")
     yield
-    with case.target.paused():
+    with registrar_paused(case.target.clients):
         case.register("party", "ann", "respond-async")
 
 
@@ -141,7 +142,7 @@ def in_a_hurry(case: Case) -> Iterator[None]:
     case.event("party", 1, hasWaitlist=True)
     case.person("ann", "bob")
     yield
-    with case.target.paused():
+    with registrar_paused(case.target.clients):
         first, last = (wish(case, Register, "party", "ann", attempt) for attempt in (1, 2))
         case.send(first, wish(case, Register, "party", "bob"), wish(case, Cancel, "party", "ann"), last)
 
@@ -177,7 +178,7 @@ def two_crowds(case: Case) -> Iterator[None]:
     for event in ("party", "picnic"):
         crowd(case, event, _MORE_THAN_HALF_A_TRANSACTION)
     yield
-    with case.target.paused():
+    with registrar_paused(case.target.clients):
         for event in case.events:
             case.send(open_up(case, event, _MORE_THAN_HALF_A_TRANSACTION), wish(case, Register, event, "zoe"))
 
@@ -201,7 +202,7 @@ def poison(case: Case) -> Iterator[None]:
     case.event("party", 2)
     case.person("ann", "bob")
     yield
-    with case.target.paused():
+    with registrar_paused(case.target.clients):
         case.send(wish(case, Register, "party", "ann"))
         case.deliver("party", f"rubbish {case.events['party']}")
         case.send(wish(case, Register, "party", "bob"))
@@ -214,7 +215,7 @@ def failing(case: Case) -> Iterator[None]:
     torn = registration_key(registration_id(case.events["party"], case.people["bob"])) | {"status": {"S": "torn"}}
     case.target.clients.dynamodb.put_item(TableName=case.target.outputs.registrations_table, Item=torn)
     yield
-    with case.target.paused():
+    with registrar_paused(case.target.clients):
         case.send(*(wish(case, Register, "party", name) for name in case.people))
 
 
@@ -249,7 +250,7 @@ STORIES: dict[str, Story] = {
 @contextmanager
 def lost(case: Case) -> Iterator[None]:
     """What is asked for while the context is open never arrives."""
-    with case.target.paused():
+    with registrar_paused(case.target.clients):
         yield
         case.target.clients.sqs.purge_queue(QueueUrl=case.target.outputs.queue_url)
 

@@ -1,4 +1,4 @@
-"""The stack whose functions are to die: every function's calls pass a wire, and the registrar can be paused."""
+"""The stack whose functions are to die: every call that they make passes a wire."""
 
 from __future__ import annotations
 
@@ -9,11 +9,10 @@ from typing import TYPE_CHECKING
 import httpx
 
 from infra.cli.deployment import Deployment
-from infra.cli.dlq.dead_letters import DeadLetterQueue
 from infra.cli.function_logs import configurations, lines, log_groups
 from tests.crash.wire import Wire, tapped
 from tests.support.client import Front
-from workers.aws.clock import SYSTEM_CLOCK
+from tests.support.stacks import set_variables
 
 if TYPE_CHECKING:
     from infra.cli.deployment import Clients, Outputs
@@ -45,22 +44,9 @@ class Target:
         self.outputs: Outputs = deployment.outputs
         self.clients: Clients = deployment.clients
         self.front = Front(http)
-        self.commands = DeadLetterQueue(self.clients.sqs, self.outputs.queue_url, SYSTEM_CLOCK)
-        self.dead_letters = DeadLetterQueue(self.clients.sqs, self.outputs.dead_letter_queue_url, SYSTEM_CLOCK)
         self._groups = {
             FUNCTIONS[handler]: group for handler, group in log_groups(deployment).items() if handler in FUNCTIONS
         }
-        mappings = self.clients.functions.list_event_source_mappings()["EventSourceMappings"]
-        (self._mapping,) = [found["UUID"] for found in mappings if ":sqs:" in found["EventSourceArn"]]
-
-    @contextmanager
-    def paused(self) -> Iterator[None]:
-        """While the context is open the registrar gets nothing; what is in the queue then comes as one batch."""
-        self.clients.functions.update_event_source_mapping(UUID=self._mapping, Enabled=False)
-        try:
-            yield
-        finally:
-            self.clients.functions.update_event_source_mapping(UUID=self._mapping, Enabled=True)
 
     def logged(self, word: str, since: float) -> Sequence[str]:
         """What the functions logged since then (seconds since 1970) with that word in it, in the order of time."""
@@ -93,10 +79,6 @@ def target(deployment: Deployment, functions: Collection[str] = frozenset(FUNCTI
     url = outputs.queue_url
     visibility = clients.sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["VisibilityTimeout"])["Attributes"]
 
-    def configure(function: str, variables: dict[str, str]) -> None:
-        clients.functions.update_function_configuration(FunctionName=function, Environment={"Variables": variables})
-        clients.functions.get_waiter("function_updated_v2").wait(FunctionName=function)
-
     with (
         tapped(wire, set(words.values())) as addresses,
         httpx.Client(base_url=outputs.api_url, timeout=_PATIENCE_SECONDS, trust_env=False) as http,
@@ -104,10 +86,10 @@ def target(deployment: Deployment, functions: Collection[str] = frozenset(FUNCTI
         try:
             clients.sqs.set_queue_attributes(QueueUrl=url, Attributes={"VisibilityTimeout": str(VISIBILITY_SECONDS)})
             for function, variables in settings.items():
-                configure(function, variables | {"AWS_ENDPOINT_URL": addresses[words[function]]})
+                set_variables(clients, function, variables | {"AWS_ENDPOINT_URL": addresses[words[function]]})
             yield Target(deployment, wire, http)
         finally:
             wire.watch(())
             for function, variables in settings.items():
-                configure(function, variables)
+                set_variables(clients, function, variables)
             clients.sqs.set_queue_attributes(QueueUrl=url, Attributes={**visibility})

@@ -15,14 +15,15 @@ from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from enum import StrEnum
 from http.client import HTTPConnection, HTTPMessage
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from urllib.parse import urlsplit
+
+from tests.support.http_server import Handler, serving
 
 PROC = Path("/proc")
 """Where Linux tells about its processes. Other systems do not have it."""
 
-_HERE = "127.0.0.1"
 _PATIENCE_SECONDS = 30.0
 _HOP_BY_HOP = frozenset({"connection", "content-length", "keep-alive", "transfer-encoding"})
 
@@ -207,18 +208,15 @@ def _runs(pid: int) -> bool:
 def tapped(wire: Wire, functions: Collection[str]) -> Iterator[dict[str, str]]:
     """Listens for each function while the context is open; gives the addresses by function."""
     with ExitStack() as running:
-        yield {function: running.enter_context(_listening(wire, function)) for function in functions}
+        yield {function: running.enter_context(serving(_tap(wire, function))) for function in functions}
 
 
-@contextmanager
-def _listening(wire: Wire, function: str) -> Iterator[str]:
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
+def _tap(wire: Wire, function: str) -> type[Handler]:
+    class Tap(Handler):
         wbufsize = -1
 
-        def do_POST(self) -> None:
-            body = self.rfile.read(int(self.headers.get("content-length", "0")))
-            answer = wire.carry(function, self, body)
+        def reply(self) -> None:
+            answer = wire.carry(function, self, self.content())
             if answer is None:
                 self.close_connection = True
                 return
@@ -234,16 +232,4 @@ def _listening(wire: Wire, function: str) -> Iterator[str]:
             with suppress(ConnectionError):  # who is killed does not say goodbye
                 super().handle()
 
-        def log_message(self, *_: object) -> None:
-            pass
-
-    server = ThreadingHTTPServer((_HERE, 0), Handler)
-    server.daemon_threads = True
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, name=f"wire of {function}")
-    thread.start()
-    try:
-        yield f"http://{_HERE}:{server.server_address[1]}"
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
+    return Tap

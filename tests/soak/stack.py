@@ -19,10 +19,9 @@ from infra.cli.deployment import Deployment
 from infra.cli.function_logs import configurations
 from infra.cli.main import main as turnstile
 from tests.soak.history import write_items
-from tests.support.stacks import queue_depth
+from tests.support.stacks import queue_depth, set_variables
 from workers.aws.items import PROMOTABLE, Item
 
-_ENDPOINT = "AWS_ENDPOINT_URL"
 _QUIET_SECONDS = 5.0
 _LONGEST_WAIT_SECONDS = 400.0
 """The longest that a command can be invisible after a fault, four times over: a registrar that was killed leaves its
@@ -31,13 +30,9 @@ batch so for 90 s."""
 
 def send_through(deployment: Deployment, url: str) -> None:
     """Has every function of the stack talk to AWS at this address from now on. They start anew."""
-    functions = deployment.clients.functions
     for found in configurations(deployment):
-        name, variables = found["FunctionName"], dict(found["Environment"]["Variables"])
-        functions.update_function_configuration(
-            FunctionName=name, Environment={"Variables": variables | {_ENDPOINT: url}}
-        )
-        functions.get_waiter("function_updated_v2").wait(FunctionName=name)
+        variables = dict(found["Environment"]["Variables"]) | {"AWS_ENDPOINT_URL": url}
+        set_variables(deployment.clients, found["FunctionName"], variables)
 
 
 def come_to_rest(
@@ -48,11 +43,8 @@ def come_to_rest(
     began = quiet_since = time.monotonic()
     ledgers: list[Item] = []
     while True:
-        depth, before, ledgers = (
-            queue_depth(deployment.clients, deployment.outputs.queue_url),
-            ledgers,
-            _ledgers(deployment, events),
-        )
+        depth = queue_depth(deployment.clients, deployment.outputs.queue_url)
+        before, ledgers = ledgers, _ledgers(deployment, events)
         waiting = [item["eventId"]["S"] for item in ledgers if item.get("promotable", {}).get("S") == PROMOTABLE]
         now = time.monotonic()
         if depth or waiting or ledgers != before:
@@ -79,9 +71,9 @@ def replay_dead_letters(deployment: Deployment, say: Callable[[str], None]) -> t
         code = turnstile(["dlq", "replay", "--all"])
     unrest = come_to_rest(deployment, say)
     left = queue_depth(deployment.clients, deployment.outputs.dead_letter_queue_url)
-    return letters, unrest + (
-        [f"{left} dead letters are left after a replay (exit code {code})"] if left or code else []
-    )
+    if left or code:
+        unrest.append(f"{left} dead letters are left after a replay (exit code {code})")
+    return letters, unrest
 
 
 def keep_tables(deployment: Deployment, path: Path, unrest: list[str]) -> None:

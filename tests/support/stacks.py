@@ -99,6 +99,12 @@ def registrar_paused(aws: Clients) -> Iterator[None]:
         aws.functions.update_event_source_mapping(UUID=registrar, Enabled=True)
 
 
+def set_variables(aws: Clients, function: str, variables: dict[str, str]) -> None:
+    """Has a function start anew with these environment variables; comes back when it does."""
+    aws.functions.update_function_configuration(FunctionName=function, Environment={"Variables": variables})
+    aws.functions.get_waiter("function_updated_v2").wait(FunctionName=function)
+
+
 def queue_depth(aws: Clients, url: str) -> int:
     """How many messages a queue has, visible or not."""
     found = aws.sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["All"])["Attributes"]
