@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -203,8 +201,3 @@ def test_two_runs_do_not_pull_the_floor_from_under_each_other(project: Path) -> 
     assert (project / "build/pyproject.toml").exists()
     del first
     Workshop(project / "build", project)
-
-
-def test_mutmut_is_there() -> None:
-    """The command stands beside the Python that runs."""
-    assert shutil.which("mutmut", path=str(Path(sys.executable).parent))

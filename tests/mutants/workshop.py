@@ -11,7 +11,7 @@ import time
 import tomllib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import chdir, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fnmatch import fnmatch
 from pathlib import Path
 from typing import IO
@@ -165,7 +165,7 @@ def _mutant(file: str, name: str, status: str) -> Mutant:
         return mutant
     lines = get_diff_for_mutant(name, path=file).splitlines()[2:]
     change = "\n".join(line for line in lines if line.startswith(("-", "+")))
-    return Mutant(name, file, where, status, change)
+    return replace(mutant, change=change)
 
 
 def _copy(source: Path, target: Path) -> None:

@@ -12,7 +12,6 @@ from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from typing import Any
-from urllib.parse import quote
 from uuid import UUID
 
 import httpx
@@ -20,6 +19,7 @@ import httpx
 from tests.soak.history import CANCEL, CONFIGURE, READ, REGISTER, History, shown
 from tests.support.builders import NEW_EVENT
 from tests.support.canaries import person
+from tests.support.client import at
 
 EVENTS = 10
 PEOPLE = 36
@@ -142,14 +142,15 @@ class Load:
         return headers
 
     def _ask(self, what: str, event: str, user: str, headers: dict[str, str]) -> None:
-        path = f"/events/{quote(event)}/registrations"
         match what:
             case "register":
-                request = self._http.build_request("POST", path, json={"userId": user}, headers=headers)
+                request = self._http.build_request(
+                    "POST", f"{at(event)}/registrations", json={"userId": user}, headers=headers
+                )
             case "cancel":
-                request = self._http.build_request("DELETE", f"{path}/{quote(user)}", headers=headers)
+                request = self._http.build_request("DELETE", at(event, user), headers=headers)
             case _:
-                request = self._http.build_request("GET", f"{path}/{quote(user)}")
+                request = self._http.build_request("GET", at(event, user))
         answer = self._exchange(request, self._history.sends(what, event, user, headers=headers))
         status, outcome = answer.get("status"), answer.get("outcome")
         belief = _BELIEFS.get((what, status), "unclear") if isinstance(status, int) else "unclear"
@@ -167,7 +168,7 @@ class Load:
             change = _change(chance, self._settings[event])
             self._settings[event] |= change
             headers = {"Prefer": "respond-async"} if chance.random() < 0.5 else {}
-            request = self._http.build_request("PATCH", f"/events/{quote(event)}", json=change, headers=headers)
+            request = self._http.build_request("PATCH", at(event), json=change, headers=headers)
             self._exchange(request, self._history.sends(CONFIGURE, event, settings=change))
 
     def _exchange(self, request: httpx.Request, number: int) -> dict[str, object]:

@@ -1,19 +1,25 @@
-"""Histories and tables made up for tests of the checker."""
+"""Histories and tables made up for tests of the checker, and the faults of a run that lacked none."""
 
 from __future__ import annotations
 
+import math
+from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from tests.soak.checker import violations
+from tests.soak.faults import KINDS, SPECIAL
 from tests.soak.history import CANCEL, CONFIGURE, READ, REGISTER, Exchange, FinalState
 from workers.domain.line import Line
 from workers.domain.records import Ledger, Registration, SeatSettings, Status
 
-NEVER = float("inf")
+NEVER = math.inf
 Row = tuple[str, str, int]
 """A registration in the tables: whose, its status, the time of its decision. Its generation is 1."""
 
+EVERY_FAULT = Counter({kind.name: 10 for kind in KINDS} | dict.fromkeys(SPECIAL, 10))
+"""Ninety faults, ten of each kind."""
 
 _CODES = {404: "not-registered", 503: "overloaded"}
 
@@ -59,17 +65,17 @@ class Told:
 
 def tables(rows: Sequence[Row | Registration], capacity: int, **settings: Any) -> FinalState:
     """Sound tables with these registrations."""
-    records = [
-        row if isinstance(row, Registration) else Registration("event", row[0], Status(row[1]), 1, 1, row[2])
-        for row in rows
-    ]
-    line = Line()
-    for ticket, record in enumerate(sorted(records, key=lambda record: record.registered_at), 1):
-        if record.status is Status.WAITLISTED:
-            line = line.join(ticket)
-            object.__setattr__(record, "ticket", ticket)
-        if record.status is Status.REJECTED:
-            object.__setattr__(record, "code", "event-full")
+    asked = [row if isinstance(row, Registration) else _registration(*row) for row in rows]
+    records, line = list[Registration](), Line()
+    for ticket, record in enumerate(sorted(asked, key=lambda record: record.registered_at), 1):
+        match record.status:
+            case Status.WAITLISTED:
+                line = line.join(ticket)
+                records.append(replace(record, ticket=ticket))
+            case Status.REJECTED:
+                records.append(replace(record, code="event-full"))
+            case _:
+                records.append(record)
     ledger = Ledger(
         "event",
         SeatSettings(capacity, **{"has_waitlist": True} | settings),
@@ -80,3 +86,7 @@ def tables(rows: Sequence[Row | Registration], capacity: int, **settings: Any) -
         last_registered_at=max((record.registered_at for record in records), default=0),
     )
     return FinalState(tuple(records), {"event": ledger}, {"event": ledger.settings})
+
+
+def _registration(user: str, status: str, registered_at: int) -> Registration:
+    return Registration("event", user, Status(status), generation=1, version=1, registered_at=registered_at)
