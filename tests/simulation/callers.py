@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from api.routes import ROUTES
 from tests.simulation.engine import SECOND, Ended
-from tests.simulation.truth import TOLD, Answered, Truth, Walk
+from tests.simulation.lambdas import RAISED
+from tests.simulation.truth import Answered, Truth, Walk
 from tests.support.pipeline import http_event
 
 if TYPE_CHECKING:
@@ -53,7 +54,7 @@ class Callers:
 
         def ended(how: Ended) -> None:
             if how.error is not None:
-                world.broken(TOLD, f"{step}: the API raised {how.error!r}")
+                world.broken(RAISED, f"{step}: {how.error!r}")
             elif how.killed or how.value["statusCode"] >= 500:
                 world.note("%s: %s", step, "no answer" if how.killed else how.value["statusCode"])
                 if not how.killed:

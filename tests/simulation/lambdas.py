@@ -18,6 +18,8 @@ from workers.aws.items import PROMOTABLE, Item
 if TYPE_CHECKING:
     from tests.simulation.world import World
 
+RAISED = "no function raises for what it is handed"
+
 Handler = Callable[[dict[str, Any]], Any]
 
 _LARGEST_SKEW = SECOND // 2
@@ -128,7 +130,7 @@ class CommandsTrigger:
         for message in messages:
             self._held[message["MessageId"]] -= 1
         if how.error is not None:
-            world.broken("the registrar never raises for what is in a message", repr(how.error))
+            world.broken(RAISED, repr(how.error))
         if how.value is not None:
             failed = world.deliveries.answered(messages, how.value, diary)
             lost = world.faults.happens(Fault.DUPLICATE_DELIVERY, self._chance)
