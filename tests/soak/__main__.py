@@ -9,10 +9,9 @@ import signal
 import sys
 import threading
 import time
-from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -20,9 +19,10 @@ from typing import Any
 from infra.cli.deployment import Deployment
 from infra.cli.processes import Children, Interrupts
 from tests.soak.checker import violations
-from tests.soak.faults import FaultProxy, Tally, fault_proxy
-from tests.soak.history import Exchange, History, read_history, read_items
+from tests.soak.faults import FaultProxy, fault_proxy
+from tests.soak.history import History, read_history, read_items
 from tests.soak.load import Load
+from tests.soak.report import Report, report_of, words
 from tests.soak.stack import come_to_rest, keep_tables, replay_dead_letters, send_through
 from tests.support.command_line import INTERRUPTED, WRONG_USAGE, Progress
 from tests.support.stacks import NoStack, own_stack, queue_depth
@@ -58,31 +58,6 @@ exit codes: 0 all is well; 1 something is not (each is named), or the stack did 
             2 wrong usage; 130 interrupted before there was anything to check"""
 
 
-@dataclass(frozen=True, slots=True)
-class Report:
-    """What came of it. `seconds` is how long there were requests; `shortcomings` is what the run itself lacked: then it
-    proves less than it was asked to."""
-
-    seconds: float
-    requests: int
-    unknown: int
-    rate: float
-    p50: float
-    p99: float
-    answers: dict[str, int]
-    calls: int
-    fault_share: float
-    faults: dict[str, int]
-    dead_letters: int
-    shortcomings: list[str]
-    violations: list[str]
-
-    @property
-    def ok(self) -> bool:
-        """True when nothing was found, and the run was what it was asked to be."""
-        return not (self.violations or self.shortcomings)
-
-
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the soak. Returns the exit code; argparse itself exits with 2 on wrong usage."""
     args = _parser().parse_args(argv)
@@ -104,7 +79,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except (NoStack, RuntimeError) as error:
         print(f"soak: {error}", file=sys.stderr)
         return 1
-    print(json.dumps(asdict(report) | {"ok": report.ok}) if args.json else _words(report))
+    print(json.dumps(asdict(report) | {"ok": report.ok}) if args.json else words(report))
     for sentence in (*report.shortcomings, *report.violations):
         print(f"soak: {sentence}", file=sys.stderr)
     if not report.ok:
@@ -138,29 +113,6 @@ def run(args: argparse.Namespace, children: Children) -> Report:
     exchanges = read_history(args.out / HISTORY)
     found = violations(exchanges, read_items(args.out / TABLES))
     return report_of(exchanges, seconds, tally, args.faults, len(letters), found)
-
-
-def report_of(
-    exchanges: Sequence[Exchange], seconds: float, tally: Tally, asked: float, dead_letters: int, found: list[str]
-) -> Report:
-    """The figures of a run."""
-    waits = sorted(x.end - x.start for x in exchanges if x.status) or [math.nan]
-    answers = Counter(f"{x.what} {x.status or 'no answer'}" for x in exchanges)
-    return Report(
-        seconds=round(seconds, 1),
-        requests=len(exchanges),
-        unknown=sum(x.unknown for x in exchanges),
-        rate=round(len(exchanges) / seconds, 2),
-        p50=round(waits[len(waits) // 2], 3),
-        p99=round(waits[min(len(waits) - 1, math.ceil(len(waits) * 0.99) - 1)], 3),
-        answers=dict(sorted(answers.items())),
-        calls=tally.calls,
-        fault_share=round(tally.share, 4),
-        faults=dict(tally.faults.most_common()),
-        dead_letters=dead_letters,
-        shortcomings=tally.shortcomings(asked),
-        violations=found,
-    )
 
 
 def _watch(
@@ -229,14 +181,6 @@ def _check_again(directory: Path) -> int:
         return WRONG_USAGE
     print("\n".join(found) or "All is well.")
     return 1 if found else 0
-
-
-def _words(report: Report) -> str:
-    figures = {name: value for name, value in asdict(report).items() if not isinstance(value, list | dict)}
-    lines = [f"{name:<28} {value}" for name, value in figures.items()]
-    for name, counts in (("fault", report.faults), ("answer", report.answers)):
-        lines += [f"{name + ': ' + what:<42} {count}" for what, count in counts.items()]
-    return "\n".join([*lines, f"violations                   {len(report.violations)}"])
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -1,4 +1,4 @@
-"""The command: its arguments, its figures, checking again, and being asked to stop."""
+"""The command: its arguments, checking again, and being asked to stop."""
 
 from __future__ import annotations
 
@@ -10,10 +10,9 @@ from pathlib import Path
 import pytest
 
 from infra.cli.processes import Interrupts
-from tests.soak.__main__ import HISTORY, TABLES, _asked_to_stop, main, report_of
-from tests.soak.faults import Tally
-from tests.soak.history import CONFIGURE, READ, REGISTER, Exchange, History, write_items
-from tests.soak.made_up import EVERY_FAULT, tables
+from tests.soak.__main__ import HISTORY, TABLES, _asked_to_stop, main
+from tests.soak.history import CONFIGURE, REGISTER, History, write_items
+from tests.soak.made_up import tables
 from workers.aws.items import Item, ledger_to_item, registration_to_item, seat_settings_to_attributes
 
 
@@ -68,18 +67,6 @@ def test_checking_again(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> N
     keep(tmp_path, lost=True)
     assert main(["--check", str(tmp_path)]) == 1
     assert "ada (exchange 2) was confirmed" in capsys.readouterr().out
-
-
-def test_the_figures() -> None:
-    """Rate and times are of all answers, unknown are those without one and the 5xx; what the run lacked fails it."""
-    history = [Exchange(number, READ, "event", "ada", 0, number / 100, 200) for number in range(1, 100)]
-    history += [Exchange(100, REGISTER, "event", "ada", 0), Exchange(101, REGISTER, "event", "ada", 0, 1, 503)]
-    report = report_of(history, 10, Tally(200, EVERY_FAULT), 0.4, 0, [])
-    assert (report.requests, report.unknown, report.rate, report.p50, report.p99) == (101, 2, 10.1, 0.51, 0.99)
-    assert report.answers == {"read 200": 99, "register 503": 1, "register no answer": 1}
-    assert report.ok
-    assert not report_of(history, 10, Tally(1000, EVERY_FAULT), 0.4, 0, []).ok
-    assert not report_of(history, 10, Tally(200, EVERY_FAULT), 0.4, 0, ["somebody is lost"]).ok
 
 
 def test_asked_to_stop() -> None:
