@@ -5,14 +5,9 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator, Sequence
 
-from infra.bundles import ROOT
+from tests.support.pages import ROOT
+from tests.support.sources import python_files
 
-MODULES = [
-    path
-    for room in ("api", "workers", "infra")
-    for path in sorted((ROOT / room).rglob("*.py"))
-    if "node_modules" not in path.parts
-]
 SPEAKING = {"Literal", "Annotated", "TypeVar", "frozenset", "Problem", "MappingProxyType"}
 """What these make shows its own values, as a text or a table does."""
 
@@ -59,7 +54,8 @@ def _speaks(value: ast.expr) -> bool:
 
 def test_public_names_are_explained() -> None:
     """Each public constant and type of each module says what it is."""
-    found = {str(path.relative_to(ROOT)): undocumented(path.read_text(encoding="utf-8")) for path in MODULES}
+    modules = python_files("api", "workers", "infra")
+    found = {str(path.relative_to(ROOT)): undocumented(path.read_text(encoding="utf-8")) for path in modules}
     assert {path: names for path, names in found.items() if names} == {}
 
 
