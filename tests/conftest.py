@@ -26,7 +26,8 @@ from tests.support.chance import Chance  # noqa: E402
 from tests.support.rooms import ByRoom, slowest_first  # noqa: E402
 
 _TESTS = Path(__file__).parent
-_UNIT = _TESTS / "unit"
+_CLOSED = (_TESTS / "unit", _TESTS / "api")
+"""Rooms in which AWS is mocked if there is any: what goes past the mocks goes nowhere."""
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -43,8 +44,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup(item: pytest.Item) -> None:
-    """Unit tests open no socket at all, the others reach this machine only."""
-    if item.path.is_relative_to(_UNIT):
+    """In closed rooms no socket is opened at all; the others reach this machine only."""
+    if any(item.path.is_relative_to(room) for room in _CLOSED):
         disable_socket(allow_unix_socket=True)
     else:
         enable_socket()

@@ -174,8 +174,9 @@ def _too_many(story: Story) -> None:
     """An event with all that an event can have, and its capacity lowered under what is taken."""
     crowded = NEW_EVENT | {"eventId": "crowded", "capacity": 2, "description": "D"}
     story.ask("POST", "/events", crowded | {"hasWaitlist": True, "waitlistCapacity": 5})
+    story.pipeline.add_user("cid")
     for user_id in ("ann", "bob", "cid"):
-        story.pipeline.register("crowded", story.pipeline.add_user(user_id))
+        story.pipeline.register("crowded", user_id)
     story.ask("GET", "/events/crowded/registrations/cid")
     story.ask("PATCH", "/events/crowded", {"capacity": 1})
 

@@ -12,16 +12,9 @@ from api.caller import Caller
 from api.messages import Request
 from api.routes import ROUTES
 from tests.support.builders import NEW_EVENT
-from tests.support.pipeline import (
-    AUDIENCE,
-    END_OF_TOKENS,
-    START,
-    Pipeline,
-    bearer_of,
-    claims_of,
-    http_event,
-    passed_on,
-)
+from tests.support.canaries import name_of
+from tests.support.http_events import AUDIENCE, END_OF_TOKENS, bearer_of, claims_of, http_event, passed_on
+from tests.support.pipeline import START, Pipeline
 from workers.aws.clients import MissingSetting
 
 ANN, BOB, ORGA, OTHER, OPER = "s-ann", "s-bob", "s-orga", "s-other", "s-oper"
@@ -32,11 +25,10 @@ GROUPS = {ORGA: ("organizers",), OTHER: ("organizers",), OPER: ("operators",)}
 def peopled(pipeline: Pipeline) -> Pipeline:
     """Orga's event, for which Ann has registered; Bob is a user too, Other an organizer, Oper an operator."""
     with pipeline.signed_in(ORGA, *GROUPS[ORGA]):
-        assert pipeline.request("POST", "/events", NEW_EVENT | {"eventId": "e", "capacity": 5}).status == 201
+        pipeline.add_event("e", 5)
     for subject in (ANN, BOB):
         with pipeline.signed_in(subject):
-            body = {"userId": subject[2:], "name": subject, "email": f"{subject}@example.org"}
-            assert pipeline.request("POST", "/users", body).status == 201
+            pipeline.add_user(subject.removeprefix("s-"))
     with pipeline.signed_in(ANN):
         assert pipeline.register("e", "ann").status == 201
     return pipeline
@@ -141,8 +133,8 @@ def test_public_routes_ask_for_nothing(peopled: Pipeline) -> None:
             peopled.claims = claims
             assert peopled.request("GET", "/events").status == 200
             shown = peopled.request("GET", "/events/e")
-    assert shown.status == 200
-    assert "organizerSubject" not in shown.body
+        assert shown.status == 200
+        assert "organizerSubject" not in shown.body
 
 
 def test_a_person_is_one_user(peopled: Pipeline) -> None:
@@ -165,8 +157,7 @@ def test_a_tokens_subject_is_not_shown(peopled: Pipeline) -> None:
     for subject, path in ((ANN, "/users/ann"), (ORGA, "/events/e/registrations"), (ANN, "/users/ann/registrations")):
         answer = _ask(peopled, subject, "GET", path)
         assert answer.status == 200
-        assert "s-ann" not in str(answer.body).replace("s-ann@", "").replace("'name': 's-ann'", "")
-        assert "s-orga" not in str(answer.body)
+        assert not [shown for shown in (ANN, ORGA) if shown in str(answer.body)]
 
 
 def test_a_stranger_changes_nothing(peopled: Pipeline) -> None:
@@ -181,11 +172,10 @@ def test_a_stranger_changes_nothing(peopled: Pipeline) -> None:
         assert _ask(peopled, subject, "DELETE", "/users/ann").code == "user-not-found"
         assert _ask(peopled, subject, "DELETE", f"/users/subject#{ANN}").code == "user-not-found"
     peopled.run()
-    assert _ask(peopled, ANN, "GET", "/users/ann").body["name"] == ANN
+    assert _ask(peopled, ANN, "GET", "/users/ann").body["name"] == name_of("ann")
     event = peopled.request("GET", "/events/e").body
     assert (event["title"], event["capacity"], event["currentAttendees"]) == ("T", 5, 1)
-    record = peopled.stored("e", "ann")
-    assert record.status == "confirmed"
+    assert peopled.stored("e", "ann").status == "confirmed"
     assert peopled.record("e", "bob") is None
 
 

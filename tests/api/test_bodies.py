@@ -12,7 +12,8 @@ from api.access import anybody
 from api.body import MAX_BODY_BYTES, _object
 from api.http import answer
 from api.problems import CODES, RequestError
-from tests.support.pipeline import Pipeline, http_event
+from tests.support.http_events import http_event
+from tests.support.pipeline import Pipeline
 
 JSON = {"content-type": "application/json"}
 USER = '{"userId": "ann", "name": "Ann"}'

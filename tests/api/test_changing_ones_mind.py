@@ -21,12 +21,6 @@ def undecided(pipeline: Pipeline) -> Pipeline:
     return pipeline
 
 
-def status(pipeline: Pipeline) -> tuple[str, int] | None:
-    """Where Ann's registration stands, and which attempt it is."""
-    record = pipeline.record("e", "ann")
-    return (str(record.status), record.generation) if record else None
-
-
 def conflicts(taps: Taps, times: int) -> None:
     """The registrar's transaction is in the way of the next writes."""
     taps.fail("dynamodb.PutItem", "TransactionConflictException", times=times)
@@ -36,10 +30,10 @@ def test_back_and_gone_again(undecided: Pipeline) -> None:
     """Each of POST, DELETE, POST, DELETE is accepted before anything is decided: she ends without a registration."""
     assert undecided.cancel("e", "ann", **LATER).status == 202
     assert undecided.register("e", "ann", **LATER).status == 202
-    assert status(undecided) == ("pending", 2)
+    assert undecided.standing("e", "ann") == ("pending", 2)
     assert undecided.cancel("e", "ann", **LATER).status == 202
     undecided.run()
-    assert status(undecided) == ("cancelled", 2)
+    assert undecided.standing("e", "ann") == ("cancelled", 2)
 
 
 def test_a_mark_that_meets_a_conflict(undecided: Pipeline, taps: Taps) -> None:
@@ -48,7 +42,7 @@ def test_a_mark_that_meets_a_conflict(undecided: Pipeline, taps: Taps) -> None:
     assert undecided.cancel("e", "ann", **LATER).status == 202
     assert undecided.register("e", "ann", **LATER).status == 202
     undecided.run()
-    assert status(undecided) == ("confirmed", 2)
+    assert undecided.standing("e", "ann") == ("confirmed", 2)
 
 
 def test_a_mark_that_cannot_be_written(undecided: Pipeline, taps: Taps) -> None:
@@ -59,14 +53,14 @@ def test_a_mark_that_cannot_be_written(undecided: Pipeline, taps: Taps) -> None:
     assert undecided.cancel("e", "ann", **LATER).status == 503
     assert undecided.cancel("e", "ann", **LATER).status == 202
     undecided.run()
-    assert status(undecided) == ("cancelled", 1)
+    assert undecided.standing("e", "ann") == ("cancelled", 1)
 
 
 def test_a_mark_that_comes_too_late(undecided: Pipeline, taps: Taps) -> None:
     """Decided between the sending and the mark: nothing is left to be marked."""
     taps.before("dynamodb.PutItem", lambda _: undecided.run())
     assert undecided.cancel("e", "ann", **LATER).status == 204
-    assert status(undecided) == ("cancelled", 1)
+    assert undecided.standing("e", "ann") == ("cancelled", 1)
 
 
 def test_a_promise_over_a_mark(undecided: Pipeline, taps: Taps) -> None:
@@ -75,7 +69,7 @@ def test_a_promise_over_a_mark(undecided: Pipeline, taps: Taps) -> None:
     again: list[Any] = []
     taps.before("dynamodb.PutItem", lambda _: again.append(undecided.cancel("e", "ann", **LATER)))
     assert undecided.register("e", "ann", **LATER).status == 202
-    assert ([answer.status for answer in again], status(undecided)) == ([202], ("pending", 2))
+    assert ([answer.status for answer in again], undecided.standing("e", "ann")) == ([202], ("pending", 2))
 
 
 def test_a_promise_that_cannot_be_written(pipeline: Pipeline, taps: Taps) -> None:
@@ -86,7 +80,7 @@ def test_a_promise_that_cannot_be_written(pipeline: Pipeline, taps: Taps) -> Non
     conflicts(taps, 12)
     assert pipeline.register("e", "ann", **LATER).status == 503
     pipeline.run()
-    assert status(pipeline) == ("confirmed", 1)
+    assert pipeline.standing("e", "ann") == ("confirmed", 1)
 
 
 def test_a_cancellation_asked_for_twice_with_one_key(undecided: Pipeline) -> None:
@@ -99,7 +93,7 @@ def test_a_cancellation_asked_for_twice_with_one_key(undecided: Pipeline) -> Non
     undecided.register("e", "ann", **LATER)
     assert undecided.cancel("e", "ann", **LATER, **key).status == 204
     undecided.run()
-    assert status(undecided) == ("confirmed", 2)
+    assert undecided.standing("e", "ann") == ("confirmed", 2)
 
 
 def test_a_cancellation_asked_for_again_with_a_key(undecided: Pipeline) -> None:
@@ -111,4 +105,4 @@ def test_a_cancellation_asked_for_again_with_a_key(undecided: Pipeline) -> None:
     undecided.register("e", "ann", **LATER)
     assert undecided.cancel("e", "ann", **LATER, **key).status == 204
     undecided.run()
-    assert status(undecided) == ("confirmed", 2)
+    assert undecided.standing("e", "ann") == ("confirmed", 2)

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import json
 import re
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from tests.api.conftest import Taps
+from tests.api.lists import events, pages
+from tests.support import faults
+from tests.support.builders import NEW_EVENT, event_item
 from tests.support.pipeline import BASE_URL, Pipeline
+from workers.aws.items import event_key
 
-MINIMAL = {"title": "T", "date": "2026-05-01", "location": "L", "organizer": "O", "capacity": 2}
+MINIMAL = NEW_EVENT | {"capacity": 2}
 
 
 def test_create_and_read(pipeline: Pipeline) -> None:
@@ -121,8 +124,7 @@ def test_seats_are_counted(pipeline: Pipeline) -> None:
     """Reading and listing show how many attend, how many seats are left and how long the line is."""
     pipeline.add_event("e", 1, hasWaitlist=True)
     pipeline.add_event("untouched", 4)
-    for user_id in ("ann", "bob", "cid"):
-        pipeline.register("e", pipeline.add_user(user_id))
+    pipeline.fill("e", "ann", "bob", "cid")
     event = pipeline.request("GET", "/events/e").body
     assert (event["currentAttendees"], event["seatsLeft"], event["waitlistLength"]) == (1, 0, 2)
     listed = {entry["eventId"]: entry for entry in pipeline.request("GET", "/events").body["events"]}
@@ -138,9 +140,8 @@ def test_seats_of_one_moment(pipeline: Pipeline, taps: Taps) -> None:
     def meanwhile(_: Any) -> Any:
         pipeline.register("e", ann)
         pipeline.request("PATCH", "/events/e", {"capacity": 9})
-        key: Any = {"eventId": {"S": "e"}}
-        event = pipeline.dynamodb.get_item(TableName=pipeline.tables.events, Key=key)["Item"]
-        return SimpleNamespace(status_code=200), {"Responses": {pipeline.tables.events: [event]}}
+        event = pipeline.dynamodb.get_item(TableName=pipeline.tables.events, Key=event_key("e"))["Item"]
+        return faults.answer({"Responses": {pipeline.tables.events: [event]}})
 
     taps.before("dynamodb.BatchGetItem", meanwhile)
     shown = pipeline.request("GET", "/events/e").body
@@ -150,14 +151,9 @@ def test_seats_of_one_moment(pipeline: Pipeline, taps: Taps) -> None:
 def test_list_pages(pipeline: Pipeline) -> None:
     """A walk over the pages of the events meets every event exactly once, and the last page says that it is it."""
     ids = {pipeline.add_event(f"e-{number}", number) for number in range(7)}
-    met: list[str] = []
-    page = pipeline.request("GET", "/events", limit=3).body
-    met += [event["eventId"] for event in page["events"]]
-    assert len(met) == 3
-    while page["next"] is not None:
-        page = pipeline.request("GET", "/events", limit=3, cursor=page["next"]).body
-        met += [event["eventId"] for event in page["events"]]
-    assert sorted(met) == sorted(ids)
+    found = list(pages(pipeline, "/events", limit=3))
+    assert len(found[0]) == 3
+    assert sorted(event_id for page in found for event_id in events(page)) == sorted(ids)
 
 
 def test_empty_list(shared: Pipeline) -> None:
@@ -176,9 +172,7 @@ def test_limit_out_of_range(shared: Pipeline, limit: str) -> None:
 
 def legacy(pipeline: Pipeline, event_id: str, **fields: Any) -> str:
     """Stores an event as it was stored before there were counts and waiting lists."""
-    texts = {name: {"S": str(MINIMAL[name])} for name in ("title", "date", "location", "organizer")}
-    item = {"eventId": {"S": event_id}, "capacity": {"N": "1"}, **texts, **fields}
-    pipeline.dynamodb.put_item(TableName=pipeline.tables.events, Item=item)
+    pipeline.dynamodb.put_item(TableName=pipeline.tables.events, Item=event_item(event_id, 1) | fields)
     return event_id
 
 
@@ -186,7 +180,8 @@ def test_legacy_event_lives_on(pipeline: Pipeline) -> None:
     """An event with just the descriptive fields and a capacity reads, lists, fills up, and takes changes."""
     legacy(pipeline, "old")
     event = pipeline.request("GET", "/events/old").body
-    assert event == MINIMAL | {
+    assert event == {
+        **{name: name for name in ("title", "date", "location", "organizer")},
         "eventId": "old",
         "capacity": 1,
         "status": "active",
@@ -196,9 +191,8 @@ def test_legacy_event_lives_on(pipeline: Pipeline) -> None:
         "waitlistLength": 0,
     }
     assert pipeline.request("GET", "/events").body["events"] == [event]
-    pipeline.add_user("ann"), pipeline.add_user("bob")
-    assert pipeline.register("old", "ann").body["status"] == "confirmed"
-    assert pipeline.register("old", "bob").code == "event-full"
+    first, second = pipeline.fill("old", "ann", "bob")
+    assert (first.body["status"], second.code) == ("confirmed", "event-full")
     assert pipeline.cancel("old", "ann").status == 204
     assert pipeline.register("old", "bob").body["status"] == "confirmed"
     changed = pipeline.request("PATCH", "/events/old", {"title": "New", "hasWaitlist": True})

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from api.export import COLUMNS, prefers_csv, table
-from tests.api.conftest import new_pipeline
+from tests.api.conftest import AwsClients, new_pipeline
 from tests.support.pipeline import BASE_URL, Answer, Pipeline
 
 PATH = "/events/e/registrations"
@@ -18,21 +18,18 @@ CSV = {"Accept": "text/csv"}
 
 
 @pytest.fixture(scope="module")
-def busy(aws_clients: tuple[Any, Any]) -> Pipeline:
-    """An event with one seat: u1 has left, u2 is confirmed, u3 to u5 wait, u6 is rejected. Read only."""
+def busy(aws_clients: AwsClients) -> Pipeline:
+    """An event with one seat: us1 has left, us2 is confirmed, us3 to us5 wait (us4 without an e-mail address), us6 is
+    rejected. Read only."""
     pipeline = new_pipeline(aws_clients)
     pipeline.add_event("e", 1, hasWaitlist=True, waitlistCapacity=3)
     for number in range(1, 7):
         name = f'N{number}, "the Ü"'
-        user = {"userId": f"us{number}", "name": name, "email": f"us{number}@example.org"}
-        assert (
-            pipeline.request("POST", "/users", user if number != 4 else {"userId": "us4", "name": name}).status == 201
-        )
-    sleepers, pipeline.time.on_sleep[:] = list(pipeline.time.on_sleep), []
+        user = {"userId": f"us{number}", "name": name} | ({"email": f"us{number}@example.org"} if number != 4 else {})
+        assert pipeline.request("POST", "/users", user).status == 201
     pipeline.register("e", "us1", Prefer="respond-async"), pipeline.cancel("e", "us1", Prefer="respond-async")
     for number in range(2, 7):
         pipeline.register("e", f"us{number}", Prefer="respond-async")
-    pipeline.time.on_sleep[:] = sleepers
     pipeline.run()
     return pipeline
 
@@ -80,7 +77,7 @@ def test_the_same_rows(busy: Pipeline, status: str | None, limit: int) -> None:
             break
         query["cursor"] = asked.body["next"]
     assert "Link" not in exported.headers
-    assert pages >= 2 if limit == 1 else pages >= 1
+    assert limit > 1 or pages > 1
 
 
 def test_nobody(pipeline: Pipeline) -> None:

@@ -12,7 +12,8 @@ from api import events, registrations, users
 from api.access import anybody, identify_as_set_up
 from api.http import answer
 from tests.support.builders import NEW_EVENT
-from tests.support.pipeline import Pipeline, http_event
+from tests.support.http_events import http_event
+from tests.support.pipeline import Pipeline
 from workers.aws.clients import MissingSetting
 
 SETTINGS: dict[ModuleType, tuple[str, ...]] = {

@@ -39,9 +39,7 @@ def test_replay_of_202(pipeline: Pipeline, taps: Taps) -> None:
 def test_replay_of_409(pipeline: Pipeline, taps: Taps) -> None:
     """A refusal out of the queue is replayed too, even if there is a seat by now; a new key tries anew."""
     pipeline.add_event("e", 1)
-    sleepers, pipeline.time.on_sleep[:] = list(pipeline.time.on_sleep), []
     pipeline.register("e", pipeline.add_user("ann"), Prefer="respond-async")
-    pipeline.time.on_sleep[:] = sleepers
     first = pipeline.register("e", pipeline.add_user("bob"), Idempotency_Key="k")
     pipeline.cancel("e", "ann")
     taps.fail("sqs.SendMessage", "NobodyMaySend")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -43,14 +44,8 @@ def waiting(pipeline: Pipeline, taps: Taps) -> Waiting:
 def test_once_an_interval(waiting: Waiting) -> None:
     """Sent again after 15 minutes, not by the POSTs of the 15 minutes after that, and then once more."""
     assert [waiting.after(minutes) for minutes in (14, 1, 1, 6, 7, 1, 1)] == [
-        (202, 0),
-        (202, 1),
-        (202, 0),
-        (202, 0),
-        (202, 0),
-        (202, 1),
-        (202, 0),
-    ]
+        (202, 0), (202, 1), (202, 0), (202, 0), (202, 0), (202, 1), (202, 0),
+    ]  # fmt: skip
 
 
 def test_it_stays_the_same_registration(waiting: Waiting) -> None:
@@ -117,3 +112,27 @@ def test_a_cancellation_ends_it(waiting: Waiting) -> None:
     record = waiting.pipeline.stored("e", "ann")
     assert (str(record.status), record.resent_at) == ("cancelled", None)
     assert [waiting.after(minutes) for minutes in (0, 14, 1)] == [(202, 1), (202, 0), (202, 1)]
+
+
+@pytest.mark.parametrize("key", [{}, {"Idempotency_Key": "k"}])
+def test_what_is_sent_again_is_decided(pipeline: Pipeline, taps: Taps, key: dict[str, str]) -> None:
+    """A request whose message is lost is sent again after a quarter of an hour, and decided as the same attempt, with
+    the same Idempotency-Key too."""
+    pipeline.add_event("e", 1)
+    pipeline.register("e", pipeline.add_user("ann"), Prefer="respond-async", **key)
+    pipeline.delete(*pipeline.receive())
+    pipeline.time.now += 14 * MINUTE
+    assert pipeline.register("e", "ann", **key).status == 202
+    pipeline.time.now += MINUTE
+    sent: list[str] = []
+
+    def unlike_before(request: dict[str, Any]) -> None:
+        # The mocked queue goes by the clock on the wall: it would take this for a repetition.
+        body = json.loads(request["body"])
+        sent.append(body["MessageBody"])
+        request["body"] = json.dumps(body | {"MessageDeduplicationId": "another"}).encode()
+
+    taps.before("sqs.SendMessage", unlike_before)
+    answer = pipeline.register("e", "ann", **key)
+    assert (answer.status, len(sent), "Idempotent-Replayed" in answer.headers) == (201, 1, False)
+    assert pipeline.standing("e", "ann") == ("confirmed", 1)

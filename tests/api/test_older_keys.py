@@ -21,12 +21,6 @@ def delete(pipeline: Pipeline, key: str, **headers: str) -> Answer:
     return pipeline.cancel("e", "ann", Idempotency_Key=key, **headers)
 
 
-def status(pipeline: Pipeline) -> tuple[str, int] | None:
-    """Where Ann's registration stands, and which attempt it is."""
-    record = pipeline.record("e", "ann")
-    return (str(record.status), record.generation) if record else None
-
-
 @pytest.fixture
 def ready(pipeline: Pipeline) -> Pipeline:
     """An event with room, and Ann, who registers, cancels and registers again with keys of their own."""
@@ -40,7 +34,7 @@ def test_an_old_post_while_she_is_back(ready: Pipeline, taps: Taps) -> None:
     taps.fail("sqs.SendMessage", "NobodyMaySend")
     again = post(ready, "p1")
     assert (again.status, again.body["status"], again.headers["Idempotent-Replayed"]) == (201, "confirmed", "true")
-    assert status(ready) == ("confirmed", 2)
+    assert ready.standing("e", "ann") == ("confirmed", 2)
 
 
 def test_an_old_post_after_she_has_left(ready: Pipeline, taps: Taps) -> None:
@@ -51,7 +45,7 @@ def test_an_old_post_after_she_has_left(ready: Pipeline, taps: Taps) -> None:
         again = post(ready, key)
         assert (again.status, again.body["status"], again.headers["Idempotent-Replayed"]) == (201, "cancelled", "true")
     taps.remove()
-    assert (status(ready), ready.ledger("e").confirmed) == (("cancelled", 2), 0)
+    assert (ready.standing("e", "ann"), ready.ledger("e").confirmed) == (("cancelled", 2), 0)
     assert post(ready, "p3").body["status"] == "confirmed"
 
 
@@ -63,9 +57,9 @@ def test_an_old_delete_after_she_has_come_back(ready: Pipeline, taps: Taps) -> N
         again = delete(ready, key)
         assert (again.status, again.headers["Idempotent-Replayed"]) == (204, "true")
     taps.remove()
-    assert status(ready) == ("confirmed", 3)
+    assert ready.standing("e", "ann") == ("confirmed", 3)
     assert delete(ready, "d3").status == 204
-    assert status(ready) == ("cancelled", 3)
+    assert ready.standing("e", "ann") == ("cancelled", 3)
 
 
 def test_an_old_post_after_two_rejections(pipeline: Pipeline, taps: Taps) -> None:
@@ -83,7 +77,7 @@ def test_an_old_post_after_two_rejections(pipeline: Pipeline, taps: Taps) -> Non
     for key in ("p1", "p2"):
         again = post(pipeline, key)
         assert (again.code, again.headers["Idempotent-Replayed"]) == ("event-full", "true")
-    assert status(pipeline) == ("rejected", 2)
+    assert pipeline.standing("e", "ann") == ("rejected", 2)
 
 
 def test_eight_of_each_are_remembered(pipeline: Pipeline) -> None:
@@ -93,10 +87,10 @@ def test_eight_of_each_are_remembered(pipeline: Pipeline) -> None:
         post(pipeline, f"p{number}"), delete(pipeline, f"d{number}")
     assert post(pipeline, "p1").headers["Idempotent-Replayed"] == "true"
     assert "Idempotent-Replayed" not in post(pipeline, "p0").headers
-    assert status(pipeline) == ("confirmed", MAX_KEYS + 2)
+    assert pipeline.standing("e", "ann") == ("confirmed", MAX_KEYS + 2)
     assert delete(pipeline, "d1").headers["Idempotent-Replayed"] == "true"
     assert "Idempotent-Replayed" not in delete(pipeline, "d0").headers
-    assert status(pipeline) == ("cancelled", MAX_KEYS + 2)
+    assert pipeline.standing("e", "ann") == ("cancelled", MAX_KEYS + 2)
 
 
 @pytest.fixture
@@ -129,7 +123,7 @@ def test_deletes_while_it_is_pending(undecided: Pipeline, taps: Taps) -> None:
     taps.fail("sqs.SendMessage", "NobodyMaySend", times=2)
     for key in ("d1", "d2"):
         assert delete(undecided, key).headers["Idempotent-Replayed"] == "true"
-    assert status(undecided) == ("confirmed", 2)
+    assert undecided.standing("e", "ann") == ("confirmed", 2)
 
 
 def test_two_at_the_same_instant_without_waiting(pipeline: Pipeline, taps: Taps) -> None:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
-from dataclasses import replace
 from itertools import combinations
 from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
@@ -12,9 +10,12 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 import pytest
 
 from api.pages import DEFAULT_LIMIT, MAX_LIMIT
-from tests.api.conftest import Taps, new_pipeline
+from tests.api.conftest import AwsClients, Taps, new_pipeline
+from tests.api.lists import pages, users
+from tests.support.builders import event_item
 from tests.support.canaries import name_of
 from tests.support.pipeline import BASE_URL, START, Answer, Pipeline
+from tests.support.tables import put_items
 from workers.aws.items import ledger_to_item, registration_to_item
 from workers.domain.line import Line
 from workers.domain.records import Ledger, Registration, SeatSettings, Status
@@ -36,43 +37,27 @@ CROWD = "f\u00eate 7"
 def put(pipeline: Pipeline, event_id: str, counts: dict[Status, int]) -> None:
     """An event with so many registrations, in the order of decision, straight into the tables."""
     tables, client = pipeline.tables, pipeline.dynamodb
-    line, number = Line(), 0
-    for status, count in counts.items():
-        for _ in range(count):
-            number += 1
-            user_id = f"user-{number:03}"
-            record = Registration(event_id, user_id, status, 1, 1, START + number)
-            if status is Status.WAITLISTED:
-                record, line = replace(record, ticket=number), line.join(number)
-            client.put_item(TableName=tables.registrations, Item=registration_to_item(record))
-            user: Any = {"userId": {"S": user_id}, "name": {"S": name_of(user_id)}}
-            client.put_item(TableName=tables.users, Item=user)
-    confirmed = counts.get(Status.CONFIRMED, 0)
-    ledger = Ledger(event_id, SeatSettings(confirmed, True), 1, {}, confirmed, number + 1, START + number, line)
-    client.put_item(TableName=tables.ledger, Item=ledger_to_item(ledger))
-    event: Any = {"eventId": {"S": event_id}, "title": {"S": "T"}}
-    client.put_item(TableName=tables.events, Item=event)
+    statuses = [status for status, count in counts.items() for _ in range(count)]
+    records = [
+        Registration(event_id, f"user-{number:03}", status, 1, 1, START + number, _ticket(status, number))
+        for number, status in enumerate(statuses, start=1)
+    ]
+    users = [{"userId": {"S": record.user_id}, "name": {"S": name_of(record.user_id)}} for record in records]
+    line = Line.of(record.ticket for record in records if record.ticket is not None)
+    confirmed, last = counts.get(Status.CONFIRMED, 0), len(records)
+    ledger = Ledger(event_id, SeatSettings(confirmed, True), 1, {}, confirmed, last + 1, START + last, line)
+    put_items(client, tables.registrations, [registration_to_item(record) for record in records])
+    put_items(client, tables.users, users)
+    put_items(client, tables.ledger, [ledger_to_item(ledger)])
+    put_items(client, tables.events, [event_item(event_id, confirmed)])
 
 
-def pages(pipeline: Pipeline, path: str, **query: Any) -> Iterator[list[dict[str, Any]]]:
-    """The pages of a list, one after the other, by cursor."""
-    cursor: Query = {}
-    while True:
-        answer = pipeline.request("GET", path, **query, **cursor)
-        assert answer.status == 200
-        yield answer.body["registrations"]
-        if answer.body["next"] is None:
-            return
-        cursor = {"cursor": answer.body["next"]}
-
-
-def users(entries: list[dict[str, Any]]) -> list[str]:
-    """Who is in a part of a list."""
-    return [entry["userId"] for entry in entries]
+def _ticket(status: Status, number: int) -> int | None:
+    return number if status is Status.WAITLISTED else None
 
 
 @pytest.fixture(scope="module")
-def crowd(aws_clients: tuple[Any, Any]) -> Pipeline:
+def crowd(aws_clients: AwsClients) -> Pipeline:
     """An event with COUNTS. Read only."""
     pipeline = new_pipeline(aws_clients)
     put(pipeline, CROWD, COUNTS)
@@ -80,15 +65,13 @@ def crowd(aws_clients: tuple[Any, Any]) -> Pipeline:
 
 
 @pytest.fixture(scope="module")
-def hundreds(aws_clients: tuple[Any, Any]) -> Pipeline:
+def hundreds(aws_clients: AwsClients) -> Pipeline:
     """Event `e` with 120 who wait, and user `user-001` at 120 events. Read only."""
     pipeline = new_pipeline(aws_clients)
     put(pipeline, "e", {Status.WAITLISTED: 120})
-    for number in range(120):
-        record = Registration(f"event-{number:03}", "user-001", Status.CONFIRMED, 1, 1, START + number)
-        pipeline.dynamodb.put_item(TableName=pipeline.tables.registrations, Item=registration_to_item(record))
-        event: Any = {"eventId": {"S": record.event_id}, "title": {"S": "T"}}
-        pipeline.dynamodb.put_item(TableName=pipeline.tables.events, Item=event)
+    records = [Registration(f"event-{n:03}", "user-001", Status.CONFIRMED, 1, 1, START + n) for n in range(120)]
+    put_items(pipeline.dynamodb, pipeline.tables.registrations, [registration_to_item(record) for record in records])
+    put_items(pipeline.dynamodb, pipeline.tables.events, [event_item(record.event_id, 1) for record in records])
     return pipeline
 
 
@@ -165,11 +148,11 @@ def test_what_a_page_costs(hundreds: Pipeline, taps: Taps) -> None:
     """A page of 100 of one status, with users and places in the line, is four calls of DynamoDB: event and ledger, the
     index, the records, the users; as CSV too."""
     for headers in ({}, {"Accept": "text/csv"}):
-        calls: list[Any] = []
-        taps.before("dynamodb", calls.append, times=100)
+        calls = taps.calls()
         page = hundreds.request("GET", "/events/e/registrations", headers=headers, status="waitlisted", limit=100)
         taps.remove()
-        assert (page.status, len(calls)) == (200, 4)
+        assert page.status == 200
+        assert calls == ["BatchGetItem", "Query", "BatchGetItem", "BatchGetItem"]
     entries = hundreds.request("GET", "/events/e/registrations", status="waitlisted", limit=100).body["registrations"]
     assert [entry["waitlistPosition"] for entry in entries] == list(range(1, 101))
     assert {entry["user"]["name"] for entry in entries} == {name_of(entry["userId"]) for entry in entries}
@@ -221,9 +204,9 @@ def test_who_moves_on_is_not_missed(pipeline: Pipeline, limit: int, decided: int
     """Without a filter a walk meets everybody who is alive all along, though they are decided and promoted between any
     two of its pages; some of them twice."""
     pipeline.add_event("e", 1, hasWaitlist=True)
-    people = [pipeline.add_user(user_id) for user_id in ("ann", "bob", "cid", "dan")]
+    people = ("ann", "bob", "cid", "dan")
     for user_id in people:
-        pipeline.register("e", user_id, Prefer="respond-async")
+        pipeline.register("e", pipeline.add_user(user_id), Prefer="respond-async")
     met = Counter[str]()
     for number, page in enumerate(pages(pipeline, "/events/e/registrations", limit=limit)):
         met.update(users(page))

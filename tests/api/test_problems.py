@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 
 import pytest
 
+from api.body import MAX_BODY_BYTES
 from api.limit import WriteLimit, limited
 from api.problems import CODES
 from tests.api.conftest import Taps
@@ -17,6 +18,8 @@ from workers.aws.messages import decode
 from workers.domain.moves import discarded
 
 Provoke = Callable[[Pipeline, Taps], Answer]
+
+EVENT = NEW_EVENT | {"eventId": "e"}
 
 
 def _twice(pipeline: Pipeline, path: str, body: Mapping[str, object]) -> Answer:
@@ -69,8 +72,6 @@ def _discarded(pipeline: Pipeline) -> Answer:
     return pipeline.register("e", "ann", **key)
 
 
-EVENT = NEW_EVENT | {"eventId": "e"}
-
 PROVOKED: dict[str, Provoke] = {
     "invalid-json": lambda p, _: p.request("POST", "/users", raw="{"),
     "invalid-request": lambda p, _: p.request("POST", "/users", {}),
@@ -82,7 +83,7 @@ PROVOKED: dict[str, Provoke] = {
     "event-not-found": lambda p, _: p.request("GET", "/events/e"),
     "not-registered": lambda p, _: p.request("GET", "/events/e/registrations/ann"),
     "method-not-allowed": lambda p, _: p.request("PUT", "/users"),
-    "user-exists": lambda p, _: _twice(p, "/users", {**person("ann")}),
+    "user-exists": lambda p, _: _twice(p, "/users", person("ann")),
     "event-exists": lambda p, _: _twice(p, "/events", EVENT),
     "already-registered": lambda p, _: _already(p),
     "event-full": lambda p, _: _full(p),
@@ -90,7 +91,7 @@ PROVOKED: dict[str, Provoke] = {
     "registration-closed": lambda p, _: _full(p, status="closed"),
     "discarded": lambda p, _: _discarded(p),
     "precondition-failed": lambda p, _: _overtaken(p),
-    "body-too-large": lambda p, _: p.request("POST", "/users", raw=" " * 65_537),
+    "body-too-large": lambda p, _: p.request("POST", "/users", raw=" " * (MAX_BODY_BYTES + 1)),
     "unsupported-media-type": lambda p, _: p.request("POST", "/users", raw="{}", headers={"content-type": "text/xml"}),
     "too-many-requests": lambda p, _: _flooding(p),
     "internal-error": lambda p, taps: _failing(p, taps, "ValidationException"),

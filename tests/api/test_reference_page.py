@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 
 from api import docs
+from api.contract.__main__ import KEPT
 from api.routes import DOCS_ROUTES
-from tests.support.pipeline import http_event
+from tests.support.http_events import http_event
 
-DOCUMENT = Path(docs.__file__).parents[1] / "docs" / "openapi.json"
 TYPES = {
     "/docs": "text/html; charset=utf-8",
     "/docs/openapi.json": "application/json",
@@ -48,7 +48,7 @@ def test_parts(path: str) -> None:
 def test_the_document_is_the_one_in_the_repository() -> None:
     """What the page shows is `docs/openapi.json`, to the byte; the page's own routes are not in it."""
     document = ask("/docs/openapi.json")["body"]
-    assert document.encode() == DOCUMENT.read_bytes()
+    assert document.encode() == KEPT.read_bytes()
     assert not {route.path for route in DOCS_ROUTES} & set(json.loads(document)["paths"])
 
 

@@ -6,15 +6,15 @@ from typing import Any
 
 import pytest
 
-from tests.api.conftest import new_pipeline
-from tests.api.test_lists import events, walk
+from tests.api.conftest import AwsClients, new_pipeline
+from tests.api.lists import events, walk
 from tests.support.pipeline import START, Pipeline
 from workers.aws.items import registration_to_item
 from workers.domain.records import Registration, Status
 
 
 @pytest.fixture(scope="module")
-def keen(aws_clients: tuple[Any, Any]) -> Pipeline:
+def keen(aws_clients: AwsClients) -> Pipeline:
     """User `ann`: confirmed at e1 and e4, waiting at e2, rejected at e3, cancelled at e5, pending at e6. Read only."""
     pipeline = new_pipeline(aws_clients)
     pipeline.add_user("ann")

@@ -26,7 +26,7 @@ from tests.bench.setting import BenchError, Setting
 from tests.support.builders import event_item, register
 from tests.support.client import unique
 from tests.support.deliveries import batch
-from tests.support.pipeline import http_event
+from tests.support.http_events import http_event
 from workers.aws.items import timestamp
 
 _PAIRS_PER_RUN = 3

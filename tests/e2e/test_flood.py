@@ -13,7 +13,7 @@ import pytest
 from infra.cli.deployment import Clients, Deployment, Outputs
 from infra.cli.function_logs import configurations
 from tests.support.client import unique
-from tests.support.pipeline import http_event
+from tests.support.http_events import http_event
 
 pytestmark = [pytest.mark.e2e, pytest.mark.own_stack("a function is limited to a few requests")]
 

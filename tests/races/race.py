@@ -27,7 +27,8 @@ from api.registration_lists import Lists
 from tests.races.queue import BATCH, DEAD_LETTERS, QUEUE, StandardQueue
 from tests.races.wire import Wire
 from tests.support.builders import seats
-from tests.support.pipeline import BASE_URL, Answer, http_event
+from tests.support.http_events import http_event
+from tests.support.pipeline import BASE_URL, Answer
 from tests.support.tables import TableNames, create_tables
 from workers.aws import clients
 from workers.aws.clock import SYSTEM_CLOCK, Clock

@@ -11,7 +11,7 @@ from api.routes import ROUTES
 from tests.simulation.engine import SECOND, Ended
 from tests.simulation.lambdas import RAISED
 from tests.simulation.truth import Answered, Truth, Walk
-from tests.support.pipeline import http_event
+from tests.support.http_events import http_event
 
 if TYPE_CHECKING:
     from tests.simulation.lambdas import Function

@@ -8,14 +8,12 @@ behind its back.
 
 from __future__ import annotations
 
-import base64
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import count
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote
 
 from api import events, registrations, users
 from api.access import Tokens, anybody
@@ -27,6 +25,7 @@ from api.routes import FALLBACK, ROUTES
 from tests.support import contract
 from tests.support.builders import NEW_EVENT
 from tests.support.canaries import person
+from tests.support.http_events import AUDIENCE, bearer_of, claims_of, http_event, passed_on
 from tests.support.tables import TableNames, create_tables
 from workers.aws.clock import Clock
 from workers.aws.items import ledger_from_item, registration_from_item
@@ -39,9 +38,6 @@ if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
 
 BASE_URL = "https://api.example"
-AUDIENCE = "client-1"
-END_OF_TOKENS = 4_102_444_800
-"""In 2100, later than any test; in seconds since 1970."""
 START = 1_767_225_600_000_000
 """2026-01-01, in microseconds since 1970."""
 
@@ -66,13 +62,22 @@ class Time:
     """A clock that stands still until somebody sleeps."""
 
     now: int = START
-    on_sleep: list[Any] = field(default_factory=list)
+    on_sleep: list[Callable[[], object]] = field(default_factory=list)
 
     def sleep(self, seconds: float) -> None:
         """Moves on, then lets the back of the pipeline run."""
         self.now += int(seconds * 1_000_000)
-        for run in self.on_sleep:
+        for run in list(self.on_sleep):
             run()
+
+    def at_next_sleep(self, act: Callable[[], object]) -> None:
+        """Has this done once, before the back of the pipeline runs."""
+
+        def once() -> None:
+            self.on_sleep.remove(once)
+            act()
+
+        self.on_sleep.insert(0, once)
 
 
 class Pipeline:
@@ -155,10 +160,13 @@ class Pipeline:
             return False
         answer = self.registrar.handle({"Records": batch})
         failed = {failure["itemIdentifier"] for failure in answer["batchItemFailures"]}
-        for record in batch:
-            if record["messageId"] not in failed:
-                self.sqs.delete_message(QueueUrl=self.queue, ReceiptHandle=record["receiptHandle"])
+        self.delete(*(record for record in batch if record["messageId"] not in failed))
         return True
+
+    def delete(self, *batch: dict[str, Any]) -> None:
+        """Takes messages that were received out of the queue."""
+        for record in batch:
+            self.sqs.delete_message(QueueUrl=self.queue, ReceiptHandle=record["receiptHandle"])
 
     def receive(self) -> list[dict[str, Any]]:
         """A batch as Lambda hands it over."""
@@ -199,6 +207,11 @@ class Pipeline:
         assert record is not None, f"nothing is stored of {user_id} at {event_id}"
         return record
 
+    def standing(self, event_id: str, user_id: str) -> tuple[str, int] | None:
+        """Where the stored registration stands, and which attempt it is; None without one."""
+        record = self.record(event_id, user_id)
+        return (str(record.status), record.generation) if record else None
+
     def parked(self) -> list[dict[str, Any]]:
         """What lies in the dead-letter queue."""
         answer = self.sqs.receive_message(
@@ -211,18 +224,29 @@ class Pipeline:
 
     def add_user(self, user_id: str) -> str:
         """Creates a user over the API."""
-        self.request("POST", "/users", person(user_id))
+        answer = self.request("POST", "/users", person(user_id))
+        assert answer.status == 201, answer.body
         return user_id
 
     def add_event(self, event_id: str, capacity: int, **fields: object) -> str:
         """Creates an event over the API."""
-        self.request("POST", "/events", NEW_EVENT | {"eventId": event_id, "capacity": capacity} | fields)
+        body = NEW_EVENT | {"eventId": event_id, "capacity": capacity} | fields
+        answer = self.request("POST", "/events", body)
+        assert answer.status == 201, answer.body
         return event_id
 
     def register(self, event_id: str, user_id: str, **headers: str) -> Answer:
         """Registers over the API. Headers by their names with `_` for `-`."""
         named = {name.replace("_", "-"): value for name, value in headers.items()}
         return self.request("POST", f"/events/{event_id}/registrations", {"userId": user_id}, named)
+
+    def fill(self, event_id: str, *user_ids: str) -> list[Answer]:
+        """Creates users and registers them over the API, one after the other."""
+        return [self.register(event_id, self.add_user(user_id)) for user_id in user_ids]
+
+    def read(self, event_id: str, user_id: str) -> Answer:
+        """Reads a registration over the API."""
+        return self.request("GET", f"/events/{event_id}/registrations/{user_id}")
 
     def cancel(self, event_id: str, user_id: str, **headers: str) -> Answer:
         """Cancels over the API."""
@@ -235,46 +259,6 @@ class Pipeline:
 
     def _fifo_queue(self, name: str) -> str:
         return self.sqs.create_queue(QueueName=name, Attributes={"FifoQueue": "true"})["QueueUrl"]
-
-
-def claims_of(subject: str, *groups: str) -> dict[str, Any]:
-    """What an access token of Cognito says."""
-    claims = {"sub": subject, "token_use": "access", "client_id": AUDIENCE, "username": subject, "exp": END_OF_TOKENS}
-    return claims | ({"cognito:groups": list(groups)} if groups else {})
-
-
-def bearer_of(claims: dict[str, Any]) -> str:
-    """The header with a token that says this; nobody has signed it."""
-    payload = base64.urlsafe_b64encode(json.dumps(claims).encode()).decode().rstrip("=")
-    return f"Bearer e30.{payload}.c2ln"
-
-
-def passed_on(claims: dict[str, Any]) -> dict[str, str]:
-    """The claims as API Gateway passes them on: everything as text, a list without commas."""
-    return {
-        name: f"[{' '.join(map(str, claim))}]" if isinstance(claim, list) else str(claim)
-        for name, claim in claims.items()
-    }
-
-
-def http_event(
-    method: str, path: str, body: str | None, headers: dict[str, str], query: dict[str, str] | None = None
-) -> dict[str, Any]:
-    """An API Gateway event, payload format 2.0."""
-    event: dict[str, Any] = {
-        "version": "2.0",
-        "routeKey": "$default",
-        "rawPath": path,
-        "rawQueryString": "&".join(f"{key}={quote(value)}" for key, value in (query or {}).items()),
-        "headers": headers,
-        "requestContext": {"http": {"method": method, "path": path}, "requestId": "request-1", "stage": "$default"},
-        "isBase64Encoded": False,
-    }
-    if body is not None:
-        event["body"] = body
-    if query:
-        event["queryStringParameters"] = query
-    return event
 
 
 def _matches(pattern: str, path: str) -> bool:

@@ -1,23 +1,22 @@
-"""Requests that somebody made up to do harm: each is refused with a code, at its place, without a call to AWS."""
+"""Bodies that somebody made up to do harm: each is refused with a code, at its place, without a call to AWS."""
 
 from __future__ import annotations
 
 import json
-import signal
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
 from api.body import MAX_BODY_BYTES
-from api.headers import MAX_HEADER_CHARS
-from api.pages import MAX_CURSOR_CHARS, seal_cursor
-from tests.support.pipeline import Answer, Pipeline
+from tests.api.conftest import assert_refused
+from tests.support.builders import NEW_EVENT
+from tests.support.pipeline import Pipeline
+
+pytestmark = pytest.mark.usefixtures("alarm")
 
 USER = {"userId": "ann", "name": "Ann", "email": "ann@example.org"}
-EVENT: dict[str, object] = {
-    "eventId": "e", "title": "T", "date": "2030-05-01", "location": "L", "organizer": "O", "capacity": 5,
-    "description": "D", "hasWaitlist": True, "waitlistCapacity": 5, "status": "active",
+EVENT = NEW_EVENT | {
+    "eventId": "e", "description": "D", "hasWaitlist": True, "waitlistCapacity": 5, "status": "active",
 }  # fmt: skip
 CHANGE = {name: value for name, value in EVENT.items() if name != "eventId"}
 BODIES: dict[tuple[str, str], dict[str, Any]] = {
@@ -29,45 +28,6 @@ BODIES: dict[tuple[str, str], dict[str, Any]] = {
 """Every body of the API with every field that it may have: each is valid."""
 
 FIELDS = [(method, path, field) for (method, path), body in BODIES.items() for field in body]
-
-_HANGING_SECONDS = 60
-
-
-@pytest.fixture
-def untouched(shared: Pipeline) -> Iterator[Pipeline]:
-    """A pipeline in which a request that asks AWS for anything is answered with a 500."""
-
-    def touched(model: Any, **_: Any) -> None:
-        raise AssertionError(f"AWS was asked: {model.name}")
-
-    events = [client.meta.events for client in (shared.dynamodb, shared.sqs)]
-    for each in events:
-        each.register_first("before-call", touched)
-    yield shared
-    for each in events:
-        each.unregister("before-call", touched)
-
-
-@pytest.fixture(autouse=True)
-def _alarm() -> Iterator[None]:
-    """What is quick takes milliseconds; what takes a minute is a way to stop the service."""
-
-    def hang(*_: object) -> None:
-        raise AssertionError("it takes for ever")
-
-    before = signal.signal(signal.SIGALRM, hang)
-    signal.alarm(_HANGING_SECONDS)
-    yield
-    signal.alarm(0)
-    signal.signal(signal.SIGALRM, before)
-
-
-def assert_refused(answer: Answer, status: int, code: str, pointer: str | None = None) -> None:
-    """The problem document of this status and code; one of its places is this one."""
-    assert (answer.status, answer.code) == (status, code), answer.body
-    assert len(json.dumps(answer.body)) < 10_000
-    if pointer is not None:
-        assert pointer in [error["pointer"] for error in answer.body["errors"]], answer.body
 
 
 TEXTS = {
@@ -221,107 +181,6 @@ def test_texts_that_events_have(pipeline: Pipeline) -> None:
     ):
         answer = pipeline.request("POST", "/events", EVENT | {"eventId": f"e{number}", "title": title})
         assert (answer.status, answer.body.get("title")) == (201, title)
-
-
-PATH_IDS = ["x" * 2049, "ж" * 1025, "\U0001f39f" * 513, "\ud800", "ann\udfff", "x" * 100_000]
-
-
-@pytest.mark.parametrize("given", PATH_IDS, ids=lambda given: ascii(given[:4]))
-@pytest.mark.parametrize(
-    ("method", "path", "body"),
-    [
-        ("GET", "/users/{}", None),
-        ("GET", "/users/{}/registrations", None),
-        ("GET", "/events/{}", None),
-        ("PATCH", "/events/{}", {"capacity": 1}),
-        ("GET", "/events/{}/registrations", None),
-        ("POST", "/events/{}/registrations", {"userId": "ann"}),
-        ("GET", "/events/{}/registrations/ann", None),
-        ("DELETE", "/events/{}/registrations/ann", None),
-        ("GET", "/events/e/registrations/{}", None),
-        ("DELETE", "/events/e/registrations/{}", None),
-    ],
-)
-def test_ids_in_paths(untouched: Pipeline, method: str, path: str, body: object, given: str) -> None:
-    """An id in a path that no table could have as a key is that of nothing, which AWS need not be asked."""
-    assert untouched.request(method, path.format(given), body).status == 404
-
-
-LONG = "x" * (MAX_HEADER_CHARS + 1)
-HEADERS = [
-    ("PATCH", "/events/e", "Prefer", LONG),
-    ("POST", "/events/e/registrations", "Prefer", "wait=1, " * 1_000),
-    ("DELETE", "/events/e/registrations/ann", "Prefer", "wait=" + "0" * 100_000),
-    ("POST", "/events/e/registrations", "Idempotency-Key", "k" * 256),
-    ("DELETE", "/events/e/registrations/ann", "Idempotency-Key", LONG),
-    ("DELETE", "/events/e/registrations/ann", "Idempotency-Key", "k\0"),
-    ("DELETE", "/events/e/registrations/ann", "Idempotency-Key", "kеy"),
-    ("PATCH", "/events/e", "If-Match", '"1.1", ' * 1_000 + '"1.1"'),
-    ("PATCH", "/events/e", "If-Match", ", " * 2_000 + "x"),
-    ("PATCH", "/events/e", "If-Match", '"a" ' * 1_000),
-    ("GET", "/events/e", "If-None-Match", '"1.1", ' * 1_000 + '"1.1"'),
-    ("GET", "/events/e", "If-None-Match", '"' * 4_000),
-    ("GET", "/events/e/registrations", "Accept", "text/csv, " * 1_000),
-    ("POST", "/users", "Content-Type", "application/json;" + " " * MAX_HEADER_CHARS),
-]
-
-
-@pytest.mark.parametrize(
-    ("method", "path", "name", "value"),
-    HEADERS,
-    ids=[f"{header[0]} {header[2]} {len(header[3])}" for header in HEADERS],
-)
-def test_headers(untouched: Pipeline, method: str, path: str, name: str, value: str) -> None:
-    """A header that is longer than any that makes sense, or does not have its form, is a 400 that names it."""
-    answer = untouched.request(method, path, BODIES.get((method, path)), {name.lower(): value})
-    assert_refused(answer, 400, "invalid-request", name)
-
-
-def test_headers_that_are_just_not_too_long(pipeline: Pipeline) -> None:
-    """Headers of the full length are read, as quickly as short ones."""
-    pipeline.add_event("e", 1)
-    full = ("wait=" + "0" * MAX_HEADER_CHARS)[: MAX_HEADER_CHARS - 1]
-    for prefer in (f"{full}x", f"{full}9", "," * MAX_HEADER_CHARS):
-        assert pipeline.request("PATCH", "/events/e", {"title": "N"}, {"Prefer": prefer}).status == 200
-    tags = ('"9.9",' * 1_000)[: MAX_HEADER_CHARS - 4]
-    assert pipeline.request("GET", "/events/e", headers={"If-None-Match": tags}).status == 200
-    assert pipeline.request("GET", "/events/e/registrations", headers={"Accept": "a/b;q=0.1," * 400}).status == 200
-
-
-QUERIES = [
-    ("limit", value) for value in
-    ("", "0", "101", "-1", "+5", " 5", "5 ", "1e1", "0x10", "5.0", "NaN", "１０", "٣", "1,1", "9" * 5_000, "000001")
-] + [
-    ("cursor", value) for value in ("A" * (MAX_CURSOR_CHARS + 1), "A" * 100_000, "А", "\0", "../..", "W10", "[" * 5_000)
-]  # fmt: skip
-STATUSES = [
-    "",
-    ",",
-    "CONFIRMED",
-    "confirmed ",
-    "сonfirmed",
-    "confirmed\0",
-    "confirmed," * 10_000,
-    ",".join(["pending"] * 6),
-]
-
-
-@pytest.mark.parametrize("path", ["/events", "/events/e/registrations", "/users/ann/registrations"])
-def test_queries(untouched: Pipeline, path: str) -> None:
-    """What no list gives or takes as a parameter is a 400 that names it, before anything is read."""
-    for name, value in QUERIES + [("status", status) for status in STATUSES if path != "/events"]:
-        assert_refused(
-            untouched.request("GET", path, None, None, None, **{name: value}), 400, "invalid-request", f"?{name}"
-        )
-
-
-def test_a_cursor_that_no_request_line_holds(untouched: Pipeline) -> None:
-    """A made-up cursor whose check is right, and whose position could be a key, is a 400 if it is longer than any."""
-    cursor = seal_cursor("events", "\x01" * 1_400)
-    assert len(cursor) > MAX_CURSOR_CHARS
-    assert_refused(
-        untouched.request("GET", "/events", None, None, None, cursor=cursor), 400, "invalid-request", "?cursor"
-    )
 
 
 def test_a_long_address(untouched: Pipeline) -> None:
