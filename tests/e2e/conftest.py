@@ -22,6 +22,7 @@ from infra.cli.deployment import Clients, Outputs
 from infra.cli.local.home import Home
 from tests.support import contract
 from tests.support.canaries import watch
+from tests.support.client import Front
 from tests.support.stacks import NoStack, function_logs, local_deployment, stack_in, turnstile
 
 if TYPE_CHECKING:
@@ -60,34 +61,17 @@ def pytest_collection_finish(session: pytest.Session) -> None:
 
 
 @pytest.fixture(scope="session")
-def stack(tmp_path_factory: pytest.TempPathFactory, pytestconfig: pytest.Config) -> Iterator[Outputs]:
+def stack(request: pytest.FixtureRequest) -> Iterator[Outputs]:
     """Where the parts of the stack under test are; it is the one that `turnstile` means in all tests."""
-    if running := _running(pytestconfig, guarded=False):
-        home, outputs = running
-        _homes(pytestconfig)["stack"] = home
+    with _under_test(request, PORTS) as outputs, pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TURNSTILE_HOME", str(_homes(request.config)["stack"]))
         yield outputs
-        _keep_logs(home, outputs)
-        return
-    with pytest.MonkeyPatch.context() as patch:
-        home = tmp_path_factory.mktemp("stack")
-        patch.setenv("TURNSTILE_HOME", str(home))
-        _homes(pytestconfig)["stack"] = home
-        with _stack(home, PORTS) as outputs:
-            yield outputs
 
 
 @pytest.fixture(scope="session")
-def guarded_stack(tmp_path_factory: pytest.TempPathFactory, pytestconfig: pytest.Config) -> Iterator[Outputs]:
+def guarded_stack(request: pytest.FixtureRequest) -> Iterator[Outputs]:
     """Where the parts of the stack with authorization are. Only the `home` that `guarded_home` gives leads to it."""
-    if running := _running(pytestconfig, guarded=True):
-        home, outputs = running
-        _homes(pytestconfig)["guarded_stack"] = home
-        yield outputs
-        _keep_logs(home, outputs)
-        return
-    home = tmp_path_factory.mktemp("guarded-stack")
-    _homes(pytestconfig)["guarded_stack"] = home
-    with _stack(home, GUARDED_PORTS, "--auth", "jwt") as outputs:
+    with _under_test(request, GUARDED_PORTS, "--auth", "jwt") as outputs:
         yield outputs
 
 
@@ -105,6 +89,24 @@ def _running(config: pytest.Config, *, guarded: bool) -> tuple[Path, Outputs] | 
 
 def _homes(config: pytest.Config) -> dict[str, Path]:
     return config.stash.setdefault(_HOMES, {})
+
+
+@contextmanager
+def _under_test(request: pytest.FixtureRequest, ports: range, *options: str) -> Iterator[Outputs]:
+    """The stack that runs already, if it is the one that the fixture wants (with `options` one with authorization), or
+    one that is brought up for it."""
+    name = request.fixturename
+    assert name is not None
+    homes = _homes(request.config)
+    if running := _running(request.config, guarded=bool(options)):
+        homes[name], outputs = running
+        yield outputs
+        _keep_logs(homes[name], outputs)
+        return
+    factory: pytest.TempPathFactory = request.getfixturevalue("tmp_path_factory")
+    homes[name] = factory.mktemp(name)
+    with _stack(homes[name], ports, *options) as outputs:
+        yield outputs
 
 
 @contextmanager
@@ -141,6 +143,24 @@ def _watch_letters(stack: Outputs) -> None:
 @pytest.fixture(scope="session")
 def api(stack: Outputs) -> Iterator[httpx.Client]:
     """An HTTP client at the API's base address: `api.post("/events", json=...)`. Each answer must keep the contract."""
+    with _client(stack) as client:
+        yield client
+
+
+@pytest.fixture(scope="session")
+def guarded_api(guarded_stack: Outputs) -> Iterator[httpx.Client]:
+    """The same of the stack with authorization; it sends no token by itself."""
+    with _client(guarded_stack) as client:
+        yield client
+
+
+@pytest.fixture
+def front(api: httpx.Client) -> Front:
+    """The routes of the API."""
+    return Front(api)
+
+
+def _client(stack: Outputs) -> httpx.Client:
     base = unquote(httpx.URL(stack.api_url).path)
 
     def check(answer: httpx.Response) -> None:
@@ -149,8 +169,7 @@ def api(stack: Outputs) -> Iterator[httpx.Client]:
         contract.check(answer.request.method, path, answer.status_code, answer.headers, answer.text)
 
     hooks: dict[str, list[Callable[..., Any]]] = {"response": [check]}
-    with httpx.Client(base_url=stack.api_url, timeout=15, trust_env=False, event_hooks=hooks) as client:
-        yield client
+    return httpx.Client(base_url=stack.api_url, timeout=15, trust_env=False, event_hooks=hooks)
 
 
 @pytest.fixture(scope="session")

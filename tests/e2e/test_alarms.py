@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-import httpx
 import pytest
 
 from infra.cli.deployment import Clients, Outputs
@@ -100,9 +99,8 @@ def test_alarms_and_dashboard_are_deployed(stack: Outputs, aws: Clients) -> None
     ]
 
 
-def test_the_auditor_may_do_its_work(aws: Clients, api: httpx.Client) -> None:
+def test_the_auditor_may_do_its_work(aws: Clients, front: Front) -> None:
     """With its own role the auditor counts the registrations of every event, and measures what the alarm reads."""
-    front = Front(api)
     event_id = front.event(1, hasWaitlist=True)
     for user_id in front.users(2):
         front.seat(event_id, user_id)

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from collections import Counter
-from concurrent.futures import ThreadPoolExecutor
-from threading import Barrier
 from typing import Any
 
 import httpx
 import pytest
 
 from infra.cli.deployment import Clients, Outputs
-from tests.support.client import PATIENCE_SECONDS, Front, eventually, unique
+from tests.support.client import Front, eventually, unique
 from tests.support.tables import put_items
+from tests.support.threads import at_once
 from workers.aws.items import ledger_from_item, registration_from_item, registration_key
 from workers.domain.records import registration_id
 
@@ -23,15 +22,10 @@ CLIENTS, SEATS, PLACES = 50, 20, 10
 
 def all_at_once(api_url: str, event_id: str, user_ids: list[str]) -> list[dict[str, Any]]:
     """Registers everybody from a thread of their own; what came of each, in the order of `user_ids`."""
-    start = Barrier(len(user_ids))
-    with (
-        httpx.Client(base_url=api_url, timeout=60, trust_env=False) as http,
-        ThreadPoolExecutor(len(user_ids)) as threads,
-    ):
+    with httpx.Client(base_url=api_url, timeout=60, trust_env=False) as http:
 
-        def register(user_id: str) -> dict[str, Any]:
-            start.wait(PATIENCE_SECONDS)
-            answer = Front(http).register(event_id, user_id)
+        def register(number: int) -> dict[str, Any]:
+            answer = Front(http).register(event_id, user_ids[number])
             body: dict[str, Any] = answer.json()
             if answer.status_code != 202:
                 return {"answer": answer.status_code} | body
@@ -42,7 +36,7 @@ def all_at_once(api_url: str, event_id: str, user_ids: list[str]) -> list[dict[s
             read: dict[str, Any] = http.get(location).json()
             return None if read["status"] == "pending" else read
 
-        return list(threads.map(register, user_ids))
+        return at_once(len(user_ids), register)
 
 
 def crowd(aws: Clients, table: str) -> list[str]:
@@ -59,9 +53,8 @@ def outcome(result: dict[str, Any]) -> str:
     return str(result["status"])
 
 
-def test_fifty_clients(stack: Outputs, api: httpx.Client, aws: Clients) -> None:
+def test_fifty_clients(stack: Outputs, front: Front, aws: Clients) -> None:
     """Of 50 clients at once exactly 20 are confirmed, 10 wait in the order of their tickets, the rest hear "full"."""
-    front = Front(api)
     event_id = front.event(SEATS, hasWaitlist=True, waitlistCapacity=PLACES)
     user_ids = crowd(aws, stack.users_table)
     results = all_at_once(stack.api_url, event_id, user_ids)
@@ -88,9 +81,8 @@ def test_fifty_clients(stack: Outputs, api: httpx.Client, aws: Clients) -> None:
     assert (event["currentAttendees"], event["seatsLeft"], event["waitlistLength"]) == (SEATS, 0, PLACES)
 
 
-def test_one_person_many_times(stack: Outputs, api: httpx.Client) -> None:
+def test_one_person_many_times(stack: Outputs, front: Front) -> None:
     """One person who registers many times at the same instant has one seat, and hears of that one seat only."""
-    front = Front(api)
     event_id, user_id = front.event(5), front.user()
     results = all_at_once(stack.api_url, event_id, [user_id] * 8)
     seat = front.registration(event_id, user_id)

@@ -15,14 +15,13 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import boto3
-import httpx
 import pytest
 
 from infra.cli.deployment import Clients, Deployment, Outputs
 from tests.e2e.damage import damaged
-from tests.e2e.test_pipeline import deliver, register_command
+from tests.e2e.messages import deliver, register_command
 from tests.support.client import Front, eventually, unique
-from tests.support.stacks import queue_depth, turnstile
+from tests.support.stacks import printed, queue_depth, turnstile
 from workers.aws.items import Item, event_key
 from workers.aws.messages import encode
 from workers.domain.commands import Cancel, Command
@@ -42,22 +41,9 @@ POISON_SECONDS = 10.0
 """How long a message that always fails may hold up its event."""
 
 
-@pytest.fixture
-def front(api: httpx.Client) -> Front:
-    """The API."""
-    return Front(api)
-
-
-def operate(*arguments: str) -> Any:
-    """What an operator's command prints as JSON; it must succeed."""
-    ended = turnstile(*arguments, "--json")
-    assert ended.returncode == 0, ended.stderr + ended.stdout
-    return json.loads(ended.stdout)
-
-
 def letters(event_id: str) -> list[dict[str, Any]]:
     """The dead letters of an event, as `turnstile dlq list` shows them."""
-    found: list[dict[str, Any]] = operate("dlq", "list", "--event", event_id)["letters"]
+    found: list[dict[str, Any]] = printed("dlq", "list", "--event", event_id)["letters"]
     return found
 
 
@@ -100,7 +86,7 @@ def test_an_outage(stack: Outputs, aws: Clients, front: Front) -> None:
         later(front, event_id, *others)
         assert front.cancel(event_id, first, Prefer="respond-async").status_code == 202
         eventually(lambda: queue_depth(aws, stack.queue_url) == 4)
-        board = operate("top", "--once")
+        board = printed("top", "--once")
         assert board["queue"]["visible"] + board["queue"]["inFlight"] == 4
         while time.monotonic() < began + OUTAGE_SECONDS:
             assert queue_depth(aws, stack.queue_url) == 4
@@ -177,7 +163,7 @@ def test_poison(stack: Outputs, aws: Clients, front: Front) -> None:
         (letter,) = letters(event_id)
         assert (letter["command"], letter["receives"]) == ("Cancel", 3)
         assert letter["reason"] == "failed: ValueError while deciding Cancel"
-        shown = operate("dlq", "show", letter["id"])
+        shown = printed("dlq", "show", letter["id"])
         assert (shown["message"]["commandId"], shown["registration"]["status"]) == (poison.command_id, "waitlisted")
         assert shown["replayWould"].startswith("be parked again: deciding it raises ValueError")
         assert turnstile("dlq", "discard", letter["id"], "--why", "drill").returncode == 0
@@ -195,20 +181,20 @@ def test_what_died_for_nothing(stack: Outputs, aws: Clients, front: Front) -> No
     found = eventually(lambda: found if len(found := letters(event_id)) == 3 else None, DRAIN_SECONDS)
     assert [letter["userId"] for letter in found] == [first, second, third]
     assert {letter["reason"] for letter in found} == {"event-not-found: there is no such event"}
-    shown = operate("dlq", "show", found[0]["id"])
+    shown = printed("dlq", "show", found[0]["id"])
     assert shown["replayWould"] == f"be parked again: there is no event {event_id}"
 
     aws.dynamodb.put_item(TableName=stack.events_table, Item=item)
-    assert operate("dlq", "show", found[1]["id"])["replayWould"] == "come to: waitlisted (joined-waitlist)"
+    assert printed("dlq", "show", found[1]["id"])["replayWould"] == "come to: waitlisted (joined-waitlist)"
     assert turnstile("dlq", "discard", found[2]["id"], "--why", "the third asked twice").returncode == 0
     refused = front.registration(event_id, third)
     assert (refused["status"], refused["code"]) == ("rejected", "discarded")
-    replayed = operate("dlq", "replay", "--event", event_id)
+    replayed = printed("dlq", "replay", "--event", event_id)
     assert (replayed["sent"], replayed["done"]) == (2, True)
     front.has(event_id, first, "confirmed")
     assert front.has(event_id, second, "waitlisted")["waitlistPosition"] == 1
     assert front.seat(event_id, third)["waitlistPosition"] == 2
     assert letters(event_id) == []
 
-    story = operate("trace", event_id, second)["story"]
+    story = printed("trace", event_id, second)["story"]
     assert [entry["what"] for entry in story] == ["accepted", "answered", "dead-lettered", "replayed", "decided"]

@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 import sys
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
-import httpx
 import pytest
 
 from api.contract.document import LOCAL
@@ -16,7 +16,7 @@ from tests.support.client import Front, unique
 from tests.support.guide import COMMENT, Step, Tool, play, steps_of
 from tests.support.guide_tools import Python, Shell
 from tests.support.pages import operated, shell_blocks
-from tests.support.stacks import turnstile
+from tests.support.stacks import registrar_paused, turnstile
 
 pytestmark = pytest.mark.e2e
 
@@ -39,22 +39,18 @@ def steps(page: str, api_url: str) -> list[Step]:
 
 
 @pytest.fixture
-def front(api: httpx.Client) -> Front:
-    """The API."""
-    return Front(api)
-
-
-@pytest.fixture
 def tools(stack: Outputs, aws: Clients, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, Tool]]:
     """A shell and a Python in a folder of their own, which has `docs`; the queue, which comments stop and start."""
-    mappings = aws.functions.list_event_source_mappings()["EventSourceMappings"]
-    (registrar,) = [found["UUID"] for found in mappings if ":sqs:" in found["EventSourceArn"]]
+    still = ExitStack()
 
-    def let_go(on: bool) -> str:
-        aws.functions.update_event_source_mapping(UUID=registrar, Enabled=on)
+    def meanwhile(what: str) -> str:
+        if what == "the queue stands still":
+            still.enter_context(registrar_paused(aws))
+        else:
+            assert what == "the queue moves on"
+            still.close()
         return ""
 
-    meanwhile = {"the queue stands still": False, "the queue moves on": True}
     (tmp_path / "docs").symlink_to(ROOT / "docs")
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(tmp_path)
@@ -62,10 +58,10 @@ def tools(stack: Outputs, aws: Clients, tmp_path: Path, monkeypatch: pytest.Monk
     monkeypatch.setenv("PATH", str(Path(sys.executable).parent), prepend=":")
     shell = Shell(tmp_path, PATIENCE_SECONDS)
     try:
-        yield {"sh": shell.run, "python": Python().run, COMMENT: lambda what: let_go(meanwhile[what])}
+        yield {"sh": shell.run, "python": Python().run, COMMENT: meanwhile}
     finally:
         shell.end()
-        let_go(True)
+        still.close()
 
 
 @pytest.mark.parametrize("page", ["docs/api.md", "docs/errors.md"])

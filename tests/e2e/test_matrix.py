@@ -15,7 +15,6 @@ from api.caller import OPERATORS, ORGANIZERS
 from api.routes import ROUTES
 from infra.cli.deployment import Clients, Outputs
 from infra.cli.local.tokens import Pool
-from tests.support import contract
 from tests.support.builders import NEW_EVENT
 from tests.support.client import unique
 
@@ -59,11 +58,9 @@ class Cast:
     tokens: dict[str, str | None] = field(default_factory=dict)
 
     def ask(self, token: str | None, method: str, path: str, body: object = None) -> httpx.Response:
-        """One request, whose answer is held against the API's document."""
+        """One request."""
         headers = {} if token is None else {"Authorization": f"Bearer {token}"}
-        answer = self.api.request(method, path, json=body, headers=headers)
-        contract.check(method, path, answer.status_code, answer.headers, answer.text)
-        return answer
+        return self.api.request(method, path, json=body, headers=headers)
 
     def token(self, *groups: str) -> str:
         """An access token of somebody new."""
@@ -84,18 +81,16 @@ class Cast:
 
 
 @pytest.fixture(scope="module")
-def cast(guarded_stack: Outputs, guarded_aws: Clients) -> Iterator[Cast]:
+def cast(guarded_stack: Outputs, guarded_aws: Clients, guarded_api: httpx.Client) -> Cast:
     """The people, and an event of each of the two organizers."""
-    pool = Pool(guarded_aws, guarded_stack)
-    with httpx.Client(base_url=guarded_stack.api_url, timeout=15) as api:
-        cast = Cast(api, pool, unique("event"))
-        cast.tokens.update({role: None if groups is None else cast.token(*groups) for role, groups in ROLES.items()})
-        for role, event_id in (("organizer of this event", cast.event_id), ("organizer of another", unique("event"))):
-            assert cast.ask(cast.tokens[role], "POST", "/events", EVENT | {"eventId": event_id}).status_code == 201
-        for role, token in cast.tokens.items():
-            if role not in {"anonymous", "owner"}:
-                assert cast.ask(token, "POST", "/users", {"userId": unique("user"), "name": "N"}).status_code == 201
-        yield cast
+    cast = Cast(guarded_api, Pool(guarded_aws, guarded_stack), unique("event"))
+    cast.tokens.update({role: None if groups is None else cast.token(*groups) for role, groups in ROLES.items()})
+    for role, event_id in (("organizer of this event", cast.event_id), ("organizer of another", unique("event"))):
+        assert cast.ask(cast.tokens[role], "POST", "/events", EVENT | {"eventId": event_id}).status_code == 201
+    for role, token in cast.tokens.items():
+        if role not in {"anonymous", "owner"}:
+            assert cast.ask(token, "POST", "/users", {"userId": unique("user"), "name": "N"}).status_code == 201
+    return cast
 
 
 def _create_user(cast: Cast, role: str) -> httpx.Response:

@@ -12,46 +12,17 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
 
-from infra.cli.deployment import Clients, Deployment, Outputs
-from tests.e2e.test_pipeline import deliver, find_letter, register_command
+from infra.cli.deployment import Clients, Outputs
+from tests.e2e.messages import deliver, find_letter, register_command
 from tests.support.client import Front, eventually, unique
-from tests.support.stacks import turnstile
+from tests.support.stacks import printed, promoter_paused, turnstile
 from workers.aws.items import event_key
 from workers.aws.messages import encode
 from workers.domain.records import registration_id
 
 pytestmark = pytest.mark.e2e
-
-
-@pytest.fixture
-def front(api: httpx.Client) -> Front:
-    """The API."""
-    return Front(api)
-
-
-@pytest.fixture
-def no_promoter(stack: Outputs, aws: Clients) -> Iterator[None]:
-    """The promoter does not hear of free seats, as when it fails."""
-    (mapping,) = (
-        found["UUID"]
-        for identifier in Deployment.resolve().physical_ids("AWS::Lambda::EventSourceMapping")
-        if "/stream/" in (found := aws.functions.get_event_source_mapping(UUID=identifier))["EventSourceArn"]
-    )
-    aws.functions.update_event_source_mapping(UUID=mapping, Enabled=False)
-    try:
-        yield
-    finally:
-        aws.functions.update_event_source_mapping(UUID=mapping, Enabled=True)
-
-
-def printed(*arguments: str) -> Any:
-    """The JSON that a command prints; it must succeed."""
-    ended = turnstile(*arguments, "--json")
-    assert ended.returncode == 0, ended.stderr
-    return json.loads(ended.stdout)
 
 
 def story_of(event_id: str, user_id: str, ends_with: str) -> list[dict[str, Any]]:
@@ -111,7 +82,15 @@ def test_trace_of_a_dead_letter(stack: Outputs, aws: Clients) -> None:
     assert f"turnstile dlq show {letter['MessageId']}" in entry["details"]
 
 
-def test_promote(stack: Outputs, aws: Clients, front: Front, no_promoter: None) -> None:
+@pytest.fixture
+def no_promoter(aws: Clients) -> Iterator[None]:
+    """Nobody hears of free seats."""
+    with promoter_paused(aws):
+        yield
+
+
+@pytest.mark.usefixtures("no_promoter")
+def test_promote(stack: Outputs, aws: Clients, front: Front) -> None:
     """A seat that nobody was told of goes to the head of the line after `turnstile promote`; the record goes too."""
     event_id, (leaver, waiter) = front.event(1, hasWaitlist=True), front.users(2)
     for user_id in (leaver, waiter):

@@ -1,4 +1,4 @@
-"""Behind the API: more seats for many, messages that are rubbish or come twice, old events, permissions."""
+"""Behind the API: more seats for many, messages that are rubbish or come twice, old events."""
 
 from __future__ import annotations
 
@@ -6,50 +6,15 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-import boto3
-import httpx
 import pytest
-from botocore.exceptions import ClientError
 
 from infra.cli.deployment import Clients, Outputs
-from infra.cli.local.emulator import ROOT_KEYS
+from tests.e2e.messages import deliver, find_letter, register_command
 from tests.support.client import Front, at, eventually, unique
 from workers.aws.messages import encode, group_of
-from workers.domain.commands import Cancel, Command, Register
+from workers.domain.commands import Cancel, Command
 
 pytestmark = pytest.mark.e2e
-
-
-@pytest.fixture
-def front(api: httpx.Client) -> Front:
-    """The API."""
-    return Front(api)
-
-
-def deliver(aws: Clients, queue_url: str, event_id: str, *bodies: str) -> list[str]:
-    """Puts messages into an event's group, each as one that SQS has never seen; their message ids."""
-    sent = []
-    for start in range(0, len(bodies), 10):
-        answer = aws.sqs.send_message_batch(
-            QueueUrl=queue_url,
-            Entries=[
-                {
-                    "Id": str(index),
-                    "MessageBody": body,
-                    "MessageGroupId": group_of(event_id),
-                    "MessageDeduplicationId": unique("message"),
-                }
-                for index, body in enumerate(bodies[start : start + 10])
-            ],
-        )
-        assert not answer.get("Failed")
-        sent += [entry["MessageId"] for entry in answer["Successful"]]
-    return sent
-
-
-def register_command(event_id: str, user_id: str, generation: int = 1) -> Register:
-    """A Register as the API sends it."""
-    return Register(unique("command"), event_id, user_id, generation, accepted_at=time.time_ns() // 1000)
 
 
 def test_capacity_raised_for_many(stack: Outputs, aws: Clients, front: Front) -> None:
@@ -108,26 +73,6 @@ def test_poison(stack: Outputs, aws: Clients, front: Front, rubbish: Callable[[s
     aws.sqs.delete_message(QueueUrl=stack.dead_letter_queue_url, ReceiptHandle=letter["ReceiptHandle"])
 
 
-def find_letter(aws: Clients, queue_url: str, message_id: str) -> Any | None:
-    """The dead letter of a message; all others are left as they are."""
-    answer = aws.sqs.receive_message(
-        QueueUrl=queue_url,
-        MaxNumberOfMessages=10,
-        VisibilityTimeout=2,
-        AttributeNames=["All"],
-        MessageAttributeNames=["All"],
-    )
-    found = None
-    for letter in answer.get("Messages", []):
-        if letter["MessageAttributes"]["messageId"]["StringValue"] == message_id:
-            found = letter
-        else:
-            aws.sqs.change_message_visibility(
-                QueueUrl=queue_url, ReceiptHandle=letter["ReceiptHandle"], VisibilityTimeout=0
-            )
-    return found
-
-
 def test_delivered_twice(stack: Outputs, aws: Clients, front: Front) -> None:
     """A batch of [Cancel, Register again] that is delivered a second time leaves the new registration alone."""
     event_id, (user_id, next_in_line, last) = front.event(1, hasWaitlist=True), front.users(3)
@@ -184,66 +129,3 @@ def test_legacy_event(stack: Outputs, aws: Clients, front: Front, prefix: str) -
     assert front.http.get(location).json()["userId"] == bob
     assert front.cancel(event_id, ann).status_code == 204
     front.has(event_id, bob, "confirmed", within=2)
-
-
-MAY_WRITE = {
-    "api.entry.users": {"users", "commands"},
-    "api.entry.events": {"events", "commands"},
-    "api.entry.registrations": {"registrations", "commands"},
-    "workers.entry.registrar": {"registrations", "ledger", "dead letters"},
-    "workers.entry.promoter": {"commands"},
-    "workers.entry.auditor": set(),
-}
-
-
-def test_roles_are_enforced(stack: Outputs, aws: Clients) -> None:
-    """With its function's role each may write what it must and nothing else: the ledger is the registrar's alone."""
-    tables = {
-        "users": (stack.users_table, "userId"),
-        "events": (stack.events_table, "eventId"),
-        "registrations": (stack.registrations_table, "registrationId"),
-        "ledger": (stack.ledger_table, "eventId"),
-    }
-    queues = {"commands": stack.queue_url, "dead letters": stack.dead_letter_queue_url}
-    functions = aws.functions.list_functions()["Functions"]
-    roles = {function["Handler"]: function["Role"] for function in functions if function["Handler"] in MAY_WRITE}
-    assert set(roles) == set(MAY_WRITE)
-    for handler, role in roles.items():
-        session = session_as(role, stack)
-        dynamodb: Any = session.client("dynamodb", endpoint_url=stack.endpoint_url)
-        sqs: Any = session.client("sqs", endpoint_url=stack.endpoint_url)
-        writable = {
-            # Neither writes anything: the condition fails, and a FIFO queue takes no message without a group.
-            *(
-                name
-                for name, (table, key) in tables.items()
-                if allowed(
-                    dynamodb.put_item,
-                    TableName=table,
-                    Item={key: {"S": unique("nothing")}},
-                    ConditionExpression=f"attribute_exists({key})",
-                )
-            ),
-            *(name for name, url in queues.items() if allowed(sqs.send_message, QueueUrl=url, MessageBody="nothing")),
-        }
-        assert writable == MAY_WRITE[handler], handler
-
-
-def session_as(role: str, stack: Outputs) -> boto3.Session:
-    """A session with a function's role, as the function has it."""
-    sts = boto3.client(
-        "sts",
-        region_name=stack.region,
-        endpoint_url=stack.endpoint_url,
-        aws_access_key_id=ROOT_KEYS["AWS_ACCESS_KEY_ID"],
-        aws_secret_access_key=ROOT_KEYS["AWS_SECRET_ACCESS_KEY"],
-    )
-    keys = sts.assume_role(RoleArn=role, RoleSessionName="end-to-end-test")["Credentials"]
-    return boto3.Session(keys["AccessKeyId"], keys["SecretAccessKey"], keys["SessionToken"], stack.region)
-
-
-def allowed(call: Callable[..., object], **request: object) -> bool:
-    """True if a call, which is made so that it fails, is not refused for want of permission."""
-    with pytest.raises(ClientError) as failure:
-        call(**request)
-    return "AccessDenied" not in failure.value.response["Error"]["Code"]

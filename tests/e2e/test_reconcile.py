@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-import json
-
-import httpx
 import pytest
 
 from infra.cli.deployment import Clients, Outputs
 from tests.support.client import Front
-from tests.support.stacks import turnstile
+from tests.support.stacks import printed
 from workers.aws.items import event_key
 
 pytestmark = pytest.mark.e2e
 
 
-def test_damage_by_hand(stack: Outputs, aws: Clients, api: httpx.Client) -> None:
+def test_damage_by_hand(stack: Outputs, aws: Clients, front: Front) -> None:
     """A ledger that has lost a seat and its line: the repair names both, and who registers next waits behind all."""
-    front = Front(api)
     event_id, (first, second, last) = front.event(1, hasWaitlist=True), front.users(3)
     for user_id in (first, second):
         front.seat(event_id, user_id)
@@ -29,9 +25,7 @@ def test_damage_by_hand(stack: Outputs, aws: Clients, api: httpx.Client) -> None
     )
     assert front.read_event(event_id)["seatsLeft"] == 1
 
-    ended = turnstile("reconcile", event_id, "--repair", "--json")
-    assert ended.returncode == 0, ended.stdout + ended.stderr
-    (found,) = json.loads(ended.stdout)["findings"]
+    (found,) = printed("reconcile", event_id, "--repair")["findings"]
     assert found["differences"] == [
         "the ledger says 0 confirmed, 1 are",
         "not in the ledger's line, but waiting: ticket 1",

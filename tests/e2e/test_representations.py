@@ -5,25 +5,18 @@ from __future__ import annotations
 import csv
 import io
 from collections import Counter
-from concurrent.futures import ThreadPoolExecutor
-from threading import Barrier
 
 import httpx
 import pytest
 
 from infra.cli.deployment import Outputs
 from tests.support.canaries import name_of
-from tests.support.client import PATIENCE_SECONDS, Front, at
+from tests.support.client import Front, at
+from tests.support.threads import at_once
 
 pytestmark = pytest.mark.e2e
 
 WRITERS = 8
-
-
-@pytest.fixture
-def front(api: httpx.Client) -> Front:
-    """The API."""
-    return Front(api)
 
 
 def test_tags_and_conditions(front: Front) -> None:
@@ -54,18 +47,13 @@ def test_many_write_at_once(stack: Outputs, front: Front) -> None:
     """Of many who have read the same event, and write at once, exactly one writes."""
     event_id = front.event(1)
     tag = front.http.get(at(event_id)).headers["etag"]
-    start = Barrier(WRITERS)
-    with (
-        httpx.Client(base_url=stack.api_url, timeout=60, trust_env=False) as http,
-        ThreadPoolExecutor(WRITERS) as threads,
-    ):
+    with httpx.Client(base_url=stack.api_url, timeout=60, trust_env=False) as http:
 
         def write(number: int) -> tuple[int, str]:
-            start.wait(PATIENCE_SECONDS)
             title = f"Title {number}"
             return http.patch(at(event_id), json={"title": title}, headers={"If-Match": tag}).status_code, title
 
-        came_of_it = list(threads.map(write, range(WRITERS)))
+        came_of_it = at_once(WRITERS, write)
     assert Counter(status for status, _ in came_of_it) == {200: 1, 412: WRITERS - 1}
     assert (200, front.read_event(event_id)["title"]) in came_of_it
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import partial
 from typing import Any
 
 import httpx
@@ -37,7 +38,7 @@ def test_the_request_id_of_a_500_finds_its_log_line(stack: Outputs, api: httpx.C
         return [line.fields for page in pages for line in page if line.fields.get("message")] or None
 
     for request_id in ids:
-        (line,) = eventually(lambda asked=request_id: look(asked))  # type: ignore[misc]
+        (line,) = eventually(partial(look, request_id))
         assert (line["request_id"], line["level"], line["message"]) == (request_id, "ERROR", "unexpected error")
         assert line["event_id"] == event_id
         assert "KeyError" in line["exception"]

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from concurrent.futures import ThreadPoolExecutor
-from threading import Barrier
+from functools import partial
 
 import httpx
 import pytest
 
 from infra.cli.deployment import Clients, Outputs
-from tests.support.client import PATIENCE_SECONDS, Front, eventually, unique
+from tests.support.client import Front, eventually, unique
+from tests.support.threads import at_once
 from workers.aws.items import registration_from_item, registration_key
 from workers.aws.messages import deduplication_id, encode, group_for
 from workers.domain.commands import Register
@@ -20,12 +20,6 @@ pytestmark = pytest.mark.e2e
 
 CLICKS = 20
 ROUNDS = 3
-
-
-@pytest.fixture
-def front(api: httpx.Client) -> Front:
-    """The API."""
-    return Front(api)
 
 
 def stored(aws: Clients, stack: Outputs, event_id: str, user_id: str) -> Registration:
@@ -74,7 +68,7 @@ def test_back_and_forth_without_waiting(front: Front) -> None:
         return True
 
     for number in range(2 * ROUNDS + 1):
-        eventually(lambda number=number: accepted(number))  # type: ignore[misc]  # bound now, not then
+        eventually(partial(accepted, number))
     assert eventually(lambda: front.decided(event_id, user_id))["status"] == "confirmed"
     assert front.read_event(event_id)["currentAttendees"] == 1
 
@@ -84,20 +78,15 @@ def test_twenty_at_once(stack: Outputs, front: Front, keys: str) -> None:
     """Twenty identical requests at the same instant, without a key, with one, or with one each, are one registration:
     each hears of that one, and nobody of an error of ours."""
     event_id, user_id = front.event(CLICKS), front.user()
-    start = Barrier(CLICKS)
     own_keys: dict[str, list[str | None]] = {"none": [None], "one": ["k"], "many": [f"k{n}" for n in range(CLICKS)]}
 
-    with (
-        httpx.Client(base_url=stack.api_url, timeout=60, trust_env=False) as http,
-        ThreadPoolExecutor(CLICKS) as threads,
-    ):
+    with httpx.Client(base_url=stack.api_url, timeout=60, trust_env=False) as http:
 
         def click(number: int) -> httpx.Response:
-            start.wait(PATIENCE_SECONDS)
             key = own_keys[keys][number % len(own_keys[keys])]
             return Front(http).register(event_id, user_id, **({"Idempotency_Key": key} if key else {}))
 
-        answers = list(threads.map(click, range(CLICKS)))
+        answers = at_once(CLICKS, click)
 
     heard = Counter(answer.status_code for answer in answers)
     assert set(heard) <= ({201, 202} if keys == "one" else {201, 202, 409}), heard

@@ -50,9 +50,8 @@ def test_every_route(stack: Outputs, api: httpx.Client) -> None:
     assert set(seen) == {(route.method, route.path) for route in ROUTES}
 
 
-def refuse(api: httpx.Client, stack: Outputs, aws: Clients) -> dict[str, httpx.Response]:
+def refuse(api: httpx.Client, front: Front, stack: Outputs, aws: Clients) -> dict[str, httpx.Response]:
     """An answer of each code that a client can cause, by the code it should have."""
-    front = Front(api)
     user_id, event_id, full = front.user(), front.event(1), front.event(0)
     front.seat(event_id, user_id)
     json_type = {"content-type": "application/json"}
@@ -80,10 +79,10 @@ def refuse(api: httpx.Client, stack: Outputs, aws: Clients) -> dict[str, httpx.R
     }
 
 
-def test_every_error(stack: Outputs, api: httpx.Client, aws: Clients) -> None:
+def test_every_error(stack: Outputs, api: httpx.Client, front: Front, aws: Clients) -> None:
     """Each error comes through the gateway as its problem document, but for a throttle, an operator's discard, a flood,
     which is in test_flood.py, and what needs tokens, which is in test_matrix.py."""
-    answers = refuse(api, stack, aws)
+    answers = refuse(api, front, stack, aws)
     needs_tokens = {"unauthenticated", "forbidden", "account-has-user"}
     assert set(CODES) - set(answers) == {"overloaded", "discarded", "too-many-requests"} | needs_tokens
     for code, answer in answers.items():
@@ -143,9 +142,8 @@ def test_largest_body(api: httpx.Client) -> None:
     assert answer.status_code == 201
 
 
-def test_preferences_and_keys(api: httpx.Client) -> None:
+def test_preferences_and_keys(front: Front) -> None:
     """`Prefer` and `Idempotency-Key` pass the gateway: a 202 whose Location tells the outcome, and a replay."""
-    front = Front(api)
     event_id, user_id = front.event(1), front.user()
     answer = front.register(event_id, user_id, Prefer="respond-async", Idempotency_Key="key-1")
     assert answer.headers["preference-applied"] == "respond-async"
@@ -161,9 +159,8 @@ def test_preferences_and_keys(api: httpx.Client) -> None:
     assert front.registration(event_id, user_id)["status"] == "cancelled"
 
 
-def test_pages(api: httpx.Client) -> None:
+def test_pages(api: httpx.Client, front: Front) -> None:
     """Cursors survive the trip through a URL: a walk with pages of one meets everybody once."""
-    front = Front(api)
     event_id, user_ids = front.event(1, hasWaitlist=True), front.users(3)
     for user_id in user_ids:
         front.seat(event_id, user_id)

@@ -4,18 +4,11 @@ from __future__ import annotations
 
 import time
 
-import httpx
 import pytest
 
 from tests.support.client import Front
 
 pytestmark = pytest.mark.e2e
-
-
-@pytest.fixture
-def front(api: httpx.Client) -> Front:
-    """The API."""
-    return Front(api)
 
 
 def test_successful_registration(front: Front) -> None:

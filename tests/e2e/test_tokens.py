@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import httpx
@@ -16,7 +15,7 @@ from infra.cli.local.tokens import claims_of
 from tests.e2e.forger import Forger
 from tests.support.builders import NEW_EVENT
 from tests.support.client import unique
-from tests.support.stacks import turnstile
+from tests.support.stacks import printed, turnstile
 
 pytestmark = pytest.mark.e2e
 
@@ -48,59 +47,52 @@ def forger(guarded_stack: Outputs, guarded_aws: Clients, guarded_home: Path) -> 
     return Forger(guarded_aws, guarded_stack, guarded_home)
 
 
-@pytest.fixture(scope="module")
-def http(guarded_stack: Outputs) -> Iterator[httpx.Client]:
-    """A client of the stack with authorization, which sends no token by itself."""
-    with httpx.Client(base_url=guarded_stack.api_url, timeout=60, trust_env=False) as client:
-        yield client
-
-
 def _bearer(token: str | None) -> dict[str, str]:
     return {} if token is None else {"authorization": f"Bearer {token}"}
 
 
 @pytest.mark.parametrize("what", REFUSED)
-def test_what_is_no_access_token_of_ours_is_refused(what: str, forger: Forger, http: httpx.Client) -> None:
+def test_what_is_no_access_token_of_ours_is_refused(what: str, forger: Forger, guarded_api: httpx.Client) -> None:
     """Everything but an access token of this pool, for this app, of now, as the pool signed it, is a 401 everywhere."""
     headers = _bearer(REFUSED[what](forger))
-    answers = {door: http.request(*door, headers=headers).status_code for door in DOORS}
+    answers = {door: guarded_api.request(*door, headers=headers).status_code for door in DOORS}
     assert answers == dict.fromkeys(DOORS, 401)
 
 
-def test_a_good_token_gets_in(forger: Forger, http: httpx.Client) -> None:
+def test_a_good_token_gets_in(forger: Forger, guarded_api: httpx.Client) -> None:
     """An access token of the pool comes to the function, which knows nobody of that id; so does one that the test has
     signed with the pool's key, which is how it makes an expired one."""
     for token in (forger.good.access, forger.signed()):
-        answer = http.get("/users/nobody", headers=_bearer(token))
+        answer = guarded_api.get("/users/nobody", headers=_bearer(token))
         assert (answer.status_code, answer.json()["code"]) == (404, "user-not-found")
 
 
-def test_part_of_a_groups_name_is_no_group(forger: Forger, http: httpx.Client) -> None:
+def test_part_of_a_groups_name_is_no_group(forger: Forger, guarded_api: httpx.Client) -> None:
     """Door organizers are no organizers, though API Gateway passes both on as the same text."""
     for groups, status in ((["door organizers"], 403), (["door", "organizers"], 201)):
         token = forger.signed(**{"cognito:groups": groups})
-        assert http.post("/events", headers=_bearer(token), json=NEW_EVENT).status_code == status
+        assert guarded_api.post("/events", headers=_bearer(token), json=NEW_EVENT).status_code == status
 
 
 @pytest.mark.parametrize("route", [*ROUTES, *DOCS_ROUTES, Route("GET", "/nowhere", "users", public=True)])
-def test_who_needs_no_token(route: Route, http: httpx.Client) -> None:
+def test_who_needs_no_token(route: Route, guarded_api: httpx.Client) -> None:
     """Without a token every route is a 401 but the public ones, and what is no route."""
     path = re.sub(r"{\w+}", "nothing", route.path)
-    assert (http.request(route.method, path).status_code != 401) == route.public
+    assert (guarded_api.request(route.method, path).status_code != 401) == route.public
 
 
-def test_a_bad_token_does_not_close_what_is_public(forger: Forger, http: httpx.Client) -> None:
+def test_a_bad_token_does_not_close_what_is_public(forger: Forger, guarded_api: httpx.Client) -> None:
     """On a public route nobody looks at a token."""
-    assert http.get("/events", headers=_bearer(forger.expired())).status_code == 200
+    assert guarded_api.get("/events", headers=_bearer(forger.expired())).status_code == 200
 
 
-def test_a_token_from_the_command_line_gets_in(guarded_home: Path, http: httpx.Client) -> None:
+def test_a_token_from_the_command_line_gets_in(guarded_home: Path, guarded_api: httpx.Client) -> None:
     """`turnstile token NAME` prints a token, alone, that the API takes."""
     printed = turnstile("token", unique("ada"), home=guarded_home)
     assert (printed.returncode, printed.stderr) == (0, "")
     token = printed.stdout.removesuffix("\n")
     assert re.fullmatch(r"[\w-]+\.[\w-]+\.[\w-]+", token)
-    assert http.get("/users/nobody", headers=_bearer(token)).status_code == 404
+    assert guarded_api.get("/users/nobody", headers=_bearer(token)).status_code == 404
 
 
 def test_a_name_is_one_person_in_the_groups_that_are_asked_for(guarded_home: Path) -> None:
@@ -109,7 +101,7 @@ def test_a_name_is_one_person_in_the_groups_that_are_asked_for(guarded_home: Pat
     flags = {("--organizer",): ["organizers"], ("--organizer", "--operator"): ["operators", "organizers"], (): []}
     subjects = set()
     for options, groups in flags.items():
-        said = json.loads(turnstile("token", name, *options, "--json", home=guarded_home).stdout)
+        said = printed("token", name, *options, home=guarded_home)
         claims = claims_of(said["accessToken"])
         assert sorted(said["groups"]) == sorted(claims.get("cognito:groups", [])) == groups
         assert (said["name"], said["subject"]) == (claims["username"], claims["sub"])

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-from threading import Barrier
 from typing import Any
 
 import pytest
@@ -14,6 +12,7 @@ from botocore.exceptions import ConnectionClosedError
 from tests.integration.bench import Bench
 from tests.support.builders import EVENT
 from tests.support.pipeline import Answer
+from tests.support.threads import at_once
 
 pytestmark = pytest.mark.integration
 
@@ -62,15 +61,12 @@ def test_a_lost_answer_and_somebody_else(bench: Bench) -> None:
 def test_many_at_once(bench: Bench) -> None:
     """Of many who have read the same, and write at once, exactly one writes; the others hear 412."""
     bench.add_event(5)
-    start = Barrier(WRITERS)
 
     def write(number: int) -> tuple[int, str]:
-        start.wait(10)
         title = f"Title {number}"
         return change(bench, title, '"0.0"').status, title
 
-    with ThreadPoolExecutor(WRITERS) as threads:
-        came_of_it = list(threads.map(write, range(WRITERS)))
+    came_of_it = at_once(WRITERS, write)
     assert Counter(status for status, _ in came_of_it) == {200: 1, 412: WRITERS - 1}
     [winner] = [title for status, title in came_of_it if status == 200]
     assert read(bench) == (winner, '"1.0"')

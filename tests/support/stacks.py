@@ -9,8 +9,9 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
+from typing import Any
 from unittest.mock import patch
 
 from infra.cli.deployment import LOCAL, Clients, Deployment, Outputs, emulator_clients
@@ -42,6 +43,13 @@ def turnstile(*arguments: str, home: Path | None = None) -> subprocess.Completed
     )
     watch(f"what turnstile {' '.join(arguments)} says", done.stdout + done.stderr)
     return done
+
+
+def printed(*arguments: str, home: Path | None = None) -> Any:
+    """What the real command prints with `--json`; it must succeed."""
+    done = turnstile(*arguments, "--json", home=home)
+    assert done.returncode == 0, done.stderr + done.stdout
+    return json.loads(done.stdout)
 
 
 @contextmanager
@@ -87,16 +95,25 @@ def local_deployment(outputs: Outputs) -> Deployment:
     return Deployment(LOCAL, outputs, emulator_clients(outputs.endpoint_url))
 
 
-@contextmanager
-def registrar_paused(aws: Clients) -> Iterator[None]:
+def registrar_paused(aws: Clients) -> AbstractContextManager[None]:
     """The registrar gets no messages while the block runs: what is accepted meanwhile stays undecided."""
+    return _unread(aws, ":sqs:")
+
+
+def promoter_paused(aws: Clients) -> AbstractContextManager[None]:
+    """The promoter does not hear of free seats while the block runs, as when it fails."""
+    return _unread(aws, "/stream/")
+
+
+@contextmanager
+def _unread(aws: Clients, source: str) -> Iterator[None]:
     mappings = aws.functions.list_event_source_mappings()["EventSourceMappings"]
-    (registrar,) = [found["UUID"] for found in mappings if ":sqs:" in found["EventSourceArn"]]
-    aws.functions.update_event_source_mapping(UUID=registrar, Enabled=False)
+    (mapping,) = [found["UUID"] for found in mappings if source in found["EventSourceArn"]]
+    aws.functions.update_event_source_mapping(UUID=mapping, Enabled=False)
     try:
         yield
     finally:
-        aws.functions.update_event_source_mapping(UUID=registrar, Enabled=True)
+        aws.functions.update_event_source_mapping(UUID=mapping, Enabled=True)
 
 
 def set_variables(aws: Clients, function: str, variables: dict[str, str]) -> None:
