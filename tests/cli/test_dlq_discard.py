@@ -33,7 +33,8 @@ def test_discard_gives_the_person_an_answer(stack: Stack, capsys: pytest.Capture
 def test_discarding_a_cancellation_ends_what_only_it_would_have_ended(
     stack: Stack, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """She cancelled before she was decided; without the Cancel, nothing else would ever answer her."""
+    """Who cancelled before she was decided is rejected when her Cancel is discarded: nothing else would ever answer
+    her."""
     stack.pending("ann", cancelling=True)
     [letter] = stack.die(cancel("ann"))
     assert main(["dlq", "discard", letter, "--why", "a test"]) == 0
@@ -45,7 +46,8 @@ def test_discarding_a_cancellation_ends_what_only_it_would_have_ended(
 def test_discarding_a_cancellation_leaves_who_is_not_waiting_for_it(
     stack: Stack, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Somebody whose Register is still to come, and a Register of somebody whose Cancel is."""
+    """Neither does a Cancel reject whose Register is still to come, nor a Register whose Cancel is: both stay
+    pending."""
     stack.pending("ann")
     stack.pending("bob", cancelling=True)
     for letter in stack.die(cancel("ann"), register("bob")):
@@ -54,7 +56,8 @@ def test_discarding_a_cancellation_leaves_who_is_not_waiting_for_it(
 
 
 def test_discard_leaves_what_is_decided(stack: Stack, capsys: pytest.CaptureFixture[str]) -> None:
-    """A later attempt of the same person is none of its business; nor is rubbish, nor a person without a record."""
+    """A letter of an earlier attempt, rubbish, and one of a person without a record are deleted, and no registration is
+    changed."""
     stack.pending("ann", generation=2)
     letters = stack.die(register("ann", 1), "rubbish", register("bob"))
     for letter, says in zip(
@@ -67,7 +70,8 @@ def test_discard_leaves_what_is_decided(stack: Stack, capsys: pytest.CaptureFixt
 
 
 def test_discard_waits_until_the_registration_is_repaired(stack: Stack, capsys: pytest.CaptureFixture[str]) -> None:
-    """Without the letter, it would be pending for ever once it can be read again."""
+    """A letter is kept while its registration cannot be read: without it, that would be pending for ever once it can
+    be."""
     stack.pending("ann")
     good = registration_to_item(stack.record("ann"))
     stack.db.put_item(TableName=stack.tables.registrations, Item=good | {"status": {"S": "lost"}})
@@ -93,7 +97,8 @@ def test_discard_waits_until_the_registration_is_repaired(stack: Stack, capsys: 
 def test_discard_waits_until_the_same_request_would_be_heard(
     stack: Stack, capsys: pytest.CaptureFixture[str], record: tuple[str, int] | None, command: Register | Cancel
 ) -> None:
-    """She asks again, is told 202, and SQS drops her command as a repetition: for five minutes, that must not be."""
+    """For five minutes SQS would drop the same request as a repetition, though it is answered with 202: so long its
+    letter is kept."""
     if record is not None:
         status, generation = Status(record[0]), record[1]
         item = registration_to_item(Registration(EVENT, "ann", status, generation, 1, NOW))
@@ -111,7 +116,8 @@ def test_discard_waits_until_the_same_request_would_be_heard(
 
 
 def test_discard_does_not_wait_for_what_is_over(stack: Stack) -> None:
-    """Whoever asks again asks for another attempt, or for nothing."""
+    """A young letter of an attempt that is over is discarded at once: whoever asks again asks for another attempt, or
+    for nothing."""
     stack.pending("ann", generation=2)
     young = [replace(command, accepted_at=stack.sqs.clock.now()) for command in (register("ann"), cancel("ann"))]
     for letter in stack.die(*young):
@@ -119,13 +125,14 @@ def test_discard_does_not_wait_for_what_is_over(stack: Stack) -> None:
 
 
 def test_discard_wants_a_reason(stack: Stack, capsys: pytest.CaptureFixture[str]) -> None:
-    """Somebody will ask."""
+    """An empty reason is wrong usage."""
     assert main(["dlq", "discard", "abcdef", "--why", "  "]) == 2
     assert "--why is empty" in capsys.readouterr().err
 
 
 def test_a_discard_that_was_killed_is_completed(stack: Stack, capsys: pytest.CaptureFixture[str]) -> None:
-    """Whether it died before the record, before the deletion, or after it: the same command again."""
+    """A discard that ended before the deletion, or behind it, is completed by the same command, and nothing is written
+    twice."""
     stack.pending("ann")
     [letter] = stack.die(register("ann"))
     stack.sqs.refuse = lambda call, _what: call == "delete"
@@ -139,7 +146,7 @@ def test_a_discard_that_was_killed_is_completed(stack: Stack, capsys: pytest.Cap
 
 
 def test_what_was_sent_back_cannot_be_discarded(stack: Stack, capsys: pytest.CaptureFixture[str]) -> None:
-    """A replay was killed between sending and deleting, an hour ago: the copy is on its way, so nobody is rejected."""
+    """The copy of what a killed replay had sent is on its way: the letter is deleted, and nobody is rejected."""
     stack.pending("ann")
     [letter] = stack.die(register("ann"))
     stack.sent_before(letter)
@@ -151,7 +158,7 @@ def test_what_was_sent_back_cannot_be_discarded(stack: Stack, capsys: pytest.Cap
 
 
 def test_a_letter_is_found_in_time_in_a_big_queue(stack: Stack, capsys: pytest.CaptureFixture[str]) -> None:
-    """Seeing all of it would take longer than its hold: the look ends where a whole ID is in sight."""
+    """Where seeing all letters would take longer than a hold, the look ends as soon as a whole id is in sight."""
     stack.pending("bob")
     letter = stack.die(register("ann"), register("bob"), *map(str, range(8)))[1]
     for number in range(60):
@@ -165,8 +172,8 @@ def test_a_letter_is_found_in_time_in_a_big_queue(stack: Stack, capsys: pytest.C
 def test_nothing_is_written_for_a_letter_that_is_not_held_any_more(
     stack: Stack, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """With the first characters only, every event has to be seen; that may be too late, and is said before harm is
-    done."""
+    """With an id's first characters only, every event has to be seen; where that takes longer than a hold, it is said,
+    and nothing is changed."""
     stack.pending("bob")
     letter = stack.die(register("ann"), register("bob"), *map(str, range(8)))[1]
     for number in range(60):
@@ -181,7 +188,7 @@ def test_nothing_is_written_for_a_letter_that_is_not_held_any_more(
 def test_a_registration_that_changes_meanwhile_is_read_anew(
     stack: Stack, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The registrar decides between the reading and the writing: its word counts."""
+    """When the registrar decides between the reading and the writing, its word counts."""
     stack.pending("ann")
     [letter] = stack.die(register("ann"))
     put = stack.db.put_item
@@ -199,7 +206,7 @@ def test_a_registration_that_changes_meanwhile_is_read_anew(
 
 
 def test_what_was_sent_back_and_cannot_be_deleted_is_no_letter(stack: Stack) -> None:
-    """SQS refuses for now: it is not shown, and nobody is rejected for it."""
+    """What a killed replay had sent is no letter even while SQS does not delete it: nobody is rejected for it."""
     stack.pending("ann")
     [letter] = stack.die(register("ann"))
     stack.sent_before(letter)

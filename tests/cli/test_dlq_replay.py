@@ -16,7 +16,7 @@ from workers.aws.messages import encode
 
 
 def test_replay_wants_to_know_what(stack: Stack, capsys: pytest.CaptureFixture[str]) -> None:
-    """Everything is said on purpose only."""
+    """Nothing is sent unless it is said what, in one way, at a rate that makes sense: all else is wrong usage."""
     for arguments in ([], ["--all", "--event", "e1"], ["--event", "e1", "--id", "abcdef"]):
         assert main(["dlq", "replay", *arguments]) == 2
         assert "--all for everything" in capsys.readouterr().err
@@ -26,7 +26,7 @@ def test_replay_wants_to_know_what(stack: Stack, capsys: pytest.CaptureFixture[s
 
 
 def test_replay_sends_and_sums_up(stack: Stack, capsys: pytest.CaptureFixture[str]) -> None:
-    """Exit code 0 when nothing of it remains."""
+    """It is said how many were sent and how many are left; exit code 0 when nothing of what was asked for remains."""
     stack.die(register("ann"), register("bob"), register("cid", event="other"))
     assert main(["dlq", "replay", "--event", EVENT]) == 0
     assert "2 letters sent back to the queue; 1 in the dead-letter queue now." in capsys.readouterr().out
@@ -36,7 +36,7 @@ def test_replay_sends_and_sums_up(stack: Stack, capsys: pytest.CaptureFixture[st
 
 
 def test_replay_fails_when_something_remains(stack: Stack, capsys: pytest.CaptureFixture[str]) -> None:
-    """Exit code 1, and where it stopped, and why."""
+    """When a letter is not taken, it is said where its event stopped and why, and the exit code is 1."""
     _, second = stack.die(register("ann"), register("bob"))
     stack.sqs.refuse = lambda call, what: call == "send" and "bob" in what
     assert main(["dlq", "replay", "--all"]) == 1
@@ -44,7 +44,8 @@ def test_replay_fails_when_something_remains(stack: Stack, capsys: pytest.Captur
 
 
 def test_an_id_deep_in_its_group_needs_those_before_it(stack: Stack, capsys: pytest.CaptureFixture[str]) -> None:
-    """It says which, and sends nothing; with them it goes."""
+    """An id behind a letter that was not asked for is refused, with the name of that, and nothing is sent; with it, it
+    goes."""
     first, second, third = stack.die(register("ann"), register("bob"), register("cid"))
     assert main(["dlq", "replay", "--id", first, "--id", third]) == 1
     assert f"{third} comes after {second}" in capsys.readouterr().err
@@ -55,7 +56,7 @@ def test_an_id_deep_in_its_group_needs_those_before_it(stack: Stack, capsys: pyt
 
 
 def test_a_dry_run_sends_nothing(stack: Stack, capsys: pytest.CaptureFixture[str]) -> None:
-    """It lists what would go."""
+    """A dry run lists what would go, and sends nothing."""
     stack.die(register("ann"), register("bob", event="other"))
     assert main(["dlq", "replay", "--event", "other", "--dry-run", "--json"]) == 0
     assert users(json.loads(capsys.readouterr().out)) == ["bob"]
@@ -75,7 +76,7 @@ def test_a_killed_replay_is_settled_by_whatever_comes_next(stack: Stack, capsys:
 
 
 def test_an_id_that_was_sent_already_is_done(stack: Stack, capsys: pytest.CaptureFixture[str]) -> None:
-    """By a run that was killed: it only needed deleting; and when that is done too, the same command is still right."""
+    """An id that a killed run had sent only needs deleting; when that is done too, the same command is still right."""
     first, second = stack.die(register("ann"), register("bob"))
     stack.sent_before(first)
     assert main(["dlq", "replay", "--id", first, "--id", second]) == 0
@@ -86,7 +87,8 @@ def test_an_id_that_was_sent_already_is_done(stack: Stack, capsys: pytest.Captur
 
 
 def test_an_event_without_letters_is_said(stack: Stack, capsys: pytest.CaptureFixture[str]) -> None:
-    """It may be a slip of the pen: exit code 1, in a dry run too; but not after a run that has sent them all."""
+    """An event without letters, maybe a slip of the pen, is exit code 1, in a dry run too; but not after a run that has
+    sent them all."""
     stack.die(register("ann"))
     for arguments in ([], ["--dry-run"]):
         assert main(["dlq", "replay", "--event", "nope", *arguments]) == 1
@@ -115,7 +117,7 @@ def test_a_signal_waits_until_it_is_written_down(stack: Stack, capsys: pytest.Ca
 
 
 def test_on_this_machine_nobody_waits_for_counts(stack: Stack) -> None:
-    """They are exact here: a run ends when nothing is left, without the pause after the last letter."""
+    """Where counts are exact a run ends when nothing is left, without the pause after the last letter."""
     stack.die(register("ann"))
     began = stack.sqs.now
     assert main(["dlq", "replay", "--all", "--rate", "0.1"]) == 0

@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 
 from infra.cli.main import main
 from tests.cli.dead_letter_stack import DEAD, Stack
-from tests.support.builders import EVENT, NOW, cancel, register
-from workers.aws.items import registration_to_item
-from workers.aws.messages import encode
-from workers.domain.commands import Command
+from tests.support.builders import EVENT, NOW, cancel, ledger_of, register, seats
+from workers.aws.items import ledger_to_item, registration_to_item
+from workers.aws.messages import encode, group_for
+from workers.domain.commands import Command, Recount
 from workers.domain.records import Registration, Status
+from workers.domain.recount import Count
 
 
 def test_show_tells_everything(stack: Stack, capsys: pytest.CaptureFixture[str]) -> None:
-    """The message, the reason, the registration and the ledger, and what replaying would do after those before it."""
+    """A letter is shown with its message, its reason, registration and ledger, and what replaying would do after those
+    before it."""
     stack.event(capacity=1)
     stack.pending("bob")
     first, second = stack.die(register("ann"), register("bob"))
@@ -34,7 +37,7 @@ def test_show_tells_everything(stack: Stack, capsys: pytest.CaptureFixture[str])
 
 
 def test_a_cancel_is_foreseen_behind_its_register(stack: Stack, capsys: pytest.CaptureFixture[str]) -> None:
-    """Alone it would be superseded; in its place in the group it cancels."""
+    """A Cancel behind its Register is foreseen to cancel, though alone it would be superseded."""
     stack.event()
     _, second = stack.die(register("ann"), cancel("ann"))
     main(["dlq", "show", second])
@@ -52,7 +55,7 @@ def test_a_cancel_is_foreseen_behind_its_register(stack: Stack, capsys: pytest.C
 def test_what_would_come_to_nothing_is_foreseen(
     stack: Stack, capsys: pytest.CaptureFixture[str], command: Command | str, would: str
 ) -> None:
-    """Whoever replays it can know before."""
+    """What would be parked again, or superseded, is known before it is replayed, and why."""
     stack.event()
     [letter] = stack.die(command)
     assert main(["dlq", "show", letter]) == 0
@@ -60,7 +63,7 @@ def test_what_would_come_to_nothing_is_foreseen(
 
 
 def test_a_record_that_cannot_be_read_is_foreseen(stack: Stack, capsys: pytest.CaptureFixture[str]) -> None:
-    """With what is wrong with it."""
+    """A registration that cannot be read is foreseen, with what is wrong with it."""
     stack.event()
     stack.pending("ann")
     damaged = registration_to_item(stack.record("ann")) | {"status": {"S": "lost"}}
@@ -71,7 +74,7 @@ def test_a_record_that_cannot_be_read_is_foreseen(stack: Stack, capsys: pytest.C
 
 
 def test_a_command_that_raises_is_foreseen(stack: Stack, capsys: pytest.CaptureFixture[str]) -> None:
-    """With the exception; and one behind it is foreseen as if it were parked again."""
+    """A command that raises is foreseen to be parked again, and one behind it as if it were."""
     stack.event()
     waits = Registration(EVENT, "ann", Status.WAITLISTED, 1, 1, NOW, ticket=7)
     stack.db.put_item(TableName=stack.tables.registrations, Item=registration_to_item(waits))
@@ -83,7 +86,7 @@ def test_a_command_that_raises_is_foreseen(stack: Stack, capsys: pytest.CaptureF
 
 
 def test_show_names_the_query_for_what_sqs_moved(stack: Stack, capsys: pytest.CaptureFixture[str]) -> None:
-    """Nobody wrote down why: the log knows."""
+    """Of a letter that SQS moved nobody wrote down why: the query is named that finds it in the log."""
     stack.event()
     request = {"MessageBody": encode(register("ann")), "MessageGroupId": EVENT, "MessageDeduplicationId": "d"}
     letter = stack.sqs.send_message(QueueUrl=DEAD, **request)["MessageId"]
@@ -115,7 +118,8 @@ def test_a_letter_of_another_event_in_the_group_decides_nothing(
 
 
 def test_who_waits_for_an_answer_is_seen_without_the_event(stack: Stack, capsys: pytest.CaptureFixture[str]) -> None:
-    """The event is gone, the registration is not: who discards the letter knows that somebody is waiting for it."""
+    """Where the event is gone the registration is shown all the same: who discards the letter knows that somebody waits
+    for it."""
     stack.pending("ann")
     [letter] = stack.die(register("ann"))
     assert main(["dlq", "show", letter]) == 0
@@ -142,3 +146,24 @@ def test_rubbish_is_about_nobody(stack: Stack, capsys: pytest.CaptureFixture[str
     [letter] = stack.die("rubbish")
     assert main(["dlq", "show", letter]) == 0
     assert capsys.readouterr().out.count("not looked up, as the message does not say whose") == 2
+
+
+def test_a_recount_among_the_dead_letters(stack: Stack, capsys: pytest.CaptureFixture[str]) -> None:
+    """`turnstile dlq` says what it is and what a replay would do: on a sound ledger, on a damaged one, too late."""
+    command = Recount("recount-1", EVENT, 3, Count(1), stack.sqs.clock.now())
+    again = replace(command, command_id="recount-2")
+    letter, second = stack.die(encode(command), encode(again), group=group_for(command))
+    ledger = ledger_to_item(ledger_of(EVENT, seats(4), 2, version=3))
+    would = []
+    for item in (ledger, {name: value for name, value in ledger.items() if name != "confirmed"}):
+        stack.db.put_item(TableName=stack.tables.ledger, Item=item)
+        assert main(["dlq", "show", letter, "--json"]) == 0
+        would.append(json.loads(capsys.readouterr().out)["replayWould"])
+        assert main(["dlq", "show", second, "--json"]) == 0
+        assert json.loads(capsys.readouterr().out)["replayWould"] == "come to: superseded (stale-count)"
+    assert would == ["come to: recounted (ledger-rewritten)"] * 2
+    stack.sqs.sleep(900)
+    assert main(["dlq", "show", letter]) == 0
+    words = capsys.readouterr().out
+    assert "command       Recount recount-1, ledger version 3" in words
+    assert "replaying it  would come to: superseded (stale-count)" in words

@@ -47,7 +47,7 @@ def test_a_torn_last_line_counts_for_nothing(path: Path) -> None:
 
 
 def test_lines_that_mean_nothing_are_skipped(path: Path) -> None:
-    """Whatever is in the file, it opens."""
+    """A journal opens whatever is in the file; lines that mean nothing count for nothing."""
     path.parent.mkdir()
     path.write_bytes(b'\n[]\n{"at": 3}\n{"at": "9", "sent": 7}\n\xff\xfe\n{"sent": {"a": "m1"}}\n')
     with Journal(path) as journal:
@@ -67,7 +67,7 @@ def test_what_the_queue_cannot_have_any_more_is_forgotten(path: Path) -> None:
 
 
 def test_two_processes_exclude_each_other(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The second one says so; when the first is gone, however it went, the file is free."""
+    """A second process is refused with a sentence; when the first is gone the file is free."""
     monkeypatch.setattr(module, "_LOCK_WAIT", 0.05)
     with Journal(path), pytest.raises(CliError, match="another `turnstile dlq` is at work"):
         Journal(path)
@@ -76,7 +76,8 @@ def test_two_processes_exclude_each_other(path: Path, monkeypatch: pytest.Monkey
 
 
 def test_what_was_sent_is_on_the_disk_before_anything_else_happens(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """fsync, for what must not be done twice and for what is thrown away; and for the name of the file."""
+    """What must not be done twice, what is thrown away, and the name of the file are on the disk when they are noted
+    (fsync)."""
     synced: list[bytes] = []
     directories: list[bool] = []
 
@@ -93,7 +94,7 @@ def test_what_was_sent_is_on_the_disk_before_anything_else_happens(path: Path, m
 
 
 def test_a_full_disk_stops_the_run(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nothing is done that cannot be written down."""
+    """What cannot be written down is an error, and does not count as done."""
     with Journal(path) as journal:
         monkeypatch.setattr(os, "write", lambda _file, data: len(data) - 1)
         with pytest.raises(CliError, match="No space left"):
@@ -102,13 +103,13 @@ def test_a_full_disk_stops_the_run(path: Path, monkeypatch: pytest.MonkeyPatch) 
 
 
 def test_only_its_owner_can_read_it(path: Path) -> None:
-    """Bodies of discarded letters name people."""
+    """Nobody but its owner can read a journal, in which bodies of discarded letters name people."""
     with Journal(path):
         assert path.stat().st_mode & 0o777 == 0o600
 
 
 def test_a_directory_that_cannot_be_used_is_one_sentence(tmp_path: Path) -> None:
-    """It names the file and what is wrong."""
+    """Where the journal cannot be made, the error names the file and what is wrong."""
     (tmp_path / "home").write_text("a file")
-    with pytest.raises(CliError, match="cannot use the journal"):
+    with pytest.raises(CliError, match=r"cannot use the journal \S+/home/journal\.jsonl: \w+ \w+"):
         Journal(tmp_path / "home" / "journal.jsonl")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -17,6 +16,7 @@ import pytest
 from infra.cli.errors import CliError, NoStackError
 from infra.cli.local.home import Home, LocalStack
 from infra.cli.processes import Children, Interrupts
+from tests.support.http_server import free_port
 
 pytestmark = pytest.mark.usefixtures("handlers_kept")
 
@@ -175,9 +175,7 @@ def test_a_dead_stacks_process_id_is_never_used(tmp_path: Path) -> None:
 def test_interrupting_up_leaves_nothing_running(number: signal.Signals, tmp_path: Path) -> None:
     """`up` interrupted while it starts ends everything, says so, and ends with exit code 1."""
     home = tmp_path / "home"
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
-    command = [str(Path(sys.executable).parent / "turnstile"), "up", "--port", str(port)]
+    command = [str(Path(sys.executable).parent / "turnstile"), "up", "--port", str(free_port())]
     environment = os.environ | {"TURNSTILE_HOME": str(home)}
     with subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, stdout=subprocess.PIPE) as up:
         emulator = json.loads(_wait_for(home / "state.json"))["pid"]

@@ -48,14 +48,14 @@ def test_only_the_selected_events_go(world: World) -> None:
 
 
 def test_only_the_selected_letters_go(world: World) -> None:
-    """By id: it ends as soon as they are sent."""
+    """Letters that are selected by their ids go, and no others."""
     first, second, _ = world.die("a1", "a2", "a3")
     summary = settled(world).replay(Selection(ids=frozenset({first, second})))
     assert (world.main.bodies(), world.dead.left(), summary.done) == (["a1", "a2"], ["a3"], True)
 
 
 def test_a_letter_behind_one_that_is_not_selected_does_not_go(world: World) -> None:
-    """It would overtake."""
+    """A letter behind one that is not selected stays, for it would overtake, and is missed."""
     _, second = world.die("a1", "a2")
     summary = settled(world).replay(Selection(ids=frozenset({second})))
     assert (world.main.bodies(), summary.missing, summary.done) == ([], [second], False)
@@ -132,7 +132,7 @@ def test_a_letter_that_was_parked_a_moment_ago_is_replayed(world: World) -> None
 
 
 def test_a_letter_that_comes_back_at_once_is_known(world: World) -> None:
-    """Even in the same second: by the id of its replay."""
+    """A letter that dies again, even in the same second, is known by the id of its replay and not sent again."""
     [first] = world.die("a1")
     world.sqs.after = at(1, "delete", lambda _: world.die("a1 again", replay_of=first))
     summary = world.replay()
@@ -141,7 +141,7 @@ def test_a_letter_that_comes_back_at_once_is_known(world: World) -> None:
 
 
 def test_a_message_that_sqs_moves_back_is_known(world: World) -> None:
-    """SQS keeps the attributes when it moves a message, and adds nothing."""
+    """A replay that SQS itself moves back is known by the attribute that it keeps, and not sent again."""
     world.die("a1")
 
     def move(_call: str) -> None:
@@ -210,7 +210,7 @@ def test_an_interrupted_run_puts_back_what_it_holds(world: World) -> None:
 
 
 def test_the_next_run_does_not_wait_for_what_a_killed_one_held(world: World) -> None:
-    """The journal has the receipt handles."""
+    """What a killed run held is set free at once by the next one, which has the receipt handles from the journal."""
     world.die(*(f"a{number}" for number in range(12)))
     world.sqs.before = at(1, "send", kill)
     with pytest.raises(Killed):
@@ -246,7 +246,7 @@ def test_slow_answers_do_no_harm(world: World) -> None:
 
 
 def test_long_letters_go_in_several_calls(world: World) -> None:
-    """SQS refuses a call that is too long as a whole."""
+    """Letters that are too long for one call together go in several."""
     bodies = [str(number) * 150_000 for number in range(10)]
     for number, body in enumerate(bodies):
         world.die(body, group=f"e{number}")
@@ -255,7 +255,7 @@ def test_long_letters_go_in_several_calls(world: World) -> None:
 
 
 def test_a_letter_that_is_too_long_stops_its_group_and_no_other(world: World) -> None:
-    """It just fitted without the attribute that says what it is a replay of."""
+    """A letter that just fitted without the attribute of a replay stops its group with the reason, and no other."""
     world.die("x" * (MAX_BYTES - 20), "a2", group="a")
     world.die("b1", group="b")
     summary = settled(world).replay()

@@ -31,7 +31,8 @@ def test_a_run_ends_when_too_many_come_back(world: World, lag: int, at_most: int
 
 
 def test_a_run_ends_when_the_queue_grows(world: World) -> None:
-    """Even where nobody can see the new letters, because they are behind the old ones of their event."""
+    """A run ends when the queue grows, even where nobody can see the new letters, because they are behind the old ones
+    of their event."""
     world.die(*(f"a{number}" for number in range(30)))
     world.sqs.after = at(1, "send", lambda _: world.die(*(f"new{number}" for number in range(50))))
     world.lag = 0
@@ -58,7 +59,7 @@ def test_letters_that_somebody_else_holds_are_waited_for(world: World) -> None:
 
 
 def test_letters_that_somebody_else_keeps_are_reported(world: World) -> None:
-    """They remain, so the run has not done what it was to do."""
+    """Letters that somebody else keeps are counted as such, and the run has not done what it was to do."""
     world.die("a1")
     world.receive()
     world.dead.messages[0].visible_at += 3600
@@ -130,7 +131,7 @@ def test_a_run_right_after_an_outage_is_sound(world: World) -> None:
 
 
 def test_growth_is_seen_although_counts_lag(world: World) -> None:
-    """Two minutes later, and every minute from then on."""
+    """Growth that begins in the middle of a run ends it within minutes, although counts lag."""
     world.die(*(f"a{number}" for number in range(3000)))
     settled(world, 120)
     world.sqs.lags = 55, 55

@@ -86,7 +86,7 @@ def test_forgotten_for_scripts(world: World, capsys: pytest.CaptureFixture[str])
 
 
 def test_a_cancellation_that_is_not_decided(world: World, said: Any, capsys: pytest.CaptureFixture[str]) -> None:
-    """The wait ends, the exit code is 1; once the queue moves, what was forgotten is gone."""
+    """When a cancellation is not decided the wait ends and the exit code is 1; once the queue moves, all is sound."""
     key = forget_while_queued(world)
     run = world.time.on_sleep.pop()
     assert printed(capsys, 1, "late", "--repair")["erased"][0]["repair"] == "not decided"

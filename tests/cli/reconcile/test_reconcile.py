@@ -2,27 +2,20 @@
 
 from __future__ import annotations
 
-import dataclasses
-import json
 from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
 
 from infra.cli.main import main
-from tests.cli.dead_letter_stack import Stack
 from tests.cli.reconcile.world import EVENT, World, printed
-from workers.aws.items import event_key, ledger_to_item
-from workers.aws.messages import encode, group_for
-from workers.domain.commands import Recount
-from workers.domain.records import Ledger, SeatSettings
-from workers.domain.recount import Count
+from workers.aws.items import event_key
 
 HINT = "Nothing was changed; --repair has the registrar mend it."
 
 
 def test_a_sound_event(world: World, said: Any) -> None:
-    """One line, and all is well."""
+    """A sound event is one line and exit code 0, with --repair too; all events are one line together."""
     expected = "event 'pycon' is sound: 1 of 1 seats taken, 2 waiting, ledger version 3"
     assert said(EVENT) == (0, [expected])
     assert said(EVENT, "--repair") == (0, [expected])
@@ -30,7 +23,7 @@ def test_a_sound_event(world: World, said: Any) -> None:
 
 
 def test_an_event_where_nobody_was(world: World, said: Any) -> None:
-    """It has no ledger yet, which is as it should be."""
+    """An event where nobody was has no ledger yet, and is sound."""
     world.add_event("new", 5)
     assert said("new") == (0, ["event 'new' is sound: it has no ledger yet"])
 
@@ -95,7 +88,7 @@ def test_for_scripts(world: World, capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_a_deleted_ledger_is_mended(world: World, said: Any) -> None:
-    """Only the registrations are left: they are enough."""
+    """A deleted ledger is made again from the registrations alone."""
     world.dynamodb.delete_item(TableName=world.tables.ledger, Key=event_key(EVENT))
     code, lines = said(EVENT, "--repair")
     assert code == 0
@@ -116,7 +109,8 @@ def test_a_free_seat_is_shown_and_given(world: World, said: Any) -> None:
 
 
 def test_what_a_recount_cannot_mend(world: World, said: Any, capsys: pytest.CaptureFixture[str]) -> None:
-    """It is named, the ledger stays as it is although it is wrong too, and the exit code is 1."""
+    """A registration that cannot be read is named, the ledger stays as it is although it is wrong too, and the exit
+    code is 1."""
     world.damage(confirmed=0)
     key = world.spoil("bob")
     code, lines = said(EVENT, "--repair")
@@ -130,14 +124,14 @@ def test_what_a_recount_cannot_mend(world: World, said: Any, capsys: pytest.Capt
 
 
 def test_a_registration_that_names_no_event(world: World, said: Any) -> None:
-    """It counts nowhere; a look at all events says so."""
+    """A registration that names no event is shown, with exit code 1, by a look at all events and by no other."""
     world.dynamodb.put_item(TableName=world.tables.registrations, Item={"registrationId": {"S": "reg_STRAY"}})
     assert said("--all") == (1, ["registration reg_STRAY names no event", "1 events, 4 registrations: all sound"])
     assert said(EVENT)[0] == 0
 
 
 def test_a_registrar_that_does_not_decide(world: World, said: Any, capsys: pytest.CaptureFixture[str]) -> None:
-    """The wait ends; it is said where to look, and the exit code is 1."""
+    """When the registrar does not decide, the wait ends; it is said where to look, and the exit code is 1."""
     world.damage(confirmed=0)
     world.time.on_sleep.clear()
     code, lines = said(EVENT, "--repair")
@@ -148,7 +142,8 @@ def test_a_registrar_that_does_not_decide(world: World, said: Any, capsys: pytes
 
 
 def test_a_promotion_that_does_not_come(world: World, said: Any, capsys: pytest.CaptureFixture[str]) -> None:
-    """The ledger is right again, but the queue has not come to the promotion: that is no success yet."""
+    """While the queue has not come to the promotion, a ledger that is right again is no success yet: the exit code is
+    1."""
     world.add_seats(2)
     decided: list[bool] = []
     world.time.on_sleep[:] = [lambda: None if any(decided) else decided.append(world.deliver())]
@@ -173,27 +168,6 @@ def test_a_busy_event(world: World, said: Any, capsys: pytest.CaptureFixture[str
     assert printed(capsys, 1, EVENT, "--repair")["findings"][0]["repair"] == "not mended"
 
 
-def test_a_recount_among_the_dead_letters(stack: Stack, capsys: pytest.CaptureFixture[str]) -> None:
-    """`turnstile dlq` says what it is and what a replay would do: on a sound ledger, on a damaged one, too late."""
-    command = Recount("recount-1", "e1", 3, Count(1), stack.sqs.clock.now())
-    again = dataclasses.replace(command, command_id="recount-2")
-    letter, second = stack.die(encode(command), encode(again), group=group_for(command))
-    ledger = ledger_to_item(Ledger("e1", SeatSettings(4), 3, confirmed=2))
-    would = []
-    for item in (ledger, {name: value for name, value in ledger.items() if name != "confirmed"}):
-        stack.db.put_item(TableName=stack.tables.ledger, Item=item)
-        assert main(["dlq", "show", letter, "--json"]) == 0
-        would.append(json.loads(capsys.readouterr().out)["replayWould"])
-        assert main(["dlq", "show", second, "--json"]) == 0
-        assert json.loads(capsys.readouterr().out)["replayWould"] == "come to: superseded (stale-count)"
-    assert would == ["come to: recounted (ledger-rewritten)"] * 2
-    stack.sqs.sleep(900)
-    assert main(["dlq", "show", letter]) == 0
-    words = capsys.readouterr().out
-    assert "command       Recount recount-1, ledger version 3" in words
-    assert "replaying it  would come to: superseded (stale-count)" in words
-
-
 @pytest.mark.parametrize("arguments", [[], [EVENT, "--all"], [""], ["--repair"]])
 def test_wrong_usage(world: World, arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     """Neither an event nor --all, or both: exit code 2, and how it should be."""
@@ -211,7 +185,7 @@ def test_an_unknown_event(world: World, capsys: pytest.CaptureFixture[str]) -> N
 
 
 def test_aws_refuses(world: World, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    """What AWS says is said, in one sentence."""
+    """What AWS refuses is one sentence with its reason, and exit code 1."""
     denied = ClientError({"Error": {"Code": "AccessDeniedException", "Message": "no"}}, "BatchGetItem")
 
     def refuse(**_: Any) -> Any:

@@ -1,4 +1,4 @@
-"""How far a replay is: a bar on a terminal, plain lines elsewhere, and never on stdout."""
+"""How far a long command is: a bar on a terminal, plain lines elsewhere, and never on stdout."""
 
 from __future__ import annotations
 
@@ -24,7 +24,8 @@ class Seconds:
 def test_elsewhere_it_is_a_line_now_and_then(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """How many of how many, the rate, the time left; not more often than every five seconds."""
+    """Elsewhere there is a line with how many of how many, the rate and the time left, not more often than every five
+    seconds."""
     clock = Seconds()
     monkeypatch.setattr(module, "time", clock)
     with progress("replaying", 100) as done:
@@ -42,7 +43,7 @@ def test_elsewhere_it_is_a_line_now_and_then(
 def test_where_nobody_knows_the_total_it_says_none(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """A FIFO queue does not say how many letters an event has."""
+    """Where nobody knows how many there are, a line has the number and the rate alone."""
     clock = Seconds()
     monkeypatch.setattr(module, "time", clock)
     with progress("replaying", None) as done:
@@ -52,7 +53,7 @@ def test_where_nobody_knows_the_total_it_says_none(
 
 
 def test_on_a_terminal_it_is_a_bar(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    """With the number, the rate and the time left."""
+    """On a terminal there is a bar with the number and the rate, and nothing on stdout."""
     monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
     with progress("replaying", 100) as done:
         done(40)
