@@ -1,14 +1,12 @@
-"""The synthesized templates and the bundles, each made once per run."""
+"""The synthesized templates, each made once per run."""
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import pytest
 from aws_cdk.assertions import Template
 
-from infra.bundles import bundle
 from infra.stack import TurnstileStack
 from tests.infra.findings import Accepted
 from tests.infra.reading import Resources
@@ -53,21 +51,3 @@ def template(templates: dict[str, dict[str, Any]], stage_name: str) -> dict[str,
 def resources(template: dict[str, Any]) -> Resources:
     """The resources of the stage under test, by what they are for."""
     return Resources(template)
-
-
-@pytest.fixture(scope="session")
-def api_host() -> Path:
-    """The API's bundle for this machine."""
-    return bundle("api", "host")
-
-
-@pytest.fixture(scope="session")
-def docs_host() -> Path:
-    """The reference page's bundle for this machine."""
-    return bundle("docs", "host")
-
-
-@pytest.fixture(scope="session")
-def workers_host() -> Path:
-    """The workers' bundle for this machine."""
-    return bundle("workers", "host")

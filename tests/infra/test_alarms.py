@@ -8,7 +8,6 @@ from typing import Any
 import pytest
 
 from infra.bundles import ROOT
-from infra.cli.main import discover
 from tests.infra.reading import Resources
 from workers.observability import NAMESPACE, Metric
 
@@ -183,15 +182,3 @@ def test_every_entry_helps(entries: dict[str, re.Match[str]]) -> None:
         places = [entry["text"].find(part) for part in PARTS]
         assert -1 not in places, anchor
         assert places == sorted(places), anchor
-
-
-def test_commands_in_the_runbook() -> None:
-    """Every command that the runbook names is one."""
-    named = set(re.findall(r"`turnstile (\w+)", RUNBOOK))
-    assert {"top", "trace", "dlq", "promote"} <= named
-    assert named <= {name for name, _ in discover()}
-
-
-def test_links_in_the_runbook(entries: dict[str, re.Match[str]]) -> None:
-    """Every link within the runbook leads to an entry."""
-    assert set(re.findall(r"\(#(.+?)\)", RUNBOOK)) <= set(entries)

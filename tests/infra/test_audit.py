@@ -98,19 +98,16 @@ def test_the_exit_code_says_what_is_known(
     assert ("  two 2.0: bad\n" in capsys.readouterr().out) == bool(found)
 
 
-def test_all_that_is_pinned_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No package is left out, and an answer about fewer than were asked for is none."""
+def test_who_has_looked_at_fewer_has_not_looked(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An answer about fewer packages than were asked for is none."""
+    bad = {"dependency": {"name": "pip", "version": "21.0"}, "id": "CVE", "summary": "bad"}
     answers = iter(
-        [
-            {"summary": {"audited_packages": 1}, "vulnerabilities": [_vulnerability()], "adverse_statuses": []},
-            {"summary": {"audited_packages": 1}, "vulnerabilities": [], "adverse_statuses": []},
-        ]
+        {"summary": {"audited_packages": 1}, "vulnerabilities": found, "adverse_statuses": []} for found in ([bad], [])
     )
-    done = lambda *_: subprocess.CompletedProcess([], 0, json.dumps(next(answers)), "")  # noqa: E731 - a word for it
-    monkeypatch.setattr(audit, "_uv", done)
+
+    def uv(*_: object) -> subprocess.CompletedProcess[str]:
+        return subprocess.CompletedProcess([], 0, json.dumps(next(answers)), "")
+
+    monkeypatch.setattr(audit, "_uv", uv)
     with pytest.raises(NotCheckedError, match="1 packages of 2"):
         audit.python(["one==1.0", "two==2.0"])
-
-
-def _vulnerability() -> dict[str, Any]:
-    return {"dependency": {"name": "pip", "version": "21.0"}, "id": "CVE", "summary": "bad"}

@@ -74,27 +74,32 @@ BODIES = {"users": "user", "events": "event", "registrations": "registration"}
 """The one module of bodies that each function reads."""
 
 
-@pytest.mark.parametrize("package", HANDLERS)
-def test_bundle_is_complete(package: Package, api_host: Path, workers_host: Path) -> None:
-    """With nothing but the bundle and the standard library, every handler imports and the AWS clients can be made."""
-    directory = api_host if package == "api" else workers_host
-    command = [sys.executable, "-I", "-S", "-c", PROBE, str(directory), package, *HANDLERS[package]]
+def _run(script: str, directory: Path, *arguments: str) -> str:
+    """What a script prints that gets a bundle, and has nothing else but the standard library."""
     done = subprocess.run(
-        command, capture_output=True, text=True, check=False, env={"LANG": "C.UTF-8", "AWS_DEFAULT_REGION": "us-east-1"}
+        [sys.executable, "-I", "-S", "-c", script, str(directory), *arguments],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={"LANG": "C.UTF-8", "AWS_DEFAULT_REGION": "us-east-1"},
     )
     assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+@pytest.mark.parametrize("package", HANDLERS)
+def test_bundle_is_complete(package: Package) -> None:
+    """With nothing but the bundle and the standard library, every handler imports and the AWS clients can be made."""
+    _run(PROBE, bundle(package, "host"), package, *HANDLERS[package])
 
 
 @pytest.mark.parametrize(
     ("package", "name"), [(package, name) for package, names in HANDLERS.items() for name in names]
 )
-def test_a_function_loads_what_it_uses(package: Package, name: str, api_host: Path, workers_host: Path) -> None:
+def test_a_function_loads_what_it_uses(package: Package, name: str) -> None:
     """A cold start pays for every import, so none is for another function, or for a case that seldom comes; and nobody
     looks for garbage meanwhile."""
-    directory = api_host if package == "api" else workers_host
-    command = [sys.executable, "-I", "-S", "-c", LOADED, str(directory), package, name]
-    done = subprocess.run(command, capture_output=True, text=True, check=True)
-    modules, collections, collecting = json.loads(done.stdout)
+    modules, collections, collecting = json.loads(_run(LOADED, bundle(package, "host"), package, name))
     loaded = set(modules)
     assert not loaded & {"asyncio", "boto3", "email_validator", "aws_lambda_powertools.event_handler"}
     assert not loaded & {"api.export", "api.forget"}
@@ -105,12 +110,10 @@ def test_a_function_loads_what_it_uses(package: Package, name: str, api_host: Pa
     assert (collections, collecting) == ([], True)
 
 
-def test_the_page_needs_its_bundle_alone(docs_host: Path) -> None:
+def test_the_page_needs_its_bundle_alone() -> None:
     """With nothing but its bundle and the standard library the reference page and its parts are served, without
     pydantic and the SDK."""
-    command = [sys.executable, "-I", "-S", "-c", OPEN, str(docs_host), *PARTS]
-    done = subprocess.run(command, capture_output=True, text=True, check=True)
-    sizes, modules = json.loads(done.stdout)
+    sizes, modules = json.loads(_run(OPEN, bundle("docs", "host"), *PARTS))
     assert all(sizes[path] > 100 for path in PARTS)
     assert not set(modules) & {"asyncio", "botocore", "pydantic", "aws_lambda_powertools.event_handler"}
 
@@ -129,19 +132,22 @@ def test_what_is_missing_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     assert gc.isenabled()
 
 
-def test_the_page_is_in_its_own_bundle_only(api_host: Path, docs_host: Path, workers_host: Path) -> None:
+def test_the_page_is_in_its_own_bundle_only() -> None:
     """The page's bundle has what the page is made of, little else, and no other bundle has any of it."""
     parts = {"openapi.json", "page.html", "start.js", "swagger-ui-bundle.min.js", "swagger-ui.min.css"}
+    docs_host = bundle("docs", "host")
     assert _packages(docs_host) == DOCS_PACKAGES
     assert {path.name for path in docs_host.rglob("*") if path.suffix in {".css", ".html", ".js", ".json"}} == parts
     assert (docs_host / "docs" / "openapi.json").read_bytes() == (bundles.ROOT / "docs/openapi.json").read_bytes()
     assert sum(path.stat().st_size for path in docs_host.rglob("*") if path.is_file()) < 4_000_000
-    for directory in (api_host, workers_host):
+    for package in HANDLERS:
+        directory = bundle(package, "host")
         assert not {path.name for path in directory.rglob("*")} & parts
 
 
-def test_bundle_is_lean(api_host: Path, workers_host: Path) -> None:
+def test_bundle_is_lean() -> None:
     """A bundle has its own sources and dependencies, and nothing of the other rooms or of other AWS services."""
+    api_host, workers_host = bundle("api", "host"), bundle("workers", "host")
     assert _packages(workers_host) == WORKER_PACKAGES
     assert _packages(api_host) == API_PACKAGES
     assert not (workers_host / "api").exists()
