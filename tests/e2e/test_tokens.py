@@ -75,10 +75,12 @@ def test_part_of_a_groups_name_is_no_group(forger: Forger, guarded_api: httpx.Cl
 
 
 @pytest.mark.parametrize("route", [*ROUTES, *DOCS_ROUTES, Route("GET", "/nowhere", "users", public=True)])
-def test_who_needs_no_token(route: Route, guarded_api: httpx.Client) -> None:
+def test_who_needs_no_token(route: Route, guarded_stack: Outputs) -> None:
     """Without a token every route is a 401 but the public ones, and what is no route."""
     path = re.sub(r"{\w+}", "nothing", route.path)
-    assert (guarded_api.request(route.method, path).status_code != 401) == route.public
+    # Past `guarded_api`: the document does not promise the reference page.
+    answer = httpx.request(route.method, f"{guarded_stack.api_url}{path}", timeout=60, trust_env=False)
+    assert (answer.status_code != 401) == route.public
 
 
 def test_a_bad_token_does_not_close_what_is_public(forger: Forger, guarded_api: httpx.Client) -> None:

@@ -9,7 +9,7 @@ import pytest
 from botocore.exceptions import ConnectionClosedError, ConnectTimeoutError, EndpointConnectionError, ReadTimeoutError
 
 from tests.integration.bench import Bench
-from tests.integration.words import body_of
+from tests.integration.words import CONFLICT, body_of
 from tests.support.builders import NOW, cancel, configure, promote, register, seats
 from tests.support.deliveries import Message
 from tests.support.faults import Died, Fault, answer, dies, refusal, times
@@ -20,8 +20,6 @@ from workers.domain.decide import decide
 from workers.domain.records import Registration, Status
 
 pytestmark = pytest.mark.integration
-
-CANCELLED = refusal("TransactionCanceledException", CancellationReasons=[{"Code": "TransactionConflict"}])
 
 
 def writes_to(event: str, fault: Fault) -> Fault:
@@ -76,7 +74,7 @@ def test_a_refused_transaction_takes_down_only_the_event_it_is_about(bench: Benc
     """Event b is in the way for good: a and c commit alone, only b's messages come again."""
     for event in ("a", "b", "c"):
         bench.add_event(5, event)
-    bench.before("TransactWriteItems", writes_to("b", lambda _: CANCELLED))
+    bench.before("TransactWriteItems", writes_to("b", lambda _: CONFLICT))
     batch: list[Message] = [register(user, event=event) for user in ("ann", "bob") for event in ("a", "b", "c")]
     assert bench.deliver(*batch) == ["m1", "m4"]
     assert bench.hidden == [1, 1]
@@ -97,7 +95,7 @@ def test_a_redelivery_after_a_refusal_finds_its_way(bench: Bench) -> None:
     """Refused twice, delivered again: done once, and those done before are not done again."""
     for event in ("a", "b"):
         bench.add_event(5, event)
-    bench.before("TransactWriteItems", writes_to("b", times(2, lambda _: CANCELLED)))
+    bench.before("TransactWriteItems", writes_to("b", times(2, lambda _: CONFLICT)))
     batch: list[Message] = [register("ann", event="a"), register("ann", event="b")]
     assert bench.deliver(*batch) == ["m1"]
     assert bench.deliver(batch[1], receives=2) == []
@@ -181,7 +179,7 @@ FAULTS: dict[str, Fault] = {
     "unavailable": lambda _: refusal("ServiceUnavailable", 503),
     "conflict": lambda _: refusal("TransactionConflictException"),
     "access denied": lambda _: refusal("AccessDeniedException"),
-    "cancelled": lambda _: CANCELLED,
+    "cancelled": lambda _: CONFLICT,
     "no connection": fails_with(EndpointConnectionError(endpoint_url="u")),
     "connection closed": fails_with(ConnectionClosedError(endpoint_url="u")),
     "connect timeout": fails_with(ConnectTimeoutError(endpoint_url="u")),
@@ -241,15 +239,16 @@ def test_if_the_visibility_cannot_be_shortened_the_answer_is_the_same(bench: Ben
     assert bench.deliver(register("ann")) == ["m0"]
 
 
+def nothing_of_it(bench: Bench) -> Fault:
+    """All keys of a read stay unprocessed."""
+    return lambda _: answer({"Responses": {}, "UnprocessedKeys": bench.calls[-1][1]["RequestItems"]})
+
+
 def test_unprocessed_keys_are_asked_again(bench: Bench) -> None:
-    """DynamoDB answers only part of a read: the rest is asked again, after a short pause, and nothing is missed."""
+    """DynamoDB leaves keys unprocessed: they are asked for again, after short pauses, and nothing is missed."""
     bench.add_queueing_event(1)
     bench.deliver_all(register("ann"))
-
-    def part(_: dict[str, Any]) -> Any:
-        return answer({"Responses": {}, "UnprocessedKeys": bench.calls[-1][1]["RequestItems"]})
-
-    bench.before("BatchGetItem", times(2, part))
+    bench.before("BatchGetItem", times(2, nothing_of_it(bench)))
     start = bench.pipeline.time.now
     assert bench.deliver(register("bob")) == []
     assert bench.operations() == ["BatchGetItem"] * 3 + ["TransactWriteItems"]
@@ -258,12 +257,8 @@ def test_unprocessed_keys_are_asked_again(bench: Bench) -> None:
 
 
 def test_keys_that_stay_unprocessed_are_a_throttle(bench: Bench) -> None:
-    """Again and again only part of a read: given up for now, reported, nothing decided on half of the truth."""
+    """Keys that are unprocessed again and again: given up for now, reported, nothing decided without the truth."""
     bench.add_event(1)
-
-    def part(_: dict[str, Any]) -> Any:
-        return answer({"Responses": {}, "UnprocessedKeys": bench.calls[-1][1]["RequestItems"]})
-
-    bench.before("BatchGetItem", part)
+    bench.before("BatchGetItem", nothing_of_it(bench))
     assert bench.deliver(register("ann")) == ["m0"]
     assert (bench.operations(), bench.records()) == (["BatchGetItem"] * 4, [])

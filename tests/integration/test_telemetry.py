@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.integration.bench import Bench
-from tests.integration.words import with_poison
+from tests.integration.words import CONFLICT, with_poison
 from tests.support.builders import EVENT, cancel, register
 from tests.support.deliveries import batch
 from tests.support.faults import refusal, times
@@ -36,8 +36,7 @@ def test_what_goes_back_to_the_queue_is_counted(bench: Bench, capsys: pytest.Cap
 def test_a_commit_that_falls_back_is_counted(bench: Bench, capsys: pytest.CaptureFixture[str]) -> None:
     """A transaction of two events that is refused is counted once; each event then commits alone."""
     events = [bench.add_event(9, event) for event in ("a", "b")]
-    conflict = refusal("TransactionCanceledException", CancellationReasons=[{"Code": "TransactionConflict"}])
-    bench.before("TransactWriteItems", times(1, lambda _: conflict))
+    bench.before("TransactWriteItems", times(1, lambda _: CONFLICT))
     bench.deliver(*[register("ann", event=event) for event in events])
     found = metrics(capsys.readouterr().out)
     assert (found["CommitsFallenBack"], found["Confirmed"]) == ([1], [1, 1])
@@ -105,8 +104,7 @@ def test_a_first_dead_letter_is_no_replay(bench: Bench) -> None:
 def test_trouble_is_told_event_by_event(bench: Bench) -> None:
     """Who looks for one event finds why its commands wait: each line names one event and one of its commands."""
     events = [bench.add_event(9, event) for event in ("a", "b")]
-    conflict = refusal("TransactionCanceledException", CancellationReasons=[{"Code": "TransactionConflict"}])
-    bench.before("TransactWriteItems", lambda _: conflict)
+    bench.before("TransactWriteItems", lambda _: CONFLICT)
     with log_lines() as lines:
         bench.deliver(*[register("ann", event=event) for event in events])
     told = [(line["message"], line["event_id"], line["command_id"]) for line in lines]

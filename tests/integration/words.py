@@ -7,9 +7,13 @@ from typing import Any
 from infra.cli.reconcile.recount import Recounter
 from tests.integration.bench import Bench
 from tests.support.builders import EVENT, NOW, cancel, register
+from tests.support.faults import refusal
 from workers.aws.items import event_key, registration_key
 from workers.domain.commands import Recount
 from workers.domain.records import registration_id
+
+CONFLICT = refusal("TransactionCanceledException", CancellationReasons=[{"Code": "TransactionConflict"}])
+"""A transaction that another one is in the way of."""
 
 
 def a_line(bench: Bench, event_id: str = EVENT) -> None:
