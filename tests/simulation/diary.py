@@ -7,8 +7,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from greenlet import getcurrent
-
 from tests.simulation.engine import SECOND
 from workers.aws.messages import group_of
 from workers.domain.commands import Cancel, Register
@@ -49,11 +47,11 @@ class Excuses:
 
     def __init__(self, world: World) -> None:
         self._world = world
-        self._writes: deque[tuple[int, str, str]] = deque()
+        self._writes: deque[tuple[int, str | None, str]] = deque()
 
     def wrote(self, changes: list[Change]) -> None:
         """Something was committed: remembers when, by whom and for which group."""
-        now, writer = self._world.engine.now, getattr(getcurrent(), "name", "")
+        now, writer = self._world.engine.now, self._world.engine.turn
         while self._writes and self._writes[0][0] < now - _MEMORY:
             self._writes.popleft()
         for change in changes:

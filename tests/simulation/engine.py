@@ -112,6 +112,12 @@ class Engine:
         assert isinstance(process, Process)
         return process
 
+    @property
+    def turn(self) -> str | None:
+        """The name of the process whose turn it is; None if it is nobody's, as when a write takes effect late."""
+        process = getcurrent()
+        return process.name if isinstance(process, Process) else None
+
     def after(self, microseconds: int, action: Callable[[], object]) -> None:
         """Has something done, so much later. What is due at the same time is done in the order of being put down."""
         heapq.heappush(self._agenda, (self.now + microseconds, next(self._numbers), action))

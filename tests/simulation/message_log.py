@@ -6,15 +6,13 @@ from __future__ import annotations
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
-from greenlet import getcurrent
-
 from tests.simulation.course import Batch
-from tests.simulation.engine import Process
 from tests.simulation.queues import QUEUE
 from workers.aws.messages import Unreadable, decode, group_for, group_of
 from workers.domain.commands import Cancel, Command, Register
 
 if TYPE_CHECKING:
+    from tests.simulation.engine import Engine
     from tests.simulation.queues import Queues
 
 _MOST_BATCHES = 50
@@ -24,7 +22,8 @@ _MOST_BATCHES = 50
 class MessageLog:
     """The commands of one history, as they came and went."""
 
-    def __init__(self, sqs: Queues) -> None:
+    def __init__(self, engine: Engine, sqs: Queues) -> None:
+        self._engine = engine
         self._sqs = sqs
         self._read: dict[str, Command | None] = {}
         self._arrived: set[tuple[type[Command], str, int]] = set()
@@ -43,9 +42,9 @@ class MessageLog:
 
     def sent(self, body: str) -> None:
         """A message was sent, maybe one that the queue has already."""
-        process, command = getcurrent(), self.command(body)
-        if isinstance(process, Process) and command is not None:
-            self._sent.setdefault(process.name, []).append(command)
+        process, command = self._engine.turn, self.command(body)
+        if process is not None and command is not None:
+            self._sent.setdefault(process, []).append(command)
 
     def sent_by(self, process: str) -> list[Command]:
         """What a process sent, and was taken."""
@@ -73,12 +72,11 @@ class MessageLog:
 
     def batches(self, event_id: str) -> list[Batch]:
         """The batch of the event that is being committed; of a commit that comes late, any that it may be."""
-        process = getcurrent()
-        name = process.name if isinstance(process, Process) else None
+        process = self._engine.turn
         found: dict[str, list[tuple[str, Command | None]]] = {}
         for group in (_recounts_of(event_id), group_of(event_id)):  # a recount comes before all others
             for batch in self._batches.get(group, []):
-                if name in {None, batch.process}:
+                if process in {None, batch.process}:
                     found.setdefault(batch.process, []).extend(batch.commands)
         return [Batch(taker, commands) for taker, commands in found.items()]
 

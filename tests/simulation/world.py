@@ -98,7 +98,7 @@ class World:
         self.sqs = Queues(self.engine)
         self._dynamodb = FakeDynamoDb(lambda: self.engine.now)
         self.tables = create_tables(cast("DynamoDBClient", self._dynamodb))
-        self.messages = MessageLog(self.sqs)
+        self.messages = MessageLog(self.engine, self.sqs)
         self.rules, self.deliveries = Rules(self), Deliveries(self)
         self.changes = Changes()
         self.excuses, self.past = Excuses(self), Past(lambda: self.engine.now)
