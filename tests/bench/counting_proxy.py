@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
+from tests.support.stacks import set_variables
 from workers.domain.records import registration_id
 
 if TYPE_CHECKING:
@@ -149,13 +150,8 @@ def _headers(head: bytes) -> dict[str, str]:
 def through(functions: LambdaClient, function_name: str, proxy: CountingProxy) -> Iterator[None]:
     """Has a function talk to AWS through the proxy while the context is open. It starts anew before and after."""
     before = functions.get_function_configuration(FunctionName=function_name)["Environment"]["Variables"]
-    _configure(functions, function_name, dict(before) | {_ENDPOINT: proxy.url})
+    set_variables(functions, function_name, dict(before) | {_ENDPOINT: proxy.url})
     try:
         yield
     finally:
-        _configure(functions, function_name, dict(before))
-
-
-def _configure(functions: LambdaClient, function_name: str, variables: dict[str, str]) -> None:
-    functions.update_function_configuration(FunctionName=function_name, Environment={"Variables": variables})
-    functions.get_waiter("function_updated_v2").wait(FunctionName=function_name)
+        set_variables(functions, function_name, dict(before))

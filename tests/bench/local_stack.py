@@ -8,6 +8,7 @@ from itertools import count
 from infra.cli.function_logs import REGISTRAR, REGISTRATIONS, configurations
 from tests.bench.load import Load, Post, add_users, drive, open_event, registration
 from tests.bench.setting import Setting
+from tests.support.stacks import set_variables
 
 _NUMBERS = count(1)
 _WARMING_CLIENTS = 32
@@ -48,12 +49,8 @@ class LocalStack:
         for handler in (REGISTRATIONS, REGISTRAR):
             name = self.function(handler)
             settings = self.clients.functions.get_function_configuration(FunctionName=name)["Environment"]["Variables"]
-            self.clients.functions.update_function_configuration(
-                FunctionName=name,
-                # The same as before: the emulator starts a function anew for these, and not for a new description.
-                Environment={"Variables": settings},
-            )
-            self.clients.functions.get_waiter("function_updated_v2").wait(FunctionName=name)
+            # The same as before: the emulator starts a function anew for these, and not for a new description.
+            set_variables(self.clients.functions, name, settings)
 
     def function(self, handler: str) -> str:
         """The name of the function with this handler."""

@@ -86,10 +86,10 @@ def target(deployment: Deployment, functions: Collection[str] = frozenset(FUNCTI
         try:
             clients.sqs.set_queue_attributes(QueueUrl=url, Attributes={"VisibilityTimeout": str(VISIBILITY_SECONDS)})
             for function, variables in settings.items():
-                set_variables(clients, function, variables | {"AWS_ENDPOINT_URL": addresses[words[function]]})
+                set_variables(clients.functions, function, variables | {"AWS_ENDPOINT_URL": addresses[words[function]]})
             yield Target(deployment, wire, http)
         finally:
             wire.watch(())
             for function, variables in settings.items():
-                set_variables(clients, function, variables)
+                set_variables(clients.functions, function, variables)
             clients.sqs.set_queue_attributes(QueueUrl=url, Attributes={**visibility})

@@ -14,6 +14,7 @@ from infra.cli.deployment import Clients, Deployment, Outputs
 from infra.cli.function_logs import configurations
 from tests.support.client import unique
 from tests.support.http_events import http_event
+from tests.support.stacks import set_variables
 
 pytestmark = [pytest.mark.e2e, pytest.mark.own_stack("a function is limited to a few requests")]
 
@@ -29,14 +30,9 @@ def function(stack: Outputs, aws: Clients) -> Iterator[str]:
     """The function of users, which for the time being has a limit: so many at once, then one in 1,000 s."""
     [found] = [each for each in configurations(Deployment.resolve()) if each["Handler"] == "api.entry.users"]
     name, before = found["FunctionName"], dict(found["Environment"]["Variables"])
-
-    def configure(variables: dict[str, str]) -> None:
-        aws.functions.update_function_configuration(FunctionName=name, Environment={"Variables": variables})
-        aws.functions.get_waiter("function_updated_v2").wait(FunctionName=name)
-
-    configure(before | {"WRITES_PER_SECOND": "0.001", "WRITES_BURST": str(BURST)})
+    set_variables(aws.functions, name, before | {"WRITES_PER_SECOND": "0.001", "WRITES_BURST": str(BURST)})
     yield name
-    configure(before)
+    set_variables(aws.functions, name, before)
 
 
 def new_user() -> dict[str, str]:

@@ -32,7 +32,7 @@ def send_through(deployment: Deployment, url: str) -> None:
     """Has every function of the stack talk to AWS at this address from now on. They start anew."""
     for found in configurations(deployment):
         variables = dict(found["Environment"]["Variables"]) | {"AWS_ENDPOINT_URL": url}
-        set_variables(deployment.clients, found["FunctionName"], variables)
+        set_variables(deployment.clients.functions, found["FunctionName"], variables)
 
 
 def come_to_rest(

@@ -8,14 +8,17 @@ import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from unittest.mock import patch
 
 from infra.cli.deployment import LOCAL, Clients, Deployment, Outputs, emulator_clients
 from tests.support.canaries import watch
+
+if TYPE_CHECKING:
+    from mypy_boto3_lambda import LambdaClient
 
 _PORTS = range(4640, 4680)
 """Those of `own_stack`. Tried in order, not chosen at random: what was synthesized for a port is used again."""
@@ -116,10 +119,10 @@ def _unread(aws: Clients, source: str) -> Iterator[None]:
         aws.functions.update_event_source_mapping(UUID=mapping, Enabled=True)
 
 
-def set_variables(aws: Clients, function: str, variables: dict[str, str]) -> None:
+def set_variables(functions: LambdaClient, function: str, variables: Mapping[str, str]) -> None:
     """Has a function start anew with these environment variables; comes back when it does."""
-    aws.functions.update_function_configuration(FunctionName=function, Environment={"Variables": variables})
-    aws.functions.get_waiter("function_updated_v2").wait(FunctionName=function)
+    functions.update_function_configuration(FunctionName=function, Environment={"Variables": variables})
+    functions.get_waiter("function_updated_v2").wait(FunctionName=function)
 
 
 def queue_depth(aws: Clients, url: str) -> int:
