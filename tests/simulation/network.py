@@ -181,9 +181,9 @@ class Client:
     def _perhaps_old(self, process: Process, call: _Call, answer: Any) -> Any:
         """What was not asked for consistently, DynamoDB may answer as it was a moment ago."""
         if call.operation == "get_item":
-            return self._world.past.get_item(call.request, answer, process.chance)
+            return self._world.stale_reads.get_item(call.request, answer, process.chance)
         if call.operation == "batch_get_item":
-            return self._world.past.batch_get_item(call.request, answer, process.chance)
+            return self._world.stale_reads.batch_get_item(call.request, answer, process.chance)
         return answer
 
     def _left_out(self, process: Process, operation: str, request: dict[str, Any]) -> None:

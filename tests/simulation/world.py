@@ -13,6 +13,7 @@ from api import events, registrations
 from api.access import anybody
 from api.http import answer as resolve
 from api.registration_lists import Lists
+from tests.simulation.at_rest import LEFT, check_at_rest
 from tests.simulation.callers import Callers
 from tests.simulation.changes import Changes
 from tests.simulation.deliveries import Deliveries
@@ -28,10 +29,9 @@ from tests.simulation.message_log import MessageLog
 from tests.simulation.network import Client
 from tests.simulation.operators import Operator
 from tests.simulation.outages import Outages
-from tests.simulation.past import Past
 from tests.simulation.queues import DEAD_LETTERS, QUEUE, Queues
-from tests.simulation.rest import LEFT, at_rest
 from tests.simulation.rules import Rules, Violation
+from tests.simulation.stale_reads import StaleReads
 from tests.support.pipeline import BASE_URL
 from tests.support.tables import create_tables
 from workers import registrar
@@ -101,7 +101,7 @@ class World:
         self.messages = MessageLog(self.engine, self.sqs)
         self.rules, self.deliveries = Rules(self), Deliveries(self)
         self.changes = Changes()
-        self.excuses, self.past = Excuses(self), Past(lambda: self.engine.now)
+        self.excuses, self.stale_reads = Excuses(self), StaleReads(lambda: self.engine.now)
         self.diaries: dict[str, Diary] = {}
         self.failed: Counter[tuple[str, str]] = Counter()
         self.parked: set[str] = set()
@@ -208,7 +208,7 @@ class World:
             for change in changes:
                 self.note("    %s", _told(change))
         self.excuses.wrote(changes)
-        self.past.wrote(changes)
+        self.stale_reads.wrote(changes)
         self.rules.wrote(changes)
         for change in changes:
             if change.table == self.tables.ledger and change.after is not None:
@@ -256,7 +256,7 @@ class World:
                 self.broken(ENDLESS, f"still busy after {_MOST_TURNS} turns")
             if self.violation is None:
                 self.note("at rest")
-                at_rest(self, self._dynamodb)
+                check_at_rest(self, self._dynamodb)
         finally:
             self.engine.close()
         commands = sum(map(bool, map(self.messages.command, self.sqs.queue(QUEUE).bodies())))

@@ -42,7 +42,7 @@ _LATE_WRITE = 30 * SECOND
 """No write takes effect later than that after it was sent."""
 
 
-def at_rest(world: World, dynamodb: FakeDynamoDb) -> None:
+def check_at_rest(world: World, dynamodb: FakeDynamoDb) -> None:
     """Checks a history that has come to rest."""
     left = [world.sqs.queue(queue).left() for queue in (QUEUE, DEAD_LETTERS)]
     if world.engine.processes or any(left):

@@ -1,4 +1,4 @@
-"""What was stored a moment ago. DynamoDB may answer it to whoever does not ask for a consistent read.
+"""What was stored a moment ago: DynamoDB may answer it to whoever does not ask for a consistent read.
 
 This is no `Fault`, which would have to happen: the product asks for consistent reads wherever it reads by key, and only
 a mistake could meet it.
@@ -20,7 +20,7 @@ _SHARE = 0.5
 """So often an answer is old, where it may be."""
 
 
-class Past:
+class StaleReads:
     """The writes of the last second. `now` answers microseconds."""
 
     def __init__(self, now: Callable[[], int]) -> None:
