@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import json
 import subprocess
 import sys
@@ -12,8 +11,6 @@ from pathlib import Path
 
 import pytest
 
-import api.entry
-import workers.entry
 from infra import bundles
 from infra.bundles import BundleError, Package, bundle
 
@@ -116,20 +113,6 @@ def test_the_page_needs_its_bundle_alone() -> None:
     sizes, modules = json.loads(_run(OPEN, bundle("docs", "host"), *PARTS))
     assert all(sizes[path] > 100 for path in PARTS)
     assert not set(modules) & {"asyncio", "botocore", "pydantic", "aws_lambda_powertools.event_handler"}
-
-
-def test_there_is_no_other_entry() -> None:
-    """What is no function is not loaded by its name."""
-    assert not hasattr(api.entry, "http")
-    assert not hasattr(workers.entry, "reports")
-
-
-def test_what_is_missing_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Lambda takes an AttributeError for a missing handler; here it is one of what the function imports."""
-    monkeypatch.setattr(workers.entry, "import_module", lambda _: object())
-    with pytest.raises(ImportError, match=r"workers\.registrar cannot be loaded: .*no attribute 'handler'"):
-        workers.entry.load("workers.registrar")
-    assert gc.isenabled()
 
 
 def test_the_page_is_in_its_own_bundle_only() -> None:

@@ -1,13 +1,16 @@
-"""The Lambda entries of queue, stream and schedule: settings from the environment, read once, missing ones named."""
+"""The Lambda entries: what there is by its name, and settings from the environment, read once, missing ones named."""
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Iterator
 
 import boto3
 import pytest
 from moto import mock_aws
 
+import api.entry
+import workers.entry
 from tests.support.builders import NOW, register
 from tests.support.deliveries import batch
 from tests.support.pipeline import Pipeline
@@ -102,3 +105,17 @@ def test_lines_carry_the_id_of_the_invocation(pipeline: Pipeline) -> None:
 class _Context:
     def __init__(self, aws_request_id: str) -> None:
         self.aws_request_id = aws_request_id
+
+
+def test_there_is_no_other_entry() -> None:
+    """What is no function is not loaded by its name."""
+    assert not hasattr(api.entry, "http")
+    assert not hasattr(workers.entry, "reports")
+
+
+def test_what_is_missing_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Lambda takes an AttributeError for a missing handler; here it is one of what the function imports."""
+    monkeypatch.setattr(workers.entry, "import_module", lambda _: object())
+    with pytest.raises(ImportError, match=r"workers\.registrar cannot be loaded: .*no attribute 'handler'"):
+        workers.entry.load("workers.registrar")
+    assert gc.isenabled()
