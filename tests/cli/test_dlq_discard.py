@@ -157,7 +157,7 @@ def test_what_was_sent_back_cannot_be_discarded(stack: Stack, capsys: pytest.Cap
     assert stack.sqs.queue(DEAD).messages == []
 
 
-def test_a_letter_is_found_in_time_in_a_big_queue(stack: Stack, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_letter_is_found_in_time_in_a_big_queue(stack: Stack) -> None:
     """Where seeing all letters would take longer than a hold, the look ends as soon as a whole id is in sight."""
     stack.pending("bob")
     letter = stack.die(register("ann"), register("bob"), *map(str, range(8)))[1]

@@ -36,7 +36,7 @@ def story_of(event_id: str, user_id: str, ends_with: str) -> list[dict[str, Any]
     return eventually(look)
 
 
-def test_trace_and_top(stack: Outputs, front: Front) -> None:
+def test_trace_and_top(front: Front) -> None:
     """One leaves, the next is promoted: `trace` tells both stories in order, and `top` has counted what happened."""
     event_id, (leaver, waiter, last) = front.event(1, hasWaitlist=True), front.users(3)
     for user_id in (leaver, waiter, last):

@@ -55,7 +55,7 @@ def _sent(aws: Clients, stack: Outputs, event_id: str, user_id: str) -> str:
 
 
 def test_back_and_forth_without_waiting(front: Front) -> None:
-    """The same without waiting for a decision: what was accepted last is what comes of it."""
+    """Also without waiting for a decision, what was accepted last is what comes of it."""
     event_id, user_id = front.event(1), front.user()
 
     def accepted(number: int) -> bool | None:

@@ -59,7 +59,7 @@ def test_what_is_vulnerable_is_found(registries: Registries) -> None:
 
 
 def test_what_is_vulnerable_in_npm_is_found(registries: Registries) -> None:
-    """The same for npm's packages; those that need a vulnerable one are named with it."""
+    """Of npm's packages those with a known vulnerability are named, and with them those that need one."""
     registries.vulnerable.add("right==2.0.0")
     report = audit.npm(LOCK, registries.url)
     assert report == audit.Report(3, ("left: high, right", "right: high, bad (about:blank)"))

@@ -112,7 +112,7 @@ def test_why_was_she_not_promoted(line: dict[str, str], found: bool) -> None:
     ],
 )
 def test_filters(name: str, found: dict[str, str], missed: dict[str, str]) -> None:
-    """Each query finds what its comment says."""
+    """Each query lets the lines through that it is for, and not the others."""
     assert _finds(name, **found)
     assert not _finds(name, **missed)
 

@@ -200,7 +200,7 @@ def test_faults_while_writing_are_nobodys_fault(bench: Bench, name: str) -> None
 
 @pytest.mark.parametrize("name", ["throttled", "internal error", "read timeout"])
 def test_faults_while_reading_are_nobodys_fault(bench: Bench, name: str) -> None:
-    """The same while loading: all messages come again, and the next time all is well."""
+    """Whatever fails while loading, all messages come again, and the next time all is well."""
     bench.add_event(5)
     bench.before("BatchGetItem", times(1, FAULTS[name]))
     assert bench.deliver(register("ann"), register("bob")) == ["m0", "m1"]

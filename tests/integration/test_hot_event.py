@@ -42,7 +42,7 @@ def test_a_hot_event_takes_down_itself_only(bench: Bench) -> None:
 
 
 def test_a_throttled_transaction_takes_down_its_event_only(bench: Bench) -> None:
-    """The same for a write that is throttled for one event's sake."""
+    """A write that is throttled for one event's sake takes down that event only."""
     for event in ("hot", "cool"):
         bench.add_event(5, event)
     throttled = refusal("ThrottlingException")

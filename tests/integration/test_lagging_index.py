@@ -151,7 +151,8 @@ def test_a_waiter_named_in_the_batch_needs_no_index(bench: Bench) -> None:
 
 
 def test_one_page_is_enough_where_the_index_does_not_lag(bench: Bench) -> None:
-    """Also when those in front are named in the batch: the page has room for them."""
+    """Where the index does not lag one page is enough, also when those in front are named in the batch: it has room for
+    them."""
     a_free_seat(bench, "ann", "bob", "cid", "dan")
     assert bench.deliver(cancel("ann"), cancel("bob"), promote(1)) == []
     assert bench.operations().count("Query") == 1
@@ -159,7 +160,7 @@ def test_one_page_is_enough_where_the_index_does_not_lag(bench: Bench) -> None:
 
 
 def test_a_cancelled_event_needs_no_index(bench: Bench) -> None:
-    """Nobody is promoted there: a Register is refused without a look at the line, however many seats are free."""
+    """At a cancelled event a Register is refused without a look at the line, however many seats are free."""
     a_free_seat(bench, "ann")
     bench.deliver_all(configure(1, seats(5, waitlist=True, status=EventStatus.CANCELLED)))
     assert bench.deliver(register("bob")) == []

@@ -46,7 +46,8 @@ def test_an_unreadable_record_is_tried_again_first(bench: Bench) -> None:
 
 
 def test_an_unreadable_record_does_not_block_its_event(bench: Bench) -> None:
-    """On the third, every command about it is parked with the reason, and the rest of its group is decided."""
+    """On the third delivery every command about an unreadable record is parked with the reason, and the rest of its
+    group is decided."""
     bench.add_event(9)
     bench.deliver_all(register("ann"))
     damage_record(bench, "ann", version={"S": "?"})
@@ -76,7 +77,8 @@ def test_an_unreadable_waiter_behind_the_head_holds_nobody_up(bench: Bench) -> N
 
 
 def test_an_unreadable_head_of_the_line_is_not_passed_over(bench: Bench) -> None:
-    """Even when her own Cancel is parked: the seat stays free until somebody has mended her record."""
+    """The seat of an unreadable head of the line stays free until somebody has mended her record, even when her own
+    Cancel is parked."""
     bench.add_queueing_event(1)
     bench.deliver_all(register("seat"), register("ann"), register("bob"), cancel("seat"))
     damage_record(bench, "ann", generation={"S": "?"})

@@ -105,7 +105,8 @@ def test_a_command_that_raises_is_tried_again_first(bench: Bench) -> None:
 
 
 def test_a_command_that_raises_is_parked_on_its_third_delivery(bench: Bench) -> None:
-    """Then it goes to the dead-letter queue with the exception's name, and the commands behind it are decided."""
+    """On its third delivery it goes to the dead-letter queue with the exception's name, and the commands behind it are
+    decided."""
     with_poison(bench)
     assert bench.deliver(cancel("bob"), register("cid"), register("dee"), receives=3) == []
     assert bench.reasons() == ["failed: ValueError while deciding Cancel"]
@@ -178,7 +179,7 @@ def test_a_damaged_record_takes_down_its_own_event_only(bench: Bench) -> None:
 
 
 def test_a_record_without_event_takes_down_its_own_event_only(bench: Bench) -> None:
-    """The same for a record that has lost the very attribute that says to which event it belongs."""
+    """A record that has lost the very attribute that says to which event it belongs takes down its own event only."""
     bench.add_event(5)
     bench.add_event(5, "e2")
     bench.deliver_all(register("ann"))

@@ -73,7 +73,8 @@ def test_damage_is_found_and_mended(
 
 
 def test_a_deleted_ledger_is_made_again(bench: Bench, recounter: Recounter, mender: Mender) -> None:
-    """Its settings come from the event item; before anybody who registers gets a seat that is taken."""
+    """A deleted ledger is made again, with the event item's settings, before anybody who registers gets a seat that is
+    taken."""
     a_line(bench)
     delete_ledger(bench)
     found = recounter.look().findings
@@ -107,7 +108,8 @@ def test_registrations_that_no_ledger_can_mend(bench: Bench, recounter: Recounte
 def test_a_registration_that_says_it_is_not_of_its_event(
     bench: Bench, recounter: Recounter, mender: Mender, expression: str, names: str, look_at: list[str] | None
 ) -> None:
-    """Her seat is hers, whatever her item says: a count that misses it would sell it to somebody else."""
+    """Whose item names no event, or another one, is named and stops the repair: a count that misses a seat would sell
+    it again."""
     a_line(bench)
     a_line(bench, "other")
     key = registration_id(EVENT, "ann")
@@ -126,7 +128,8 @@ def test_a_registration_that_says_it_is_not_of_its_event(
 def test_a_registration_of_nobody_knows_which_event(
     bench: Bench, recounter: Recounter, mender: Mender, user: dict[str, Any], doubt: bool
 ) -> None:
-    """It may be what is missing wherever something does not add up, unless its user says that it is not."""
+    """A registration without event stops the repair wherever something does not add up, unless its user says that it is
+    not there."""
     a_line(bench)
     a_line(bench, "other")
     damage_ledger(bench, "SET confirmed = :n", n={"N": "2"})
@@ -161,14 +164,15 @@ def test_seats_that_the_event_does_not_have(bench: Bench, recounter: Recounter, 
 
 
 def test_a_ledger_whose_event_is_lost(bench: Bench, recounter: Recounter) -> None:
-    """Nobody sees it, nobody can change it: that is named, although the ledger is sound."""
+    """A ledger without its event, which nobody sees and nobody can change, is named although it is sound."""
     a_line(bench)
     bench.db.delete_item(TableName=bench.tables.events, Key=event_key(EVENT))
     assert recounter.look([EVENT]).findings[EVENT].flaws == ("there is a ledger, but no event of this id",)
 
 
 def test_the_first_ticket_is_1(bench: Bench, recounter: Recounter, mender: Mender) -> None:
-    """Who got ticket 0 would wait without one."""
+    """A ledger that gives ticket 0 next, with which one would wait without a ticket, is found, and mended to give
+    ticket 1."""
     bench.add_queueing_event(1)
     bench.deliver_all(register("ann"))
     damage_ledger(bench, "SET nextTicket = :n", n={"N": "0"})

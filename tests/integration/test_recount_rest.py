@@ -20,7 +20,7 @@ pytestmark = pytest.mark.integration
 
 
 def test_an_event_that_is_never_at_rest(bench: Bench, recounter: Recounter) -> None:
-    """Its ledger is another one after each look: nothing is said of it, and nothing could be mended."""
+    """Of an event whose ledger is another one after each look nothing is said, and nothing could be mended."""
     a_line(bench)
     damage_ledger(bench, "SET confirmed = :n", n={"N": "0"})
     users = iter(range(99))
@@ -30,7 +30,7 @@ def test_an_event_that_is_never_at_rest(bench: Bench, recounter: Recounter) -> N
 
 
 def test_an_event_that_comes_to_rest(bench: Bench, recounter: Recounter) -> None:
-    """It is looked at again, alone, and then judged; the others keep their first judgement."""
+    """An event that comes to rest is looked at again, alone, and then judged; the others keep their first judgement."""
     a_line(bench)
     a_line(bench, "other")
     moves = [register("eve")]
