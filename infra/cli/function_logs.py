@@ -54,7 +54,7 @@ def lines(logs: CloudWatchLogsClient, group: str, pattern: str, since: float) ->
 
     The only patterns that the emulator understands as AWS does are one word in quotation marks, and nothing, for every
     line. So the caller has to look at the fields itself. A page may be empty: CloudWatch hands one out whenever it has
-    searched for a while.
+    searched for a while. The emulator hands out the first 10,000 lines that match, and does not say if there are more.
     """
     pages = logs.get_paginator("filter_log_events").paginate(
         logGroupName=group, startTime=int(since * 1000), filterPattern=pattern

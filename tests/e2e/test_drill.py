@@ -18,6 +18,7 @@ import boto3
 import pytest
 
 from infra.cli.deployment import Clients, Deployment, Outputs
+from infra.cli.function_logs import REGISTRAR, lines, log_groups
 from tests.e2e.damage import damaged
 from tests.e2e.messages import deliver, register_command
 from tests.support.client import Front, eventually, unique
@@ -135,10 +136,8 @@ def worst_age(aws: Clients) -> float:
 def tried_again() -> float:
     """How many messages the registrar says that it has given back: the metric `Retried`."""
     deployment = Deployment.resolve()
-    (group,) = [g for g in deployment.physical_ids("AWS::Logs::LogGroup") if "WorkersRegistrar" in g]
-    pages = deployment.clients.logs.get_paginator("filter_log_events").paginate(logGroupName=group)
-    lines = [event["message"] for page in pages for event in page["events"] if '"Retried":' in event["message"]]
-    return sum(sum(json.loads(line)["Retried"]) for line in lines)
+    pages = lines(deployment.clients.logs, log_groups(deployment)[REGISTRAR], '"Retried"', since=0)
+    return sum(sum(line.fields["Retried"]) for page in pages for line in page)
 
 
 def test_poison(stack: Outputs, aws: Clients, front: Front) -> None:

@@ -19,6 +19,7 @@ from tests.support.canaries import watch
 
 if TYPE_CHECKING:
     from mypy_boto3_lambda import LambdaClient
+    from mypy_boto3_logs import CloudWatchLogsClient
 
 _PORTS = range(4640, 4680)
 """Those of `own_stack`. Tried in order, not chosen at random: what was synthesized for a port is used again."""
@@ -135,11 +136,26 @@ def function_logs(outputs: Outputs) -> str:
     """What the functions of a local stack have logged, in order of time: it ends with the emulator."""
     deployment, lines = local_deployment(outputs), []
     for group in deployment.physical_ids("AWS::Logs::LogGroup"):
-        pages = deployment.clients.logs.get_paginator("filter_log_events").paginate(logGroupName=group)
-        lines += [(event["timestamp"], group, event["message"]) for page in pages for event in page["events"]]
+        lines += [(at, group, message) for at, message in whole_log(deployment.clients.logs, group)]
     return "".join(
         f"{timestamp} {group.rpartition('/')[2]} {message.rstrip()}\n" for timestamp, group, message in sorted(lines)
     )
+
+
+def whole_log(logs: CloudWatchLogsClient, group: str) -> list[tuple[int, str]]:
+    """Every line of a log group of the emulator, with its time in milliseconds since 1970, oldest first.
+
+    It answers with the first 10,000 at most and does not say that there are more: so it is asked again from the last
+    moment on, until there is nothing new.
+    """
+    found: list[tuple[int, str]] = []
+    while True:
+        since = found[-1][0] if found else 0
+        known = sum(at == since for at, _ in found)
+        events = logs.filter_log_events(logGroupName=group, startTime=since)["events"][known:]
+        if not events:
+            return found
+        found += [(event["timestamp"], event["message"]) for event in events]
 
 
 @contextmanager
