@@ -129,6 +129,12 @@ def test_turnstile_takes_its_commands(page: Path) -> None:
                 parser.parse_args(arguments)
 
 
+def test_commands_are_found() -> None:
+    """What looks for commands on pages finds those that an operator needs in the runbook."""
+    found = {command.split()[0] for command in commands(ROOT / "docs" / "runbook.md") if command}
+    assert {"top", "trace", "dlq", "promote", "reconcile"} <= found
+
+
 _OPTIONAL = str.maketrans("", "", "[]")
 """What need not be typed is in brackets."""
 
