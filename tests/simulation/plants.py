@@ -24,11 +24,15 @@ class Missing(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Plant:
-    """A mistake: what it is, and by module what is written instead of what. `more` is added to the end of a module."""
+    """A mistake: what it is, and by module what is written instead of what. `more` is added to the end of a module.
+
+    `first` is the history to start looking at, for a mistake that few histories show: it saves the run of those before.
+    """
 
     what: str
     instead: Mapping[str, tuple[str, str]]
     more: Mapping[str, str] = field(default_factory=dict)
+    first: int = 0
 
     def text(self, module: str, source: str) -> str:
         """The module with the mistake. Missing if there is no such text, or more than one."""
@@ -45,6 +49,7 @@ def _plants() -> Mapping[str, Plant]:
             plant["what"],
             {change["module"]: (change["old"], change["new"]) for change in plant["changes"]},
             {change["module"]: change["more"] for change in plant["changes"] if "more" in change},
+            plant.get("first", 0),
         )
         for name, plant in tomllib.loads(text).items()
     }

@@ -22,7 +22,7 @@ _LIBRARIES = ("aws_lambda_powertools.metrics", "botocore.client", "botocore.sess
 
 @dataclass(frozen=True, slots=True)
 class Sighting:
-    """Which rule a mistake broke, and in the how many-th history; None if it was not seen."""
+    """The rule that a mistake broke, None if it was not seen, and how many histories were run to see it."""
 
     plant: str
     rule: str | None
@@ -30,7 +30,7 @@ class Sighting:
 
 
 def look(plants: Iterable[str]) -> Iterator[Sighting]:
-    """Runs histories 0, 1, 2 and so on with each mistake in the product, until one shows it.
+    """Run histories with each mistake in the product, one after the other from its `first` on, until one shows it.
 
     Each is made in a process that is forked from this one, which so must not have loaded the product.
     """
@@ -43,7 +43,8 @@ def look(plants: Iterable[str]) -> Iterator[Sighting]:
 def _look(plant: str) -> Sighting:
     install(plant)
     campaign = importlib.import_module("tests.simulation.campaign")  # which imports the product: now, with the mistake
-    totals = campaign.some(range(MOST))
+    first = PLANTS[plant].first
+    totals = campaign.some(range(first, first + MOST))
     rules = [violation.rule for violation in totals.broken.values()]
     return Sighting(plant, rules[0] if rules else None, totals.histories)
 
