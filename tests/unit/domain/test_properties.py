@@ -1,7 +1,7 @@
 """The rules that may never break, in random histories: duplicates, delays, dead letters, replays, lagging views.
 
 Everything is held against the naive model after each write. `TURNSTILE_HYPOTHESIS=10000x100` asks for so many
-histories of at most so many steps; without it there are 500 of 50.
+histories of at most so many steps; without it there are 250 of 50.
 """
 
 from __future__ import annotations
@@ -266,7 +266,7 @@ def size_of(text: str) -> settings:
 
 
 TestEvent = Event.TestCase
-TestEvent.settings = size_of(os.environ.get(SIZE, "500x50"))
+TestEvent.settings = size_of(os.environ.get(SIZE, "250x50"))
 
 
 @pytest.fixture(scope="module", autouse=True)
