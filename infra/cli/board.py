@@ -17,7 +17,8 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from infra.cli.errors import CliError
 from infra.cli.function_logs import REGISTRAR, REGISTRATIONS, lines, log_groups
-from workers.aws.items import NOT_READABLE, ledger_from_item, timestamp
+from infra.cli.ledgers import scan_ledgers
+from workers.aws.items import timestamp
 from workers.domain.records import EventStatus, Ledger
 from workers.observability import Metric
 
@@ -40,7 +41,6 @@ WINDOW = 60.0
 _RARELY = 15.0
 """Seconds between two looks at what changes slowly or costs most: SQS sends its metrics once a minute, and a scan
 of the ledgers pays for every one that it reads."""
-_MAX_LEDGERS = 2000
 _MAX_PAGES = 20
 _FULLEST = 50
 _METRICS = {"age": "ApproximateAgeOfOldestMessage", "groups": "ApproximateNumberOfGroupsWithInflightMessages"}
@@ -235,23 +235,9 @@ class Watcher:
         return Decisions(counts, _percentile(latencies, 0.5), _percentile(latencies, 0.9))
 
     def _fullest_events(self) -> Events:
-        ledgers: list[Ledger] = []
-        unreadable: list[str] = []
-        read, page = 0, dict[str, Any]()
-        while True:
-            answer = self._deployment.clients.dynamodb.scan(
-                TableName=self._deployment.outputs.ledger_table, Limit=_MAX_LEDGERS - read, **page
-            )
-            read += len(answer["Items"])
-            for item in answer["Items"]:
-                try:
-                    ledgers.append(ledger_from_item(item))
-                except NOT_READABLE:
-                    unreadable.append(item["eventId"]["S"])
-            complete = "LastEvaluatedKey" not in answer
-            if complete or read >= _MAX_LEDGERS:
-                return Events(sorted(ledgers, key=_fullness)[:_FULLEST], unreadable, read, complete)
-            page = {"ExclusiveStartKey": answer["LastEvaluatedKey"]}
+        found = scan_ledgers(self._deployment.clients.dynamodb, self._deployment.outputs.ledger_table)
+        fullest = sorted(found.readable, key=_fullness)[:_FULLEST]
+        return Events(fullest, found.unreadable, found.read, found.complete)
 
 
 def _fullness(ledger: Ledger) -> tuple[bool, int, float, str]:

@@ -29,17 +29,26 @@ class Answer:
     body: Any
 
 
-def call(method: str, url: str, body: object = None, *, token: str | None = None, timeout: float = 15.0) -> Answer:
+def call(
+    method: str,
+    url: str,
+    body: object = None,
+    *,
+    token: str | None = None,
+    headers: Mapping[str, str] | None = None,
+    timeout: float = 15.0,
+) -> Answer:
     """Send one request (`body` as JSON) and return the answer, whatever its status. `token` is an access token of the
-    caller's, `timeout` is in seconds.
+    caller's, `headers` are sent besides, `timeout` is in seconds.
 
     Raises UnreachableError when there is no answer.
     """
     data = None if body is None else json.dumps(body).encode()
-    headers = {"accept": "application/json"} | ({"content-type": "application/json"} if data is not None else {})
+    sent = {"accept": "application/json"} | ({"content-type": "application/json"} if data is not None else {})
+    sent |= headers or {}
     if token is not None:
-        headers["authorization"] = f"Bearer {token}"
-    request = Request(url, data=data, headers=headers, method=method)  # noqa: S310 - the URL is the stack's own
+        sent["authorization"] = f"Bearer {token}"
+    request = Request(url, data=data, headers=sent, method=method)  # noqa: S310 - the URL is the stack's own
     # A proxy that the user's environment names cannot reach this machine's own ports.
     local = urlsplit(url).hostname in {"localhost", "127.0.0.1"}
     opener = build_opener(ProxyHandler({})) if local else build_opener()

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError
 
-from infra.cli import board
+from infra.cli import board, ledgers
 from infra.cli.deployment import Deployment
 from infra.cli.function_logs import REGISTRAR, REGISTRATIONS
 from infra.cli.main import main
@@ -99,7 +99,7 @@ def test_the_fullest_events_come_first() -> None:
 
 def test_the_scan_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     """With more ledgers than are read at once, it shows the fullest of those and says that there are more."""
-    monkeypatch.setattr(board, "_MAX_LEDGERS", 3)
+    monkeypatch.setattr(ledgers, "MAX_LEDGERS", 3)
     world = World(*(ledger_of(f"e{number}", seats(10), number) for number in range(5)))
     said = world.look()
     assert [event["eventId"] for event in said["events"]] == ["e2", "e1", "e0"]

@@ -134,11 +134,11 @@ def test_the_groups(guarded: dict[str, dict[str, Any]]) -> None:
 @pytest.mark.parametrize("stage", ["local", "dev", "prod"])
 def test_the_app_client(guarded: dict[str, dict[str, Any]], stage: str) -> None:
     """The app has no secret and no OAuth; passwords are proved (SRP), access is for an hour at most and can be revoked.
-    Only on the local stage an operator signs people in."""
+    An operator signs people in on the stages that may have test users, never in production."""
     client = Resources(guarded[stage]).one(CLIENT)
     flows = {"ALLOW_USER_SRP_AUTH", "ALLOW_REFRESH_TOKEN_AUTH"}
     assert set(client["ExplicitAuthFlows"]) == flows | (
-        {"ALLOW_ADMIN_USER_PASSWORD_AUTH"} if stage == "local" else set()
+        {"ALLOW_ADMIN_USER_PASSWORD_AUTH"} if stage in {"local", "dev"} else set()
     )
     assert client["GenerateSecret"] is False
     assert client["AllowedOAuthFlowsUserPoolClient"] is False

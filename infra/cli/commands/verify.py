@@ -1,76 +1,138 @@
-"""`turnstile verify`: does a deployment work?"""
+"""`turnstile verify`: does a deployment work, and does anything wait for its operator?"""
 
 from __future__ import annotations
 
 import json
+import sys
 import time
-from dataclasses import asdict
 from typing import TYPE_CHECKING
 
+from infra.auth import STAGES_WITH_TEST_USERS
 from infra.cli.arguments import add_stage
-from infra.cli.deployment import LOCAL, Deployment
-from infra.cli.verify.checks import Result, closed, logs, parts, perform
-from infra.cli.verify.journey import Journey
+from infra.cli.deployment import Deployment
+from infra.cli.processes import Interrupts
+from infra.cli.text import plain
+from infra.cli.verify.callers import WANTED, callers_of, read_tokens
+from infra.cli.verify.checks import logs, parts
+from infra.cli.verify.gateway import refusals
+from infra.cli.verify.health import DeadLetters, looks
+from infra.cli.verify.journey import Journey, new_name
+from infra.cli.verify.result import NotChecked, Result, Verdict, perform
 
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Iterator
 
 HELP = "check a deployment, with one registration from end to end"
-DESCRIPTION = """\
+DESCRIPTION = f"""\
 Check a deployment, one line each: tables and indexes, queues, functions, event source mappings and
-routes, with their authorizer; then, over HTTP, one registration from end to end with waiting list,
-cancellation and promotion, on a throw-away event; and that no function logged an error meanwhile.
-What it made is deleted afterwards; if something stays, it says what.
+routes, with their authorizer; over HTTP, that requests which no route takes and callers without a
+token are refused; one registration from end to end with waiting list, cancellation and promotion, on
+a throw-away event; and that no function logged an error meanwhile.
+What it made is deleted afterwards, also on Ctrl-C; if something stays, it says what.
 
-On AWS nobody can be signed in from here: instead of the registration it is checked that callers
-without a token are refused.
+A registration needs an organizer and two people. The local stack and stage dev have a user pool of
+their own in which they are created, and removed afterwards. On any other stage, or with another
+issuer, hand their access tokens over:
+
+  {WANTED}
+
+The organizer's token has to be that of a member of the group organizers. A token whose owner has a
+user already registers as that user, who stays; for another one a user is created and deleted.
+Without tokens nobody is created in production: the registration is then skipped.
+
+It warns of what waits for you: messages in the dead-letter queue, failed promotions, ledgers that
+cannot be read (of the first 2,000) or have a seat free beside people who wait, events whose command
+the registrar has given back within 20 minutes and not decided since, and alarms. It does not count
+registrations again: `turnstile reconcile --all` does.
+
+--json prints one object: stage, ok, interrupted, checks (each with name, verdict, detail, todo, seconds
+and ok) and remains.
 
 examples:
   turnstile verify
   turnstile verify --stage dev
-  turnstile verify --json
+  turnstile verify --stage prod --tokens tokens.json
+  fetch-tokens | turnstile verify --stage prod --tokens - --json
 
-Exit code 0 when all is well, 1 when a check failed or something stays, 3 when there is no stack."""
+Exit code 0 when all that was checked is well; 1 when a check FAILED, there is a warning, something
+remains or it was interrupted; 2 for tokens that cannot be used; 3 when there is no stack."""
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
     add_stage(parser)
+    parser.add_argument(
+        "--tokens", metavar="FILE", help="access tokens of an organizer and two people, as JSON; - is standard input"
+    )
     parser.add_argument("--json", action="store_true", help="print one JSON object instead of lines")
 
 
 def run(args: argparse.Namespace) -> int:
     """Check it."""
+    given = read_tokens(args.tokens, time.time()) if args.tokens else None
     deployment = Deployment.resolve(args.stage)
-    journey = Journey(deployment)
-    results = []
-    try:
-        for result in _results(deployment, journey):
-            results.append(result)
-            if not args.json:
-                verdict = "ok     " if result.ok else "FAILED "
-                print(f"{verdict} {result.name}: {result.detail}", flush=True)
-    finally:
-        remains = journey.clean_up()
-    ok = all(result.ok for result in results) and not remains
+    name = new_name()
+    callers = callers_of(deployment, given, name)
+    journey = Journey(deployment, callers, name) if callers else None
+    results: list[Result] = []
+    remains: list[str] = []
+    interrupted = False
+    with Interrupts() as interrupts:
+        try:
+            try:
+                for result in _results(deployment, journey):
+                    results.append(result)
+                    if not args.json:
+                        _print(result)
+            finally:
+                with interrupts.hold():
+                    remains = journey.clean_up() if journey else []
+        except KeyboardInterrupt:
+            interrupted = True
+    ok = all(result.ok for result in results) and not remains and not interrupted
     if args.json:
-        checks = [asdict(result) for result in results]
-        print(json.dumps({"stage": args.stage, "ok": ok, "checks": checks, "remains": remains}))
+        said = {"stage": args.stage, "ok": ok, "interrupted": interrupted}
+        print(json.dumps(said | {"checks": [result.as_json() for result in results], "remains": remains}))
     else:
         for item in remains:
-            print(f"remains {item}")
-        print("All is well." if ok else "Not all is well.")
+            print(f"remains {plain(item)}")
+        print(_conclusion(results, ok=ok))
+    if interrupted:
+        print("turnstile: interrupted", file=sys.stderr)
     return 0 if ok else 1
 
 
-def _results(deployment: Deployment, journey: Journey) -> Iterator[Result]:
+def _print(result: Result) -> None:
+    print(f"{result.verdict:<7} {result.name}: {plain(result.detail)}", flush=True)
+    if result.todo:
+        print(f"        -> {plain(result.todo)}", flush=True)
+
+
+def _conclusion(results: list[Result], *, ok: bool) -> str:
+    if not ok:
+        return "Not all is well."
+    skipped = any(result.verdict is Verdict.SKIPPED for result in results)
+    return "All that was checked is well; nobody was registered." if skipped else "All is well."
+
+
+def _results(deployment: Deployment, journey: Journey | None) -> Iterator[Result]:
     since = time.time()
-    for check in parts(deployment):
+    dead_letters = DeadLetters(deployment)
+    for check in (*parts(deployment), *refusals(deployment), *dead_letters.checks_before()):
         yield perform(check)
-    for check in journey.checks() if deployment.stage == LOCAL else [closed(deployment)]:
+    if journey is None:
+        yield perform(("one registration from end to end", lambda: _skip(deployment)))
+    for check in journey.checks() if journey else []:
         result = perform(check)
         yield result
         if not result.ok:
             break
-    yield perform(logs(deployment, since))
+    for check in (dead_letters.check_after(), *looks(deployment), logs(deployment, since)):
+        yield perform(check)
+
+
+def _skip(deployment: Deployment) -> str:
+    pool = "has no user pool of its own" if deployment.stage in STAGES_WITH_TEST_USERS else "is not for made-up people"
+    todo = f"hand over access tokens of an organizer and two people: --tokens FILE, with {WANTED}"
+    raise NotChecked(f"the stage {deployment.stage} {pool}, so nobody was registered", todo)

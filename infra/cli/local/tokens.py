@@ -1,7 +1,8 @@
-"""Access tokens of the local stack's own user pool: people are made when they are asked for, and signed in.
+"""Access tokens of a stack's own user pool: people are made when they are asked for, and signed in.
 
-Nobody needs a password for that: each has one that follows from the pool and her name, so that two calls at once sign
-the same person in. It protects nothing: the emulator's keys are public, and it listens on this machine only.
+Nobody needs to know a password for that: each has one that follows from a secret and their name. `turnstile token` has
+no secret, so that two calls at once sign the same person in. That protects nothing, and need not on the local stack:
+the emulator's keys are public, and it listens on this machine only. On AWS there must be a secret.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection
 
     from mypy_boto3_cognito_idp import CognitoIdentityProviderClient
-    from mypy_boto3_cognito_idp.type_defs import AuthenticationResultTypeTypeDef
+    from mypy_boto3_cognito_idp.type_defs import AuthenticationResultTypeTypeDef, GroupTypeTypeDef
 
     from infra.cli.deployment import Clients, Outputs
 
@@ -48,21 +49,24 @@ class Tokens:
 
 
 class Pool:
-    """The user pool of the local stack. CliError if it has none."""
+    """The user pool of a stack. CliError if it has none. Passwords can be guessed by whoever knows the `secret`."""
 
-    def __init__(self, clients: Clients, outputs: Outputs) -> None:
+    def __init__(self, clients: Clients, outputs: Outputs, secret: str = "") -> None:
         if outputs.user_pool_id is None or outputs.user_pool_client_id is None:
             raise CliError(WITHOUT_POOL)
         self._cognito: CognitoIdentityProviderClient = clients.cognito
         self._id = outputs.user_pool_id
         self._client_id = outputs.user_pool_client_id
+        self._secret = secret
 
     def sign_in(self, name: str, groups: Collection[str] = ()) -> Tokens:
         """Tokens for the person `name`, who is made if she is not there, and is then in `groups` and in no others."""
         self._make(name)
-        for group in GROUPS:
-            change = self._join if group in groups else self._leave
-            change(name, group)
+        joined = {group["GroupName"] for group in self._groups(name)}
+        for group in GROUPS.keys() - joined & set(groups):
+            self._join(name, group)
+        for group in GROUPS.keys() & joined - set(groups):
+            self._leave(name, group)
         answer = self._cognito.admin_initiate_auth(
             UserPoolId=self._id,
             ClientId=self._client_id,
@@ -91,6 +95,9 @@ class Pool:
             UserPoolId=self._id, Username=name, Password=self._password(name), Permanent=True
         )
 
+    def _groups(self, name: str) -> list[GroupTypeTypeDef]:
+        return self._cognito.admin_list_groups_for_user(UserPoolId=self._id, Username=name)["Groups"]
+
     def _join(self, name: str, group: str) -> None:
         self._cognito.admin_add_user_to_group(UserPoolId=self._id, Username=name, GroupName=group)
 
@@ -98,7 +105,7 @@ class Pool:
         self._cognito.admin_remove_user_from_group(UserPoolId=self._id, Username=name, GroupName=group)
 
     def _password(self, name: str) -> str:
-        digest = hashlib.sha256(f"{self._id}\0{name}".encode()).hexdigest()
+        digest = hashlib.sha256(f"{self._secret}\0{self._id}\0{name}".encode()).hexdigest()
         return f"Aa1!{digest}"  # the first four are what the pool's policy wants
 
 

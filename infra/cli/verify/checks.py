@@ -1,33 +1,23 @@
-"""The checks of `turnstile verify`: does a deployment have all its parts, are they switched on, do the logs stay clean?
-
-A check is a name and an action. The action returns a detail worth reading, or raises CheckError with what is wrong.
-"""
+"""The checks of a deployment's parts: are they all there and switched on, and do the logs stay clean?"""
 
 from __future__ import annotations
 
 import json
 import re
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from botocore.exceptions import BotoCoreError, ClientError
-
 from api.routes import ROUTES
-from infra.cli import rest
 from infra.cli.deployment import LOCAL
-from infra.cli.errors import CliError
 from infra.cli.function_logs import configurations, lines, log_groups
+from infra.cli.verify.result import require
 from workers.aws.items import EVENT_INDEX, STATUS_KEY, USER_INDEX
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb.type_defs import KeySchemaElementTypeDef
 
     from infra.cli.deployment import Deployment
-
-Check = tuple[str, Callable[[], str]]
-"""What is checked, and the check: it answers what it saw, and raises CheckError."""
+    from infra.cli.verify.result import Check
 
 TABLES: dict[str, tuple[tuple[str, ...], dict[str, tuple[str, ...]]]] = {
     "users_table": (("userId",), {}),
@@ -59,39 +49,6 @@ MAPPINGS = 2
 _LOG_WAIT = 10.0  # CloudWatch shows a line some seconds after it was written
 _LOG_FILTER = '?ERROR ?CRITICAL ?Traceback ?"Task timed out" ?errorMessage'
 _ERROR = re.compile(r'"level":\s*"(ERROR|CRITICAL)"|\[ERROR\]|Traceback|Task timed out|"errorMessage"')
-
-
-class CheckError(Exception):
-    """A check found something wrong; the message says what."""
-
-
-@dataclass(frozen=True, slots=True)
-class Result:
-    """The outcome of one check; `seconds` is how long it took."""
-
-    name: str
-    ok: bool
-    detail: str
-    seconds: float
-
-
-def perform(check: Check) -> Result:
-    """Run one check. Being refused or not answered is a failed check, not an end of the command."""
-    name, action = check
-    began = time.monotonic()
-    try:
-        detail, ok = action(), True
-    except (CheckError, CliError, ClientError, BotoCoreError) as error:
-        detail, ok = str(error), False
-    except (LookupError, TypeError) as error:
-        detail, ok = f"an answer of unexpected form: {error!r}", False
-    return Result(name, ok, detail, round(time.monotonic() - began, 3))
-
-
-def require(condition: bool, complaint: str) -> None:
-    """Raise CheckError with `complaint` unless `condition` holds."""
-    if not condition:
-        raise CheckError(complaint)
 
 
 def parts(deployment: Deployment) -> list[Check]:
@@ -142,8 +99,7 @@ def _queues(deployment: Deployment) -> str:
         require(queue.get("FifoQueue") == "true", f"the {name} is not FIFO")
     target = json.loads(main.get("RedrivePolicy", "{}")).get("deadLetterTargetArn")
     require(target == dead["QueueArn"], "the queue does not lead to the dead-letter queue")
-    waiting, parked = (queue.get("ApproximateNumberOfMessages", "?") for queue in (main, dead))
-    return f"FIFO; {waiting} waiting, {parked} in the dead-letter queue"
+    return f"FIFO; {main.get('ApproximateNumberOfMessages', '?')} waiting"
 
 
 def _functions(deployment: Deployment) -> str:
@@ -183,24 +139,13 @@ def _routes(deployment: Deployment) -> str:
     return f"{len(found)} there, {len(guarded)} of them for callers with a token"
 
 
-def closed(deployment: Deployment) -> Check:
-    """The check that the API refuses who has no token."""
-    return "callers without a token", lambda: _closed(deployment)
-
-
-def _closed(deployment: Deployment) -> str:
-    answer = rest.call("GET", f"{deployment.outputs.api_url}/users/-")
-    require(answer.status == 401, f"they are answered with {answer.status}")
-    return "refused"
-
-
 def logs(deployment: Deployment, since: float) -> Check:
     """The check that no function has logged an error since `since` (seconds since 1970)."""
     return "logs", lambda: _logs(deployment, since)
 
 
 def _logs(deployment: Deployment, since: float) -> str:
-    if deployment.stage != LOCAL:
+    if deployment.outputs.endpoint_url is None:
         time.sleep(_LOG_WAIT)
     groups = log_groups(deployment).values()
     errors = [line for group in groups for line in _errors(deployment, group, since)]
@@ -210,6 +155,6 @@ def _logs(deployment: Deployment, since: float) -> str:
 
 def _errors(deployment: Deployment, group: str, since: float) -> list[str]:
     # The emulator does not know patterns with alternatives; there, everything is read.
-    pattern = "" if deployment.stage == LOCAL else _LOG_FILTER
+    pattern = "" if deployment.outputs.endpoint_url else _LOG_FILTER
     pages = lines(deployment.clients.logs, group, pattern, since)
     return [f"{group}: {line.text}" for page in pages for line in page if _ERROR.search(line.text)]

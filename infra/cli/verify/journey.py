@@ -1,4 +1,4 @@
-"""One registration from end to end, on an event and by people who exist for nothing else, over HTTP like any client."""
+"""One registration from end to end, on an event that exists for nothing else, over HTTP like any client."""
 
 from __future__ import annotations
 
@@ -6,124 +6,137 @@ import secrets
 import time
 from typing import TYPE_CHECKING, Any
 
-from botocore.exceptions import BotoCoreError, ClientError
-
-from api.people import user_key
+from api.people import binding_key
 from infra.cli import rest
-from infra.cli.verify.callers import Callers
-from infra.cli.verify.checks import require
-from workers.aws.items import event_key, registration_key
-from workers.domain.records import registration_id
+from infra.cli.verify.callers import subject_of
+from infra.cli.verify.cleanup import CleanUp
+from infra.cli.verify.result import require
 
 if TYPE_CHECKING:
     from infra.cli.deployment import Deployment
-    from infra.cli.verify.checks import Check
+    from infra.cli.verify.callers import Callers, Role
+    from infra.cli.verify.result import Check
 
-_DECISION_WAIT = 20.0  # generous: cold functions on AWS
+DECISION_WAIT = 20.0
+"""Seconds for a decision; generous, for cold functions on AWS."""
 _POLL_INTERVAL = 0.05
+
+_REGISTRATIONS = "/events/{eventId}/registrations"
+_REGISTRATION = "/events/{eventId}/registrations/{userId}"
+_TODO = {
+    401: "this takes an access token (not an ID token) of this stage's user pool or issuer that has not expired",
+    403: "the organizer's token has to be that of a member of the group organizers",
+}
+
+
+def new_name() -> str:
+    """A name that nothing else has, for the event of a journey and the people that are made for it."""
+    return f"verify-{secrets.token_hex(6)}"
 
 
 class Journey:
-    """Two people, one seat: the first gets it, the second waits, the first leaves, the second moves up and leaves."""
+    """Two people, one seat: the first gets it, the second waits, the first leaves, the second moves up and leaves.
 
-    def __init__(self, deployment: Deployment) -> None:
-        name = f"verify-{secrets.token_hex(6)}"
+    `name` is that of the event; users that are created begin with it. A person whose token has a user already registers
+    as that user.
+    """
+
+    def __init__(self, deployment: Deployment, callers: Callers, name: str) -> None:
         self.event = name
-        self.first = f"{name}-first"
-        self.second = f"{name}-second"
-        self._callers = Callers(deployment)
+        self._callers = callers
         self._deployment = deployment
-        self._api = deployment.outputs.api_url
-        self._sent = 0
-        self._decided = 0
+        self._users: dict[Role, str] = {}
+        self._clean_up = CleanUp(deployment, name)
         self._left_at = 0.0
 
     def checks(self) -> list[Check]:
         """The steps, each of which needs those before it."""
         return [
-            ("create two people and an event with one seat", self._create),
-            ("the first gets the seat", lambda: self._register(self.first, "confirmed")),
-            ("the second waits", lambda: self._register(self.second, "waitlisted")),
-            ("the first leaves", lambda: self._cancel(self.first)),
+            ("two people", self._people),
+            ("create an event with one seat", self._create),
+            ("the first gets the seat", lambda: self._register("first", "confirmed")),
+            ("the second waits", lambda: self._register("second", "waitlisted")),
+            ("the first leaves", lambda: self._cancel("first")),
             ("the second is promoted", self._promoted),
-            ("the second leaves", lambda: self._cancel(self.second)),
+            ("the second leaves", lambda: self._cancel("second")),
         ]
 
+    def _people(self) -> str:
+        kept = []
+        for role in ("first", "second"):
+            token = self._callers.token(role)
+            user = self._user_of(token)
+            if user is not None:
+                kept.append(role)
+            else:
+                user = f"{self.event}-{role}"
+                self._clean_up.of_user(user, token)
+                body = {"userId": user, "name": "turnstile verify"}
+                self._call(role, "POST", "/users", 201, body=body)
+            self._users[role] = user
+        return f"created; as the user that the token has already: {', '.join(kept)}" if kept else "created"
+
+    def _user_of(self, token: str | None) -> str | None:
+        """The user to whom a token is bound already: nobody can be two, so that one registers."""
+        if token is None:
+            return None
+        found = self._deployment.clients.dynamodb.get_item(
+            TableName=self._deployment.outputs.users_table, Key=binding_key(subject_of(token)), ConsistentRead=True
+        )
+        return found["Item"]["boundTo"]["S"] if "Item" in found else None
+
     def _create(self) -> str:
-        for user in (self.first, self.second):
-            body: dict[str, object] = {"userId": user, "name": "turnstile verify"}
-            self._expect("POST", "/users", body, 201, token=self._callers.person(user))
-        event: dict[str, object] = {"eventId": self.event, "title": self.event, "date": "2030-01-01"}
-        event |= {"location": "nowhere", "organizer": "turnstile verify", "capacity": 1, "hasWaitlist": True}
-        self._expect("POST", "/events", event, 201, token=self._callers.organizer(self.event))
+        event = {"eventId": self.event, "title": self.event, "date": "2030-01-01", "location": "nowhere"}
+        seats = {"organizer": "turnstile verify", "capacity": 1, "hasWaitlist": True}
+        self._clean_up.of_event()
+        self._call("organizer", "POST", "/events", 201, body=event | seats)
         return self.event
 
-    def _register(self, user: str, status: str) -> str:
-        self._sent += 1
-        token = self._callers.person(user)
-        answer = self._expect("POST", f"/events/{self.event}/registrations", {"userId": user}, 201, 202, token=token)
-        body = answer.body if answer.status == 201 else self._wait_while(user, "pending")
-        self._decided += 1
+    def _register(self, role: Role, status: str) -> str:
+        user = self._users[role]
+        self._clean_up.asks("Register", user)
+        answer = self._call(role, "POST", _REGISTRATIONS, 201, 202, body={"userId": user})
+        body = answer.body if answer.status == 201 else self._wait_while(role, "pending")
         require(body["status"] == status, f"expected {status}, got {body['status']}")
         position = f", position {body['waitlistPosition']}" if status == "waitlisted" else ""
         require(status != "waitlisted" or body["waitlistPosition"] == 1, f"waits, but at{position}")
         return f"{answer.status}, {status}{position}"
 
-    def _cancel(self, user: str) -> str:
-        self._sent += 1
-        path = f"/events/{self.event}/registrations/{user}"
-        answer = self._expect("DELETE", path, None, 204, 202, token=self._callers.person(user))
+    def _cancel(self, role: Role) -> str:
+        self._clean_up.asks("Cancel", self._users[role])
+        answer = self._call(role, "DELETE", _REGISTRATION, 204, 202)
         if answer.status == 202:
-            self._wait_while(user, "confirmed")
+            self._wait_while(role, "confirmed")
         self._left_at = time.monotonic()
-        self._decided += 1
         return str(answer.status)
 
     def _promoted(self) -> str:
-        body = self._wait_while(self.second, "waitlisted")
+        body = self._wait_while("second", "waitlisted")
         require(body["status"] == "confirmed", f"expected confirmed, got {body['status']}")
         return f"{time.monotonic() - self._left_at:.2f} s after the cancellation"
 
-    def _wait_while(self, user: str, status: str) -> dict[str, Any]:
-        """The user's registration as soon as its status is no longer `status`."""
-        deadline = time.monotonic() + _DECISION_WAIT
-        path, token = f"/events/{self.event}/registrations/{user}", self._callers.person(user)
+    def _wait_while(self, role: Role, status: str) -> dict[str, Any]:
+        """The registration of this person as soon as its status is no longer `status`."""
+        deadline = time.monotonic() + DECISION_WAIT
         while True:
-            body: dict[str, Any] = self._expect("GET", path, None, 200, token=token).body
+            body: dict[str, Any] = self._call(role, "GET", _REGISTRATION, 200).body
             if body["status"] != status:
                 return body
-            require(time.monotonic() < deadline, f"still {status} after {_DECISION_WAIT:.0f} s")
+            require(time.monotonic() < deadline, f"still {status} after {DECISION_WAIT:.0f} s")
             time.sleep(_POLL_INTERVAL)
 
-    def _expect(self, method: str, path: str, body: object, *statuses: int, token: str | None) -> rest.Answer:
-        answer = rest.call(method, self._api + path, body, token=token)
-        require(answer.status in statuses, f"{method} {path} answers {answer.status}: {str(answer.body)[:300]}")
+    def _call(
+        self, role: Role, method: str, route: str, *statuses: int, body: dict[str, Any] | None = None
+    ) -> rest.Answer:
+        """Ask as this person. What is wrong is told by the route: somebody's user id is in its path."""
+        path = route.format(eventId=self.event, userId=self._users.get(role, ""))
+        answer = rest.call(method, self._deployment.outputs.api_url + path, body, token=self._callers.token(role))
+        if 400 <= answer.status < 500 and method != "GET":
+            self._clean_up.refused(self._users.get(role))
+        complaint = f"{method} {route} answers {answer.status}: {str(answer.body)[:300]}"
+        require(answer.status in statuses, complaint, _TODO.get(answer.status, ""))
         return answer
 
     def clean_up(self) -> list[str]:
-        """Delete what the journey made from tables and pool. Returns, in words, what stays: nothing when all is well.
-
-        While a command of it is still queued, everything stays: without its event the command would be a dead letter.
-        """
-        outputs = self._deployment.outputs
-        if self._sent != self._decided:
-            ids = " and ".join(registration_id(self.event, user) for user in (self.first, self.second))
-            what = f"event {self.event}, users {self.first} and {self.second}, registrations {ids}"
-            return [f"{what}: a command for them is still queued; delete them when it is decided"]
-        items = [
-            (outputs.users_table, user_key(self.first)),
-            (outputs.users_table, user_key(self.second)),
-            (outputs.events_table, event_key(self.event)),
-            (outputs.registrations_table, registration_key(registration_id(self.event, self.first))),
-            (outputs.registrations_table, registration_key(registration_id(self.event, self.second))),
-            (outputs.ledger_table, event_key(self.event)),
-        ]
-        items += [(outputs.users_table, key) for key in self._callers.bindings]
-        remains = self._callers.leave()
-        for table, key in items:
-            try:
-                self._deployment.clients.dynamodb.delete_item(TableName=table, Key=key)
-            except (ClientError, BotoCoreError) as error:
-                ((name, value),) = key.items()
-                remains.append(f"{name} {value['S']} in {table} ({error})")
-        return remains
+        """Delete what the journey made, from tables and pool. Returns, in words, what stays and why."""
+        return [*self._callers.leave(), *self._clean_up.run(DECISION_WAIT)]

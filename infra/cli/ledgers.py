@@ -1,0 +1,51 @@
+"""The ledgers of a deployment, read for the commands that show or judge them: as many as are cheap to read."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from workers.aws.items import NOT_READABLE, ledger_from_item
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+
+    from workers.domain.records import Ledger
+
+MAX_LEDGERS = 2000
+"""So many are read at most: eventually consistent, at some 300 bytes each, that is less than 100 read units."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ledgers:
+    """The ledgers that were read, and the ids of events whose ledgers cannot be read; `complete` is False when there
+    are more than these."""
+
+    readable: Sequence[Ledger]
+    unreadable: Sequence[str]
+    complete: bool
+
+    @property
+    def read(self) -> int:
+        """How many were looked at."""
+        return len(self.readable) + len(self.unreadable)
+
+
+def scan_ledgers(dynamodb: DynamoDBClient, table: str) -> Ledgers:
+    """Read the first MAX_LEDGERS ledgers of the table, in no order. Raises what the client raises."""
+    readable: list[Ledger] = []
+    unreadable: list[str] = []
+    page = dict[str, Any]()
+    while True:
+        left = MAX_LEDGERS - len(readable) - len(unreadable)
+        answer = dynamodb.scan(TableName=table, Limit=left, **page)
+        for item in answer["Items"]:
+            try:
+                readable.append(ledger_from_item(item))
+            except NOT_READABLE:
+                unreadable.append(item["eventId"]["S"])
+        complete = "LastEvaluatedKey" not in answer
+        if complete or len(readable) + len(unreadable) >= MAX_LEDGERS:
+            return Ledgers(readable, unreadable, complete)
+        page = {"ExclusiveStartKey": answer["LastEvaluatedKey"]}

@@ -1,0 +1,84 @@
+"""What API Gateway does with requests that reach no route of ours, or none that they may have.
+
+A gateway that may not call the function behind its `$default` route answers 500 with a body of its own
+(aws/serverless-application-model#1860); an emulator that asks for no permission hides that.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from infra.cli import rest
+from infra.cli.deployment import LOCAL
+from infra.cli.verify.result import require
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from infra.cli.deployment import Deployment
+    from infra.cli.verify.result import Check
+
+UNMATCHED: Mapping[tuple[str, str], tuple[int, str | None]] = {
+    ("GET", "/turnstile/verify"): (404, "route-not-found"),
+    ("GET", "/events/"): (404, "route-not-found"),
+    ("PUT", "/events"): (405, "method-not-allowed"),
+    ("HEAD", "/events"): (405, None),
+    ("OPTIONS", "/events"): (405, "method-not-allowed"),
+}
+"""Requests that no route takes, each with its status and the `code` of its problem document (an answer to HEAD has no
+body): an unknown path, a trailing slash, methods that the path does not take."""
+
+_PERMISSION = "see that API Gateway may invoke the users function for the route $default"
+
+
+def refusals(deployment: Deployment) -> Iterator[Check]:
+    """The checks that what no route takes is refused by our function, and callers without a token by the gateway."""
+    yield "requests that no route takes", lambda: _unmatched(deployment)
+    if deployment.stage != LOCAL or deployment.outputs.user_pool_id:
+        yield "callers without a token", lambda: _closed(deployment)
+
+
+def _unmatched(deployment: Deployment) -> str:
+    cors, seen = _cors(deployment), list[str]()
+    for (method, path), (status, code) in UNMATCHED.items():
+        if method == "OPTIONS" and cors:
+            seen.append(_preflight(deployment, path, cors))
+            continue
+        if method == "OPTIONS" and deployment.outputs.endpoint_url:
+            continue  # without CORS the emulator answers 403 itself, where AWS asks the route $default
+        answer = rest.call(method, deployment.outputs.api_url + path)
+        ours = code is None or (isinstance(answer.body, dict) and answer.body.get("code") == code)
+        said = f"{method} {path} is answered {answer.status}: {str(answer.body)[:200]}"
+        expected = f"not {status}" if code is None else f"not {status} {code}"
+        require(answer.status == status and ours, f"{said}, {expected}", _PERMISSION)
+        seen.append(f"{method} {path} {status}")
+    return ", ".join(seen)
+
+
+def _cors(deployment: Deployment) -> Mapping[str, Any] | None:
+    """The API's settings for browsers of other sites, if it has any."""
+    for api in deployment.physical_ids("AWS::ApiGatewayV2::Api"):
+        found = deployment.clients.apis.get_api(ApiId=api).get("CorsConfiguration")
+        if found and found.get("AllowOrigins"):
+            return found
+    return None
+
+
+def _preflight(deployment: Deployment, path: str, cors: Mapping[str, Any]) -> str:
+    """With CORS configured API Gateway answers preflights itself, if they have both headers ("Configure CORS for HTTP
+    APIs" in its developer guide)."""
+    [first, *_] = cors["AllowOrigins"]
+    origin = "https://verify.example" if "*" in first else first
+    headers = {"origin": origin, "access-control-request-method": "POST"}
+    answer = rest.call("OPTIONS", deployment.outputs.api_url + path, headers=headers)
+    allowed = answer.headers.get("access-control-allow-origin")
+    said = f"a preflight of {origin} for {path} is answered {answer.status}, and allows {allowed or 'no origin'}"
+    todo = "see corsOrigins of the deployment, and the API's CORS settings"
+    require(answer.status in {200, 204} and allowed in {origin, "*"}, said, todo)
+    return f"preflight of {path} {answer.status}"
+
+
+def _closed(deployment: Deployment) -> str:
+    answer = rest.call("GET", f"{deployment.outputs.api_url}/users/-")
+    require(answer.status == 401, f"they are answered with {answer.status}")
+    return "refused"

@@ -1,0 +1,41 @@
+"""What the tests of `turnstile verify` share."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import count
+from types import SimpleNamespace
+from typing import TYPE_CHECKING
+
+import boto3
+import pytest
+from moto import mock_aws
+
+from infra.cli import rest
+from infra.cli.verify import cleanup, journey
+from tests.cli.verify.world import World
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+    from mypy_boto3_sqs import SQSClient
+
+_NUMBERS = count(1)
+
+
+@pytest.fixture(scope="module")
+def sqs() -> Iterator[SQSClient]:
+    """One mocked SQS for all; each test has queues of its own in it, as it has tables in `db`."""
+    with mock_aws():
+        yield boto3.client("sqs")
+
+
+@pytest.fixture
+def world(db: DynamoDBClient, sqs: SQSClient, monkeypatch: pytest.MonkeyPatch) -> World:
+    """The deployment to be verified. Whoever waits for it lets it run, and time passes only then."""
+    world = World(db, sqs, f"verify-{next(_NUMBERS)}-")
+    monkeypatch.setattr(rest, "call", world.call)
+    for module in (journey, cleanup):
+        time = SimpleNamespace(sleep=world.time.sleep, monotonic=lambda: world.time.now / 1e6)
+        monkeypatch.setattr(module, "time", time)
+    monkeypatch.setattr(journey, "DECISION_WAIT", 2.0)
+    return world

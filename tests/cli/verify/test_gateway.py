@@ -1,0 +1,105 @@
+"""What `turnstile verify` says of an API Gateway that refuses rightly, and of one that may not ask our function."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import replace
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+
+from api.dispatch import dispatch, nobody, unexpected
+from api.routes import ROUTES
+from infra.cli import rest
+from infra.cli.deployment import Clients, Deployment
+from infra.cli.verify.gateway import UNMATCHED, refusals
+from infra.cli.verify.result import Result, perform
+from tests.support.deployment import GUARDED, OUTPUTS
+from tests.support.http_events import http_event
+
+FAULT = rest.Answer(500, {}, {"message": "Internal Server Error"})
+"""What a gateway says that may not call the function (aws/serverless-application-model#1860)."""
+
+
+class Gateway:
+    """API Gateway on AWS, with our function behind `$default`. `faults` are methods for which it may not call it."""
+
+    def __init__(self, cors: Mapping[str, Any] | None = None) -> None:
+        self.faults: set[str] = set()
+        self.cors = cors
+        self.sound_cors = True
+        self.asks_for_tokens = True
+
+    def get_api(self, **_: object) -> dict[str, Any]:
+        """The API, with its settings for browsers if it has any."""
+        return {"ApiId": "turnstile"} | ({"CorsConfiguration": self.cors} if self.cors else {})
+
+    def call(self, method: str, url: str, *, headers: Mapping[str, str] | None = None) -> rest.Answer:
+        """One request, in the place of `rest.call`."""
+        path = url.removeprefix(OUTPUTS.api_url)
+        if method in self.faults:
+            return FAULT
+        if path == "/users/-":
+            return rest.Answer(401, {}, {"message": "Unauthorized"}) if self.asks_for_tokens else FAULT
+        if method == "OPTIONS" and self.cors:
+            return self._preflight(headers or {})
+        answer = dispatch({}, http_event(method, path, None, {}), ROUTES, nobody, unexpected)
+        body = "" if method == "HEAD" else json.loads(answer["body"])
+        return rest.Answer(answer["statusCode"], answer["headers"], body)
+
+    def _preflight(self, headers: Mapping[str, str]) -> rest.Answer:
+        allowed = self.sound_cors and "access-control-request-method" in headers
+        return rest.Answer(204, {"access-control-allow-origin": headers["origin"]} if allowed else {}, "")
+
+
+def _see(gateway: Gateway, monkeypatch: pytest.MonkeyPatch, stage: str = "dev") -> list[Result]:
+    monkeypatch.setattr(rest, "call", gateway.call)
+    outputs = OUTPUTS if stage == "local" else replace(GUARDED, endpoint_url=None)
+    deployment = Deployment(stage, outputs, cast("Clients", SimpleNamespace(apis=gateway)))
+    deployment.__dict__["resources"] = [{"ResourceType": "AWS::ApiGatewayV2::Api", "PhysicalResourceId": "turnstile"}]
+    return [perform(check) for check in refusals(deployment)]
+
+
+def test_what_no_route_takes_is_refused_by_our_function(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Unknown paths, trailing slashes, wrong methods, HEAD and OPTIONS are all asked for, and are 404s and 405s."""
+    [unmatched, closed] = _see(Gateway(), monkeypatch)
+    assert (unmatched.ok, closed.ok) == (True, True)
+    assert unmatched.detail == (
+        "GET /turnstile/verify 404, GET /events/ 404, PUT /events 405, HEAD /events 405, OPTIONS /events 405"
+    )
+
+
+@pytest.mark.parametrize("method", sorted({method for method, _ in UNMATCHED}))
+def test_a_gateway_that_may_not_call_it_fails(method: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A 500 of the gateway for any of them fails the check, which says what was asked and what to look at."""
+    gateway = Gateway()
+    gateway.faults = {method}
+    [unmatched, *_] = _see(gateway, monkeypatch)
+    assert not unmatched.ok
+    assert unmatched.detail.startswith(f"{method} /")
+    assert "is answered 500" in unmatched.detail
+    assert "$default" in unmatched.todo
+
+
+@pytest.mark.parametrize("origins", [["https://shop.example", "https://b.example"], ["*"]])
+def test_with_cors_the_gateway_answers_preflights(origins: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """With CORS a preflight of an origin that is allowed is a 204 that says so; one that does not say so fails."""
+    gateway = Gateway({"AllowOrigins": origins})
+    [unmatched, *_] = _see(gateway, monkeypatch)
+    assert unmatched.ok
+    assert unmatched.detail.endswith("preflight of /events 204")
+    gateway.sound_cors = False
+    [unmatched, *_] = _see(gateway, monkeypatch)
+    assert not unmatched.ok
+    assert "allows no origin" in unmatched.detail
+
+
+def test_callers_without_a_token_must_be_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The check fails where a call without a token is not a 401; where nobody is asked for one there is none."""
+    gateway = Gateway()
+    gateway.asks_for_tokens = False
+    [_, closed] = _see(gateway, monkeypatch)
+    assert not closed.ok
+    assert [result.name for result in _see(gateway, monkeypatch, "local")] == ["requests that no route takes"]

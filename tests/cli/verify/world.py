@@ -1,0 +1,90 @@
+"""A deployment for tests of `turnstile verify`: moto's tables, with the real API and workers behind `rest.call`."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote
+
+from infra.cli import rest
+from infra.cli.local.tokens import claims_of
+from infra.cli.verify.callers import Given
+from infra.cli.verify.journey import Journey, new_name
+from tests.support import http_events
+from tests.support.deployment import OUTPUTS, deployment_of
+from tests.support.pipeline import Pipeline
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from mypy_boto3_dynamodb import DynamoDBClient
+    from mypy_boto3_sqs import SQSClient
+
+    from infra.cli.verify.callers import Callers
+    from workers.aws.items import Item
+
+
+def token(subject: str, *groups: str) -> str:
+    """An access token of this subject, as the authorizer would let it through."""
+    return http_events.bearer_of(http_events.claims_of(subject, *groups)).removeprefix("Bearer ")
+
+
+def given(first: str = "sub-first", second: str = "sub-second", *groups: str) -> Given:
+    """Tokens of an organizer and of two people with these subjects."""
+    boss = token("sub-boss", *(groups or ("organizers",)))
+    return Given({"organizer": boss, "first": token(first), "second": token(second)})
+
+
+class World(Pipeline):
+    """The pipeline, and a deployment that leads to it."""
+
+    def __init__(self, dynamodb: DynamoDBClient, sqs: SQSClient, prefix: str) -> None:
+        super().__init__(dynamodb, sqs, prefix)
+        self.deployment = deployment_of(sqs=sqs, dynamodb=dynamodb)
+        self.deployment.outputs = dataclasses.replace(
+            OUTPUTS,
+            queue_url=self.queue,
+            dead_letter_queue_url=self.dead_letters,
+            users_table=self.tables.users,
+            events_table=self.tables.events,
+            registrations_table=self.tables.registrations,
+            ledger_table=self.tables.ledger,
+        )
+        self.asked: list[tuple[str, str]] = []
+
+    def journey(self, callers: Callers) -> Journey:
+        """A journey of these people."""
+        return Journey(self.deployment, callers, new_name())
+
+    def call(
+        self,
+        method: str,
+        url: str,
+        body: object = None,
+        *,
+        token: str | None = None,
+        headers: Mapping[str, str] | None = None,  # noqa: ARG002 - of `rest.call`
+    ) -> rest.Answer:
+        """One request, in the place of `rest.call`."""
+        path = url.removeprefix(OUTPUTS.api_url)
+        self.asked.append((method, path))
+        if token is None:
+            return self._answer(method, path, body)
+        claims = claims_of(token)
+        with self.signed_in(claims["sub"], *claims.get("cognito:groups", [])):
+            return self._answer(method, path, body)
+
+    def _answer(self, method: str, path: str, body: object) -> rest.Answer:
+        answer = self.request(method, unquote(path), body)
+        return rest.Answer(answer.status, answer.headers, answer.body)
+
+    def left(self) -> list[Item]:
+        """Every item of every table."""
+        tables = (self.tables.users, self.tables.events, self.tables.registrations, self.tables.ledger)
+        return [item for table in tables for item in self.dynamodb.scan(TableName=table)["Items"]]
+
+
+def as_json(**tokens: Any) -> str:
+    """What `--tokens` reads."""
+    return json.dumps({"organizer": token("boss"), "first": token("first"), "second": token("second")} | tokens)
