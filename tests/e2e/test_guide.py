@@ -89,7 +89,8 @@ def test_what_an_operator_types(front: Front, guarded_home: Path) -> None:
     commands = [arguments for line in lines if (arguments := operated(line)) is not None]
     assert {command[0] for command in commands} >= {"status", "token", "verify", "trace", "dlq", "promote", "reconcile"}
     for command in commands:
-        home = guarded_home if command[0] == "token" else None
+        # The other stack has dead letters and damaged events, of which verify warns.
+        home = guarded_home if command[0] in {"token", "verify"} else None
         done = turnstile(*(words.get(word, word) for word in command), home=home)
         assert done.returncode == 0, f"turnstile {' '.join(command)}: {done.stdout}{done.stderr}"
 
