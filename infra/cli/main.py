@@ -29,7 +29,7 @@ examples:
   turnstile up --auth jwt           the same with authorization; `turnstile token ada` then gives a token
   turnstile status --json           where its API, queues and tables are, for scripts
   turnstile verify                  check it with one registration from end to end
-  turnstile verify --stage dev      check its parts on AWS, with your usual AWS credentials
+  turnstile verify --stage dev      the same on AWS, with your usual AWS credentials
   turnstile top                     queue, decisions and fullest events, live
   turnstile trace pycon ada         the story of one registration
   turnstile dlq list                what could not be processed; `turnstile dlq --help` has the rest

@@ -97,7 +97,7 @@ def run(args: argparse.Namespace) -> int:
     else:
         for item in remains:
             print(f"remains {plain(item)}")
-        print(_conclusion(results, ok=ok))
+        print("Not everything was checked." if interrupted else _conclusion(results, ok=ok))
     if interrupted:
         print("turnstile: interrupted", file=sys.stderr)
     return 0 if ok else 1

@@ -110,8 +110,26 @@ def test_an_interruption_leaves_nothing(
     assert main(["verify"]) == 1
     said = capsys.readouterr()
     lines = [line for line in said.out.splitlines() if not line.startswith("{")]  # the handlers' log
-    assert (lines[-1], said.err) == ("Not all is well.", "turnstile: interrupted\n")
+    assert (lines[-1], said.err) == ("Not everything was checked.", "turnstile: interrupted\n")
     assert not [line for line in lines if line.startswith("remains")]
+    assert (world.left(), world.parked()) == ([], [])
+
+
+@pytest.mark.usefixtures("handlers_kept")
+def test_a_ctrl_c_during_the_clean_up_waits_for_its_end(
+    world: World, found: Callable[[Results], None], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Everything is deleted all the same; only then the command ends as interrupted."""
+
+    def results(_deployment: Deployment, journey: Journey | None) -> Iterator[Result]:
+        assert journey is not None
+        world.time.on_sleep.clear()
+        yield from map(perform, journey.checks()[:3])  # the last one is not decided in time
+        world.time.on_sleep[:] = [lambda: os.kill(os.getpid(), signal.SIGINT), world.run]
+
+    found(results)
+    assert main(["verify"]) == 1
+    assert capsys.readouterr().err == "turnstile: interrupted\n"
     assert (world.left(), world.parked()) == ([], [])
 
 
