@@ -13,7 +13,7 @@ from aws_cdk import aws_cognito as cognito
 from constructs import Construct
 
 from infra.accepted import accept
-from infra.auth import GROUPS, STAGES_WITH_TEST_USERS
+from infra.auth import GROUPS
 from infra.stage import Stage
 
 ACCESS_TOKEN_LIFE = Duration.hours(1)
@@ -96,7 +96,7 @@ class UserPool(Construct):
             generate_secret=False,
             disable_o_auth=True,
             # An operator may sign people in, with IAM rights of the account: `turnstile token` and `verify` do.
-            auth_flows=cognito.AuthFlow(user_srp=True, admin_user_password=stage.name in STAGES_WITH_TEST_USERS),
+            auth_flows=cognito.AuthFlow(user_srp=True, admin_user_password=stage.has_test_users),
             access_token_validity=ACCESS_TOKEN_LIFE,
             id_token_validity=ACCESS_TOKEN_LIFE,
             refresh_token_validity=Duration.days(30),

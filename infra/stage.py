@@ -12,7 +12,7 @@ from aws_cdk import RemovalPolicy
 from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_logs as logs
 
-from infra.auth import Auth
+from infra.auth import STAGES_WITH_TEST_USERS, Auth
 from infra.bundles import Platform
 from infra.limits import Limits
 
@@ -80,6 +80,11 @@ class Stage:
     def has_reference(self) -> bool:
         """Whether there is a page on which anybody can try the routes: not in production."""
         return self.name != "prod"
+
+    @property
+    def has_test_users(self) -> bool:
+        """Whether an operator may make people in the stage's own user pool, and sign them in."""
+        return self.name in STAGES_WITH_TEST_USERS
 
     @property
     def log_retention(self) -> logs.RetentionDays:

@@ -29,7 +29,8 @@ Check a deployment, one line each: tables and indexes, queues, functions, event 
 routes, with their authorizer; over HTTP, that requests which no route takes and callers without a
 token are refused; one registration from end to end with waiting list, cancellation and promotion, on
 a throw-away event; and that no function logged an error meanwhile.
-What it made is deleted afterwards, also on Ctrl-C; if something stays, it says what.
+Meanwhile the event is on the public list. What it made is deleted afterwards, also on Ctrl-C; if
+something stays, it says what.
 
 A registration needs an organizer and two people. The local stack and stage dev have a user pool of
 their own in which they are created, and removed afterwards. On any other stage, or with another

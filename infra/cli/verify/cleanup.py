@@ -66,7 +66,7 @@ class CleanUp:
         except (ClientError, BotoCoreError, *NOT_READABLE) as error:
             return self._stays(f"whether its commands are decided cannot be seen: {error}; delete it when they are")
         if undecided:
-            return self._stays("a command for it is still queued; delete it when that is decided")
+            return self._stays("a command for it may still be queued; delete it when that is decided")
         return [word for word in map(self._delete, self._items()) if word]
 
     def _wait(self, seconds: float) -> bool:

@@ -89,7 +89,7 @@ def test_what_is_still_queued_keeps_its_event(world: World) -> None:
     results, remains = _walk(world.journey(Anybody()))
     assert "still pending after" in results[-1].detail
     assert {line.partition(": ")[2] for line in remains} == {
-        "a command for it is still queued; delete it when that is decided"
+        "a command for it may still be queued; delete it when that is decided"
     }
     event = results[1].detail
     expected = {
