@@ -38,8 +38,9 @@ DECIDED = frozenset({"decided", "a message was parked in the dead-letter queue"}
 LOOK_BACK = 20 * 60.0
 """Seconds of the registrar's log: it tries again after 15 minutes at the latest."""
 
-PAUSE = 3.0
-"""Seconds before an event is said to stand still: whatever passes by itself (an index that lags) has passed then."""
+PAUSE = 10.0
+"""Seconds before an event is said to stand still: what passes by itself (an index that lags) has passed then, and
+CloudWatch shows the line that says so."""
 
 _SLOW = 60_000_000
 """Microseconds for which a seat may be free beside a waiter; the alarm `slow-promotions` has the same."""
