@@ -16,13 +16,14 @@ from api.body import read_body
 from api.caller import ORGANIZER_SUBJECT, Caller
 from api.conditions import Revisions, Tags, at_revision, event_tag, revision_of, tags_of
 from api.dispatch import Handlers
+from api.event_list import EventList
 from api.headers import header
 from api.http import answer
 from api.limit import WriteLimit, limited
 from api.messages import Request, Response, json_response, url
 from api.models.event import EventChange, NewEvent
 from api.problems import RETRY_AFTER_SECONDS, Problem, RequestError, forbidden
-from api.views import Ledgers, event_view
+from api.views import event_view
 from api.waiting import Pace, Wait, note_pending, patient, wait_of
 from workers.aws import clients
 from workers.aws.clients import Overloaded
@@ -68,6 +69,7 @@ class Events:
         self._clock = clock
         self._new_id = new_id
         self._pace = Pace()
+        self._list = EventList(dynamodb, env, clock)
 
     def create(self, new: NewEvent, caller: Caller) -> Response:
         """201, or 409 if the id is taken. The event is the caller's."""
@@ -110,20 +112,8 @@ class Events:
         return _shown(200, item, ledger)
 
     def list(self, page: pages.Page) -> Response:
-        """200: a page of events in no particular order, and the cursor of the next."""
-        scope = "events"
-        start: dict[str, Any] = {}
-        if page.cursor is not None:
-            start["ExclusiveStartKey"] = event_key(pages.open_cursor(scope, page.cursor)[0])
-        found = self._dynamodb.scan(TableName=self._events, Limit=page.limit, **start)
-        keys = [event_key(item["eventId"]["S"]) for item in found["Items"]]
-        ledgers = batch_get(self._dynamodb, self._clock, {self._ledger: keys})[self._ledger] if keys else []
-        seats = Ledgers.of(ledgers)
-        views = [seats.view(item) for item in found["Items"]]
-        last = found.get("LastEvaluatedKey")
-        following = pages.seal_cursor(scope, last["eventId"]["S"]) if last else None
-        link = page.link(url(self._base_url, "events"), following)
-        return json_response(200, {"events": views, "next": following}, link)
+        """200: a page of events, which may be some seconds old."""
+        return self._list.page(page)
 
     def change(self, event_id: str, change: EventChange, wait: Wait, wanted: Revisions, caller: Caller) -> Response:
         """200 with the event as it is now; 202 if its seats are still to be changed; 404; 403 if it is not the

@@ -5,11 +5,14 @@ another one than the index says, it is not shown: a lagging index shows nobody t
 somebody may be missing for a moment. The walk through several statuses of an event is to miss nobody: it goes pending,
 waitlisted, confirmed, rejected, cancelled, the way records move, and shows who has moved on to another one of these, as
 she stands now; so it may show her twice.
+
+Beside a user's records are the seats of up to a hundred events. Registrations depend on the ledgers that these come
+from, so they are read eventually consistent: half the price, and a moment old.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING, Any
 
 from api.caller import Caller
@@ -95,9 +98,11 @@ class Lists:
             return Problem("user-not-found", "Nobody has this id.").response()
         records, last = self._walk_user(user_id, page, row)
         following = seal_cursor(scope, *last) if last else None
-        keys = [event_key(record.event_id) for record in records]
-        sides = self._read({self._tables.events: keys, self._tables.ledger: keys})
-        ledgers = Ledgers.of(sides[self._tables.ledger])
+        keys, ledger = [event_key(record.event_id) for record in records], self._tables.ledger
+        sides = self._read({self._tables.events: keys, ledger: keys}, eventual={ledger})
+        ledgers = Ledgers.of(sides[ledger])
+        if unplaced := [event_key(record.event_id) for record in records if _has_no_place(record, ledgers)]:
+            ledgers = Ledgers.of([*sides[ledger], *self._read({ledger: unplaced})[ledger]])
         events = {item["eventId"]["S"]: item for item in sides[self._tables.events]}
         entries = [self._with_event(record, events.get(record.event_id), ledgers) for record in records]
         link = page.link(self._url("users", user_id), following)
@@ -185,8 +190,8 @@ class Lists:
     def _url(self, *of: str) -> str:
         return url(self._base_url, *of, "registrations")
 
-    def _read(self, wanted: dict[str, list[Item]]) -> dict[str, list[Item]]:
-        return batch_get(self._dynamodb, self._clock, wanted)
+    def _read(self, wanted: dict[str, list[Item]], eventual: Collection[str] = ()) -> dict[str, list[Item]]:
+        return batch_get(self._dynamodb, self._clock, wanted, eventual=eventual)
 
 
 def _start_of_event(event_id: str, page: Page) -> tuple[list[Status], Row]:
@@ -203,6 +208,12 @@ def _start_of_event(event_id: str, page: Page) -> tuple[list[Status], Row]:
 
 def _scope_of_event(event_id: str, page: Page) -> str:
     return f"event {event_id} {page.statuses}"
+
+
+def _has_no_place(record: Registration, ledgers: Ledgers) -> bool:
+    """Whether somebody waits at an event whose ledger does not know their ticket: as a rule it is older than that."""
+    waits = record.status is Status.WAITLISTED and record.event_id not in ledgers.damaged
+    return waits and waitlist_position(record, ledgers.sound.get(record.event_id)) is None
 
 
 def _once(records: list[Registration]) -> list[Registration]:

@@ -69,7 +69,8 @@ class Callers:
         method, path, body = step.request()
         headers = {"content-type": "application/json", **step.headers}
         event = http_event(method, path, None if body is None else json.dumps(body), headers, step.query)
-        function = next(r.function for r in ROUTES if r.method == method and r.ids_in(path.replace("%20", " ")))
+        named = path.replace("%20", " ")
+        function = next(r.function for r in ROUTES if r.method == method and r.ids_in(named) is not None)
         self._functions[function].invoke(event, ended, name)
 
     def _check(self, asked: Asked, process: str, walk: Walk, value: Mapping[str, Any]) -> None:

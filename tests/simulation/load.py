@@ -55,6 +55,7 @@ class Step:
             "change": ("PATCH", event, self.changes),
             "look": ("GET", f"{event}/registrations/{user}", None),
             "event": ("GET", event, None),
+            "list": ("GET", "/events", None),
             "of event": ("GET", f"{event}/registrations", None),
             "of user": ("GET", f"/users/{user}/registrations", None),
         }
@@ -105,7 +106,7 @@ class _Author:
             if chance.random() < 0.4:  # and at once somebody else
                 self._change(at + chance.randrange(SECOND), event_id)
         elif drawn < 0.2:
-            kind = chance.choice(("look", "look", "event", "of event", "of user"))
+            kind = chance.choice(("look", "look", "event", "list", "of event", "of user"))
             query = self._query() if kind.startswith("of") else {}
             self.steps.append(Step(0, at, kind, event_id, user_id, query=query))
         elif drawn < 0.25:

@@ -1,7 +1,7 @@
 """What was stored a moment ago: DynamoDB may answer it to whoever does not ask for a consistent read.
 
-This is no `Fault`, which would have to happen: the product asks for consistent reads wherever it reads by key, and only
-a mistake could meet it.
+This is no `Fault`, which would have to happen: the product asks for consistent reads wherever it reads by key, except
+for the ledgers beside a list, and elsewhere only a mistake could meet it.
 """
 
 from __future__ import annotations
@@ -15,7 +15,8 @@ from tests.simulation.dynamodb.fake import Change
 from tests.simulation.engine import SECOND
 from workers.aws.items import Item
 
-_OLDEST = SECOND
+OLDEST = SECOND
+"""No answer is older."""
 _SHARE = 0.5
 """So often an answer is old, where it may be."""
 
@@ -30,7 +31,7 @@ class StaleReads:
     def wrote(self, changes: list[Change]) -> None:
         """Something was committed."""
         now = self._now()
-        while self._writes and self._writes[0][0] < now - _OLDEST:
+        while self._writes and self._writes[0][0] < now - OLDEST:
             self._writes.popleft()
         self._writes.extend((now, change) for change in changes)
 
@@ -55,7 +56,7 @@ class StaleReads:
         return answer | {"Responses": responses}
 
     def _then(self, chance: Random) -> int:
-        return self._now() - chance.randrange(_OLDEST)
+        return self._now() - chance.randrange(OLDEST)
 
     def _as_of(self, then: int, table: str, key: Item, item: Item | None) -> Item | None:
         """An item as it was then, going back from how it is."""

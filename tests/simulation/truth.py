@@ -7,14 +7,15 @@ from typing import TYPE_CHECKING, Any
 
 from api import registrations
 from api.call import idempotency_key
-from tests.simulation import index_lag
+from tests.simulation import index_lag, stale_reads
 from tests.simulation.book import LEDGER, Book, between, no_room
 from tests.simulation.engine import SECOND
+from tests.simulation.seats import SETTINGS, are_true, were_true
 from tests.support.pipeline import Answer
 from workers.aws.items import timestamp
 from workers.domain.commands import Cancel, Command, Configure, Register
 from workers.domain.moves import DISCARDED
-from workers.domain.records import Ledger, Registration, Status, registration_id
+from workers.domain.records import Registration, Status, registration_id
 
 if TYPE_CHECKING:
     from tests.simulation.load import Step
@@ -23,11 +24,12 @@ if TYPE_CHECKING:
 TOLD = "what a client is told is true"
 
 _REFUSALS = {"event-full", "waitlist-full", "registration-closed", DISCARDED}
-_SEATS = ("capacity", "hasWaitlist", "waitlistCapacity", "status")
 _SETTINGS = ("capacity", "has_waitlist", "waitlist_capacity", "status")
 _ALIVE = "pending,waitlisted,confirmed"
 _PAGE = 50
 _CLOCKS_DIFFER = 2 * SECOND
+_LIST_AGE = stale_reads.OLDEST + 2 * SECOND
+"""No page of events is older: as old as a read may be, and then kept for two seconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +116,11 @@ class Truth:
                 return answered.status == 200 and self._entry(answered, answered.body)
             case "event":
                 return answered.status == 200 and self._event(answered, book, answered.body)
+            case "list":
+                ids = {event["eventId"] for event in answered.body["events"]}
+                return ids == set(self._world.rules.books) and all(
+                    self._listed(answered, event, _LIST_AGE) for event in answered.body["events"]
+                )
             case _:
                 return answered.status == 200 and self._list(answered) and not self._missing(answered)
 
@@ -180,7 +187,7 @@ class Truth:
         if not self._world.changes.hold(answered):
             return False
         changes = answered.step.changes
-        wanted = {own: changes[name] for name, own in zip(_SEATS, _SETTINGS, strict=True) if name in changes}
+        wanted = {own: changes[name] for name, own in zip(SETTINGS, _SETTINGS, strict=True) if name in changes}
         titles = between(book.titles, answered.began, answered.ended)
         if "title" in changes and changes["title"] not in titles:
             return False
@@ -200,6 +207,8 @@ class Truth:
             by_status.setdefault(entry["status"], []).append(entry["registeredAt"])
         if answered.step.kind == "of user":  # oldest first, whatever the status
             by_status = {"any": [entry["registeredAt"] for entry in entries]}
+            if not all(self._listed(answered, entry["event"], stale_reads.OLDEST) for entry in entries):
+                return False
         in_order = all(times == sorted(times) for times in by_status.values())
         asked_for = {entry["status"] for entry in entries} <= set(answered.step.query.get("status", _ALIVE).split(","))
         short = len(ids) <= int(answered.step.query.get("limit", _PAGE))
@@ -241,15 +250,17 @@ class Truth:
         if not matching or place is None:
             return bool(matching) and (entry["status"] != "waitlisted" or answered.step.kind.startswith("of"))
         tickets = {state.ticket for state in matching}
-        ledgers = book.ledgers_between(answered.began, answered.ended)
+        age = stale_reads.OLDEST if answered.step.kind == "of user" else 0
+        ledgers = book.ledgers_between(answered.began - age, answered.ended)
         return any(list(ledger.line)[place - 1 : place] == [ticket] for ledger in ledgers for ticket in tickets)
 
     def _event(self, answered: Answered, book: Book, body: dict[str, Any]) -> bool:
-        """Whether the seats that were shown are those of one ledger, and the title is one that the event had."""
-        if body["title"] not in between(book.titles, answered.began, answered.ended):
-            return False
-        shown = tuple(body.get(name) for name in (*_SEATS, "currentAttendees", "waitlistLength"))
-        return any(shown == _seats(ledger) for ledger in book.ledgers_between(answered.began, answered.ended))
+        return are_true(book, body, answered.began, answered.ended)
+
+    def _listed(self, answered: Answered, event: dict[str, Any], age: int) -> bool:
+        """Whether an event that is shown in a list was like that not longer ago than that."""
+        book = self._world.rules.books[event["eventId"]]
+        return were_true(book, event, answered.began - age, answered.ended)
 
     def _may_be_damaged(self, answered: Answered) -> bool:
         """Something could not be read: the person's record, the event's ledger, or for a list anything."""
@@ -275,9 +286,3 @@ def _attempt(
         return None
     pending = [s.generation for s in states if s and s.status is Status.PENDING and not s.cancelling]
     return min(pending, default=None)
-
-
-def _seats(ledger: Ledger) -> tuple[Any, ...]:
-    settings = ledger.settings
-    places = (settings.capacity, settings.has_waitlist, settings.waitlist_capacity, str(settings.status))
-    return (*places, ledger.confirmed, len(ledger.line))

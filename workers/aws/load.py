@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -80,17 +80,20 @@ State = EventState | Unknown | Damaged
 """What is known of one event."""
 
 
-def batch_get(client: DynamoDBClient, clock: Clock, wanted: Mapping[str, Sequence[Item]]) -> dict[str, list[Item]]:
-    """Reads items by key from several tables, strongly consistent, in no particular order; absent ones are left out.
+def batch_get(
+    client: DynamoDBClient, clock: Clock, wanted: Mapping[str, Sequence[Item]], *, eventual: Collection[str] = ()
+) -> dict[str, list[Item]]:
+    """Read items by key from several tables, in no particular order; absent ones are left out.
 
-    Raises Overloaded when DynamoDB keeps leaving keys unprocessed.
+    Reads are strongly consistent, except those of the tables named in `eventual`: these cost half as much, and what
+    they find may be a moment old. Raises Overloaded when DynamoDB keeps leaving keys unprocessed.
     """
     found: dict[str, list[Item]] = {table: [] for table in wanted}
     keys = [(table, key) for table, table_keys in wanted.items() for key in _distinct(table_keys)]
     for start in range(0, len(keys), _BATCH):
         request: dict[str, Any] = {}
         for table, key in keys[start : start + _BATCH]:
-            request.setdefault(table, {"ConsistentRead": True, "Keys": []})["Keys"].append(key)
+            request.setdefault(table, {"ConsistentRead": table not in eventual, "Keys": []})["Keys"].append(key)
         for attempt in range(_ATTEMPTS):
             if attempt:
                 clock.sleep(0.05 * 2 ** (attempt - 1))
