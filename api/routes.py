@@ -30,6 +30,11 @@ class Route:
         """What API Gateway calls it: `GET /users/{userId}`."""
         return f"{self.method} {self.path}"
 
+    @property
+    def is_list(self) -> bool:
+        """Whether it answers pages of a list: a `GET` of a path that does not end with an id."""
+        return self.method == "GET" and not self.path.endswith("}")
+
     def ids_in(self, path: str) -> Mapping[str, str] | None:
         """The ids, by name, in a decoded path that is this route's; None for any other path."""
         found = _pattern(self.path).fullmatch(path)

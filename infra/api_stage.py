@@ -14,6 +14,7 @@ from aws_cdk import aws_iam as iam
 from aws_cdk import aws_logs as logs
 from constructs import Construct
 
+from api.routes import Route
 from infra.accepted import accept
 from infra.limits import Limits
 from infra.stage import Stage
@@ -37,27 +38,29 @@ WRITES = frozenset({"POST", "PATCH", "PUT", "DELETE"})
 
 
 def protect(
-    scope: Construct, api: apigateway.HttpApi, stage: Stage, writes: Mapping[str, apigateway.HttpRoute]
+    scope: Construct, api: apigateway.HttpApi, stage: Stage, routes: Mapping[Route, apigateway.HttpRoute]
 ) -> None:
-    """Limit and log the requests to `api`. `writes` are the routes that write, by their keys (`POST /users`)."""
+    """Limit and log the requests to `api`."""
     default = api.default_stage.node.default_child
     if not stage.on_aws:
         accept(default, "AwsSolutions-APIG1", "The emulator writes no access logs.")
         return
-    throttle(default, stage.limits, writes)
+    throttle(default, stage.limits, routes)
     log_requests(scope, default, stage)
 
 
-def throttle(default: apigateway.CfnStage, limits: Limits, writes: Mapping[str, apigateway.HttpRoute]) -> None:
-    """Every route takes so many requests a second; those that write, fewer."""
+def throttle(default: apigateway.CfnStage, limits: Limits, routes: Mapping[Route, apigateway.HttpRoute]) -> None:
+    """Let every route take so many requests a second, and fewer those that write or that answer lists."""
     default.default_route_settings = apigateway.CfnStage.RouteSettingsProperty(
         throttling_rate_limit=limits.reads, throttling_burst_limit=limits.reads
     )
+    own = {route: limits.writes for route in routes if route.method in WRITES}
+    own |= {route: limits.lists for route in routes if route.is_list}
     default.route_settings = {
-        key: {"ThrottlingRateLimit": limits.writes, "ThrottlingBurstLimit": limits.writes} for key in writes
+        route.key: {"ThrottlingRateLimit": limit, "ThrottlingBurstLimit": limit} for route, limit in own.items()
     }
-    for route in writes.values():  # the settings of a route that is not there yet are refused
-        default.add_resource_dependency(route.node.default_child)
+    for route in own:  # the settings of a route that is not there yet are refused
+        default.add_resource_dependency(routes[route].node.default_child)
 
 
 def log_requests(scope: Construct, default: apigateway.CfnStage, stage: Stage) -> None:

@@ -10,7 +10,7 @@ from constructs import Construct
 
 from api.routes import DOCS_ROUTES, FALLBACK, ROUTES
 from infra.accepted import accept
-from infra.api_stage import WRITES, protect
+from infra.api_stage import protect
 from infra.functions import ApiFunctions
 from infra.identity import Identity
 from infra.stage import LOCAL_API_ID, Stage
@@ -47,7 +47,7 @@ class HttpApi(Construct):
                 ("registrations", functions.registrations.function),
             )
         }
-        writes = {}
+        routes = {}
         for route in ROUTES:
             method = apigateway.HttpMethod[route.method]
             made = self.api.add_routes(
@@ -58,8 +58,7 @@ class HttpApi(Construct):
             )
             if route.public or identity.authorizer is None:
                 accept(made[0], *(_PUBLIC if route.public else _NOBODY_ASKED))
-            if route.method in WRITES:
-                writes[route.key] = made[0]
+            routes[route] = made[0]
         if functions.docs is not None:
             self._connect_docs(functions.docs.function)
         fallback = apigateway.HttpRoute(
@@ -70,7 +69,7 @@ class HttpApi(Construct):
             integration=targets[FALLBACK],
         )
         accept(fallback, *_PUBLIC)
-        protect(self, self.api, self._stage, writes)
+        protect(self, self.api, self._stage, routes)
 
     def _connect_docs(self, function: lambda_.Function) -> None:
         # Every method goes to the page's own function, which says that it takes GET: the fallback knows of no page.

@@ -25,6 +25,10 @@ class Limits:
     reserve: bool | None = None
     """Whether the registrars' share of the account's concurrency is set aside for them; None: in production only.
     Lambda refuses to where fewer than 100 executions would be left to everybody else: a new account may have 10."""
+    lists: int = 40
+    """Requests a second for each route that answers a list. A page of 100 costs up to 50 read units of the ledgers and
+    100 of the registrations, and a new table has 12,000 a second, which registrations need too: the sum is in
+    docs/performance.md."""
 
     @classmethod
     def parse(cls, setting: Callable[[str], object]) -> Limits:
@@ -37,6 +41,7 @@ class Limits:
             writes=_number(setting, "writesPerSecond", cls().writes, range(1, 10_001)),
             registrars=_number(setting, "registrars", cls().registrars, range(2, MOST_REGISTRARS + 1)),
             reserve=_answer(setting, "reserve"),
+            lists=_number(setting, "listsPerSecond", cls().lists, range(1, 10_001)),
         )
 
 

@@ -15,6 +15,7 @@ from infra.stage import Stage
         ({"readsPerSecond": "2000", "writesPerSecond": 7}, Limits(2000, 7, 50, reserve=None)),
         ({"registrars": "2", "reserve": "no"}, Limits(500, 250, 2, reserve=False)),
         ({"registrars": 1000, "reserve": "yes"}, Limits(500, 250, 1000, reserve=True)),
+        ({"listsPerSecond": "200"}, Limits(500, 250, 50, lists=200)),
     ],
 )
 def test_limits_can_be_set(context: dict[str, object], limits: Limits) -> None:
@@ -25,7 +26,11 @@ def test_limits_can_be_set(context: dict[str, object], limits: Limits) -> None:
 @pytest.mark.parametrize(
     ("name", "value"),
     [
-        *((name, value) for name in ("readsPerSecond", "writesPerSecond") for value in ("0", "-1", "many", "", 10_001)),
+        *(
+            (name, value)
+            for name in ("readsPerSecond", "writesPerSecond", "listsPerSecond")
+            for value in ("0", "-1", "many", "", 10_001)
+        ),
         *(("registrars", value) for value in ("1", "1001", "1.5", 0)),
         *(("reserve", value) for value in ("maybe", "", True)),
     ],
