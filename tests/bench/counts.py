@@ -7,6 +7,7 @@ from itertools import count
 
 from api.reader import Reader
 from api.views import waitlist_position
+from tests.bench import lists
 from tests.bench.engine import Crowd, Engine, batches, deliver, logs_to_nowhere, names
 from tests.bench.figures import Bars, Chart, Figure, Part, at_most, exactly
 from tests.bench.setting import Setting
@@ -39,11 +40,14 @@ def measure(setting: Setting) -> Part:
         setting.say("counts: promotions of the textbook")
         rewrites = {length: textbook_cancel(engine, length) for length in LENGTHS}
         positions = {length: position(engine, length) for length in (10, _LONG)}
+        setting.say("counts: lists")
+        listed = lists.figures(Engine(setting))  # no other events are to be on the pages
     figures = [
         *_batch_figures(fresh, again, theirs),
         *_promotion_figures(promotions, worst),
         *[_textbook_figure(length, meter) for length, meter in rewrites.items()],
         *[figure for length, meter in positions.items() for figure in _position_figures(length, meter)],
+        *listed,
     ]
     lines = {
         "Turnstile": [(length, meter.write_units) for length, meter in promotions.items()],

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.bench import counts
+from tests.bench import counts, lists
 from tests.bench.engine import Engine, names
 from tests.bench.units import Meter
 
@@ -53,3 +53,24 @@ def test_the_textbook_costs_what_it_is_said_to(engine: Engine) -> None:
     engine.add_users(names(1))
     assert counts.textbook_register(engine).write_units == 6
     assert counts.textbook_cancel(engine, 10).write_units == 10 + 2 * 9
+
+
+@pytest.mark.parametrize("length", lists.PAGES)
+def test_a_page_of_events_costs_half(engine: Engine, length: int) -> None:
+    """A page of events costs half a unit for each ledger; strongly consistent it would be one. A process that is asked
+    for it 40 times a second reads it every other second."""
+    lists.prepare(engine)
+    page, strong = lists.page(engine, length), lists.strong_page(engine, length)
+    ledger, events = engine.tables.ledger, engine.tables.events
+    assert calls(page) == {"Scan": 1, "BatchGetItem": 1}
+    assert (page.reads[ledger], strong.reads[ledger]) == (length / 2, length)
+    assert 0 < page.reads[events] == strong.reads[events] < length / 10
+    assert lists.popular_page(engine, length, 40, 4).reads[ledger] == length / 2 * 2
+
+
+def test_a_users_list_costs_half_of_its_ledgers(engine: Engine) -> None:
+    """A user's list of 100 reads ledgers for 50 units, and what may not be old for one unit each."""
+    page = lists.users_page(engine, lists.prepare(engine), 100)
+    tables = engine.tables
+    assert (page.reads[tables.ledger], page.reads[tables.events], page.reads[tables.users]) == (50, 100, 1)
+    assert 100 < page.reads[tables.registrations] < 105

@@ -96,6 +96,17 @@ def test_a_batch_read_rounds_each_item(engine: Engine) -> None:
 
 
 @pytest.mark.integration
+def test_a_scan_rounds_its_page(engine: Engine) -> None:
+    """A page of a scan is rounded up as a whole, and costs half unless it is asked for strongly consistent."""
+    table, client = engine.tables.users, engine.client()
+    engine.add_items(table, [{"userId": {"S": f"u{n}"}, "name": {"S": "x" * 1500}} for n in range(4)])
+    for consistent, units in ((False, 1.0), (True, 2.0)):
+        with Meter(client, engine.reader) as meter:
+            client.scan(TableName=table, ConsistentRead=consistent)
+        assert meter.reads == {table: units}
+
+
+@pytest.mark.integration
 def test_single_writes_are_metered_by_the_larger_item(engine: Engine) -> None:
     """An item of 1.5 KB that becomes small is two units, as it was large; the meter's own reads are not counted."""
     table, client = engine.tables.users, engine.client()

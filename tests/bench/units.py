@@ -115,9 +115,10 @@ def writes_of(operation: str, params: Item) -> list[Item]:
 class Meter:
     """Counts what a client does, from its making until `close`.
 
-    `calls` by operation, `keys` asked for in batch reads, `items` in transactions, `write_units` and `read_units`.
-    `reader` is another client of the same tables, whose own reads are not counted. A transaction that is refused costs
-    what its items cost, without the indexes: DynamoDB charges for failed transactions too.
+    `calls` by operation, `keys` asked for in batch reads, `items` in transactions, `write_units` and `read_units`, of
+    which `reads` has those of each table. `reader` is another client of the same tables, whose own reads are not
+    counted. A transaction that is refused costs what its items cost, without the indexes: DynamoDB charges for failed
+    transactions too.
     """
 
     def __init__(self, client: DynamoDBClient, reader: DynamoDBClient) -> None:
@@ -129,9 +130,14 @@ class Meter:
         self.keys = 0
         self.items = 0
         self.write_units = 0
-        self.read_units = 0.0
+        self.reads: dict[str, float] = {}
         self._events.register("before-parameter-build.dynamodb", self._note)
         self._events.register("after-call.dynamodb", self._count)
+
+    @property
+    def read_units(self) -> float:
+        """Read units of all tables together."""
+        return sum(self.reads.values())
 
     def close(self) -> None:
         """Counts no longer."""
@@ -156,13 +162,14 @@ class Meter:
         together = model.name == "TransactWriteItems"
         changes = zip(writes, before, after, strict=True)
         written = sum(self._written(write["TableName"], old, new, together) for write, old, new in changes)
-        read = _read_units(model.name, params, parsed) if done else 0.0
+        read = _read_units(model.name, params, parsed) if done else {}
         with self._lock:
             self.calls[model.name] += 1
             self.items += len(writes) if together else 0
             self.keys += sum(len(wanted["Keys"]) for wanted in params.get("RequestItems", {}).values())
             self.write_units += written
-            self.read_units += read
+            for table, units in read.items():
+                self.reads[table] = self.reads.get(table, 0.0) + units
 
     def _written(self, table: str, before: Item | None, after: Item | None, transactional: bool) -> int:
         size = max(item_size(item or {}) for item in (before, after))
@@ -186,21 +193,21 @@ class Meter:
         return [stored.get((table, str(key))) for table, key in places]
 
 
-def _read_units(operation: str, params: Item, answer: Item) -> float:
+def _read_units(operation: str, params: Item, answer: Item) -> dict[str, float]:
     match operation:
         case "GetItem":
-            return read_units(item_size(answer.get("Item", {})), consistent=params.get("ConsistentRead", False))
+            size = item_size(answer.get("Item", {}))
         case "BatchGetItem":
             left = answer.get("UnprocessedKeys", {})
-            return sum(
-                _batch_units(wanted, answer["Responses"].get(table, []), left.get(table, {}))
+            return {
+                table: _batch_units(wanted, answer["Responses"].get(table, []), left.get(table, {}))
                 for table, wanted in params["RequestItems"].items()
-            )
-        case "Query":
+            }
+        case "Query" | "Scan":
             size = sum(item_size(item) for item in answer["Items"])
-            return read_units(size, consistent=params.get("ConsistentRead", False))
         case _:
-            return 0.0
+            return {}
+    return {params["TableName"]: read_units(size, consistent=params.get("ConsistentRead", False))}
 
 
 def _batch_units(wanted: Item, found: Sequence[Item], left: Item) -> float:
