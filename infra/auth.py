@@ -8,6 +8,7 @@ from typing import Literal, get_args
 from urllib.parse import urlsplit
 
 from api.caller import OPERATORS, ORGANIZERS
+from infra import mail
 
 AuthKind = Literal["cognito", "oidc", "none"]
 
@@ -21,7 +22,7 @@ GROUPS: Mapping[str, str] = {
 }
 """The groups that mean something to the API, each with what its members may do."""
 
-CONTEXT = ("auth", "issuer", "audience", "groupsClaim")
+CONTEXT = ("auth", "issuer", "audience", "groupsClaim", *mail.CONTEXT)
 """The names under which the CDK's context has these settings."""
 
 
@@ -30,18 +31,22 @@ class Auth:
     """Who vouches for callers: the stack's own user pool (`cognito`), an existing issuer (`oidc`), or nobody (`none`).
 
     `issuer` (its https URL, exactly as its tokens have it in `iss`) and `audience` belong to `oidc`, and so does
-    `groups_claim`, the name of the claim that lists a caller's groups, where it is not Cognito's. ValueError, with a
-    sentence for the person deploying, for what does not fit together.
+    `groups_claim`, the name of the claim that lists a caller's groups, where it is not Cognito's. `mail` is who the own
+    pool sends mail as; None: Cognito sends it, fifty a day. ValueError, with a sentence for the person deploying, for
+    what does not fit together.
     """
 
     kind: AuthKind = "cognito"
     issuer: str | None = None
     audience: str | None = None
     groups_claim: str = "cognito:groups"
+    mail: mail.Mail | None = None
 
     def __post_init__(self) -> None:
         if self.kind not in get_args(AuthKind):
             raise ValueError(f"Unknown auth {self.kind!r}: use -c auth=" + "|".join(get_args(AuthKind)))
+        if self.mail is not None and self.kind != "cognito":
+            raise ValueError(f"mailFrom and sesIdentity are for the stack's own user pool: auth={self.kind} has none")
         if self.kind != "oidc":
             if self.issuer or self.audience or self.groups_claim != "cognito:groups":
                 raise ValueError("issuer, audience and groupsClaim are those of an existing issuer: use -c auth=oidc")
@@ -65,6 +70,7 @@ class Auth:
             issuer=given.get("issuer"),
             audience=given.get("audience"),
             groups_claim=given.get("groupsClaim", "cognito:groups"),
+            mail=mail.Mail.parse(given),
         )
 
 

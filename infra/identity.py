@@ -7,13 +7,14 @@ docs/decisions/0023-who-the-caller-is.md.
 
 from __future__ import annotations
 
-from aws_cdk import Duration
+from aws_cdk import Duration, Stack
 from aws_cdk import aws_apigatewayv2_authorizers as authorizers
 from aws_cdk import aws_cognito as cognito
 from constructs import Construct
 
 from infra.accepted import accept
 from infra.auth import GROUPS
+from infra.mail import Mail
 from infra.stage import Stage
 
 ACCESS_TOKEN_LIFE = Duration.hours(1)
@@ -83,6 +84,8 @@ class UserPool(Construct):
         )
         accept(self.pool, "AwsSolutions-COG2", "A second factor is offered; who only registers must not need one.")
         accept(self.pool, "AwsSolutions-COG8", "Threat protection is part of a plan that costs extra for each person.")
+        if stage.auth.mail is not None:
+            _send_as(self.pool, stage.auth.mail)
         self.issuer = f"https://{self.pool.user_pool_provider_name}"
         self.client = self._client(stage)
         for name, may in GROUPS.items():
@@ -105,3 +108,20 @@ class UserPool(Construct):
         )
         client.apply_removal_policy(stage.removal_policy)
         return client
+
+
+def _send_as(pool: cognito.UserPool, mail: Mail) -> None:
+    """Have the pool send its mail through SES. Set by hand, it would be reset by the next change of the pool.
+
+    Cognito makes a service-linked role for it, so the identity needs no policy:
+    https://docs.aws.amazon.com/cognito/latest/developerguide/cognito-user-pool-settings-ses-authorization-to-send-email.html
+    """
+    arn = mail.identity
+    if not arn.startswith("arn:"):
+        arn = Stack.of(pool).format_arn(service="ses", resource="identity", resource_name=arn)
+    # The CDK's own `UserPoolEmail.with_ses` wants the region in advance, and takes no subdomain of an identity.
+    resource = pool.node.default_child
+    assert isinstance(resource, cognito.CfnUserPool)  # noqa: S101 - for the type checker
+    resource.email_configuration = cognito.CfnUserPool.EmailConfigurationProperty(
+        email_sending_account="DEVELOPER", source_arn=arn, from_=mail.from_header
+    )

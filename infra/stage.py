@@ -25,7 +25,7 @@ NOT_SAID: Mapping[str, str | None] = MappingProxyType({})
 class Stage:
     """One stage. `endpoint` is the emulator's address, without trailing slash: for `local` only, None elsewhere.
 
-    ValueError for a stage on AWS at which nobody would vouch for the callers.
+    ValueError for a stage on AWS at which nobody would vouch for the callers, and for a local one that is to send mail.
     """
 
     name: StageName
@@ -36,6 +36,8 @@ class Stage:
     def __post_init__(self) -> None:
         if self.auth.kind == "none" and self.name != "local":
             raise ValueError(f"auth=none is for the stage local only: on {self.name} anybody could do anything")
+        if self.auth.mail is not None and not self.on_aws:
+            raise ValueError("mailFrom and sesIdentity are for a stage on AWS: the stage local sends no mail")
 
     @classmethod
     def parse(cls, name: str, endpoint: str | None, auth: Mapping[str, str | None] = NOT_SAID) -> Stage:
