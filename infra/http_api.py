@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from aws_cdk import Tags
+from aws_cdk import Stack, Tags
 from aws_cdk import aws_apigatewayv2 as apigateway
-from aws_cdk import aws_apigatewayv2_integrations as integrations
 from aws_cdk import aws_lambda as lambda_
 from constructs import Construct
 
-from api.routes import DOCS_ROUTES, FALLBACK, ROUTES
+from api.routes import DOCS_ROUTES, FALLBACK, ROUTES, Function
 from infra.accepted import accept
 from infra.api_stage import protect
 from infra.functions import ApiFunctions
@@ -39,14 +38,12 @@ class HttpApi(Construct):
 
         A step of its own, because the functions are told the API's URL.
         """
-        targets = {
-            name: _integration(name, function)
-            for name, function in (
-                ("users", functions.users.function),
-                ("events", functions.events.function),
-                ("registrations", functions.registrations.function),
-            )
+        behind: dict[Function, lambda_.Function] = {
+            "users": functions.users.function,
+            "events": functions.events.function,
+            "registrations": functions.registrations.function,
         }
+        targets = {name: self._target(name, function) for name, function in behind.items()}
         routes = {}
         for route in ROUTES:
             method = apigateway.HttpMethod[route.method]
@@ -73,11 +70,46 @@ class HttpApi(Construct):
 
     def _connect_docs(self, function: lambda_.Function) -> None:
         # Every method goes to the page's own function, which says that it takes GET: the fallback knows of no page.
-        target = _integration("docs", function)
+        target = self._target("docs", function)
         for path in dict.fromkeys(route.path for route in DOCS_ROUTES):
             made = self.api.add_routes(path=path, methods=[apigateway.HttpMethod.ANY], integration=target)
             accept(made[0], *_PUBLIC)
 
+    def _target(self, name: Function, function: lambda_.Function) -> _Integration:
+        """Return the integration of a function, which API Gateway may invoke for this API and no other.
 
-def _integration(name: str, function: lambda_.Function) -> integrations.HttpLambdaIntegration:
-    return integrations.HttpLambdaIntegration(f"{name}Integration", function, scope_permission_to_route=False)
+        It invokes a route as `{api}/{stage}/{method}/{path}`, but `$default` as `{api}/{stage}/$default`, which the
+        CDK's own permission for a whole API (`{api}/*/*/*`) does not match: aws/serverless-application-model#1860.
+        """
+        routes = "*/*" if name == FALLBACK else "*/*/*"  # of an ARN's last part, `*` matches slashes, too
+        # Of its own name, so that an update makes it before it deletes the one that an earlier version had.
+        lambda_.CfnPermission(
+            self,
+            f"MayInvoke{name.capitalize()}",
+            action="lambda:InvokeFunction",
+            function_name=function.function_arn,
+            principal="apigateway.amazonaws.com",
+            source_arn=Stack.of(self).format_arn(service="execute-api", resource=self.api.api_id, resource_name=routes),
+        )
+        return _Integration(name, function)
+
+
+class _Integration(apigateway.HttpRouteIntegration):  # type: ignore[misc]  # mypy takes the CDK's classes for Any
+    """A function behind routes. Unlike the CDK's own, it brings no permission along."""
+
+    def __init__(self, name: str, function: lambda_.Function) -> None:
+        super().__init__(f"{name}Integration")
+        self._function = function
+
+    def bind(
+        self,
+        *,
+        route: apigateway.IHttpRoute,  # noqa: ARG002 - the CDK hands over both, by these names
+        scope: Construct,  # noqa: ARG002
+    ) -> apigateway.HttpRouteIntegrationConfig:
+        """Name the function and the form of its events."""
+        return apigateway.HttpRouteIntegrationConfig(
+            type=apigateway.HttpIntegrationType.AWS_PROXY,
+            uri=self._function.function_arn,
+            payload_format_version=apigateway.PayloadFormatVersion.VERSION_2_0,
+        )

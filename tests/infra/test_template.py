@@ -213,15 +213,13 @@ def test_local_address_is_stable(templates: dict[str, dict[str, Any]]) -> None:
 def test_stages_differ_only_where_they_should(templates: dict[str, dict[str, Any]]) -> None:
     """The stack that runs locally has the very resources that run on AWS; it only lacks the saved queries, the log of
     requests, the topic's key, the policies that ask for TLS and, unless they are asked for, user pool and authorizer.
-    Production lacks the reference page: its function with role and logs, its routes and the integration of both."""
-    kinds = {
-        name: {key: entry["Type"] for key, entry in item["Resources"].items() if "Permission" not in key}
-        for name, item in templates.items()
-    }  # a permission is named after its stack
+    Production lacks the reference page: its function with role, logs and permission, its routes and the integration of
+    both."""
+    kinds = {name: {key: entry["Type"] for key, entry in item["Resources"].items()} for name, item in templates.items()}
     assert kinds["prod"].items() <= kinds["dev"].items()
     assert sorted(kind.split("::", 1)[1] for name, kind in kinds["dev"].items() if name not in kinds["prod"]) == [
         *("ApiGatewayV2::Integration", "ApiGatewayV2::Route", "ApiGatewayV2::Route"),
-        *("IAM::Role", "Lambda::Function", "Logs::LogGroup"),
+        *("IAM::Role", "Lambda::Function", "Lambda::Permission", "Logs::LogGroup"),
     ]
     assert "DocsUrl" not in templates["prod"]["Outputs"]
     missing = [kind for name, kind in kinds["dev"].items() if name not in kinds["local"] and kind not in IDENTITY]
