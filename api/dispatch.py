@@ -42,6 +42,8 @@ def dispatch(
         response = refusal.problem.response()
     except Exception as error:  # noqa: BLE001 - API Gateway would show its text to the client
         response = failed(error, request)
+    if request.method == "HEAD":  # an answer to it has no body (RFC 9110, section 9.3.2)
+        response = replace(response, body="")
     return response.as_event()
 
 
@@ -73,9 +75,16 @@ def _caller(request: Request, route: Route, identify: Identify) -> Caller:
 
 
 def _no_such_route(request: Request, routes: Sequence[Route]) -> Response:
-    """404, or 405 with `Allow` if the path is known with other methods."""
-    allowed = sorted(route.method for route in routes if route.ids_in(request.path) is not None)
-    if allowed and request.method not in allowed:
-        allow = {"Allow": ", ".join(allowed)}
-        return Problem("method-not-allowed", f"It takes {allow['Allow']}.", headers=allow).response()
-    return Problem("route-not-found", "No route has this path.").response()
+    """404; if the path is known with other methods, `Allow` with those, and 405, or 204 for `OPTIONS`.
+
+    Where CORS is configured, API Gateway answers a browser's preflight itself, or adds its headers to this answer: its
+    documentation has both, and people have seen a catch-all route get them (aws/serverless-application-model#1603). A
+    browser takes no for an answer unless the status is 2xx.
+    """
+    methods = {route.method for route in routes if route.ids_in(request.path) is not None}
+    if not methods or request.method in methods:
+        return Problem("route-not-found", "No route has this path.").response()
+    allow = {"Allow": ", ".join(sorted(methods | {"OPTIONS"}))}
+    if request.method == "OPTIONS":
+        return Response(204, headers=allow)
+    return Problem("method-not-allowed", f"It takes {allow['Allow']}.", headers=allow).response()

@@ -44,9 +44,9 @@ accepted request.
 
 Begin with a user and an event, then register the one for the other. Errors are problem documents (RFC 9457) with a \
 stable `code`. Ids in paths that cannot exist are those of nothing: 404. An unknown path is a 404 \
-`route-not-found`, a method that a path does not take a 405 `method-not-allowed` with `Allow`. Which requests can be \
-sent again, and how, is in docs/api.md (`Idempotency-Key`), the guide for client authors; docs/errors.md explains each \
-code."""
+`route-not-found`, a method that a path does not take a 405 `method-not-allowed` with `Allow`, and `OPTIONS` a 204 \
+with `Allow`. Which requests can be sent again, and how, is in docs/api.md (`Idempotency-Key`), the guide for client \
+authors; docs/errors.md explains each code."""
 
 
 OF_THE_GATEWAY: Json = {

@@ -89,7 +89,7 @@ PROBLEMS: dict[str, Problem] = {
     "user-not-found": Problem("user-not-found", "Nobody has this id."),
     "event-not-found": Problem("event-not-found", "No event has this id."),
     "not-registered": Problem("not-registered", "This user has no active registration for this event."),
-    "method-not-allowed": Problem("method-not-allowed", "It takes GET, PATCH."),
+    "method-not-allowed": Problem("method-not-allowed", "It takes GET, OPTIONS, PATCH."),
     "user-exists": Problem("user-exists", "The id belongs to somebody already."),
     "account-has-user": Problem("account-has-user", "Whoever has this token is a user already, and nobody is two."),
     "event-exists": Problem("event-exists", "The id pycon belongs to an event already."),

@@ -19,8 +19,10 @@ def test_table_is_what_is_served(pipeline: Pipeline) -> None:
     assert served == {(route.key, route.function) for route in ROUTES}
 
 
-ALLOWED = {route.path: sorted(other.method for other in ROUTES if other.path == route.path) for route in ROUTES}
-METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE")
+ALLOWED = {
+    route.path: sorted({"OPTIONS"} | {other.method for other in ROUTES if other.path == route.path}) for route in ROUTES
+}
+METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "TRACE")
 WRONG = [(method, path) for path, allowed in ALLOWED.items() for method in METHODS if method not in allowed]
 
 
@@ -28,8 +30,20 @@ WRONG = [(method, path) for path, allowed in ALLOWED.items() for method in METHO
 def test_wrong_method(shared: Pipeline, method: str, path: str) -> None:
     """A known path with a method that it does not take is a 405 that says which it takes."""
     answer = shared.request(method, re.sub(r"{\w+}", "an id % ü", path))
-    assert (answer.status, answer.code) == (405, "method-not-allowed")
+    assert answer.status == 405
     assert answer.headers["Allow"] == ", ".join(ALLOWED[path])
+    if method == "HEAD":
+        assert answer.body is None
+    else:
+        assert answer.code == "method-not-allowed"
+
+
+@pytest.mark.parametrize("path", ALLOWED)
+def test_options(shared: Pipeline, path: str) -> None:
+    """`OPTIONS` on a known path is a 204 that says which methods it takes: a browser that asks in advance needs 2xx."""
+    answer = shared.request("OPTIONS", re.sub(r"{\w+}", "x", path))
+    assert (answer.status, answer.body) == (204, None)
+    assert answer.headers == {"Allow": ", ".join(ALLOWED[path])}
 
 
 UNKNOWN = [
@@ -41,9 +55,10 @@ UNKNOWN = [
 @pytest.mark.parametrize("path", UNKNOWN)
 def test_unknown_path(shared: Pipeline, path: str) -> None:
     """A path that is no route is a 404, for every method."""
-    for method in ("GET", "POST", "DELETE", "BREW"):
+    for method in ("GET", "POST", "DELETE", "OPTIONS", "BREW"):
         answer = shared.request(method, path)
         assert (answer.status, answer.code) == (404, "route-not-found")
+    assert shared.request("HEAD", path).status == 404
 
 
 def test_route_of_another_function(shared: Pipeline) -> None:

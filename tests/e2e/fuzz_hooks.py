@@ -64,7 +64,7 @@ def map_case(_context: Any, case: Any) -> Any:
 def keeps_the_contract(_context: Any, response: Any, case: Any) -> None:
     """The answer is one of those that the document promises: headers, fields and code as well.
 
-    Not of OPTIONS: on AWS they come to the function that says 405, the emulator says 403 itself.
+    Not of OPTIONS: on AWS they come to the function, which says 204; the emulator says 403 itself.
     """
     if response.request.method == "OPTIONS":
         return

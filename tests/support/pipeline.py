@@ -137,7 +137,9 @@ class Pipeline:
         content: str = answer["body"]
         contract.check(method, path.replace("%25", "%"), answer["statusCode"], answer["headers"], content)
         is_json = "json" in answer["headers"].get("Content-Type", "")
-        return Answer(answer["statusCode"], answer["headers"], json.loads(content) if is_json else content or None)
+        return Answer(
+            answer["statusCode"], answer["headers"], json.loads(content) if content and is_json else content or None
+        )
 
     @contextmanager
     def signed_in(self, subject: str | None, *groups: str) -> Iterator[None]:
