@@ -8,8 +8,10 @@ from dataclasses import replace
 
 import aws_cdk as cdk
 
+from infra.address import Address
 from infra.auth import CONTEXT
 from infra.bundles import BundleError
+from infra.cors import origins_of
 from infra.limits import Limits
 from infra.stack import TurnstileStack
 from infra.stage import Stage
@@ -23,7 +25,10 @@ def main() -> int:
     context = app.node.try_get_context
     try:
         stage = Stage.parse(context("stage") or "dev", context("endpoint"), {name: context(name) for name in CONTEXT})
-        stage = replace(stage, limits=Limits.parse(context))
+        stage = replace(
+            stage, limits=Limits.parse(context), address=Address.parse(context), cors_origins=origins_of(context)
+        )
+        stage.address.require_here(os.environ.get("CDK_DEFAULT_ACCOUNT"), os.environ.get("CDK_DEFAULT_REGION"))
         if stage.name == "local":
             _require_emulator()
             # The bundles stay where they are: copying them costs more than all the rest of a local synthesis.

@@ -1,15 +1,21 @@
-"""The HTTP API: the routes of `api/routes.py`, each to its function, and everything else to the one that says no."""
+"""The HTTP API: the routes of `api/routes.py`, each to its function, and everything else to the one that says no.
+
+Also under which domain it is reached, and from which web pages: docs/decisions/0028-domain-and-browsers.md.
+"""
 
 from __future__ import annotations
 
-from aws_cdk import Stack, Tags
+from aws_cdk import Duration, Stack, Tags
 from aws_cdk import aws_apigatewayv2 as apigateway
+from aws_cdk import aws_certificatemanager as acm
 from aws_cdk import aws_lambda as lambda_
 from constructs import Construct
 
 from api.routes import DOCS_ROUTES, FALLBACK, ROUTES, Function
 from infra.accepted import accept
+from infra.address import Address
 from infra.api_stage import protect
+from infra.cors import MAX_AGE_SECONDS, METHODS, request_headers, response_headers
 from infra.functions import ApiFunctions
 from infra.identity import Identity
 from infra.stage import LOCAL_API_ID, Stage
@@ -19,14 +25,33 @@ _NOBODY_ASKED = ("AwsSolutions-APIG4", "On one's own machine nobody is asked who
 
 
 class HttpApi(Construct):
-    """The API and its `$default` stage. `url` is the base for clients, without trailing slash."""
+    """The API and its `$default` stage. `url` is the base for clients, without trailing slash; `outputs` is what the
+    person who deploys needs for DNS and CDN.
+    """
 
     def __init__(self, scope: Construct, construct_id: str, *, stage: Stage) -> None:
         super().__init__(scope, construct_id)
         self._stage = stage
-        self.api = apigateway.HttpApi(self, "Api", description="Turnstile: registrations for events")
+        self.outputs: dict[str, str] = {}
+        domain = self._domain(stage.address)
+        self.api = apigateway.HttpApi(
+            self,
+            "Api",
+            description="Turnstile: registrations for events",
+            cors_preflight=_cors(stage.cors_origins),
+            # Or clients could go around whatever stands in front of the domain. Said either way, so that it is on again
+            # when the domain is given up.
+            disable_execute_api_endpoint=domain is not None,
+        )
+        if domain is not None:
+            default = self.api.default_stage.node.default_child
+            apigateway.CfnApiMapping(
+                self, "Mapping", api_id=self.api.api_id, domain_name=domain.name, stage=default.ref
+            )
         if stage.endpoint is None:
-            self.url = self.api.api_endpoint
+            self.url = f"https://{stage.address.domain_name}" if domain else self.api.api_endpoint
+            if stage.address.public_url is not None:
+                self.outputs["OriginUrl"], self.url = self.url, stage.address.public_url
             return
         # The emulator takes the API's id from this tag, so that the address stays the same from one start to the next.
         # In it `$default` is written so that no shell expands it.
@@ -75,6 +100,24 @@ class HttpApi(Construct):
             made = self.api.add_routes(path=path, methods=[apigateway.HttpMethod.ANY], integration=target)
             accept(made[0], *_PUBLIC)
 
+    def _domain(self, address: Address) -> apigateway.DomainName | None:
+        """Return the API's own domain, if it has one: regional, TLS 1.2. Its DNS record is made by hand."""
+        if address.domain_name is None or address.certificate_arn is None:
+            return None
+        domain = apigateway.DomainName(
+            self,
+            "Domain",
+            domain_name=address.domain_name,
+            certificate=acm.Certificate.from_certificate_arn(self, "Certificate", address.certificate_arn),
+            endpoint_type=apigateway.EndpointType.REGIONAL,
+            security_policy=apigateway.SecurityPolicy.TLS_1_2,
+        )
+        self.outputs = {
+            "DomainTarget": domain.regional_domain_name,
+            "DomainHostedZoneId": domain.regional_hosted_zone_id,
+        }
+        return domain
+
     def _target(self, name: Function, function: lambda_.Function) -> _Integration:
         """Return the integration of a function, which API Gateway may invoke for this API and no other.
 
@@ -92,6 +135,19 @@ class HttpApi(Construct):
             source_arn=Stack.of(self).format_arn(service="execute-api", resource=self.api.api_id, resource_name=routes),
         )
         return _Integration(name, function)
+
+
+def _cors(origins: tuple[str, ...]) -> apigateway.CorsPreflightOptions | None:
+    """Return what API Gateway says to browsers. Tokens come in a header, never in a cookie: no credentials."""
+    if not origins:
+        return None
+    return apigateway.CorsPreflightOptions(
+        allow_origins=list(origins),
+        allow_methods=[apigateway.CorsHttpMethod[method] for method in METHODS],
+        allow_headers=request_headers(),
+        expose_headers=response_headers(),
+        max_age=Duration.seconds(MAX_AGE_SECONDS),
+    )
 
 
 class _Integration(apigateway.HttpRouteIntegration):  # type: ignore[misc]  # mypy takes the CDK's classes for Any

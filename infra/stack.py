@@ -68,6 +68,7 @@ class TurnstileStack(Stack):
             "RegistrationsTable": tables.registrations.table_name,
             "LedgerTable": tables.ledger.table_name,
             **identity.outputs,
+            **http.outputs,
         }
         if stage.has_reference:
             outputs["DocsUrl"] = f"{http.url}/docs"

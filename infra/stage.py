@@ -12,6 +12,7 @@ from aws_cdk import RemovalPolicy
 from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_logs as logs
 
+from infra.address import Address
 from infra.auth import STAGES_WITH_TEST_USERS, Auth
 from infra.bundles import Platform
 from infra.limits import Limits
@@ -25,19 +26,35 @@ NOT_SAID: Mapping[str, str | None] = MappingProxyType({})
 class Stage:
     """One stage. `endpoint` is the emulator's address, without trailing slash: for `local` only, None elsewhere.
 
-    ValueError for a stage on AWS at which nobody would vouch for the callers, and for a local one that is to send mail.
+    `cors_origins` are those of the web pages whose scripts may call the API. ValueError for a stage on AWS at which
+    nobody would vouch for the callers, and for settings that a stage has no use for.
     """
 
     name: StageName
     endpoint: str | None = None
     auth: Auth = field(default_factory=Auth)
     limits: Limits = field(default_factory=Limits)
+    address: Address = field(default_factory=Address)
+    cors_origins: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if self.auth.kind == "none" and self.name != "local":
             raise ValueError(f"auth=none is for the stage local only: on {self.name} anybody could do anything")
-        if self.auth.mail is not None and not self.on_aws:
-            raise ValueError("mailFrom and sesIdentity are for a stage on AWS: the stage local sends no mail")
+        if self.name == "local":
+            if self.auth.mail is not None:
+                raise ValueError("mailFrom and sesIdentity are for a stage on AWS: the stage local sends no mail")
+            self._refuse_what_the_emulator_lacks()
+        if self.name == "prod":
+            for origin in self.cors_origins:
+                if not origin.startswith("https://"):
+                    raise ValueError(f"corsOrigins={origin}: the stage prod takes https origins only; use -c stage=dev")
+
+    def _refuse_what_the_emulator_lacks(self) -> None:
+        cors = f"corsOrigins={','.join(self.cors_origins)}" if self.cors_origins else None
+        if given := self.address.given() or cors:
+            raise ValueError(
+                f"{given} is for a stage on AWS, and the emulator has no use for it: leave it out of the stage local"
+            )
 
     @classmethod
     def parse(cls, name: str, endpoint: str | None, auth: Mapping[str, str | None] = NOT_SAID) -> Stage:

@@ -7,7 +7,7 @@ of the user's AWS set-up; on AWS they use the standard chain of credentials and 
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, fields
+from dataclasses import MISSING, dataclass, fields
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -42,7 +42,8 @@ LOCAL = "local"
 class Outputs:
     """Where a deployment's parts are. `endpoint_url` is the emulator's address, None on AWS; production has no docs.
 
-    There is a user pool where the stack brings its own.
+    There is a user pool where the stack brings its own. `api_url` is where clients have the API: under its domain, or
+    at a CDN, which then has it from `origin_url`. The domain's DNS record points to `domain_target`.
     """
 
     api_url: str
@@ -59,6 +60,9 @@ class Outputs:
     docs_url: str | None = None
     user_pool_id: str | None = None
     user_pool_client_id: str | None = None
+    origin_url: str | None = None
+    domain_target: str | None = None
+    domain_hosted_zone_id: str | None = None
 
     @property
     def tables(self) -> Tables:
@@ -68,17 +72,11 @@ class Outputs:
     @classmethod
     def from_stack(cls, outputs: dict[str, str], endpoint_url: str | None, region: str) -> Outputs:
         """Read the stack's outputs (`ApiUrl`, `QueueUrl` and so on). Raises CliError when one is missing."""
-        known: dict[str, str | None] = {
-            "endpoint_url": endpoint_url,
-            "region": region,
-            "docs_url": outputs.get("DocsUrl"),
-            "user_pool_id": outputs.get("UserPoolId"),
-            "user_pool_client_id": outputs.get("UserPoolClientId"),
-        }
-        wanted = {field.name: _pascal(field.name) for field in fields(cls) if field.name not in known}
-        if missing := [output for output in wanted.values() if output not in outputs]:
+        found = {field.name: outputs.get(_pascal(field.name), field.default) for field in fields(cls)}
+        found |= {"endpoint_url": endpoint_url, "region": region}
+        if missing := [_pascal(name) for name, value in found.items() if value is MISSING]:
             raise CliError(f"the stack has no output {', '.join(missing)}; deploy it again")
-        return cls(**known, **{name: outputs[output] for name, output in wanted.items()})  # type: ignore[arg-type]
+        return cls(**found)  # type: ignore[arg-type]  # what has no default is a text
 
     @classmethod
     def from_json(cls, status: dict[str, str | None]) -> Outputs:

@@ -55,6 +55,8 @@ class Story:
         """The fields of all JSON answers, with the schema that has them."""
         self.read = set[tuple[str, str, str]]()
         """`header` or `query`, and the name that a handler asked for."""
+        self.links = set[tuple[str, str]]()
+        """Addresses, with the header or the field that has them."""
         self._asked_for = set[tuple[str, str]]()
 
     def ask(self, method: str, path: str, body: object = None, headers: Any = None, **more: Any) -> Answer:
@@ -68,6 +70,9 @@ class Story:
         kind = given.pop("content-type", "").split(";", 1)[0]
         self.headers |= {(key, answer.status, name) for name in given}
         self.kinds |= {(key, answer.status, kind)} if kind else set()
+        self.links |= {(name, given[name].strip("<")) for name in ("location", "link") if name in given}
+        if "registration" in (answer.body if isinstance(answer.body, dict) else {}):
+            self.links.add(("registration", answer.body["registration"]))
         if "json" in kind:
             self.fields |= fields_of(key, answer.status, answer.body)
         return answer

@@ -15,9 +15,11 @@ from api.contract.operations import ALWAYS, OPERATIONS
 from api.pages import DEFAULT_LIMIT, MAX_LIMIT
 from api.problems import CODES
 from api.routes import ROUTES
+from infra.cors import request_headers, response_headers
 from tests.api.conftest import AwsClients, new_pipeline
 from tests.api.story import Story
 from tests.support.contract import fields_documented
+from tests.support.pipeline import BASE_URL
 
 DOCUMENT: Any = json.loads(KEPT.read_text(encoding="utf-8"))
 OF_FAULTS = {str(CODES[code][0]) for code in ALWAYS}
@@ -60,6 +62,20 @@ def test_each_code_happens(story: Story) -> None:
 def test_each_header_is_sent(story: Story) -> None:
     """Each header in the document comes with an answer of its route and status, also one that need not be there."""
     assert story.headers == _answers("headers")
+
+
+def test_each_address_is_the_public_one(story: Story) -> None:
+    """Whatever the API links to is below its public URL, whichever way the request came."""
+    assert {where for where, _ in story.links} == {"location", "link", "registration"}
+    assert [link for link in story.links if not link[1].startswith(f"{BASE_URL}/")] == []
+
+
+def test_what_browsers_may_send_and_read(story: Story) -> None:
+    """What CORS lets pages of other sites send and read is what the code reads and sends, with the `Allow` of a 405."""
+    assert {name for _, where, name in story.read if where == "header"} == {name.lower() for name in request_headers()}
+    wrong = story.pipeline.request("PUT", "/events")
+    sent = {name for _, _, name in story.headers} | {name.lower() for name in wrong.headers} - {"content-type"}
+    assert sent == {name.lower() for name in response_headers()}
 
 
 def test_each_content_type_is_sent(story: Story) -> None:

@@ -28,6 +28,9 @@ STACK = {
     "DocsUrl": "http://api/docs",
     "UserPoolId": "us-east-1_pool",
     "UserPoolClientId": "client",
+    "OriginUrl": "https://api.example.org",
+    "DomainTarget": "d-1.execute-api.us-east-1.amazonaws.com",
+    "DomainHostedZoneId": "Z1",
 }
 STATUS = {
     "apiUrl": "http://api",
@@ -44,6 +47,9 @@ STATUS = {
     "docsUrl": "http://api/docs",
     "userPoolId": "us-east-1_pool",
     "userPoolClientId": "client",
+    "originUrl": "https://api.example.org",
+    "domainTarget": "d-1.execute-api.us-east-1.amazonaws.com",
+    "domainHostedZoneId": "Z1",
 }
 
 

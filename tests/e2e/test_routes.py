@@ -89,7 +89,7 @@ def test_every_error(stack: Outputs, api: httpx.Client, front: Front, aws: Clien
         assert (answer.status_code, answer.json()["code"]) == (CODES[code][0], code)
         assert answer.headers["content-type"] == "application/problem+json"
         assert answer.json()["status"] == answer.status_code
-    assert answers["method-not-allowed"].headers["allow"] == "POST"
+    assert answers["method-not-allowed"].headers["allow"] == "OPTIONS, POST"
     assert answers["already-registered"].headers["link"].endswith('>; rel="related"')
     assert "KeyError" not in answers["internal-error"].text
 
@@ -97,10 +97,10 @@ def test_every_error(stack: Outputs, api: httpx.Client, front: Front, aws: Clien
 @pytest.mark.parametrize(
     ("method", "path", "allow"),
     [
-        ("PUT", "/users/ann", "DELETE, GET"),
-        ("POST", "/events/e", "GET, PATCH"),
-        ("PUT", "/events/e/registrations", "GET, POST"),
-        ("PATCH", "/events/e/registrations/ann", "DELETE, GET"),
+        ("PUT", "/users/ann", "DELETE, GET, OPTIONS"),
+        ("POST", "/events/e", "GET, OPTIONS, PATCH"),
+        ("PUT", "/events/e/registrations", "GET, OPTIONS, POST"),
+        ("PATCH", "/events/e/registrations/ann", "DELETE, GET, OPTIONS"),
     ],
 )
 def test_wrong_method(api: httpx.Client, method: str, path: str, allow: str) -> None:
@@ -172,3 +172,9 @@ def test_pages(api: httpx.Client, front: Front) -> None:
     first = api.get("/events", params={"limit": 1}).json()
     second = api.get("/events", params={"limit": 1, "cursor": first["next"]}).json()
     assert first["events"][0]["eventId"] != second["events"][0]["eventId"]
+
+
+def test_head(api: httpx.Client) -> None:
+    """HEAD is a method that no path takes; its 405 has no body."""
+    answer = api.head("/events")
+    assert (answer.status_code, answer.headers["allow"], answer.content) == (405, "GET, OPTIONS, POST", b"")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -10,7 +11,7 @@ from aws_cdk.assertions import Template
 from infra.stack import TurnstileStack
 from tests.infra.findings import Accepted
 from tests.infra.reading import Resources
-from tests.infra.synthesis import STAGES, stack_of
+from tests.infra.synthesis import DOMAIN, STAGES, stack_of
 
 
 @pytest.fixture(scope="session", params=["local", "dev"])
@@ -33,6 +34,22 @@ def stacks(accepted: Accepted) -> dict[str, TurnstileStack]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("infra.accepted.Validations", accepted)
         return {name: stack_of(name) for name in STAGES}
+
+
+@pytest.fixture(scope="session")
+def public_stack(accepted: Accepted) -> TurnstileStack:
+    """The stack of production under a domain of its own, behind a CDN, for the pages of two sites."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("infra.accepted.Validations", accepted)
+        address = replace(DOMAIN, public_url="https://www.example.org/api")
+        return stack_of("prod", address=address, cors_origins=("https://app.example.org", "https://example.org:8443"))
+
+
+@pytest.fixture(scope="session")
+def public_template(public_stack: TurnstileStack) -> dict[str, Any]:
+    """Its template."""
+    template: dict[str, Any] = Template.from_stack(public_stack).to_json()
+    return template
 
 
 @pytest.fixture(scope="session")

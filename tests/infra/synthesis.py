@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import aws_cdk as cdk
 from aws_cdk.assertions import Template
 
+from infra.address import Address
 from infra.stack import TurnstileStack
 from infra.stage import NOT_SAID, Stage
 
 STAGES = ("local", "dev", "prod")
+DOMAIN = Address("api.example.org", "arn:aws:acm:eu-central-1:123456789012:certificate/0a1b-2c")
 
 
 def synthesize(name: str, auth: Mapping[str, str | None] = NOT_SAID) -> dict[str, Any]:
@@ -20,8 +23,8 @@ def synthesize(name: str, auth: Mapping[str, str | None] = NOT_SAID) -> dict[str
     return template
 
 
-def stack_of(name: str, auth: Mapping[str, str | None] = NOT_SAID) -> TurnstileStack:
-    """The stack of a stage, in an app of its own."""
+def stack_of(name: str, auth: Mapping[str, str | None] = NOT_SAID, **settings: Any) -> TurnstileStack:
+    """The stack of a stage, in an app of its own; `settings` are fields of the stage."""
     # Copying the bundles and the CDK's own look at the template would triple the time.
     app = cdk.App(
         analytics_reporting=False,
@@ -29,4 +32,4 @@ def stack_of(name: str, auth: Mapping[str, str | None] = NOT_SAID) -> TurnstileS
         builtin_cloud_formation_validation=False,
         context={"aws:cdk:disable-asset-staging": True},
     )
-    return TurnstileStack(app, f"turnstile-{name}", stage=Stage.parse(name, None, auth))
+    return TurnstileStack(app, f"turnstile-{name}", stage=replace(Stage.parse(name, None, auth), **settings))

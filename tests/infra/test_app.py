@@ -10,6 +10,7 @@ from pathlib import Path
 
 from infra.bundles import ROOT
 from tests.infra.reading import Resources
+from tests.infra.synthesis import DOMAIN
 
 
 def _run(outdir: Path, context: dict[str, str], **more: str) -> subprocess.CompletedProcess[str]:
@@ -22,9 +23,12 @@ def _run(outdir: Path, context: dict[str, str], **more: str) -> subprocess.Compl
 
 
 def test_default_stage_is_dev(tmp_path: Path) -> None:
-    """Without a word about the stage, and without AWS credentials, the app synthesizes `turnstile-dev`, with the limits
-    that the context names."""
-    done = _run(tmp_path, {"readsPerSecond": "77", "writesPerSecond": "33", "registrars": "7", "reserve": "yes"})
+    """Without a word about the stage, and without AWS credentials, the app synthesizes `turnstile-dev`, with what the
+    context says of limits, domain, public URL and origins."""
+    limits = {"readsPerSecond": "77", "writesPerSecond": "33", "registrars": "7", "reserve": "yes"}
+    domain = {"domainName": "api.example.org", "certificateArn": DOMAIN.certificate_arn or ""}
+    more = {"publicUrl": "https://example.org/api", "corsOrigins": "https://app.example.org"}
+    done = _run(tmp_path, limits | domain | more, CDK_DEFAULT_REGION="eu-central-1")
     assert done.returncode == 0, done.stderr
     resources = Resources(json.loads((tmp_path / "turnstile-dev.template.json").read_text()))
     stage = resources.one("HttpApiDefaultStage")
@@ -32,6 +36,9 @@ def test_default_stage_is_dev(tmp_path: Path) -> None:
     assert stage["RouteSettings"]["POST /users"] == {"ThrottlingRateLimit": 33, "ThrottlingBurstLimit": 33}
     assert resources.one("TriggersCommands")["ScalingConfig"] == {"MaximumConcurrency": 7}
     assert resources.one("WorkersRegistrarFunction")["ReservedConcurrentExecutions"] == 7
+    assert resources.one("HttpDomain")["DomainName"] == "api.example.org"
+    assert resources.one("ApiUsersFunction")["Environment"]["Variables"]["API_URL"] == "https://example.org/api"
+    assert resources.one("HttpApi")["CorsConfiguration"]["AllowOrigins"] == ["https://app.example.org"]
 
 
 def test_senseless_limit(tmp_path: Path) -> None:

@@ -55,6 +55,14 @@ def test_cfn_lint_finds_what_is_accepted(templates: dict[str, dict[str, Any]], n
     assert cfn_lint(template) == allowed
 
 
+def test_a_domain_and_browsers_add_no_finding(
+    nags: dict[str, set[Finding]], public_stack: TurnstileStack, public_template: dict[str, Any]
+) -> None:
+    """Under a domain, behind a CDN and with CORS, cdk-nag and cfn-lint find nothing that they do not find without."""
+    assert nag(public_stack) == nags["prod"]
+    assert cfn_lint(public_template) == set()
+
+
 def test_cdk_nag_hears_what_is_accepted() -> None:
     """cdk-nag finds a queue without a dead-letter queue, until it is accepted in the way of the code."""
     stack = cdk.Stack(cdk.App(analytics_reporting=False), "Small")
