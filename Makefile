@@ -30,10 +30,10 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help checks setup run demo check test format hooks docs openapi simulate drill prove-replay prove-races prove-fakes prove-iam hypothesis mutants crash soak fuzz bench browser screenshot lock audit sbom clean
+.PHONY: help checks setup run demo check test format hooks docs openapi simulate drill prove-replay prove-races prove-fakes prove-iam hypothesis mutants crash soak fuzz bench browser screenshot lock audit sbom record-release clean
 
 help: ## Show what there is
-	@awk -F ':.*## ' '/^##@ / {printf "\n%s\n", substr($$0, 5)} /^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^##@ / {printf "\n%s\n", substr($$0, 5)} /^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 ##@ Every day
 
@@ -129,6 +129,9 @@ audit: setup ## Ask for known vulnerabilities of all that is pinned; what could 
 
 sbom: setup ## Write what is in the Lambda bundles and in .venv as CycloneDX (build/sbom-*.json)
 	@$(BIN)/python -m infra.supply.sbom
+
+record-release: setup ## Record the stateful resources of this release (tests/infra/released.json), once per version
+	@$(BIN)/python -m tests.infra.releases
 
 clean: ## Remove what was built and set up (stop a running stack first: turnstile down)
 	rm -rf $(VENV) infra/node_modules build .coverage .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis .schemathesis
