@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
@@ -10,11 +11,14 @@ import aws_cdk as cdk
 from aws_cdk.assertions import Template
 
 from infra.address import Address
+from infra.bundles import ROOT
 from infra.stack import TurnstileStack
 from infra.stage import NOT_SAID, Stage
 
 STAGES = ("local", "dev", "prod")
 DOMAIN = Address("api.example.org", "arn:aws:acm:eu-central-1:123456789012:certificate/0a1b-2c")
+CDK_JSON: Mapping[str, Any] = json.loads((ROOT / "infra/cdk.json").read_text(encoding="utf-8"))
+"""How the CDK's command line is set up; its context has the feature flags."""
 
 
 def synthesize(name: str, auth: Mapping[str, str | None] = NOT_SAID) -> dict[str, Any]:
@@ -30,6 +34,6 @@ def stack_of(name: str, auth: Mapping[str, str | None] = NOT_SAID, **settings: A
         analytics_reporting=False,
         tree_metadata=False,
         builtin_cloud_formation_validation=False,
-        context={"aws:cdk:disable-asset-staging": True},
+        context=CDK_JSON["context"] | {"aws:cdk:disable-asset-staging": True},
     )
     return TurnstileStack(app, f"turnstile-{name}", stage=replace(Stage.parse(name, None, auth), **settings))

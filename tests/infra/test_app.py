@@ -7,30 +7,66 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
-from infra.bundles import ROOT
+import pytest
+
+from infra.bundles import ROOT, compiler
+from infra.cli.local import assembly
+from infra.stack import NOT_COMPILED
 from tests.infra.reading import Resources
-from tests.infra.synthesis import DOMAIN
+from tests.infra.synthesis import CDK_JSON, DOMAIN
+
+SETTINGS = {
+    "readsPerSecond": "77",
+    "writesPerSecond": "33",
+    "registrars": "7",
+    "reserve": "yes",
+    "domainName": str(DOMAIN.domain_name),
+    "certificateArn": str(DOMAIN.certificate_arn),
+    "publicUrl": "https://example.org/api",
+    "corsOrigins": "https://app.example.org",
+}
+DECLINED = {"@aws-cdk/core:enableAdditionalMetadataCollection": "Nothing of this stack is reported to anybody."}
+"""The recommended feature flags that cdk.json does not follow, each with the reason."""
+
+
+def _environment() -> dict[str, str]:
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "CDK_"))}
+    return kept | {"PATH": assembly._path(), "CDK_DISABLE_CLI_TELEMETRY": "true", "CDK_DISABLE_VERSION_CHECK": "1"}
 
 
 def _run(outdir: Path, context: dict[str, str], **more: str) -> subprocess.CompletedProcess[str]:
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
-    environment = kept | {"CDK_OUTDIR": str(outdir), "CDK_CONTEXT_JSON": json.dumps(context), "CDK_VALIDATION": "false"}
-    environment |= more
-    app: str = json.loads((ROOT / "infra/cdk.json").read_text())["app"]
-    command = [sys.executable, *app.split()[1:]]
+    environment = _environment() | {"CDK_OUTDIR": str(outdir), "CDK_VALIDATION": "false"}
+    environment |= {"CDK_CONTEXT_JSON": json.dumps(CDK_JSON["context"] | context)} | more
+    command = [sys.executable, *CDK_JSON["app"].split()[1:]]
     return subprocess.run(command, cwd=ROOT / "infra", env=environment, capture_output=True, text=True, check=False)
 
 
-def test_default_stage_is_dev(tmp_path: Path) -> None:
+@pytest.fixture(scope="module")
+def synthesized(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[str]]:
+    """What `cdk synth` makes and prints, without a word about the stage and without AWS credentials."""
+    out = tmp_path_factory.mktemp("cdk")
+    words = [word for name, value in SETTINGS.items() for word in ("-c", f"{name}={value}")]
+    command = [str(assembly._node()), str(assembly._CDK), "synth", "--quiet", "--output", str(out), *words]
+    environment = _environment() | {"CDK_HOME": str(out / "home"), "AWS_REGION": "eu-central-1"}
+    done = subprocess.run(
+        command,
+        cwd=ROOT / "infra",
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout
+    return out, done.stdout.splitlines()
+
+
+def test_default_stage_is_dev(synthesized: tuple[Path, list[str]]) -> None:
     """Without a word about the stage, and without AWS credentials, the app synthesizes `turnstile-dev`, with what the
     context says of limits, domain, public URL and origins."""
-    limits = {"readsPerSecond": "77", "writesPerSecond": "33", "registrars": "7", "reserve": "yes"}
-    domain = {"domainName": "api.example.org", "certificateArn": DOMAIN.certificate_arn or ""}
-    more = {"publicUrl": "https://example.org/api", "corsOrigins": "https://app.example.org"}
-    done = _run(tmp_path, limits | domain | more, CDK_DEFAULT_REGION="eu-central-1")
-    assert done.returncode == 0, done.stderr
-    resources = Resources(json.loads((tmp_path / "turnstile-dev.template.json").read_text()))
+    resources = Resources(json.loads((synthesized[0] / "turnstile-dev.template.json").read_text()))
     stage = resources.one("HttpApiDefaultStage")
     assert stage["DefaultRouteSettings"] == {"ThrottlingRateLimit": 77, "ThrottlingBurstLimit": 77}
     assert stage["RouteSettings"]["POST /users"] == {"ThrottlingRateLimit": 33, "ThrottlingBurstLimit": 33}
@@ -39,6 +75,32 @@ def test_default_stage_is_dev(tmp_path: Path) -> None:
     assert resources.one("HttpDomain")["DomainName"] == "api.example.org"
     assert resources.one("ApiUsersFunction")["Environment"]["Variables"]["API_URL"] == "https://example.org/api"
     assert resources.one("HttpApi")["CorsConfiguration"]["AllowOrigins"] == ["https://app.example.org"]
+
+
+def test_the_cdk_prints_what_a_deployer_needs(synthesized: tuple[Path, list[str]]) -> None:
+    """The CDK prints nothing but the stack's own warning, if there is reason for it: no addresses in the CDK's code, no
+    count of feature flags."""
+    warning = [
+        f"WARNING {NOT_COMPILED} (Annotation)",
+        "   turnstile-dev aws-cdk-lib.Stack",
+        "   Acknowledge with 'Annotation::turnstile:not-compiled'",
+    ]
+    assert synthesized[1] == ([] if compiler("lambda-arm64") else warning)
+
+
+def test_feature_flags(synthesized: tuple[Path, list[str]]) -> None:
+    """Each feature flag of the CDK's library that makes a difference is set as recommended, or declined with a reason;
+    cdk.json has no other ones."""
+    manifest = json.loads((synthesized[0] / "manifest.json").read_text())
+    flags = manifest["artifacts"]["aws-cdk-lib/feature-flag-report"]["properties"]["flags"]
+    recommended = {name: flag["recommendedValue"] for name, flag in flags.items() if _makes_a_difference(flag)}
+    ours = CDK_JSON["context"]
+    assert {name for name, value in recommended.items() if ours.get(name) != value} == set(DECLINED)
+    assert ours.keys() <= flags.keys()
+
+
+def _makes_a_difference(flag: dict[str, Any]) -> bool:
+    return bool(flag["recommendedValue"] != flag.get("unconfiguredBehavesLike", {}).get("v2", False))
 
 
 def test_senseless_limit(tmp_path: Path) -> None:
