@@ -18,7 +18,12 @@ from infra.supply.sbom import of_environment
 
 ROOT = Path(__file__).resolve().parents[2]
 VERSION: str = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["version"]
-GENERATED = {KEPT, ROOT / "infra" / "constraints.txt", ROOT / "infra" / "package-lock.json"}
+GENERATED = {
+    KEPT,
+    ROOT / "infra" / "constraints.txt",
+    ROOT / "infra" / "package-lock.json",
+    ROOT / "tests" / "infra" / "released.json",
+}
 TEXTS = {".css", ".html", ".js", ".json", ".md", ".py", ".sh", ".toml", ".txt", ".yaml", ".yml", ""}
 
 
