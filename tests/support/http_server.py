@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import socket
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from types import MappingProxyType
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -22,9 +23,17 @@ class Handler(BaseHTTPRequestHandler):
         """What the request has brought along; to be asked for once."""
         return self.rfile.read(int(self.headers.get("Content-Length", "0")))
 
-    def answer(self, body: bytes = b"", status: int = 200, kind: str = "application/json") -> None:
+    def answer(
+        self,
+        body: bytes = b"",
+        status: int = 200,
+        kind: str = "application/json",
+        headers: Mapping[str, str] = MappingProxyType({}),
+    ) -> None:
         """Answers it."""
         self.send_response(status)
+        for name, value in headers.items():
+            self.send_header(name, value)
         self.send_header("Content-Type", kind)
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
