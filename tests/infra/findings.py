@@ -14,6 +14,9 @@ from constructs import IConstruct
 Finding = tuple[str, str]
 """Where (the path of a construct, or the name of a resource) and what (the name of a rule)."""
 
+REGIONS = ("us-east-1", "eu-central-1", "ap-southeast-2")
+"""For which templates are checked: AWS's first one, one in the EU, and one that gets much later."""
+
 
 class Accepted:
     """Takes the place of the CDK's `Validations`: it only keeps what is accepted, so that every finding is seen."""
@@ -52,6 +55,6 @@ def nag(scope: IConstruct) -> set[Finding]:
 
 
 def cfn_lint(template: dict[str, Any]) -> set[Finding]:
-    """What cfn-lint finds: errors and warnings."""
-    found = lint(json.dumps(template), config=ManualArgs(regions=["us-east-1"]))
+    """What cfn-lint finds in any of the regions: errors and warnings."""
+    found = lint(json.dumps(template), config=ManualArgs(regions=list(REGIONS)))
     return {("/".join(map(str, match.path[1:2])), match.rule.id) for match in found}

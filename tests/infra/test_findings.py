@@ -86,3 +86,9 @@ def test_cfn_lint_hears_what_is_accepted(told: bool) -> None:
     if told:
         accept_lint(role.node.default_child, "W3037", "Nobody minds.")
     assert [rule for _, rule in cfn_lint(Template.from_stack(stack).to_json())] == ([] if told else ["W3037"])
+
+
+def test_cfn_lint_looks_at_every_region() -> None:
+    """cfn-lint finds a type that there is in the first region only."""
+    template = {"Resources": {"Report": {"Type": "AWS::CUR::ReportDefinition", "Properties": {}}}}
+    assert ("Report", "E3006") in cfn_lint(template)
