@@ -8,7 +8,7 @@ from aws_cdk import aws_kms as kms
 from aws_cdk import aws_sns as sns
 from constructs import Construct
 
-from infra.accepted import accept
+from infra.accepted import accept, accept_policy
 from infra.stage import Stage
 
 _CLOUDWATCH = "cloudwatch.amazonaws.com"
@@ -58,6 +58,12 @@ def _key(scope: Construct) -> kms.Key:
             actions=["kms:Decrypt", "kms:GenerateDataKey*"],
             resources=["*"],
         )
+    )
+    accept_policy(
+        key.node.default_child,
+        "PERMISSIONS_MANAGEMENT_ACTIONS",
+        "RESOURCE_STAR",
+        why="In a key's policy * is the key, and without the account's administrators nobody could change the policy.",
     )
     return key
 

@@ -1,0 +1,78 @@
+"""parliament finds nothing in any policy but what the code accepts, and nobody but those listed here is let in."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from tests.infra.policies import parliament, policies
+
+ON_AWS = ("dev", "prod")
+ROOT = "arn:aws:iam::111122223333:root"
+LET_IN = {
+    "lambda.amazonaws.com": "has the functions' roles",
+    "delivery.logs.amazonaws.com": "writes API Gateway's access log",
+    "cloudwatch.amazonaws.com": "publishes alarms, encrypted",
+    ROOT: "administers the key",
+}
+"""Whom policies of roles and resources allow anything, and why."""
+
+
+@pytest.mark.parametrize("stage", ON_AWS)
+def test_parliament_finds_what_is_accepted(templates: dict[str, dict[str, Any]], stage: str) -> None:
+    """parliament finds exactly what the code accepts, each with a reason."""
+    allowed = set()
+    for name, resource in templates[stage]["Resources"].items():
+        if remark := resource.get("Metadata", {}).get("parliament"):
+            assert remark["reason"].endswith(".")
+            allowed |= {(name, finding) for finding in remark["ignore"]}
+    assert parliament(templates[stage]) == allowed
+
+
+@pytest.mark.parametrize("stage", ON_AWS)
+def test_nobody_else_is_let_in(templates: dict[str, dict[str, Any]], stage: str) -> None:
+    """Only AWS's services, by their exact names, and the account's administrators are allowed anything by a policy."""
+    allowed = {
+        who
+        for policy in policies(templates[stage])
+        for statement in policy.document["Statement"]
+        if statement["Effect"] == "Allow" and "Principal" in statement
+        for who in principals(statement)
+    }
+    assert allowed == set(LET_IN)
+
+
+def principals(statement: dict[str, Any]) -> Iterator[str]:
+    """Whom a statement of a resource's policy is about."""
+    principal: str | dict[str, str | list[str]] = statement["Principal"]
+    for found in [principal] if isinstance(principal, str) else principal.values():
+        yield from [found] if isinstance(found, str) else found
+
+
+TABLE, QUEUE = ({"Fn::GetAtt": [name, "Arn"]} for name in ("Table", "Queue"))
+WRONG: dict[str, tuple[str, Any, Any]] = {
+    "UNKNOWN_ACTION": ("sqs:SendMesage", QUEUE, {}),
+    "UNKNOWN_PREFIX": ("sqss:SendMessage", QUEUE, {}),
+    "RESOURCE_MISMATCH[sqs:SendMessage]": ("sqs:SendMessage", TABLE, {}),
+    "RESOURCE_MISMATCH[dynamodb:ListTables]": ("dynamodb:ListTables", TABLE, {}),
+    "RESOURCE_STAR": ("dynamodb:GetItem", "*", {}),
+    "INVALID_ARN": ("dynamodb:GetItem", {"Ref": "Table"}, {}),
+    "UNKNOWN_CONDITION_FOR_ACTION": ("sqs:SendMessage", QUEUE, {"StringEquals": {"aws:SourceAcount": "1"}}),
+    "UNKNOWN_OPERATOR": ("sqs:SendMessage", QUEUE, {"StringEqual": {"aws:SourceAccount": "1"}}),
+    "MISMATCHED_TYPE": ("sqs:SendMessage", QUEUE, {"NumericEquals": {"aws:SourceArn": "1"}}),
+    "PRIVILEGE_ESCALATION": ("iam:CreateAccessKey", "arn:aws:iam::111122223333:user/x", {}),
+}
+"""What parliament calls a mistake, and an action, a resource and a condition that make it."""
+
+
+@pytest.mark.parametrize("finding", WRONG)
+def test_parliament_hears(finding: str) -> None:
+    """Each of these mistakes in a statement is found."""
+    action, resource, condition = WRONG[finding]
+    statement = {"Effect": "Allow", "Action": action, "Resource": resource, "Condition": condition}
+    document = {"Version": "2012-10-17", "Statement": [statement]}
+    role = {"Type": "AWS::IAM::Role", "Properties": {"Policies": [{"PolicyDocument": document}]}}
+    resources = {"Table": {"Type": "AWS::DynamoDB::Table"}, "Queue": {"Type": "AWS::SQS::Queue"}, "Role": role}
+    assert ("Role", finding) in parliament({"Resources": resources})
