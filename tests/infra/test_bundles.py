@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -25,6 +27,13 @@ DOCS_PACKAGES = {"aws_lambda_powertools", "jmespath", "typing_extensions"}
 API_PACKAGES = WORKER_PACKAGES | {
     "annotated_types", "email_validator", "idna", "pydantic", "pydantic_core", "typing_inspection",
 }  # fmt: skip
+MACHINE_CODE: dict[Package, set[str]] = {"api": {"_pydantic_core"}, "docs": set(), "workers": set()}
+"""The extension modules in each bundle."""
+GLIBC = (2, 34)
+"""The C library of Amazon Linux 2023, on which Lambda's Python 3.13 runs."""
+BYTECODE = (3571).to_bytes(2, "little") + b"\r\n"
+UNCHECKED = (1).to_bytes(4, "little")
+"""How files of bytecode begin: with Python 3.13's magic number, and PEP 552's flags for not looking at the source."""
 SHARED = ("__init__.py", "entry.py", "observability.py", "aws", "domain")
 """What the API's bundle has of the workers."""
 
@@ -148,12 +157,29 @@ def test_bundle_is_lean() -> None:
         assert size < 40_000_000
 
 
-def test_bundle_for_aws() -> None:
-    """The bundle for AWS has arm64 machine code, whatever machine made it."""
-    first = bundle("api", "lambda-arm64")
-    machine_codes = {path: path.read_bytes()[18:20] for path in first.rglob("*.so")}
-    assert any(path.name.startswith("_pydantic_core.cpython-313") for path in machine_codes)
-    assert set(machine_codes.values()) == {b"\xb7\x00"}  # EM_AARCH64
+@pytest.mark.parametrize("package", MACHINE_CODE)
+def test_machine_code_for_aws(package: Package) -> None:
+    """Whatever machine made it, the bundle for AWS has exactly the machine code that is known, for Lambda's processor,
+    Python and C library."""
+    found = {path: path.read_bytes() for path in bundle(package, "lambda-arm64").rglob("*") if path.is_file()}
+    machine_code = {path: content for path, content in found.items() if content.startswith(b"\x7fELF")}
+    assert {path.name.split(".")[0] for path in machine_code} == MACHINE_CODE[package]
+    assert {path for path in found if ".so" in path.suffixes} == set(machine_code)
+    for path, content in machine_code.items():
+        assert path.name.endswith((".cpython-313-aarch64-linux-gnu.so", ".abi3.so"))
+        # Class, byte order and machine of an ELF header: 64 bits, little-endian, EM_AARCH64.
+        assert (content[4], content[5], int.from_bytes(content[18:20], "little")) == (2, 1, 183)
+        needed = {(int(major), int(minor)) for major, minor in re.findall(rb"\0GLIBC_(\d+)\.(\d+)", content)}
+        assert needed
+        assert max(needed) <= GLIBC
+
+
+@pytest.mark.parametrize("package", MACHINE_CODE)
+def test_bytecode_for_aws(package: Package) -> None:
+    """If the bundle for AWS is compiled, Lambda's Python takes the bytecode as it is."""
+    for path in bundle(package, "lambda-arm64").rglob("*.pyc"):
+        assert path.suffixes[-2:] == [".cpython-313", ".pyc"]
+        assert path.read_bytes()[:8] == BYTECODE + UNCHECKED
 
 
 @pytest.fixture
@@ -172,6 +198,7 @@ def test_bundle_for_aws_is_compiled(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     compiled = {path.parent.parent / f"{path.name.split('.')[0]}.py" for path in made.rglob("*.pyc")}
     assert compiled == set(made.rglob("*.py"))
     assert {path.name.split(".")[1] for path in made.rglob("*.pyc")} == {sys.implementation.cache_tag}
+    assert {path.read_bytes()[:8] for path in made.rglob("*.pyc")} == {importlib.util.MAGIC_NUMBER + UNCHECKED}
 
 
 @pytest.mark.parametrize("status", [0, 127])
