@@ -14,7 +14,7 @@ from workers.aws.messages import encode, group_of
 from workers.domain.commands import Cancel, Register
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from tests.simulation.book import Book
     from tests.simulation.dynamodb.fake import FakeDynamoDb
@@ -101,14 +101,26 @@ class Hands:
     def _damage_ledger(self) -> None:
         """What it counts becomes a text, until somebody has it counted again."""
         event_id = self._any_event()
-        found = self._dynamodb.get_item(TableName=self._world.tables.ledger, Key=event_key(event_id))
-        if "Item" not in found or found["Item"]["confirmed"] == _DAMAGE:
-            return
-        self._write(self._world.tables.ledger, found["Item"] | {"confirmed": _DAMAGE})
-        book = self._world.rules.books[event_id]
-        book.damages.setdefault(LEDGER, []).append((self._world.engine.now, None))
+        if self.damage_ledger(event_id) is not None:
+            self._mend_ledger(self._world.rules.books[event_id])
+
+    def damage_ledger(self, event_id: str) -> Callable[[], None] | None:
+        """Make a text of what the ledger of an event counts. Returns what puts it back as it was, or None if there was
+        no sound ledger."""
+        table, engine = self._world.tables.ledger, self._world.engine
+        item: Item = self._dynamodb.get_item(TableName=table, Key=event_key(event_id)).get("Item", {})
+        if item.get("confirmed", _DAMAGE) == _DAMAGE:
+            return None
+        self._write(table, item | {"confirmed": _DAMAGE})
+        damages = self._world.rules.books[event_id].damages.setdefault(LEDGER, [])
+        damages.append((engine.now, None))
         self._world.count(Fault.LEDGER_DAMAGE, event_id)
-        self._mend_ledger(book)
+
+        def put_back() -> None:
+            self._write(table, item)
+            damages[-1] = (damages[-1][0], engine.now)
+
+        return put_back
 
     def _mend_ledger(self, book: Book) -> None:
         def done() -> None:

@@ -1,9 +1,9 @@
 """FIFO queues in memory that behave as AWS's do where it matters, with time held in the hand.
 
-While a message of a group is invisible no other one of that group is handed out. A receipt handle is worth nothing once
-its time is over or the message was handed out anew. A deduplication id is recognised within its group for five minutes.
-Batches may fail in part or be too long, answers may get lost or be slow, counts may be old, and the caller may die at
-any call.
+While a message of a group is invisible no other one of that group is handed out. A group that begins behind the first
+120,000 messages of the queue is not found. A receipt handle is worth nothing once its time is over or the message was
+handed out anew. A deduplication id is recognised within its group for five minutes. Batches may fail in part or be too
+long, answers may get lost or be slow, counts may be old, and the caller may die at any call.
 """
 
 from __future__ import annotations
@@ -22,6 +22,9 @@ from workers.aws.clock import Clock
 DEDUPLICATION = 300
 MAX_BYTES = 1_048_576
 """What SQS takes in one call, bodies and attributes together."""
+WINDOW = 120_000
+"""A FIFO queue looks for available groups among its first messages only, so many of them (the SQS developer guide,
+"Avoid having a large backlog of messages with the same message group ID")."""
 Hook = Callable[[str], None]
 
 
@@ -77,7 +80,7 @@ class FakeSqs:
     `before` and `after` are called with the name of each call, before it has an effect and before its answer arrives;
     what they raise is what the caller sees. `refuse` says which entries of batches fail. An answer takes `takes`
     seconds to arrive. The counts of visible and of invisible messages are as old as `lags` says, in seconds.
-    Without `dated` they come without a date.
+    Without `dated` they come without a date. Groups are looked for among the first `window` messages of a queue.
     """
 
     def __init__(self) -> None:
@@ -89,6 +92,7 @@ class FakeSqs:
         self.calls: list[str] = []
         self.takes = 0.0
         self.dated = True
+        self.window = WINDOW
         self.lags = 0.0, 0.0
         self._numbers = count(1)
         self.clock = Clock(lambda: int(self.now * 1_000_000), self.sleep)
@@ -206,7 +210,8 @@ class FakeSqs:
     def _receive(self, request: dict[str, Any]) -> dict[str, Any]:
         queue = self.queue(request["QueueUrl"])
         locked = {message.group for message in queue.messages if message.visible_at > self.now}
-        free = [message for message in queue.messages if message.group not in locked]
+        open_ = {message.group for message in queue.messages[: self.window]} - locked
+        free = [message for message in queue.messages if message.group in open_]
         for message in free[: request["MaxNumberOfMessages"]]:
             message.visible_at = self.now + request["VisibilityTimeout"]
             message.receives += 1
