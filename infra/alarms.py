@@ -28,6 +28,14 @@ QUIET = cloudwatch.TreatMissingData.NOT_BREACHING
 UNCHANGED = cloudwatch.TreatMissingData.IGNORE
 """For what is looked at every few hours: until the next look says otherwise, it is as the last one found it."""
 
+STUCK_PERIODS = 20
+"""Minutes. A failed command is tried again after up to 900 s (`seconds_hidden` in `workers.aws.send`), so one value may
+be 16 minutes behind the other, and some more if Lambda is throttled: in 20 there is always one."""
+
+MOST_MESSAGES = 20_000
+"""A sixth of SQS's window ("Avoid having a large backlog of messages with the same message group ID"). The hot event
+that has so many decides its last one after 200 s, when `oldest-message` is in alarm anyway."""
+
 ERRORS = {
     "registrar": (3, 5, "What failed comes back after 90 s, so with one busy event some minutes have no error."),
     "promoter": (3, 5, "Lambda does not say how soon it tries a failed batch again, so some minutes have no error."),
@@ -61,7 +69,27 @@ class Alarms(Construct):
             periods=3,
             why="An accepted command has waited for 3 minutes. That is twice the queue's visibility timeout, so a "
             "registrar that is killed once, which heals by itself, wakes nobody. AWS advises 15 periods; people are "
-            "waiting, so it is 3.",
+            "waiting, so it is 3. A command received more than three times is not in this metric: see stuck-event.",
+        )
+        self._alarm(
+            "stuck-event",
+            metrics.measured(Metric.FAILED_COMMAND_AGE, "Maximum"),
+            above=180,
+            periods=STUCK_PERIODS,
+            breaching=1,
+            why="A command has waited for 3 minutes, and the registrar cannot decide it, nor anything behind it at its "
+            "event. In the end it is tried again every 15 minutes, so it stays in alarm for 20 minutes after the last "
+            "failure.",
+        )
+        self._alarm(
+            "queue-depth",
+            metrics.visible(),
+            above=MOST_MESSAGES,
+            periods=5,
+            breaching=1,
+            why=f"More than {MOST_MESSAGES:,} commands wait. SQS looks for available events among the first 120,000 "
+            "messages only: behind so many of one event no other is decided, and no repair is found. At the default "
+            "limit of 250 writes a second that is 7 minutes away.",
         )
         self._alarm(
             "dead-letters",

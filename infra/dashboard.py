@@ -18,9 +18,10 @@ PERCENTILES = ("p50", "p90", "p99")
 REFUSALS = (Reason.EVENT_FULL, Reason.WAITLIST_FULL, Reason.REGISTRATION_CLOSED)
 
 COMMANDS = """**Is anybody waiting?** Commands that nobody has taken yet (visible) and those in hand or waiting for \
-another try (not visible). Normal: near zero, a hill in a rush, and an oldest message of seconds. One event is one \
-group, and has one registrar at a time: a **large backlog with few groups in flight is a hot event**, with many groups \
-it is a slow registrar. Dead letters: always zero; `turnstile dlq list` shows them."""
+another try (not visible). Normal: near zero, a hill in a rush, and an oldest message of seconds. Failed is the age of \
+what the registrar gave back: none, or an event is stuck. One event is one group, and has one registrar at a time: a \
+**large backlog with few groups in flight is a hot event**, with many groups it is a slow registrar. Dead letters: \
+always zero; `turnstile dlq list` shows them."""
 
 API = """**What do clients see?** 5xx are our fault: normally none. 4xx are theirs; many 409 when an event is full are \
 normal. Latency includes the wait for the decision: p50 far below a second, at most 2 s unless a client asked to wait \
@@ -60,11 +61,13 @@ class Dashboard(Construct):
 
     def _commands(self, metrics: Metrics) -> None:
         waiting = {"visible": metrics.visible(), "not visible": metrics.not_visible()}
+        failed = metrics.measured(Metric.FAILED_COMMAND_AGE, "Maximum")
+        ages = {"received up to 3 times": metrics.oldest_message(), "failed": failed}
         self._row(
             "Commands",
             COMMANDS,
             _graph("Messages", waiting),
-            _graph("Age of the oldest (s)", {"oldest": metrics.oldest_message()}),
+            _graph("Age of the oldest (s)", ages),
             _graph("Groups in flight", {"groups": metrics.groups_in_flight()}),
             _graph("Dead letters", {"dead letters": metrics.dead_letters()}),
         )

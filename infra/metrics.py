@@ -55,7 +55,10 @@ class Metrics:
         return self._queues.commands.metric_approximate_number_of_messages_not_visible(period=MINUTE)
 
     def oldest_message(self) -> cloudwatch.Metric:
-        """The age of the oldest command, in seconds."""
+        """The age of the oldest command in seconds, without those that were received more than three times.
+
+        SQS leaves those out ("Available CloudWatch metrics for Amazon SQS"); `Metric.FAILED_COMMAND_AGE` has them.
+        """
         return self._queues.commands.metric_approximate_age_of_oldest_message(period=MINUTE)
 
     def groups_in_flight(self) -> cloudwatch.Metric:

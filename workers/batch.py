@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 from workers.aws.messages import Unreadable, decode, group_for
@@ -28,6 +29,18 @@ class Unread:
 
     reason: str
     messages: Sequence[Message]
+
+
+def waiting_since(message: Message) -> int:
+    """Return the moment from which a message has been waiting for its decision, in microseconds since 1970.
+
+    Usually that is its command's `acceptedAt`. A replay counts from the replay, because the days that it spent in the
+    dead-letter queue say nothing about its event; a message that is no command has nothing but the time it was sent.
+    """
+    if message.replay_of is None:
+        with suppress(Unreadable):
+            return decode(message.body).accepted_at
+    return message.sent_at
 
 
 def read(messages: Mapping[str, Sequence[Message]]) -> tuple[Groups, dict[str, Unread]]:

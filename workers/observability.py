@@ -33,6 +33,7 @@ class Metric(StrEnum):
     TIME_TO_PROMOTION = "TimeToPromotion"
     BATCH_SIZE = "BatchSize"
     RETRIED = "Retried"
+    FAILED_COMMAND_AGE = "FailedCommandAge"
     COMMITS_FALLEN_BACK = "CommitsFallenBack"
     DEAD_LETTERED = "DeadLettered"
     PENDING_ANSWERS = "PendingAnswers"
@@ -43,13 +44,14 @@ class Metric(StrEnum):
 _UNITS = {
     Metric.DECISION_LATENCY: MetricUnit.Milliseconds,
     Metric.TIME_TO_PROMOTION: MetricUnit.Milliseconds,
+    Metric.FAILED_COMMAND_AGE: MetricUnit.Seconds,
 }
 
 
 def measure(values: Mapping[Metric, float | Iterable[float]], **dimensions: str) -> None:
     """Writes metrics as one line of the log; of a metric there may be several values. Nothing for an empty mapping.
 
-    Milliseconds or counts, as the metric has it. `dimensions` are added to `service`.
+    Milliseconds, seconds or counts, as the metric has it. `dimensions` are added to `service`.
     """
     metrics = EphemeralMetrics(namespace=NAMESPACE)
     for name, value in dimensions.items():

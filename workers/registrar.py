@@ -3,14 +3,14 @@
 Gather (`workers.aws.load`), decide (`workers.plan`, by the rules in `workers.domain.decide`), apply
 (`workers.aws.commit`): `Registrar._step` is those three. The rest of this file is about what can go wrong: a
 transaction that is refused, a message that cannot be processed, AWS out of breath. A failed message takes the later
-ones of its group with it, and nobody else. A command that is to be parked waits for the commit, so that none is both
-parked and delivered again.
+ones of its group with it; the other groups of its batch are decided. A command that is to be parked waits for the
+commit, so that none is both parked and delivered again.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cache, partial
 from typing import TYPE_CHECKING, Any
 
@@ -20,7 +20,7 @@ from workers.aws.commit import MAX_ITEMS, CommitCancelled, commit, transaction_i
 from workers.aws.items import timestamp
 from workers.aws.load import Tables, load
 from workers.aws.send import Message, back_off, park
-from workers.batch import Groups, Task, Unread, read
+from workers.batch import Groups, Task, Unread, read, waiting_since
 from workers.domain.commands import Command
 from workers.observability import Metric, about, logger, measure
 from workers.plan import Plan, Planner
@@ -71,9 +71,18 @@ class Registrar:
         if failed:
             self._back_off(failed)
         if event["Records"]:
-            retried = {Metric.RETRIED: len(failed)} if failed else {}
-            measure({Metric.BATCH_SIZE: len(event["Records"]), **retried})
+            measure({Metric.BATCH_SIZE: len(event["Records"]), **self._retried(failed)})
         return {"batchItemFailures": [{"itemIdentifier": message.message_id} for message in failed]}
+
+    def _retried(self, failed: Sequence[Message]) -> dict[Metric, float]:
+        """How many messages are given back, and for how long the oldest of them has waited, in seconds.
+
+        SQS measures no such age: its ApproximateAgeOfOldestMessage leaves out messages received more than three times.
+        """
+        if not failed:
+            return {}
+        waited = self._clock.now() - min(map(waiting_since, failed))
+        return {Metric.RETRIED: len(failed), Metric.FAILED_COMMAND_AGE: max(0, waited) / 1_000_000}
 
     def _park_unreadable(self, behind: Mapping[str, Unread], failed: list[Message]) -> dict[str, list[Message]]:
         """Parks the message that is no command, if all before it in its group is done; answers what comes after it.

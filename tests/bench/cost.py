@@ -24,7 +24,7 @@ MILLION = 1_000_000
 CANCELLED = 0.1
 """Every tenth registration is cancelled, and the first of the line gets the seat."""
 
-ALARMS = 31
+ALARMS = 33
 """As `infra.alarms` makes them."""
 
 METRICS = len(Metric) - 1 + len((Reason.EVENT_FULL, Reason.WAITLIST_FULL, Reason.REGISTRATION_CLOSED))

@@ -9,6 +9,7 @@ import pytest
 
 from infra.bundles import ROOT
 from tests.infra.reading import Resources
+from tests.support.fake_sqs import WINDOW
 from workers.observability import NAMESPACE, Metric
 
 FUNCTIONS = {
@@ -28,7 +29,8 @@ THROTTLED: dict[str, dict[str, str]] = TABLES | {
 }
 MINUTES = {
     **dict.fromkeys(("oldest-message", "api-5xx"), "3 of 3"),
-    **dict.fromkeys(("dead-letters", "failed-promotions"), "1 of 5"),
+    **dict.fromkeys(("dead-letters", "failed-promotions", "queue-depth"), "1 of 5"),
+    "stuck-event": "1 of 20",
     **dict.fromkeys(("iterator-age", "slow-promotions", "ledger-drift", "auditor-errors"), "1 of 1"),
     **{f"{name}-errors": "3 of 3" for name in ("api-users", "api-events", "api-registrations")},
     **{f"{name}-errors": "3 of 5" for name in ("registrar", "promoter")},
@@ -80,16 +82,25 @@ def test_every_alarm_reaches_the_topic(alarms: dict[str, dict[str, Any]], resour
 
 
 def test_queues_are_watched(alarms: dict[str, dict[str, Any]], resources: Resources) -> None:
-    """The oldest command may wait twice the visibility timeout; the first dead letter or failed promotion wakes."""
+    """The oldest command may wait twice the visibility timeout, a sixth of SQS's window may wait; the first dead letter
+    or failed promotion wakes."""
     age, visible = "ApproximateAgeOfOldestMessage", "ApproximateNumberOfMessagesVisible"
     expected = {
         "oldest-message": (age, "QueuesCommands", 2 * resources.one("QueuesCommands")["VisibilityTimeout"]),
+        "queue-depth": (visible, "QueuesCommands", WINDOW / 6),
         "dead-letters": (visible, "QueuesDeadLetters", 0),
         "failed-promotions": (visible, "QueuesFailedPromotions", 0),
     }
     for name, (metric, queue, threshold) in expected.items():
         assert _watched(alarms[name]) == ("AWS/SQS", metric, {"QueueName": f"{queue}.QueueName"}, "Maximum")
         assert alarms[name]["Threshold"] == threshold
+
+
+def test_stuck_events_are_watched(alarms: dict[str, dict[str, Any]], stage_name: str) -> None:
+    """A command that was given back may be as old as one that waits."""
+    service = {"service": f"turnstile-{stage_name}"}
+    assert _watched(alarms["stuck-event"]) == (NAMESPACE, Metric.FAILED_COMMAND_AGE, service, "Maximum")
+    assert alarms["stuck-event"]["Threshold"] == alarms["oldest-message"]["Threshold"]
 
 
 def test_the_api_is_watched(alarms: dict[str, dict[str, Any]]) -> None:

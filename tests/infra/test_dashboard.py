@@ -47,7 +47,8 @@ def _ours(statistic: str, *metrics: Metric) -> Shown:
 ROWS: dict[str, dict[str, Shown]] = {
     "Commands": {
         "Messages": _queue(VISIBLE, COMMANDS) | _queue("ApproximateNumberOfMessagesNotVisible", COMMANDS),
-        "Age of the oldest (s)": _queue("ApproximateAgeOfOldestMessage", COMMANDS),
+        "Age of the oldest (s)": _queue("ApproximateAgeOfOldestMessage", COMMANDS)
+        | _ours("Maximum", Metric.FAILED_COMMAND_AGE),
         "Groups in flight": _queue("ApproximateNumberOfGroupsWithInflightMessages", COMMANDS),
         "Dead letters": _queue(VISIBLE, DEAD),
     },

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import replace
+
 import pytest
 
 from tests.integration.bench import Bench
-from tests.integration.words import CONFLICT, with_poison
-from tests.support.builders import EVENT, cancel, register
+from tests.integration.words import CONFLICT, damage_ledger, with_poison
+from tests.support.builders import EVENT, NOW, cancel, register
 from tests.support.deliveries import batch
 from tests.support.faults import refusal, times
 from tests.support.telemetry import log_lines, metrics
@@ -30,7 +33,39 @@ def test_what_goes_back_to_the_queue_is_counted(bench: Bench, capsys: pytest.Cap
     bench.add_event(9)
     bench.before("BatchGetItem", lambda _: refusal("ThrottlingException"))
     assert len(bench.deliver(register("ann"), register("bob"))) == 2
-    assert metrics(capsys.readouterr().out) == {"BatchSize": [2], "Retried": [2]}
+    assert metrics(capsys.readouterr().out) == {"BatchSize": [2], "Retried": [2], "FailedCommandAge": [0]}
+
+
+def test_a_stuck_event_is_measured_at_each_delivery(bench: Bench, capsys: pytest.CaptureFixture[str]) -> None:
+    """While a ledger cannot be read, each delivery says for how long the oldest of its commands has waited, in the line
+    that counts them; it names nobody. Two deliveries are a quarter of an hour apart at most."""
+    bench.add_event(9)
+    bench.deliver_all(register("ann"))
+    damage_ledger(bench, "SET confirmed = :text", text={"S": "?"})
+    capsys.readouterr()
+    pauses, waited = [], 0
+    for receives in range(1, 31):
+        bench.deliver(replace(register("bob"), accepted_at=bench.pipeline.time.now), register("cid"), receives=receives)
+        (line,) = [line for line in capsys.readouterr().out.splitlines() if "FailedCommandAge" in line]
+        assert metrics(line) == {"BatchSize": [2], "Retried": [2], "FailedCommandAge": [waited]}
+        assert set(json.loads(line)) == {"_aws", "service", "BatchSize", "Retried", "FailedCommandAge"}
+        pauses.append(bench.hidden[0])
+        waited += bench.hidden[0]
+        bench.pipeline.time.now += bench.hidden[0] * 1_000_000
+    assert (max(pauses[:20]), max(pauses)) == (30, 900)
+
+
+def test_the_days_of_a_dead_letter_are_no_age(bench: Bench, capsys: pytest.CaptureFixture[str]) -> None:
+    """A replay that is given back has waited since the replay, and so has a message that is no command."""
+    week = 7 * 24 * 3600 * 1_000_000
+    bench.pipeline.time.now += week
+    bench.before("BatchGetItem", lambda _: refusal("ThrottlingException"))
+    event = batch(register("ann"), (EVENT, "rubbish"))
+    event["Records"][0]["messageAttributes"] = {"replayOf": {"stringValue": "dead-1", "dataType": "String"}}
+    for record in event["Records"]:
+        record["attributes"]["SentTimestamp"] = str((NOW + week) // 1000 - 5_000)
+    bench.registrar.handle(event)
+    assert metrics(capsys.readouterr().out)["FailedCommandAge"] == [5]
 
 
 def test_a_commit_that_falls_back_is_counted(bench: Bench, capsys: pytest.CaptureFixture[str]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from tests.support.builders import NOW
 from workers.aws.messages import encode, group_of
 from workers.domain.commands import Command
 
@@ -20,6 +21,10 @@ def batch(*messages: Message, receives: int = 1) -> dict[str, Any]:
 
 
 def record(message_id: str, body: str, group: str, receives: int) -> dict[str, Any]:
-    """A message as it is in an SQS event, received so many times. Its receipt handle is its id."""
-    attributes = {"MessageGroupId": group, "ApproximateReceiveCount": str(receives)}
+    """A message as it is in an SQS event, sent at `NOW` and received so many times. Its receipt handle is its id."""
+    attributes = {
+        "MessageGroupId": group,
+        "ApproximateReceiveCount": str(receives),
+        "SentTimestamp": str(NOW // 1000),
+    }
     return {"messageId": message_id, "receiptHandle": message_id, "body": body, "attributes": attributes}

@@ -10,7 +10,7 @@ from typing import Any
 
 from workers.observability import logger
 
-TIMES = {"DecisionLatency", "TimeToPromotion"}
+UNITS = {"DecisionLatency": "Milliseconds", "TimeToPromotion": "Milliseconds", "FailedCommandAge": "Seconds"}
 _STANDARD = set(vars(logging.LogRecord("", 0, "", 0, "", (), None))) | {"message", "asctime"}
 
 
@@ -48,6 +48,6 @@ def metrics(output: str) -> dict[str, list[float]]:
         suffix = "".join(f"/{blob[name]}" for name in dimensions if name != "service")
         assert blob["service"]
         for metric in directive["Metrics"]:
-            assert metric["Unit"] == ("Milliseconds" if metric["Name"] in TIMES else "Count")
+            assert metric["Unit"] == UNITS.get(metric["Name"], "Count")
             found.setdefault(metric["Name"] + suffix, []).extend(blob[metric["Name"]])
     return found

@@ -26,7 +26,7 @@ class Message:
     """A message as the queue delivered it, not yet understood.
 
     `receives` counts its deliveries, this one included. `replay_of` is the id of the dead letter that an operator
-    replayed with it.
+    replayed with it. `sent_at` is when the queue took it, in microseconds since 1970.
     """
 
     message_id: str
@@ -35,6 +35,7 @@ class Message:
     receives: int
     body: str
     replay_of: str | None = None
+    sent_at: int = 0
 
     @classmethod
     def of(cls, record: Mapping[str, Any]) -> Message:
@@ -47,6 +48,7 @@ class Message:
             receives=int(attributes["ApproximateReceiveCount"]),
             body=record["body"],
             replay_of=record.get("messageAttributes", {}).get(REPLAY_OF, {}).get("stringValue"),
+            sent_at=int(attributes["SentTimestamp"]) * 1000,
         )
 
 
