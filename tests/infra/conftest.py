@@ -68,3 +68,10 @@ def template(templates: dict[str, dict[str, Any]], stage_name: str) -> dict[str,
 def resources(template: dict[str, Any]) -> Resources:
     """The resources of the stage under test, by what they are for."""
     return Resources(template)
+
+
+@pytest.fixture(scope="session")
+def alarms(resources: Resources, stage_name: str) -> dict[str, dict[str, Any]]:
+    """The alarms of the stage under test by their names, without the stage's own."""
+    found = resources.of_type("AWS::CloudWatch::Alarm").values()
+    return {alarm["AlarmName"].removeprefix(f"turnstile-{stage_name}-"): alarm for alarm in found}

@@ -47,13 +47,6 @@ PARTS = ("- **What it means:**", "- **Look here first:**", "- **Do this:**", "- 
 
 
 @pytest.fixture(scope="session")
-def alarms(resources: Resources, stage_name: str) -> dict[str, dict[str, Any]]:
-    """The alarms of the stage under test by their names, without the stage's own."""
-    found = resources.of_type("AWS::CloudWatch::Alarm").values()
-    return {alarm["AlarmName"].removeprefix(f"turnstile-{stage_name}-"): alarm for alarm in found}
-
-
-@pytest.fixture(scope="session")
 def entries() -> dict[str, re.Match[str]]:
     """The runbook's entries by their anchors."""
     return {match["anchor"]: match for match in ENTRY.finditer(RUNBOOK)}
