@@ -34,7 +34,7 @@ class Queues(Construct):
             "fifo": True,
             # Every sender names a deduplication id made from what the command is; a hash of the body would be another.
             "content_based_deduplication": False,
-            # High throughput: limits count per group (event), not for the whole queue.
+            # High throughput: limits count for a partition, which holds one or more groups (events), not for all.
             "deduplication_scope": sqs.DeduplicationScope.MESSAGE_GROUP,
             "fifo_throughput_limit": sqs.FifoThroughputLimit.PER_MESSAGE_GROUP_ID,
         }

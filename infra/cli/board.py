@@ -59,8 +59,8 @@ class Depth:
 
 @dataclass(frozen=True, slots=True)
 class QueueMetrics:
-    """What CloudWatch knows of the queue: the oldest message's age in seconds, the groups being worked on. None where
-    it knows nothing, as always on the emulator."""
+    """What CloudWatch knows of the queue: the age in seconds of the oldest message that was received at most three
+    times, the groups being worked on. None where it knows nothing, as always on the emulator."""
 
     age: float | None
     groups: float | None

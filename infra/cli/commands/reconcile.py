@@ -45,12 +45,13 @@ examples:
   turnstile reconcile pycon --repair     have the registrar mend it, and look again
   turnstile reconcile --all --json       look at every event
 
-A repair goes through the queue. The registrar writes what was counted into the ledger, if the ledger is
-still the one that was there during the count; then who waits beside a free seat is promoted. Settings
-stay as they are: more confirmed than seats is no damage, the capacity may have been lowered. What a count
-cannot mend (a record that cannot be read or is filed wrongly, two with the same ticket, a capacity that is
-not the event's) is named, and its event stays as it is until that is mended by hand. What somebody has
-who was forgotten is cancelled, and the line moves up.
+A repair goes through the queue (behind 120,000 messages it is not found: see the runbook). The
+registrar writes what was counted into the ledger, if the ledger is still the one that was there during
+the count; then who waits beside a free seat is promoted. Settings stay as they are: more confirmed than
+seats is no damage, the capacity may have been lowered. What a count cannot mend (a record that cannot
+be read or is filed wrongly, two with the same ticket, a capacity that is not the event's) is named, and
+its event stays as it is until that is mended by hand. What somebody has who was forgotten is cancelled,
+and the line moves up.
 
 It reads the whole table of registrations, strongly consistent, for one event too (1 GB is 262,144 read
 units): an index may miss somebody, and her seat would be given away. It reads the table of users, too. Of

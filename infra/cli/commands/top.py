@@ -30,11 +30,11 @@ if TYPE_CHECKING:
 HELP = "watch queues, decisions and the fullest events, live"
 DESCRIPTION = """\
 Show what a deployment is doing: how many messages wait in the queue, how many are in flight, the age of
-the oldest and in how many groups work is going on (from CloudWatch, a minute late; "-" on the local
-stack, which does not measure them), dead letters, promotions that could not be sent, decisions of the
-last minute by outcome with their latency (accepted to committed), and the events with the longest lines
-and the fewest seats left: as many as the terminal has room for, ten in a pipe, up to fifty as JSON. It
-looks and takes nothing: no message is received.
+the oldest that was received at most three times and in how many groups work is going on (from
+CloudWatch, a minute late; "-" on the local stack, which does not measure them), dead letters, promotions
+that could not be sent, decisions of the last minute by outcome with their latency (accepted to
+committed), and the events with the longest lines and the fewest seats left: as many as the terminal has
+room for, ten in a pipe, up to fifty as JSON. It looks and takes nothing: no message is received.
 
 examples:
   turnstile top                            live, until Ctrl-C
