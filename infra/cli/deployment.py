@@ -31,9 +31,14 @@ if TYPE_CHECKING:
     from mypy_boto3_iam import IAMClient
     from mypy_boto3_lambda import LambdaClient
     from mypy_boto3_logs import CloudWatchLogsClient
+    from mypy_boto3_resourcegroupstaggingapi import ResourceGroupsTaggingAPIClient
     from mypy_boto3_s3 import S3Client
+    from mypy_boto3_service_quotas import ServiceQuotasClient
+    from mypy_boto3_sesv2 import SESV2Client
     from mypy_boto3_sns import SNSClient
     from mypy_boto3_sqs import SQSClient
+    from mypy_boto3_ssm import SSMClient
+    from mypy_boto3_sts import STSClient
 
 LOCAL = "local"
 
@@ -161,6 +166,30 @@ class Clients:
         """The S3 client."""
         return self._session.client("s3", endpoint_url=self._endpoint, config=self._config)
 
+    @cached_property
+    def identity(self) -> STSClient:
+        """The STS client, which knows whose credentials these are."""
+        return self._session.client("sts", endpoint_url=self._endpoint, config=self._config)
+
+    @cached_property
+    def parameters(self) -> SSMClient:
+        """The client for the Parameter Store of Systems Manager."""
+        return self._session.client("ssm", endpoint_url=self._endpoint, config=self._config)
+
+    @cached_property
+    def quotas(self) -> ServiceQuotasClient:
+        """The Service Quotas client."""
+        return self._session.client("service-quotas", endpoint_url=self._endpoint, config=self._config)
+
+    @cached_property
+    def tags(self) -> ResourceGroupsTaggingAPIClient:
+        """The client that finds resources of any kind by their tags."""
+        return self._session.client("resourcegroupstaggingapi", endpoint_url=self._endpoint, config=self._config)
+
+    def mail(self, region: str) -> SESV2Client:
+        """Return the SES client of a region: a user pool may send from another one than its own."""
+        return self._session.client("sesv2", region_name=region, endpoint_url=self._endpoint, config=self._config)
+
 
 def emulator_clients(endpoint_url: str) -> Clients:
     """Clients for an emulator, with its root keys, deaf to profiles and files of the user's own AWS set-up."""
@@ -175,6 +204,15 @@ def emulator_clients(endpoint_url: str) -> Clients:
         botocore_session=core,
     )
     return Clients(session, endpoint_url)
+
+
+def aws_session() -> boto3.Session:
+    """Make a session of the standard chain of credentials and regions. Raises CliError where no region is set."""
+    # boto3 itself reads AWS_DEFAULT_REGION only; the other SDKs and Lambda call it AWS_REGION.
+    session = boto3.Session(region_name=os.environ.get("AWS_REGION"))
+    if session.region_name is None:
+        raise CliError("no AWS region is set; set AWS_REGION, or AWS_PROFILE for a profile that has one")
+    return session
 
 
 class Deployment:
@@ -193,10 +231,7 @@ class Deployment:
             stack = Home().ready()
             return cls.of(stage, emulator_clients(stack.endpoint), stack.endpoint, REGION)
         try:
-            # boto3 itself reads AWS_DEFAULT_REGION only; the other SDKs and Lambda call it AWS_REGION.
-            session = boto3.Session(region_name=os.environ.get("AWS_REGION"))
-            if session.region_name is None:
-                raise CliError("no AWS region is set; set AWS_REGION, or AWS_PROFILE for a profile that has one")
+            session = aws_session()
             return cls.of(stage, Clients(session, None), None, session.region_name)
         except BotoCoreError as error:
             raise CliError(f"cannot ask AWS about the stack {stack_name(stage)}: {error}") from error

@@ -7,8 +7,10 @@ under `build/assembly/`, named after the hash of all that goes into it, and used
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import shutil
+import subprocess
 import sys
 import tempfile
 import time
@@ -24,8 +26,7 @@ from infra.cli.local.home import REPOSITORY
 from infra.cli.text import decisive_lines
 
 if TYPE_CHECKING:
-    import subprocess
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from mypy_boto3_cloudformation.type_defs import StackTypeDef
 
@@ -108,6 +109,23 @@ def bootstrap(clients: Clients) -> None:
 
 def _bootstrap_stack(clients: Clients) -> StackTypeDef:
     return clients.cloudformation.describe_stacks(StackName=_BOOTSTRAP_STACK)["Stacks"][0]
+
+
+def synthesize(context: Mapping[str, str], directory: Path) -> None:
+    """Synthesize the stack that a CDK context asks for into `directory`, as `cdk synth` does, asking AWS nothing.
+
+    infra/cdk.json's own context applies too, where `context` says nothing else. Raises CliError with what the app says.
+    """
+    settings = json.loads((INFRA / "cdk.json").read_text(encoding="utf-8"))
+    # Nobody deploys what comes of it, so the bundles need not be copied.
+    merged = {**settings["context"], **context, "aws:cdk:disable-asset-staging": True}
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "CDK_"))}
+    more = {"PATH": _path(), "CDK_OUTDIR": str(directory), "CDK_CONTEXT_JSON": json.dumps(merged)}
+    command = [sys.executable, *settings["app"].split()[1:]]
+    quiet = {"CDK_VALIDATION": "false", "JSII_NODE": str(_node())}
+    done = subprocess.run(command, cwd=INFRA, env=kept | more | quiet, capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        raise CliError(f"the stack cannot be synthesized: {done.stderr.strip() or 'the CDK app says nothing'}")
 
 
 class Cdk:

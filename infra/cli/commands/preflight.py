@@ -1,0 +1,86 @@
+"""`turnstile preflight`: will a deployment work, before it starts?"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from typing import TYPE_CHECKING
+
+from infra.cli.arguments import add_stage
+from infra.cli.deployment import LOCAL, Clients, aws_session
+from infra.cli.errors import UsageError
+from infra.cli.preflight import account, quotas, stack
+from infra.cli.preflight.plan import Plan
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Iterator
+
+    import boto3
+
+    from infra.cli.preflight.findings import Finding
+
+HELP = "check, before a deployment to AWS, whether it will work"
+DESCRIPTION = """\
+Check, before a deployment to AWS, whether it will work: the account's concurrency against what the
+stage reserves, the CDK's bootstrap, Python for compiling, the region, the quotas of queue, sign-up
+and mail, and what earlier deployments left. One line each: ok, warning, or FAILED with what to do.
+It synthesizes the stack as the deployment would, so give it the same -c; it changes nothing.
+
+What it may not look at is FAILED, with the permission that is missing.
+
+examples:
+  turnstile preflight --stage prod
+  turnstile preflight --stage prod -c reserve=no
+  turnstile preflight --stage dev --json
+
+Exit code 0 when a deployment may start, warnings included, 1 when a check failed."""
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Add the command's arguments."""
+    add_stage(parser)
+    parser.add_argument(
+        "-c", "--context", action="append", default=[], metavar="NAME=VALUE", help="a setting, as for `cdk deploy`"
+    )
+    parser.add_argument("--json", action="store_true", help="print one JSON object instead of lines")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Check it."""
+    if args.stage == LOCAL:
+        raise UsageError("preflight is for stages on AWS: use --stage dev or --stage prod; turnstile up needs none")
+    context = dict(_setting(text) for text in args.context)
+    session = aws_session()
+    clients = Clients(session, None)
+    identity = account.whose(clients)
+    findings = []
+    for finding in look(Plan.of(args.stage, context), session, clients, identity):
+        findings.append(finding)
+        if not args.json:
+            print(f"{finding.level:7} {finding.name}: {finding.detail}", flush=True)
+    ok = all(finding.level != "FAILED" for finding in findings)
+    if args.json:
+        checks = [asdict(finding) for finding in findings]
+        summary = {"stage": args.stage, "account": identity, "region": session.region_name, "ok": ok, "checks": checks}
+        print(json.dumps(summary))
+    else:
+        print("A deployment may start." if ok else "Do what FAILED says before you deploy.")
+    return 0 if ok else 1
+
+
+def look(plan: Plan, session: boto3.Session, clients: Clients, identity: str) -> Iterator[Finding]:
+    """Run every check, in reading order; `identity` is the id of the account."""
+    for check in (
+        *account.checks(plan, session, clients, identity),
+        *stack.checks(plan, clients),
+        *quotas.checks(plan, clients, session.region_name),
+    ):
+        yield check.perform()
+
+
+def _setting(text: str) -> tuple[str, str]:
+    name, separator, value = text.partition("=")
+    if not (name and separator):
+        raise UsageError(f"-c {text}: use -c NAME=VALUE, as for cdk deploy")
+    return name, value

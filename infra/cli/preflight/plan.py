@@ -1,0 +1,67 @@
+"""What would be deployed: the stack as the CDK synthesizes it, read for what it asks of the account."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from infra.cli.deployment import stack_name
+from infra.cli.local.assembly import synthesize
+
+FUNCTION, POOL, API_STAGE = "AWS::Lambda::Function", "AWS::Cognito::UserPool", "AWS::ApiGatewayV2::Stage"
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What a stack asks of the account: executions reserved by function (logical ids), the CDK's bootstrap, mail.
+
+    `writes` are the requests a second that its routes for writing take together. `mail` is the e-mail configuration
+    of the stack's own user pool, empty for Cognito's default; None where the stack brings no pool.
+    """
+
+    stack: str
+    keeps_data: bool
+    reserved: Mapping[str, int]
+    bootstrap_version: int
+    bootstrap_parameter: str
+    writes: float
+    mail: Mapping[str, Any] | None
+
+    @classmethod
+    def of(cls, stage: str, context: Mapping[str, str]) -> Plan:
+        """Synthesize a stage and read it. Raises CliError with the app's sentence where the context makes no sense."""
+        with tempfile.TemporaryDirectory(prefix="turnstile-preflight-") as directory:
+            synthesize({**context, "stage": stage}, Path(directory))
+            return cls.read(stage, Path(directory))
+
+    @classmethod
+    def read(cls, stage: str, assembly: Path) -> Plan:
+        """Read a synthesized stage."""
+        name = stack_name(stage)
+        artifact = json.loads((assembly / "manifest.json").read_text())["artifacts"][name]["properties"]
+        template = json.loads((assembly / artifact["templateFile"]).read_text())
+        resources = template["Resources"]
+        pools = [item for item in resources.values() if item["Type"] == POOL]
+        return cls(
+            stack=name,
+            keeps_data=bool(artifact.get("terminationProtection")),
+            reserved={
+                logical_id: int(item["Properties"]["ReservedConcurrentExecutions"])
+                for logical_id, item in resources.items()
+                if item["Type"] == FUNCTION and "ReservedConcurrentExecutions" in item["Properties"]
+            },
+            bootstrap_version=int(artifact["requiresBootstrapStackVersion"]),
+            bootstrap_parameter=str(artifact["bootstrapStackVersionSsmParameter"]),
+            writes=sum(
+                float(settings["ThrottlingRateLimit"])
+                for item in resources.values()
+                if item["Type"] == API_STAGE
+                for route, settings in item["Properties"].get("RouteSettings", {}).items()
+                if not route.startswith("GET ")
+            ),
+            mail=pools[0]["Properties"].get("EmailConfiguration", {}) if pools else None,
+        )

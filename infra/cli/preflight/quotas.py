@@ -1,0 +1,99 @@
+"""The checks of the quotas that a rush meets first: the queue's, the user pool's, and those of its mail."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import TYPE_CHECKING, Any
+
+from infra.cli.preflight.findings import Check, Level
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from infra.cli.deployment import Clients
+    from infra.cli.preflight.plan import Plan
+
+FIFO_REQUESTS: Mapping[str, int] = {
+    **dict.fromkeys(("us-east-1", "us-west-2", "eu-west-1"), 70_000),
+    **dict.fromkeys(("us-east-2", "eu-central-1"), 19_000),
+    **dict.fromkeys(("ap-south-1", "ap-southeast-1", "ap-southeast-2", "ap-northeast-1"), 9_000),
+    **dict.fromkeys(("eu-west-2", "sa-east-1"), 4_500),
+}
+"""Requests a second of each action that high-throughput FIFO queues of a region take ("Amazon SQS message quotas")."""
+FIFO_REQUESTS_ELSEWHERE = 2_400
+
+_DEFAULT_MAIL = (
+    "the user pool sends with Cognito's own address, 50 mails a day for the whole account: more people than that "
+    "cannot sign up in a day. Deploy with an SES identity before you invite anybody"
+)
+_SANDBOX = "SES is in its sandbox in {region}: only verified addresses get mail. Ask for production access there"
+
+
+def checks(plan: Plan, clients: Clients, region: str) -> list[Check]:
+    """Return the checks, in reading order; those of the user pool only where the stack brings one."""
+    queues = Check("queue quotas", (), lambda: _queues(plan, region))
+    if plan.mail is None:
+        return [queues]
+    return [
+        queues,
+        Check("sign-up quotas", ("servicequotas:ListServiceQuotas",), lambda: _sign_ups(clients)),
+        Check(
+            "mail", ("ses:GetAccount", "ses:GetEmailIdentity"), lambda: _mail(plan, plan.mail or {}, clients, region)
+        ),
+    ]
+
+
+def _queues(plan: Plan, region: str) -> tuple[Level, str]:
+    # There is no quota of queues, and no call that names this one.
+    most = FIFO_REQUESTS.get(region, FIFO_REQUESTS_ELSEWHERE)
+    takes = f"FIFO queues in {region} take {most:,} sends a second, 300 for one event"
+    if plan.writes > most:
+        return "warning", (
+            f"{takes}, and the API lets {plan.writes:,.0f} writes through; lower -c writesPerSecond, or ask AWS "
+            "Support for more"
+        )
+    return "ok", f"{takes}; the API lets {plan.writes:,.0f} writes through"
+
+
+def _sign_ups(clients: Clients) -> tuple[Level, str]:
+    pages = clients.quotas.get_paginator("list_service_quotas").paginate(ServiceCode="cognito-idp")
+    quotas = {item["QuotaName"]: item["Value"] for page in pages for item in page["Quotas"]}
+    creation, signing_in = (_quota(quotas, category) for category in ("UserCreation", "UserAuthentication"))
+    if creation is None or signing_in is None:
+        return "warning", (
+            "Service Quotas names no UserCreation and UserAuthentication quota of Cognito here; look in its console "
+            "how many people can sign up in a second"
+        )
+    # Signing up is two requests of the category UserCreation: SignUp and ConfirmSignUp ("Quotas in Amazon Cognito").
+    return "ok", (
+        f"Cognito takes {creation / 2:g} sign-ups and {signing_in:g} sign-in requests a second, all pools of the "
+        "account together; before a rush ask for more (Service Quotas, Amazon Cognito User Pools)"
+    )
+
+
+def _quota(quotas: Mapping[str, float], category: str) -> float | None:
+    return next((value for name, value in quotas.items() if f"{category} " in f"{name} "), None)
+
+
+def _mail(plan: Plan, mail: Mapping[str, Any], clients: Clients, region: str) -> tuple[Level, str]:
+    if mail.get("EmailSendingAccount") != "DEVELOPER":
+        return "warning", _DEFAULT_MAIL
+    # An ARN, or what makes one of the account and the region (Fn::Join).
+    source = json.dumps(mail["SourceArn"])
+    identity = _found('identity/([^"]+)', source) or source
+    region = _found(":ses:([a-z0-9-]+):", source) or region
+    ses = clients.mail(region)
+    if not ses.get_email_identity(EmailIdentity=identity).get("VerifiedForSendingStatus"):
+        return "FAILED", f"SES has not verified {identity} in {region}, and Cognito refuses to send with it; verify it"
+    account = ses.get_account()
+    if not account.get("ProductionAccessEnabled"):
+        return ("FAILED" if plan.keeps_data else "warning"), _SANDBOX.format(region=region)
+    quota = account["SendQuota"]
+    most, rate = quota["Max24HourSend"], quota["MaxSendRate"]
+    return "ok", f"SES sends as {identity} in {region}, {most:,.0f} mails a day, {rate:g} a second"
+
+
+def _found(pattern: str, text: str) -> str:
+    match = re.search(pattern, text)
+    return match[1] if match else ""

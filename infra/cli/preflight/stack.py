@@ -1,0 +1,110 @@
+"""The checks of the stack itself: the state that an earlier deployment left it in, and what it left beside it."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from botocore.exceptions import ClientError
+
+from infra.cli.preflight.findings import Check, Level
+
+if TYPE_CHECKING:
+    from mypy_boto3_cloudformation.type_defs import StackTypeDef
+
+    from infra.cli.deployment import Clients
+    from infra.cli.preflight.plan import Plan
+
+PAGE = "docs/first-deployment.md"
+_KEPT = ["dynamodb:table", "cognito-idp:userpool", "sqs", "logs:log-group"]
+"""The kinds of resources that outlive a stack of production."""
+
+_UNPROTECT = "aws cloudformation update-termination-protection --no-enable-termination-protection --stack-name {stack}"
+_FAILED_CREATION = (
+    "the first deployment failed and was rolled back ({status}). The CDK deletes such a stack before it creates it anew"
+)
+_PAUSED = (
+    "an earlier deployment failed, and was not rolled back ({status}). Repair what made it fail "
+    "(aws cloudformation describe-stack-events --stack-name {stack}), then deploy again with --no-rollback: "
+    "it goes on from there"
+)
+
+_UNCONFIRMED = "an earlier deployment was not confirmed, and nothing exists yet; deploy with --no-rollback"
+_HALF_DELETED = (
+    "an earlier stack is half deleted; find out what holds it (aws cloudformation describe-stack-events "
+    "--stack-name {stack}), then: aws cloudformation delete-stack --stack-name {stack}"
+)
+_STUCK = "an update failed, and so did its rollback; in infra/ run: npx cdk rollback {stack} (-c as when deploying)"
+
+STATES: tuple[tuple[str, Level, str], ...] = (
+    ("REVIEW_IN_PROGRESS", "ok", _UNCONFIRMED),
+    ("CREATE_FAILED|UPDATE_FAILED", "warning", _PAUSED),
+    ("ROLLBACK_COMPLETE|ROLLBACK_FAILED", "warning", _FAILED_CREATION),
+    ("DELETE_FAILED", "FAILED", _HALF_DELETED),
+    (".*_ROLLBACK_FAILED", "FAILED", _STUCK),
+    (".*_IN_PROGRESS", "FAILED", "CloudFormation is at work ({status}); wait until it has ended, and look again"),
+    (".*", "ok", "it is there ({status}): this is an upgrade"),
+)
+"""What each state of a stack means for the next deployment: a pattern of states, how it is, and what to do."""
+
+
+def checks(plan: Plan, clients: Clients) -> list[Check]:
+    """Return the checks, in reading order."""
+    return [
+        Check("stack", ("cloudformation:DescribeStacks",), lambda: _state(plan.stack, clients)),
+        Check(
+            "left behind",
+            ("tag:GetResources", "cloudformation:DescribeStacks", "cloudformation:ListStackResources"),
+            lambda: _left_behind(plan.stack, clients),
+        ),
+    ]
+
+
+def _state(name: str, clients: Clients) -> tuple[Level, str]:
+    stack = _find(name, clients)
+    if stack is None:
+        return "ok", f"there is no {name}; deploy it for the first time with --no-rollback ({PAGE})"
+    status = stack["StackStatus"]
+    level, sentence = next((level, text) for states, level, text in STATES if re.fullmatch(states, status))
+    if sentence is _FAILED_CREATION and stack.get("EnableTerminationProtection"):
+        level, sentence = "FAILED", f"{_FAILED_CREATION}, which termination protection forbids; run: {_UNPROTECT}"
+    return level, sentence.format(stack=name, status=status)
+
+
+def _left_behind(name: str, clients: Clients) -> tuple[Level, str]:
+    # CloudFormation tags what it makes, and the tags stay when the stack goes.
+    pages = clients.tags.get_paginator("get_resources").paginate(
+        TagFilters=[{"Key": "aws:cloudformation:stack-name", "Values": [name]}], ResourceTypeFilters=_KEPT
+    )
+    tagged = [item["ResourceARN"] for page in pages for item in page["ResourceTagMappingList"]]
+    owned = _owned(name, clients)
+    lost = sorted(arn for arn in tagged if _last(arn.removesuffix(":*")) not in owned)
+    if not lost:
+        return "ok", "no table, queue, log or user pool of an earlier stack of this name"
+    return "warning", (
+        f"{len(lost)} of an earlier stack of this name, which the next deployment does not use. They may hold data: "
+        f"look before you delete any ({PAGE}): {', '.join(lost)}"
+    )
+
+
+def _owned(name: str, clients: Clients) -> set[str]:
+    """Return what the stack has itself, by the last part of each name; nothing for one that the CDK will delete."""
+    stack = _find(name, clients)
+    if stack is None or stack["StackStatus"].startswith("ROLLBACK_"):
+        return set()
+    pages = clients.cloudformation.get_paginator("list_stack_resources").paginate(StackName=name)
+    found = [item for page in pages for item in page["StackResourceSummaries"]]
+    return {_last(item["PhysicalResourceId"]) for item in found if item.get("PhysicalResourceId")}
+
+
+def _find(name: str, clients: Clients) -> StackTypeDef | None:
+    try:
+        return clients.cloudformation.describe_stacks(StackName=name)["Stacks"][0]
+    except ClientError as error:
+        if "does not exist" in str(error):
+            return None
+        raise
+
+
+def _last(identifier: str) -> str:
+    return re.split("[:/]", identifier)[-1]

@@ -1,0 +1,295 @@
+"""`turnstile preflight` in the situations that an account can be in: which lines, and which exit code."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any
+
+import boto3
+import pytest
+from botocore.awsrequest import AWSResponse
+from botocore.compat import HTTPHeaders
+from botocore.exceptions import NoCredentialsError
+from botocore.validate import ParamValidator
+
+from infra.cli.commands import preflight
+from infra.cli.deployment import Clients
+from infra.cli.main import main
+from infra.cli.preflight.plan import Plan
+
+ACCOUNT = "123456789012"
+PROD = Plan(
+    stack="turnstile-prod",
+    keeps_data=True,
+    reserved={"WorkersRegistrarFunction": 50},
+    bootstrap_version=6,
+    bootstrap_parameter="/cdk-bootstrap/hnb659fds/version",
+    writes=1250.0,
+    mail={},
+)
+SES = {"EmailSendingAccount": "DEVELOPER", "SourceArn": f"arn:aws:ses:eu-west-1:{ACCOUNT}:identity/example.org"}
+
+Answers = Mapping[str, Any]
+"""What AWS answers to each operation: its result, or an error (code and message)."""
+
+
+def concurrency(most: int, unreserved: int) -> Answers:
+    """What Lambda has to give."""
+    limit = {"ConcurrentExecutions": most, "UnreservedConcurrentExecutions": unreserved}
+    return {"GetAccountSettings": {"AccountLimit": limit}}
+
+
+def stack(status: str, *, protected: bool = False) -> Answers:
+    """The stack, in a state, with the registrar that has reserved 50 executions."""
+    found = {"StackName": "turnstile-prod", "StackStatus": status, "EnableTerminationProtection": protected}
+    registrar = {
+        "LogicalResourceId": "WorkersRegistrarFunction",
+        "PhysicalResourceId": "turnstile-prod-registrar",
+        "ResourceType": "AWS::Lambda::Function",
+        "ResourceStatus": "UPDATE_COMPLETE",
+    }
+    return {
+        "DescribeStacks": {"Stacks": [found]},
+        "ListStackResources": {"StackResourceSummaries": [registrar]},
+        "GetFunctionConcurrency": {"ReservedConcurrentExecutions": 50},
+    }
+
+
+def ses(*, verified: bool = True, production: bool = True) -> Answers:
+    """SES, with the identity that the pool sends as."""
+    quota = {"Max24HourSend": 50000.0, "MaxSendRate": 14.0}
+    return {
+        "GetEmailIdentity": {"VerifiedForSendingStatus": verified},
+        "GetAccount": {"ProductionAccessEnabled": production, "SendQuota": quota},
+    }
+
+
+def denied(permission: str) -> tuple[str, str]:
+    """What AWS answers to somebody who lacks a permission."""
+    return "AccessDeniedException", f"User: somebody is not authorized to perform: {permission}"
+
+
+NO_STACK = ("ValidationError", "Stack with id turnstile-prod does not exist")
+TABLE = f"arn:aws:dynamodb:us-east-1:{ACCOUNT}:table/turnstile-prod-UsersTable-1"
+HEALTHY: Answers = {
+    "GetCallerIdentity": {"Account": ACCOUNT, "Arn": f"arn:aws:iam::{ACCOUNT}:user/deployer"},
+    "GetParameter": {"Parameter": {"Value": "30"}},
+    **concurrency(1000, 1000),
+    "DescribeStacks": NO_STACK,
+    "GetResources": {"ResourceTagMappingList": []},
+    "ListServiceQuotas": {
+        "Quotas": [
+            {"QuotaName": "Rate of UserCreation requests", "Value": 50.0},
+            {"QuotaName": "Rate of UserAuthentication requests", "Value": 120.0},
+        ]
+    },
+    **ses(),
+}
+
+
+class Aws:
+    """AWS as an account sees it: clients that get the `answers`, each of the form that the service's model has."""
+
+    def __init__(self) -> None:
+        self.answers: Answers = HEALTHY
+        self.session = boto3.Session(region_name="us-east-1")
+        self.session.events.register("before-call", self._answer)  # type: ignore[arg-type]  # botocore takes answers
+        self.clients = Clients(self.session, None)  # made once: reading the services' models takes a second
+
+    def _answer(self, model: Any, **_: Any) -> tuple[AWSResponse, dict[str, Any]]:
+        answer = self.answers[model.name]
+        if isinstance(answer, Exception):
+            raise answer
+        if isinstance(answer, tuple):
+            return _response(400), {"Error": {"Code": answer[0], "Message": answer[1]}}
+        report = ParamValidator().validate(answer, model.output_shape).generate_report()
+        # An answer here has what is looked at, and need not have the rest.
+        assert [line for line in report.splitlines() if "Missing required parameter" not in line] == []
+        return _response(200), dict(answer)
+
+
+def _response(status: int) -> AWSResponse:
+    return AWSResponse("", status, HTTPHeaders(), None)
+
+
+@pytest.fixture(scope="module")
+def aws() -> Aws:
+    """One for all tests, which say what it answers."""
+    return Aws()
+
+
+@pytest.fixture
+def ask(
+    aws: Aws, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Callable[..., tuple[int, str]]:
+    """Run preflight in an account that answers so, on a plan; the exit code, and all that it says."""
+    monkeypatch.setattr(preflight, "aws_session", lambda: aws.session)
+    monkeypatch.setattr(preflight, "Clients", lambda *_: aws.clients)
+    monkeypatch.setattr("infra.cli.preflight.account.compiler", lambda _: "/usr/bin/python3.13")
+
+    def run(answers: Answers, plan: Plan = PROD, *more: str) -> tuple[int, str]:
+        aws.answers = {**HEALTHY, **answers}
+        monkeypatch.setattr(Plan, "of", lambda *_: plan)
+        code = main(["preflight", "--stage", "prod", *more])
+        captured = capsys.readouterr()
+        return code, captured.out + captured.err
+
+    return run
+
+
+@pytest.mark.parametrize(
+    ("answers", "plan", "code", "line", "words"),
+    [
+        ({}, PROD, 0, "ok      concurrency", "the stage reserves 50"),
+        (concurrency(10, 10), PROD, 1, "FAILED  concurrency", "--quota-code L-B99A9384 --desired-value 1000"),
+        (concurrency(1000, 149), PROD, 1, "FAILED  concurrency", "--desired-value 1001; or deploy with -c reserve=no"),
+        (concurrency(1000, 150), PROD, 0, "ok      concurrency", "150 of them unreserved"),
+        (concurrency(10, 10), replace(PROD, reserved={}), 0, "warning concurrency", "limits are made for 1000"),
+        (
+            {**concurrency(1000, 100), **stack("CREATE_COMPLETE")},
+            PROD,
+            0,
+            "ok      concurrency",
+            "the stage reserves 50",
+        ),
+        ({"GetParameter": {"Parameter": {"Value": "6"}}}, PROD, 0, "ok      bootstrap", "version 6"),
+        ({"GetParameter": {"Parameter": {"Value": "5"}}}, PROD, 1, "FAILED  bootstrap", "5 is too old, the stack"),
+        (
+            {"GetParameter": ("ParameterNotFound", "")},
+            PROD,
+            1,
+            "FAILED  bootstrap",
+            f"in infra/ run: npx cdk bootstrap aws://{ACCOUNT}/us-east-1",
+        ),
+        ({}, PROD, 0, "ok      stack", "for the first time with --no-rollback"),
+        (stack("REVIEW_IN_PROGRESS", protected=True), PROD, 0, "ok      stack", "not confirmed"),
+        (stack("CREATE_FAILED", protected=True), PROD, 0, "warning stack", "deploy again with --no-rollback"),
+        (stack("ROLLBACK_COMPLETE"), PROD, 0, "warning stack", "The CDK deletes such a stack"),
+        (
+            stack("ROLLBACK_COMPLETE", protected=True),
+            PROD,
+            1,
+            "FAILED  stack",
+            "update-termination-protection --no-enable-termination-protection --stack-name turnstile-prod\n",
+        ),
+        (stack("ROLLBACK_FAILED", protected=True), PROD, 1, "FAILED  stack", "termination protection forbids"),
+        (stack("DELETE_FAILED"), PROD, 1, "FAILED  stack", "delete-stack --stack-name turnstile-prod"),
+        (stack("UPDATE_ROLLBACK_FAILED"), PROD, 1, "FAILED  stack", "npx cdk rollback turnstile-prod"),
+        (stack("UPDATE_IN_PROGRESS"), PROD, 1, "FAILED  stack", "at work (UPDATE_IN_PROGRESS)"),
+        (stack("UPDATE_ROLLBACK_COMPLETE"), PROD, 0, "ok      stack", "this is an upgrade"),
+        ({}, PROD, 0, "ok      left behind", "no table"),
+        (
+            {"GetResources": {"ResourceTagMappingList": [{"ResourceARN": TABLE}]}},
+            PROD,
+            0,
+            "warning left behind",
+            f"They may hold data: look before you delete any (docs/first-deployment.md): {TABLE}",
+        ),
+        ({}, PROD, 0, "ok      queue quotas", "70,000 sends a second"),
+        ({}, replace(PROD, writes=80_000.0), 0, "warning queue quotas", "80,000 writes"),
+        ({}, PROD, 0, "ok      sign-up quotas", "25 sign-ups and 120 sign-in requests a second"),
+        ({"ListServiceQuotas": {"Quotas": []}}, PROD, 0, "warning sign-up quotas", "names no UserCreation"),
+        ({}, PROD, 0, "warning mail", "50 mails a day"),
+        ({}, replace(PROD, mail=SES), 0, "ok      mail", "example.org in eu-west-1, 50,000 mails a day, 14 a second"),
+        (ses(verified=False), replace(PROD, mail=SES), 1, "FAILED  mail", "has not verified example.org in eu-west-1"),
+        (ses(production=False), replace(PROD, mail=SES), 1, "FAILED  mail", "sandbox in eu-west-1"),
+        (ses(production=False), replace(PROD, mail=SES, keeps_data=False), 0, "warning mail", "sandbox"),
+    ],
+)  # fmt: skip
+def test_a_situation(
+    ask: Callable[..., tuple[int, str]], answers: Answers, plan: Plan, code: int, line: str, words: str
+) -> None:
+    """Each situation is a line of its own: how it is, and what to do; only what fails is exit code 1."""
+    ended, said = ask(answers, plan)
+    (found,) = [text for text in said.splitlines(keepends=True) if text.startswith(f"{line}:")]
+    assert words in found
+    assert ended == code
+    assert said.splitlines()[-1] == ("Do what FAILED says before you deploy." if code else "A deployment may start.")
+
+
+def test_the_sender_may_be_put_together(ask: Callable[..., tuple[int, str]]) -> None:
+    """The ARN of the identity may be one that CloudFormation makes of account and region: then SES is this region's."""
+    joined = {"Fn::Join": ["", ["arn:", {"Ref": "AWS::Partition"}, ":ses:", {"Ref": "AWS::Region"}, ":identity/a.org"]]}
+    _, said = ask({}, replace(PROD, mail={"EmailSendingAccount": "DEVELOPER", "SourceArn": joined}))
+    assert "SES sends as a.org in us-east-1" in said
+
+
+def test_a_stage_without_a_pool(ask: Callable[..., tuple[int, str]]) -> None:
+    """Where somebody else vouches for callers, the quotas of a user pool and of its mail do not matter."""
+    code, said = ask({"ListServiceQuotas": denied("x"), "GetAccount": denied("x")}, replace(PROD, mail=None))
+    assert code == 0
+    assert "mail" not in said
+    assert "sign-up" not in said
+
+
+@pytest.mark.parametrize(
+    ("operation", "check", "permission"),
+    [
+        ("GetParameter", "bootstrap", "ssm:GetParameter"),
+        ("GetAccountSettings", "concurrency", "lambda:GetAccountSettings"),
+        ("DescribeStacks", "stack", "cloudformation:DescribeStacks"),
+        ("GetResources", "left behind", "tag:GetResources"),
+        ("ListServiceQuotas", "sign-up quotas", "servicequotas:ListServiceQuotas"),
+        ("GetAccount", "mail", "ses:GetAccount"),
+    ],
+)
+def test_what_may_not_be_looked_at(
+    ask: Callable[..., tuple[int, str]], operation: str, check: str, permission: str
+) -> None:
+    """A check that may not look says which permission is missing and fails; the others are made all the same."""
+    code, said = ask({operation: denied(permission)}, replace(PROD, mail=SES))
+    (line,) = [text for text in said.splitlines() if text.startswith(f"FAILED  {check}:")]
+    assert permission in line
+    assert code == 1
+    assert any(text.startswith("ok      queue quotas:") for text in said.splitlines())
+
+
+@pytest.mark.parametrize(
+    ("answer", "sentence"),
+    [
+        (NoCredentialsError(), "turnstile: there are no AWS credentials; set AWS_PROFILE, or AWS_ACCESS_KEY_ID and"),
+        (("ExpiredToken", "The security token is expired"), "turnstile: the AWS credentials have expired; get new"),
+        (("InvalidClientTokenId", "The token is invalid"), "turnstile: AWS does not take these credentials in this"),
+    ],
+)
+def test_without_credentials(ask: Callable[..., tuple[int, str]], answer: object, sentence: str) -> None:
+    """Without credentials, or with some that AWS does not take, there is one sentence, before anything is looked at."""
+    code, said = ask({"GetCallerIdentity": answer})
+    assert (code, len(said.splitlines())) == (1, 1)
+    assert said.startswith(sentence)
+
+
+def test_as_json(ask: Callable[..., tuple[int, str]]) -> None:
+    """One object has every check, the account and the region."""
+    code, said = ask(concurrency(10, 10), PROD, "--json")
+    summary = json.loads(said)
+    assert (code, summary["ok"], summary["account"], summary["region"]) == (1, False, ACCOUNT, "us-east-1")
+    names = [check["name"] for check in summary["checks"]]
+    assert names == [
+        *("python", "region", "bootstrap", "concurrency", "stack", "left behind"),
+        *("queue quotas", "sign-up quotas", "mail"),
+    ]
+    assert {check["name"] for check in summary["checks"] if check["level"] == "FAILED"} == {"concurrency"}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["preflight"], "turnstile: preflight is for stages on AWS: use --stage dev or --stage prod"),
+        (["preflight", "--stage", "prod", "-c", "reserve"], "turnstile: -c reserve: use -c NAME=VALUE"),
+    ],
+)
+def test_wrong_usage(capsys: pytest.CaptureFixture[str], arguments: list[str], sentence: str) -> None:
+    """The local stage has nothing to look at, and a setting has a value."""
+    assert main(arguments) == 2
+    assert capsys.readouterr().err.startswith(sentence)
+
+
+def test_without_the_compiler(ask: Callable[..., tuple[int, str]], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without the functions' Python it says that cold starts will be slow, as a warning."""
+    monkeypatch.setattr("infra.cli.preflight.account.compiler", lambda _: None)
+    code, said = ask({})
+    assert code == 0
+    assert said.startswith("warning python: there is no Python 3.13")
