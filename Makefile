@@ -30,10 +30,10 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help checks setup run demo check test format hooks docs openapi simulate drill prove-replay prove-races prove-fakes prove-iam hypothesis mutants crash soak fuzz bench browser screenshot lock audit sbom record-release clean
+.PHONY: help checks setup run demo check test format hooks docs openapi simulate drill prove-replay prove-races prove-fakes prove-iam prove-first-deployment hypothesis mutants crash soak fuzz bench browser screenshot lock audit sbom record-release clean
 
 help: ## Show what there is
-	@awk -F ':.*## ' '/^##@ / {printf "\n%s\n", substr($$0, 5)} /^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^##@ / {printf "\n%s\n", substr($$0, 5)} /^[a-z-]+:.*## / {printf "  make %-22s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 ##@ Every day
 
@@ -91,6 +91,9 @@ prove-fakes: setup ## Compare the simulation's DynamoDB with AWS's DynamoDB Loca
 
 prove-iam: setup ## Take each grant of each function away, one at a time: something must miss it (minutes)
 	@$(BIN)/python -m tests.iam $(PROVE_ARGS)
+
+prove-first-deployment: setup ## Fail the first deployment of production in every way, and repeat it: the CDK against a made-up CloudFormation
+	TURNSTILE_CDK=1 $(BIN)/pytest tests/infra/first_deployment $(PYTEST_ARGS)
 
 hypothesis: setup ## The rules of the core on 10,000 random histories of 100 steps (about 10 minutes)
 	TURNSTILE_HYPOTHESIS=10000x100 $(BIN)/pytest tests/unit/domain/test_properties.py $(PYTEST_ARGS)

@@ -80,7 +80,7 @@ class UserPool(Construct):
             mfa_second_factor=cognito.MfaSecondFactor(otp=True, sms=False),
             enable_sms_role=False,
             deletion_protection=stage.keeps_data,
-            removal_policy=stage.removal_policy,
+            removal_policy=stage.protected_removal_policy,
         )
         accept(self.pool, "AwsSolutions-COG2", "A second factor is offered; who only registers must not need one.")
         accept(self.pool, "AwsSolutions-COG8", "Threat protection is part of a plan that costs extra for each person.")

@@ -86,7 +86,19 @@ class Stage:
 
     @property
     def removal_policy(self) -> RemovalPolicy:
-        """What happens to data when the stack is deleted: production keeps it."""
+        """Say what becomes of a resource with data: production keeps it when the stack goes, or when it is replaced.
+
+        If its own creation is rolled back it is new and empty, and CloudFormation deletes it.
+        """
+        return RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE if self.keeps_data else RemovalPolicy.DESTROY
+
+    @property
+    def protected_removal_policy(self) -> RemovalPolicy:
+        """Say the same of a resource with deletion protection of its own, as tables and the user pool have.
+
+        CloudFormation could not delete it: a rollback that had to would end in ROLLBACK_FAILED
+        (docs/decisions/0030-the-first-deployment.md).
+        """
         return RemovalPolicy.RETAIN if self.keeps_data else RemovalPolicy.DESTROY
 
     @property

@@ -36,7 +36,7 @@ class Tables(Construct):
             name,
             partition_key=_string(key),
             billing_mode=dynamodb.BillingMode.PAY_PER_REQUEST,
-            removal_policy=self._stage.removal_policy,
+            removal_policy=self._stage.protected_removal_policy,
             deletion_protection=self._stage.keeps_data,
             point_in_time_recovery_specification=_RESTORABLE if self._stage.keeps_data else None,
             stream=stream,

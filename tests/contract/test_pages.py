@@ -165,6 +165,8 @@ LEFT_OUT = {
     "API=": "the tests have another address",
     "npx cdk": "it needs an account of AWS",
     ".venv/bin/turnstile verify --stage": "it needs an account of AWS",
+    ".venv/bin/turnstile preflight --stage": "it needs an account of AWS",
+    "aws": "those that clean up by tests/infra/first_deployment; the others need an account of AWS",
     ".venv/bin/turnstile up": "every end-to-end test does it",
     ".venv/bin/turnstile down": "every end-to-end test does it",
     ".venv/bin/turnstile top": "goes on until Ctrl-C; tests/e2e/test_operations.py has it once",
