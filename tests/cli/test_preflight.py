@@ -66,13 +66,19 @@ def ses(*, verified: bool = True, production: bool = True) -> Answers:
     }
 
 
-def denied(permission: str) -> tuple[str, str]:
-    """What AWS answers to somebody who lacks a permission."""
-    return "AccessDeniedException", f"User: somebody is not authorized to perform: {permission}"
+DENIED = ("AccessDeniedException", "User: somebody is not authorized to perform this")
+"""What AWS answers to somebody who lacks a permission."""
 
 
 NO_STACK = ("ValidationError", "Stack with id turnstile-prod does not exist")
 TABLE = f"arn:aws:dynamodb:us-east-1:{ACCOUNT}:table/turnstile-prod-UsersTable-1"
+OWN_LOG: Answers = {
+    "GetResources": {
+        "ResourceTagMappingList": [
+            {"ResourceARN": f"arn:aws:logs:us-east-1:{ACCOUNT}:log-group:turnstile-prod-registrar:*"}
+        ]
+    }
+}
 HEALTHY: Answers = {
     "GetCallerIdentity": {"Account": ACCOUNT, "Arn": f"arn:aws:iam::{ACCOUNT}:user/deployer"},
     "GetParameter": {"Parameter": {"Value": "30"}},
@@ -187,6 +193,8 @@ def ask(
             "warning left behind",
             f"They may hold data: look before you delete any (docs/first-deployment.md): {TABLE}",
         ),
+        ({**stack("UPDATE_COMPLETE"), **OWN_LOG}, PROD, 0, "ok      left behind", "no table"),
+        ({**stack("ROLLBACK_COMPLETE"), **OWN_LOG}, PROD, 0, "warning left behind", "1 of an earlier stack"),
         ({}, PROD, 0, "ok      queue quotas", "70,000 sends a second"),
         ({}, replace(PROD, writes=80_000.0), 0, "warning queue quotas", "80,000 writes"),
         ({}, PROD, 0, "ok      sign-up quotas", "25 sign-ups and 120 sign-in requests a second"),
@@ -218,7 +226,7 @@ def test_the_sender_may_be_put_together(ask: Callable[..., tuple[int, str]]) -> 
 
 def test_a_stage_without_a_pool(ask: Callable[..., tuple[int, str]]) -> None:
     """Where somebody else vouches for callers, the quotas of a user pool and of its mail do not matter."""
-    code, said = ask({"ListServiceQuotas": denied("x"), "GetAccount": denied("x")}, replace(PROD, mail=None))
+    code, said = ask({"ListServiceQuotas": DENIED, "GetAccount": DENIED}, replace(PROD, mail=None))
     assert code == 0
     assert "mail" not in said
     assert "sign-up" not in said
@@ -239,7 +247,7 @@ def test_what_may_not_be_looked_at(
     ask: Callable[..., tuple[int, str]], operation: str, check: str, permission: str
 ) -> None:
     """A check that may not look says which permission is missing and fails; the others are made all the same."""
-    code, said = ask({operation: denied(permission)}, replace(PROD, mail=SES))
+    code, said = ask({operation: DENIED}, replace(PROD, mail=SES))
     (line,) = [text for text in said.splitlines() if text.startswith(f"FAILED  {check}:")]
     assert permission in line
     assert code == 1
@@ -259,6 +267,23 @@ def test_without_credentials(ask: Callable[..., tuple[int, str]], answer: object
     code, said = ask({"GetCallerIdentity": answer})
     assert (code, len(said.splitlines())) == (1, 1)
     assert said.startswith(sentence)
+
+
+def test_the_settings_of_the_deployment(
+    ask: Callable[..., tuple[int, str]], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The stage and each `-c` are what is synthesized; a value may have an equals sign."""
+    ask({})
+    given: list[tuple[str, Mapping[str, str]]] = []
+
+    def planned(stage: str, context: Mapping[str, str]) -> Plan:
+        given.append((stage, context))
+        return PROD
+
+    monkeypatch.setattr(Plan, "of", planned)
+    main(["preflight", "--stage", "dev", "-c", "reserve=no", "--context", "issuer=https://a.org/x=y"])
+    assert given == [("dev", {"reserve": "no", "issuer": "https://a.org/x=y"})]
+    capsys.readouterr()
 
 
 def test_as_json(ask: Callable[..., tuple[int, str]]) -> None:

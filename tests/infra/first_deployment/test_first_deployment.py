@@ -7,7 +7,6 @@ What needs the command line takes seconds each, and runs with `make prove-first-
 from __future__ import annotations
 
 import copy
-import json
 import os
 from collections import Counter
 from pathlib import Path
@@ -16,8 +15,10 @@ from typing import Any
 import boto3
 import pytest
 
+from api.routes import ROUTES
 from infra.bundles import ROOT
 from infra.cli.deployment import Clients
+from infra.cli.errors import CliError
 from infra.cli.preflight import stack
 from infra.cli.preflight.findings import Finding
 from infra.cli.preflight.plan import Plan
@@ -246,5 +247,24 @@ def test_a_deployment_that_was_not_confirmed_is_repeated(account: Account, assem
 def test_the_assembly_is_production(assembly: Path) -> None:
     """What is deployed here is what the CDK would deploy: protected, and behind a bootstrap of a certain version."""
     plan = Plan.read("prod", assembly)
-    assert (plan.stack, plan.keeps_data, sum(plan.reserved.values()), plan.bootstrap_version) == (NAME, True, 50, 6)
-    assert json.loads((assembly / "manifest.json").read_text())["artifacts"][NAME]
+    assert (plan.stack, plan.keeps_data, plan.bootstrap_version) == (NAME, True, 6)
+    assert plan.bootstrap_parameter == "/cdk-bootstrap/hnb659fds/version"
+    assert list(plan.reserved.values()) == [50]
+    writes = [route for route in ROUTES if route.method != "GET"]
+    assert plan.writes == 250 * len(writes)
+
+
+def test_preflight_looks_at_what_is_asked_for() -> None:
+    """The settings of the deployment decide what preflight looks at."""
+    issuer = {"auth": "oidc", "issuer": "https://id.example.org", "audience": "turnstile"}
+    plan = Plan.of("dev", {**issuer, "reserve": "yes", "registrars": "7", "writesPerSecond": "3"})
+    assert (plan.stack, plan.keeps_data, plan.mail) == ("turnstile-dev", False, None)
+    assert list(plan.reserved.values()) == [7]
+    assert plan.writes == 3 * len([route for route in ROUTES if route.method != "GET"])
+
+
+@with_the_cdk
+def test_preflight_says_what_the_app_says() -> None:
+    """Settings that make no sense are refused with the app's own sentence."""
+    with pytest.raises(CliError, match="the stack cannot be synthesized: registrars=1: use -c registrars=N"):
+        Plan.of("dev", {"registrars": "1"})
