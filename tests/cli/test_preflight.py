@@ -11,7 +11,7 @@ import boto3
 import pytest
 from botocore.awsrequest import AWSResponse
 from botocore.compat import HTTPHeaders
-from botocore.exceptions import NoCredentialsError
+from botocore.exceptions import EndpointConnectionError, NoCredentialsError, SSOTokenLoadError
 from botocore.validate import ParamValidator
 
 from infra.cli.commands import preflight
@@ -259,6 +259,8 @@ def test_what_may_not_be_looked_at(
     [
         (NoCredentialsError(), "turnstile: there are no AWS credentials; set AWS_PROFILE, or AWS_ACCESS_KEY_ID and"),
         (("ExpiredToken", "The security token is expired"), "turnstile: the AWS credentials have expired; get new"),
+        (EndpointConnectionError(endpoint_url="x"), "turnstile: cannot ask AWS whose credentials these are: Could not"),
+        (SSOTokenLoadError(error_msg="gone"), "turnstile: the sign-in of this profile is over"),
         (("InvalidClientTokenId", "The token is invalid"), "turnstile: AWS does not take these credentials in this"),
     ],
 )
@@ -267,6 +269,17 @@ def test_without_credentials(ask: Callable[..., tuple[int, str]], answer: object
     code, said = ask({"GetCallerIdentity": answer})
     assert (code, len(said.splitlines())) == (1, 1)
     assert said.startswith(sentence)
+
+
+def test_a_profile_that_is_not_there(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    """A profile that this machine does not know is named."""
+    monkeypatch.setenv("AWS_PROFILE", "nobodys")
+    assert main(["preflight", "--stage", "prod"]) == 1
+    said = capsys.readouterr().err
+    assert (
+        said
+        == "turnstile: cannot use the AWS settings of this machine: The config profile (nobodys) could not be found\n"
+    )
 
 
 def test_the_settings_of_the_deployment(

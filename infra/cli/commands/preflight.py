@@ -6,9 +6,10 @@ import json
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
-from infra.cli.arguments import add_stage
+from botocore.exceptions import BotoCoreError
+
 from infra.cli.deployment import LOCAL, Clients, aws_session
-from infra.cli.errors import UsageError
+from infra.cli.errors import CliError, UsageError
 from infra.cli.preflight import account, quotas, stack
 from infra.cli.preflight.plan import Plan
 
@@ -39,7 +40,7 @@ Exit code 0 when a deployment may start, warnings included, 1 when a check faile
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
-    add_stage(parser)
+    parser.add_argument("--stage", default=LOCAL, help="dev, prod or another stage on AWS")
     parser.add_argument(
         "-c", "--context", action="append", default=[], metavar="NAME=VALUE", help="a setting, as for `cdk deploy`"
     )
@@ -51,7 +52,7 @@ def run(args: argparse.Namespace) -> int:
     if args.stage == LOCAL:
         raise UsageError("preflight is for stages on AWS: use --stage dev or --stage prod; turnstile up needs none")
     context = dict(_setting(text) for text in args.context)
-    session = aws_session()
+    session = _session()
     clients = Clients(session, None)
     identity = account.whose(clients)
     findings = []
@@ -77,6 +78,13 @@ def look(plan: Plan, session: boto3.Session, clients: Clients, identity: str) ->
         *quotas.checks(plan, clients, session.region_name),
     ):
         yield check.perform()
+
+
+def _session() -> boto3.Session:
+    try:
+        return aws_session()
+    except BotoCoreError as error:  # such as AWS_PROFILE with the name of no profile
+        raise CliError(f"cannot use the AWS settings of this machine: {error}") from error
 
 
 def _setting(text: str) -> tuple[str, str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from botocore.exceptions import (
+    BotoCoreError,
     ClientError,
     NoCredentialsError,
     PartialCredentialsError,
@@ -48,6 +49,8 @@ def whose(clients: Clients) -> str:
         if error.response["Error"]["Code"] in _EXPIRED:
             raise CliError("the AWS credentials have expired; get new ones and try again") from error
         raise CliError(f"AWS does not take these credentials in this region: {error}") from error
+    except BotoCoreError as error:
+        raise CliError(f"cannot ask AWS whose credentials these are: {error}") from error
 
 
 def checks(plan: Plan, session: boto3.Session, clients: Clients, account: str) -> list[Check]:
