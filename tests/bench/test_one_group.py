@@ -58,6 +58,12 @@ def test_a_group_that_is_stuck(pipeline: Pipeline) -> None:
         group.watch(1, group.now())
 
 
+def test_start_and_end_do_not_count() -> None:
+    """The rate is that between a tenth and nine tenths: neither the first wake-up nor a straggler changes it."""
+    samples = [Sample(20, 0), Sample(21, 10), Sample(25, 50), Sample(29, 90), Sample(60, 100)]
+    assert rate(samples, 100) == 10
+
+
 def test_too_few_to_measure() -> None:
     """What is decided between two looks has no rate."""
     with pytest.raises(CliError, match="use more"):
