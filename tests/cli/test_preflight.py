@@ -5,119 +5,27 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from typing import Any
 
-import boto3
 import pytest
-from botocore.awsrequest import AWSResponse
-from botocore.compat import HTTPHeaders
 from botocore.exceptions import EndpointConnectionError, NoCredentialsError, SSOTokenLoadError
-from botocore.validate import ParamValidator
 
 from infra.cli.commands import preflight
-from infra.cli.deployment import Clients
 from infra.cli.main import main
 from infra.cli.preflight.plan import Plan
-
-ACCOUNT = "123456789012"
-PROD = Plan(
-    stack="turnstile-prod",
-    keeps_data=True,
-    reserved={"WorkersRegistrarFunction": 50},
-    bootstrap_version=6,
-    bootstrap_parameter="/cdk-bootstrap/hnb659fds/version",
-    writes=1250.0,
-    mail={},
+from tests.cli.preflight_account import (
+    ACCOUNT,
+    DENIED,
+    HEALTHY,
+    OWN_LOG,
+    PROD,
+    SES,
+    TABLE,
+    Answers,
+    Aws,
+    concurrency,
+    ses,
+    stack,
 )
-SES = {"EmailSendingAccount": "DEVELOPER", "SourceArn": f"arn:aws:ses:eu-west-1:{ACCOUNT}:identity/example.org"}
-
-Answers = Mapping[str, Any]
-"""What AWS answers to each operation: its result, or an error (code and message)."""
-
-
-def concurrency(most: int, unreserved: int) -> Answers:
-    """What Lambda has to give."""
-    limit = {"ConcurrentExecutions": most, "UnreservedConcurrentExecutions": unreserved}
-    return {"GetAccountSettings": {"AccountLimit": limit}}
-
-
-def stack(status: str, *, protected: bool = False) -> Answers:
-    """The stack, in a state, with the registrar that has reserved 50 executions."""
-    found = {"StackName": "turnstile-prod", "StackStatus": status, "EnableTerminationProtection": protected}
-    registrar = {
-        "LogicalResourceId": "WorkersRegistrarFunction",
-        "PhysicalResourceId": "turnstile-prod-registrar",
-        "ResourceType": "AWS::Lambda::Function",
-        "ResourceStatus": "UPDATE_COMPLETE",
-    }
-    return {
-        "DescribeStacks": {"Stacks": [found]},
-        "ListStackResources": {"StackResourceSummaries": [registrar]},
-        "GetFunctionConcurrency": {"ReservedConcurrentExecutions": 50},
-    }
-
-
-def ses(*, verified: bool = True, production: bool = True) -> Answers:
-    """SES, with the identity that the pool sends as."""
-    quota = {"Max24HourSend": 50000.0, "MaxSendRate": 14.0}
-    return {
-        "GetEmailIdentity": {"VerifiedForSendingStatus": verified},
-        "GetAccount": {"ProductionAccessEnabled": production, "SendQuota": quota},
-    }
-
-
-DENIED = ("AccessDeniedException", "User: somebody is not authorized to perform this")
-"""What AWS answers to somebody who lacks a permission."""
-
-
-NO_STACK = ("ValidationError", "Stack with id turnstile-prod does not exist")
-TABLE = f"arn:aws:dynamodb:us-east-1:{ACCOUNT}:table/turnstile-prod-UsersTable-1"
-OWN_LOG: Answers = {
-    "GetResources": {
-        "ResourceTagMappingList": [
-            {"ResourceARN": f"arn:aws:logs:us-east-1:{ACCOUNT}:log-group:turnstile-prod-registrar:*"}
-        ]
-    }
-}
-HEALTHY: Answers = {
-    "GetCallerIdentity": {"Account": ACCOUNT, "Arn": f"arn:aws:iam::{ACCOUNT}:user/deployer"},
-    "GetParameter": {"Parameter": {"Value": "30"}},
-    **concurrency(1000, 1000),
-    "DescribeStacks": NO_STACK,
-    "GetResources": {"ResourceTagMappingList": []},
-    "ListServiceQuotas": {
-        "Quotas": [
-            {"QuotaName": "Rate of UserCreation requests", "Value": 50.0},
-            {"QuotaName": "Rate of UserAuthentication requests", "Value": 120.0},
-        ]
-    },
-    **ses(),
-}
-
-
-class Aws:
-    """AWS as an account sees it: clients that get the `answers`, each of the form that the service's model has."""
-
-    def __init__(self) -> None:
-        self.answers: Answers = HEALTHY
-        self.session = boto3.Session(region_name="us-east-1")
-        self.session.events.register("before-call", self._answer)  # type: ignore[arg-type]  # botocore takes answers
-        self.clients = Clients(self.session, None)  # made once: reading the services' models takes a second
-
-    def _answer(self, model: Any, **_: Any) -> tuple[AWSResponse, dict[str, Any]]:
-        answer = self.answers[model.name]
-        if isinstance(answer, Exception):
-            raise answer
-        if isinstance(answer, tuple):
-            return _response(400), {"Error": {"Code": answer[0], "Message": answer[1]}}
-        report = ParamValidator().validate(answer, model.output_shape).generate_report()
-        # An answer here has what is looked at, and need not have the rest.
-        assert [line for line in report.splitlines() if "Missing required parameter" not in line] == []
-        return _response(200), dict(answer)
-
-
-def _response(status: int) -> AWSResponse:
-    return AWSResponse("", status, HTTPHeaders(), None)
 
 
 @pytest.fixture(scope="module")

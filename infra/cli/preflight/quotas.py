@@ -20,8 +20,8 @@ FIFO_REQUESTS: Mapping[str, int] = {
     **dict.fromkeys(("ap-south-1", "ap-southeast-1", "ap-southeast-2", "ap-northeast-1"), 9_000),
     **dict.fromkeys(("eu-west-2", "sa-east-1"), 4_500),
 }
-"""Requests a second of each action that high-throughput FIFO queues of a region take ("Amazon SQS message quotas")."""
 FIFO_REQUESTS_ELSEWHERE = 2_400
+"""Requests a second of each action that high-throughput FIFO queues of a region take ("Amazon SQS message quotas")."""
 
 _DEFAULT_MAIL = (
     "the user pool sends with Cognito's own address, 50 mails a day for the whole account: more people than that "

@@ -34,7 +34,8 @@ def deploy(assembly: Path, url: str, *flags: str, approval: str = "never") -> su
         "AWS_EC2_METADATA_DISABLED": "true",
         "CDK_DISABLE_CLI_TELEMETRY": "true",
         "CDK_DISABLE_VERSION_CHECK": "1",
-        "CDK_HOME": str(cache / "cdk"),
+        # The CDK remembers there which account has which keys; the local stacks' keys have another one.
+        "CDK_HOME": str(cache / "first-deployment"),
         "NODE_COMPILE_CACHE": str(cache / "node"),
         "NO_PROXY": "127.0.0.1",
     }
