@@ -23,7 +23,7 @@ from infra.cli.local.home import Home
 from tests.support import contract
 from tests.support.canaries import watch
 from tests.support.client import Front
-from tests.support.stacks import NoStack, function_logs, local_deployment, stack_in, turnstile
+from tests.support.stacks import NoStack, function_logs, local_deployment, stack_in, take_dead_letters, turnstile
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -117,7 +117,7 @@ def _stack(home: Path, ports: range, *options: str) -> Iterator[Outputs]:
         with stack_in(home, ports, left.append, *options) as outputs:
             yield outputs
             _keep_logs(home, outputs)
-            _watch_letters(outputs)
+            take_dead_letters(outputs)
     except NoStack as error:
         pytest.fail(str(error))
     assert left == []
@@ -128,16 +128,6 @@ def _keep_logs(home: Path, outputs: Outputs) -> None:
     logs = function_logs(outputs)
     (home / "functions.log").write_text(logs)
     watch("the functions' logs", logs)
-
-
-def _watch_letters(stack: Outputs) -> None:
-    """Looks for personal data in the messages that were put aside, and takes them from whoever comes after."""
-    sqs = local_deployment(stack).clients.sqs
-    for url in (stack.dead_letter_queue_url, stack.failed_promotions_queue_url):
-        while messages := sqs.receive_message(
-            QueueUrl=url, MaxNumberOfMessages=10, MessageAttributeNames=["All"], VisibilityTimeout=600
-        ).get("Messages"):
-            watch(f"the messages in {url}", str(messages))
 
 
 @pytest.fixture(scope="session")

@@ -12,7 +12,7 @@ from infra.cli.deployment import Deployment, Outputs
 from tests.iam.grants import Grant, grants_of, without
 from tests.iam.journey import Journey, Stuck
 from tests.iam.needs import needs_of
-from tests.support.stacks import local_deployment
+from tests.support.stacks import local_deployment, take_dead_letters
 
 pytestmark = pytest.mark.e2e
 
@@ -25,9 +25,10 @@ def deployment(guarded_stack: Outputs) -> Deployment:
 
 @pytest.fixture
 def journey(deployment: Deployment) -> Iterator[Journey]:
-    """Through that stack."""
+    """Through that stack, without the dead letters that it needs on its way."""
     with httpx.Client(base_url=deployment.outputs.api_url, timeout=15, trust_env=False) as api:
         yield Journey(deployment, api)
+    take_dead_letters(deployment.outputs)
 
 
 @pytest.mark.own_stack("a function loses a permission")

@@ -132,6 +132,18 @@ def queue_depth(aws: Clients, url: str) -> int:
     return int(found["ApproximateNumberOfMessages"]) + int(found["ApproximateNumberOfMessagesNotVisible"])
 
 
+def take_dead_letters(outputs: Outputs) -> None:
+    """Read all dead letters of a local stack, so that they are searched for personal data, and delete them."""
+    sqs = local_deployment(outputs).clients.sqs
+    for url in (outputs.dead_letter_queue_url, outputs.failed_promotions_queue_url):
+        while messages := sqs.receive_message(
+            QueueUrl=url, MaxNumberOfMessages=10, MessageAttributeNames=["All"], VisibilityTimeout=600
+        ).get("Messages"):
+            watch(f"the messages in {url}", str(messages))
+            for message in messages:
+                sqs.delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
+
+
 def function_logs(outputs: Outputs) -> str:
     """What the functions of a local stack have logged, in order of time: it ends with the emulator."""
     deployment, lines = local_deployment(outputs), []
