@@ -11,7 +11,10 @@ HOST = rf"(?=.{{1,253}}(?::|/|$)){_LABEL}(?:\.{_LABEL})+"
 """A DNS name of two labels or more, in lower case."""
 
 _CERTIFICATE = re.compile(r"arn:aws(?:-[a-z]+)*:acm:([a-z0-9-]+):([0-9]{12}):certificate/[A-Za-z0-9-]+")
-_PUBLIC_URL = re.compile(rf"https://{HOST}(?::[0-9]{{1,5}})?(?:/[A-Za-z0-9._~-]+)*")
+PORT = r"(?::(?:[1-9][0-9]{0,3}|[1-5][0-9]{4}|6[0-4][0-9]{3}|65[0-4][0-9]{2}|655[0-2][0-9]|6553[0-5]))?"
+"""A port from 1 to 65535 with its colon, or nothing."""
+
+_PUBLIC_URL = re.compile(rf"https://{HOST}{PORT}(?:/(?!\.{{1,2}}(?:/|$))[A-Za-z0-9._~-]+)*")
 
 
 @dataclass(frozen=True, slots=True)

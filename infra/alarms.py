@@ -88,8 +88,8 @@ class Alarms(Construct):
             periods=5,
             breaching=1,
             why=f"More than {MOST_MESSAGES:,} commands wait. SQS looks for available events among the first 120,000 "
-            "messages only: behind so many of one event no other is decided, and no repair is found. At the default "
-            "limit of 250 writes a second that is 7 minutes away.",
+            "messages only: a backlog that large for one event blocks every other event, and repairs too. One event "
+            "can fill the window within 5 minutes of this alarm (300 messages a second), several events within 3.",
         )
         self._alarm(
             "dead-letters",

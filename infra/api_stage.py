@@ -55,7 +55,11 @@ def throttle(default: apigateway.CfnStage, limits: Limits, routes: Mapping[Route
         throttling_rate_limit=limits.reads, throttling_burst_limit=limits.reads
     )
     own = {route: limits.writes for route in routes if route.method in WRITES}
-    own |= {route: limits.lists for route in routes if route.is_list}
+    own |= {
+        route: limits.personal_lists if route.path.startswith("/users/") else limits.lists
+        for route in routes
+        if route.is_list
+    }
     default.route_settings = {
         route.key: {"ThrottlingRateLimit": limit, "ThrottlingBurstLimit": limit} for route, limit in own.items()
     }

@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable
 
 from api.routes import ROUTES
-from infra.address import HOST
+from infra.address import HOST, PORT
 
 METHODS = tuple(sorted({route.method for route in ROUTES}))
 """The methods of all routes."""
@@ -18,7 +18,7 @@ METHODS = tuple(sorted({route.method for route in ROUTES}))
 MAX_AGE_SECONDS = 3600
 """How long a browser need not ask again."""
 
-_ORIGIN = re.compile(rf"https://{HOST}(?::[0-9]{{1,5}})?|http://(?:localhost|127\.0\.0\.1)(?::[0-9]{{1,5}})?")
+_ORIGIN = re.compile(rf"https://{HOST}{PORT}|http://(?:localhost|127\.0\.0\.1){PORT}")
 _NEVER_SENT = re.compile("https:.*:443|http:.*:80")
 """A browser leaves out the port that goes without saying."""
 

@@ -44,6 +44,8 @@ class HttpApi(Construct):
             disable_execute_api_endpoint=domain is not None,
         )
         if domain is not None:
+            # An update must not switch the old address off before the new one exists, or fails for its certificate.
+            self.api.node.default_child.add_resource_dependency(domain.node.default_child)
             default = self.api.default_stage.node.default_child
             apigateway.CfnApiMapping(
                 self, "Mapping", api_id=self.api.api_id, domain_name=domain.name, stage=default.ref

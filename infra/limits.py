@@ -26,9 +26,18 @@ class Limits:
     """Whether the registrars' share of the account's concurrency is set aside for them; None: in production only.
     Lambda refuses to where fewer than 100 executions would be left to everybody else: a new account may have 10."""
     lists: int = 40
-    """Requests a second for each route that answers a list. A page of 100 costs up to 50 read units of the ledgers and
-    100 of the registrations, and a new table has 12,000 a second, which registrations need too: the sum is in
-    docs/performance.md."""
+    """Requests a second for each route that lists what is not the caller's own.
+
+    A page of 100 costs up to 50 read units of the ledgers and 100 of the registrations, and a new table has 12,000 a
+    second, which registrations need too: the sum is in docs/performance.md."""
+
+    @property
+    def personal_lists(self) -> int:
+        """Requests a second for `GET /users/{userId}/registrations`: 2.5 times `lists`.
+
+        Everybody looks at their own list in a rush, and it is short.
+        """
+        return self.lists * 5 // 2
 
     @classmethod
     def parse(cls, setting: Callable[[str], object]) -> Limits:

@@ -115,7 +115,7 @@ OPERATIONS: dict[str, Operation] = {
         tag="events",
         summary="List all events",
         description="In no particular order, each with its seats. A page may be some seconds old: a new event may be "
-        "missing from it, and seats may be gone. `GET /events/{eventId}` is never behind.",
+        "missing from it, and seats may be gone. `GET /events/{eventId}` is always current.",
         parameters=_PAGE,
         successes=(Success(200, "A page.", answers.EventPage, (("a page", examples.EVENT_PAGE),), ("(Link)",)),),
         refusals=("invalid-request",),
@@ -263,8 +263,8 @@ OPERATIONS: dict[str, Operation] = {
         id="listUserRegistrations",
         tag="registrations",
         summary="List the registrations of a user",
-        description="Each with its event, the oldest first. Registrations are never behind; the seats of their events, "
-        "and places in the line, may be so by a moment.",
+        description="Each with its event, the oldest first. Registrations are always current; the seats of their "
+        "events and their places in the waiting list may lag by a moment.",
         parameters=("status", *_PAGE),
         successes=(
             Success(

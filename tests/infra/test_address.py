@@ -71,7 +71,8 @@ def test_settings(context: dict[str, str], address: Address) -> None:
                 "", "https://", "http://example.org", "example.org", "https://example", "https://example.org?a=b",
                 "https://example.org#a", "https://ann:pw@example.org", "https://example.org//",
                 "https://example.org/a b", "https://example.org/%24", "https://example.org:port", "https://EXAMPLE.org",
-                "https://example.org/\n",
+                "https://example.org/\n", "https://example.org:0", "https://example.org:65536", "https://example.org/a/../b",
+                "https://example.org/..",
             )
         ),
     ],
@@ -124,6 +125,8 @@ def test_a_domain_of_its_own(under_domain: dict[str, Any]) -> None:
     (mapping,) = resources.of_type("AWS::ApiGatewayV2::ApiMapping").values()
     assert mapping == {"ApiId": "HttpApi", "DomainName": "HttpDomain", "Stage": "HttpApiDefaultStage"}
     assert resources.one("HttpApi")["DisableExecuteApiEndpoint"] is True
+    # An update makes the new address before it switches the old one off.
+    assert resources.waits_for("HttpApi") == ["HttpDomain"]
     outputs = {name: output["Value"] for name, output in under_domain["Outputs"].items()}
     assert outputs["ApiUrl"] == "https://api.example.org"
     assert outputs["DocsUrl"] == "https://api.example.org/docs"

@@ -37,7 +37,7 @@ def test_origins(given: str | None, origins: tuple[str, ...]) -> None:
     [
         *("", "*", "null", "app.example.org", "https://app.example.org/", "https://app.example.org/app"),
         *("https://*.example", "https://app.example.org:443", "http://localhost:80", "http://app.example.org", "https://App.example.org"),
-        *("https://a.example,", "https://a.example;https://b.example", "https://localhost"),
+        *("https://a.example,", "https://a.example;https://b.example", "https://localhost", "https://a.example:65536"),
     ],
 )  # fmt: skip
 def test_senseless_origins(given: str) -> None:
