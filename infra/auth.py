@@ -52,7 +52,8 @@ class Auth:
                 raise ValueError("issuer, audience and groupsClaim are those of an existing issuer: use -c auth=oidc")
             return
         if not self.issuer or not self.audience:
-            raise ValueError("auth=oidc needs both: -c issuer=https://... -c audience=...")
+            missing = "audience" if self.issuer else "issuer"
+            raise ValueError(f"auth=oidc needs {missing}: use -c issuer=https://... -c audience=...")
         if not _is_issuer(self.issuer):
             raise ValueError(f"The issuer {self.issuer!r} is no https URL without query and fragment")
         if not self.groups_claim:

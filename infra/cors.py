@@ -31,7 +31,8 @@ def origins_of(setting: Callable[[str], object]) -> tuple[str, ...]:
     given = setting("corsOrigins")
     if given is None:
         return ()
-    origins = tuple(origin.strip() for origin in str(given).split(","))
+    listed = given if isinstance(given, list) else str(given).split(",")  # cdk.json may have a list
+    origins = tuple(str(origin).strip() for origin in listed)
     for origin in origins:
         if not _ORIGIN.fullmatch(origin) or _NEVER_SENT.fullmatch(origin):
             raise ValueError(

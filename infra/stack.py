@@ -23,7 +23,7 @@ from infra.triggers import Triggers
 
 NOT_COMPILED = f"""\
 There is no Python {LAMBDA_PYTHON} on this machine to compile the functions with: their cold starts will take more \
-than twice as long. Put python{LAMBDA_PYTHON} on the PATH, or set up with it: make PYTHON=python{LAMBDA_PYTHON} setup"""
+than twice as long. Put python{LAMBDA_PYTHON} on the PATH; nothing has to be set up again."""
 
 
 class TurnstileStack(Stack):

@@ -66,7 +66,7 @@ class Stage:
             if name == known:
                 local = (endpoint or "http://localhost:4566").rstrip("/") if name == "local" else None
                 return cls(known, local, Auth.parse(auth, default="none" if name == "local" else "cognito"))
-        raise ValueError(f"Unknown stage {name!r}: use -c stage=" + "|".join(get_args(StageName)))
+        raise ValueError(f"stage={name}: use -c stage=" + "|".join(get_args(StageName)))
 
     @property
     def service(self) -> str:

@@ -114,7 +114,16 @@ def test_unknown_stage(tmp_path: Path) -> None:
     """An unknown stage is refused with one sentence that names the known ones."""
     done = _run(tmp_path, {"stage": "staging"})
     assert done.returncode == 1
-    assert done.stderr == "Unknown stage 'staging': use -c stage=local|dev|prod\n"
+    assert done.stderr == "stage=staging: use -c stage=local|dev|prod\n"
+
+
+@pytest.mark.parametrize(
+    ("name", "hint"), [("listPerSecond", "did you mean listsPerSecond?"), ("zzz", "there are audience, auth, ")]
+)
+def test_unknown_setting(tmp_path: Path, name: str, hint: str) -> None:
+    """A name that no setting has is refused, with the one that was probably meant: it would be ignored silently."""
+    done = _run(tmp_path, {name: "10"})
+    assert (done.returncode, done.stderr.startswith(f"{name} is not a setting: {hint}")) == (1, True), done.stderr
 
 
 def test_production_without_an_authorizer(tmp_path: Path) -> None:

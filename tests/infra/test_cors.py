@@ -23,11 +23,12 @@ OPERATIONS = [operation for path in DOCUMENT["paths"].values() for operation in 
         (None, ()),
         ("https://app.example.org", ("https://app.example.org",)),
         ("https://a.example, https://b.example:8443", ("https://a.example", "https://b.example:8443")),
+        (["https://a.example", "https://b.example"], ("https://a.example", "https://b.example")),
         ("https://a.example,https://a.example", ("https://a.example",)),
         ("http://localhost:5173,http://127.0.0.1", ("http://localhost:5173", "http://127.0.0.1")),
     ],
 )
-def test_origins(given: str | None, origins: tuple[str, ...]) -> None:
+def test_origins(given: object, origins: tuple[str, ...]) -> None:
     """Origins come in a list with commas, with a port where it is not the usual one; by default there are none."""
     assert origins_of({"corsOrigins": given}.get) == origins
 
