@@ -41,7 +41,7 @@ def call(
     """Send one request (`body` as JSON) and return the answer, whatever its status. `token` is an access token of the
     caller's, `headers` are sent besides, `timeout` is in seconds.
 
-    Raises UnreachableError when there is no answer.
+    Raises UnreachableError when there is no answer, CliError when the request is malformed.
     """
     data = None if body is None else json.dumps(body).encode()
     sent = {"accept": "application/json"} | ({"content-type": "application/json"} if data is not None else {})
@@ -58,6 +58,8 @@ def call(
     except HTTPError as error:
         with error:
             return _answer(error.code, dict(error.headers), error.read())
+    except ValueError:  # its text may repeat a header, and with it the token
+        raise CliError(f"cannot send {method} {url}: its URL or one of its headers is malformed") from None
     except (URLError, HTTPException, OSError) as error:
         raise UnreachableError(f"no answer from {url}: {error}") from error
 

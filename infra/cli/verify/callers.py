@@ -7,6 +7,7 @@ and every process of the machine can read them.
 from __future__ import annotations
 
 import json
+import re
 import secrets
 import sys
 from dataclasses import dataclass, field
@@ -33,6 +34,9 @@ ROLES: tuple[Role, ...] = ("organizer", "first", "second")
 
 WANTED = '{"organizer": TOKEN, "first": TOKEN, "second": TOKEN}'
 """What is read from the file that `--tokens` names."""
+
+_JWT = re.compile(r"[\w-]+\.[\w-]+\.[\w-]+", re.ASCII)
+"""The compact serialization of a signed JWT (RFC 7515, section 7.1): nothing else may get into a header."""
 
 
 class Callers(Protocol):
@@ -125,7 +129,7 @@ def read_tokens(source: str, now: float) -> Given:
         raise UsageError(f"--tokens {source} cannot be read: {why}; it has to be {WANTED}") from None
     if not isinstance(said, dict) or said.keys() != set(ROLES):
         raise UsageError(f"--tokens {source} is not what it has to be: {WANTED}")
-    tokens: dict[Role, str] = {role: said[role] for role in ROLES}
+    tokens = {role: _token(role, said[role]) for role in ROLES}
     claims = {role: _claims(role, token, now) for role, token in tokens.items()}
     if claims["first"]["sub"] == claims["second"]["sub"]:
         raise UsageError(f"the tokens of first and second in --tokens {source} are of one person; there have to be two")
@@ -138,15 +142,23 @@ def subject_of(token: str) -> str:
     return subject
 
 
-def _claims(role: Role, token: object, now: float) -> Mapping[str, Any]:
-    """What a token says, if it can be one that the API takes."""
+def _token(role: Role, value: object) -> str:
+    """Return a token without the white space around it, such as the line end of the command that printed it."""
+    token = value.strip() if isinstance(value, str) else ""
+    if not _JWT.fullmatch(token):
+        raise UsageError(f"the token of {role} is not an access token: use a JWT, header.payload.signature in base64url")
+    return token
+
+
+def _claims(role: Role, token: str, now: float) -> Mapping[str, Any]:
+    """Return the claims of a token. Raises UsageError if the API would not accept it."""
     try:
-        claims = claims_of(str(token))
+        claims = claims_of(token)
         subject, ends = claims["sub"], float(claims["exp"])
     except (ValueError, LookupError, TypeError):
-        raise UsageError(f"the token of {role} is no access token: a JWT with sub and exp") from None
+        raise UsageError(f"the token of {role} is not an access token: it needs the claims sub and exp") from None
     if not isinstance(subject, str):
-        raise UsageError(f"the token of {role} is no access token: its sub is no text")
+        raise UsageError(f"the token of {role} is not an access token: its claim sub is not a string")
     if ends <= now:
         at = datetime.fromtimestamp(ends, UTC).isoformat(timespec="seconds")
         raise UsageError(f"the token of {role} expired at {at}; get another one")

@@ -141,12 +141,32 @@ def test_tokens_come_from_a_file_or_from_standard_input(tmp_path: Path, monkeypa
         assert isinstance(found, Given)
 
 
+@pytest.mark.parametrize("end", ["\n", "\r\n", " "])
+def test_white_space_around_a_token_is_dropped(end: str, tmp_path: Path) -> None:
+    """A token that a shell read with its line end works; the line end gets into no header."""
+    path = tmp_path / "tokens.json"
+    path.write_text(as_json(first=f"\t{token('first')}{end}"))
+    assert read_tokens(str(path), NOW).token("first") == token("first")
+
+
+@pytest.mark.parametrize("inside", ["\n", " ", "\u0663", "=", ".more"])
+def test_other_characters_in_a_token_are_refused(inside: str, tmp_path: Path) -> None:
+    """Only base64url fits between the two dots: anything else is refused, and not repeated."""
+    path = tmp_path / "tokens.json"
+    path.write_text(as_json(second=f"{token('second')}{inside}s3cret"))
+    with pytest.raises(UsageError) as refused:
+        read_tokens(str(path), NOW)
+    assert "the token of second is not an access token" in str(refused.value)
+    assert "s3cret" not in str(refused.value)
+    assert refused.value.__cause__ is None
+
+
 BAD = {
     "is not JSON": "{",
     "is not what it has to be": as_json(third="x"),
     "has to be": "[]",
-    "token of first is no access token": as_json(first="let.me.in"),
-    "token of second is no access token": as_json(second=None),
+    "token of first is not an access token": as_json(first="let.me.in"),
+    "token of second is not an access token": as_json(second=None),
     "token of organizer expired at 2100-01-01T00:00:00+00:00": as_json(),
     "are of one person": as_json(second=token("first")),
 }
