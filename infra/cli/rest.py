@@ -8,7 +8,7 @@ from http.client import HTTPException
 from typing import TYPE_CHECKING, Any
 from urllib.error import HTTPError, URLError
 from urllib.parse import urlsplit
-from urllib.request import ProxyHandler, Request, build_opener
+from urllib.request import HTTPRedirectHandler, ProxyHandler, Request, build_opener
 
 from infra.cli.errors import CliError
 
@@ -29,6 +29,13 @@ class Answer:
     body: Any
 
 
+class _NoRedirects(HTTPRedirectHandler):
+    """Leave redirects to the caller: the standard library would send `Authorization` on to any host, even over HTTP."""
+
+    def redirect_request(self, *_: object) -> None:
+        """Follow none."""
+
+
 def call(
     method: str,
     url: str,
@@ -38,8 +45,9 @@ def call(
     headers: Mapping[str, str] | None = None,
     timeout: float = 15.0,
 ) -> Answer:
-    """Send one request (`body` as JSON) and return the answer, whatever its status. `token` is an access token of the
-    caller's, `headers` are sent besides, `timeout` is in seconds.
+    """Send one request (`body` as JSON) and return the answer, whatever its status, redirects included.
+
+    `token` is an access token of the caller's, `headers` are sent besides, `timeout` is in seconds.
 
     Raises UnreachableError when there is no answer, CliError when the request is malformed.
     """
@@ -51,7 +59,7 @@ def call(
     request = Request(url, data=data, headers=sent, method=method)  # noqa: S310 - the URL is the stack's own
     # A proxy that the user's environment names cannot reach this machine's own ports.
     local = urlsplit(url).hostname in {"localhost", "127.0.0.1"}
-    opener = build_opener(ProxyHandler({})) if local else build_opener()
+    opener = build_opener(_NoRedirects, *([ProxyHandler({})] if local else []))
     try:
         with opener.open(request, timeout=timeout) as response:
             return _answer(response.status, dict(response.headers), response.read())

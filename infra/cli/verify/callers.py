@@ -146,7 +146,9 @@ def _token(role: Role, value: object) -> str:
     """Return a token without the white space around it, such as the line end of the command that printed it."""
     token = value.strip() if isinstance(value, str) else ""
     if not _JWT.fullmatch(token):
-        raise UsageError(f"the token of {role} is not an access token: use a JWT, header.payload.signature in base64url")
+        raise UsageError(
+            f"the token of {role} is not an access token: use a JWT, header.payload.signature in base64url"
+        )
     return token
 
 
