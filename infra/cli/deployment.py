@@ -22,6 +22,7 @@ from infra.cli.local.home import Home
 from workers.aws.load import Tables
 
 if TYPE_CHECKING:
+    from mypy_boto3_acm import ACMClient
     from mypy_boto3_apigatewayv2 import ApiGatewayV2Client
     from mypy_boto3_cloudformation import CloudFormationClient
     from mypy_boto3_cloudformation.type_defs import StackResourceSummaryTypeDef
@@ -150,6 +151,11 @@ class Clients:
     def apis(self) -> ApiGatewayV2Client:
         """The API Gateway (HTTP APIs) client."""
         return self._session.client("apigatewayv2", endpoint_url=self._endpoint, config=self._config)
+
+    @cached_property
+    def certificates(self) -> ACMClient:
+        """The client for AWS Certificate Manager."""
+        return self._session.client("acm", endpoint_url=self._endpoint, config=self._config)
 
     @cached_property
     def cognito(self) -> CognitoIdentityProviderClient:

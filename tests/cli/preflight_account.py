@@ -11,7 +11,7 @@ from botocore.compat import HTTPHeaders
 from botocore.validate import ParamValidator
 
 from infra.cli.deployment import Clients
-from infra.cli.preflight.plan import Plan
+from infra.cli.preflight.plan import Domain, Plan
 
 ACCOUNT = "123456789012"
 PROD = Plan(
@@ -22,7 +22,9 @@ PROD = Plan(
     bootstrap_parameter="/cdk-bootstrap/hnb659fds/version",
     writes=1250.0,
     mail={},
+    domain=None,
 )
+DOMAIN = Domain("api.example.org", f"arn:aws:acm:us-east-1:{ACCOUNT}:certificate/0a1b-2c")
 SES = {"EmailSendingAccount": "DEVELOPER", "SourceArn": f"arn:aws:ses:eu-west-1:{ACCOUNT}:identity/example.org"}
 
 Answers = Mapping[str, Any]
@@ -60,6 +62,12 @@ def ses(*, verified: bool = True, production: bool = True) -> Answers:
     }
 
 
+def certificate(*names: str, status: str = "ISSUED") -> Answers:
+    """The certificate of the domain, for these names."""
+    found = {"Status": status, "DomainName": names[0], "SubjectAlternativeNames": list(names)}
+    return {"DescribeCertificate": {"Certificate": found}}
+
+
 DENIED = ("AccessDeniedException", "User: somebody is not authorized to perform this")
 """What AWS answers to somebody who lacks a permission."""
 
@@ -86,6 +94,7 @@ HEALTHY: Answers = {
         ]
     },
     **ses(),
+    **certificate("example.org", "api.example.org"),
 }
 
 

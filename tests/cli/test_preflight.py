@@ -15,6 +15,7 @@ from infra.cli.preflight.plan import Plan
 from tests.cli.preflight_account import (
     ACCOUNT,
     DENIED,
+    DOMAIN,
     HEALTHY,
     OWN_LOG,
     PROD,
@@ -22,10 +23,14 @@ from tests.cli.preflight_account import (
     TABLE,
     Answers,
     Aws,
+    certificate,
     concurrency,
     ses,
     stack,
 )
+
+HERE = replace(PROD, domain=DOMAIN)
+"""The same with a domain of its own."""
 
 
 @pytest.fixture(scope="module")
@@ -76,6 +81,26 @@ def ask(
             1,
             "FAILED  bootstrap",
             f"in infra/ run: npx cdk bootstrap aws://{ACCOUNT}/us-east-1",
+        ),
+        ({}, HERE, 0, "ok      certificate", "0a1b-2c is ISSUED and covers api.example.org"),
+        (certificate("*.example.org"), HERE, 0, "ok      certificate", "covers api.example.org"),
+        (certificate("example.org"), HERE, 1, "FAILED  certificate", "does not cover api.example.org; request one for"),
+        (certificate("*.org"), HERE, 1, "FAILED  certificate", "is for *.org, which does not cover api.example.org"),
+        (certificate("*.api.example.org"), HERE, 1, "FAILED  certificate", "does not cover api.example.org"),
+        (
+            certificate("api.example.org", status="PENDING_VALIDATION"),
+            HERE,
+            1,
+            "FAILED  certificate",
+            "make the DNS records that ACM shows",
+        ),
+        (certificate("api.example.org", status="EXPIRED"), HERE, 1, "FAILED  certificate", "is EXPIRED, not ISSUED"),
+        (
+            {"DescribeCertificate": ("ResourceNotFoundException", "")},
+            HERE,
+            1,
+            "FAILED  certificate",
+            f"there is no certificate {DOMAIN.certificate_arn}; request one for api.example.org in this account",
         ),
         ({}, PROD, 0, "ok      stack", "for the first time with --no-rollback"),
         (stack("REVIEW_IN_PROGRESS", protected=True), PROD, 0, "ok      stack", "not confirmed"),
@@ -146,6 +171,7 @@ def test_a_stage_without_a_pool(ask: Callable[..., tuple[int, str]]) -> None:
         ("GetParameter", "bootstrap", "ssm:GetParameter"),
         ("GetAccountSettings", "concurrency", "lambda:GetAccountSettings"),
         ("DescribeStacks", "stack", "cloudformation:DescribeStacks"),
+        ("DescribeCertificate", "certificate", "acm:DescribeCertificate"),
         ("GetResources", "left behind", "tag:GetResources"),
         ("ListServiceQuotas", "sign-up quotas", "servicequotas:ListServiceQuotas"),
         ("GetAccount", "mail", "ses:GetAccount"),
@@ -155,7 +181,7 @@ def test_what_may_not_be_looked_at(
     ask: Callable[..., tuple[int, str]], operation: str, check: str, permission: str
 ) -> None:
     """A check that may not look says which permission is missing and fails; the others are made all the same."""
-    code, said = ask({operation: DENIED}, replace(PROD, mail=SES))
+    code, said = ask({operation: DENIED}, replace(HERE, mail=SES))
     (line,) = [text for text in said.splitlines() if text.startswith(f"FAILED  {check}:")]
     assert permission in line
     assert code == 1
@@ -193,17 +219,17 @@ def test_a_profile_that_is_not_there(monkeypatch: pytest.MonkeyPatch, capsys: py
 def test_the_settings_of_the_deployment(
     ask: Callable[..., tuple[int, str]], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """The stage and each `-c` are what is synthesized; a value may have an equals sign."""
+    """The stage and each `-c` are synthesized for the account and region; a value may have an equals sign."""
     ask({})
-    given: list[tuple[str, Mapping[str, str]]] = []
+    given: list[tuple[str, Mapping[str, str], str, str]] = []
 
-    def planned(stage: str, context: Mapping[str, str]) -> Plan:
-        given.append((stage, context))
+    def planned(stage: str, context: Mapping[str, str], account: str, region: str) -> Plan:
+        given.append((stage, context, account, region))
         return PROD
 
     monkeypatch.setattr(Plan, "of", planned)
     main(["preflight", "--stage", "dev", "-c", "reserve=no", "--context", "issuer=https://a.org/x=y"])
-    assert given == [("dev", {"reserve": "no", "issuer": "https://a.org/x=y"})]
+    assert given == [("dev", {"reserve": "no", "issuer": "https://a.org/x=y"}, ACCOUNT, "us-east-1")]
     capsys.readouterr()
 
 

@@ -10,7 +10,7 @@ from botocore.exceptions import BotoCoreError
 
 from infra.cli.deployment import LOCAL, Clients, aws_session
 from infra.cli.errors import CliError, UsageError
-from infra.cli.preflight import account, quotas, stack
+from infra.cli.preflight import account, certificate, quotas, stack
 from infra.cli.preflight.plan import Plan
 
 if TYPE_CHECKING:
@@ -24,11 +24,12 @@ if TYPE_CHECKING:
 HELP = "check, before a deployment to AWS, whether it will work"
 DESCRIPTION = """\
 Check, before a deployment to AWS, whether it will work: the account's concurrency against what the
-stage reserves, the CDK's bootstrap, Python for compiling, the region, the quotas of queue, sign-up
-and mail, and what earlier deployments left. One line each: ok, warning, or FAILED with what to do.
-It synthesizes the stack as the deployment would, so give it the same -c; it changes nothing.
+stage reserves, the CDK's bootstrap, Python for compiling, the region, the domain's certificate, the
+quotas of queue, sign-up and mail, and what earlier deployments left. It prints one line for each check: ok,
+warning, or FAILED with what to do. It synthesizes the stack as the deployment would, so give it the
+same -c; it changes nothing.
 
-What it may not look at is FAILED, with the permission that is missing.
+A check that lacks a permission is reported as FAILED, with the permission.
 
 examples:
   turnstile preflight --stage prod
@@ -56,7 +57,8 @@ def run(args: argparse.Namespace) -> int:
     clients = Clients(session, None)
     identity = account.whose(clients)
     findings = []
-    for finding in look(Plan.of(args.stage, context), session, clients, identity):
+    plan = Plan.of(args.stage, context, identity, session.region_name)
+    for finding in look(plan, session, clients, identity):
         findings.append(finding)
         if not args.json:
             print(f"{finding.level:7} {finding.name}: {finding.detail}", flush=True)
@@ -74,6 +76,7 @@ def look(plan: Plan, session: boto3.Session, clients: Clients, identity: str) ->
     """Run every check, in reading order; `identity` is the id of the account."""
     for check in (
         *account.checks(plan, session, clients, identity),
+        *certificate.checks(plan, clients),
         *stack.checks(plan, clients),
         *quotas.checks(plan, clients, session.region_name),
     ):

@@ -111,8 +111,10 @@ def _bootstrap_stack(clients: Clients) -> StackTypeDef:
     return clients.cloudformation.describe_stacks(StackName=_BOOTSTRAP_STACK)["Stacks"][0]
 
 
-def synthesize(context: Mapping[str, str], directory: Path) -> None:
+def synthesize(context: Mapping[str, str], directory: Path, account: str, region: str) -> None:
     """Synthesize the stack that a CDK context asks for into `directory`, as `cdk synth` does, asking AWS nothing.
+
+    `account` and `region` are those of the deployment: the app checks settings such as `certificateArn` against them.
 
     infra/cdk.json's own context applies too, where `context` says nothing else. Raises CliError with what the app says.
     """
@@ -121,6 +123,7 @@ def synthesize(context: Mapping[str, str], directory: Path) -> None:
     merged = {**settings["context"], **context, "aws:cdk:disable-asset-staging": True}
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "CDK_"))}
     more = {"PATH": _path(), "CDK_OUTDIR": str(directory), "CDK_CONTEXT_JSON": json.dumps(merged)}
+    more |= {"CDK_DEFAULT_ACCOUNT": account, "CDK_DEFAULT_REGION": region}
     command = [sys.executable, *settings["app"].split()[1:]]
     quiet = {"CDK_VALIDATION": "false", "JSII_NODE": str(_node())}
     done = subprocess.run(command, cwd=INFRA, env=kept | more | quiet, capture_output=True, text=True, check=False)

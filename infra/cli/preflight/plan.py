@@ -13,6 +13,15 @@ from infra.cli.deployment import stack_name
 from infra.cli.local.assembly import synthesize
 
 FUNCTION, POOL, API_STAGE = "AWS::Lambda::Function", "AWS::Cognito::UserPool", "AWS::ApiGatewayV2::Stage"
+DOMAIN = "AWS::ApiGatewayV2::DomainName"
+
+
+@dataclass(frozen=True, slots=True)
+class Domain:
+    """The API's own domain, and the ARN of its certificate."""
+
+    name: str
+    certificate_arn: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +29,8 @@ class Plan:
     """What a stack asks of the account: executions reserved by function (logical ids), the CDK's bootstrap, mail.
 
     `writes` are the requests a second that its routes for writing take together. `mail` is the e-mail configuration
-    of the stack's own user pool, empty for Cognito's default; None where the stack brings no pool.
+    of the stack's own user pool, empty for Cognito's default; None where the stack brings no pool. `domain` is None
+    for an API at API Gateway's own address.
     """
 
     stack: str
@@ -30,12 +40,16 @@ class Plan:
     bootstrap_parameter: str
     writes: float
     mail: Mapping[str, Any] | None
+    domain: Domain | None
 
     @classmethod
-    def of(cls, stage: str, context: Mapping[str, str]) -> Plan:
-        """Synthesize a stage and read it. Raises CliError with the app's sentence where the context makes no sense."""
+    def of(cls, stage: str, context: Mapping[str, str], account: str, region: str) -> Plan:
+        """Synthesize a stage for an account and region, and read it.
+
+        Raises CliError with the app's own message if the context is invalid there.
+        """
         with tempfile.TemporaryDirectory(prefix="turnstile-preflight-") as directory:
-            synthesize({**context, "stage": stage}, Path(directory))
+            synthesize({**context, "stage": stage}, Path(directory), account, region)
             return cls.read(stage, Path(directory))
 
     @classmethod
@@ -46,6 +60,7 @@ class Plan:
         template = json.loads((assembly / artifact["templateFile"]).read_text())
         resources = template["Resources"]
         pools = [item for item in resources.values() if item["Type"] == POOL]
+        domains = [item["Properties"] for item in resources.values() if item["Type"] == DOMAIN]
         return cls(
             stack=name,
             keeps_data=bool(artifact.get("terminationProtection")),
@@ -64,4 +79,9 @@ class Plan:
                 if not route.startswith("GET ")
             ),
             mail=pools[0]["Properties"].get("EmailConfiguration", {}) if pools else None,
+            domain=(
+                Domain(domains[0]["DomainName"], domains[0]["DomainNameConfigurations"][0]["CertificateArn"])
+                if domains
+                else None
+            ),
         )

@@ -21,7 +21,7 @@ from infra.cli.deployment import Clients
 from infra.cli.errors import CliError
 from infra.cli.preflight import stack
 from infra.cli.preflight.findings import Finding
-from infra.cli.preflight.plan import Plan
+from infra.cli.preflight.plan import Domain, Plan
 from infra.stack import TurnstileStack
 from tests.infra.first_deployment.commands import aws, deploy
 from tests.infra.first_deployment.service import Service, serve
@@ -34,6 +34,10 @@ REASON = "decreases account's UnreservedConcurrentExecution below its minimum va
 _UNDELETABLE = f"[{NAME}] cannot be deleted while TerminationProtection is enabled"
 PROTECTED = {"AWS::DynamoDB::Table": 4, "AWS::Cognito::UserPool": 1}
 """What production has with deletion protection of its own."""
+DOMAIN = {
+    "domainName": "api.example.org",
+    "certificateArn": "arn:aws:acm:eu-central-1:123456789012:certificate/0a1b-2c",
+}
 with_the_cdk = pytest.mark.skipif("TURNSTILE_CDK" not in os.environ, reason="make prove-first-deployment")
 WORDS = {
     "AWS::DynamoDB::Table": "TABLE",
@@ -257,14 +261,16 @@ def test_the_assembly_is_production(assembly: Path) -> None:
 def test_preflight_looks_at_what_is_asked_for() -> None:
     """The settings of the deployment decide what preflight looks at."""
     issuer = {"auth": "oidc", "issuer": "https://id.example.org", "audience": "turnstile"}
-    plan = Plan.of("dev", {**issuer, "reserve": "yes", "registrars": "7", "writesPerSecond": "3"})
+    context = {**issuer, **DOMAIN, "reserve": "yes", "registrars": "7", "writesPerSecond": "3"}
+    plan = Plan.of("dev", context, "123456789012", "eu-central-1")
     assert (plan.stack, plan.keeps_data, plan.mail) == ("turnstile-dev", False, None)
+    assert plan.domain == Domain(DOMAIN["domainName"], DOMAIN["certificateArn"])
     assert list(plan.reserved.values()) == [7]
     assert plan.writes == 3 * len([route for route in ROUTES if route.method != "GET"])
 
 
-@with_the_cdk
 def test_preflight_says_what_the_app_says() -> None:
-    """Settings that make no sense are refused with the app's own sentence."""
-    with pytest.raises(CliError, match="the stack cannot be synthesized: registrars=1: use -c registrars=N"):
-        Plan.of("dev", {"registrars": "1"})
+    """Settings that do not fit the account and region are refused with the app's own sentence."""
+    sentence = "is of the region eu-central-1, and the stack goes to us-east-1"
+    with pytest.raises(CliError, match=f"the stack cannot be synthesized: certificateArn=.* {sentence}"):
+        Plan.of("dev", DOMAIN, "123456789012", "us-east-1")
