@@ -25,7 +25,7 @@ PROD = Plan(
     domain=None,
 )
 DOMAIN = Domain("api.example.org", f"arn:aws:acm:us-east-1:{ACCOUNT}:certificate/0a1b-2c")
-SES = {"EmailSendingAccount": "DEVELOPER", "SourceArn": f"arn:aws:ses:eu-west-1:{ACCOUNT}:identity/example.org"}
+SES = {"EmailSendingAccount": "DEVELOPER", "SourceArn": f"arn:aws:ses:us-east-1:{ACCOUNT}:identity/example.org"}
 
 Answers = Mapping[str, Any]
 """What AWS answers to each operation: its result, or an error (code and message)."""

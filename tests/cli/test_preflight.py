@@ -31,6 +31,8 @@ from tests.cli.preflight_account import (
 
 HERE = replace(PROD, domain=DOMAIN)
 """The same with a domain of its own."""
+ELSEWHERE = replace(PROD, mail={**SES, "SourceArn": SES["SourceArn"].replace("us-east-1", "eu-west-1")})
+"""The same with mail through SES in another region."""
 
 
 @pytest.fixture(scope="module")
@@ -133,9 +135,16 @@ def ask(
         ({}, PROD, 0, "ok      sign-up quotas", "25 sign-ups and 120 sign-in requests a second"),
         ({"ListServiceQuotas": {"Quotas": []}}, PROD, 0, "warning sign-up quotas", "names no UserCreation"),
         ({}, PROD, 0, "warning mail", "50 mails a day"),
-        ({}, replace(PROD, mail=SES), 0, "ok      mail", "example.org in eu-west-1, 50,000 mails a day, 14 a second"),
-        (ses(verified=False), replace(PROD, mail=SES), 1, "FAILED  mail", "has not verified example.org in eu-west-1"),
-        (ses(production=False), replace(PROD, mail=SES), 1, "FAILED  mail", "sandbox in eu-west-1"),
+        ({}, replace(PROD, mail=SES), 0, "ok      mail", "example.org in us-east-1, 50,000 mails a day, 14 a second"),
+        (
+            {"GetEmailIdentity": ("NotFoundException", "no such identity")},
+            replace(PROD, mail=SES),
+            1,
+            "FAILED  mail",
+            "SES in us-east-1 has no identity example.org: create and verify it there, or",
+        ),
+        (ses(verified=False), replace(PROD, mail=SES), 1, "FAILED  mail", "has not verified example.org in us-east-1"),
+        (ses(production=False), ELSEWHERE, 1, "FAILED  mail", "sandbox in eu-west-1"),
         (ses(production=False), replace(PROD, mail=SES, keeps_data=False), 0, "warning mail", "sandbox"),
     ],
 )  # fmt: skip

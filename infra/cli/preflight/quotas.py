@@ -84,7 +84,14 @@ def _mail(plan: Plan, mail: Mapping[str, Any], clients: Clients, region: str) ->
     identity = _found('identity/([^"]+)', source) or source
     region = _found(":ses:([a-z0-9-]+):", source) or region
     ses = clients.mail(region)
-    if not ses.get_email_identity(EmailIdentity=identity).get("VerifiedForSendingStatus"):
+    try:
+        verified = ses.get_email_identity(EmailIdentity=identity).get("VerifiedForSendingStatus")
+    except ses.exceptions.NotFoundException:
+        return "FAILED", (
+            f"SES in {region} has no identity {identity}: create and verify it there, or deploy with the ARN of one in "
+            "another region that Cognito accepts (-c sesIdentity)"
+        )
+    if not verified:
         return "FAILED", f"SES has not verified {identity} in {region}, and Cognito refuses to send with it; verify it"
     account = ses.get_account()
     if not account.get("ProductionAccessEnabled"):
