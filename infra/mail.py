@@ -22,8 +22,9 @@ class Mail:
     """The sender of the pool's mail, and the identity in SES that covers it.
 
     `sender` is an address, or a name with an address in angle brackets. `identity` is a domain or an address that is
-    verified in the stack's region, or the ARN of one in another region of the same account. ValueError, with a sentence
-    for the person deploying, for a sender that the identity does not cover.
+    verified in the stack's region, or the ARN of one in another region of the same account that Cognito accepts for it:
+    https://docs.aws.amazon.com/cognito/latest/developerguide/user-pool-email.html lists these regions. Raises
+    ValueError, with a sentence for the person deploying, for a sender that the identity does not cover.
     """
 
     sender: str

@@ -136,6 +136,7 @@ def ask(
         ({"ListServiceQuotas": {"Quotas": []}}, PROD, 0, "warning sign-up quotas", "names no UserCreation"),
         ({}, PROD, 0, "warning mail", "50 mails a day"),
         ({}, replace(PROD, mail=SES), 0, "ok      mail", "example.org in us-east-1, 50,000 mails a day, 14 a second"),
+        ({}, ELSEWHERE, 0, "warning mail", "in eu-west-1, and the stack is in us-east-1: check that Cognito"),
         (
             {"GetEmailIdentity": ("NotFoundException", "no such identity")},
             replace(PROD, mail=SES),

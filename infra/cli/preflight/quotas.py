@@ -27,6 +27,10 @@ _DEFAULT_MAIL = (
     "the user pool sends with Cognito's own address, 50 mails a day for the whole account: more people than that "
     "cannot sign up in a day. Deploy with an SES identity before you invite anybody"
 )
+_ELSEWHERE = (
+    'check that Cognito accepts it for a pool here ("Email settings for Amazon Cognito user pools" lists the regions), '
+    "or verify the identity here"
+)
 _SANDBOX = "SES is in its sandbox in {region}: only verified addresses get mail. Ask for production access there"
 
 
@@ -76,13 +80,13 @@ def _quota(quotas: Mapping[str, float], category: str) -> float | None:
     return next((value for name, value in quotas.items() if f"{category} " in f"{name} "), None)
 
 
-def _mail(plan: Plan, mail: Mapping[str, Any], clients: Clients, region: str) -> tuple[Level, str]:
+def _mail(plan: Plan, mail: Mapping[str, Any], clients: Clients, here: str) -> tuple[Level, str]:
     if mail.get("EmailSendingAccount") != "DEVELOPER":
         return "warning", _DEFAULT_MAIL
     # An ARN, or what makes one of the account and the region (Fn::Join).
     source = json.dumps(mail["SourceArn"])
     identity = _found('identity/([^"]+)', source) or source
-    region = _found(":ses:([a-z0-9-]+):", source) or region
+    region = _found(":ses:([a-z0-9-]+):", source) or here
     ses = clients.mail(region)
     try:
         verified = ses.get_email_identity(EmailIdentity=identity).get("VerifiedForSendingStatus")
@@ -96,6 +100,10 @@ def _mail(plan: Plan, mail: Mapping[str, Any], clients: Clients, region: str) ->
     account = ses.get_account()
     if not account.get("ProductionAccessEnabled"):
         return ("FAILED" if plan.keeps_data else "warning"), _SANDBOX.format(region=region)
+    # "The Region value of the SourceArn parameter must indicate a supported AWS Region of your user pool":
+    # https://docs.aws.amazon.com/cognito-user-identity-pools/latest/APIReference/API_EmailConfigurationType.html
+    if region != here:
+        return "warning", f"SES sends as {identity} in {region}, and the stack is in {here}: {_ELSEWHERE}"
     quota = account["SendQuota"]
     most, rate = quota["Max24HourSend"], quota["MaxSendRate"]
     return "ok", f"SES sends as {identity} in {region}, {most:,.0f} mails a day, {rate:g} a second"
