@@ -32,8 +32,8 @@ class Auth:
 
     `issuer` (its https URL, exactly as its tokens have it in `iss`) and `audience` belong to `oidc`, and so does
     `groups_claim`, the name of the claim that lists a caller's groups, where it is not Cognito's. `mail` is who the own
-    pool sends mail as; None: Cognito sends it, fifty a day. ValueError, with a sentence for the person deploying, for
-    what does not fit together.
+    pool sends mail as; None: Cognito sends it, 50 a day for the whole account. ValueError, with a sentence for the
+    person deploying, for what does not fit together.
     """
 
     kind: AuthKind = "cognito"

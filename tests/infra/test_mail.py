@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
 from aws_cdk.assertions import Template
 
 from infra.auth import CONTEXT
+from infra.bundles import ROOT
 from infra.mail import Mail
 from infra.stack import TurnstileStack
 from infra.stage import Stage
@@ -112,3 +114,12 @@ def _pool_of(template: dict[str, Any]) -> dict[str, Any]:
     [pool] = [found for found in template["Resources"].values() if found["Type"] == "AWS::Cognito::UserPool"]
     assert isinstance(pool, dict)
     return pool
+
+
+@pytest.mark.parametrize("page", ["runbook.md", "first-deployment.md", "security.md"])
+def test_the_pages_say_whose_quota_it_is(page: str) -> None:
+    """Cognito's quota of mails is the account's, not a pool's, on every page that names it."""
+    text = (ROOT / "docs" / page).read_text(encoding="utf-8")
+    lines = [line for line in text.splitlines() if re.search(r"\b(50|fifty)\b.{0,9} a day", line, re.IGNORECASE)]
+    assert lines
+    assert [line for line in lines if "account" not in line] == []

@@ -27,6 +27,7 @@ _DEFAULT_MAIL = (
     "the user pool sends with Cognito's own address, 50 mails a day for the whole account: more people than that "
     "cannot sign up in a day. Deploy with an SES identity before you invite anybody"
 )
+"""The quota is of emails sent daily per AWS account: https://docs.aws.amazon.com/cognito/latest/developerguide/quotas.html"""
 _ELSEWHERE = (
     'check that Cognito accepts it for a pool here ("Email settings for Amazon Cognito user pools" lists the regions), '
     "or verify the identity here"
