@@ -81,18 +81,16 @@ OWN_LOG: Answers = {
         ]
     }
 }
+CREATION = {"QuotaName": "Rate of UserCreation requests", "Value": 50.0}
+SIGNING_IN = {"QuotaName": "Rate of UserAuthentication requests", "Value": 120.0}
 HEALTHY: Answers = {
     "GetCallerIdentity": {"Account": ACCOUNT, "Arn": f"arn:aws:iam::{ACCOUNT}:user/deployer"},
     "GetParameter": {"Parameter": {"Value": "30"}},
     **concurrency(1000, 1000),
     "DescribeStacks": NO_STACK,
     "GetResources": {"ResourceTagMappingList": []},
-    "ListServiceQuotas": {
-        "Quotas": [
-            {"QuotaName": "Rate of UserCreation requests", "Value": 50.0},
-            {"QuotaName": "Rate of UserAuthentication requests", "Value": 120.0},
-        ]
-    },
+    "ListServiceQuotas": {"Quotas": [CREATION, {**SIGNING_IN, "Value": 200.0}]},
+    "ListAWSDefaultServiceQuotas": {"Quotas": [CREATION, SIGNING_IN]},
     **ses(),
     **certificate("example.org", "api.example.org"),
 }

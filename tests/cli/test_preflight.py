@@ -14,6 +14,7 @@ from infra.cli.main import main
 from infra.cli.preflight.plan import Plan
 from tests.cli.preflight_account import (
     ACCOUNT,
+    CREATION,
     DENIED,
     DOMAIN,
     HEALTHY,
@@ -132,8 +133,22 @@ def ask(
         ({**stack("ROLLBACK_COMPLETE"), **OWN_LOG}, PROD, 0, "warning left behind", "1 of an earlier stack"),
         ({}, PROD, 0, "ok      queue quotas", "70,000 sends a second"),
         ({}, replace(PROD, writes=80_000.0), 0, "warning queue quotas", "80,000 writes"),
-        ({}, PROD, 0, "ok      sign-up quotas", "25 sign-ups and 120 sign-in requests a second"),
-        ({"ListServiceQuotas": {"Quotas": []}}, PROD, 0, "warning sign-up quotas", "names no UserCreation"),
+        ({}, PROD, 0, "ok      sign-up quotas", "25 sign-ups and 200 sign-in requests a second"),
+        ({"ListServiceQuotas": {"Quotas": []}}, PROD, 0, "ok      sign-up quotas", "25 sign-ups and 120 sign-in"),
+        (
+            {"ListServiceQuotas": {"Quotas": [{**CREATION, "Value": 80.0}]}},
+            PROD,
+            0,
+            "ok      sign-up quotas",
+            "40 sign-ups and 120 sign-in",
+        ),
+        (
+            {"ListServiceQuotas": {"Quotas": []}, "ListAWSDefaultServiceQuotas": {"Quotas": []}},
+            PROD,
+            0,
+            "warning sign-up quotas",
+            "Service Quotas lists no UserCreation",
+        ),
         ({}, PROD, 0, "warning mail", "50 mails a day"),
         ({}, replace(PROD, mail=SES), 0, "ok      mail", "example.org in us-east-1, 50,000 mails a day, 14 a second"),
         ({}, ELSEWHERE, 0, "warning mail", "in eu-west-1, and the stack is in us-east-1: check that Cognito"),
@@ -267,6 +282,14 @@ def test_wrong_usage(capsys: pytest.CaptureFixture[str], arguments: list[str], s
     """The local stage has nothing to look at, and a setting has a value."""
     assert main(arguments) == 2
     assert capsys.readouterr().err.startswith(sentence)
+
+
+def test_the_default_quotas_need_a_permission(ask: Callable[..., tuple[int, str]]) -> None:
+    """Where a quota was never changed, the defaults are asked for: that permission is named as well."""
+    answers = {"ListServiceQuotas": {"Quotas": []}, "ListAWSDefaultServiceQuotas": DENIED}
+    code, said = ask(answers)
+    assert code == 1
+    assert "servicequotas:ListAWSDefaultServiceQuotas" in said
 
 
 def test_without_the_compiler(ask: Callable[..., tuple[int, str]], monkeypatch: pytest.MonkeyPatch) -> None:

@@ -23,6 +23,8 @@ FIFO_REQUESTS: Mapping[str, int] = {
 FIFO_REQUESTS_ELSEWHERE = 2_400
 """Requests a second of each action that high-throughput FIFO queues of a region take ("Amazon SQS message quotas")."""
 
+_READ_QUOTAS = ("servicequotas:ListServiceQuotas", "servicequotas:ListAWSDefaultServiceQuotas")
+_CATEGORIES = ("UserCreation", "UserAuthentication")
 _DEFAULT_MAIL = (
     "the user pool sends with Cognito's own address, 50 mails a day for the whole account: more people than that "
     "cannot sign up in a day. Deploy with an SES identity before you invite anybody"
@@ -42,7 +44,7 @@ def checks(plan: Plan, clients: Clients, region: str) -> list[Check]:
         return [queues]
     return [
         queues,
-        Check("sign-up quotas", ("servicequotas:ListServiceQuotas",), lambda: _sign_ups(clients)),
+        Check("sign-up quotas", _READ_QUOTAS, lambda: _sign_ups(clients)),
         Check(
             "mail", ("ses:GetAccount", "ses:GetEmailIdentity"), lambda: _mail(plan, plan.mail or {}, clients, region)
         ),
@@ -62,13 +64,17 @@ def _queues(plan: Plan, region: str) -> tuple[Level, str]:
 
 
 def _sign_ups(clients: Clients) -> tuple[Level, str]:
-    pages = clients.quotas.get_paginator("list_service_quotas").paginate(ServiceCode="cognito-idp")
-    quotas = {item["QuotaName"]: item["Value"] for page in pages for item in page["Quotas"]}
-    creation, signing_in = (_quota(quotas, category) for category in ("UserCreation", "UserAuthentication"))
+    # "For some quotas, only the default values are available" (ListServiceQuotas in the API reference).
+    applied = clients.quotas.get_paginator("list_service_quotas").paginate(ServiceCode="cognito-idp")
+    quotas = {item["QuotaName"]: item["Value"] for page in applied for item in page["Quotas"]}
+    if None in (_quota(quotas, category) for category in _CATEGORIES):
+        defaults = clients.quotas.get_paginator("list_aws_default_service_quotas").paginate(ServiceCode="cognito-idp")
+        quotas = {item["QuotaName"]: item["Value"] for page in defaults for item in page["Quotas"]} | quotas
+    creation, signing_in = (_quota(quotas, category) for category in _CATEGORIES)
     if creation is None or signing_in is None:
         return "warning", (
-            "Service Quotas names no UserCreation and UserAuthentication quota of Cognito here; look in its console "
-            "how many people can sign up in a second"
+            "Service Quotas lists no UserCreation and UserAuthentication quota of Cognito in this region; see in its "
+            "console how many people can sign up in a second"
         )
     # Signing up is two requests of the category UserCreation: SignUp and ConfirmSignUp ("Quotas in Amazon Cognito").
     return "ok", (
