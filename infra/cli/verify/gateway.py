@@ -1,4 +1,4 @@
-"""What API Gateway does with requests that reach no route of ours, or none that they may have.
+"""Check how API Gateway answers unmatched and unauthenticated requests.
 
 A gateway that may not call the function behind its `$default` route answers 500 with a body of its own
 (aws/serverless-application-model#1860); an emulator that asks for no permission hides that.
@@ -23,18 +23,17 @@ UNMATCHED: Mapping[tuple[str, str], tuple[int, str | None]] = {
     ("GET", "/events/"): (404, "route-not-found"),
     ("PUT", "/events"): (405, "method-not-allowed"),
     ("HEAD", "/events"): (405, None),
-    ("OPTIONS", "/events"): (405, "method-not-allowed"),
+    ("OPTIONS", "/events"): (204, None),
 }
-"""Requests that no route takes, each with its status and the `code` of its problem document (an answer to HEAD has no
-body): an unknown path, a trailing slash, methods that the path does not take."""
+"""Requests that match no route, each with its status and the `code` of its problem document, None if it has no body: an
+unknown path, a trailing slash, methods that the path does not take, and OPTIONS, which lists those that it takes."""
 
-_NO_ERROR = frozenset({200, 204})
 _PERMISSION = "see that API Gateway may invoke the users function for the route $default"
 
 
 def refusals(deployment: Deployment) -> Iterator[Check]:
-    """The checks that what no route takes is refused by our function, and callers without a token by the gateway."""
-    yield "requests that no route takes", lambda: _unmatched(deployment)
+    """Return the checks: our function answers what matches no route, the gateway refuses callers without a token."""
+    yield "requests that match no route", lambda: _unmatched(deployment)
     if deployment.stage != LOCAL or deployment.outputs.user_pool_id:
         yield "callers without a token", lambda: _closed(deployment)
 
@@ -49,22 +48,22 @@ def _unmatched(deployment: Deployment) -> str:
             continue  # without CORS the emulator answers 403 itself, where AWS asks the route $default
         answer = rest.call(method, deployment.outputs.api_url + path)
         ours = answer.status == status and (code is None or _code(answer) == code)
-        if method == "OPTIONS":  # which may as well be told what there is instead of being refused
-            ours = ours or (answer.status in _NO_ERROR and "allow" in answer.headers)
+        expected = f"{status} {code or ''}".rstrip()
+        if method == "OPTIONS":
+            ours, expected = ours and "allow" in answer.headers, f"{expected} with the header Allow"
         said = f"{method} {path} is answered {answer.status}: {str(answer.body)[:200]}"
-        expected = f"not {status}" if code is None else f"not {status} {code}"
-        require(ours, f"{said}, {expected}", _PERMISSION)
+        require(ours, f"{said}; expected {expected}", _PERMISSION)
         seen.append(f"{method} {path} {answer.status}")
     return ", ".join(seen)
 
 
 def _code(answer: rest.Answer) -> object:
-    """The code of a problem document; None if it is none."""
+    """Return the code of a problem document, None for any other body."""
     return answer.body.get("code") if isinstance(answer.body, dict) else None
 
 
 def _cors(deployment: Deployment) -> Mapping[str, Any] | None:
-    """The API's settings for browsers of other sites, if it has any."""
+    """Return the API's CORS settings, None if it has none."""
     for api in deployment.physical_ids("AWS::ApiGatewayV2::Api"):
         found = deployment.clients.apis.get_api(ApiId=api).get("CorsConfiguration")
         if found and found.get("AllowOrigins"):
@@ -73,20 +72,23 @@ def _cors(deployment: Deployment) -> Mapping[str, Any] | None:
 
 
 def _preflight(deployment: Deployment, path: str, cors: Mapping[str, Any]) -> str:
-    """With CORS configured API Gateway answers preflights itself, if they have both headers ("Configure CORS for HTTP
-    APIs" in its developer guide)."""
+    """Check that API Gateway answers a preflight itself, as it does with CORS configured and both headers sent.
+
+    "Configure CORS for HTTP APIs" in its developer guide has both.
+    """
     [first, *_] = cors["AllowOrigins"]
     origin = "https://verify.example" if "*" in first else first
     headers = {"origin": origin, "access-control-request-method": "POST"}
     answer = rest.call("OPTIONS", deployment.outputs.api_url + path, headers=headers)
     allowed = answer.headers.get("access-control-allow-origin")
     said = f"a preflight of {origin} for {path} is answered {answer.status}, and allows {allowed or 'no origin'}"
+    said += f"; expected 200 or 204 that allows {origin}"
     todo = "see corsOrigins of the deployment, and the API's CORS settings"
-    require(answer.status in _NO_ERROR and allowed in {origin, "*"}, said, todo)
+    require(answer.status in {200, 204} and allowed in {origin, "*"}, said, todo)
     return f"preflight of {path} {answer.status}"
 
 
 def _closed(deployment: Deployment) -> str:
     answer = rest.call("GET", f"{deployment.outputs.api_url}/users/-")
-    require(answer.status == 401, f"they are answered with {answer.status}")
+    require(answer.status == 401, f"GET /users/- without a token is answered {answer.status}; expected 401")
     return "refused"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Mapping
 from dataclasses import replace
 from types import SimpleNamespace
@@ -25,13 +24,14 @@ FAULT = rest.Answer(500, {}, {"message": "Internal Server Error"})
 
 
 class Gateway:
-    """API Gateway on AWS, with our function behind `$default`. `faults` are methods for which it may not call it."""
+    """API Gateway on AWS, with our function behind `$default`. `faults` are methods for which it may not call it;
+    `others` has other answers by method."""
 
     def __init__(self, cors: Mapping[str, Any] | None = None) -> None:
         self.faults: set[str] = set()
+        self.others: dict[str, rest.Answer] = {}
         self.cors = cors
         self.sound_cors = True
-        self.tells_options = False
         self.asks_for_tokens = True
 
     def get_api(self, **_: object) -> dict[str, Any]:
@@ -50,8 +50,8 @@ class Gateway:
         answer = dispatch({}, http_event(method, path, None, {}), ROUTES, nobody, unexpected)
         body = json.loads(answer["body"]) if answer["body"] and method != "HEAD" else ""
         lower = {name.lower(): value for name, value in answer["headers"].items()}
-        if method == "OPTIONS" and self.tells_options:
-            return rest.Answer(204, {"allow": "GET, OPTIONS, POST"}, "")
+        if method in self.others:
+            return self.others[method]
         return rest.Answer(answer["statusCode"], lower, body)
 
     def _preflight(self, headers: Mapping[str, str]) -> rest.Answer:
@@ -67,16 +67,30 @@ def _see(gateway: Gateway, monkeypatch: pytest.MonkeyPatch, stage: str = "dev") 
     return [perform(check) for check in refusals(deployment)]
 
 
-@pytest.mark.parametrize("tells", [False, True])
-def test_what_no_route_takes_is_answered_by_our_function(monkeypatch: pytest.MonkeyPatch, *, tells: bool) -> None:
-    """Unknown paths, trailing slashes, wrong methods, HEAD and OPTIONS are asked for, and are 404s and 405s; OPTIONS
-    may also be told what the path takes."""
-    gateway = Gateway()
-    gateway.tells_options = tells
-    [unmatched, closed] = _see(gateway, monkeypatch)
+def test_what_no_route_takes_is_answered_by_our_function(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Unknown paths and trailing slashes are 404s, wrong methods and HEAD 405s; OPTIONS is a 204 with `Allow`."""
+    [unmatched, closed] = _see(Gateway(), monkeypatch)
     assert (unmatched.ok, closed.ok) == (True, True)
     refused = "GET /turnstile/verify 404, GET /events/ 404, PUT /events 405, HEAD /events 405"
-    assert re.fullmatch(f"{refused}, OPTIONS /events {204 if tells else '(204|405)'}", unmatched.detail)
+    assert unmatched.detail == f"{refused}, OPTIONS /events 204"
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        rest.Answer(405, {"allow": "GET, POST"}, {"code": "method-not-allowed"}),
+        rest.Answer(204, {}, ""),
+        rest.Answer(200, {"allow": "GET, POST"}, ""),
+    ],
+)
+def test_options_must_say_what_the_path_takes(answer: rest.Answer, monkeypatch: pytest.MonkeyPatch) -> None:
+    """OPTIONS that is refused, or says nothing in `Allow`, fails the check, which names what is expected."""
+    gateway = Gateway()
+    gateway.others = {"OPTIONS": answer}
+    [unmatched, *_] = _see(gateway, monkeypatch)
+    assert not unmatched.ok
+    assert unmatched.detail.startswith(f"OPTIONS /events is answered {answer.status}: ")
+    assert unmatched.detail.endswith("; expected 204 with the header Allow")
 
 
 @pytest.mark.parametrize("method", sorted({method for method, _ in UNMATCHED}))
@@ -88,6 +102,7 @@ def test_a_gateway_that_may_not_call_it_fails(method: str, monkeypatch: pytest.M
     assert not unmatched.ok
     assert unmatched.detail.startswith(f"{method} /")
     assert "is answered 500" in unmatched.detail
+    assert "; expected 20" in unmatched.detail or "; expected 40" in unmatched.detail
     assert "$default" in unmatched.todo
 
 
@@ -101,7 +116,8 @@ def test_with_cors_the_gateway_answers_preflights(origins: list[str], monkeypatc
     gateway.sound_cors = False
     [unmatched, *_] = _see(gateway, monkeypatch)
     assert not unmatched.ok
-    assert "allows no origin" in unmatched.detail
+    origin = "https://verify.example" if origins == ["*"] else origins[0]
+    assert unmatched.detail.endswith(f"allows no origin; expected 200 or 204 that allows {origin}")
 
 
 def test_callers_without_a_token_must_be_refused(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -110,4 +126,4 @@ def test_callers_without_a_token_must_be_refused(monkeypatch: pytest.MonkeyPatch
     gateway.asks_for_tokens = False
     [_, closed] = _see(gateway, monkeypatch)
     assert not closed.ok
-    assert [result.name for result in _see(gateway, monkeypatch, "local")] == ["requests that no route takes"]
+    assert [result.name for result in _see(gateway, monkeypatch, "local")] == ["requests that match no route"]
