@@ -1,7 +1,7 @@
-"""How what a journey made is deleted again: from the tables, because the API deletes neither events nor users' ids.
+"""Delete what a verification run created: from the tables, because the API deletes neither events nor users' ids.
 
-First everything that was asked for has to be decided: without its event a command that is still queued would become a
-dead letter, and somebody would be woken for it.
+All commands have to be decided first: without its event, a command that is still queued would become a dead letter and
+set off an alarm.
 """
 
 from __future__ import annotations
@@ -27,11 +27,23 @@ if TYPE_CHECKING:
     from infra.cli.deployment import Deployment
 
 Kind = Literal["Register", "Cancel"]
+Condition = tuple[str, str]
+"""An attribute, and the value without which an item is not deleted."""
+
+USER_NAME = "turnstile verify"
+"""The name of every user that a run creates."""
+
 _INTERVAL = 0.2
+_BLOCKS = (
+    "; with --tokens, the token's owner is refused (409 account-has-user) until this user and its binding are deleted"
+)
 
 
 class CleanUp:
-    """Remembers what a journey asks for, before it does, and deletes it. Nothing that was there before is touched."""
+    """A record of what a run is about to create, made before each request, and its deletion.
+
+    Nothing that existed before the run is touched.
+    """
 
     def __init__(self, deployment: Deployment, event: str) -> None:
         self._dynamodb = deployment.clients.dynamodb
@@ -43,34 +55,34 @@ class CleanUp:
         self._has_event = False
 
     def of_event(self) -> None:
-        """The event is about to be created."""
+        """Record that the event is about to be created."""
         self._has_event = True
 
     def of_user(self, user_id: str, token: str | None) -> None:
-        """This user is about to be created, as the caller with this token."""
+        """Record that a user is about to be created by the caller with this token."""
         self._users.append((user_id, token))
 
     def asks(self, kind: Kind, user_id: str) -> None:
-        """A command for this user is about to be asked for."""
+        """Record that a command for this user is about to be requested."""
         self._registered[user_id] = None
         self._awaited[user_id] = kind
 
     def refused(self, user_id: str | None) -> None:
-        """The API has refused what was asked for this user: there is no command."""
+        """Record that the API refused the request for this user, so that there is no command to wait for."""
         self._awaited.pop(user_id or "", None)
 
     def run(self, wait: float) -> list[str]:
-        """Delete everything, within `wait` seconds of being able to. Returns, in words, what stays and why."""
+        """Wait up to `wait` seconds for decisions, then delete everything. Return a line for each item that stays."""
         try:
             undecided = self._has_event and self._wait(wait)
         except (ClientError, BotoCoreError, *NOT_READABLE) as error:
-            return self._stays(f"whether its commands are decided cannot be seen: {error}; delete it when they are")
+            return self._stays(f"cannot tell whether its commands are decided: {error}; delete it when they are")
         if undecided:
             return self._stays("a command for it may still be queued; delete it when that is decided")
         return [word for word in map(self._delete, self._items()) if word]
 
     def _wait(self, seconds: float) -> bool:
-        """True if something is still to be decided after this time."""
+        """Wait for decisions; return True if something is still undecided after this time."""
         deadline = time.monotonic() + seconds
         while self._undecided():
             if time.monotonic() > deadline:
@@ -93,30 +105,34 @@ class CleanUp:
     def _registration(self, user_id: str) -> Item:
         return registration_key(registration_id(self._event, user_id))
 
-    def _items(self) -> list[tuple[str, Item, str | None]]:
-        """Table and key of everything that may be there; of a binding also to whom: it may be another user's by now."""
-        outputs, items = self._outputs, list[tuple[str, Item, str | None]]()
+    def _items(self) -> list[tuple[str, Item, Condition | None]]:
+        """Return table and key of everything that may exist.
+
+        Users and bindings have a condition besides: by now they may be somebody else's.
+        """
+        outputs, items = self._outputs, list[tuple[str, Item, Condition | None]]()
         if self._has_event:  # the ledger first: without its registrations the auditor would call it damaged
             items.append((outputs.ledger_table, event_key(self._event), None))
             items += [(outputs.registrations_table, self._registration(user), None) for user in self._registered]
             items.append((outputs.events_table, event_key(self._event), None))
         for user_id, token in self._users:
-            items.append((outputs.users_table, user_key(user_id), None))
+            items.append((outputs.users_table, user_key(user_id), ("name", USER_NAME)))
             if token is not None:
-                items.append((outputs.users_table, binding_key(subject_of(token)), user_id))
+                items.append((outputs.users_table, binding_key(subject_of(token)), ("boundTo", user_id)))
         return items
 
-    def _delete(self, item: tuple[str, Item, str | None]) -> str | None:
-        table, key, bound_to = item
+    def _delete(self, item: tuple[str, Item, Condition | None]) -> str | None:
+        table, key, condition = item
         try:
-            if bound_to is None:
+            if condition is None:
                 self._dynamodb.delete_item(TableName=table, Key=key)
             else:
                 self._dynamodb.delete_item(
                     TableName=table,
                     Key=key,
-                    ConditionExpression="boundTo = :user",
-                    ExpressionAttributeValues={":user": {"S": bound_to}},
+                    ConditionExpression="#attribute = :value",
+                    ExpressionAttributeNames={"#attribute": condition[0]},
+                    ExpressionAttributeValues={":value": {"S": condition[1]}},
                 )
         except self._dynamodb.exceptions.ConditionalCheckFailedException:
             return None
@@ -125,7 +141,9 @@ class CleanUp:
         return None
 
     def _stays(self, why: str) -> list[str]:
-        return [_words(table, key, why) for table, key, _ in self._items()]
+        blocks = _BLOCKS if any(token is not None for _, token in self._users) else ""
+        users = self._outputs.users_table
+        return [_words(table, key, why + (blocks if table == users else "")) for table, key, _ in self._items()]
 
 
 def _words(table: str, key: Item, why: str) -> str:

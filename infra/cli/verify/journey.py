@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from api.people import binding_key
 from infra.cli import rest
 from infra.cli.verify.callers import subject_of
-from infra.cli.verify.cleanup import CleanUp
+from infra.cli.verify.cleanup import USER_NAME, CleanUp
 from infra.cli.verify.result import require
 
 if TYPE_CHECKING:
@@ -71,7 +71,7 @@ class Journey:
             else:
                 user = f"{self.event}-{role}"
                 self._clean_up.of_user(user, token)
-                body = {"userId": user, "name": "turnstile verify"}
+                body = {"userId": user, "name": USER_NAME}
                 self._call(role, "POST", "/users", 201, body=body)
             self._users[role] = user
         return f"created; as the user that the token has already: {', '.join(kept)}" if kept else "created"
@@ -87,7 +87,7 @@ class Journey:
 
     def _create(self) -> str:
         event = {"eventId": self.event, "title": self.event, "date": "2030-01-01", "location": "nowhere"}
-        seats = {"organizer": "turnstile verify", "capacity": 1, "hasWaitlist": True}
+        seats = {"organizer": USER_NAME, "capacity": 1, "hasWaitlist": True}
         self._clean_up.of_event()
         self._call("organizer", "POST", "/events", 201, body=event | seats)
         return self.event

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from api.people import binding_key
+from api.people import binding_key, user_key
 from infra.cli import rest
 from infra.cli.verify.callers import Anybody, Callers, subject_of
 from infra.cli.verify.journey import Journey
@@ -81,6 +81,26 @@ def test_a_login_that_has_another_user_by_now_is_left_alone(world: World) -> Non
     world.dynamodb.put_item(TableName=world.tables.users, Item=bound)
     assert journey.clean_up() == []
     assert world.left() == [bound]
+
+
+def test_a_user_that_is_somebody_elses_by_now_is_left_alone(world: World) -> None:
+    """A user is deleted only if it still has the name that verify gave it."""
+    journey = world.journey(Anybody())
+    assert perform(journey.checks()[0]).ok
+    theirs = {**user_key(f"{journey.event}-first"), "name": {"S": "Ada"}}
+    world.dynamodb.put_item(TableName=world.tables.users, Item=theirs)
+    assert journey.clean_up() == []
+    assert world.left() == [theirs]
+
+
+def test_users_that_stay_say_what_they_block(world: World) -> None:
+    """While a user and its binding stay, the owner of the token can get no user of their own: both lines say so."""
+    world.time.on_sleep.clear()
+    _, remains = _walk(world.journey(given()))
+    blocking = [line for line in remains if f" in {world.tables.users}: " in line]
+    assert len(blocking) == 4
+    said = "the token's owner is refused (409 account-has-user) until this user and its binding are deleted"
+    assert [line for line in remains if line.endswith(said)] == blocking
 
 
 def test_what_is_still_queued_keeps_its_event(world: World) -> None:
