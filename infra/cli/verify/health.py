@@ -39,7 +39,7 @@ LOOK_BACK = 20 * 60.0
 """Seconds of the registrar's log: it tries again after 15 minutes at the latest."""
 
 PAUSE = 10.0
-"""Seconds before an event is said to stand still: what passes by itself (an index that lags) has passed then, and
+"""Seconds before an event is reported as stuck: a transient cause (an index that lags) has passed by then, and
 CloudWatch shows the line that says so."""
 
 _SLOW = 60_000_000
@@ -168,13 +168,14 @@ def _stuck(deployment: Deployment) -> str:
 
 
 def _heads(deployment: Deployment, group: str, since: float) -> dict[str, _Head]:
-    """The last command of each event that was given back, by event id."""
+    """Return the last command of each event that was given back, by event id."""
     found = [line for phrase in GIVEN_BACK for line in _matching(deployment, group, phrase, since)]
     heads: dict[str, _Head] = {}
     for at, fields in sorted(found, key=lambda line: line[0]):
-        if fields.get("message") not in GIVEN_BACK or not {"event_id", "command_id"} <= fields.keys():
+        # A message that cannot be decoded has no command, but the group of its event and an id of its own.
+        event, command = fields.get("event_id", fields.get("group")), fields.get("command_id", fields.get("message_id"))
+        if fields.get("message") not in GIVEN_BACK or not isinstance(event, str) or not isinstance(command, str):
             continue
-        event, command = str(fields["event_id"]), str(fields["command_id"])
         head = heads.get(event)
         if head is None or head.command_id != command:
             heads[event] = head = _Head(command, at, at, 0, "")

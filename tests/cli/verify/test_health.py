@@ -166,6 +166,20 @@ def test_an_event_whose_command_is_given_back_stands_still(world: World) -> None
     assert result.todo == "docs/runbook.md#oldest-message has what each reason means"
 
 
+def test_a_message_that_cannot_be_decoded_or_parked_stops_its_event(world: World) -> None:
+    """Such a message has no command: the event is its group, and it is decided once the message is parked."""
+    unparked = "a message could not be parked"
+    for ago in (500, 200):
+        world.logs.say(REGISTRAR, world.now - ago, message=unparked, group="torn", message_id="m-1")
+    world.logs.say(REGISTRAR, world.now - 400, message=unparked, group="mended", message_id="m-2")
+    parked = "a message was parked in the dead-letter queue"
+    world.logs.say(REGISTRAR, world.now - 300, message=parked, group="mended", message_id="m-2")
+    result = world.see("events that stand still")
+    assert result.verdict is Verdict.WARNING
+    assert result.detail.startswith("torn (its command was given back 2 times since 20")
+    assert "mended" not in result.detail
+
+
 def test_only_the_command_at_the_head_counts(world: World) -> None:
     """An earlier command that went through does not stand for the one that is given back now; nor one of long ago."""
     world.give_back(300, "torn", "c1", TRIED)
