@@ -68,7 +68,7 @@ def ask(
         (concurrency(10, 10), PROD, 1, "FAILED  concurrency", "--quota-code L-B99A9384 --desired-value 1000"),
         (concurrency(1000, 149), PROD, 1, "FAILED  concurrency", "--desired-value 1001; or deploy with -c reserve=no"),
         (concurrency(1000, 150), PROD, 0, "ok      concurrency", "150 of them unreserved"),
-        (concurrency(10, 10), replace(PROD, reserved={}), 0, "warning concurrency", "limits are made for 1000"),
+        (concurrency(10, 10), replace(PROD, reserved={}), 0, "warning concurrency", "limits are designed for 1000"),
         (
             {**concurrency(1000, 100), **stack("CREATE_COMPLETE")},
             PROD,
@@ -117,9 +117,9 @@ def ask(
             "update-termination-protection --no-enable-termination-protection --stack-name turnstile-prod\n",
         ),
         (stack("ROLLBACK_FAILED", protected=True), PROD, 1, "FAILED  stack", "termination protection forbids"),
-        (stack("DELETE_FAILED"), PROD, 1, "FAILED  stack", "delete-stack --stack-name turnstile-prod"),
+        (stack("DELETE_FAILED"), PROD, 1, "FAILED  stack", "find out what blocks the deletion"),
         (stack("UPDATE_ROLLBACK_FAILED"), PROD, 1, "FAILED  stack", "npx cdk rollback turnstile-prod"),
-        (stack("UPDATE_IN_PROGRESS"), PROD, 1, "FAILED  stack", "at work (UPDATE_IN_PROGRESS)"),
+        (stack("UPDATE_IN_PROGRESS"), PROD, 1, "FAILED  stack", "An operation is in progress (UPDATE_IN_PROGRESS)"),
         (stack("UPDATE_ROLLBACK_COMPLETE"), PROD, 0, "ok      stack", "this is an upgrade"),
         ({}, PROD, 0, "ok      left behind", "no table"),
         (
@@ -127,10 +127,10 @@ def ask(
             PROD,
             0,
             "warning left behind",
-            f"They may hold data: look before you delete any (docs/first-deployment.md): {TABLE}",
+            f"They may hold data: check before you delete any (docs/first-deployment.md): {TABLE}",
         ),
         ({**stack("UPDATE_COMPLETE"), **OWN_LOG}, PROD, 0, "ok      left behind", "no table"),
-        ({**stack("ROLLBACK_COMPLETE"), **OWN_LOG}, PROD, 0, "warning left behind", "1 of an earlier stack"),
+        ({**stack("ROLLBACK_COMPLETE"), **OWN_LOG}, PROD, 0, "warning left behind", "1 left by an earlier stack"),
         ({}, PROD, 0, "ok      queue quotas", "70,000 sends a second"),
         ({}, replace(PROD, writes=80_000.0), 0, "warning queue quotas", "80,000 writes"),
         ({}, PROD, 0, "ok      sign-up quotas", "25 sign-ups and 200 sign-in requests a second"),
@@ -172,7 +172,7 @@ def test_a_situation(
     (found,) = [text for text in said.splitlines(keepends=True) if text.startswith(f"{line}:")]
     assert words in found
     assert ended == code
-    assert said.splitlines()[-1] == ("Do what FAILED says before you deploy." if code else "A deployment may start.")
+    assert said.splitlines()[-1] == ("Fix the failed checks before you deploy." if code else "A deployment may start.")
 
 
 def test_the_sender_may_be_put_together(ask: Callable[..., tuple[int, str]]) -> None:
@@ -218,9 +218,9 @@ def test_what_may_not_be_looked_at(
     [
         (NoCredentialsError(), "turnstile: there are no AWS credentials; set AWS_PROFILE, or AWS_ACCESS_KEY_ID and"),
         (("ExpiredToken", "The security token is expired"), "turnstile: the AWS credentials have expired; get new"),
-        (EndpointConnectionError(endpoint_url="x"), "turnstile: cannot ask AWS whose credentials these are: Could not"),
-        (SSOTokenLoadError(error_msg="gone"), "turnstile: the sign-in of this profile is over"),
-        (("InvalidClientTokenId", "The token is invalid"), "turnstile: AWS does not take these credentials in this"),
+        (EndpointConnectionError(endpoint_url="x"), "turnstile: cannot ask AWS which account these credentials"),
+        (SSOTokenLoadError(error_msg="gone"), "turnstile: the sign-in of this profile has expired"),
+        (("InvalidClientTokenId", "The token is invalid"), "turnstile: AWS does not accept these credentials in this"),
     ],
 )
 def test_without_credentials(ask: Callable[..., tuple[int, str]], answer: object, sentence: str) -> None:

@@ -1,4 +1,4 @@
-"""`turnstile preflight`: will a deployment work, before it starts?"""
+"""`turnstile preflight`: check an account before a deployment."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Check it."""
+    """Run the checks, print the findings and return the exit code."""
     if args.stage == LOCAL:
         raise UsageError("preflight is for stages on AWS: use --stage dev or --stage prod; turnstile up needs none")
     context = dict(_setting(text) for text in args.context)
@@ -68,12 +68,12 @@ def run(args: argparse.Namespace) -> int:
         summary = {"stage": args.stage, "account": identity, "region": session.region_name, "ok": ok, "checks": checks}
         print(json.dumps(summary))
     else:
-        print("A deployment may start." if ok else "Do what FAILED says before you deploy.")
+        print("A deployment may start." if ok else "Fix the failed checks before you deploy.")
     return 0 if ok else 1
 
 
 def look(plan: Plan, session: boto3.Session, clients: Clients, identity: str) -> Iterator[Finding]:
-    """Run every check, in reading order; `identity` is the id of the account."""
+    """Run every check, in the order in which they are printed; `identity` is the id of the account."""
     for check in (
         *account.checks(plan, session, clients, identity),
         *certificate.checks(plan, clients),

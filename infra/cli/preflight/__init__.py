@@ -1,1 +1,1 @@
-"""The checks of `turnstile preflight`: will a deployment of this stage work in this account and region?"""
+"""The checks of `turnstile preflight`: whether a stage can be deployed in this account and region."""

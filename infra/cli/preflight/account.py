@@ -1,4 +1,4 @@
-"""The checks of the account: credentials, region, the CDK's bootstrap, and what Lambda has to give."""
+"""The checks of the account: credentials, Python, region, the CDK's bootstrap and Lambda's concurrency."""
 
 from __future__ import annotations
 
@@ -25,17 +25,17 @@ if TYPE_CHECKING:
 
 SERVICES = ("apigatewayv2", "cognito-idp", "dynamodb", "events", "kms", "lambda", "logs", "sns", "sqs")
 UNRESERVED = 100
-"""Lambda refuses a reservation that leaves fewer executions to all functions without one (PutFunctionConcurrency)."""
+"""Lambda refuses a reservation that leaves fewer unreserved executions than this (PutFunctionConcurrency)."""
 USUAL = 1000
-"""The concurrent executions that a stage's request limits are made for (infra/limits.py); new accounts have fewer."""
+"""The concurrent executions that request limits are designed for (infra/limits.py); new accounts have fewer."""
 _CONCURRENCY_QUOTA = "L-B99A9384"
 _EXPIRED = frozenset({"ExpiredToken", "ExpiredTokenException", "RequestExpired"})
 
 
 def whose(clients: Clients) -> str:
-    """Return the id of the account that the credentials belong to. Raises CliError that says what is wrong with them.
+    """Return the id of the account that the credentials belong to.
 
-    STS asks no permission for this; so a refusal is about the credentials themselves.
+    Raises CliError if AWS refuses them. GetCallerIdentity needs no permission, so a refusal is about the credentials.
     """
     try:
         return clients.identity.get_caller_identity()["Account"]
@@ -44,17 +44,17 @@ def whose(clients: Clients) -> str:
             "there are no AWS credentials; set AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
         ) from error
     except (SSOError, TokenRetrievalError) as error:
-        raise CliError(f"the sign-in of this profile is over ({error}); sign in again: aws sso login") from error
+        raise CliError(f"the sign-in of this profile has expired ({error}); sign in again: aws sso login") from error
     except ClientError as error:
         if error.response["Error"]["Code"] in _EXPIRED:
             raise CliError("the AWS credentials have expired; get new ones and try again") from error
-        raise CliError(f"AWS does not take these credentials in this region: {error}") from error
+        raise CliError(f"AWS does not accept these credentials in this region: {error}") from error
     except BotoCoreError as error:
-        raise CliError(f"cannot ask AWS whose credentials these are: {error}") from error
+        raise CliError(f"cannot ask AWS which account these credentials belong to: {error}") from error
 
 
 def checks(plan: Plan, session: boto3.Session, clients: Clients, account: str) -> list[Check]:
-    """Return the checks, in reading order."""
+    """Return the checks, in the order in which they are printed."""
     where = f"aws://{account}/{session.region_name}"
     return [
         Check("python", (), _python),
@@ -76,22 +76,22 @@ def _python() -> tuple[Level, str]:
     if python := compiler("lambda-arm64"):
         return "ok", f"functions are compiled by {python}"
     return "warning", (
-        f"there is no Python {LAMBDA_PYTHON} to compile the functions with, and cold starts will take more than twice "
+        f"there is no Python {LAMBDA_PYTHON} to compile the functions with, so cold starts will take more than twice "
         f"as long; put python{LAMBDA_PYTHON} on the PATH, then: make setup"
     )
 
 
 def _region(session: boto3.Session) -> tuple[Level, str]:
-    # The SDK's own list: AWS has no call that says where Lambda runs arm64 and which runtimes it has there.
+    # The SDK's own list: no API tells in which regions Lambda has arm64, and with which runtimes.
     missing = [name for name in SERVICES if session.region_name not in session.get_available_regions(name)]
     if missing:
         return "warning", (
-            f"the AWS SDK knows of no {', '.join(missing)} in {session.region_name}; look it up before you deploy "
-            "(AWS Capabilities by Region), or choose another region with AWS_REGION"
+            f"the AWS SDK lists no {', '.join(missing)} in {session.region_name}; check AWS Capabilities by "
+            "Region before you deploy, or choose another region with AWS_REGION"
         )
-    return (
-        "ok",
-        f"{session.region_name} has every service; Lambda's arm64 and Python {LAMBDA_PYTHON} cannot be asked for",
+    return "ok", (
+        f"{session.region_name} has every service; no API tells whether Lambda has arm64 and Python {LAMBDA_PYTHON} "
+        "there"
     )
 
 
@@ -125,7 +125,7 @@ def _concurrency(plan: Plan, clients: Clients) -> tuple[Level, str]:
         )
     if most < USUAL:
         return "warning", (
-            f"{has}; the stage's request limits are made for {USUAL}. Ask for more: aws service-quotas "
+            f"{has}; the stage's request limits are designed for {USUAL}. Ask for more: aws service-quotas "
             f"request-service-quota-increase --service-code lambda --quota-code {_CONCURRENCY_QUOTA} --desired-value "
             f"{USUAL}; or lower readsPerSecond, writesPerSecond and registrars (-c)"
         )
@@ -133,7 +133,7 @@ def _concurrency(plan: Plan, clients: Clients) -> tuple[Level, str]:
 
 
 def _reserved_already(plan: Plan, clients: Clients) -> int:
-    """Return what functions of the deployed stack have reserved, and would reserve anew."""
+    """Return the executions that the deployed stack has reserved already, for functions that the plan reserves for."""
     if not plan.reserved or not stack_status(clients, plan.stack):
         return 0
     pages = clients.cloudformation.get_paginator("list_stack_resources").paginate(StackName=plan.stack)
@@ -149,7 +149,7 @@ def _reserved_already(plan: Plan, clients: Clients) -> int:
 
 
 def stack_status(clients: Clients, name: str) -> str:
-    """Return the status of a stack; nothing where there is no such stack."""
+    """Return the status of a stack, an empty string if it does not exist."""
     try:
         return clients.cloudformation.describe_stacks(StackName=name)["Stacks"][0]["StackStatus"]
     except ClientError as error:

@@ -1,4 +1,4 @@
-"""What a check of `turnstile preflight` finds, and what becomes of the errors that AWS answers with."""
+"""Checks of `turnstile preflight` and their findings; errors of AWS become findings, too."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _DENIED = frozenset({"AccessDenied", "AccessDeniedException", "UnauthorizedOpera
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """The outcome of one check: a sentence, and what to do where something is wrong."""
+    """The outcome of one check. `detail` is one sentence; if something is wrong, it ends with what to do."""
 
     name: str
     level: Level
@@ -24,23 +24,23 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One check: what it asks needs `permissions` of IAM; `look` returns how it is, and the sentence."""
+    """One check. `look` returns the level and the detail; its calls need `permissions` of IAM."""
 
     name: str
     permissions: tuple[str, ...]
     look: Callable[[], tuple[Level, str]]
 
     def perform(self) -> Finding:
-        """Run the check. Whatever cannot be looked at is a failure: a preflight that passes unasked says nothing."""
+        """Run the check. A check that cannot run is FAILED: passing without an answer would prove nothing."""
         try:
             level, detail = self.look()
         except ClientError as error:
-            level, detail = "FAILED", f"could not look: {self._refusal(error)}"
+            level, detail = "FAILED", f"the check could not run: {self._refusal(error)}"
         except BotoCoreError as error:
-            level, detail = "FAILED", f"could not look: {error}"
+            level, detail = "FAILED", f"the check could not run: {error}"
         return Finding(self.name, level, detail)
 
     def _refusal(self, error: ClientError) -> str:
         if error.response["Error"]["Code"] in _DENIED:
-            return f"these credentials lack a permission; give them {', '.join(self.permissions)}"
+            return f"these credentials lack a permission; grant them {', '.join(self.permissions)}"
         return str(error)

@@ -1,4 +1,4 @@
-"""What would be deployed: the stack as the CDK synthesizes it, read for what it asks of the account."""
+"""The planned deployment: what the synthesized stack needs of the account."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ class Domain:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What a stack asks of the account: executions reserved by function (logical ids), the CDK's bootstrap, mail.
+    """What a stack needs of the account: reserved executions by function (logical id), the CDK's bootstrap, mail.
 
-    `writes` are the requests a second that its routes for writing take together. `mail` is the e-mail configuration
-    of the stack's own user pool, empty for Cognito's default; None where the stack brings no pool. `domain` is None
-    for an API at API Gateway's own address.
+    `writes` is how many requests a second its routes for writing accept in all. `mail` is the e-mail configuration of
+    the stack's own user pool, empty for Cognito's default, None for a stack without a pool. `domain` is None for an
+    API at API Gateway's own address.
     """
 
     stack: str

@@ -1,4 +1,4 @@
-"""The checks of the quotas that a rush meets first: the queue's, the user pool's, and those of its mail."""
+"""The checks of the quotas that a rush exhausts first: those of the queue, the user pool and its mail."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ FIFO_REQUESTS: Mapping[str, int] = {
     **dict.fromkeys(("eu-west-2", "sa-east-1"), 4_500),
 }
 FIFO_REQUESTS_ELSEWHERE = 2_400
-"""Requests a second of each action that high-throughput FIFO queues of a region take ("Amazon SQS message quotas")."""
+"""Requests a second, for each action, of high-throughput FIFO queues in a region ("Amazon SQS message quotas")."""
 
 _READ_QUOTAS = ("servicequotas:ListServiceQuotas", "servicequotas:ListAWSDefaultServiceQuotas")
 _CATEGORIES = ("UserCreation", "UserAuthentication")
@@ -34,11 +34,11 @@ _ELSEWHERE = (
     'check that Cognito accepts it for a pool here ("Email settings for Amazon Cognito user pools" lists the regions), '
     "or verify the identity here"
 )
-_SANDBOX = "SES is in its sandbox in {region}: only verified addresses get mail. Ask for production access there"
+_SANDBOX = "SES is in its sandbox in {region}: only verified addresses get mail. Request production access there"
 
 
 def checks(plan: Plan, clients: Clients, region: str) -> list[Check]:
-    """Return the checks, in reading order; those of the user pool only where the stack brings one."""
+    """Return the checks; those of the user pool only for a stack that has its own."""
     queues = Check("queue quotas", (), lambda: _queues(plan, region))
     if plan.mail is None:
         return [queues]
@@ -52,9 +52,9 @@ def checks(plan: Plan, clients: Clients, region: str) -> list[Check]:
 
 
 def _queues(plan: Plan, region: str) -> tuple[Level, str]:
-    # There is no quota of queues, and no call that names this one.
+    # Service Quotas does not list this quota.
     most = FIFO_REQUESTS.get(region, FIFO_REQUESTS_ELSEWHERE)
-    takes = f"FIFO queues in {region} take {most:,} sends a second, 300 for one event"
+    takes = f"FIFO queues in {region} accept {most:,} sends a second, 300 for one event"
     if plan.writes > most:
         return "warning", (
             f"{takes}, and the API lets {plan.writes:,.0f} writes through; lower -c writesPerSecond, or ask AWS "
@@ -78,8 +78,8 @@ def _sign_ups(clients: Clients) -> tuple[Level, str]:
         )
     # Signing up is two requests of the category UserCreation: SignUp and ConfirmSignUp ("Quotas in Amazon Cognito").
     return "ok", (
-        f"Cognito takes {creation / 2:g} sign-ups and {signing_in:g} sign-in requests a second, all pools of the "
-        "account together; before a rush ask for more (Service Quotas, Amazon Cognito User Pools)"
+        f"Cognito accepts {creation / 2:g} sign-ups and {signing_in:g} sign-in requests a second, all pools of the "
+        "account together; before a rush, ask for more (Service Quotas, Amazon Cognito User Pools)"
     )
 
 

@@ -1,4 +1,4 @@
-"""The checks of the stack itself: the state that an earlier deployment left it in, and what it left beside it."""
+"""The checks of the stack: its state after an earlier deployment, and resources that an earlier stack left behind."""
 
 from __future__ import annotations
 
@@ -17,21 +17,21 @@ if TYPE_CHECKING:
 
 PAGE = "docs/first-deployment.md"
 _KEPT = ["dynamodb:table", "cognito-idp:userpool", "sqs", "logs:log-group"]
-"""The kinds of resources that outlive a stack of production."""
+"""The types of resources that a production stack retains."""
 
 _UNPROTECT = "aws cloudformation update-termination-protection --no-enable-termination-protection --stack-name {stack}"
 _FAILED_CREATION = (
     "the first deployment failed and was rolled back ({status}). The CDK deletes such a stack before it creates it anew"
 )
 _PAUSED = (
-    "an earlier deployment failed, and was not rolled back ({status}). Repair what made it fail "
+    "an earlier deployment failed, and was not rolled back ({status}). Fix the cause "
     "(aws cloudformation describe-stack-events --stack-name {stack}), then deploy again with --no-rollback: "
-    "it goes on from there"
+    "it continues from there"
 )
 
 _UNCONFIRMED = "an earlier deployment was not confirmed, and nothing exists yet; deploy with --no-rollback"
 _HALF_DELETED = (
-    "an earlier stack is half deleted; find out what holds it (aws cloudformation describe-stack-events "
+    "an earlier stack is half deleted; find out what blocks the deletion (aws cloudformation describe-stack-events "
     "--stack-name {stack}), then: aws cloudformation delete-stack --stack-name {stack}"
 )
 _STUCK = "an update failed, and so did its rollback; in infra/ run: npx cdk rollback {stack} (-c as when deploying)"
@@ -42,14 +42,14 @@ STATES: tuple[tuple[str, Level, str], ...] = (
     ("ROLLBACK_COMPLETE|ROLLBACK_FAILED", "warning", _FAILED_CREATION),
     ("DELETE_FAILED", "FAILED", _HALF_DELETED),
     (".*_ROLLBACK_FAILED", "FAILED", _STUCK),
-    (".*_IN_PROGRESS", "FAILED", "CloudFormation is at work ({status}); wait until it has ended, and look again"),
-    (".*", "ok", "it is there ({status}): this is an upgrade"),
+    (".*_IN_PROGRESS", "FAILED", "An operation is in progress ({status}); wait until it ends, and try again"),
+    (".*", "ok", "it exists ({status}): this is an upgrade"),
 )
-"""What each state of a stack means for the next deployment: a pattern of states, how it is, and what to do."""
+"""What each state of a stack means for the next deployment: a pattern of states, the level, and what to do."""
 
 
 def checks(plan: Plan, clients: Clients) -> list[Check]:
-    """Return the checks, in reading order."""
+    """Return the checks, in the order in which they are printed."""
     return [
         Check("stack", ("cloudformation:DescribeStacks",), lambda: _state(plan.stack, clients)),
         Check(
@@ -72,7 +72,7 @@ def _state(name: str, clients: Clients) -> tuple[Level, str]:
 
 
 def _left_behind(name: str, clients: Clients) -> tuple[Level, str]:
-    # CloudFormation tags what it makes, and the tags stay when the stack goes.
+    # CloudFormation tags what it creates, and the tags outlive the stack.
     pages = clients.tags.get_paginator("get_resources").paginate(
         TagFilters=[{"Key": "aws:cloudformation:stack-name", "Values": [name]}], ResourceTypeFilters=_KEPT
     )
@@ -82,13 +82,13 @@ def _left_behind(name: str, clients: Clients) -> tuple[Level, str]:
     if not lost:
         return "ok", "no table, queue, log or user pool of an earlier stack of this name"
     return "warning", (
-        f"{len(lost)} of an earlier stack of this name, which the next deployment does not use. They may hold data: "
-        f"look before you delete any ({PAGE}): {', '.join(lost)}"
+        f"{len(lost)} left by an earlier stack of this name; the next deployment does not use them. They may hold "
+        f"data: check before you delete any ({PAGE}): {', '.join(lost)}"
     )
 
 
 def _owned(name: str, clients: Clients) -> set[str]:
-    """Return what the stack has itself, by the last part of each name; nothing for one that the CDK will delete."""
+    """Return the last part of the name of each resource that the stack owns; none if the CDK will delete the stack."""
     stack = _find(name, clients)
     if stack is None or stack["StackStatus"].startswith("ROLLBACK_"):
         return set()
