@@ -1,4 +1,4 @@
-"""`turnstile verify`: does a deployment work, and does anything wait for its operator?"""
+"""`turnstile verify`: check that a deployment works and that nothing needs an operator."""
 
 from __future__ import annotations
 
@@ -25,27 +25,27 @@ if TYPE_CHECKING:
 
 HELP = "check a deployment, with one registration from end to end"
 DESCRIPTION = f"""\
-Check a deployment, one line each: tables and indexes, queues, functions, event source mappings and
-routes, with their authorizer; over HTTP, that requests which no route takes and callers without a
-token are refused; one registration from end to end with waiting list, cancellation and promotion, on
-a throw-away event; and that no function logged an error meanwhile.
-Meanwhile the event is on the public list. What it made is deleted afterwards, also on Ctrl-C; if
-something stays, it says what.
+Check a deployment and print one line for each check: tables and indexes, queues, functions, event
+source mappings and routes, with their authorizer; how the API answers unmatched and unauthenticated
+requests; one registration from end to end, with waiting list, cancellation and promotion, on a
+temporary event; and that no function logged an error during the run.
+The event is on the public list during the run. Everything that the run created is deleted afterwards,
+also on Ctrl-C; it prints what remains.
 
-A registration needs an organizer and two people. The local stack and stage dev have a user pool of
-their own in which they are created, and removed afterwards. On any other stage, or with another
-issuer, hand their access tokens over:
+A registration needs an organizer and two people. Locally and on stage dev, test users are created in
+the stack's own user pool and deleted afterwards. On any other stage, or with another issuer, pass
+access tokens:
 
   {WANTED}
 
-The organizer's token has to be that of a member of the group organizers. A token whose owner has a
-user already registers as that user, who stays; for another one a user is created and deleted.
-Without tokens nobody is created in production: the registration is then skipped.
+The organizer must be a member of the group organizers. If a token's owner already has a user, that
+user is registered and kept; otherwise a user is created and deleted. Production has no test users:
+without tokens, the registration is skipped.
 
-It warns of what waits for you: messages in the dead-letter queue, failed promotions, ledgers that
-cannot be read (of the first 2,000) or have a seat free beside people who wait, events whose command
-the registrar has given back within 20 minutes and not decided since, and alarms. It does not count
-registrations again: `turnstile reconcile --all` does.
+It warns of work that needs an operator: messages in the dead-letter queue, failed promotions, ledgers
+that cannot be read (of the first 2,000) or have a free seat while people are waiting, events whose
+command the registrar returned to the queue within the last 20 minutes and has not decided since, and
+alarms. To recount registrations, use `turnstile reconcile --all`.
 
 --json prints one object: stage, ok, interrupted, checks (each with name, verdict, detail, todo, seconds
 and ok) and remains.
@@ -56,8 +56,8 @@ examples:
   turnstile verify --stage prod --tokens tokens.json
   fetch-tokens | turnstile verify --stage prod --tokens - --json
 
-Exit code 0 when all that was checked is well; 1 when a check FAILED, there is a warning, something
-remains or it was interrupted; 2 for tokens that cannot be used; 3 when there is no stack."""
+Exit code 0 when every check passed or was skipped; 1 when a check FAILED, there is a warning, something
+remains or the run was interrupted; 2 for tokens that cannot be used; 3 when there is no stack."""
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -70,7 +70,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Check it."""
+    """Run the checks, print the results and return the exit code."""
     given = read_tokens(args.tokens, time.time()) if args.tokens else None
     deployment = Deployment.resolve(args.stage)
     name = new_name()
@@ -134,6 +134,6 @@ def _results(deployment: Deployment, journey: Journey | None) -> Iterator[Result
 
 
 def _skip(deployment: Deployment) -> str:
-    pool = "has no user pool of its own" if deployment.stage in STAGES_WITH_TEST_USERS else "is not for made-up people"
-    todo = f"hand over access tokens of an organizer and two people: --tokens FILE, with {WANTED}"
+    pool = "has no user pool of its own" if deployment.stage in STAGES_WITH_TEST_USERS else "allows no test users"
+    todo = f"pass access tokens of an organizer and two people: --tokens FILE, with {WANTED}"
     raise NotChecked(f"the stage {deployment.stage} {pool}, so nobody was registered", todo)

@@ -1,7 +1,7 @@
-"""The callers of `turnstile verify`: as whom it creates an event, and registers for it.
+"""The identities that `turnstile verify` uses.
 
-Tokens are read from a file or from standard input, never from the command line: arguments are in the shell's history,
-and every process of the machine can read them.
+Tokens are read from a file or from standard input, never from the command line: arguments end up in the shell's
+history, and every process on the machine can read them.
 """
 
 from __future__ import annotations
@@ -30,55 +30,55 @@ if TYPE_CHECKING:
 
 Role = Literal["organizer", "first", "second"]
 ROLES: tuple[Role, ...] = ("organizer", "first", "second")
-"""Who creates the event, who gets its seat, and who waits for it."""
+"""The organizer of the event, the user who gets its seat, and the user on its waiting list."""
 
 WANTED = '{"organizer": TOKEN, "first": TOKEN, "second": TOKEN}'
-"""What is read from the file that `--tokens` names."""
+"""The content of the file that `--tokens` names."""
 
 _JWT = re.compile(r"[\w-]+\.[\w-]+\.[\w-]+", re.ASCII)
 """The compact serialization of a signed JWT (RFC 7515, section 7.1): nothing else may get into a header."""
 
 
 class Callers(Protocol):
-    """The people of one journey."""
+    """The identities of one run, by role."""
 
     def token(self, role: Role) -> str | None:
-        """The access token of this caller; None where callers need none."""
+        """Return the access token of a role, None for a deployment without authorization."""
 
     def leave(self) -> list[str]:
-        """Remove the accounts that were made for the journey. Returns, in words, which stay."""
+        """Delete the accounts that were created for this run. Return a line for each that remains."""
 
 
 class Anybody:
-    """Where nobody is asked who they are, nobody needs a token."""
+    """The callers of a deployment without authorization, who need no token."""
 
     def token(self, role: Role) -> None:
-        """None."""
+        """Return None: no token is needed."""
 
     def leave(self) -> list[str]:
-        """Nobody has an account."""
+        """Delete nothing: there are no accounts."""
         return []
 
 
 @dataclass(frozen=True, slots=True)
-class Given:
-    """People whose tokens were handed over. Their accounts are none of ours."""
+class GivenTokens:
+    """Callers whose tokens were passed with `--tokens`; their accounts are left alone."""
 
     tokens: Mapping[Role, str] = field(repr=False)
 
     def token(self, role: Role) -> str:
-        """The token that was given."""
+        """Return the token that was passed for this role."""
         return self.tokens[role]
 
     def leave(self) -> list[str]:
-        """Nothing was made."""
+        """Delete nothing: no account was created."""
         return []
 
 
-class Made:
-    """People with accounts in the stack's own user pool, made when they are first needed and removed at the end.
+class TestUsers:
+    """Test users in the stack's own user pool, created when they are first needed and deleted at the end.
 
-    The secret of their passwords is this object's: an account that stays behind opens to nobody.
+    Their passwords derive from a random secret of this run, so nobody can sign in to an account that remains.
     """
 
     def __init__(self, deployment: Deployment, prefix: str) -> None:
@@ -88,15 +88,15 @@ class Made:
         self._tokens: dict[Role, str] = {}
 
     def token(self, role: Role) -> str:
-        """The token of this person, who is signed in when first asked for."""
+        """Return the token of this user, who is created and signed in on the first call."""
         if role not in self._tokens:
             name = f"{self._prefix}-{role}"
-            self._names.append(name)  # before: whatever interrupts the next line, the account may be there
+            self._names.append(name)  # first: if the next line is interrupted, the account may exist
             self._tokens[role] = self._pool.sign_in(name, (ORGANIZERS,) if role == "organizer" else ()).access
         return self._tokens[role]
 
     def leave(self) -> list[str]:
-        """Remove everybody from the pool."""
+        """Delete all test users from the pool."""
         remains = []
         for name in self._names:
             try:
@@ -106,38 +106,41 @@ class Made:
         return remains
 
 
-def callers_of(deployment: Deployment, given: Given | None, prefix: str) -> Callers | None:
-    """Whoever can be a caller on this deployment: people whose tokens are given, or people made for it where that is
-    allowed. None if there is nobody."""
+def callers_of(deployment: Deployment, given: GivenTokens | None, prefix: str) -> Callers | None:
+    """Return the callers for a deployment: those of the tokens, or test users where the stage allows them, or None."""
     if given is not None:
         return given
     if deployment.outputs.user_pool_id is None:
         return Anybody() if deployment.stage == LOCAL else None
-    return Made(deployment, prefix) if deployment.stage in STAGES_WITH_TEST_USERS else None
+    return TestUsers(deployment, prefix) if deployment.stage in STAGES_WITH_TEST_USERS else None
 
 
-def read_tokens(source: str, now: float) -> Given:
-    """Read WANTED from the file `source`, or from standard input for `-`; `now` is in seconds since 1970.
+def read_tokens(source: str, now: float) -> GivenTokens:
+    """Read the tokens from the file `source`, or from standard input for `-`; `now` is in seconds since 1970.
 
-    Raises UsageError, which names what is wrong and repeats no token.
+    Raises UsageError, which says what is wrong without repeating a token.
     """
     try:
         text = sys.stdin.read() if source == "-" else Path(source).read_text()
         said = json.loads(text)
     except (OSError, ValueError) as error:
         why = error.strerror if isinstance(error, OSError) else "it is not JSON"
-        raise UsageError(f"--tokens {source} cannot be read: {why}; it has to be {WANTED}") from None
-    if not isinstance(said, dict) or said.keys() != set(ROLES):
-        raise UsageError(f"--tokens {source} is not what it has to be: {WANTED}")
+        raise UsageError(f"--tokens {source} cannot be read: {why}; expected {WANTED}") from None
+    if not isinstance(said, dict):
+        raise UsageError(f"--tokens {source} is not a JSON object; expected {WANTED}")
+    if said.keys() != set(ROLES):
+        raise UsageError(f"--tokens {source} has other keys than organizer, first and second; expected {WANTED}")
     tokens = {role: _token(role, said[role]) for role in ROLES}
     claims = {role: _claims(role, token, now) for role, token in tokens.items()}
     if claims["first"]["sub"] == claims["second"]["sub"]:
-        raise UsageError(f"the tokens of first and second in --tokens {source} are of one person; there have to be two")
-    return Given(tokens)
+        raise UsageError(
+            f"the tokens of first and second in --tokens {source} have the same owner; pass those of two people"
+        )
+    return GivenTokens(tokens)
 
 
 def subject_of(token: str) -> str:
-    """Whose token it is."""
+    """Return the subject (the claim `sub`) of a token."""
     subject: str = claims_of(token)["sub"]
     return subject
 
@@ -163,5 +166,5 @@ def _claims(role: Role, token: str, now: float) -> Mapping[str, Any]:
         raise UsageError(f"the token of {role} is not an access token: its claim sub is not a string")
     if ends <= now:
         at = datetime.fromtimestamp(ends, UTC).isoformat(timespec="seconds")
-        raise UsageError(f"the token of {role} expired at {at}; get another one")
+        raise UsageError(f"the token of {role} expired at {at}; get a new one")
     return claims

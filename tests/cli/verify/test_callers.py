@@ -1,4 +1,4 @@
-"""The callers of `turnstile verify`: who may be made where, and which tokens are taken."""
+"""The identities that `turnstile verify` uses: where test users are created, and which tokens are accepted."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ from botocore.exceptions import ClientError
 
 from infra.cli.deployment import Deployment
 from infra.cli.errors import UsageError
-from infra.cli.verify.callers import ROLES, Anybody, Given, Made, callers_of, read_tokens
+from infra.cli.verify import callers  # not TestUsers itself, which pytest would collect
+from infra.cli.verify.callers import ROLES, Anybody, GivenTokens, callers_of, read_tokens
 from tests.cli.verify.world import as_json, given, token
 from tests.support.deployment import GUARDED, OUTPUTS, deployment_of
 from tests.support.http_events import END_OF_TOKENS
@@ -31,15 +32,15 @@ def _at(stage: str, *, pool: bool) -> Deployment:
     ("stage", "pool", "kind"),
     [
         ("local", False, Anybody),
-        ("local", True, Made),
-        ("dev", True, Made),
+        ("local", True, callers.TestUsers),
+        ("dev", True, callers.TestUsers),
         ("dev", False, None),
         ("prod", True, None),
         ("prod", False, None),
     ],
 )
-def test_who_is_made_where(stage: str, pool: bool, kind: type | None) -> None:
-    """Only in the own pool of the local stack and of dev anybody is made; given tokens are taken everywhere."""
+def test_where_test_users_are_created(stage: str, pool: bool, kind: type | None) -> None:
+    """Test users are created only in the stack's own pool, locally and on dev; tokens are accepted everywhere."""
     deployment = _at(stage, pool=pool)
     found = callers_of(deployment, None, "verify-1")
     assert (found is None) if kind is None else isinstance(found, kind)
@@ -90,10 +91,10 @@ class FakePool:
         del self.users[Username]
 
 
-def _made(pool: FakePool) -> Made:
+def _made(pool: FakePool) -> callers.TestUsers:
     deployment = deployment_of(cognito=pool)
     deployment.stage, deployment.outputs = "dev", GUARDED
-    return Made(deployment, "verify-1")
+    return callers.TestUsers(deployment, "verify-1")
 
 
 def test_whoever_is_made_is_removed_and_whoever_stays_is_named() -> None:
@@ -137,8 +138,8 @@ def test_tokens_come_from_a_file_or_from_standard_input(tmp_path: Path, monkeypa
         found = read_tokens(source, NOW)
         assert {role: found.token(role) for role in ROLES} == json.loads(as_json())
         assert dataclasses.is_dataclass(found)
-        assert repr(found) == "Given()"
-        assert isinstance(found, Given)
+        assert repr(found) == "GivenTokens()"
+        assert isinstance(found, GivenTokens)
 
 
 @pytest.mark.parametrize("end", ["\n", "\r\n", " "])
@@ -163,12 +164,12 @@ def test_other_characters_in_a_token_are_refused(inside: str, tmp_path: Path) ->
 
 BAD = {
     "is not JSON": "{",
-    "is not what it has to be": as_json(third="x"),
-    "has to be": "[]",
+    "has other keys": as_json(third="x"),
+    "is not a JSON object": "[]",
     "token of first is not an access token": as_json(first="let.me.in"),
     "token of second is not an access token": as_json(second=None),
     "token of organizer expired at 2100-01-01T00:00:00+00:00": as_json(),
-    "are of one person": as_json(second=token("first")),
+    "have the same owner": as_json(second=token("first")),
 }
 
 

@@ -9,7 +9,7 @@ from urllib.parse import unquote
 
 from infra.cli import rest
 from infra.cli.local.tokens import claims_of
-from infra.cli.verify.callers import Given
+from infra.cli.verify.callers import GivenTokens
 from infra.cli.verify.journey import Journey, new_name
 from tests.support import http_events
 from tests.support.deployment import OUTPUTS, deployment_of
@@ -30,10 +30,10 @@ def token(subject: str, *groups: str) -> str:
     return http_events.bearer_of(http_events.claims_of(subject, *groups)).removeprefix("Bearer ")
 
 
-def given(first: str = "sub-first", second: str = "sub-second", *groups: str) -> Given:
+def given(first: str = "sub-first", second: str = "sub-second", *groups: str) -> GivenTokens:
     """Tokens of an organizer and of two people with these subjects."""
     boss = token("sub-boss", *(groups or ("organizers",)))
-    return Given({"organizer": boss, "first": token(first), "second": token(second)})
+    return GivenTokens({"organizer": boss, "first": token(first), "second": token(second)})
 
 
 class World(Pipeline):
