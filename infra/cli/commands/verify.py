@@ -75,11 +75,12 @@ def run(args: argparse.Namespace) -> int:
     deployment = Deployment.resolve(args.stage)
     name = new_name()
     callers = callers_of(deployment, given, name)
-    journey = Journey(deployment, callers, name) if callers else None
+    interrupts = Interrupts()
+    journey = Journey(deployment, callers, name, interrupts.hold) if callers else None
     results: list[Result] = []
     remains: list[str] = []
     interrupted = False
-    with Interrupts() as interrupts:
+    with interrupts:
         try:
             try:
                 for result in _results(deployment, journey):

@@ -70,7 +70,7 @@ class DeadLetters:
         if count:
             raise NeedsOperator(
                 f"{count} {'message is' if count == 1 else 'messages are'} in the dead-letter queue; "
-                "what they ask for has not been done",
+                f"{'its request has' if count == 1 else 'their requests have'} not been carried out",
                 _command(self._deployment, "dlq list") + ", and docs/runbook.md#dead-letters",
             )
         return "none"
@@ -121,7 +121,7 @@ def _ledgers(deployment: Deployment) -> str:
     seen = f"{found.read} read" if found.complete else f"only the first {found.read} were read"
     if found.unreadable:
         raise NeedsOperator(
-            f"those of {_some(found.unreadable)} cannot be read: these events stand still ({seen})",
+            f"those of {_some(found.unreadable)} cannot be read: requests for these events are answered 500 ({seen})",
             _command(deployment, f"reconcile {found.unreadable[0]} --repair") + ", for each of them",
         )
     late = time.time() * 1e6 - _SLOW
@@ -163,8 +163,8 @@ def _stuck(deployment: Deployment) -> str:
             f"the last time because: {head.said})"
             for event, head in undecided.items()
         ]
-        raise NeedsOperator(_some(told), "docs/runbook.md#oldest-message has what each reason means")
-    return f"none in the registrar's log of the last {LOOK_BACK / 60:.0f} minutes"
+        raise NeedsOperator(_some(told), "docs/runbook.md#stuck-event says what each reason means")
+    return f"none whose command failed in the registrar's log of the last {LOOK_BACK / 60:.0f} minutes"
 
 
 def _heads(deployment: Deployment, group: str, since: float) -> dict[str, _Head]:
@@ -200,12 +200,12 @@ def _matching(deployment: Deployment, group: str, phrase: str, since: float) -> 
 def _alarms(deployment: Deployment) -> str:
     """Among them is that of the auditor, which holds ledgers against registrations every six hours."""
     names = deployment.physical_ids("AWS::CloudWatch::Alarm")
-    ringing: list[str] = []
+    by_state: dict[str, list[str]] = {}
     for start in range(0, len(names), _ALARMS_A_CALL):
-        answer = deployment.clients.cloudwatch.describe_alarms(
-            AlarmNames=names[start : start + _ALARMS_A_CALL], StateValue="ALARM"
-        )
-        ringing += [alarm["AlarmName"] for alarm in answer["MetricAlarms"]]
-    if ringing:
+        answer = deployment.clients.cloudwatch.describe_alarms(AlarmNames=names[start : start + _ALARMS_A_CALL])
+        for alarm in answer["MetricAlarms"]:
+            by_state.setdefault(alarm["StateValue"], []).append(alarm["AlarmName"])
+    if ringing := by_state.get("ALARM"):
         raise NeedsOperator(f"in alarm: {_some(sorted(ringing))}", "docs/runbook.md has an entry for each")
-    return f"none of {len(names)} is in alarm"
+    unknown = len(by_state.get("INSUFFICIENT_DATA", []))
+    return f"none of {len(names)} is in alarm" + (f"; {unknown} have no data yet" if unknown else "")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 import time
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
 
 from api.people import binding_key
@@ -13,6 +14,9 @@ from infra.cli.verify.cleanup import USER_NAME, CleanUp
 from infra.cli.verify.result import require
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+    from contextlib import AbstractContextManager
+
     from infra.cli.deployment import Deployment
     from infra.cli.verify.callers import Callers, Role
     from infra.cli.verify.result import Check
@@ -38,14 +42,22 @@ class Journey:
     """Two people, one seat: the first gets it, the second waits, the first leaves, the second moves up and leaves.
 
     `name` is that of the event; users that are created begin with it. A person whose token has a user already registers
-    as that user.
+    as that user. `hold` puts signals off: a request that was interrupted may have been accepted or not, and without
+    its answer nobody knows for which command to wait before the clean-up.
     """
 
-    def __init__(self, deployment: Deployment, callers: Callers, name: str) -> None:
+    def __init__(
+        self,
+        deployment: Deployment,
+        callers: Callers,
+        name: str,
+        hold: Callable[[], AbstractContextManager[None]] = nullcontext,
+    ) -> None:
         self.event = name
         self._callers = callers
         self._deployment = deployment
         self._users: dict[Role, str] = {}
+        self._hold = hold
         self._clean_up = CleanUp(deployment, name)
         self._left_at = 0.0
 
@@ -94,8 +106,9 @@ class Journey:
 
     def _register(self, role: Role, status: str) -> str:
         user = self._users[role]
-        self._clean_up.asks("Register", user)
-        answer = self._call(role, "POST", _REGISTRATIONS, 201, 202, body={"userId": user})
+        with self._hold():
+            self._clean_up.asks("Register", user)
+            answer = self._call(role, "POST", _REGISTRATIONS, 201, 202, body={"userId": user})
         body = answer.body if answer.status == 201 else self._wait_while(role, "pending")
         require(body["status"] == status, f"expected {status}, got {body['status']}")
         position = f", position {body['waitlistPosition']}" if status == "waitlisted" else ""
@@ -103,8 +116,9 @@ class Journey:
         return f"{answer.status}, {status}{position}"
 
     def _cancel(self, role: Role) -> str:
-        self._clean_up.asks("Cancel", self._users[role])
-        answer = self._call(role, "DELETE", _REGISTRATION, 204, 202)
+        with self._hold():
+            self._clean_up.asks("Cancel", self._users[role])
+            answer = self._call(role, "DELETE", _REGISTRATION, 204, 202)
         if answer.status == 202:
             self._wait_while(role, "confirmed")
         self._left_at = time.monotonic()
@@ -130,9 +144,11 @@ class Journey:
     ) -> rest.Answer:
         """Ask as this person. What is wrong is told by the route: somebody's user id is in its path."""
         path = route.format(eventId=self.event, userId=self._users.get(role, ""))
-        answer = rest.call(method, self._deployment.outputs.api_url + path, body, token=self._callers.token(role))
-        if 400 <= answer.status < 500 and method != "GET":
-            self._clean_up.refused(self._users.get(role))
+        token = self._callers.token(role)
+        with nullcontext() if method == "GET" else self._hold():
+            answer = rest.call(method, self._deployment.outputs.api_url + path, body, token=token)
+            if 400 <= answer.status < 500 and method != "GET":
+                self._clean_up.refused(self._users.get(role))
         complaint = f"{method} {route} answers {answer.status}: {str(answer.body)[:300]}"
         require(answer.status in statuses, complaint, _TODO.get(answer.status, ""))
         return answer

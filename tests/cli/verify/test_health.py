@@ -30,11 +30,13 @@ class FakeAlarms:
         self.ringing: set[str] = set()
         self.calls: list[int] = []
 
-    def describe_alarms(self, AlarmNames: list[str], StateValue: str) -> dict[str, Any]:  # noqa: N803 - the SDK's names
-        """Those of the named ones that are in this state."""
-        assert StateValue == "ALARM"
+    def describe_alarms(self, AlarmNames: list[str]) -> dict[str, Any]:  # noqa: N803 - the SDK's names
+        """The named ones with their states: the first is new, and has no data yet."""
         self.calls.append(len(AlarmNames))
-        return {"MetricAlarms": [{"AlarmName": name} for name in AlarmNames if name in self.ringing]}
+        states = (
+            dict.fromkeys(AlarmNames, "OK") | {"alarm-0": "INSUFFICIENT_DATA"} | dict.fromkeys(self.ringing, "ALARM")
+        )
+        return {"MetricAlarms": [{"AlarmName": name, "StateValue": states[name]} for name in AlarmNames]}
 
 
 class World:
@@ -89,7 +91,7 @@ def test_29_dead_letters_are_a_warning(world: World) -> None:
     world.sqs.depths[OUTPUTS.dead_letter_queue_url] = (25, 4)
     [letters, promotions] = map(perform, DeadLetters(world.deployment).checks_before())
     assert (letters.verdict, promotions.verdict) == (Verdict.WARNING, Verdict.OK)
-    assert letters.detail == "29 messages are in the dead-letter queue; what they ask for has not been done"
+    assert letters.detail == "29 messages are in the dead-letter queue; their requests have not been carried out"
     assert letters.todo.startswith("turnstile dlq list --stage local")
     assert not letters.ok
 
@@ -163,7 +165,7 @@ def test_an_event_whose_command_is_given_back_stands_still(world: World) -> None
     assert result.verdict is Verdict.WARNING
     assert result.detail.startswith("torn (its command was given back 3 times since 20")
     assert result.detail.endswith(f"the last time because: {DAMAGED})")
-    assert result.todo == "docs/runbook.md#oldest-message has what each reason means"
+    assert result.todo == "docs/runbook.md#stuck-event says what each reason means"
 
 
 def test_a_message_that_cannot_be_decoded_or_parked_stops_its_event(world: World) -> None:
@@ -212,3 +214,8 @@ def test_an_alarm_that_rings_is_a_warning(world: World) -> None:
     result = world.see("alarms")
     assert (result.verdict, result.detail) == (Verdict.WARNING, "in alarm: alarm-119, alarm-7")
     assert world.alarms.calls == [100, 20]
+
+
+def test_an_alarm_without_data_is_said(world: World) -> None:
+    """An alarm that has seen no data is not called silent."""
+    assert world.see("alarms").detail == "none of 120 is in alarm; 1 have no data yet"

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
@@ -11,7 +12,7 @@ from botocore.exceptions import ClientError
 from api.people import binding_key, user_key
 from infra.cli import rest
 from infra.cli.verify.callers import Anybody, Callers, subject_of
-from infra.cli.verify.journey import Journey
+from infra.cli.verify.journey import Journey, new_name
 from infra.cli.verify.result import Result, perform
 from tests.cli.verify.world import World, given
 from tests.support.canaries import person
@@ -50,6 +51,27 @@ def test_it_passes_and_leaves_nothing(world: World, callers: Callable[[], Caller
     results, remains = _walk(world.journey(callers()))
     assert [(result.name, result.detail) for result in results if not result.ok] == []
     assert (len(results), remains, world.left(), world.parked()) == (7, [], [], [])
+
+
+def test_no_signal_comes_between_a_request_and_its_answer(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each request that changes something runs while signals are put off: the clean-up must know what was accepted."""
+    held, seen, call = [0], list[tuple[str, int]](), rest.call
+
+    @contextmanager
+    def hold() -> Iterator[None]:
+        held[0] += 1
+        yield
+        held[0] -= 1
+
+    def watched(method: str, *arguments: Any, **named: Any) -> rest.Answer:
+        seen.append((method, held[0]))
+        return call(method, *arguments, **named)
+
+    monkeypatch.setattr(rest, "call", watched)
+    results, _ = _walk(Journey(world.deployment, Anybody(), new_name(), hold))
+    assert all(result.ok for result in results)
+    assert all((depth > 0) == (method != "GET") for method, depth in seen)
+    assert {method for method, _ in seen} == {"GET", "POST", "DELETE"}
 
 
 def _as(world: World, access_token: str, user_id: str) -> None:
