@@ -44,7 +44,8 @@ class Mail:
         covered = sender[0].lower() == name if "@" in name else f".{domain}".endswith(f".{name}")
         if not covered:
             raise ValueError(
-                f"mailFrom={self.sender} is not covered by sesIdentity={self.identity}: SES would refuse it"
+                f"mailFrom={self.sender} is not covered by sesIdentity={self.identity}: use an address of that identity, "
+                "or verify another one in SES"
             )
 
     @classmethod
@@ -57,7 +58,8 @@ class Mail:
         if sender is None and identity is None:
             return None
         if not sender or not identity:
-            raise ValueError(f"mailFrom and sesIdentity go together: {_EXAMPLE}")
+            given, missing = ("sesIdentity", "mailFrom") if identity else ("mailFrom", "sesIdentity")
+            raise ValueError(f"{given}={context[given]} needs {missing}: {_EXAMPLE}")
         return cls(sender, identity)
 
     @property

@@ -51,9 +51,9 @@ def test_a_sender_that_is_covered(sender: str, identity: str) -> None:
 @pytest.mark.parametrize(
     ("context", "name", "sentence"),
     [
-        ({"mailFrom": SENDER}, "prod", "mailFrom and sesIdentity go together: -c mailFrom="),
-        ({"sesIdentity": IDENTITY}, "prod", "mailFrom and sesIdentity go together"),
-        (SES | {"mailFrom": ""}, "prod", "mailFrom and sesIdentity go together"),
+        ({"mailFrom": SENDER}, "prod", f"mailFrom={SENDER} needs sesIdentity: -c mailFrom="),
+        ({"sesIdentity": IDENTITY}, "prod", f"sesIdentity={IDENTITY} needs mailFrom"),
+        (SES | {"mailFrom": ""}, "prod", f"sesIdentity={IDENTITY} needs mailFrom"),
         (SES | {"mailFrom": "tickets"}, "prod", "mailFrom=tickets: use one address"),
         (SES | {"mailFrom": "a@example.org, b@example.org"}, "prod", "mailFrom=a@example.org, b@example.org: use one"),
         (SES | {"mailFrom": "a@example"}, "prod", "mailFrom=a@example: use one address"),
