@@ -17,7 +17,7 @@ _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 
 def add_stage(parser: argparse.ArgumentParser) -> None:
     """Add `--stage`: which deployment the command is for."""
-    parser.add_argument("--stage", default=LOCAL, help="local (the default), dev, prod or another stage on AWS")
+    parser.add_argument("--stage", default=LOCAL, help="local (the default), dev or prod")
 
 
 def moment_of(text: str, now: int) -> int:

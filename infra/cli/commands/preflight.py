@@ -41,7 +41,7 @@ Exit code 0 when a deployment may start, warnings included, 1 when a check faile
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
-    parser.add_argument("--stage", default=LOCAL, help="dev, prod or another stage on AWS")
+    parser.add_argument("--stage", default=LOCAL, help="dev or prod")
     parser.add_argument(
         "-c", "--context", action="append", default=[], metavar="NAME=VALUE", help="a setting, as for `cdk deploy`"
     )
