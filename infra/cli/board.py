@@ -59,8 +59,8 @@ class Depth:
 
 @dataclass(frozen=True, slots=True)
 class QueueMetrics:
-    """What CloudWatch knows of the queue: the age in seconds of the oldest message that was received at most three
-    times, the groups being worked on. None where it knows nothing, as always on the emulator."""
+    """CloudWatch's metrics of the queue: the age in seconds of the oldest message that was received at most three
+    times, and the number of groups in flight. None where there are no metrics, as on the emulator."""
 
     age: float | None
     groups: float | None

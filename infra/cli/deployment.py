@@ -48,8 +48,8 @@ LOCAL = "local"
 class Outputs:
     """Where a deployment's parts are. `endpoint_url` is the emulator's address, None on AWS; production has no docs.
 
-    There is a user pool where the stack brings its own. `api_url` is where clients have the API: under its domain, or
-    at a CDN, which then has it from `origin_url`. The domain's DNS record points to `domain_target`.
+    The user pool is None unless the stack has its own. `api_url` is the API's public address: API Gateway's, its own
+    domain, or a CDN with the origin `origin_url`. The domain's DNS record points to `domain_target`.
     """
 
     api_url: str
@@ -82,7 +82,7 @@ class Outputs:
         found |= {"endpoint_url": endpoint_url, "region": region}
         if missing := [_pascal(name) for name, value in found.items() if value is MISSING]:
             raise CliError(f"the stack has no output {', '.join(missing)}; deploy it again")
-        return cls(**found)  # type: ignore[arg-type]  # what has no default is a text
+        return cls(**found)  # type: ignore[arg-type]  # fields without a default are strings
 
     @classmethod
     def from_json(cls, status: dict[str, str | None]) -> Outputs:
@@ -154,7 +154,7 @@ class Clients:
 
     @cached_property
     def certificates(self) -> ACMClient:
-        """The client for AWS Certificate Manager."""
+        """The AWS Certificate Manager client."""
         return self._session.client("acm", endpoint_url=self._endpoint, config=self._config)
 
     @cached_property
@@ -174,12 +174,12 @@ class Clients:
 
     @cached_property
     def identity(self) -> STSClient:
-        """The STS client, which knows whose credentials these are."""
+        """The STS client."""
         return self._session.client("sts", endpoint_url=self._endpoint, config=self._config)
 
     @cached_property
     def parameters(self) -> SSMClient:
-        """The client for the Parameter Store of Systems Manager."""
+        """The Systems Manager client, for its Parameter Store."""
         return self._session.client("ssm", endpoint_url=self._endpoint, config=self._config)
 
     @cached_property
@@ -189,11 +189,11 @@ class Clients:
 
     @cached_property
     def tags(self) -> ResourceGroupsTaggingAPIClient:
-        """The client that finds resources of any kind by their tags."""
+        """The client of the Resource Groups Tagging API."""
         return self._session.client("resourcegroupstaggingapi", endpoint_url=self._endpoint, config=self._config)
 
     def mail(self, region: str) -> SESV2Client:
-        """Return the SES client of a region: a user pool may send from another one than its own."""
+        """Return the SES client of a region: a user pool may send from a region other than its own."""
         return self._session.client("sesv2", region_name=region, endpoint_url=self._endpoint, config=self._config)
 
 
@@ -213,7 +213,7 @@ def emulator_clients(endpoint_url: str) -> Clients:
 
 
 def aws_session() -> boto3.Session:
-    """Make a session of the standard chain of credentials and regions. Raises CliError where no region is set."""
+    """Return a session with the standard chain of credentials and regions. Raises CliError if no region is set."""
     # boto3 itself reads AWS_DEFAULT_REGION only; the other SDKs and Lambda call it AWS_REGION.
     session = boto3.Session(region_name=os.environ.get("AWS_REGION"))
     if session.region_name is None:

@@ -1,4 +1,4 @@
-"""The ledgers of a deployment, read for the commands that show or judge them: as many as are cheap to read."""
+"""Read the ledgers of a deployment, up to a limit that keeps the scan cheap."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from workers.domain.records import Ledger
 
 MAX_LEDGERS = 2000
-"""So many are read at most: eventually consistent, at some 300 bytes each, that is less than 100 read units."""
+"""The limit of one scan: eventually consistent, at some 300 bytes each, it costs less than 100 read units."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,12 +28,12 @@ class Ledgers:
 
     @property
     def read(self) -> int:
-        """How many were looked at."""
+        """Return the number of ledgers that were read."""
         return len(self.readable) + len(self.unreadable)
 
 
 def scan_ledgers(dynamodb: DynamoDBClient, table: str) -> Ledgers:
-    """Read the first MAX_LEDGERS ledgers of the table, in no order. Raises what the client raises."""
+    """Read the first MAX_LEDGERS ledgers of the table, in no particular order. Raises the client's errors."""
     readable: list[Ledger] = []
     unreadable: list[str] = []
     page = dict[str, Any]()

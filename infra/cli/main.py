@@ -30,7 +30,7 @@ examples:
   turnstile status --json           where its API, queues and tables are, for scripts
   turnstile verify                  check it with one registration from end to end
   turnstile verify --stage dev      the same on AWS, with your usual AWS credentials
-  turnstile preflight --stage prod  will a deployment to AWS work? Asked before it starts
+  turnstile preflight --stage prod  check an account before you deploy to AWS
   turnstile top                     queue, decisions and fullest events, live
   turnstile trace pycon ada         the story of one registration
   turnstile dlq list                what could not be processed; `turnstile dlq --help` has the rest

@@ -177,7 +177,7 @@ def test_what_waits_for_the_operator_is_a_warning(
     assert warnings["dead letters"].startswith(f"{letters} messages are in the dead-letter queue")
     assert letters >= 29
     assert event_id in warnings["ledgers"]
-    assert f"{event_id} (its command was given back" in warnings["events that stand still"]
+    assert f"{event_id} (its command was returned to the queue" in warnings["stuck events"]
     # The registration itself went through: what stands still is another event.
     assert {name for name, _ in _verdicts(said, "failed")} <= {"logs"}
 

@@ -45,7 +45,7 @@ examples:
   turnstile reconcile pycon --repair     have the registrar mend it, and look again
   turnstile reconcile --all --json       look at every event
 
-A repair goes through the queue (behind 120,000 messages it is not found: see the runbook). The
+A repair goes through the queue (behind 120,000 messages SQS does not find it: see the runbook). The
 registrar writes what was counted into the ledger, if the ledger is still the one that was there during
 the count; then who waits beside a free seat is promoted. Settings stay as they are: more confirmed than
 seats is no damage, the capacity may have been lowered. What a count cannot mend (a record that cannot

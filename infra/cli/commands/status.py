@@ -24,9 +24,8 @@ examples:
 --json prints one object: apiUrl, endpointUrl (null on AWS), region, queueUrl, deadLetterQueueUrl,
 failedPromotionsQueueUrl, alarmTopicArn, usersTable, eventsTable, registrationsTable, ledgerTable,
 docsUrl (the API reference; null in production), userPoolId and userPoolClientId (null where the stack
-has no user pool of its own), originUrl (where a CDN in front of the API finds it; null without
-publicUrl), domainTarget and domainHostedZoneId (for the DNS record of the API's own domain; null
-without one).
+has no user pool of its own), originUrl (the origin for a CDN in front of the API; null without publicUrl),
+domainTarget and domainHostedZoneId (for the DNS record of the API's own domain; null without one).
 Exit code 3 when there is no stack."""
 
 

@@ -116,10 +116,10 @@ def synthesize(context: Mapping[str, str], directory: Path, account: str, region
 
     `account` and `region` are those of the deployment: the app checks settings such as `certificateArn` against them.
 
-    infra/cdk.json's own context applies too, where `context` says nothing else. Raises CliError with what the app says.
+    The context of infra/cdk.json applies, too; `context` takes precedence. Raises CliError with the app's own message.
     """
     settings = json.loads((INFRA / "cdk.json").read_text(encoding="utf-8"))
-    # Nobody deploys what comes of it, so the bundles need not be copied.
+    # The result is not deployed, so the bundles need not be copied.
     merged = {**settings["context"], **context, "aws:cdk:disable-asset-staging": True}
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "CDK_"))}
     more = {"PATH": _path(), "CDK_OUTDIR": str(directory), "CDK_CONTEXT_JSON": json.dumps(merged)}
@@ -128,7 +128,7 @@ def synthesize(context: Mapping[str, str], directory: Path, account: str, region
     quiet = {"CDK_VALIDATION": "false", "JSII_NODE": str(_node())}
     done = subprocess.run(command, cwd=INFRA, env=kept | more | quiet, capture_output=True, text=True, check=False)
     if done.returncode != 0:
-        raise CliError(f"the stack cannot be synthesized: {done.stderr.strip() or 'the CDK app says nothing'}")
+        raise CliError(f"the stack cannot be synthesized: {done.stderr.strip() or 'the CDK app printed nothing'}")
 
 
 class Cdk:

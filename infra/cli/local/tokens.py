@@ -1,8 +1,8 @@
-"""Access tokens of a stack's own user pool: people are made when they are asked for, and signed in.
+"""Access tokens of a stack's own user pool, for users that are created if missing.
 
-Nobody needs to know a password for that: each has one that follows from a secret and their name. `turnstile token` has
-no secret, so that two calls at once sign the same person in. That protects nothing, and need not on the local stack:
-the emulator's keys are public, and it listens on this machine only. On AWS there must be a secret.
+Each password derives from a secret and the user's name, so that no password is stored. `turnstile token` uses no
+secret, and two calls at once sign in the same user. That is enough on the local stack, which listens on this machine
+only and whose keys are public. On AWS there must be a secret.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ class Tokens:
 
 
 class Pool:
-    """The user pool of a stack. CliError if it has none. Passwords can be guessed by whoever knows the `secret`."""
+    """The user pool of a stack; CliError if it has none. All passwords derive from `secret`, so keep it private."""
 
     def __init__(self, clients: Clients, outputs: Outputs, secret: str = "") -> None:
         if outputs.user_pool_id is None or outputs.user_pool_client_id is None:
@@ -60,7 +60,7 @@ class Pool:
         self._secret = secret
 
     def sign_in(self, name: str, groups: Collection[str] = ()) -> Tokens:
-        """Tokens for the person `name`, who is made if she is not there, and is then in `groups` and in no others."""
+        """Sign in the user `name`, created if missing, as a member of exactly `groups`, and return the tokens."""
         self._make(name)
         joined = {group["GroupName"] for group in self._groups(name)}
         for group in GROUPS.keys() - joined & set(groups):
@@ -78,7 +78,7 @@ class Pool:
         return _tokens(answer["AuthenticationResult"])
 
     def remove(self, name: str) -> None:
-        """Remove a person from the pool, if she is there."""
+        """Delete a user from the pool, if they exist."""
         with suppress(self._cognito.exceptions.UserNotFoundException):
             self._cognito.admin_delete_user(UserPoolId=self._id, Username=name)
 
@@ -123,7 +123,7 @@ def _tokens(result: AuthenticationResultTypeTypeDef) -> Tokens:
 
 
 def claims_of(token: str) -> dict[str, Any]:
-    """What a token says, unchecked. ValueError if it is none."""
+    """Return the claims of a token without verifying it. Raises ValueError or LookupError if it is not a JWT."""
     payload = token.split(".")[1]
     claims: dict[str, Any] = json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
     return claims

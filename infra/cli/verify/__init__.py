@@ -1,1 +1,1 @@
-"""Whether a deployment works: the checks of its parts, and one registration from end to end."""
+"""The checks of `turnstile verify`: the parts of a deployment, and one registration from end to end."""

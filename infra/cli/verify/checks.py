@@ -1,4 +1,4 @@
-"""The checks of a deployment's parts: are they all there and switched on, and do the logs stay clean?"""
+"""Check that the parts of a deployment exist and are enabled, and that its functions log no errors."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""What waits for the operator of a deployment that works: dead letters, damaged ledgers, stuck events, alarms.
+"""Check for work that needs an operator: dead letters, damaged ledgers, stuck events, alarms.
 
-Each look is bounded, and says what it looked at. None receives a message, and none counts registrations again:
-`turnstile reconcile --all` does, at the price of the whole table.
+Each check is bounded and reports what it covered. None of them receives messages or recounts registrations; that is
+`turnstile reconcile --all`, which reads the whole table.
 """
 
 from __future__ import annotations
@@ -30,39 +30,39 @@ GIVEN_BACK = (
     "a message could not be parked",
     "no time is left for an event of this batch",
 )
-"""What the registrar logs of the first of an event's commands when it gives them back to the queue."""
+"""The registrar's log messages for the first of an event's commands when it returns them to the queue."""
 
 DECIDED = frozenset({"decided", "a message was parked in the dead-letter queue"})
-"""What it logs when it is done with a command."""
+"""Its log messages when it is done with a command."""
 
 LOOK_BACK = 20 * 60.0
-"""Seconds of the registrar's log: it tries again after 15 minutes at the latest."""
+"""Seconds of the registrar's log to search: it retries after 15 minutes at the latest."""
 
 PAUSE = 10.0
 """Seconds before an event is reported as stuck: a transient cause (an index that lags) has passed by then, and
 CloudWatch shows the line that says so."""
 
 _SLOW = 60_000_000
-"""Microseconds for which a seat may be free beside a waiter; the alarm `slow-promotions` has the same."""
+"""Microseconds for which a seat may be free while people are waiting, as in the alarm `slow-promotions`."""
 _MAX_PAGES = 20
 _NAMED = 5
 _ALARMS_A_CALL = 100
 
 
 class DeadLetters:
-    """The dead-letter queue, before and after the journey. SQS counts approximately: a message may be shown up to a
-    minute late."""
+    """The dead-letter queue, before and after the journey. SQS counts approximately: it may miss a message for up to a
+    minute."""
 
     def __init__(self, deployment: Deployment) -> None:
         self._deployment = deployment
         self._before: int | None = None
 
     def checks_before(self) -> list[Check]:
-        """The checks that nothing waits in the dead-letter queue, or among the failed promotions."""
+        """Return the checks that the dead-letter queue and the queue of failed promotions are empty."""
         return [("dead letters", self._none), ("failed promotions", lambda: _failed_promotions(self._deployment))]
 
     def check_after(self) -> Check:
-        """The check that there are no more than before."""
+        """Return the check that the run added no dead letters."""
         return "dead letters afterwards", self._no_more
 
     def _none(self) -> str:
@@ -79,7 +79,7 @@ class DeadLetters:
         count = self._count()
         require(
             self._before is None or count <= self._before,
-            f"{count} messages are in the dead-letter queue, {self._before} were before",
+            f"{count} messages are in the dead-letter queue; there were {self._before} before the run",
             _command(self._deployment, "dlq list"),
         )
         return "no more than before"
@@ -89,10 +89,10 @@ class DeadLetters:
 
 
 def looks(deployment: Deployment) -> list[Check]:
-    """The checks of ledgers, events that stand still, and alarms."""
+    """Return the checks of ledgers, stuck events and alarms."""
     return [
         ("ledgers", lambda: _ledgers(deployment)),
-        ("events that stand still", lambda: _stuck(deployment)),
+        ("stuck events", lambda: _stuck(deployment)),
         ("alarms", lambda: _alarms(deployment)),
     ]
 
@@ -100,14 +100,14 @@ def looks(deployment: Deployment) -> list[Check]:
 def _failed_promotions(deployment: Deployment) -> str:
     if count := _messages(deployment, deployment.outputs.failed_promotions_queue_url):
         raise NeedsOperator(
-            f"{count} could not be sent: seats may be free beside people who wait",
+            f"{count} could not be sent: seats may be free while people are waiting",
             _command(deployment, "promote") + ", and docs/runbook.md#failed-promotions",
         )
     return "none"
 
 
 def _messages(deployment: Deployment, url: str) -> int:
-    """All messages: what somebody is looking at right now is in the queue still."""
+    """Count the messages of a queue, including those in flight."""
     found = deployment.clients.sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["All"])["Attributes"]
     return int(found["ApproximateNumberOfMessages"]) + int(found["ApproximateNumberOfMessagesNotVisible"])
 
@@ -121,16 +121,16 @@ def _ledgers(deployment: Deployment) -> str:
     seen = f"{found.read} read" if found.complete else f"only the first {found.read} were read"
     if found.unreadable:
         raise NeedsOperator(
-            f"those of {_some(found.unreadable)} cannot be read: requests for these events are answered 500 ({seen})",
+            f"the ledgers of {_some(found.unreadable)} cannot be read: requests for these events are answered 500 ({seen})",
             _command(deployment, f"reconcile {found.unreadable[0]} --repair") + ", for each of them",
         )
     late = time.time() * 1e6 - _SLOW
     if slow := [one.event_id for one in found.readable if one.promotable and (one.free_since or 0) < late]:
         raise NeedsOperator(
-            f"for more than a minute a seat has been free beside people who wait, at {_some(slow)} ({seen})",
+            f"a seat has been free for more than a minute while people are waiting, at {_some(slow)} ({seen})",
             _command(deployment, "promote"),
         )
-    return f"{seen}, all readable, no seat long free beside people who wait; registrations were not counted"
+    return f"{seen}, all readable, no seat free for long while people are waiting; registrations were not recounted"
 
 
 def _some(names: Sequence[str]) -> str:
@@ -140,8 +140,8 @@ def _some(names: Sequence[str]) -> str:
 
 @dataclass(slots=True)
 class _Head:
-    """The command that an event stands at: when it was given back for the first and the last time (milliseconds since
-    1970), how often, and what the registrar said."""
+    """The first undecided command of an event: when it was first and last returned to the queue (milliseconds since
+    1970), how often, and the registrar's last message."""
 
     command_id: str
     first: int
@@ -159,8 +159,8 @@ def _stuck(deployment: Deployment) -> str:
         undecided = _undecided(deployment, group, undecided)
     if undecided:
         told = [
-            f"{event} (its command was given back {head.times} times since {timestamp(head.first * 1000)[:19]}Z, "
-            f"the last time because: {head.said})"
+            f"{event} (its command was returned to the queue {head.times} times since "
+            f"{timestamp(head.first * 1000)[:19]}Z, last reason: {head.said})"
             for event, head in undecided.items()
         ]
         raise NeedsOperator(_some(told), "docs/runbook.md#stuck-event says what each reason means")
@@ -168,7 +168,7 @@ def _stuck(deployment: Deployment) -> str:
 
 
 def _heads(deployment: Deployment, group: str, since: float) -> dict[str, _Head]:
-    """Return the last command of each event that was given back, by event id."""
+    """Return the last command of each event that was returned to the queue, by event id."""
     found = [line for phrase in GIVEN_BACK for line in _matching(deployment, group, phrase, since)]
     heads: dict[str, _Head] = {}
     for at, fields in sorted(found, key=lambda line: line[0]):
@@ -192,13 +192,13 @@ def _undecided(deployment: Deployment, group: str, heads: dict[str, _Head]) -> d
 
 
 def _matching(deployment: Deployment, group: str, phrase: str, since: float) -> list[tuple[int, dict[str, Any]]]:
-    """Time and fields of the lines with this phrase in them; of a long log, those of its first pages."""
+    """Return time and fields of the lines that contain a phrase, from at most _MAX_PAGES pages of the log."""
     pages = islice(lines(deployment.clients.logs, group, f'"{phrase}"', since), _MAX_PAGES)
     return [(line.at, line.fields) for page in pages for line in page]
 
 
 def _alarms(deployment: Deployment) -> str:
-    """Among them is that of the auditor, which holds ledgers against registrations every six hours."""
+    """Report alarms, among them the auditor's, which compares ledgers with registrations every six hours."""
     names = deployment.physical_ids("AWS::CloudWatch::Alarm")
     by_state: dict[str, list[str]] = {}
     for start in range(0, len(names), _ALARMS_A_CALL):

@@ -1,4 +1,4 @@
-"""One registration from end to end, on an event that exists for nothing else, over HTTP like any client."""
+"""Run one registration from end to end over HTTP, as any client would, on an event of its own."""
 
 from __future__ import annotations
 
@@ -22,28 +22,29 @@ if TYPE_CHECKING:
     from infra.cli.verify.result import Check
 
 DECISION_WAIT = 20.0
-"""Seconds for a decision; generous, for cold functions on AWS."""
+"""Seconds to wait for a decision: generous, because functions on AWS may be cold."""
 _POLL_INTERVAL = 0.05
 
 _REGISTRATIONS = "/events/{eventId}/registrations"
 _REGISTRATION = "/events/{eventId}/registrations/{userId}"
 _TODO = {
-    401: "this takes an access token (not an ID token) of this stage's user pool or issuer that has not expired",
-    403: "the organizer's token has to be that of a member of the group organizers",
+    401: "use an access token (not an ID token) of this stage's user pool or issuer that has not expired",
+    403: "the organizer must be a member of the group organizers",
 }
 
 
 def new_name() -> str:
-    """A name that nothing else has, for the event of a journey and the people that are made for it."""
+    """Return a unique name for the event, which is also the prefix of its test users' names."""
     return f"verify-{secrets.token_hex(6)}"
 
 
 class Journey:
     """Two people, one seat: the first gets it, the second waits, the first leaves, the second moves up and leaves.
 
-    `name` is that of the event; users that are created begin with it. A person whose token has a user already registers
-    as that user. `hold` puts signals off: a request that was interrupted may have been accepted or not, and without
-    its answer nobody knows for which command to wait before the clean-up.
+    `name` is the event's id, and the prefix of the ids of users that are created. If a token's owner already has a
+    user, that user registers.
+    `hold` puts signals off: an interrupted request may have been accepted or not, and without its answer the clean-up
+    does not know which command to wait for.
     """
 
     def __init__(
@@ -62,7 +63,7 @@ class Journey:
         self._left_at = 0.0
 
     def checks(self) -> list[Check]:
-        """The steps, each of which needs those before it."""
+        """Return the steps in order; each one depends on those before it."""
         return [
             ("two people", self._people),
             ("create an event with one seat", self._create),
@@ -86,10 +87,10 @@ class Journey:
                 body = {"userId": user, "name": USER_NAME}
                 self._call(role, "POST", "/users", 201, body=body)
             self._users[role] = user
-        return f"created; as the user that the token has already: {', '.join(kept)}" if kept else "created"
+        return f"created, except for existing users of the tokens: {', '.join(kept)}" if kept else "created"
 
     def _user_of(self, token: str | None) -> str | None:
-        """The user to whom a token is bound already: nobody can be two, so that one registers."""
+        """Return the user to whom a token is already bound, if any: an account can have only one."""
         if token is None:
             return None
         found = self._deployment.clients.dynamodb.get_item(
@@ -112,7 +113,7 @@ class Journey:
         body = answer.body if answer.status == 201 else self._wait_while(role, "pending")
         require(body["status"] == status, f"expected {status}, got {body['status']}")
         position = f", position {body['waitlistPosition']}" if status == "waitlisted" else ""
-        require(status != "waitlisted" or body["waitlistPosition"] == 1, f"waits, but at{position}")
+        require(status != "waitlisted" or body["waitlistPosition"] == 1, f"expected position 1, got{position}")
         return f"{answer.status}, {status}{position}"
 
     def _cancel(self, role: Role) -> str:
@@ -130,7 +131,7 @@ class Journey:
         return f"{time.monotonic() - self._left_at:.2f} s after the cancellation"
 
     def _wait_while(self, role: Role, status: str) -> dict[str, Any]:
-        """The registration of this person as soon as its status is no longer `status`."""
+        """Return the registration of this person as soon as its status is no longer `status`."""
         deadline = time.monotonic() + DECISION_WAIT
         while True:
             body: dict[str, Any] = self._call(role, "GET", _REGISTRATION, 200).body
@@ -142,17 +143,17 @@ class Journey:
     def _call(
         self, role: Role, method: str, route: str, *statuses: int, body: dict[str, Any] | None = None
     ) -> rest.Answer:
-        """Ask as this person. What is wrong is told by the route: somebody's user id is in its path."""
+        """Send a request as this person. Complaints name the route, because the path has a user's id."""
         path = route.format(eventId=self.event, userId=self._users.get(role, ""))
         token = self._callers.token(role)
         with nullcontext() if method == "GET" else self._hold():
             answer = rest.call(method, self._deployment.outputs.api_url + path, body, token=token)
             if 400 <= answer.status < 500 and method != "GET":
                 self._clean_up.refused(self._users.get(role))
-        complaint = f"{method} {route} answers {answer.status}: {str(answer.body)[:300]}"
+        complaint = f"{method} {route} is answered {answer.status}: {str(answer.body)[:300]}"
         require(answer.status in statuses, complaint, _TODO.get(answer.status, ""))
         return answer
 
     def clean_up(self) -> list[str]:
-        """Delete what the journey made, from tables and pool. Returns, in words, what stays and why."""
+        """Delete what the run created, from tables and pool. Return a line for each item that remains."""
         return [*self._callers.leave(), *self._clean_up.run(DECISION_WAIT)]

@@ -1,6 +1,6 @@
-"""What a check of `turnstile verify` is, and what comes of it.
+"""The checks of `turnstile verify` and their results.
 
-A check is a name and an action. The action returns a detail worth reading, or raises CheckError with what is wrong.
+A check is a name and an action. The action returns a detail to print, or raises CheckError with the fault.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ from botocore.exceptions import BotoCoreError, ClientError
 from infra.cli.errors import CliError
 
 Check = tuple[str, Callable[[], str]]
-"""What is checked, and the check: it answers what it saw, and raises CheckError."""
+"""The name of a check, and the action: it returns what it found, or raises CheckError."""
 
 
 class Verdict(StrEnum):
-    """What came of a check. WARNING: it works, and something waits for its operator. SKIPPED: this was not checked."""
+    """The outcome of a check. WARNING: the deployment works, but needs an operator. SKIPPED: this was not checked."""
 
     OK = "ok"
     WARNING = "warning"
@@ -29,7 +29,7 @@ class Verdict(StrEnum):
 
 
 class CheckError(Exception):
-    """A check found something wrong; the message says what, and `todo` what to do about it."""
+    """A failed check: the message says what is wrong, `todo` what to do about it."""
 
     verdict = Verdict.FAILED
 
@@ -39,20 +39,20 @@ class CheckError(Exception):
 
 
 class NeedsOperator(CheckError):
-    """The deployment works, but something in it waits for its operator."""
+    """A warning: the deployment works, but something in it needs an operator."""
 
     verdict = Verdict.WARNING
 
 
 class NotChecked(CheckError):
-    """This could not be looked at; the message says why, and `todo` what it would take."""
+    """A skipped check: the message says why, `todo` how to enable it."""
 
     verdict = Verdict.SKIPPED
 
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """The outcome of one check: `todo` is what to do where not all is well; `seconds` is how long it took."""
+    """The outcome of one check: `todo` is what to do unless it is OK; `seconds` is how long it took."""
 
     name: str
     verdict: Verdict
@@ -62,16 +62,16 @@ class Result:
 
     @property
     def ok(self) -> bool:
-        """True unless something is wrong; also of what was skipped."""
+        """Return whether the check passed or was skipped."""
         return self.verdict in {Verdict.OK, Verdict.SKIPPED}
 
     def as_json(self) -> dict[str, Any]:
-        """The object that `turnstile verify --json` prints of it."""
+        """Return the object that `turnstile verify --json` prints."""
         return asdict(self) | {"verdict": self.verdict.lower(), "ok": self.ok}
 
 
 def perform(check: Check) -> Result:
-    """Run one check. Being refused or not answered is a failed check, not an end of the command."""
+    """Run one check. A refusal by AWS or a missing answer fails the check and does not end the command."""
     name, action = check
     began = time.monotonic()
     try:

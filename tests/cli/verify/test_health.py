@@ -79,7 +79,7 @@ def test_a_sound_deployment_is_well(world: World) -> None:
             "failed promotions",
             "dead letters afterwards",
             "ledgers",
-            "events that stand still",
+            "stuck events",
             "alarms",
         ],
         Verdict.OK,
@@ -118,7 +118,7 @@ def test_a_ledger_that_cannot_be_read_is_a_warning(world: World) -> None:
     world.dynamodb.items += [{"eventId": {"S": "torn"}, "version": {"N": "3"}}]
     result = world.see("ledgers")
     assert result.verdict is Verdict.WARNING
-    assert "those of torn cannot be read" in result.detail
+    assert "the ledgers of torn cannot be read" in result.detail
     assert result.todo.startswith("turnstile reconcile torn --repair --stage local")
 
 
@@ -161,7 +161,7 @@ def test_an_event_whose_command_is_given_back_stands_still(world: World) -> None
     world.give_back(300, "poison", "c3")
     parked = "a message was parked in the dead-letter queue"
     world.logs.say(REGISTRAR, world.now - 200, message=parked, event_id="poison", command_id="c3")
-    result = world.see("events that stand still")
+    result = world.see("stuck events")
     assert result.verdict is Verdict.WARNING
     assert result.detail.startswith("torn (its command was given back 3 times since 20")
     assert result.detail.endswith(f"the last time because: {DAMAGED})")
@@ -176,9 +176,9 @@ def test_a_message_that_cannot_be_decoded_or_parked_stops_its_event(world: World
     world.logs.say(REGISTRAR, world.now - 400, message=unparked, group="mended", message_id="m-2")
     parked = "a message was parked in the dead-letter queue"
     world.logs.say(REGISTRAR, world.now - 300, message=parked, group="mended", message_id="m-2")
-    result = world.see("events that stand still")
+    result = world.see("stuck events")
     assert result.verdict is Verdict.WARNING
-    assert result.detail.startswith("torn (its command was given back 2 times since 20")
+    assert result.detail.startswith("torn (its command was returned to the queue 2 times since 20")
     assert "mended" not in result.detail
 
 
@@ -188,7 +188,7 @@ def test_only_the_command_at_the_head_counts(world: World) -> None:
     world.logs.say(REGISTRAR, world.now - 290, message="decided", event_id="torn", command_id="c1")
     world.give_back(100, "torn", "c2", TRIED)
     world.give_back(3000, "gone", "c3")
-    assert world.see("events that stand still").detail.startswith("torn (its command was given back 1 times")
+    assert world.see("stuck events").detail.startswith("torn (its command was returned to the queue 1 times")
 
 
 def test_what_passes_while_it_looks_is_no_warning(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -199,7 +199,7 @@ def test_what_passes_while_it_looks_is_no_warning(world: World, monkeypatch: pyt
         world.logs.say(REGISTRAR, world.now, message="decided", event_id="late", command_id="c1")
 
     monkeypatch.setattr("infra.cli.verify.health.time.sleep", wait)
-    assert world.see("events that stand still").ok
+    assert world.see("stuck events").ok
 
 
 def test_it_looks_for_what_the_registrar_says() -> None:

@@ -88,7 +88,7 @@ def test_a_token_registers_as_the_user_that_it_has(world: World) -> None:
     world.asked.clear()
     results, remains = _walk(world.journey(callers))
     assert [(result.name, result.detail) for result in results if not result.ok] == []
-    assert results[0].detail.endswith("as the user that the token has already: first")
+    assert results[0].detail.endswith("except for existing users of the tokens: first")
     assert ("POST", "/users") in world.asked
     assert world.asked.count(("POST", "/users")) == 1
     assert (remains, world.left()) == ([], before)
@@ -179,8 +179,8 @@ def test_what_is_refused_is_not_waited_for(world: World, monkeypatch: pytest.Mon
     monkeypatch.setattr(rest, "call", call)
     journey = world.journey(given())
     results, remains = _walk(journey)
-    assert results[-1].detail.startswith(f"{refused} answers 401")
-    assert results[-1].todo.startswith("this takes an access token")
+    assert results[-1].detail.startswith(f"{refused} is answered 401")
+    assert results[-1].todo.startswith("use an access token")
     assert (remains, world.left()) == ([], [])
 
 
