@@ -64,7 +64,8 @@ def _queues(plan: Plan, region: str) -> tuple[Level, str]:
 
 
 def _sign_ups(clients: Clients) -> tuple[Level, str]:
-    # "For some quotas, only the default values are available" (ListServiceQuotas in the API reference).
+    # "If the applied quota value is not available for a quota, the quota is not retrieved":
+    # https://docs.aws.amazon.com/servicequotas/2019-06-24/apireference/API_ListServiceQuotas.html
     applied = clients.quotas.get_paginator("list_service_quotas").paginate(ServiceCode="cognito-idp")
     quotas = {item["QuotaName"]: item["Value"] for page in applied for item in page["Quotas"]}
     if None in (_quota(quotas, category) for category in _CATEGORIES):

@@ -1,7 +1,7 @@
 """Check how API Gateway answers unmatched and unauthenticated requests.
 
-A gateway that may not call the function behind its `$default` route answers 500 with a body of its own
-(aws/serverless-application-model#1860); an emulator that asks for no permission hides that.
+A gateway without permission to call the function behind its `$default` route answers 500 with a body of its own
+(aws/serverless-application-model#1860); an emulator that checks no permissions hides that.
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ UNMATCHED: Mapping[tuple[str, str], tuple[int, str | None]] = {
     ("OPTIONS", "/events"): (204, None),
 }
 """Requests that match no route, each with its status and the `code` of its problem document, None if it has no body: an
-unknown path, a trailing slash, methods that the path does not take, and OPTIONS, which lists those that it takes."""
+unknown path, a trailing slash, methods that the path does not support, and OPTIONS, which lists the others."""
 
-_PERMISSION = "see that API Gateway may invoke the users function for the route $default"
+_PERMISSION = "check that API Gateway may invoke the users function for the route $default"
 
 
 def refusals(deployment: Deployment) -> Iterator[Check]:
@@ -83,7 +83,7 @@ def _preflight(deployment: Deployment, path: str, cors: Mapping[str, Any]) -> st
     allowed = answer.headers.get("access-control-allow-origin")
     said = f"a preflight of {origin} for {path} is answered {answer.status}, and allows {allowed or 'no origin'}"
     said += f"; expected 200 or 204 that allows {origin}"
-    todo = "see corsOrigins of the deployment, and the API's CORS settings"
+    todo = "check corsOrigins of the deployment, and the API's CORS settings"
     require(answer.status in {200, 204} and allowed in {origin, "*"}, said, todo)
     return f"preflight of {path} {answer.status}"
 
