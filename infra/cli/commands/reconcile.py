@@ -46,12 +46,12 @@ examples:
   turnstile reconcile --all --json       look at every event
 
 A repair goes through the queue (behind 120,000 messages SQS does not find it: see the runbook). The
-registrar writes what was counted into the ledger, if the ledger is still the one that was there during
-the count; then who waits beside a free seat is promoted. Settings stay as they are: more confirmed than
-seats is no damage, the capacity may have been lowered. What a count cannot mend (a record that cannot
-be read or is filed wrongly, two with the same ticket, a capacity that is not the event's) is named, and
-its event stays as it is until that is mended by hand. What somebody has who was forgotten is cancelled,
-and the line moves up.
+registrar writes the counts into the ledger if the ledger has not changed since the count, and then
+promotes people who are waiting while seats are free. Settings stay as they are: more confirmed than
+seats is not damage, because the capacity may have been lowered. Damage that a count cannot repair (a
+record that cannot be read or is filed wrongly, two with the same ticket, a capacity that differs from
+the event's) is reported, and the event stays as it is until you repair it by hand. Registrations of
+forgotten users are cancelled, and the waiting list moves up.
 
 It reads the whole table of registrations, strongly consistent, for one event too (1 GB is 262,144 read
 units): an index may miss somebody, and her seat would be given away. It reads the table of users, too. Of
