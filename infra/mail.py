@@ -44,8 +44,8 @@ class Mail:
         covered = sender[0].lower() == name if "@" in name else f".{domain}".endswith(f".{name}")
         if not covered:
             raise ValueError(
-                f"mailFrom={self.sender} is not covered by sesIdentity={self.identity}: use an address of that identity, "
-                "or verify another one in SES"
+                f"mailFrom={self.sender} is not covered by sesIdentity={self.identity}: use an address of that "
+                "identity, or verify another one in SES"
             )
 
     @classmethod

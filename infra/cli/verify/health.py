@@ -121,7 +121,8 @@ def _ledgers(deployment: Deployment) -> str:
     seen = f"{found.read} read" if found.complete else f"only the first {found.read} were read"
     if found.unreadable:
         raise NeedsOperator(
-            f"the ledgers of {_some(found.unreadable)} cannot be read: requests for these events are answered 500 ({seen})",
+            f"the ledgers of {_some(found.unreadable)} cannot be read, so requests for these events are answered 500 "
+            f"({seen})",
             _command(deployment, f"reconcile {found.unreadable[0]} --repair") + ", for each of them",
         )
     late = time.time() * 1e6 - _SLOW

@@ -163,8 +163,8 @@ def test_an_event_whose_command_is_given_back_stands_still(world: World) -> None
     world.logs.say(REGISTRAR, world.now - 200, message=parked, event_id="poison", command_id="c3")
     result = world.see("stuck events")
     assert result.verdict is Verdict.WARNING
-    assert result.detail.startswith("torn (its command was given back 3 times since 20")
-    assert result.detail.endswith(f"the last time because: {DAMAGED})")
+    assert result.detail.startswith("torn (its command was returned to the queue 3 times since 20")
+    assert result.detail.endswith(f"last reason: {DAMAGED})")
     assert result.todo == "docs/runbook.md#stuck-event says what each reason means"
 
 
