@@ -1,4 +1,4 @@
-"""What was read a moment ago, kept in the memory of this one process: many ask for the same, and one of them reads."""
+"""An in-process cache with a time to live, so that many requests share one read."""
 
 from __future__ import annotations
 

@@ -1,6 +1,7 @@
-"""The list of events, which anybody may ask for: it must cost the tables little that registrations depend on.
+"""The public list of events.
 
-So neither of its reads is strongly consistent, and a process that has just read a page does not read it again.
+Anybody may ask for it, and registrations depend on the tables it reads. So no read is strongly consistent, and a
+process that has just read a page answers from memory.
 """
 
 from __future__ import annotations
