@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections import Counter
 from typing import Any
 
@@ -228,3 +229,28 @@ def test_stages_differ_only_where_they_should(templates: dict[str, dict[str, Any
     )
     assert Counter(missing) == once | {"AWS::Logs::QueryDefinition": len(QUERIES), "AWS::SQS::QueuePolicy": 3}
     assert kinds["local"].items() <= kinds["dev"].items()
+
+
+PRODUCTION_DIFFERS = {
+    "Cognito::UserPool": {"DeletionProtection"},
+    "Cognito::UserPoolClient": {"ExplicitAuthFlows"},
+    "DynamoDB::Table": {"DeletionProtectionEnabled", "PointInTimeRecoverySpecification"},
+    "Lambda::Function": {"ReservedConcurrentExecutions"},
+    "Logs::LogGroup": {"RetentionInDays"},
+    "Logs::QueryDefinition": {"LogGroupNames"},  # without the reference page's
+    "Logs::ResourcePolicy": {"PolicyName"},
+}
+
+
+def test_production_differs_only_in_these_properties(templates: dict[str, dict[str, Any]]) -> None:
+    """Production's resources have the properties of dev's, apart from these: what is asserted on dev holds there."""
+    dev, prod = (
+        json.loads(re.sub(rf"turnstile-{stage}\b|\({stage}\)", "STAGE", json.dumps(templates[stage]["Resources"])))
+        for stage in ("dev", "prod")
+    )
+    found: dict[str, set[str]] = {}
+    for name, resource in prod.items():
+        was, is_ = dev[name].get("Properties", {}), resource.get("Properties", {})
+        if differ := {key for key in was.keys() | is_.keys() if was.get(key) != is_.get(key)}:
+            found.setdefault(resource["Type"].removeprefix("AWS::"), set()).update(differ)
+    assert found == PRODUCTION_DIFFERS
