@@ -64,6 +64,8 @@ def test_the_alarms_are_these(alarms: dict[str, dict[str, Any]]) -> None:
     assert {alarm["Period"] for alarm in alarms.values()} == {60}
     assert {alarm["ComparisonOperator"] for alarm in alarms.values()} == {"GreaterThanThreshold"}
     assert not any("Metrics" in alarm for alarm in alarms.values())  # the emulator refuses metric math
+    # With a unit that its metric is not sent in, an alarm stays in INSUFFICIENT_DATA ("PutMetricAlarm", Unit).
+    assert not any("Unit" in alarm for alarm in alarms.values())
 
 
 def test_every_alarm_reaches_the_topic(alarms: dict[str, dict[str, Any]], resources: Resources) -> None:
