@@ -165,7 +165,9 @@ class Alarms(Construct):
                 periods=5,
                 entry="table-throttles",
                 why="Billed per request, a table throttles only when one key is too hot or the load more than doubles. "
-                "Requests are tried again, so only 5 minutes of it, as AWS recommends, need somebody.",
+                "Requests are tried again, so only 5 minutes of it, as AWS recommends, need somebody. DynamoDB sends "
+                "this metric only while it throttles, and CloudWatch may ignore what is missing: it may stay in alarm "
+                "after the last throttled request until you set it back.",
             )
 
     def _promises(self, metrics: Metrics) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pytest
@@ -65,6 +65,7 @@ RETRIED_ERRORS = [
     Row("killed once", series("0*3 1 0*6")),
     Row("two batches killed once, and once more", series("0 2 1 0*6")),
 ]
+THROTTLED_TABLES = r"[\w-]+-(read|write)-throttles"
 ROWS: dict[str, list[Row]] = {
     "oldest-message": [
         Row("a rush of eight minutes", series("0 60 120 180 240 300 360 200 0*5"), (6, 8)),
@@ -116,7 +117,7 @@ ROWS: dict[str, list[Row]] = {
         Row("two minutes behind", series("- 500 90000 70000 -*5"), (2, 4)),
         Row("a second behind, then nobody cancels", series("1000*5 -*20")),
     ],
-    r"[\w-]+-(read|write)-throttles": [
+    THROTTLED_TABLES: [
         Row("throttled for six minutes; DynamoDB sends nothing when it does not", series("-*5 20*6 -*9"), (9, 11)),
         Row("a peak of four minutes", series("-*5 20*4 -*9")),
     ],
@@ -156,3 +157,19 @@ def test_it_is_raised_when_it_must_be(alarms: dict[str, dict[str, Any]], pattern
                 ((begin, over),) = spans
                 latest = row.raised[1] + extra
                 assert (begin, row.raised[1] <= (over or latest + 1) <= latest) == (row.raised[0], True), (name, over)
+
+
+@pytest.mark.parametrize("row", ROWS[THROTTLED_TABLES], ids=lambda row: row.what)
+def test_it_is_raised_if_missing_data_is_ignored(alarms: dict[str, dict[str, Any]], row: Row) -> None:
+    """An alarm on a table or an index is raised in the same minute if AWS ignores missing data, and then stays.
+
+    "Alarms that evaluate metrics in the AWS/DynamoDB namespace always ignore missing data even if you choose a
+    different option" (PutMetricAlarm, TreatMissingData); the user guide advises notBreaching for these very metrics.
+    """
+    of_dynamodb = {name: alarm for name, alarm in alarms.items() if alarm["Namespace"] == "AWS/DynamoDB"}
+    assert of_dynamodb.keys() == set(filter(re.compile(THROTTLED_TABLES).fullmatch, alarms))
+    for name, properties in of_dynamodb.items():
+        for extra in (0, EXTRA):
+            spans = replace(Alarm.of(properties), missing="ignore").raised(row.points, extra)
+            assert spans == ([(row.raised[0], None)] if row.raised else []), name
+        assert "may stay in alarm" in properties["AlarmDescription"]
