@@ -56,8 +56,10 @@ class Endpoint:
     def being(self, mood: Mood) -> Iterator[None]:
         """Deny every operation, or leave it without an answer, as long as the block runs."""
         self._mood = mood
-        yield
-        self._mood = None
+        try:
+            yield
+        finally:
+            self._mood = None
 
     @contextmanager
     def open(self) -> Iterator[None]:
