@@ -1,6 +1,7 @@
 """What the last release keeps data in, and what an update from it to today's templates would do to that.
 
-`released.json` has the stateful resources of the last release. `make record-release` writes it; CONTRIBUTING.md
+`released.json` has the stateful resources of the last release, and the names that it has taken. `make record-release`
+writes it; CONTRIBUTING.md
 (*Releasing*) says when. Which properties cannot change in place comes from CloudFormation's resource schemas, as
 cfn-lint brings them along; what those do not say is in `UNCHANGEABLE`, from CloudFormation's template reference.
 """
@@ -47,6 +48,19 @@ UNCHANGEABLE: Mapping[str, Mapping[str, str]] = {
 }
 """What CloudFormation calls an update in place, and what becomes of it."""
 
+NAMED: Mapping[str, tuple[str, ...]] = {
+    "AWS::ApiGatewayV2::Route": ("RouteKey",),
+    "AWS::ApiGatewayV2::Stage": ("StageName",),
+    "AWS::CloudWatch::Alarm": ("AlarmName",),
+    "AWS::CloudWatch::Dashboard": ("DashboardName",),
+    "AWS::Lambda::EventSourceMapping": ("FunctionName", "EventSourceArn"),
+    "AWS::Logs::QueryDefinition": ("Name",),
+}
+"""The types of which the stack has one each of a name, and the properties that make the name."""
+
+Names = Mapping[str, Mapping[str, str]]
+"""Types → names → logical ids."""
+
 _KEPT = {"Retain", "RetainExceptOnCreate", "Snapshot"}
 _UNDO = "Put it back. To change it anyway, add a new resource beside it, move what it keeps, remove it a release later."
 
@@ -58,6 +72,29 @@ def stateful(template: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
         for name, resource in template["Resources"].items()
         if resource["Type"] in STATEFUL
     }
+
+
+def names(template: Mapping[str, Any]) -> dict[str, dict[str, str]]:
+    """Return the names that a template takes, with the logical ids of the resources that have them."""
+    found: dict[str, dict[str, str]] = {kind: {} for kind in NAMED}
+    for logical_id, resource in sorted(template["Resources"].items()):
+        if parts := NAMED.get(resource["Type"]):
+            values = [resource["Properties"].get(part) for part in parts]
+            name = " ".join(value if isinstance(value, str) else json.dumps(value, sort_keys=True) for value in values)
+            found[resource["Type"]][name] = logical_id
+    return found
+
+
+def collisions(released: Names, today: Names) -> list[str]:
+    """Return the names that have moved to another logical id: a paragraph for each."""
+    return [
+        f"{now} ({kind}) has the name of {before}: {name}. CloudFormation creates the one before it deletes the other, "
+        "and the deployment fails because the name already exists.\n  Keep the logical id (`override_logical_id`), or "
+        "change the name too."
+        for kind, taken in released.items()
+        for name, before in taken.items()
+        if (now := today.get(kind, {}).get(name, before)) != before
+    ]
 
 
 def losses(released: Resources, today: Resources) -> list[str]:
@@ -151,8 +188,14 @@ def _indexes(was: Mapping[str, Any], is_: Mapping[str, Any]) -> Iterator[str]:
         )
 
 
+def breaks(record: Mapping[str, Any], stage: str, template: Mapping[str, Any]) -> list[str]:
+    """Return what an update of a stage from the recorded release to a template would lose or be refused for."""
+    found = losses(record["stages"][stage], stateful(template))
+    return found + collisions(record["names"][stage], names(template))
+
+
 def write_record() -> int:
-    """Write the stateful resources of today's templates as those of this version, and say what an update to it loses.
+    """Write what today's templates keep and how they name it as this version's, and say what an update to it loses.
 
     Refuses to write the record of a version again, which would hide from the check what changed since its release.
     """
@@ -163,19 +206,20 @@ def write_record() -> int:
             "version in pyproject.toml first, and make setup.\n"
         )
         return 1
-    stages = {name: stateful(synthesize(name)) for name in STAGES}
-    for name, kept in released["stages"].items() if released else ():
-        for finding in losses(kept, stages[name]):
+    templates = {name: synthesize(name) for name in STAGES}
+    stages, taken = ({name: read(item) for name, item in templates.items()} for read in (stateful, names))
+    for name in STAGES:
+        for finding in breaks(released, name, templates[name]) if released else ():
             print(f"{name}: {finding}")
-    body = ",\n".join(map(_stage, stages, stages.values()))
-    text = f'{{\n "version": "{today}",\n "stages": {{\n{body}\n }}\n}}\n'
+    body, named = (",\n".join(map(_stage, each, each.values())) for each in (stages, taken))
+    text = f'{{\n "version": "{today}",\n "stages": {{\n{body}\n }},\n "names": {{\n{named}\n }}\n}}\n'
     RECORD.write_text(text, encoding="utf-8")
     print(f"{RECORD.name} has what {today} keeps data in: commit it with the release")
     return 0
 
 
-def _stage(name: str, kept: Resources) -> str:
-    """Write a stage with a line for each resource, so that the difference between two releases reads as a list."""
+def _stage(name: str, kept: Mapping[str, Any]) -> str:
+    """Write a stage with a line for each entry, so that the difference between two releases reads as a list."""
     lines = (f'   "{resource}": {json.dumps(entry, sort_keys=True)}' for resource, entry in sorted(kept.items()))
     return f'  "{name}": {{\n' + ",\n".join(lines) + "\n  }"
 

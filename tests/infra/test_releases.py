@@ -1,4 +1,4 @@
-"""An update from the last release to today's templates keeps what is stored, and can be made."""
+"""Check that an update from the last release to today's templates can be deployed and keeps stored data."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from tests.infra import releases
-from tests.infra.releases import RECORD, STAGES, losses, stateful
+from tests.infra.releases import RECORD, STAGES, breaks, collisions, losses, names, stateful
 
 Resources = dict[str, dict[str, Any]]
 INDEXES = "GlobalSecondaryIndexes"
@@ -25,10 +25,10 @@ def prod(templates: dict[str, dict[str, Any]]) -> Resources:
 
 @pytest.mark.parametrize("name", STAGES)
 def test_the_last_release_can_be_updated(templates: dict[str, dict[str, Any]], name: str) -> None:
-    """Nothing in which the last release keeps something vanishes or is replaced, and no table gains or loses more than
-    one index at once."""
+    """No stateful resource of the last release is deleted or replaced, no table gains or loses more than one index at
+    once, and no name moves to another logical id."""
     record = json.loads(RECORD.read_text(encoding="utf-8"))
-    if found := losses(record["stages"][name], stateful(templates[name])):
+    if found := breaks(record, name, templates[name]):
         heading = f"An update of a {name} stack from release {record['version']} ({RECORD.name}) to today's template:\n"
         pytest.fail(heading + "\n".join(found), pytrace=False)
 
@@ -145,6 +145,18 @@ def test_what_loses_nothing(prod: Resources, what: str) -> None:
     assert losses(prod, later) == []
 
 
+@pytest.mark.parametrize("kind", releases.NAMED)
+def test_a_name_that_moves_is_found(templates: dict[str, dict[str, Any]], kind: str) -> None:
+    """A resource that keeps its name under another logical id is a finding; one that is renamed with it is none."""
+    taken, later = names(templates["prod"]), copy.deepcopy(templates["prod"])
+    name, logical_id = next(iter(taken[kind].items()))
+    later["Resources"]["Moved"] = later["Resources"].pop(logical_id)
+    (found,) = collisions(taken, names(later))
+    assert found.startswith(f"Moved ({kind}) has the name of {logical_id}: {name}.")
+    later["Resources"]["Moved"]["Properties"][releases.NAMED[kind][0]] = "another"
+    assert collisions(taken, names(later)) == []
+
+
 def test_a_release_is_recorded_once(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     """The record of a version is not written again, so that it cannot be changed to silence the check."""
     recorded = json.loads(RECORD.read_text(encoding="utf-8"))["version"]
@@ -161,7 +173,7 @@ def test_a_new_version_is_recorded(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """The record of a new version is what its templates keep data in, and whoever makes it reads what it would lose."""
+    """The record of a new version has its stateful resources and its names; writing it prints what an update loses."""
     record = tmp_path / RECORD.name
     record.write_text(RECORD.read_text(encoding="utf-8").replace("UsersTable", "PeopleTable"), encoding="utf-8")
     monkeypatch.setattr(releases, "RECORD", record)
@@ -169,5 +181,9 @@ def test_a_new_version_is_recorded(
     monkeypatch.setattr(releases, "synthesize", templates.__getitem__)
     assert releases.write_record() == 0
     written = json.loads(record.read_text(encoding="utf-8"))
-    assert written == {"version": "9.9.9", "stages": {name: stateful(templates[name]) for name in STAGES}}
+    assert written == {
+        "version": "9.9.9",
+        "stages": {name: stateful(templates[name]) for name in STAGES},
+        "names": {name: names(templates[name]) for name in STAGES},
+    }
     assert "prod: PeopleTable (AWS::DynamoDB::Table) is gone" in capsys.readouterr().out
