@@ -50,14 +50,15 @@ class Deployed:
     def function(self, name: str) -> Function:
         """One of them, by the name of its construct."""
         if name not in self.functions:
-            handler: str = self._resources.one(f"{name}Function")["Handler"]
+            properties = self._resources.one(f"{name}Function")
             settings = {key: self.queues.get(value, value) for key, value in self.settings(name).items()}
             package: Package = "docs" if name == "ApiDocs" else "api" if name.startswith("Api") else "workers"
             self.functions[name] = Function(
                 bundle(package, "host"),
-                handler,
+                properties["Handler"],
                 settings | {"AWS_ENDPOINT_URL": self.endpoint.url},
                 self._directory / f"{name}.log",
+                properties["Timeout"],
             )
         return self.functions[name]
 

@@ -12,6 +12,8 @@ import pytest
 from api.routes import DOCS_ROUTES, FALLBACK, ROUTES
 from infra.queries import QUERIES
 from tests.infra.reading import Resources
+from workers import auditor, registrar
+from workers.aws import clients
 
 FUNCTIONS = {
     "ApiUsers": "api.entry.users",
@@ -162,6 +164,14 @@ def test_timeouts(resources: Resources) -> None:
     """A registration may wait ten seconds for its decision and still answer before API Gateway gives up at thirty."""
     assert 10 < resources.one("ApiRegistrationsFunction")["Timeout"] < 30
     assert 10 < resources.one("ApiEventsFunction")["Timeout"] < 30
+
+
+def test_workers_end_before_they_are_killed(resources: Resources) -> None:
+    """A worker that begins nothing more after its patience has time for a last call that hangs in every attempt."""
+    config: Any = clients._CONFIG
+    call = config.read_timeout * config.retries["total_max_attempts"]
+    for name, patience in (("Registrar", registrar._PATIENCE), ("Auditor", auditor._PATIENCE)):
+        assert resources.one(f"Workers{name}Function")["Timeout"] >= patience / 1_000_000 + call
 
 
 def test_environments(resources: Resources, stage_name: str) -> None:

@@ -8,6 +8,7 @@ and the next event starts another one.
 from __future__ import annotations
 
 import json
+import os
 import queue
 import subprocess
 import sys
@@ -42,7 +43,7 @@ class Outcome:
 
 @dataclass(slots=True)
 class Function:
-    """One function: `handler` from `bundle`, with the environment variables `settings`.
+    """One function: `handler` from `bundle`, with the environment variables `settings`, killed after `timeout` seconds.
 
     Its log, as Lambda would send it to CloudWatch, is appended to the file `log`. `starts` counts its processes.
     """
@@ -51,12 +52,14 @@ class Function:
     handler: str
     settings: Mapping[str, str]
     log: Path
+    timeout: float = 30.0
     starts: int = 0
     _running: ExitStack = field(default_factory=ExitStack)
     _process: _Process | None = None
 
-    def invoke(self, event: Any, timeout: float = 30.0) -> Outcome:
+    def invoke(self, event: Any, timeout: float | None = None) -> Outcome:
         """Hand one event over. A process that did not survive it is replaced at the next call."""
+        timeout = self.timeout if timeout is None else timeout
         if self._process is None:
             self.starts += 1
             self._process = self._running.enter_context(_started(self))
@@ -154,7 +157,8 @@ def _started(function: Function) -> Iterator[_Process]:
 
 def _environment(function: Function, url: str) -> dict[str, str]:
     """What Lambda sets (https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html), then the settings."""
-    return {
+    loader = {name: os.environ[name] for name in ("LD_LIBRARY_PATH",) if name in os.environ}  # of this machine's Python
+    return loader | {
         "_HANDLER": function.handler,
         "AWS_DEFAULT_REGION": "us-east-1",
         "AWS_REGION": "us-east-1",
