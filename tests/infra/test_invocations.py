@@ -1,4 +1,4 @@
-"""Whom API Gateway may invoke: the ARN with which it calls each route, held against the permissions of its function."""
+"""Check that API Gateway may invoke every route's function: match each invocation ARN against the permissions."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def of_stage(templates: dict[str, dict[str, Any]], request: pytest.FixtureReques
 
 
 def _callers(resources: Resources) -> dict[str, list[str]]:
-    """For each function, as whom API Gateway may call it."""
+    """Return the source ARNs from which API Gateway may invoke each function."""
     found: dict[str, list[str]] = {}
     for permission in resources.of_type("AWS::Lambda::Permission").values():
         if permission["Principal"] == "apigateway.amazonaws.com":
@@ -63,7 +63,7 @@ def _callers(resources: Resources) -> dict[str, list[str]]:
 
 
 def _functions(resources: Resources) -> dict[str, str]:
-    """The function of each route, by the route's key."""
+    """Return the function of each route, by the route's key."""
     integrations = resources.of_type("AWS::ApiGatewayV2::Integration")
     return {
         route["RouteKey"]: integrations[route["Target"].removeprefix("integrations/")]["IntegrationUri"]
@@ -81,6 +81,13 @@ def test_every_route_may_invoke_its_function(of_stage: Resources) -> None:
         if not any(arn_like(pattern, arn) for pattern in callers.get(function, []))
     ]
     assert refused == []
+
+
+def test_every_permission_is_for_one_source(of_stage: Resources) -> None:
+    """Only API Gateway and EventBridge may invoke functions, and each permission names the source that may."""
+    permissions = of_stage.of_type("AWS::Lambda::Permission").values()
+    assert {item["Principal"] for item in permissions} == {"apigateway.amazonaws.com", "events.amazonaws.com"}
+    assert [item for item in permissions if not item.get("SourceArn")] == []
 
 
 def test_nobody_else_may(of_stage: Resources) -> None:
