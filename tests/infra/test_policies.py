@@ -1,4 +1,4 @@
-"""parliament finds nothing in any policy but what the code accepts, and nobody but those listed here is let in."""
+"""Check that parliament finds only what the code accepts, and that policies allow only the principals listed here."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from tests.infra.policies import parliament, policies
 
 ON_AWS = ("dev", "prod")
 ROOT = "arn:aws:iam::111122223333:root"
-LET_IN = {
+PRINCIPALS = {
     "lambda.amazonaws.com": "has the functions' roles",
     "delivery.logs.amazonaws.com": "writes API Gateway's access log",
     "cloudwatch.amazonaws.com": "publishes alarms, encrypted",
     ROOT: "administers the key",
 }
-"""Whom policies of roles and resources allow anything, and why."""
+"""Principals that policies allow, and why."""
 
 
 @pytest.mark.parametrize("stage", ON_AWS)
@@ -32,20 +32,21 @@ def test_parliament_finds_what_is_accepted(templates: dict[str, dict[str, Any]],
 
 
 @pytest.mark.parametrize("stage", ON_AWS)
-def test_nobody_else_is_let_in(templates: dict[str, dict[str, Any]], stage: str) -> None:
-    """Only AWS's services, by their exact names, and the account's administrators are allowed anything by a policy."""
+def test_principals(templates: dict[str, dict[str, Any]], stage: str) -> None:
+    """Policies allow only AWS's services, by their exact names, and the account's administrators."""
+    statements = [entry for policy in policies(templates[stage]) for entry in policy.document["Statement"]]
+    assert not [entry for entry in statements if "NotPrincipal" in entry]  # which allows everybody else
     allowed = {
         who
-        for policy in policies(templates[stage])
-        for statement in policy.document["Statement"]
+        for statement in statements
         if statement["Effect"] == "Allow" and "Principal" in statement
         for who in principals(statement)
     }
-    assert allowed == set(LET_IN)
+    assert allowed == set(PRINCIPALS)
 
 
 def principals(statement: dict[str, Any]) -> Iterator[str]:
-    """Whom a statement of a resource's policy is about."""
+    """Return the principals of a statement."""
     principal: str | dict[str, str | list[str]] = statement["Principal"]
     for found in [principal] if isinstance(principal, str) else principal.values():
         yield from [found] if isinstance(found, str) else found
