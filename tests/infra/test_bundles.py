@@ -177,7 +177,12 @@ def test_machine_code_for_aws(package: Package) -> None:
 @pytest.mark.parametrize("package", MACHINE_CODE)
 def test_bytecode_for_aws(package: Package) -> None:
     """If the bundle for AWS is compiled, Lambda's Python takes the bytecode as it is."""
-    for path in bundle(package, "lambda-arm64").rglob("*.pyc"):
+    made = bundle(package, "lambda-arm64")
+    if bundles.compiler("lambda-arm64") is None:
+        pytest.skip("the bundle has no bytecode: no Python of Lambda's version here")
+    compiled = list(made.rglob("*.pyc"))
+    assert compiled
+    for path in compiled:
         assert path.suffixes[-2:] == [".cpython-313", ".pyc"]
         assert path.read_bytes()[:8] == BYTECODE + UNCHECKED
 
