@@ -55,7 +55,7 @@ class Alarm:
         absent = self.periods - len(bad)
         if sum(bad) + (absent if self.missing == "breaching" else 0) >= self.datapoints:
             return State.ALARM
-        if self.missing in {"breaching", "notBreaching"} or not all(bad) or not absent:
+        if self.missing in {"breaching", "notBreaching"} or not all(bad):
             return State.OK
         if self.missing == "ignore":
             return before
