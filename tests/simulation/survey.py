@@ -16,7 +16,10 @@ from tests.simulation.plants import PLANTS, install
 MOST = 200
 """A mistake that so many histories do not show is not seen."""
 
-_LIBRARIES = ("aws_lambda_powertools.metrics", "botocore.client", "botocore.session", "greenlet", "pydantic")
+_LIBRARIES = (
+    "aws_lambda_powertools.metrics", "botocore.client", "botocore.session", "greenlet", "jsonschema_rs",
+    "pydantic.main", "pydantic.networks", "pydantic.root_model", "pytest", "unittest.mock",
+)  # fmt: skip
 """What takes long to load, and is the same with every mistake: it is loaded once, before the processes part."""
 
 

@@ -14,7 +14,7 @@ from tests.simulation.lambdas import RAISED
 from tests.simulation.plants import PLANTS, Missing, Plant, install
 
 _NAMES = list(PLANTS)
-_TOGETHER = 8
+_TOGETHER = 24
 
 
 def source(module: str) -> str:
