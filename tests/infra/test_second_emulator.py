@@ -17,7 +17,7 @@ QUEUE = "AWS::SQS::Queue"
 
 
 @dataclass(frozen=True, slots=True)
-class Deployed:
+class DeployedTemplate:
     """A stage whose template is deployed: physical ids by logical ids."""
 
     stage: str
@@ -38,14 +38,14 @@ class Deployed:
 
 
 @pytest.fixture(scope="module", params=["dev", "prod"])
-def stack(request: pytest.FixtureRequest, templates: dict[str, dict[str, Any]]) -> Iterator[Deployed]:
+def stack(request: pytest.FixtureRequest, templates: dict[str, dict[str, Any]]) -> Iterator[DeployedTemplate]:
     """Each stage on AWS, deployed."""
     template = templates[request.param]
     with deployed(f"turnstile-{request.param}", template) as ids:
-        yield Deployed(request.param, template, ids)
+        yield DeployedTemplate(request.param, template, ids)
 
 
-def test_every_resource_comes_up(stack: Deployed) -> None:
+def test_every_resource_comes_up(stack: DeployedTemplate) -> None:
     """Every resource is created; missing are only those of the types that moto lacks, and each of them is there."""
     missing = {
         entry["Type"] for name, entry in stack.template["Resources"].items() if stack.ids.get(name, "None") == "None"
@@ -53,7 +53,7 @@ def test_every_resource_comes_up(stack: Deployed) -> None:
     assert missing == set(LACKING)
 
 
-def test_outputs(stack: Deployed) -> None:
+def test_outputs(stack: DeployedTemplate) -> None:
     """Each output of the template has a value, made of ids that exist."""
     (description,) = boto3.client("cloudformation").describe_stacks(StackName=f"turnstile-{stack.stage}")["Stacks"]
     outputs = {entry["OutputKey"]: entry["OutputValue"] for entry in description["Outputs"]}
@@ -63,7 +63,7 @@ def test_outputs(stack: Deployed) -> None:
     assert outputs["ApiUrl"].startswith("https://")
 
 
-def test_tables(stack: Deployed) -> None:
+def test_tables(stack: DeployedTemplate) -> None:
     """Keys, indexes, streams and deletion protection of every table are those of the template."""
     client, seen = boto3.client("dynamodb"), 0
     for name, wanted in stack.of_type("AWS::DynamoDB::Table"):
@@ -83,7 +83,7 @@ def test_tables(stack: Deployed) -> None:
     assert seen >= 4
 
 
-def test_queues(stack: Deployed) -> None:
+def test_queues(stack: DeployedTemplate) -> None:
     """Every queue has the attributes of the template, FIFO queues a name that SQS takes, and nobody comes without
     TLS; the queue of commands is redriven to a queue that exists."""
     client = boto3.client("sqs")
@@ -102,7 +102,7 @@ def test_queues(stack: Deployed) -> None:
     assert any(arn in policy for arn in arns)
 
 
-def test_functions(stack: Deployed) -> None:
+def test_functions(stack: DeployedTemplate) -> None:
     """Every function has the template's settings, a role that exists, and an environment without a gap; set aside are
     the executions that the template reserves."""
     client, roles = boto3.client("lambda"), {role for role, _ in stack.of_type("AWS::IAM::Role")}
@@ -118,7 +118,7 @@ def test_functions(stack: Deployed) -> None:
         assert reserved.get("ReservedConcurrentExecutions") == wanted.get("ReservedConcurrentExecutions")
 
 
-def test_mappings(stack: Deployed) -> None:
+def test_mappings(stack: DeployedTemplate) -> None:
     """Every event source mapping leads from a queue or a stream that exists to the function of the template."""
     sources = {
         *(f"arn:aws:sqs:{REGION}:{ACCOUNT}:{url.rpartition('/')[2]}" for url, _ in stack.of_type(QUEUE)),
@@ -135,7 +135,7 @@ def test_mappings(stack: Deployed) -> None:
     )
 
 
-def test_routes(stack: Deployed) -> None:
+def test_routes(stack: DeployedTemplate) -> None:
     """Every route of the API is there and leads to a function that exists; those that need a token ask the authorizer,
     which trusts the stack's own pool and client."""
     client = boto3.client("apigatewayv2")
@@ -160,7 +160,7 @@ def test_routes(stack: Deployed) -> None:
     assert jwt == {"Issuer": f"https://cognito-idp.{REGION}.amazonaws.com/{pool}", "Audience": [app]}
 
 
-def test_alarms(stack: Deployed) -> None:
+def test_alarms(stack: DeployedTemplate) -> None:
     """Every alarm is there and tells the topic."""
     ((topic, _),) = stack.of_type("AWS::SNS::Topic")
     alarms = boto3.client("cloudwatch").describe_alarms(MaxRecords=100)["MetricAlarms"]
@@ -176,7 +176,7 @@ def test_what_moto_lacks(templates: dict[str, dict[str, Any]]) -> None:
     assert not generate_resource_name(QUEUE, "stack", "Queue").endswith(".fifo")
 
 
-def test_moto_has_no_saved_queries(stack: Deployed) -> None:
+def test_moto_has_no_saved_queries(stack: DeployedTemplate) -> None:
     """What is left out cannot be made by a call of ours either."""
     assert set(LACKING) == {"AWS::Logs::QueryDefinition"}
     with pytest.raises(NotImplementedError):

@@ -17,7 +17,7 @@ STUCK, OTHER = "e", "e-1"
 BACKLOG = 30
 
 
-class Story:
+class WindowHistory:
     """A history of two events. `seen` has, at some moments, the groups of the queue and how often each was received."""
 
     def __init__(self, window: int) -> None:
@@ -67,7 +67,7 @@ class Story:
 def test_a_stuck_event_starves_the_others_beyond_the_window() -> None:
     """With a backlog beyond the window nobody is handed the other event's command, nor the repair that would help. When
     the ledger is put right by hand, everything is decided."""
-    story = Story(window=BACKLOG)
+    story = WindowHistory(window=BACKLOG)
     story.run(by_hand=True)
     early, late, end = story.seen
     assert early[STUCK] > 3
@@ -79,7 +79,7 @@ def test_a_stuck_event_starves_the_others_beyond_the_window() -> None:
 def test_set_aside_a_stuck_event_lets_the_others_go_on() -> None:
     """With a redrive policy of one receive SQS moves its failing commands away. So the other event is decided, and the
     repair is found that had been sent in vain. What was moved is replayed, and everything is decided."""
-    story = Story(window=BACKLOG)
+    story = WindowHistory(window=BACKLOG)
     story.world.engine.after(300 * SECOND, lambda: setattr(story.world.sqs, "most_receives", 1))
     story.world.engine.after(590 * SECOND, lambda: setattr(story.world.sqs, "most_receives", None))
     story.run(by_hand=False)
@@ -91,7 +91,7 @@ def test_set_aside_a_stuck_event_lets_the_others_go_on() -> None:
 @pytest.mark.parametrize("window", [BACKLOG + 1, WINDOW])
 def test_within_the_window_others_go_on(window: int) -> None:
     """With the backlog inside the window the other event is decided while one is stuck, and the repair is found."""
-    story = Story(window)
+    story = WindowHistory(window)
     story.run(by_hand=False)
     early, late, end = story.seen
     assert early[STUCK] > 3

@@ -13,7 +13,7 @@ from moto import mock_aws
 
 from infra.cli import rest
 from infra.cli.verify import cleanup, journey
-from tests.cli.verify.world import World
+from tests.cli.verify.world import VerifiedDeployment
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -30,9 +30,9 @@ def sqs() -> Iterator[SQSClient]:
 
 
 @pytest.fixture
-def world(db: DynamoDBClient, sqs: SQSClient, monkeypatch: pytest.MonkeyPatch) -> World:
+def world(db: DynamoDBClient, sqs: SQSClient, monkeypatch: pytest.MonkeyPatch) -> VerifiedDeployment:
     """The deployment to be verified. Whoever waits for it lets it run, and time passes only then."""
-    world = World(db, sqs, f"verify-{next(_NUMBERS)}-")
+    world = VerifiedDeployment(db, sqs, f"verify-{next(_NUMBERS)}-")
     monkeypatch.setattr(rest, "call", world.call)
     for module in (journey, cleanup):
         time = SimpleNamespace(sleep=world.time.sleep, monotonic=lambda: world.time.now / 1e6)

@@ -14,7 +14,7 @@ from infra.cli.deployment import Deployment
 from infra.cli.main import main
 from infra.cli.verify.journey import Journey
 from infra.cli.verify.result import CheckError, NeedsOperator, NotChecked, Result, perform
-from tests.cli.verify.world import World
+from tests.cli.verify.world import VerifiedDeployment
 
 Results = Callable[[Deployment, Journey | None], Iterator[Result]]
 
@@ -52,7 +52,7 @@ CASES = {
 
 
 @pytest.fixture
-def found(world: World, monkeypatch: pytest.MonkeyPatch) -> Callable[[Results], None]:
+def found(world: VerifiedDeployment, monkeypatch: pytest.MonkeyPatch) -> Callable[[Results], None]:
     """Has `turnstile verify` find this deployment, and these results."""
     monkeypatch.setattr(Deployment, "resolve", lambda _stage: world.deployment)
     return lambda results: monkeypatch.setattr(verify, "_results", results)
@@ -92,7 +92,7 @@ def test_as_json(found: Callable[[Results], None], capsys: pytest.CaptureFixture
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 @pytest.mark.parametrize("steps", [1, 3, 5])
 def test_an_interruption_leaves_nothing(
-    world: World,
+    world: VerifiedDeployment,
     found: Callable[[Results], None],
     capsys: pytest.CaptureFixture[str],
     steps: int,
@@ -117,7 +117,7 @@ def test_an_interruption_leaves_nothing(
 
 @pytest.mark.usefixtures("handlers_kept")
 def test_a_ctrl_c_during_the_clean_up_waits_for_its_end(
-    world: World, found: Callable[[Results], None], capsys: pytest.CaptureFixture[str]
+    world: VerifiedDeployment, found: Callable[[Results], None], capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Everything is deleted all the same; only then the command ends as interrupted."""
 
@@ -135,7 +135,7 @@ def test_a_ctrl_c_during_the_clean_up_waits_for_its_end(
 
 @pytest.mark.usefixtures("handlers_kept")
 def test_an_interruption_says_what_remains(
-    world: World, found: Callable[[Results], None], capsys: pytest.CaptureFixture[str]
+    world: VerifiedDeployment, found: Callable[[Results], None], capsys: pytest.CaptureFixture[str]
 ) -> None:
     """If a command of it is still queued, it says what stays, and why."""
 

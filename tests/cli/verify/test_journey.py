@@ -14,7 +14,7 @@ from infra.cli import rest
 from infra.cli.verify.callers import Anybody, Callers, subject_of
 from infra.cli.verify.journey import Journey, new_name
 from infra.cli.verify.result import Result, perform
-from tests.cli.verify.world import World, given
+from tests.cli.verify.world import VerifiedDeployment, given
 from tests.support.canaries import person
 from tests.support.deployment import OUTPUTS
 from workers.domain.records import registration_id
@@ -30,7 +30,7 @@ def _walk(journey: Journey) -> tuple[list[Result], list[str]]:
     return results, journey.clean_up()
 
 
-def _slow(world: World, steps: int) -> None:
+def _slow(world: VerifiedDeployment, steps: int) -> None:
     """From now on nothing is decided before so many sleeps."""
     world.time.on_sleep[:] = []
 
@@ -45,7 +45,7 @@ def _slow(world: World, steps: int) -> None:
 
 @pytest.mark.parametrize("callers", [Anybody, given], ids=["open", "tokens"])
 @pytest.mark.parametrize("sleeps", [0, 40], ids=["at once", "queued"])
-def test_it_passes_and_leaves_nothing(world: World, callers: Callable[[], Callers], sleeps: int) -> None:
+def test_it_passes_and_leaves_nothing(world: VerifiedDeployment, callers: Callable[[], Callers], sleeps: int) -> None:
     """All steps pass, decided at once or queued, and of what they made nothing stays, in tables or queues."""
     _slow(world, sleeps)
     results, remains = _walk(world.journey(callers()))
@@ -53,7 +53,9 @@ def test_it_passes_and_leaves_nothing(world: World, callers: Callable[[], Caller
     assert (len(results), remains, world.left(), world.parked()) == (7, [], [], [])
 
 
-def test_no_signal_comes_between_a_request_and_its_answer(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_signal_comes_between_a_request_and_its_answer(
+    world: VerifiedDeployment, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Each request that changes something runs while signals are put off: the clean-up must know what was accepted."""
     held, seen, call = [0], list[tuple[str, int]](), rest.call
 
@@ -74,12 +76,12 @@ def test_no_signal_comes_between_a_request_and_its_answer(world: World, monkeypa
     assert {method for method, _ in seen} == {"GET", "POST", "DELETE"}
 
 
-def _as(world: World, access_token: str, user_id: str) -> None:
+def _as(world: VerifiedDeployment, access_token: str, user_id: str) -> None:
     """Creates the user of this token."""
     assert world.call("POST", "http://api/users", person(user_id), token=access_token).status == 201
 
 
-def test_a_token_registers_as_the_user_that_it_has(world: World) -> None:
+def test_a_token_registers_as_the_user_that_it_has(world: VerifiedDeployment) -> None:
     """Nobody is two users: whoever has one registers as that one, who stays, with the login; only the other is made."""
     mine = "ada-of-turin"
     callers = given()
@@ -94,7 +96,7 @@ def test_a_token_registers_as_the_user_that_it_has(world: World) -> None:
     assert (remains, world.left()) == ([], before)
 
 
-def test_a_login_that_has_another_user_by_now_is_left_alone(world: World) -> None:
+def test_a_login_that_has_another_user_by_now_is_left_alone(world: VerifiedDeployment) -> None:
     """A binding is deleted only while it is that of the user who was made."""
     callers = given()
     journey = world.journey(callers)
@@ -105,7 +107,7 @@ def test_a_login_that_has_another_user_by_now_is_left_alone(world: World) -> Non
     assert world.left() == [bound]
 
 
-def test_a_user_that_is_somebody_elses_by_now_is_left_alone(world: World) -> None:
+def test_a_user_that_is_somebody_elses_by_now_is_left_alone(world: VerifiedDeployment) -> None:
     """A user is deleted only if it still has the name that verify gave it."""
     journey = world.journey(Anybody())
     assert perform(journey.checks()[0]).ok
@@ -115,7 +117,7 @@ def test_a_user_that_is_somebody_elses_by_now_is_left_alone(world: World) -> Non
     assert world.left() == [theirs]
 
 
-def test_users_that_stay_say_what_they_block(world: World) -> None:
+def test_users_that_stay_say_what_they_block(world: VerifiedDeployment) -> None:
     """While a user and its binding stay, the owner of the token can get no user of their own: both lines say so."""
     world.time.on_sleep.clear()
     _, remains = _walk(world.journey(given()))
@@ -125,7 +127,7 @@ def test_users_that_stay_say_what_they_block(world: World) -> None:
     assert [line for line in remains if line.endswith(said)] == blocking
 
 
-def test_what_is_still_queued_keeps_its_event(world: World) -> None:
+def test_what_is_still_queued_keeps_its_event(world: VerifiedDeployment) -> None:
     """While a command of it is queued nothing is deleted, for without its event it would be a dead letter."""
     world.time.on_sleep.clear()
     results, remains = _walk(world.journey(Anybody()))
@@ -144,7 +146,7 @@ def test_what_is_still_queued_keeps_its_event(world: World) -> None:
     assert {line.partition(": ")[0] for line in remains} == expected
 
 
-def test_what_is_decided_meanwhile_is_deleted(world: World) -> None:
+def test_what_is_decided_meanwhile_is_deleted(world: VerifiedDeployment) -> None:
     """An interruption while a command is queued: the clean-up waits for the decision, then deletes everything."""
     world.time.on_sleep.clear()
     journey = world.journey(Anybody())
@@ -154,7 +156,7 @@ def test_what_is_decided_meanwhile_is_deleted(world: World) -> None:
 
 
 def test_a_promotion_that_does_not_come_fails_and_keeps_the_event(
-    world: World, monkeypatch: pytest.MonkeyPatch
+    world: VerifiedDeployment, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Nobody is promoted: that step fails; and its event stays, for the promotion that may still come."""
     monkeypatch.setattr(world, "ring", lambda: False)
@@ -168,7 +170,9 @@ def test_a_promotion_that_does_not_come_fails_and_keeps_the_event(
 
 
 @pytest.mark.parametrize("refused", ["POST /events", "POST /events/{eventId}/registrations"])
-def test_what_is_refused_is_not_waited_for(world: World, monkeypatch: pytest.MonkeyPatch, refused: str) -> None:
+def test_what_is_refused_is_not_waited_for(
+    world: VerifiedDeployment, monkeypatch: pytest.MonkeyPatch, refused: str
+) -> None:
     """After a 401 there is no command: that step fails with what to do, and everything is deleted."""
 
     def call(method: str, url: str, *arguments: Any, **options: Any) -> rest.Answer:
@@ -184,7 +188,7 @@ def test_what_is_refused_is_not_waited_for(world: World, monkeypatch: pytest.Mon
     assert (remains, world.left()) == ([], [])
 
 
-def test_an_organizer_without_the_group_is_told_so(world: World) -> None:
+def test_an_organizer_without_the_group_is_told_so(world: VerifiedDeployment) -> None:
     """A token that may not create events fails that step, which says which group it takes."""
     results, remains = _walk(world.journey(given("a", "b", "guests")))
     assert (results[-1].name, results[-1].ok) == ("create an event with one seat", False)
@@ -192,7 +196,7 @@ def test_an_organizer_without_the_group_is_told_so(world: World) -> None:
     assert (remains, world.left()) == ([], [])
 
 
-def test_a_failure_names_nobody(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_failure_names_nobody(world: VerifiedDeployment, monkeypatch: pytest.MonkeyPatch) -> None:
     """What fails is told by its route: the path has the id of somebody's user."""
     callers = given()
     _as(world, callers.token("first"), "ada-of-turin")
@@ -203,7 +207,7 @@ def test_a_failure_names_nobody(world: World, monkeypatch: pytest.MonkeyPatch) -
     assert not [line for line in said if "ada-of-turin" in line]
 
 
-def test_what_cannot_be_deleted_is_reported(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_cannot_be_deleted_is_reported(world: VerifiedDeployment, monkeypatch: pytest.MonkeyPatch) -> None:
     """An item that stays in a table is named, with the reason; the others are deleted."""
     delete = world.dynamodb.delete_item
 

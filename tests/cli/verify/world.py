@@ -36,7 +36,7 @@ def given(first: str = "sub-first", second: str = "sub-second", *groups: str) ->
     return GivenTokens({"organizer": boss, "first": token(first), "second": token(second)})
 
 
-class World(Pipeline):
+class VerifiedDeployment(Pipeline):
     """The pipeline, and a deployment that leads to it."""
 
     def __init__(self, dynamodb: DynamoDBClient, sqs: SQSClient, prefix: str) -> None:
