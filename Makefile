@@ -92,7 +92,7 @@ prove-fakes: setup ## Compare the simulation's DynamoDB with AWS's DynamoDB Loca
 prove-iam: setup ## Take each grant of each function away, one at a time: something must miss it (minutes)
 	@$(BIN)/python -m tests.iam $(PROVE_ARGS)
 
-prove-first-deployment: setup ## Fail the first deployment of production in every way, and repeat it: the CDK against a made-up CloudFormation
+prove-first-deployment: setup ## Fail the first deployment of production in every way, and repeat it: the CDK against a stub of CloudFormation
 	TURNSTILE_CDK=1 $(BIN)/pytest tests/infra/first_deployment $(PYTEST_ARGS)
 
 hypothesis: setup ## The rules of the core on 10,000 random histories of 100 steps (about 10 minutes)

@@ -44,11 +44,11 @@ class Deployed:
 
     @property
     def names(self) -> set[str]:
-        """All functions that there are."""
+        """Return the names of all functions."""
         return {name.removesuffix("Function") for name in self._resources.of_type("AWS::Lambda::Function")}
 
     def function(self, name: str) -> Function:
-        """One of them, by the name of its construct."""
+        """Return a function by the name of its construct."""
         if name not in self.functions:
             properties = self._resources.one(f"{name}Function")
             settings = {key: self.queues.get(value, value) for key, value in self.settings(name).items()}
@@ -63,12 +63,12 @@ class Deployed:
         return self.functions[name]
 
     def settings(self, name: str) -> dict[str, str]:
-        """The environment variables of a function, references in words."""
+        """Return the environment variables of a function, with references in words."""
         found: dict[str, str] = self._resources.one(f"{name}Function")["Environment"]["Variables"]
         return found
 
     def request(self, method: str, path: str, body: object = None, groups: tuple[str, ...] = ()) -> dict[str, Any]:
-        """The event of a request by somebody who is signed in, as API Gateway sends it."""
+        """Return the event that API Gateway sends for a request of a signed-in user."""
         claims = claims_of("subject-1", *groups) | {"client_id": self.settings("ApiUsers")["AUTH_AUDIENCE"]}
         headers = {"authorization": bearer_of(claims), "content-type": "application/json", "prefer": "respond-async"}
         event = http_event(method, path, None if body is None else json.dumps(body), headers)
@@ -76,7 +76,7 @@ class Deployed:
         return event
 
     def batch(self) -> dict[str, Any]:
-        """What Lambda hands to the registrar: the messages in the queue of commands, which are then gone."""
+        """Take the messages from the queue of commands, and return them as the event that the registrar gets."""
         url = self.queues["QueuesCommands"]
         messages = self.sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10, AttributeNames=["All"])["Messages"]
         for message in messages:
@@ -86,7 +86,7 @@ class Deployed:
         return {"Records": [record(message["MessageId"], message["Body"], group, 1) for message, group in found]}
 
     def log(self, name: str) -> list[str]:
-        """The lines that a function has logged so far."""
+        """Return the lines that a function has logged so far."""
         return self.function(name).log.read_text(encoding="utf-8").splitlines()
 
     def _queue(self, name: str, properties: dict[str, Any]) -> str:

@@ -1,4 +1,4 @@
-"""Every alarm of the template, replayed on metrics as they would be: what must wake somebody does, and nothing else."""
+"""Replay every alarm of the template on sample metrics: it goes off when it must, and only then."""
 
 from __future__ import annotations
 
@@ -14,9 +14,10 @@ from workers.aws.send import Message, seconds_hidden
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A metric by the minute, the first minute in which the alarm is raised, and the first in which it is over.
+    """A metric by the minute, the first minute in ALARM, and the first minute after it.
 
-    None: it is never raised. It may be over later, by as much as CloudWatch looks further back than it must.
+    `raised` is None if the alarm never goes off. It may end later, by as many points as CloudWatch retrieves beyond the
+    evaluation periods.
     """
 
     what: str

@@ -19,7 +19,7 @@ INDEXES = "GlobalSecondaryIndexes"
 
 @pytest.fixture(scope="module")
 def prod(templates: dict[str, dict[str, Any]]) -> Resources:
-    """What production keeps data in, today."""
+    """Return production's stateful resources of today."""
     return stateful(templates["prod"])
 
 
@@ -139,7 +139,7 @@ HARMLESS: dict[str, Callable[[Resources], object]] = {
 
 @pytest.mark.parametrize("what", HARMLESS)
 def test_what_loses_nothing(prod: Resources, what: str) -> None:
-    """What CloudFormation updates in place is no finding."""
+    """A change that CloudFormation makes in place is no finding."""
     later = copy.deepcopy(prod)
     HARMLESS[what](later)
     assert losses(prod, later) == []

@@ -12,8 +12,9 @@ Points = Sequence[float | None]
 """A metric, one value for each period, the newest last; None where nothing was sent."""
 
 EXTRA = 2
-"""How many more points than it needs CloudWatch looks at: 5 for 3 in the guide's examples. How many they are for
-periods of a minute it does not say."""
+"""Data points that CloudWatch retrieves beyond the evaluation periods: 5 for 3 periods in the guide's examples.
+
+The guide does not say how many it retrieves for periods of a minute."""
 
 
 class State(StrEnum):
