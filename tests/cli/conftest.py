@@ -18,6 +18,7 @@ from tests.cli.replay_world import World
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
+    from mypy_boto3_sqs import SQSClient
 
 
 @pytest.fixture(scope="module")
@@ -25,6 +26,13 @@ def db() -> Iterator[DynamoDBClient]:
     """One mocked DynamoDB for all; each test has tables of its own in it."""
     with mock_aws():
         yield boto3.client("dynamodb", "us-east-1")
+
+
+@pytest.fixture(scope="module")
+def sqs() -> Iterator[SQSClient]:
+    """One mocked SQS for all; each test has queues of its own in it, as it has tables in `db`."""
+    with mock_aws():
+        yield boto3.client("sqs")
 
 
 @pytest.fixture

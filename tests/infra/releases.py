@@ -208,13 +208,13 @@ def write_record() -> int:
         return 1
     templates = {name: synthesize(name) for name in STAGES}
     stages, taken = ({name: read(item) for name, item in templates.items()} for read in (stateful, names))
-    for name in STAGES:
-        for finding in breaks(released, name, templates[name]) if released else ():
-            print(f"{name}: {finding}")
+    if released:
+        found = [f"{name}: {finding}" for name in STAGES for finding in breaks(released, name, templates[name])]
+        print("\n".join(found or [f"An update from {released['version']} loses nothing and is refused for nothing."]))
     body, named = (",\n".join(map(_stage, each, each.values())) for each in (stages, taken))
     text = f'{{\n "version": "{today}",\n "stages": {{\n{body}\n }},\n "names": {{\n{named}\n }}\n}}\n'
     RECORD.write_text(text, encoding="utf-8")
-    print(f"{RECORD.name} has what {today} keeps data in: commit it with the release")
+    print(f"Recorded {today}. Commit {RECORD.name} with the release.")
     return 0
 
 

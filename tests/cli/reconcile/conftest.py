@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from itertools import count
 from typing import TYPE_CHECKING, Any
 
-import boto3
 import pytest
-from moto import mock_aws
 
 from infra.cli.commands import reconcile
 from infra.cli.deployment import Deployment
@@ -21,13 +18,6 @@ if TYPE_CHECKING:
 
 
 _NUMBERS = count(1)
-
-
-@pytest.fixture(scope="module")
-def sqs() -> Iterator[SQSClient]:
-    """One mocked SQS for all; each test has queues of its own in it, as it has tables in `db`."""
-    with mock_aws():
-        yield boto3.client("sqs")
 
 
 @pytest.fixture

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from itertools import count
 from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
-import boto3
 import pytest
-from moto import mock_aws
 
 from infra.cli import rest
 from infra.cli.verify import cleanup, journey
@@ -20,13 +17,6 @@ if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
 
 _NUMBERS = count(1)
-
-
-@pytest.fixture(scope="module")
-def sqs() -> Iterator[SQSClient]:
-    """One mocked SQS for all; each test has queues of its own in it, as it has tables in `db`."""
-    with mock_aws():
-        yield boto3.client("sqs")
 
 
 @pytest.fixture
