@@ -1,4 +1,4 @@
-"""Where clients reach a stage's API: under a domain of its own, behind a CDN. Free of the CDK, which loads slowly."""
+"""The public address of a stage's API: its own domain, and a CDN in front. Free of the CDK, which loads slowly."""
 
 from __future__ import annotations
 

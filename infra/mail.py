@@ -1,4 +1,4 @@
-"""Who a stage's user pool sends mail as, in the words of the CDK's context. Free of the CDK, which loads slowly."""
+"""The sender of a user pool's mail, as the CDK's context gives it. Free of the CDK, which loads slowly."""
 
 from __future__ import annotations
 

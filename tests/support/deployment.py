@@ -6,11 +6,14 @@ import json
 from collections.abc import Iterator
 from dataclasses import replace
 from types import SimpleNamespace
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from infra.cli.deployment import Clients, Deployment, Outputs
 from infra.cli.function_logs import REGISTRAR, REGISTRATIONS
 from workers.aws.items import timestamp
+
+if TYPE_CHECKING:
+    from tests.support.pipeline import Pipeline
 
 OUTPUTS = Outputs(
     api_url="http://api",
@@ -71,6 +74,20 @@ class _Functions:
     def get_function_configuration(self, FunctionName: str) -> dict[str, Any]:  # noqa: N803 - the SDK's name
         handler = HANDLERS[FunctionName]
         return {"FunctionName": FunctionName, "Handler": handler, "LoggingConfig": {"LogGroup": f"/logs/{handler}"}}
+
+
+def outputs_of(pipeline: Pipeline) -> Outputs:
+    """Return the outputs of a stack that has the queues and tables of this pipeline."""
+    tables = pipeline.tables
+    return replace(
+        OUTPUTS,
+        queue_url=pipeline.queue,
+        dead_letter_queue_url=pipeline.dead_letters,
+        users_table=tables.users,
+        events_table=tables.events,
+        registrations_table=tables.registrations,
+        ledger_table=tables.ledger,
+    )
 
 
 def deployment_of(logs: FakeLogs | None = None, **clients: object) -> Deployment:

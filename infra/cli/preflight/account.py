@@ -77,7 +77,7 @@ def _python() -> tuple[Level, str]:
         return "ok", f"functions are compiled by {python}"
     return "warning", (
         f"there is no Python {LAMBDA_PYTHON} to compile the functions with, so cold starts will take more than twice "
-        f"as long; put python{LAMBDA_PYTHON} on the PATH, then: make setup"
+        f"as long; put python{LAMBDA_PYTHON} on the PATH"
     )
 
 

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from infra.cli.main import main
-from tests.support.deployment import OUTPUTS, deployment_of
+from tests.support.deployment import deployment_of, outputs_of
 from tests.support.pipeline import Pipeline
 from workers.aws.items import event_key, registration_key
 from workers.domain.records import registration_id
@@ -28,14 +27,7 @@ class World(Pipeline):
     def __init__(self, dynamodb: DynamoDBClient, sqs: SQSClient, prefix: str) -> None:
         super().__init__(dynamodb, sqs, prefix)
         self.deployment = deployment_of(sqs=sqs, dynamodb=dynamodb)
-        self.deployment.outputs = dataclasses.replace(
-            OUTPUTS,
-            queue_url=self.queue,
-            users_table=self.tables.users,
-            events_table=self.tables.events,
-            registrations_table=self.tables.registrations,
-            ledger_table=self.tables.ledger,
-        )
+        self.deployment.outputs = outputs_of(self)
         self.add_event(EVENT, 1, hasWaitlist=True)
         for user in ("ann", "bob", "cid"):
             self.register(EVENT, self.add_user(user))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
@@ -12,7 +11,7 @@ from infra.cli.local.tokens import claims_of
 from infra.cli.verify.callers import GivenTokens
 from infra.cli.verify.journey import Journey, new_name
 from tests.support import http_events
-from tests.support.deployment import OUTPUTS, deployment_of
+from tests.support.deployment import OUTPUTS, deployment_of, outputs_of
 from tests.support.pipeline import Pipeline
 
 if TYPE_CHECKING:
@@ -42,15 +41,7 @@ class VerifiedDeployment(Pipeline):
     def __init__(self, dynamodb: DynamoDBClient, sqs: SQSClient, prefix: str) -> None:
         super().__init__(dynamodb, sqs, prefix)
         self.deployment = deployment_of(sqs=sqs, dynamodb=dynamodb)
-        self.deployment.outputs = dataclasses.replace(
-            OUTPUTS,
-            queue_url=self.queue,
-            dead_letter_queue_url=self.dead_letters,
-            users_table=self.tables.users,
-            events_table=self.tables.events,
-            registrations_table=self.tables.registrations,
-            ledger_table=self.tables.ledger,
-        )
+        self.deployment.outputs = outputs_of(self)
         self.asked: list[tuple[str, str]] = []
 
     def journey(self, callers: Callers) -> Journey:
