@@ -43,7 +43,7 @@ run: setup ## Start the whole stack on this machine: an HTTP API that takes regi
 	$(BIN)/turnstile up
 
 demo: setup ## A believable day on the local stack, live, and proven at the end (a minute; build/demo.html)
-	@$(BIN)/python -m tests.demo $(DEMO_ARGS)
+	@$(BIN)/python -m tests.tools.demo $(DEMO_ARGS)
 
 check: setup ## Format, lint, types, layers (3 seconds; the first time 30)
 	@$(MAKE) --no-print-directory checks
@@ -75,22 +75,22 @@ openapi: setup ## Write the API's document, docs/openapi.json, from the code
 ##@ Proofs, each a command of its own because it takes long
 
 simulate: setup ## Run simulated histories with faults and check every rule: make simulate SEEDS=2000 FROM=0
-	@$(BIN)/python -m tests.simulation --seeds $(SEEDS) --from $(FROM) $(SIMULATE_ARGS)
+	@$(BIN)/python -m tests.proofs.simulation --seeds $(SEEDS) --from $(FROM) $(SIMULATE_ARGS)
 
 drill: setup ## Rehearse a bad day: an outage of 60 s, poison, an event deleted by mistake (2 minutes)
 	TURNSTILE_OUTAGE_SECONDS=60 $(BIN)/pytest tests/e2e/test_drill.py $(PYTEST_ARGS)
 
 prove-replay: setup ## Prove that replaying dead letters, killed 500 times, loses and doubles nothing (minutes)
-	$(BIN)/python -m tests.replay $(PROVE_ARGS)
+	$(BIN)/python -m tests.proofs.replay $(PROVE_ARGS)
 
 prove-races: setup ## Race for few seats with the real handlers in 20 threads on DynamoDB Local: 10,000 commands (minutes)
-	@$(BIN)/python -m tests.races --commands 10000 $(PROVE_ARGS)
+	@$(BIN)/python -m tests.proofs.races --commands 10000 $(PROVE_ARGS)
 
 prove-fakes: setup ## Compare the simulation's DynamoDB with AWS's DynamoDB Local: 50,000 operations (5 to 10 minutes)
-	@$(BIN)/python -m tests.fakes $(PROVE_ARGS)
+	@$(BIN)/python -m tests.proofs.fakes $(PROVE_ARGS)
 
 prove-iam: setup ## Take each grant of each function away, one at a time: something must miss it (minutes)
-	@$(BIN)/python -m tests.iam $(PROVE_ARGS)
+	@$(BIN)/python -m tests.proofs.iam $(PROVE_ARGS)
 
 prove-first-deployment: setup ## Fail the first deployment of production in every way, and repeat it: the CDK against a stub of CloudFormation
 	TURNSTILE_CDK=1 $(BIN)/pytest tests/infra/first_deployment $(PYTEST_ARGS)
@@ -99,19 +99,19 @@ hypothesis: setup ## The rules of the core on 10,000 random histories of 100 ste
 	TURNSTILE_HYPOTHESIS=10000x100 $(BIN)/pytest tests/unit/domain/test_properties.py $(PYTEST_ARGS)
 
 mutants: setup ## Change the code in hundreds of small ways; a test must notice each (minutes)
-	@$(BIN)/python -m tests.mutants $(MUTANTS_ARGS)
+	@$(BIN)/python -m tests.proofs.mutants $(MUTANTS_ARGS)
 
 crash: setup ## Kill the functions of a local stack before and after each of their calls to AWS (minutes)
-	@$(BIN)/python -m tests.crash $(CRASH_ARGS)
+	@$(BIN)/python -m tests.proofs.crash $(CRASH_ARGS)
 
 soak: setup ## Run a local stack for 20 minutes while 40 % of its calls to AWS fail, and check what it promised
-	@$(BIN)/python -m tests.soak $(SOAK_ARGS)
+	@$(BIN)/python -m tests.proofs.soak $(SOAK_ARGS)
 
 fuzz: setup ## Attack a local stack's API from its document, in all of schemathesis's phases: 5,000 cases (minutes)
 	TURNSTILE_FUZZ=$(CASES),$(FUZZ_SEED) $(BIN)/pytest tests/e2e/test_fuzz.py -s $(PYTEST_ARGS)
 
 bench: setup ## Measure everything: hot event, counts, cold start, cost, HTTP (5 minutes; build/bench.html)
-	@$(BIN)/python -m tests.bench $(BENCH_ARGS)
+	@$(BIN)/python -m tests.tools.bench $(BENCH_ARGS)
 
 ##@ Upkeep
 
@@ -119,7 +119,7 @@ browser: setup ## Find the Chromium that the tests of the reference page need; a
 	@$(BIN)/python -m tests.support.browser
 
 screenshot: setup browser ## Take the pictures of the reference page and of the demo anew (docs/images)
-	$(BIN)/python -m tests.demo --screenshot docs/images/demo.png
+	$(BIN)/python -m tests.tools.demo --screenshot docs/images/demo.png
 	TURNSTILE_SCREENSHOT=docs/images/reference.png $(BIN)/pytest tests/e2e/test_reference_page.py -k trying_out $(PYTEST_ARGS)
 
 lock: $(VENV)/.uv ## Pin what pyproject.toml asks for, keeping versions; newer: LOCK_ARGS="--upgrade-package botocore" or --upgrade
@@ -128,10 +128,10 @@ lock: $(VENV)/.uv ## Pin what pyproject.toml asks for, keeping versions; newer: 
 		--all-extras --output-file infra/constraints.txt $(LOCK_ARGS) pyproject.toml
 
 audit: setup ## Ask for known vulnerabilities of all that is pinned; what could not be asked is a failure
-	@$(BIN)/python -m infra.supply.audit $(AUDIT_ARGS)
+	@$(BIN)/python -m infra.build.audit $(AUDIT_ARGS)
 
 sbom: setup ## Write what is in the Lambda bundles and in .venv as CycloneDX (build/sbom-*.json)
-	@$(BIN)/python -m infra.supply.sbom
+	@$(BIN)/python -m infra.build.sbom
 
 record-release: setup ## Record the stateful resources of this release (tests/infra/released.json), once per version
 	@$(BIN)/python -m tests.infra.releases
@@ -155,7 +155,7 @@ $(VENV)/.uv: infra/constraints.txt $(VENV)/.created
 
 $(VENV)/.installed: pyproject.toml infra/constraints.txt $(VENV)/.uv
 	@$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes $(WHEELS) -r infra/constraints.txt
-	@$(BIN)/python -m infra.supply.pins
+	@$(BIN)/python -m infra.build.pins
 	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation -e .
 	@touch $@
 
@@ -170,5 +170,5 @@ $(NPM_STAMP): infra/package.json infra/package-lock.json infra/.npmrc $(VENV)/.i
 # Made here, although they are made on demand, so that nothing after the set-up needs the network.
 $(VENV)/.bundled: $(NPM_STAMP)
 	@echo "Making the Lambda bundles ..."
-	@$(BIN)/python -m infra.bundles
+	@$(BIN)/python -m infra.build.bundles
 	@touch $@

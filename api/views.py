@@ -8,7 +8,7 @@ from typing import Any
 
 from workers.aws.items import NOT_READABLE, Item, ledger_from_event, ledger_from_item, timestamp
 from workers.domain.records import Ledger, Registration, Status
-from workers.observability import logger
+from workers.telemetry import logger
 
 _OWN_FIELDS = ("title", "date", "location", "organizer", "description", "createdAt")
 

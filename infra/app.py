@@ -11,13 +11,13 @@ from typing import Any
 
 import aws_cdk as cdk
 
-from infra.address import Address
-from infra.auth import CONTEXT
-from infra.bundles import BundleError
-from infra.cors import origins_of
-from infra.limits import Limits
-from infra.stack import TurnstileStack
-from infra.stage import Stage
+from infra.build.bundles import BundleError
+from infra.stack.http.address import Address
+from infra.stack.http.cors import origins_of
+from infra.stack.http.limits import Limits
+from infra.stack.identity.auth import CONTEXT
+from infra.stack.stack import TurnstileStack
+from infra.stack.stage import Stage
 
 EMULATOR_ACCOUNT = "000000000000"
 

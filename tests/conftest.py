@@ -21,9 +21,9 @@ os.environ.update(
 for name in ("AWS_PROFILE", "AWS_SESSION_TOKEN", "AWS_ENDPOINT_URL"):
     os.environ.pop(name, None)
 
-from tests.support.canaries import Canaries  # noqa: E402 - after the environment
 from tests.support.chance import Chance  # noqa: E402
-from tests.support.rooms import ByRoom, slowest_first  # noqa: E402
+from tests.support.pii_canaries import Canaries  # noqa: E402 - after the environment
+from tests.support.xdist_scheduling import ByRoom, slowest_first  # noqa: E402
 
 _TESTS = Path(__file__).parent
 _CLOSED = (_TESTS / "unit", _TESTS / "api")

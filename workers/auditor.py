@@ -17,7 +17,7 @@ from workers.aws import clients
 from workers.aws.clock import SYSTEM_CLOCK, Clock
 from workers.aws.items import EVENT_INDEX, NOT_READABLE, STATUS_KEY, event_key, ledger_from_item
 from workers.domain.records import Ledger, Status
-from workers.observability import Metric, logger, measure
+from workers.telemetry import Metric, logger, measure
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient

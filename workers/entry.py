@@ -1,4 +1,4 @@
-"""The Lambda entries of the workers: `workers.entry.registrar` is the handler of `workers.registrar`.
+"""The Lambda entries of the workers: `workers.entry.registrar` is the handler of `workers.registrar.handler`.
 
 A function is loaded with Python's collector of cyclic garbage out of the way: while thousands of objects are made that
 all stay, it looks through them again and again, for a sixth of a cold start. What is there when the function is loaded
@@ -15,7 +15,11 @@ from typing import Any
 Handler = Callable[[dict[str, Any], object], Any]
 """What Lambda calls, with its event and its context."""
 
-_FUNCTIONS = frozenset({"registrar", "promoter", "auditor"})
+_MODULES = {
+    "registrar": "workers.registrar.handler",
+    "promoter": "workers.promoter",
+    "auditor": "workers.auditor",
+}
 
 
 def load(module: str) -> Handler:
@@ -34,6 +38,6 @@ def load(module: str) -> Handler:
 
 def __getattr__(name: str) -> Handler:
     """Lambda asks for the entry by its name, once in a process."""
-    if name not in _FUNCTIONS:
+    if name not in _MODULES:
         raise AttributeError(name)
-    return load(f"workers.{name}")
+    return load(_MODULES[name])

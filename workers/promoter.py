@@ -15,7 +15,7 @@ from workers.aws import clients
 from workers.aws.clock import SYSTEM_CLOCK, Clock
 from workers.aws.send import send_all
 from workers.domain.commands import Promote
-from workers.observability import about, logger
+from workers.telemetry import about, logger
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient

@@ -1,8 +1,8 @@
 """The REST contract as an OpenAPI document: `python -m api.contract` writes `docs/openapi.json`.
 
-It is made from what the functions run on: the routes (`api/routes.py`), the bodies that they read (`api/models/`), the
-table of problems (`api/problems.py`). What those cannot say stands here: what comes back (`answers.py`), parameters and
-headers (`parameters.py`), and which route does what and may refuse with what (`operations.py`).
+It is built from the code that the functions run: the routes (`api/http/routes.py`), the request bodies (`api/models/`)
+and the table of problems (`api/http/problems.py`). This package adds the rest: response schemas (`answers.py`),
+parameters and headers (`parameters.py`), and each route's purpose and refusals (`operations.py`).
 
 No function loads any of it, and no bundle contains it. The tests of the API hold every answer that they get against
 the document, and one of them provokes each status, code, header and field that it promises, and compares the parameters

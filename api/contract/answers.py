@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema
 from pydantic.alias_generators import to_camel
 from pydantic.json_schema import SkipJsonSchema
 
-from api.problems import CODES
+from api.http.problems import CODES
 from workers.domain.records import EventStatus, Status
 
 Absent = SkipJsonSchema[None]

@@ -25,8 +25,8 @@ from api.contract.operations import (
     Success,
 )  # fmt: skip
 from api.contract.parameters import HEADERS, PARAMETERS
-from api.problems import CODES, Problem
-from api.routes import ROUTES, Route
+from api.http.problems import CODES, Problem
+from api.http.routes import ROUTES, Route
 from workers.domain.records import EventStatus
 
 Json = dict[str, Any]

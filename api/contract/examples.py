@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from api.body import MAX_BODY_BYTES
-from api.problems import Problem
+from api.http.body import MAX_BODY_BYTES
+from api.http.problems import Problem
 
 Json = dict[str, Any]
 """An example, as it is sent."""

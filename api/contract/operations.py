@@ -1,4 +1,4 @@
-"""Which route does what, with which answers: one operation for each line of `api/routes.py`."""
+"""Which route does what, with which answers: one operation for each line of `api/http/routes.py`."""
 
 from __future__ import annotations
 

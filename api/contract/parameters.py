@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from api.conditions import MAX_REVISIONS
-from api.headers import MAX_HEADER_CHARS
-from api.pages import DEFAULT_LIMIT, MAX_CURSOR_CHARS, MAX_LIMIT, MAX_STATUSES
-from api.problems import RETRY_AFTER_SECONDS
-from api.waiting import DEFAULT_WAIT_SECONDS, MAX_WAIT_SECONDS
+from api.http.etag import MAX_REVISIONS
+from api.http.headers import MAX_HEADER_CHARS
+from api.http.pagination import DEFAULT_LIMIT, MAX_CURSOR_CHARS, MAX_LIMIT, MAX_STATUSES
+from api.http.polling import DEFAULT_WAIT_SECONDS, MAX_WAIT_SECONDS
+from api.http.problems import RETRY_AFTER_SECONDS
 from workers.domain.records import Status
 
 Json = dict[str, Any]
@@ -22,7 +22,7 @@ _KEY = "[!-~]([ -~]{0,253}[!-~])?"
 _BARE = "[!#-~]([ -~]{0,253}[!-~])?"
 _HALF_QUOTED = '"([ -~]{0,253}[!#-~])?'
 _IDEMPOTENCY_KEY = f'^("{_KEY}"|{_BARE}|{_HALF_QUOTED})$'
-"""What `api.call.idempotency_key` takes: only quotes on both sides are none of the key."""
+"""What `api.registrations.headers.idempotency_key` takes: only quotes on both sides are none of the key."""
 
 
 def _parameter(name: str, where: str, description: str, schema: Json, **more: Any) -> Json:

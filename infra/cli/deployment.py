@@ -18,7 +18,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from infra.cli.errors import CliError, NoStackError
 from infra.cli.local.emulator import REGION, ROOT_KEYS
-from infra.cli.local.home import Home
+from infra.cli.local.state_dir import Home
 from workers.aws.load import Tables
 
 if TYPE_CHECKING:

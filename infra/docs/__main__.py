@@ -7,7 +7,7 @@ import sys
 import warnings
 from pathlib import Path
 
-from infra.bundles import ROOT
+from infra.build.bundles import ROOT
 from infra.docs.states import PAGE, placed
 
 OUT = ROOT / "build" / "docs"

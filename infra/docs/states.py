@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from infra.bundles import ROOT
-from workers.domain.moves import ALLOWED_MOVES
+from infra.build.bundles import ROOT
 from workers.domain.records import Status
+from workers.domain.transitions import ALLOWED_MOVES
 
 PAGE = ROOT / "docs" / "architecture.md"
 """Where the diagram is."""

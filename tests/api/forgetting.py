@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from tests.support.canaries import person
+from tests.support.pii_canaries import person
 from tests.support.pipeline import Pipeline
 from tests.support.rules import broken_rules
 from workers.aws.items import registration_from_item

@@ -8,16 +8,16 @@ from typing import Any
 
 import pytest
 
-from api.limit import WriteLimit, limited
-from api.messages import Request
-from api.routes import ROUTES
+from api.http.rate_limit import WriteLimit, limited
+from api.http.routes import ROUTES
+from api.http.types import Request
 from tests.support.builders import NEW_EVENT
-from tests.support.canaries import person
 from tests.support.contract import fields_of
+from tests.support.pii_canaries import person
 from tests.support.pipeline import Answer, Pipeline
 from workers.aws.commit import versioned_put
 from workers.aws.messages import decode
-from workers.domain.moves import discarded
+from workers.domain.transitions import discarded
 
 AT_ONCE = {"Prefer": "respond-async"}
 PATIENT = {"Prefer": "wait=5"}

@@ -7,13 +7,13 @@ from typing import Any
 
 import pytest
 
-from api.access import anybody, identify_by
-from api.caller import Caller
-from api.messages import Request
-from api.routes import ROUTES
+from api.http.auth import anybody, identify_by
+from api.http.caller import Caller
+from api.http.routes import ROUTES
+from api.http.types import Request
 from tests.support.builders import NEW_EVENT
-from tests.support.canaries import name_of
 from tests.support.http_events import AUDIENCE, END_OF_TOKENS, bearer_of, claims_of, http_event, passed_on
+from tests.support.pii_canaries import name_of
 from tests.support.pipeline import START, Pipeline
 from workers.aws.clients import MissingSetting
 

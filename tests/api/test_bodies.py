@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from api.access import anybody
-from api.body import MAX_BODY_BYTES, _object
-from api.http import answer
-from api.problems import CODES, RequestError
+from api.http.answer import answer
+from api.http.auth import anybody
+from api.http.body import MAX_BODY_BYTES, _object
+from api.http.problems import CODES, RequestError
 from tests.support.http_events import http_event
 from tests.support.pipeline import Pipeline
 

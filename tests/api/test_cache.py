@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from api.cache import Cache
+from api.http.cache import Cache
 from tests.support.pipeline import Time
 from workers.aws.clock import Clock
 

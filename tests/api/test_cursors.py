@@ -8,7 +8,7 @@ import json
 
 import pytest
 
-from api.pages import seal_cursor
+from api.http.pagination import seal_cursor
 from tests.api.lists import events, walk
 from tests.support.builders import event_item
 from tests.support.pipeline import Pipeline

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from api.event_list import CACHE_PAGES, CACHE_SECONDS
+from api.events.lists import CACHE_PAGES, CACHE_SECONDS
 from tests.api.conftest import Taps
 from tests.support import faults
 from tests.support.pipeline import Pipeline

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from api.export import COLUMNS, prefers_csv, table
+from api.registrations.csv import COLUMNS, prefers_csv, table
 from tests.api.conftest import AwsClients, new_pipeline
 from tests.support.pipeline import BASE_URL, Answer, Pipeline
 

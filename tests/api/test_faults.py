@@ -11,12 +11,12 @@ import pytest
 from aws_lambda_powertools import Logger
 from botocore.exceptions import ConnectTimeoutError, EndpointConnectionError, ReadTimeoutError
 
-import api.dispatch
-from api.routes import ROUTES, Route
+import api.http.dispatch
+from api.http.routes import ROUTES, Route
 from tests.api.conftest import Taps
 from tests.support import faults
 from tests.support.builders import NEW_EVENT
-from tests.support.canaries import person
+from tests.support.pii_canaries import person
 from tests.support.pipeline import Pipeline
 
 ROUTES_AND_CALLS = [
@@ -164,7 +164,7 @@ def test_a_damaged_ledger_is_one_events_trouble(ready: Pipeline) -> None:
 def test_request_id_finds_the_log_line(ready: Pipeline, taps: Taps, monkeypatch: pytest.MonkeyPatch) -> None:
     """The id in a 500 is that of the log line which has the whole story."""
     log = io.StringIO()
-    monkeypatch.setattr(api.dispatch, "logger", Logger(service="request-id-test", stream=log))
+    monkeypatch.setattr(api.http.dispatch, "logger", Logger(service="request-id-test", stream=log))
     taps.fail("dynamodb.GetItem", "AccessDeniedException")
     answer = ready.request("GET", "/users/ann")
     [line] = [json.loads(text) for text in log.getvalue().splitlines()]

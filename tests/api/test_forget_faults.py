@@ -7,14 +7,14 @@ from typing import Any
 
 import pytest
 
-from api.forget import PATIENCE
+from api.users.erasure import PATIENCE
 from tests.api.conftest import Taps
 from tests.api.forgetting import LATER, assert_forgotten, bind, user_items
 from tests.support import faults
 from tests.support.fake_sqs import Killed
 from tests.support.pipeline import Pipeline
 from tests.support.telemetry import log_lines
-from workers.aws import forget
+from workers.aws import erasure
 from workers.aws.items import registration_key
 from workers.domain.records import registration_id
 
@@ -73,7 +73,7 @@ def test_tombstones_are_read_strongly(everywhere: Pipeline, taps: Taps) -> None:
         everywhere.request("POST", "/events/left/registrations", {"userId": "ann"})
         everywhere.request("DELETE", "/events/waiting/registrations/ann")
     everywhere.request("GET", "/events/waiting/registrations")
-    forget.erased_users(everywhere.dynamodb, everywhere.tables.users)
+    erasure.erased_users(everywhere.dynamodb, everywhere.tables.users)
     assert reads == [True] * 7
 
 
@@ -119,7 +119,7 @@ def test_an_index_that_shows_what_was(everywhere: Pipeline) -> None:
 
 def test_more_than_fits_into_one_request(everywhere: Pipeline, taps: Taps, monkeypatch: pytest.MonkeyPatch) -> None:
     """Who has very much is forgotten in several requests: 503 with Retry-After, each goes on where the last one was."""
-    monkeypatch.setattr(forget, "_PAGE", 2)
+    monkeypatch.setattr(erasure, "_PAGE", 2)
     bind(everywhere, "login", "ann")
     behind: list[object] = []
 

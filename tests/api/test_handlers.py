@@ -8,9 +8,11 @@ from types import ModuleType
 
 import pytest
 
-from api import events, registrations, users
-from api.access import anybody, identify_as_set_up
-from api.http import answer
+from api.events import handler as events
+from api.http.answer import answer
+from api.http.auth import anybody, identify_as_set_up
+from api.registrations import handler as registrations
+from api.users import handler as users
 from tests.support.builders import NEW_EVENT
 from tests.support.http_events import http_event
 from tests.support.pipeline import Pipeline

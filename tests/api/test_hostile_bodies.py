@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from api.body import MAX_BODY_BYTES
+from api.http.body import MAX_BODY_BYTES
 from tests.api.conftest import assert_refused
 from tests.support.builders import NEW_EVENT
 from tests.support.pipeline import Pipeline

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from api.headers import MAX_HEADER_CHARS
-from api.pages import MAX_CURSOR_CHARS, seal_cursor
+from api.http.headers import MAX_HEADER_CHARS
+from api.http.pagination import MAX_CURSOR_CHARS, seal_cursor
 from tests.api.conftest import assert_refused
-from tests.support.canaries import person
+from tests.support.pii_canaries import person
 from tests.support.pipeline import Pipeline
 
 pytestmark = pytest.mark.usefixtures("alarm")

@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from api.access import anybody
-from api.http import answer
-from api.limit import MAX_CALLERS, WriteLimit, limited
-from api.messages import Request, Response
-from api.routes import ROUTES
+from api.http.answer import answer
+from api.http.auth import anybody
+from api.http.rate_limit import MAX_CALLERS, WriteLimit, limited
+from api.http.routes import ROUTES
+from api.http.types import Request, Response
 from tests.api.conftest import Taps
 from tests.support.http_events import http_event
 from tests.support.pipeline import Pipeline, Time

@@ -9,16 +9,16 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 
 import pytest
 
-from api.pages import DEFAULT_LIMIT, MAX_LIMIT
+from api.http.pagination import DEFAULT_LIMIT, MAX_LIMIT
 from tests.api.conftest import AwsClients, Taps, new_pipeline
 from tests.api.lists import pages, users
 from tests.support.builders import event_item
-from tests.support.canaries import name_of
+from tests.support.pii_canaries import name_of
 from tests.support.pipeline import BASE_URL, START, Answer, Pipeline
 from tests.support.tables import put_items
 from workers.aws.items import ledger_to_item, registration_to_item
-from workers.domain.line import Line
 from workers.domain.records import Ledger, Registration, SeatSettings, Status
+from workers.domain.waitlist import Line
 
 COUNTS = {
     Status.PENDING: 7,

@@ -6,16 +6,16 @@ from collections.abc import Callable, Mapping
 
 import pytest
 
-from api.body import MAX_BODY_BYTES
-from api.limit import WriteLimit, limited
-from api.problems import CODES
+from api.http.body import MAX_BODY_BYTES
+from api.http.problems import CODES
+from api.http.rate_limit import WriteLimit, limited
 from tests.api.conftest import Taps
 from tests.support.builders import NEW_EVENT
-from tests.support.canaries import person
+from tests.support.pii_canaries import person
 from tests.support.pipeline import Answer, Pipeline
 from workers.aws.commit import versioned_put
 from workers.aws.messages import decode
-from workers.domain.moves import discarded
+from workers.domain.transitions import discarded
 
 Provoke = Callable[[Pipeline, Taps], Answer]
 

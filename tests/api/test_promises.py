@@ -12,10 +12,10 @@ import pytest
 from api.contract.__main__ import KEPT
 from api.contract.document import refusals
 from api.contract.operations import ALWAYS, OPERATIONS
-from api.pages import DEFAULT_LIMIT, MAX_LIMIT
-from api.problems import CODES
-from api.routes import ROUTES
-from infra.cors import request_headers, response_headers
+from api.http.pagination import DEFAULT_LIMIT, MAX_LIMIT
+from api.http.problems import CODES
+from api.http.routes import ROUTES
+from infra.stack.http.cors import request_headers, response_headers
 from tests.api.conftest import AwsClients, new_pipeline
 from tests.api.story import Story
 from tests.support.contract import fields_documented

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from api.routes import ROUTES
+from api.http.routes import ROUTES
 from tests.api.conftest import Taps
 from tests.support.pipeline import Pipeline
 

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from api import docs
 from api.contract.__main__ import KEPT
-from api.routes import DOCS_ROUTES
+from api.http.routes import DOCS_ROUTES
+from api.reference import handler as docs
 from tests.support.http_events import http_event
 
 TYPES = {

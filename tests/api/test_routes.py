@@ -6,9 +6,9 @@ import re
 
 import pytest
 
-from api.access import anybody
-from api.http import answer
-from api.routes import ROUTES
+from api.http.answer import answer
+from api.http.auth import anybody
+from api.http.routes import ROUTES
 from tests.support.http_events import http_event
 from tests.support.pipeline import Pipeline
 

@@ -11,7 +11,7 @@ from tests.api.conftest import Taps
 from tests.support.pipeline import Pipeline
 from tests.support.telemetry import log_lines, metrics
 from workers.domain.records import registration_id
-from workers.observability import logger
+from workers.telemetry import logger
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from tests.api.conftest import Taps
-from tests.support.canaries import CANARY, person
+from tests.support.pii_canaries import CANARY, person
 from tests.support.pipeline import BASE_URL, Pipeline
 
 

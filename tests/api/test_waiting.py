@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from api.waiting import DEFAULT_WAIT_SECONDS, MAX_WAIT_SECONDS, Pace, Wait, wait_of
+from api.http.polling import DEFAULT_WAIT_SECONDS, MAX_WAIT_SECONDS, Pace, Wait, wait_of
 from workers.aws.clock import Clock
 
 NOW = 5_000_000_000_000_000

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from infra.cli.board import Watcher
+from infra.cli.top.snapshot import Watcher
 from tests.support.deployment import OUTPUTS, FakeLogs, deployment_of
 from workers.aws.items import ledger_to_item
 from workers.domain.records import Ledger

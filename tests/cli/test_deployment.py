@@ -90,7 +90,13 @@ def test_stacks_are_named_after_their_stage() -> None:
 def sources(tmp_path: Path) -> Path:
     """A little repository."""
     for name in (
-        *("api/users.py", "workers/domain/decide.py", "infra/stack.py", "infra/cli/main.py", "pyproject.toml"),
+        *(
+            "api/users/handler.py",
+            "workers/domain/decide.py",
+            "infra/stack/stack.py",
+            "infra/cli/main.py",
+            "pyproject.toml",
+        ),
         "docs/openapi.json",
     ):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
@@ -101,7 +107,7 @@ def sources(tmp_path: Path) -> Path:
 @pytest.mark.parametrize(
     "name",
     [
-        *("api/users.py", "api/new.py", "workers/domain/decide.py", "infra/stack.py", "pyproject.toml"),
+        *("api/users/handler.py", "api/new.py", "workers/domain/decide.py", "infra/stack/stack.py", "pyproject.toml"),
         "docs/openapi.json",
     ],
 )

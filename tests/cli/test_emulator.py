@@ -12,7 +12,7 @@ import pytest
 
 from infra.cli.errors import CliError
 from infra.cli.local import emulator
-from infra.cli.local.home import Home, LocalStack
+from infra.cli.local.state_dir import Home, LocalStack
 from tests.support.http_server import Handler, serving
 
 

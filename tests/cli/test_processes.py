@@ -14,8 +14,8 @@ from pathlib import Path
 import pytest
 
 from infra.cli.errors import CliError, NoStackError
-from infra.cli.local.home import Home, LocalStack
-from infra.cli.processes import Children, Interrupts
+from infra.cli.local.processes import Children, Interrupts
+from infra.cli.local.state_dir import Home, LocalStack
 from tests.support.http_server import free_port
 
 pytestmark = pytest.mark.usefixtures("handlers_kept")

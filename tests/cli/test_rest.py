@@ -6,7 +6,7 @@ import traceback
 
 import pytest
 
-from infra.cli import rest
+from infra.cli import http_client
 from infra.cli.errors import CliError
 from tests.support.http_server import Handler, serving
 
@@ -16,7 +16,7 @@ TOKEN = "s3cret"
 def test_a_malformed_header_is_not_repeated() -> None:
     """A token that fits into no header is an error of the command line that shows nothing of it, in a traceback too."""
     with pytest.raises(CliError) as refused:
-        rest.call("GET", "http://127.0.0.1:9/events", token=f"{TOKEN}\n")
+        http_client.call("GET", "http://127.0.0.1:9/events", token=f"{TOKEN}\n")
     assert "cannot send GET http://127.0.0.1:9/events" in str(refused.value)
     assert TOKEN not in "".join(traceback.format_exception(refused.value))
 
@@ -44,6 +44,6 @@ def test_a_redirect_is_an_answer(status: int) -> None:
                 self.answer(status=status, headers={"Location": f"{other}/events"})
 
         with serving(Api) as api:
-            answer = rest.call("GET", f"{api}/events", token=TOKEN)
+            answer = http_client.call("GET", f"{api}/events", token=TOKEN)
     assert (answer.status, answer.headers["location"]) == (status, f"{other}/events")
     assert asked == []

@@ -8,10 +8,11 @@ from pathlib import Path
 import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError
 
-from infra.cli import board, ledgers
+from infra.cli import ledgers
 from infra.cli.deployment import Deployment
-from infra.cli.function_logs import REGISTRAR, REGISTRATIONS
 from infra.cli.main import main
+from infra.cli.top import snapshot
+from infra.cli.trace.function_logs import REGISTRAR, REGISTRATIONS
 from tests.cli.board import NOW, World
 from tests.support.builders import ledger_of, seats
 from workers.aws.items import ledger_to_item
@@ -65,7 +66,7 @@ def test_no_decisions() -> None:
 
 def test_more_decisions_than_can_be_read(monkeypatch: pytest.MonkeyPatch) -> None:
     """Reading ends after some pages of the log, and the board says that its figures are a part."""
-    monkeypatch.setattr(board, "_MAX_PAGES", 3)
+    monkeypatch.setattr(snapshot, "_MAX_PAGES", 3)
     world = World()
     for _ in range(5):
         world.logs.measure(REGISTRAR, NOW - 1, Confirmed=[1.0])

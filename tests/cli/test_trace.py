@@ -10,14 +10,14 @@ import pytest
 from botocore.exceptions import ClientError
 
 from infra.cli.deployment import Deployment
-from infra.cli.function_logs import REGISTRAR, REGISTRATIONS
 from infra.cli.main import main
-from infra.cli.story import standing
+from infra.cli.trace.function_logs import REGISTRAR, REGISTRATIONS
+from infra.cli.trace.timeline import standing
 from tests.support.builders import seats
 from tests.support.deployment import FakeLogs, deployment_of
 from workers.aws.items import ledger_to_item, microseconds, registration_to_item
-from workers.domain.line import Line
 from workers.domain.records import EventStatus, Ledger, Registration, Status, registration_id
+from workers.domain.waitlist import Line
 
 NOON = microseconds("2026-11-22T12:00:00Z")
 ADA = registration_id("pycon", "ada")

@@ -8,7 +8,7 @@ from typing import Any, cast
 
 import pytest
 
-from api.routes import ROUTES
+from api.http.routes import ROUTES
 from infra.cli.deployment import Clients, Deployment
 from infra.cli.verify.checks import parts
 from infra.cli.verify.result import Check, Result, perform

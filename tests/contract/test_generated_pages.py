@@ -8,7 +8,7 @@ import pytest
 
 from infra.docs.__main__ import write
 from infra.docs.states import PAGE, NoPlace, diagram, placed
-from workers.domain.moves import ALLOWED_MOVES
+from workers.domain.transitions import ALLOWED_MOVES
 
 
 def test_the_diagram_is_the_table() -> None:
@@ -33,7 +33,7 @@ def test_a_page_without_a_place() -> None:
 def test_the_documentation_of_the_code(tmp_path: Path) -> None:
     """A package's documentation is written without a warning, with what its docstrings say, and asks nobody."""
     write(("workers.domain",), tmp_path)
-    page = (tmp_path / "workers" / "domain" / "moves.html").read_text(encoding="utf-8")
+    page = (tmp_path / "workers" / "domain" / "transitions.html").read_text(encoding="utf-8")
     assert "How a registration moves from one status to the next" in page
     assert 'src="http' not in page
     assert '<link rel="stylesheet" href="http' not in page

@@ -16,16 +16,16 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from pydantic import BaseModel
 
-from api.call import idempotency_key
 from api.contract.__main__ import KEPT, current
 from api.contract.document import refusals
 from api.contract.examples import PROBLEMS
 from api.contract.operations import OPERATIONS
 from api.contract.parameters import HEADERS, PARAMETERS
+from api.http.problems import CODES, RequestError
+from api.http.routes import ROUTES
 from api.models.event import DATE, EventChange, NewEvent
 from api.models.user import NewUser
-from api.problems import CODES, RequestError
-from api.routes import ROUTES
+from api.registrations.headers import idempotency_key
 from tests.support.builders import NEW_EVENT
 from workers.domain.records import EventStatus, Status
 

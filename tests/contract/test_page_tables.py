@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 
-from api.problems import CODES
-from api.routes import ROUTES
-from infra.queries import QUERIES
+from api.http.problems import CODES
+from api.http.routes import ROUTES
+from infra.stack.monitoring.queries import QUERIES
 from tests.support.pages import FIRST, ROOT, text
 
 ERRORS = ROOT / "docs" / "errors.md"

@@ -19,10 +19,10 @@ import httpx
 import pytest
 
 from infra.cli.deployment import Clients, Outputs
-from infra.cli.local.home import Home
+from infra.cli.local.state_dir import Home
 from tests.support import contract
-from tests.support.canaries import watch
 from tests.support.client import Front
+from tests.support.pii_canaries import watch
 from tests.support.stacks import NoStack, function_logs, local_deployment, stack_in, take_dead_letters, turnstile
 
 if TYPE_CHECKING:

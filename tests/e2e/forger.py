@@ -20,7 +20,7 @@ from typing import Any
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 
-from api.caller import OPERATORS
+from api.http.caller import OPERATORS
 from infra.cli.deployment import Clients, Outputs
 from infra.cli.local.tokens import Pool, claims_of
 

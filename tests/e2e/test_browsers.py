@@ -13,8 +13,8 @@ import pytest
 from playwright.sync_api import Browser, Error, Page
 
 from infra.cli.deployment import Outputs
-from infra.cors import MAX_AGE_SECONDS, METHODS, request_headers, response_headers
-from infra.stage import LOCAL_API_ID
+from infra.stack.http.cors import MAX_AGE_SECONDS, METHODS, request_headers, response_headers
+from infra.stack.stage import LOCAL_API_ID
 from tests.support.browser import browsing
 from tests.support.builders import NEW_EVENT
 from tests.support.client import unique

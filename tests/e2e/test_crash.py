@@ -5,11 +5,11 @@ from __future__ import annotations
 import pytest
 
 from infra.cli.deployment import Deployment, Outputs
-from tests.crash.case import Case
-from tests.crash.matrix import findings, killed, undisturbed
-from tests.crash.stories import promotion
-from tests.crash.target import target
-from tests.crash.wire import PROC, Point, Side
+from tests.proofs.crash.case import Case
+from tests.proofs.crash.matrix import findings, killed, undisturbed
+from tests.proofs.crash.stories import promotion
+from tests.proofs.crash.target import target
+from tests.proofs.crash.wire import PROC, Point, Side
 
 pytestmark = [
     pytest.mark.e2e,

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from infra.cli.deployment import Deployment
-from tests.demo.__main__ import play
-from tests.demo.sizes import Sizes
+from tests.tools.demo.__main__ import play
+from tests.tools.demo.sizes import Sizes
 
 pytestmark = pytest.mark.e2e
 

@@ -9,9 +9,9 @@ import httpx
 import pytest
 
 from infra.cli.deployment import Deployment, Outputs
-from tests.iam.grants import Grant, grants_of, without
-from tests.iam.journey import Journey, Stuck
-from tests.iam.needs import needs_of
+from tests.proofs.iam.grants import Grant, grants_of, without
+from tests.proofs.iam.journey import Journey, Stuck
+from tests.proofs.iam.needs import needs_of
 from tests.support.stacks import local_deployment, take_dead_letters
 
 pytestmark = pytest.mark.e2e

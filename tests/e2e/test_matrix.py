@@ -11,8 +11,8 @@ from typing import Any
 import httpx
 import pytest
 
-from api.caller import OPERATORS, ORGANIZERS
-from api.routes import ROUTES
+from api.http.caller import OPERATORS, ORGANIZERS
+from api.http.routes import ROUTES
 from infra.cli.deployment import Clients, Outputs
 from infra.cli.local.tokens import Pool
 from tests.support.builders import NEW_EVENT

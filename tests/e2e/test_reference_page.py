@@ -18,7 +18,7 @@ import httpx
 import pytest
 from playwright.sync_api import Browser, ConsoleMessage, Locator, Page, Request, Response, expect
 
-from infra.bundles import ROOT
+from infra.build.bundles import ROOT
 from infra.cli.deployment import Outputs
 from tests.support.browser import browsing
 from tests.support.client import PATIENCE_SECONDS, Front, unique

@@ -5,12 +5,12 @@ from __future__ import annotations
 import pytest
 
 from infra.cli.deployment import Deployment, Outputs
-from tests.replay.proof import Size, prove
+from tests.proofs.replay.proof import Size, prove
 
 pytestmark = pytest.mark.e2e
 
 SIZE = Size(letters=60, events=6, kills=10, seed=1)
-AGAIN = "again: .venv/bin/python -m tests.replay --letters 60 --events 6 --kills 10 --seed 1"
+AGAIN = "again: .venv/bin/python -m tests.proofs.replay --letters 60 --events 6 --kills 10 --seed 1"
 
 
 def test_killed_replays_lose_double_and_reorder_nothing(stack: Outputs) -> None:

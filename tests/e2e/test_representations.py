@@ -10,8 +10,8 @@ import httpx
 import pytest
 
 from infra.cli.deployment import Outputs
-from tests.support.canaries import name_of
 from tests.support.client import Front, at
+from tests.support.pii_canaries import name_of
 from tests.support.threads import at_once
 
 pytestmark = pytest.mark.e2e

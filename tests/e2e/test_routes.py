@@ -5,13 +5,13 @@ from __future__ import annotations
 import httpx
 import pytest
 
-from api.problems import CODES
-from api.routes import ROUTES
+from api.http.problems import CODES
+from api.http.routes import ROUTES
 from infra.cli.deployment import Clients, Outputs
 from tests.e2e.damage import damaged
 from tests.support.builders import NEW_EVENT
-from tests.support.canaries import CANARY, person
 from tests.support.client import Front, at, eventually, unique
+from tests.support.pii_canaries import CANARY, person
 from workers.domain.records import registration_id
 
 pytestmark = pytest.mark.e2e

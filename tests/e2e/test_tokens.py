@@ -9,7 +9,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from api.routes import DOCS_ROUTES, ROUTES, Route
+from api.http.routes import DOCS_ROUTES, ROUTES, Route
 from infra.cli.deployment import Clients, Outputs
 from infra.cli.local.tokens import claims_of
 from tests.e2e.forger import Forger

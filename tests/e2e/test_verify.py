@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from api.people import binding_key, user_key
+from api.users.user_keys import binding_key, user_key
 from infra.cli.deployment import Clients, Deployment, Outputs
 from infra.cli.local.tokens import Pool, Tokens
 from infra.cli.main import main

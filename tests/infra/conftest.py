@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from aws_cdk.assertions import Template
 
-from infra.stack import TurnstileStack
+from infra.stack.stack import TurnstileStack
 from tests.infra.findings import Accepted
 from tests.infra.reading import Resources
 from tests.infra.synthesis import DOMAIN, STAGES, stack_of
@@ -32,7 +32,7 @@ def accepted() -> Accepted:
 def stacks(accepted: Accepted) -> dict[str, TurnstileStack]:
     """The stack of every stage."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("infra.accepted.Validations", accepted)
+        patch.setattr("infra.stack.suppressions.Validations", accepted)
         return {name: stack_of(name) for name in STAGES}
 
 
@@ -40,7 +40,7 @@ def stacks(accepted: Accepted) -> dict[str, TurnstileStack]:
 def public_stack(accepted: Accepted) -> TurnstileStack:
     """The stack of production under a domain of its own, behind a CDN, for the pages of two sites."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("infra.accepted.Validations", accepted)
+        patch.setattr("infra.stack.suppressions.Validations", accepted)
         address = replace(DOMAIN, public_url="https://www.example.org/api")
         return stack_of("prod", address=address, cors_origins=("https://app.example.org", "https://example.org:8443"))
 

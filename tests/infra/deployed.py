@@ -14,12 +14,12 @@ from typing import Any
 import boto3
 from moto import mock_aws
 
-from infra.bundles import Package, bundle
+from infra.build.bundles import Package, bundle
 from tests.infra.reading import Resources
 from tests.support.aws_endpoint import Endpoint
-from tests.support.canaries import watch
 from tests.support.deliveries import record
 from tests.support.http_events import bearer_of, claims_of, http_event, passed_on
+from tests.support.pii_canaries import watch
 from tests.support.runtime_api import Function, install_client
 
 _OF_TABLE = ("AttributeDefinitions", "BillingMode", "KeySchema")

@@ -10,10 +10,10 @@ from typing import Any
 import aws_cdk as cdk
 from aws_cdk.assertions import Template
 
-from infra.address import Address
-from infra.bundles import ROOT
-from infra.stack import TurnstileStack
-from infra.stage import NOT_SAID, Stage
+from infra.build.bundles import ROOT
+from infra.stack.http.address import Address
+from infra.stack.stack import TurnstileStack
+from infra.stack.stage import NOT_SAID, Stage
 
 STAGES = ("local", "dev", "prod")
 DOMAIN = Address("api.example.org", "arn:aws:acm:eu-central-1:123456789012:certificate/0a1b-2c")

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from aws_cdk.assertions import Template
 
-from infra.address import Address
-from infra.stage import Stage
+from infra.stack.http.address import Address
+from infra.stack.stage import Stage
 from tests.infra.reading import Resources
 from tests.infra.synthesis import DOMAIN, stack_of
 

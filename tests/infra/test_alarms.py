@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from infra.bundles import ROOT
+from infra.build.bundles import ROOT
 from tests.infra.reading import Resources
 from tests.support.fake_sqs import WINDOW
-from workers.observability import NAMESPACE, Metric
+from workers.telemetry import NAMESPACE, Metric
 
 FUNCTIONS = {
     "api-users": "ApiUsersFunction",

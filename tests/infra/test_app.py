@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 
-from infra.bundles import ROOT, compiler
+from infra.build.bundles import ROOT, compiler
 from infra.cli.local import assembly
-from infra.stack import NOT_COMPILED
+from infra.stack.stack import NOT_COMPILED
 from tests.infra.reading import Resources
 from tests.infra.synthesis import CDK_JSON, DOMAIN
 

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from infra.supply import audit
-from infra.supply.audit import KNOWN_BAD, KNOWN_BAD_NPM, KNOWN_WITHDRAWN, NotCheckedError
+from infra.build import audit
+from infra.build.audit import KNOWN_BAD, KNOWN_BAD_NPM, KNOWN_WITHDRAWN, NotCheckedError
 from tests.infra.registries import Registries, played
 
 BAD_NPM = "==".join(KNOWN_BAD_NPM)

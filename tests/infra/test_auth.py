@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from infra.auth import CONTEXT, Auth
-from infra.stage import Stage, StageName
+from infra.stack.identity.auth import CONTEXT, Auth
+from infra.stack.stage import Stage, StageName
 
 OIDC = {"auth": "oidc", "issuer": "https://id.example.org/", "audience": "turnstile"}
 

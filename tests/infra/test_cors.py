@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from api.contract.__main__ import KEPT
-from api.routes import ROUTES
-from infra.cors import METHODS, origins_of, request_headers, response_headers
-from infra.stage import Stage
+from api.http.routes import ROUTES
+from infra.stack.http.cors import METHODS, origins_of, request_headers, response_headers
+from infra.stack.stage import Stage
 from tests.infra.reading import Resources
 
 DOCUMENT: Any = json.loads(KEPT.read_text(encoding="utf-8"))

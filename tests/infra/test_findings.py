@@ -11,8 +11,8 @@ from aws_cdk import aws_iam as iam
 from aws_cdk import aws_sqs as sqs
 from aws_cdk.assertions import Template
 
-from infra.accepted import accept, accept_lint
-from infra.stack import TurnstileStack
+from infra.stack.stack import TurnstileStack
+from infra.stack.suppressions import accept, accept_lint
 from tests.infra.findings import Accepted, Finding, cfn_lint, covers, nag
 from tests.infra.synthesis import STAGES
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from api.routes import DOCS_ROUTES, ROUTES
+from api.http.routes import DOCS_ROUTES, ROUTES
 from tests.infra.reading import Resources
 from tests.infra.synthesis import synthesize
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from api.routes import FALLBACK
+from api.http.routes import FALLBACK
 from tests.infra.reading import Resources
 from tests.infra.synthesis import STAGES
 

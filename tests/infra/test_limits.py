@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from infra.limits import Limits
-from infra.stage import Stage
+from infra.stack.http.limits import Limits
+from infra.stack.stage import Stage
 
 
 @pytest.mark.parametrize(

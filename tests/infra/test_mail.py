@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 from aws_cdk.assertions import Template
 
-from infra.auth import CONTEXT
-from infra.bundles import ROOT
-from infra.mail import Mail
-from infra.stack import TurnstileStack
-from infra.stage import Stage
+from infra.build.bundles import ROOT
+from infra.stack.identity.auth import CONTEXT
+from infra.stack.identity.mail import Mail
+from infra.stack.stack import TurnstileStack
+from infra.stack.stage import Stage
 from tests.infra.findings import cfn_lint, nag
 from tests.infra.reading import plain
 from tests.infra.synthesis import stack_of

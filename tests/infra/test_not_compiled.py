@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from infra import stack as deployed
+from infra.stack import stack as deployed
 from tests.infra.synthesis import stack_of
 
 

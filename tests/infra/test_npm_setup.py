@@ -18,7 +18,7 @@ from pathlib import Path
 
 import pytest
 
-from infra.bundles import ROOT
+from infra.build.bundles import ROOT
 from tests.support.http_server import serving
 
 BEFORE_NPM = (".venv/.created", ".venv/.uv", ".venv/.installed")

@@ -13,11 +13,10 @@ from packaging.markers import Marker
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-from infra import bundles
-from infra.bundles import BundleError, bundle
-from infra.supply import pins
-from infra.supply.pins import NotPinnedError
-from infra.supply.sbom import NPM_LOCK
+from infra.build import bundles, pins
+from infra.build.bundles import BundleError, bundle
+from infra.build.pins import NotPinnedError
+from infra.build.sbom import NPM_LOCK
 
 HASH = f"--hash=sha256:{'a' * 64}"
 INDEX = re.compile(

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from api.routes import ROUTES
-from infra.stack import TurnstileStack
+from api.http.routes import ROUTES
+from infra.stack.stack import TurnstileStack
 from tests.infra.reading import Resources
 from tests.infra.synthesis import STAGES
 

@@ -7,8 +7,8 @@ from typing import Any, get_args
 
 import pytest
 
-from infra.bundles import ROOT
-from infra.queries import QUERIES
+from infra.build.bundles import ROOT
+from infra.stack.monitoring.queries import QUERIES
 from tests.infra.reading import Resources
 from workers.domain.commands import Command
 

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from infra import bundles
-from infra.bundles import Package, Platform, bundle
-from infra.supply.sbom import digest
+from infra.build import bundles
+from infra.build.bundles import Package, Platform, bundle
+from infra.build.sbom import digest
 
 HERE = {name: getattr(bundles, name) for name in ("ROOT", "CONSTRAINTS", "BUILD")}
 
@@ -18,13 +18,13 @@ HERE = {name: getattr(bundles, name) for name in ("ROOT", "CONSTRAINTS", "BUILD"
 @pytest.fixture
 def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """All that bundles are made of in another folder, with the times of today, for somebody with a strict umask."""
-    names = ("pyproject.toml", "infra/constraints.txt", "infra/bundles.py", "docs/openapi.json")
+    names = ("pyproject.toml", "infra/constraints.txt", "infra/build/bundles.py", "docs/openapi.json")
     files = [path for room in ("api", "workers") for path in (bundles.ROOT / room).rglob("*") if path.is_file()]
     for path in (*files, *map(bundles.ROOT.joinpath, names)):
         copy = tmp_path / path.relative_to(bundles.ROOT)
         copy.parent.mkdir(parents=True, exist_ok=True)
         copy.write_bytes(path.read_bytes())
-    (tmp_path / "infra/bundles.py").rename(tmp_path / "bundles.py")
+    (tmp_path / "infra/build/bundles.py").rename(tmp_path / "bundles.py")
     monkeypatch.setattr(bundles, "ROOT", tmp_path)
     monkeypatch.setattr(bundles, "CONSTRAINTS", tmp_path / "infra/constraints.txt")
     monkeypatch.setattr(bundles, "BUILD", tmp_path / "build")
@@ -83,14 +83,14 @@ def test_another_input_is_another_bundle(input_: str, elsewhere: Path, monkeypat
 
 def test_changed_source_changes_the_bundle(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A changed source gives another bundle, with the same dependencies as before."""
-    for name in ("pyproject.toml", "workers/registrar.py"):
+    for name in ("pyproject.toml", "workers/registrar/handler.py"):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_bytes((bundles.ROOT / name).read_bytes())
     monkeypatch.setattr(bundles, "ROOT", tmp_path)
     monkeypatch.setattr(bundles, "BUILD", tmp_path / "build")
     before = bundle("workers", "lambda-arm64")
     assert bundle("workers", "lambda-arm64") == before
-    _append(tmp_path / "workers/registrar.py", "# changed\n")
+    _append(tmp_path / "workers/registrar/handler.py", "# changed\n")
     assert bundle("workers", "lambda-arm64") != before
     assert len(list(tmp_path.glob("build/workers-lambda-arm64-dependencies-*"))) == 1
 

@@ -11,13 +11,13 @@ from typing import Any
 
 import pytest
 
-from infra.bundles import bundle
-from infra.queries import QUERIES
+from infra.build.bundles import bundle
+from infra.stack.monitoring.queries import QUERIES
 from tests.infra.deployed import Deployed, deployed
 from tests.infra.reading import Resources
 from tests.support.builders import NEW_EVENT, register
-from tests.support.canaries import person
 from tests.support.deliveries import batch
+from tests.support.pii_canaries import person
 from tests.support.runtime_api import Function, Outcome, install_client
 from workers.aws.messages import decode
 from workers.domain.commands import Promote

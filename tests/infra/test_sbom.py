@@ -12,9 +12,8 @@ import jsonschema_rs
 import pytest
 from cyclonedx.model.bom import Bom
 
-from infra import bundles
-from infra.bundles import bundle
-from infra.supply import pins, sbom
+from infra.build import bundles, pins, sbom
+from infra.build.bundles import bundle
 
 SCHEMAS = files("cyclonedx.schema") / "_res"
 PARTS = ("spdx", "jsf-0.82")

@@ -10,7 +10,7 @@ import boto3
 import pytest
 from moto.cloudformation.parsing import generate_resource_name
 
-from api.routes import DOCS_ROUTES, ROUTES
+from api.http.routes import DOCS_ROUTES, ROUTES
 from tests.infra.second_emulator import ACCOUNT, CALLS, LACKING, MOTOS_TYPES, REGION, deployed
 
 QUEUE = "AWS::SQS::Queue"

@@ -9,11 +9,12 @@ from typing import Any
 
 import pytest
 
-from api.routes import DOCS_ROUTES, FALLBACK, ROUTES
-from infra.queries import QUERIES
+from api.http.routes import DOCS_ROUTES, FALLBACK, ROUTES
+from infra.stack.monitoring.queries import QUERIES
 from tests.infra.reading import Resources
-from workers import auditor, registrar
+from workers import auditor
 from workers.aws import clients
+from workers.registrar import handler as registrar
 
 FUNCTIONS = {
     "ApiUsers": "api.entry.users",

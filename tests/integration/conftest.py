@@ -9,8 +9,8 @@ import boto3
 import pytest
 from moto import mock_aws
 
-from infra.cli.reconcile.mender import Mender
 from infra.cli.reconcile.recount import Recounter
+from infra.cli.reconcile.repairer import Mender
 from tests.integration.bench import Bench
 from tests.support.dynamodb_local import dynamodb_local
 

@@ -1,15 +1,15 @@
 """The in-memory DynamoDB of the simulation answers what AWS's own engine answers.
 
-The same at length: `python -m tests.fakes --help`.
+The same at length: `python -m tests.proofs.fakes --help`.
 """
 
 from __future__ import annotations
 
 import pytest
 
-from tests.fakes.check import check
-from tests.simulation.dynamodb.tables import Table
-from tests.simulation.dynamodb.writes import Write
+from tests.proofs.fakes.check import check
+from tests.proofs.simulation.dynamodb.tables import Table
+from tests.proofs.simulation.dynamodb.writes import Write
 
 pytestmark = pytest.mark.integration
 

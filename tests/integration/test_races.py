@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from tests.races.proof import prove, seated_without_conditions
-from tests.races.race import EVENTS, RUSHED
+from tests.proofs.races.proof import prove, seated_without_conditions
+from tests.proofs.races.race import EVENTS, RUSHED
 
 pytestmark = pytest.mark.integration
 
 COMMANDS, THREADS, SEED = 500, 20, 1
-AGAIN = f"again: .venv/bin/python -m tests.races --commands {COMMANDS} --seed {SEED}"
+AGAIN = f"again: .venv/bin/python -m tests.proofs.races --commands {COMMANDS} --seed {SEED}"
 
 
 def test_twenty_threads_without_fifo_groups_break_no_rule(dynamodb_url: str) -> None:

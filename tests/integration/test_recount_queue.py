@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from infra.cli.reconcile.mender import Mender
 from infra.cli.reconcile.recount import Recounter
+from infra.cli.reconcile.repairer import Mender
 from tests.integration.bench import Bench
 from tests.integration.words import a_line, counted, damage_ledger
 from tests.support.builders import EVENT, cancel, register

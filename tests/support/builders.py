@@ -9,8 +9,8 @@ from workers.aws.items import Item, event_key
 from workers.domain.commands import Cancel, Command, Configure, Promote, Register
 from workers.domain.decide import MAX_PROMOTIONS, decide
 from workers.domain.decision import Decision
-from workers.domain.line import Line
 from workers.domain.records import EventStatus, Ledger, Registration, SeatChanges, SeatSettings, Status, registration_id
+from workers.domain.waitlist import Line
 
 EVENT = "e1"
 NOW = 1_767_225_600_000_000

@@ -12,7 +12,7 @@ from urllib.parse import quote
 import httpx
 
 from tests.support.builders import NEW_EVENT
-from tests.support.canaries import person
+from tests.support.pii_canaries import person
 
 PATIENCE_SECONDS = 15.0
 """How long anything may take that is not measured: generous, since the machine may be busy with other things."""

@@ -11,8 +11,8 @@ from typing import Any
 import jsonschema_rs
 
 from api.contract.__main__ import KEPT
-from api.routes import ROUTES
-from tests.support.canaries import watch_answer
+from api.http.routes import ROUTES
+from tests.support.pii_canaries import watch_answer
 
 Json = dict[str, Any]
 

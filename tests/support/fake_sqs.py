@@ -16,7 +16,7 @@ from typing import Any
 
 from botocore.exceptions import ClientError, EndpointConnectionError
 
-from tests.support.canaries import watch
+from tests.support.pii_canaries import watch
 from workers.aws.clock import Clock
 
 DEDUPLICATION = 300

@@ -15,23 +15,25 @@ from dataclasses import dataclass, field
 from itertools import count
 from typing import TYPE_CHECKING, Any
 
-from api import events, registrations, users
-from api.access import Tokens, anybody
-from api.dispatch import Identify
-from api.forget import Forgetting
-from api.http import answer as resolve
-from api.registration_lists import Lists
-from api.routes import FALLBACK, ROUTES
+from api.events import handler as events
+from api.http.answer import answer as resolve
+from api.http.auth import Tokens, anybody
+from api.http.dispatch import Identify
+from api.http.routes import FALLBACK, ROUTES
+from api.registrations import handler as registrations
+from api.registrations.lists import Lists
+from api.users import handler as users
+from api.users.erasure import Forgetting
 from tests.support import contract
 from tests.support.builders import NEW_EVENT
-from tests.support.canaries import person
 from tests.support.http_events import AUDIENCE, bearer_of, claims_of, http_event, passed_on
+from tests.support.pii_canaries import person
 from tests.support.tables import TableNames, create_tables
 from workers.aws.clock import Clock
 from workers.aws.items import ledger_from_item, registration_from_item
 from workers.domain.records import Ledger, Registration, registration_id
 from workers.promoter import Promoter
-from workers.registrar import Registrar
+from workers.registrar.handler import Registrar
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient

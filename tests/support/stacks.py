@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from unittest.mock import patch
 
 from infra.cli.deployment import LOCAL, Clients, Deployment, Outputs, emulator_clients
-from tests.support.canaries import watch
+from tests.support.pii_canaries import watch
 
 if TYPE_CHECKING:
     from mypy_boto3_lambda import LambdaClient

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from workers.observability import logger
+from workers.telemetry import logger
 
 UNITS = {"DecisionLatency": "Milliseconds", "TimeToPromotion": "Milliseconds", "FailedCommandAge": "Seconds"}
 _STANDARD = set(vars(logging.LogRecord("", 0, "", 0, "", (), None))) | {"message", "asctime"}

@@ -15,12 +15,13 @@ from tests.support.builders import NOW, register
 from tests.support.deliveries import batch
 from tests.support.pipeline import Pipeline
 from tests.support.telemetry import metrics
-from workers import auditor, promoter, registrar
+from workers import auditor, promoter
 from workers.aws.clients import MissingSetting
 from workers.aws.items import ledger_to_item
-from workers.domain.line import Line
 from workers.domain.records import Ledger, SeatSettings
-from workers.observability import logger
+from workers.domain.waitlist import Line
+from workers.registrar import handler as registrar
+from workers.telemetry import logger
 
 REGISTRAR = ("EVENTS_TABLE", "REGISTRATIONS_TABLE", "LEDGER_TABLE", "QUEUE_URL", "DEAD_LETTER_QUEUE_URL")
 
@@ -116,6 +117,6 @@ def test_there_is_no_other_entry() -> None:
 def test_what_is_missing_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     """Lambda takes an AttributeError for a missing handler; here it is one of what the function imports."""
     monkeypatch.setattr(workers.entry, "import_module", lambda _: object())
-    with pytest.raises(ImportError, match=r"workers\.registrar cannot be loaded: .*no attribute 'handler'"):
-        workers.entry.load("workers.registrar")
+    with pytest.raises(ImportError, match=r"workers\.registrar\.handler cannot be loaded: .*no attribute 'handler'"):
+        workers.entry.load("workers.registrar.handler")
     assert gc.isenabled()

@@ -13,8 +13,8 @@ from workers.aws.send import Message
 from workers.domain.commands import Command, Recount
 from workers.domain.records import registration_id
 from workers.domain.recount import Count
-from workers.observability import Metric, measure
-from workers.reports import Decided, report
+from workers.registrar.report import Decided, report
+from workers.telemetry import Metric, measure
 
 MINUTE = 60_000_000
 

@@ -7,8 +7,8 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 
-from workers.domain.line import Line
 from workers.domain.records import EventStatus, Ledger, Registration, SeatSettings, Status
+from workers.domain.waitlist import Line
 
 T = TypeVar("T")
 

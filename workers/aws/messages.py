@@ -9,9 +9,9 @@ from typing import Any, assert_never
 
 from workers.aws.items import is_key
 from workers.domain.commands import VERSION, Cancel, Command, Configure, Promote, Recount, Register
-from workers.domain.line import Line
 from workers.domain.records import SETTING_NAMES, EventStatus, SeatChanges
 from workers.domain.recount import Count
+from workers.domain.waitlist import Line
 
 _GROUP = re.compile(r"[A-Za-z0-9!\"#$%&'()*+,\-./:;<=>?@\[\\\]^_`{|}~]{1,128}\Z")
 

@@ -107,7 +107,7 @@ def seconds_hidden(message: Message) -> int:
     """How long a failed message stays invisible: 1, 2, 4 ... 30 s, so that what passes soon costs little time.
 
     From the 21st receive on (after 8 minutes) 60, 120 ... 900 s: an outage must not use up the receives that the queue
-    allows (`infra.queues` has the sum).
+    allows (`infra.stack.queues` has the sum).
     """
     if message.receives <= _QUICK_RECEIVES:
         return min(30, 1 << min(5, message.receives - 1))

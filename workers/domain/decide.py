@@ -36,9 +36,9 @@ from typing import assert_never
 
 from workers.domain.commands import Cancel, Command, Configure, Promote, Recount, Register
 from workers.domain.decision import Decision, Outcome, Reason, Result
-from workers.domain.moves import ALLOWED_MOVES, still_counts
 from workers.domain.records import EventStatus, Ledger, Registration, Status, remembering
 from workers.domain.recount import recounted
+from workers.domain.transitions import ALLOWED_MOVES, still_counts
 
 MAX_PROMOTIONS = 80
 """Promotions in one decision: with ten commands' records, the ledger and the event it stays below the 100 items that a

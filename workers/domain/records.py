@@ -10,7 +10,7 @@ from enum import StrEnum
 from functools import lru_cache
 from typing import TypedDict
 
-from workers.domain.line import Line
+from workers.domain.waitlist import Line
 
 MAX_KEYS = 8
 """So many idempotency keys of POST, and as many of DELETE, a registration remembers: those of its latest attempts."""
@@ -19,7 +19,7 @@ MAX_KEYS = 8
 class Status(StrEnum):
     """Where a registration stands."""
 
-    # How it moves from one to the next: `ALLOWED_MOVES` in `workers.domain.moves`.
+    # How it moves from one to the next: `ALLOWED_MOVES` in `workers.domain.transitions`.
 
     PENDING = "pending"
     WAITLISTED = "waitlisted"

@@ -15,8 +15,8 @@ from collections.abc import Collection
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
 
-from workers.domain.line import Line
 from workers.domain.records import SETTING_NAMES, Ledger, Registration, SeatSettings, Status
+from workers.domain.waitlist import Line
 
 LIFETIME = 15 * 60 * 1_000_000
 """Microseconds for which a count may be used. One that comes back later, out of the dead-letter queue, may meet another

@@ -15,7 +15,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from infra.cli.arguments import add_stage, moment_of
 from infra.cli.deployment import LOCAL, Deployment
-from infra.cli.dlq import letters
+from infra.cli.dlq import output
 from infra.cli.dlq.dead_letters import LAG, DeadLetterQueue, Look, looking
 from infra.cli.dlq.discard import discard
 from infra.cli.dlq.journal import Journal
@@ -23,8 +23,8 @@ from infra.cli.dlq.preview import preview
 from infra.cli.dlq.replay import Replay, settle
 from infra.cli.dlq.summary import Selection, of_events, words
 from infra.cli.errors import CliError, UsageError
-from infra.cli.local.home import Home
-from infra.cli.processes import Interrupts
+from infra.cli.local.processes import Interrupts
+from infra.cli.local.state_dir import Home
 from infra.cli.progress import progress
 from infra.cli.text import plain
 from workers.aws.clock import SYSTEM_CLOCK
@@ -176,28 +176,28 @@ def _list(args: argparse.Namespace) -> int:
             and letter.sent_at >= oldest
         ]
     if args.json:
-        found = [letters.as_json(letter, look.now) for letter in shown]
+        found = [output.as_json(letter, look.now) for letter in shown]
         counts = {"seen": len(look.letters), "hidden": look.hidden, "elsewhere": look.elsewhere}
         print(json.dumps({"stage": args.stage, "letters": found} | counts))
     elif not shown and (look.letters or look.hidden):
-        print(f"No such letters can be seen; {letters.counted(look, 0)}.")
+        print(f"No such letters can be seen; {output.counted(look, 0)}.")
     elif shown:
-        print(f"{letters.table(shown, look.now)}\n\n{letters.counted(look, len(shown))}")
+        print(f"{output.table(shown, look.now)}\n\n{output.counted(look, len(shown))}")
     else:
         print("There are no dead letters.")
     return 0
 
 
 def _show(args: argparse.Namespace) -> int:
-    letters.require_length(args.id)
+    output.require_length(args.id)
     with _opened(args.stage) as session, _looking(session, [args.id]) as look:
-        letter = letters.find(look, args.id)
+        letter = output.find(look, args.id)
         dynamodb = session.deployment.clients.dynamodb
         foreseen = preview(dynamodb, SYSTEM_CLOCK, session.deployment.outputs.tables, letter, look.before(letter))
     if args.json:
-        print(json.dumps(letters.story_as_json(letter, look, foreseen)))
+        print(json.dumps(output.story_as_json(letter, look, foreseen)))
     else:
-        print(letters.story(letter, look, foreseen))
+        print(output.story(letter, look, foreseen))
     return 0
 
 
@@ -239,9 +239,9 @@ def _selection(args: argparse.Namespace, session: Session) -> tuple[Selection, i
     if args.event:
         return Selection(groups=frozenset(group_of(event) for event in args.event)), None
     for wanted in args.id:
-        letters.require_length(wanted)
+        output.require_length(wanted)
     with _looking(session, args.id) as look:
-        chosen = [letters.find(look, one) for one in args.id if not letters.gone(session.journal.gone, look, one)]
+        chosen = [output.find(look, one) for one in args.id if not output.gone(session.journal.gone, look, one)]
         ids = frozenset(letter.message_id for letter in chosen)
         for letter in chosen:
             _require_those_before(look, letter, ids)
@@ -264,12 +264,12 @@ def _dry_run(args: argparse.Namespace, session: Session, selection: Selection) -
     seen = {letter.group for letter in chosen}
     unseen = sorted((selection.groups or frozenset()) - seen - session.journal.groups)
     if args.json:
-        found = [letters.as_json(letter, look.now) for letter in chosen]
+        found = [output.as_json(letter, look.now) for letter in chosen]
         counts = {"hidden": look.hidden, "elsewhere": look.elsewhere, "unseen": unseen}
         print(json.dumps({"stage": args.stage, "dryRun": True, "letters": found} | counts))
     else:
-        table = f"each event's letters in this order:\n\n{letters.table(chosen, look.now)}\n" if chosen else "nothing."
-        print(f"Would be sent: {table}\n{of_events(unseen, args.event or [])}{letters.counted(look, len(chosen))}")
+        table = f"each event's letters in this order:\n\n{output.table(chosen, look.now)}\n" if chosen else "nothing."
+        print(f"Would be sent: {table}\n{of_events(unseen, args.event or [])}{output.counted(look, len(chosen))}")
     return 1 if unseen else 0
 
 
@@ -277,14 +277,14 @@ def _discard(args: argparse.Namespace) -> int:
     why = args.why.strip()
     if not why:
         raise UsageError("--why is empty: say why the letter is thrown away")
-    letters.require_length(args.id)
+    output.require_length(args.id)
     with _opened(args.stage) as session, _looking(session, [args.id]) as look:
-        if before := letters.gone(session.journal.discarded, look, args.id):
+        if before := output.gone(session.journal.discarded, look, args.id):
             print(f"{before} was discarded before and is gone.")
             return 0
-        if sent := letters.gone(session.journal.gone, look, args.id):
+        if sent := output.gone(session.journal.gone, look, args.id):
             raise CliError(f"{sent} was sent back to the queue by a replay, so it cannot be discarded")
-        letter = letters.find(look, args.id)
+        letter = output.find(look, args.id)
         table = session.deployment.outputs.registrations_table
         fate = discard(session.queue, session.deployment.clients.dynamodb, table, session.journal, letter, why)
     print(f"{letter.message_id} is discarded; {fate}.")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from infra.cli.local.home import Home
+from infra.cli.local.state_dir import Home
 
 if TYPE_CHECKING:
     import argparse

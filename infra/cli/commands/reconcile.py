@@ -14,13 +14,13 @@ from infra.cli.arguments import add_stage
 from infra.cli.deployment import Deployment
 from infra.cli.errors import CliError, UsageError
 from infra.cli.progress import progress
-from infra.cli.reconcile.erased import Eraser
-from infra.cli.reconcile.mender import Mender
+from infra.cli.reconcile.erasure import Eraser
 from infra.cli.reconcile.recount import Recounter
+from infra.cli.reconcile.repairer import Mender
 from infra.cli.text import plain
 from workers.aws.clients import Overloaded
 from workers.aws.clock import SYSTEM_CLOCK
-from workers.aws.forget import erased_users
+from workers.aws.erasure import erased_users
 
 if TYPE_CHECKING:
     import argparse

@@ -8,7 +8,7 @@ import re
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from api.caller import OPERATORS, ORGANIZERS
+from api.http.caller import OPERATORS, ORGANIZERS
 from infra.cli.deployment import Deployment
 from infra.cli.errors import CliError
 from infra.cli.local.tokens import Pool

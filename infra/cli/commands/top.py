@@ -16,15 +16,15 @@ from rich.table import Table
 from rich.text import Text
 
 from infra.cli.arguments import add_stage
-from infra.cli.board import OUTCOMES, WINDOW, Watcher
 from infra.cli.deployment import Deployment
-from infra.cli.processes import Interrupts
+from infra.cli.local.processes import Interrupts
 from infra.cli.text import plain
+from infra.cli.top.snapshot import OUTCOMES, WINDOW, Watcher
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
-    from infra.cli.board import Board, Decisions, Events
+    from infra.cli.top.snapshot import Board, Decisions, Events
     from workers.domain.records import Ledger
 
 HELP = "watch queues, decisions and the fullest events, live"

@@ -12,8 +12,8 @@ from botocore.exceptions import BotoCoreError, ClientError
 from infra.cli.arguments import add_stage, moment_of
 from infra.cli.deployment import Deployment
 from infra.cli.errors import CliError, UsageError
-from infra.cli.story import Story, read
 from infra.cli.text import plain
+from infra.cli.trace.timeline import Story, read
 from workers.aws.clock import SYSTEM_CLOCK
 from workers.aws.items import timestamp
 from workers.domain.records import registration_id

@@ -14,21 +14,21 @@ from typing import TYPE_CHECKING
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from infra.cli import rest
+from infra.cli import http_client
 from infra.cli.deployment import LOCAL, Deployment, emulator_clients
 from infra.cli.errors import CliError
 from infra.cli.local import emulator
 from infra.cli.local.assembly import Cdk, bootstrap, check_tools
-from infra.cli.local.home import Home
+from infra.cli.local.processes import Children, Interrupts
+from infra.cli.local.state_dir import Home
 from infra.cli.local.steps import step
 from infra.cli.local.tokens import Pool
-from infra.cli.processes import Children, Interrupts
 
 if TYPE_CHECKING:
     import subprocess
 
     from infra.cli.deployment import Outputs
-    from infra.cli.local.home import LocalStack
+    from infra.cli.local.state_dir import LocalStack
 
 HELP = "start the stack on this machine"
 DESCRIPTION = """\
@@ -158,8 +158,8 @@ def _wait_for_request(api_url: str, home: Home) -> None:
     deadline = time.monotonic() + _REQUEST_WAIT
     while True:
         try:
-            answer = rest.call("GET", f"{api_url}/events")
-        except rest.UnreachableError as error:
+            answer = http_client.call("GET", f"{api_url}/events")
+        except http_client.UnreachableError as error:
             last = str(error)
         else:
             if answer.status == 200:
@@ -179,7 +179,9 @@ def _warm(deployment: Deployment) -> None:
     names = [r["PhysicalResourceId"] for r in workers if r["ResourceType"] == "AWS::Lambda::Function"]
     with ThreadPoolExecutor() as threads:
         paths = ("/users/-", "/events/-/registrations/-")
-        calls = [threads.submit(rest.call, "GET", api_url + path, token=token, timeout=_WARM_WAIT) for path in paths]
+        calls = [
+            threads.submit(http_client.call, "GET", api_url + path, token=token, timeout=_WARM_WAIT) for path in paths
+        ]
         invocations = [threads.submit(invoke, FunctionName=name, Payload=b'{"Records": []}') for name in names]
     for call in calls:
         call.result()

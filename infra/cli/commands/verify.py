@@ -7,10 +7,9 @@ import sys
 import time
 from typing import TYPE_CHECKING
 
-from infra.auth import STAGES_WITH_TEST_USERS
 from infra.cli.arguments import add_stage
 from infra.cli.deployment import Deployment
-from infra.cli.processes import Interrupts
+from infra.cli.local.processes import Interrupts
 from infra.cli.text import plain
 from infra.cli.verify.callers import WANTED, callers_of, read_tokens
 from infra.cli.verify.checks import logs, parts
@@ -18,6 +17,7 @@ from infra.cli.verify.gateway import refusals
 from infra.cli.verify.health import DeadLetters, looks
 from infra.cli.verify.journey import Journey, new_name
 from infra.cli.verify.result import NotChecked, Result, Verdict, perform
+from infra.stack.identity.auth import STAGES_WITH_TEST_USERS
 
 if TYPE_CHECKING:
     import argparse

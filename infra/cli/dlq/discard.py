@@ -11,7 +11,7 @@ from infra.cli.errors import CliError
 from workers.aws.commit import versioned_put
 from workers.aws.items import NOT_READABLE, registration_from_item, registration_key
 from workers.domain.commands import Cancel, Register
-from workers.domain.moves import discarded, still_counts
+from workers.domain.transitions import discarded, still_counts
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient

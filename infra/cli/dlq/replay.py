@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING
 from botocore.exceptions import BotoCoreError, ClientError
 
 from infra.cli.dlq.dead_letters import BATCH, HELD, Count, DeadLetterQueue, Hold
-from infra.cli.dlq.flood import Flood
+from infra.cli.dlq.inflow_guard import Flood
 from infra.cli.dlq.summary import NOT_SELECTED, Selection, Stop, Summary
 from infra.cli.errors import CliError
 from workers.aws.dead_letters import DeadLetter, replay_entry

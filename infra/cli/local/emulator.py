@@ -10,16 +10,16 @@ import time
 from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
-from infra.cli import rest
+from infra.cli import http_client
 from infra.cli.errors import CliError
-from infra.cli.local.home import LocalStack
+from infra.cli.local.state_dir import LocalStack
 from infra.cli.text import decisive_lines
 
 if TYPE_CHECKING:
     import subprocess
 
-    from infra.cli.local.home import Home
-    from infra.cli.processes import Children
+    from infra.cli.local.processes import Children
+    from infra.cli.local.state_dir import Home
 
 REGION = "us-east-1"
 ACCOUNT = "000000000000"
@@ -99,10 +99,10 @@ def wait_until_healthy(process: subprocess.Popen[bytes], stack: LocalStack, home
     while True:
         require_alive(process, home)
         try:
-            health = rest.call("GET", f"{stack.endpoint}/_ministack/health", timeout=1)
+            health = http_client.call("GET", f"{stack.endpoint}/_ministack/health", timeout=1)
             if health.status == 200 and health.body["edition"] == _name(home):
                 return
-        except rest.UnreachableError:
+        except http_client.UnreachableError:
             pass
         if time.monotonic() > deadline:
             raise CliError(f"the emulator does not answer after {_START_WAIT:.0f} s; see {home.emulator_log}")

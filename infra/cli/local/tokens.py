@@ -14,9 +14,9 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from infra.auth import GROUPS
 from infra.cli.errors import CliError
-from infra.cli.local.home import COMMAND
+from infra.cli.local.state_dir import COMMAND
+from infra.stack.identity.auth import GROUPS
 
 if TYPE_CHECKING:
     from collections.abc import Collection

@@ -13,7 +13,7 @@ from botocore.exceptions import (
     TokenRetrievalError,
 )
 
-from infra.bundles import LAMBDA_PYTHON, compiler
+from infra.build.bundles import LAMBDA_PYTHON, compiler
 from infra.cli.errors import CliError
 from infra.cli.preflight.findings import Check, Level
 
@@ -27,7 +27,7 @@ SERVICES = ("apigatewayv2", "cognito-idp", "dynamodb", "events", "kms", "lambda"
 UNRESERVED = 100
 """Lambda refuses a reservation that leaves fewer unreserved executions than this (PutFunctionConcurrency)."""
 USUAL = 1000
-"""The concurrent executions that request limits are designed for (infra/limits.py); new accounts have fewer."""
+"""The concurrent executions that the limits in infra/stack/http/limits.py are designed for; new accounts have fewer."""
 _CONCURRENCY_QUOTA = "L-B99A9384"
 _EXPIRED = frozenset({"ExpiredToken", "ExpiredTokenException", "RequestExpired"})
 

@@ -17,11 +17,11 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from api.caller import ORGANIZERS
-from infra.auth import STAGES_WITH_TEST_USERS
+from api.http.caller import ORGANIZERS
 from infra.cli.deployment import LOCAL
 from infra.cli.errors import UsageError
 from infra.cli.local.tokens import Pool, claims_of
+from infra.stack.identity.auth import STAGES_WITH_TEST_USERS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Literal
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from api.people import binding_key, user_key
+from api.users.user_keys import binding_key, user_key
 from infra.cli.verify.callers import subject_of
 from workers.aws.items import (
     NOT_READABLE,

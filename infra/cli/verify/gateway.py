@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from infra.cli import rest
+from infra.cli import http_client
 from infra.cli.deployment import LOCAL
 from infra.cli.verify.result import require
 
@@ -46,7 +46,7 @@ def _unmatched(deployment: Deployment) -> str:
             continue
         if method == "OPTIONS" and deployment.outputs.endpoint_url:
             continue  # without CORS the emulator answers 403 itself, where AWS asks the route $default
-        answer = rest.call(method, deployment.outputs.api_url + path)
+        answer = http_client.call(method, deployment.outputs.api_url + path)
         ours = answer.status == status and (code is None or _code(answer) == code)
         expected = f"{status} {code or ''}".rstrip()
         if method == "OPTIONS":
@@ -57,7 +57,7 @@ def _unmatched(deployment: Deployment) -> str:
     return ", ".join(seen)
 
 
-def _code(answer: rest.Answer) -> object:
+def _code(answer: http_client.Answer) -> object:
     """Return the code of a problem document, None for any other body."""
     return answer.body.get("code") if isinstance(answer.body, dict) else None
 
@@ -79,7 +79,7 @@ def _preflight(deployment: Deployment, path: str, cors: Mapping[str, Any]) -> st
     [first, *_] = cors["AllowOrigins"]
     origin = "https://verify.example" if "*" in first else first
     headers = {"origin": origin, "access-control-request-method": "POST"}
-    answer = rest.call("OPTIONS", deployment.outputs.api_url + path, headers=headers)
+    answer = http_client.call("OPTIONS", deployment.outputs.api_url + path, headers=headers)
     allowed = answer.headers.get("access-control-allow-origin")
     said = f"a preflight of {origin} for {path} is answered {answer.status}, and allows {allowed or 'no origin'}"
     said += f"; expected 200 or 204 that allows {origin}"
@@ -89,6 +89,6 @@ def _preflight(deployment: Deployment, path: str, cors: Mapping[str, Any]) -> st
 
 
 def _closed(deployment: Deployment) -> str:
-    answer = rest.call("GET", f"{deployment.outputs.api_url}/users/-")
+    answer = http_client.call("GET", f"{deployment.outputs.api_url}/users/-")
     require(answer.status == 401, f"GET /users/- without a token is answered {answer.status}; expected 401")
     return "refused"

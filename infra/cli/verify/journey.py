@@ -7,8 +7,8 @@ import time
 from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
 
-from api.people import binding_key
-from infra.cli import rest
+from api.users.user_keys import binding_key
+from infra.cli import http_client
 from infra.cli.verify.callers import subject_of
 from infra.cli.verify.cleanup import USER_NAME, CleanUp
 from infra.cli.verify.result import require
@@ -142,12 +142,12 @@ class Journey:
 
     def _call(
         self, role: Role, method: str, route: str, *statuses: int, body: dict[str, Any] | None = None
-    ) -> rest.Answer:
+    ) -> http_client.Answer:
         """Send a request as this person. Complaints name the route, because the path has a user's id."""
         path = route.format(eventId=self.event, userId=self._users.get(role, ""))
         token = self._callers.token(role)
         with nullcontext() if method == "GET" else self._hold():
-            answer = rest.call(method, self._deployment.outputs.api_url + path, body, token=token)
+            answer = http_client.call(method, self._deployment.outputs.api_url + path, body, token=token)
             if 400 <= answer.status < 500 and method != "GET":
                 self._clean_up.refused(self._users.get(role))
         complaint = f"{method} {route} is answered {answer.status}: {str(answer.body)[:300]}"

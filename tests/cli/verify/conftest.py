@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from infra.cli import rest
+from infra.cli import http_client
 from infra.cli.verify import cleanup, journey
 from tests.cli.verify.world import VerifiedDeployment
 
@@ -23,7 +23,7 @@ _NUMBERS = count(1)
 def world(db: DynamoDBClient, sqs: SQSClient, monkeypatch: pytest.MonkeyPatch) -> VerifiedDeployment:
     """The deployment to be verified. Whoever waits for it lets it run, and time passes only then."""
     world = VerifiedDeployment(db, sqs, f"verify-{next(_NUMBERS)}-")
-    monkeypatch.setattr(rest, "call", world.call)
+    monkeypatch.setattr(http_client, "call", world.call)
     for module in (journey, cleanup):
         time = SimpleNamespace(sleep=world.time.sleep, monotonic=lambda: world.time.now / 1e6)
         monkeypatch.setattr(module, "time", time)

@@ -10,16 +10,16 @@ from typing import Any, cast
 
 import pytest
 
-from api.dispatch import dispatch, nobody, unexpected
-from api.routes import ROUTES
-from infra.cli import rest
+from api.http.dispatch import dispatch, nobody, unexpected
+from api.http.routes import ROUTES
+from infra.cli import http_client
 from infra.cli.deployment import Clients, Deployment
 from infra.cli.verify.gateway import UNMATCHED, refusals
 from infra.cli.verify.result import Result, perform
 from tests.support.deployment import GUARDED, OUTPUTS
 from tests.support.http_events import http_event
 
-FAULT = rest.Answer(500, {}, {"message": "Internal Server Error"})
+FAULT = http_client.Answer(500, {}, {"message": "Internal Server Error"})
 """What a gateway says that may not call the function (aws/serverless-application-model#1860)."""
 
 
@@ -29,7 +29,7 @@ class Gateway:
 
     def __init__(self, cors: Mapping[str, Any] | None = None) -> None:
         self.faults: set[str] = set()
-        self.others: dict[str, rest.Answer] = {}
+        self.others: dict[str, http_client.Answer] = {}
         self.cors = cors
         self.sound_cors = True
         self.asks_for_tokens = True
@@ -38,13 +38,13 @@ class Gateway:
         """The API, with its settings for browsers if it has any."""
         return {"ApiId": "turnstile"} | ({"CorsConfiguration": self.cors} if self.cors else {})
 
-    def call(self, method: str, url: str, *, headers: Mapping[str, str] | None = None) -> rest.Answer:
+    def call(self, method: str, url: str, *, headers: Mapping[str, str] | None = None) -> http_client.Answer:
         """One request, in the place of `rest.call`."""
         path = url.removeprefix(OUTPUTS.api_url)
         if method in self.faults:
             return FAULT
         if path == "/users/-":
-            return rest.Answer(401, {}, {"message": "Unauthorized"}) if self.asks_for_tokens else FAULT
+            return http_client.Answer(401, {}, {"message": "Unauthorized"}) if self.asks_for_tokens else FAULT
         if method == "OPTIONS" and self.cors:
             return self._preflight(headers or {})
         answer = dispatch({}, http_event(method, path, None, {}), ROUTES, nobody, unexpected)
@@ -52,15 +52,15 @@ class Gateway:
         lower = {name.lower(): value for name, value in answer["headers"].items()}
         if method in self.others:
             return self.others[method]
-        return rest.Answer(answer["statusCode"], lower, body)
+        return http_client.Answer(answer["statusCode"], lower, body)
 
-    def _preflight(self, headers: Mapping[str, str]) -> rest.Answer:
+    def _preflight(self, headers: Mapping[str, str]) -> http_client.Answer:
         allowed = self.sound_cors and "access-control-request-method" in headers
-        return rest.Answer(204, {"access-control-allow-origin": headers["origin"]} if allowed else {}, "")
+        return http_client.Answer(204, {"access-control-allow-origin": headers["origin"]} if allowed else {}, "")
 
 
 def _see(gateway: Gateway, monkeypatch: pytest.MonkeyPatch, stage: str = "dev") -> list[Result]:
-    monkeypatch.setattr(rest, "call", gateway.call)
+    monkeypatch.setattr(http_client, "call", gateway.call)
     outputs = OUTPUTS if stage == "local" else replace(GUARDED, endpoint_url=None)
     deployment = Deployment(stage, outputs, cast("Clients", SimpleNamespace(apis=gateway)))
     deployment.__dict__["resources"] = [{"ResourceType": "AWS::ApiGatewayV2::Api", "PhysicalResourceId": "turnstile"}]
@@ -78,12 +78,12 @@ def test_what_no_route_takes_is_answered_by_our_function(monkeypatch: pytest.Mon
 @pytest.mark.parametrize(
     "answer",
     [
-        rest.Answer(405, {"allow": "GET, POST"}, {"code": "method-not-allowed"}),
-        rest.Answer(204, {}, ""),
-        rest.Answer(200, {"allow": "GET, POST"}, ""),
+        http_client.Answer(405, {"allow": "GET, POST"}, {"code": "method-not-allowed"}),
+        http_client.Answer(204, {}, ""),
+        http_client.Answer(200, {"allow": "GET, POST"}, ""),
     ],
 )
-def test_options_must_say_what_the_path_takes(answer: rest.Answer, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_options_must_say_what_the_path_takes(answer: http_client.Answer, monkeypatch: pytest.MonkeyPatch) -> None:
     """OPTIONS that is refused, or says nothing in `Allow`, fails the check, which names what is expected."""
     gateway = Gateway()
     gateway.others = {"OPTIONS": answer}

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from infra.cli import ledgers
-from infra.cli.function_logs import REGISTRAR
+from infra.cli.trace.function_logs import REGISTRAR
 from infra.cli.verify import health
 from infra.cli.verify.health import DECIDED, GIVEN_BACK, DeadLetters, looks
 from infra.cli.verify.result import Result, Verdict, perform

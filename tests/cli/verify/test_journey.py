@@ -9,14 +9,14 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from api.people import binding_key, user_key
-from infra.cli import rest
+from api.users.user_keys import binding_key, user_key
+from infra.cli import http_client
 from infra.cli.verify.callers import Anybody, Callers, subject_of
 from infra.cli.verify.journey import Journey, new_name
 from infra.cli.verify.result import Result, perform
 from tests.cli.verify.world import VerifiedDeployment, given
-from tests.support.canaries import person
 from tests.support.deployment import OUTPUTS
+from tests.support.pii_canaries import person
 from workers.domain.records import registration_id
 
 
@@ -57,7 +57,7 @@ def test_no_signal_comes_between_a_request_and_its_answer(
     world: VerifiedDeployment, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Each request that changes something runs while signals are put off: the clean-up must know what was accepted."""
-    held, seen, call = [0], list[tuple[str, int]](), rest.call
+    held, seen, call = [0], list[tuple[str, int]](), http_client.call
 
     @contextmanager
     def hold() -> Iterator[None]:
@@ -65,11 +65,11 @@ def test_no_signal_comes_between_a_request_and_its_answer(
         yield
         held[0] -= 1
 
-    def watched(method: str, *arguments: Any, **named: Any) -> rest.Answer:
+    def watched(method: str, *arguments: Any, **named: Any) -> http_client.Answer:
         seen.append((method, held[0]))
         return call(method, *arguments, **named)
 
-    monkeypatch.setattr(rest, "call", watched)
+    monkeypatch.setattr(http_client, "call", watched)
     results, _ = _walk(Journey(world.deployment, Anybody(), new_name(), hold))
     assert all(result.ok for result in results)
     assert all((depth > 0) == (method != "GET") for method, depth in seen)
@@ -175,12 +175,12 @@ def test_what_is_refused_is_not_waited_for(
 ) -> None:
     """After a 401 there is no command: that step fails with what to do, and everything is deleted."""
 
-    def call(method: str, url: str, *arguments: Any, **options: Any) -> rest.Answer:
+    def call(method: str, url: str, *arguments: Any, **options: Any) -> http_client.Answer:
         if f"{method} {url.removeprefix(OUTPUTS.api_url)}" == refused.format(eventId=journey.event):
-            return rest.Answer(401, {}, {"message": "Unauthorized"})
+            return http_client.Answer(401, {}, {"message": "Unauthorized"})
         return world.call(method, url, *arguments, **options)
 
-    monkeypatch.setattr(rest, "call", call)
+    monkeypatch.setattr(http_client, "call", call)
     journey = world.journey(given())
     results, remains = _walk(journey)
     assert results[-1].detail.startswith(f"{refused} is answered 401")

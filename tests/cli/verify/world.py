@@ -6,7 +6,7 @@ import json
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
-from infra.cli import rest
+from infra.cli import http_client
 from infra.cli.local.tokens import claims_of
 from infra.cli.verify.callers import GivenTokens
 from infra.cli.verify.journey import Journey, new_name
@@ -56,7 +56,7 @@ class VerifiedDeployment(Pipeline):
         *,
         token: str | None = None,
         headers: Mapping[str, str] | None = None,  # noqa: ARG002 - of `rest.call`
-    ) -> rest.Answer:
+    ) -> http_client.Answer:
         """One request, in the place of `rest.call`."""
         path = url.removeprefix(OUTPUTS.api_url)
         self.asked.append((method, path))
@@ -66,9 +66,9 @@ class VerifiedDeployment(Pipeline):
         with self.signed_in(claims["sub"], *claims.get("cognito:groups", [])):
             return self._answer(method, path, body)
 
-    def _answer(self, method: str, path: str, body: object) -> rest.Answer:
+    def _answer(self, method: str, path: str, body: object) -> http_client.Answer:
         answer = self.request(method, unquote(path), body)
-        return rest.Answer(answer.status, answer.headers, answer.body)
+        return http_client.Answer(answer.status, answer.headers, answer.body)
 
     def left(self) -> list[Item]:
         """Every item of every table."""

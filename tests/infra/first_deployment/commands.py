@@ -11,7 +11,7 @@ from typing import Any
 import boto3
 from botocore import xform_name
 
-from infra.bundles import ROOT
+from infra.build.bundles import ROOT
 from infra.cli.local.assembly import _CDK, INFRA, _node
 
 _QUIET = ("--ci", "--no-color", "--no-notices", "--no-version-reporting")

@@ -15,14 +15,14 @@ from typing import Any
 import boto3
 import pytest
 
-from api.routes import ROUTES
-from infra.bundles import ROOT
+from api.http.routes import ROUTES
+from infra.build.bundles import ROOT
 from infra.cli.deployment import Clients
 from infra.cli.errors import CliError
 from infra.cli.preflight import stack
 from infra.cli.preflight.findings import Finding
 from infra.cli.preflight.plan import Domain, Plan
-from infra.stack import TurnstileStack
+from infra.stack.stack import TurnstileStack
 from tests.infra.first_deployment.commands import aws, deploy
 from tests.infra.first_deployment.service import Service, serve
 from tests.infra.first_deployment.stacks import Account

@@ -24,8 +24,8 @@ from workers.aws.items import (
     seat_settings_from_item,
     timestamp,
 )
-from workers.domain.line import Line
 from workers.domain.records import EventStatus, Ledger, Registration, SeatSettings, Status
+from workers.domain.waitlist import Line
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=40)
 COUNT = st.integers(0, 10**12)

@@ -8,8 +8,8 @@ from tests.support.builders import EVENT, cancel, change, configure, promote, re
 from workers.aws.load import promotions_possible
 from workers.domain.commands import Command
 from workers.domain.decide import MAX_PROMOTIONS
-from workers.domain.line import Line
 from workers.domain.records import EventStatus, Ledger
+from workers.domain.waitlist import Line
 
 
 def a_ledger(waiting: int, capacity: int = 10, confirmed: int = 10, status: EventStatus = EventStatus.ACTIVE) -> Ledger:

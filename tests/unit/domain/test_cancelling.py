@@ -6,8 +6,8 @@ from dataclasses import replace
 
 from tests.support.builders import NOW, Book, cancel, outcomes, register, seats
 from tests.support.rules import broken_rules
-from workers.domain.moves import discarded
 from workers.domain.records import Status
+from workers.domain.transitions import discarded
 
 STALE = ("superseded", "stale-generation")
 

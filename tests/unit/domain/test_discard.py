@@ -7,8 +7,8 @@ import pytest
 from tests.support.builders import NOW, Book, cancel, change, outcomes, promote, register, seats
 from tests.support.rules import broken_rules, illegal_moves
 from workers.domain.commands import Command
-from workers.domain.moves import ALLOWED_MOVES, discarded
 from workers.domain.records import Status
+from workers.domain.transitions import ALLOWED_MOVES, discarded
 
 WHY = "sent by a broken client"
 

@@ -8,8 +8,8 @@ import pytest
 
 from tests.support.builders import Book, cancel, configure, outcomes, promote, register, seats
 from tests.support.rules import MOVES, broken_rules
-from workers.domain.moves import ALLOWED_MOVES
 from workers.domain.records import EventStatus, Status
+from workers.domain.transitions import ALLOWED_MOVES
 
 STALE = ("superseded", "stale-generation")
 SEAT = ("confirmed", "seat-given")

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from workers.domain.line import Line
+from workers.domain.waitlist import Line
 
 TICKETS = st.lists(st.integers(1, 400), unique=True, max_size=60).map(sorted)
 

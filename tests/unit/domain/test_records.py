@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from tests.support.builders import EVENT, seats
-from workers.domain.line import Line
 from workers.domain.records import EventStatus, Ledger, Registration, SeatSettings, Status, registration_id, remembering
+from workers.domain.waitlist import Line
 
 
 def test_a_pair_of_event_and_user_has_one_id() -> None:

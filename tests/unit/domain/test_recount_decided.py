@@ -11,9 +11,9 @@ from tests.support.rules import broken_rules
 from tests.unit.domain.counts import REWRITTEN, STALE, a_line, recount
 from workers.domain.commands import Command, Recount
 from workers.domain.decide import decide
-from workers.domain.line import Line
 from workers.domain.records import Ledger
 from workers.domain.recount import LIFETIME, Count
+from workers.domain.waitlist import Line
 
 
 def test_a_recount_that_finds_no_difference_is_written_too() -> None:

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from tests.support.builders import EVENT, Book, cancel, change, outcomes, promote, register, seats
 from workers.domain.decide import sold_out
 from workers.domain.decision import Reason
-from workers.domain.line import Line
 from workers.domain.records import EventStatus, Ledger, SeatSettings
+from workers.domain.waitlist import Line
 
 FULL, NO_PLACE, CLOSED = Reason.EVENT_FULL, Reason.WAITLIST_FULL, Reason.REGISTRATION_CLOSED
 STATUSES = st.sampled_from(EventStatus)

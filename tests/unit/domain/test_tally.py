@@ -8,9 +8,9 @@ import pytest
 
 from tests.support.builders import EVENT, NOW
 from tests.unit.domain.counts import tally, waiting
-from workers.domain.moves import DISCARDED
 from workers.domain.records import Registration, Status
 from workers.domain.recount import MAX_SPAN, Tally
+from workers.domain.transitions import DISCARDED
 
 ANN, BOB = (waiting(user, 1).registration_id for user in ("ann", "bob"))
 

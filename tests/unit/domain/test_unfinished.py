@@ -21,8 +21,8 @@ from tests.support.builders import (
 )
 from workers.domain.commands import Command
 from workers.domain.decide import MAX_PROMOTIONS, CommandFailed, _Draft, decide
-from workers.domain.line import Line
 from workers.domain.records import Ledger, Registration, Status
+from workers.domain.waitlist import Line
 
 
 @dataclass(frozen=True)

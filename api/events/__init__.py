@@ -1,0 +1,1 @@
+"""The events resource: create, list, read and change events."""

@@ -1,0 +1,1 @@
+"""The mechanics of HTTP: routes, bodies, headers, problems, pages, callers, rate limits and polling."""

@@ -1,0 +1,113 @@
+"""Tells who sends a request, by the claims of their token.
+
+API Gateway's JWT authorizer has verified a token's signature, issuer and times before a function is called. What it
+does not look at is looked at here: that the token is an access token, and that it ends; and once more that it is for
+this API.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import math
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+from api.http.caller import OPERATORS, ORGANIZERS, UNCHECKED, Caller
+from api.http.dispatch import Identify
+from api.http.types import Request
+from workers.aws.clients import setting
+from workers.aws.clock import SYSTEM_CLOCK, Clock
+
+_TOKEN = re.compile(r"(?:Bearer )?[\w-]+\.([\w-]+)\.[\w-]+", re.ASCII | re.IGNORECASE)
+"""What the authorizer takes from the header; API Gateway joins two of them with a comma, and that is none."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tokens:
+    """`audience` is whom a token must be for, `groups` the claim that lists the groups of its bearer."""
+
+    audience: str
+    groups: str
+    clock: Clock
+
+    def bearer(self, request: Request) -> Caller | None:
+        """Whose token it is; None without one, or if it is no access token of now for this API."""
+        claims = request.claims
+        subject = claims.get("sub")
+        # Cognito says of each token what it is for; other issuers by the audience alone.
+        if not subject or claims.get("token_use", "access") != "access":
+            return None
+        # From the token itself: what the gateway makes of a number, text or date, is written nowhere.
+        if not self._is_ahead(_payload(request).get("exp")):
+            return None
+        # Cognito's access tokens name the client that they were given to, those of other issuers whom they are for.
+        if self.audience not in _words(claims.get("aud") or claims.get("client_id")):
+            return None
+        groups = _names(request, self.groups)
+        return Caller(str(subject), ORGANIZERS in groups, OPERATORS in groups)
+
+    def _is_ahead(self, seconds: Any) -> bool:
+        """Whether that many seconds since 1970 are still to come."""
+        try:
+            return isinstance(seconds, int | float) and self.clock.now() < float(seconds) * 1_000_000 < math.inf
+        except OverflowError:
+            return False
+
+
+def anybody(_request: Request) -> Caller:
+    """Nobody is asked who they are: for a stack on one's own machine."""
+    return UNCHECKED
+
+
+def identify_by(env: Mapping[str, str]) -> Identify:
+    """As a function's settings say. MissingSetting names one that is not there; ValueError if one says nothing."""
+    match setting(env, "AUTH"):
+        case "none":
+            return anybody
+        case "jwt":
+            return Tokens(setting(env, "AUTH_AUDIENCE"), setting(env, "AUTH_GROUPS_CLAIM"), SYSTEM_CLOCK).bearer
+        case other:
+            raise ValueError(f"AUTH must be none or jwt, not {other!r}")
+
+
+@cache
+def identify_as_set_up() -> Identify:
+    """As this function is set up."""
+    return identify_by(os.environ)
+
+
+def _names(request: Request, claim: str) -> frozenset[str]:
+    """The names in a claim that is a list, or one name.
+
+    API Gateway passes `["door operators"]` and `["door", "operators"]` on as the same text, and the first one is no
+    operator: which it is only the token says. It is the one that was verified, and counts for nothing that the text
+    does not have.
+    """
+    passed = request.claims.get(claim)
+    if not passed:
+        return frozenset()
+    said = _payload(request).get(claim)
+    named = said if isinstance(said, list) else [said]
+    return frozenset(name for name in named if isinstance(name, str) and name in str(passed))
+
+
+def _payload(request: Request) -> Mapping[str, Any]:
+    """What the token in the request says; nothing if it cannot be read."""
+    token = _TOKEN.fullmatch(request.headers.get("authorization", ""))
+    try:
+        payload = json.loads(base64.urlsafe_b64decode(token[1] + "==")) if token else None
+    except (ValueError, RecursionError):
+        payload = None
+    return payload if isinstance(payload, dict) else {}
+
+
+def _words(claim: Any) -> frozenset[str]:
+    """What there is in a claim. API Gateway passes a list on as a text, `[one two]`."""
+    if isinstance(claim, list):
+        return frozenset(map(str, claim))
+    return frozenset(str(claim or "").strip("[]").replace(",", " ").split())

@@ -1,0 +1,101 @@
+"""Request bodies: JSON of the right size and type, read into a model, or a problem that names each wrong place."""
+
+from __future__ import annotations
+
+import base64
+import json
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ValidationError
+
+from api.http.headers import header
+from api.http.problems import Problem, RequestError, invalid
+from api.http.types import Request
+
+MAX_BODY_BYTES = 64 * 1024
+"""A body of more is refused before it is read (413)."""
+
+_MAX_ERRORS = 20
+
+Model = TypeVar("Model", bound=BaseModel)
+
+
+def read_body(request: Request, model: type[Model]) -> Model:
+    """The request's body as a model. RequestError: 413, 415, or 400 that names each wrong place."""
+    raw = request.body
+    # Decoding would fail on base64 of what is no text; such a body is no JSON in any case.
+    size = len(raw) * 3 // 4 - raw[-2:].count("=") if request.encoded else len(raw.encode(errors="replace"))
+    if size > MAX_BODY_BYTES:
+        raise RequestError(Problem("body-too-large", f"It has {size} bytes; {MAX_BODY_BYTES} are taken."))
+    if _media_type(header(request, "Content-Type")) != "application/json":
+        raise RequestError(Problem("unsupported-media-type", "Send Content-Type: application/json."))
+    try:
+        text = base64.b64decode(raw).decode() if request.encoded else raw
+        data = json.loads(text, object_pairs_hook=_object, parse_float=_number, parse_constant=_no_constant)
+    except RequestError:
+        raise
+    except (ValueError, RecursionError) as error:
+        raise RequestError(Problem("invalid-json", _json_detail(error))) from error
+    try:
+        return model.model_validate(data)
+    except ValidationError as error:
+        errors = tuple(
+            {"pointer": _pointer(found["loc"]), "detail": _detail(found["type"], found["msg"])}
+            for found in error.errors(include_url=False, include_context=False, include_input=False)[:_MAX_ERRORS]
+        )
+        raise RequestError(Problem("invalid-request", "The body is invalid.", errors)) from None
+
+
+def _media_type(header: str | None) -> str:
+    return (header or "").split(";", 1)[0].strip().lower()
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    members: dict[str, Any] = {}
+    for name, value in pairs:
+        if name in members:
+            raise invalid("/" + _escape(name), "The name is there twice.")
+        members[name] = value
+    return members
+
+
+def _number(text: str) -> int | float:
+    """JSON knows one kind of number, and 3.0 is as whole as 3."""
+    value = float(text)
+    return int(value) if value.is_integer() else value
+
+
+def _no_constant(name: str) -> None:
+    raise RequestError(Problem("invalid-json", f"{name} is not a JSON value."))
+
+
+def _json_detail(error: Exception) -> str:
+    if isinstance(error, json.JSONDecodeError):
+        return f"{error.msg}, line {error.lineno}, column {error.colno}."
+    if isinstance(error, RecursionError):
+        return "It is nested too deeply."
+    if isinstance(error, UnicodeDecodeError):
+        return "It is not UTF-8."
+    # A number with thousands of digits, or broken base64: Python's own words would say more of us than of the request.
+    return "It cannot be read."
+
+
+def _pointer(location: tuple[int | str, ...]) -> str:
+    return "".join("/" + _escape(str(part)) for part in location)
+
+
+def _escape(part: str) -> str:
+    return part[:100].replace("~", "~0").replace("/", "~1")
+
+
+def _detail(kind: str, message: str) -> str:
+    if kind == "missing":
+        return "This field is required."
+    if kind == "extra_forbidden":
+        return "There is no such field."
+    if kind == "model_type":
+        return "It must be a JSON object."
+    if kind == "string_unicode":
+        return "It is not a valid Unicode text."
+    sentence = message.removeprefix("Value error, ").rstrip(".") + "."
+    return sentence[0].upper() + sentence[1:]

@@ -1,0 +1,90 @@
+"""Finds the route of a request, lets its handler answer, and turns what goes wrong into problem documents.
+
+It knows nothing of AWS but API Gateway's events, so that a function which asks AWS for nothing need not load its SDK.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from api.http.caller import NOBODY, Caller
+from api.http.problems import Problem, RequestError
+from api.http.routes import Route
+from api.http.types import Request, Response
+from workers.telemetry import logger
+
+Handlers = Mapping[str, Callable[[Request], Response]]
+"""The routes of one function, by API Gateway's route key: `GET /users/{userId}`."""
+
+Identify = Callable[[Request], Caller | None]
+"""Tells who sends a request; None if it has no token that is good here."""
+
+Failed = Callable[[Exception, Request], Response]
+"""The answer to a fault."""
+
+
+def dispatch(
+    handlers: Handlers, event: Mapping[str, Any], routes: Sequence[Route], identify: Identify, failed: Failed
+) -> dict[str, Any]:
+    """Answers one API Gateway event; every log line of it carries the request's id, and that of its event if any."""
+    request = Request.of(event)
+    route, ids = _route(request, routes)
+    logger.append_keys(request_id=request.id, event_id=ids.get("eventId"), command_id=None, registration_id=None)
+    handler = handlers.get(route.key) if route else None
+    try:
+        if route is None or handler is None:
+            response = _no_such_route(request, routes)
+        else:
+            response = handler(replace(request, ids=ids, caller=_caller(request, route, identify)))
+    except RequestError as refusal:
+        response = refusal.problem.response()
+    except Exception as error:  # noqa: BLE001 - API Gateway would show its text to the client
+        response = failed(error, request)
+    if request.method == "HEAD":  # an answer to it has no body (RFC 9110, section 9.3.2)
+        response = replace(response, body="")
+    return response.as_event()
+
+
+def unexpected(error: Exception, request: Request) -> Response:
+    """500, and a line in the log that has the request's id."""
+    logger.error("unexpected error", exc_info=error)
+    return Problem("internal-error", f"The log has more under request id {request.id}.").response()
+
+
+def nobody(_request: Request) -> None:
+    """Knows nobody: for a function whose routes are all public."""
+
+
+def _route(request: Request, routes: Sequence[Route]) -> tuple[Route | None, Mapping[str, str]]:
+    """The route and the ids in its path; None if there is no such route."""
+    for route in routes:
+        if route.method == request.method and (ids := route.ids_in(request.path)) is not None:
+            return route, ids
+    return None, {}
+
+
+def _caller(request: Request, route: Route, identify: Identify) -> Caller:
+    """Who asks. RequestError if that must be known for this route, and is not."""
+    caller = identify(request)
+    if caller is None and not route.public:
+        detail = "Send an access token for this API in the header Authorization: Bearer TOKEN."
+        raise RequestError(Problem("unauthenticated", detail, headers={"WWW-Authenticate": "Bearer"}))
+    return caller or NOBODY
+
+
+def _no_such_route(request: Request, routes: Sequence[Route]) -> Response:
+    """404; if the path is known with other methods, `Allow` with those, and 405, or 204 for `OPTIONS`.
+
+    Where CORS is configured, API Gateway answers a browser's preflight itself, or adds its headers to this answer: its
+    documentation has both, and people have seen a catch-all route get them (aws/serverless-application-model#1603). A
+    browser takes no for an answer unless the status is 2xx.
+    """
+    methods = {route.method for route in routes if route.ids_in(request.path) is not None}
+    if not methods or request.method in methods:
+        return Problem("route-not-found", "No route has this path.").response()
+    allow = {"Allow": ", ".join(sorted(methods | {"OPTIONS"}))}
+    if request.method == "OPTIONS":
+        return Response(204, headers=allow)
+    return Problem("method-not-allowed", f"It takes {allow['Allow']}.", headers=allow).response()

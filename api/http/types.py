@@ -1,0 +1,79 @@
+"""What comes in and what goes out: an HTTP request and its answer, as API Gateway's HTTP API has them (format 2.0)."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import quote
+
+from api.http.caller import NOBODY, Caller
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One request. `path` is decoded, `ids` are the parts of it that its route names, headers' names are lower case.
+
+    Several headers or query parameters of one name are joined by commas, as API Gateway delivers them. `body` is base64
+    where `encoded` says so. `source_ip` is the address that the connection came from. `claims` are those of the token
+    that API Gateway has verified, empty without one; `caller` is who asks, once that is known.
+    """
+
+    id: str | None
+    method: str
+    path: str
+    headers: Mapping[str, str]
+    query: Mapping[str, str]
+    body: str
+    encoded: bool
+    source_ip: str = ""
+    ids: Mapping[str, str] = field(default_factory=dict)
+    claims: Mapping[str, Any] = field(default_factory=dict)
+    caller: Caller = NOBODY
+
+    @classmethod
+    def of(cls, event: Mapping[str, Any]) -> Request:
+        """The request in an event of API Gateway."""
+        context = event.get("requestContext", {})
+        return cls(
+            id=context.get("requestId"),
+            method=context["http"]["method"],
+            path=event["rawPath"].replace("%25", "%"),  # API Gateway has decoded all but that
+            headers={name.lower(): value for name, value in (event.get("headers") or {}).items()},
+            query=event.get("queryStringParameters") or {},
+            body=event.get("body") or "",
+            encoded=bool(event.get("isBase64Encoded")),
+            claims=((context.get("authorizer") or {}).get("jwt") or {}).get("claims") or {},
+            source_ip=context["http"].get("sourceIp", ""),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Response:
+    """An answer; `body` is a text, empty where there is none."""
+
+    status: int
+    body: str = ""
+    headers: Mapping[str, str] = field(default_factory=dict)
+    content_type: str | None = None
+
+    def as_event(self) -> dict[str, Any]:
+        """What API Gateway makes an HTTP answer of."""
+        typed = {} if self.content_type is None else {"Content-Type": self.content_type}
+        return {
+            "statusCode": self.status,
+            "headers": typed | dict(self.headers),
+            "body": self.body,
+            "isBase64Encoded": False,
+        }
+
+
+def json_response(status: int, body: object, headers: Mapping[str, str] | None = None) -> Response:
+    """A JSON answer."""
+    return Response(status, json.dumps(body), headers or {}, "application/json")
+
+
+def url(base: str, *parts: str) -> str:
+    """An absolute URL under the API's base."""
+    return "/".join([base, *(quote(part, safe="") for part in parts)])

@@ -1,0 +1,1 @@
+"""The registrations resource: register, read, cancel, list and export."""

@@ -1,0 +1,243 @@
+"""Registrations: register, read, cancel. The commands go through the event's queue; the answer is the outcome.
+
+What the record says decides which command is sent: Register for the generation after the one seen, Cancel for the one
+seen. So a command that arrives twice, late or out of a dead-letter queue is recognised by the registrar and changes
+nothing.
+"""
+
+from __future__ import annotations
+
+import os
+import uuid
+from collections.abc import Callable
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+from api.http import pagination
+from api.http.answer import answer
+from api.http.auth import identify_as_set_up
+from api.http.body import read_body
+from api.http.caller import Caller
+from api.http.dispatch import Handlers
+from api.http.headers import header
+from api.http.polling import Pace, Wait, patient
+from api.http.problems import Problem, forbidden
+from api.http.rate_limit import WriteLimit, limited
+from api.http.types import Request, Response, json_response
+from api.models.registration import NewRegistration
+from api.registrations.headers import Call, call_of
+from api.registrations.lists import Lists
+from api.registrations.pending import Promises, is_pending
+from api.registrations.responses import NOT_REGISTERED, REPLAYED, Outcomes, Standing, no_content, no_room
+from api.registrations.snapshot import Reader, Seen
+from api.views import registration_view
+from workers.aws import clients
+from workers.aws.clock import SYSTEM_CLOCK, Clock
+from workers.aws.send import send
+from workers.domain.commands import Cancel, Register
+from workers.domain.decide import sold_out
+from workers.domain.records import Registration, Status, registration_id
+from workers.telemetry import about, logger
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+    from mypy_boto3_sqs import SQSClient
+
+RESEND_AFTER_MICROSECONDS = 15 * 60 * 1_000_000
+"""A registration that is still pending after this is sent to the queue again by the next POST, and after as long again
+once more."""
+
+
+class Registrations:
+    """One registration at a time: asked for, read, given up."""
+
+    def __init__(
+        self,
+        dynamodb: DynamoDBClient,
+        sqs: SQSClient,
+        env: dict[str, str],
+        clock: Clock,
+        new_id: Callable[[], str],
+    ) -> None:
+        self._reader = Reader(dynamodb, env, clock)
+        self._promises = Promises(dynamodb, self._reader, clients.setting(env, "REGISTRATIONS_TABLE"), clock)
+        self._sqs = sqs
+        self._queue_url = clients.setting(env, "QUEUE_URL")
+        self._outcomes = Outcomes(clients.setting(env, "API_URL"))
+        self._clock = clock
+        self._new_id = new_id
+        self._pace = Pace()
+
+    def register(self, event_id: str, user_id: str, call: Call, caller: Caller) -> Response:
+        """201 confirmed or waitlisted, 202 pending, 409 refused or already registered, 404, 403."""
+        seen = self._reader.look(event_id, user_id, with_sides=True)
+        if seen.event is None:
+            return Problem("event-not-found", "No event has this id.").response()
+        if seen.user is None or not caller.sees_user(seen.user):
+            return Problem("user-not-found", "Nobody has this id.").response()
+        if not caller.is_user(seen.user):
+            raise forbidden("Nobody registers for somebody else.")
+        record, now = seen.record, self._clock.now()
+        undecided = is_pending(record) and not record.cancelling
+        lost = undecided and record is not None and _is_lost(record, now)
+        if record is not None and not lost:
+            if call.key in record.post_keys:
+                return self._replay(record, seen, call)
+            if record.alive and not is_pending(record):
+                return self._outcomes.already(record)
+        if not undecided and seen.ledger is not None and (refusal := sold_out(seen.ledger)):
+            return no_room(registration_id(event_id, user_id), refusal, call.wait.headers)
+        generation = 1 if record is None else record.generation + (not undecided)
+        command = Register(self._new_id(), event_id, user_id, generation, accepted_at=now, key=call.key)
+        if lost or not undecided:
+            self._accept(command)
+        noted = None
+        if undecided:
+            # What was lost is sent by now. If that cannot be noted it is sent once more, which is no harm.
+            noted = patient(lambda: self._promises.promise(command, seen.record, resent_at=now if lost else None))()
+        return self._outcomes.of_post(self._outcome(command, seen, noted, call.wait), call.wait.headers)
+
+    def _replay(self, record: Registration, seen: Seen, call: Call) -> Response:
+        """What the attempt with this key has come to; if it is pending, within the wait. Nothing is sent or written."""
+        standing, headers = Standing(record, seen.ledger), REPLAYED
+        if is_pending(record):
+            ids = record.event_id, record.user_id, record.generation
+            asked = Register(self._new_id(), *ids, accepted_at=record.registered_at, key=call.key)
+            standing, headers = self._outcome(asked, seen, standing, call.wait), call.wait.headers | REPLAYED
+        return self._outcomes.of_post(standing, headers)
+
+    def _outcome(self, command: Register, seen: Seen, noted: Standing | None, wait: Wait) -> Standing:
+        """What the command has come to within the wait: the decision, or a promise."""
+        if noted is not None and not is_pending(noted.record):
+            return noted
+        # Who will probably wait in the line is told her place in it, which the ledger knows.
+        full = seen.ledger is not None and not seen.ledger.free_seats
+        look = patient(lambda: self._decided(command, with_ledger=full))
+        before = seen.record if noted is None else noted.record
+        return self._pace.poll(look, wait, self._clock) or self._promises.promise(command, before)
+
+    def read(self, event_id: str, user_id: str, caller: Caller) -> Response:
+        """200 whatever its status, or 404."""
+        seen = self._reader.look(event_id, user_id, with_sides=not caller.unchecked)
+        if seen.record is None or not _sees(caller, seen):
+            return Problem("not-registered", "This user never registered for this event.").response()
+        return json_response(200, registration_view(seen.record, seen.ledger))
+
+    def cancel(self, event_id: str, user_id: str, call: Call, caller: Caller) -> Response:
+        """204, 202 if it is still queued, 404 if there is nothing to cancel, or 403."""
+        record = self._to_cancel(event_id, user_id, caller)
+        again = record is not None and call.key in record.delete_keys
+        if again and not _is_cancelling(record):
+            return no_content(REPLAYED)
+        if record is None or not record.alive:
+            return NOT_REGISTERED.response()
+        generation, headers = record.generation, call.wait.headers | (REPLAYED if again else {})
+        if not again:
+            self._ask_to_cancel(record, call.key)
+
+        def gone() -> Registration | None:
+            now = self._reader.record(event_id, user_id)
+            return now if now is not None and (now.generation > generation or not now.alive) else None
+
+        if self._pace.poll(patient(gone), call.wait, self._clock) is not None:
+            return no_content(headers)
+        seen = patient(lambda: self._reader.look(event_id, user_id))() or Seen()
+        if seen.record is not None and (seen.record.generation > generation or not seen.record.alive):
+            return no_content(headers)
+        return self._outcomes.undecided(Standing(seen.record or record, seen.ledger), headers)
+
+    def _to_cancel(self, event_id: str, user_id: str, caller: Caller) -> Registration | None:
+        """The registration, if the caller may see it. RequestError if it is not theirs."""
+        if caller.unchecked:
+            return self._reader.record(event_id, user_id)
+        seen = self._reader.look(event_id, user_id, with_sides=True)
+        if seen.record is None or not _sees(caller, seen):
+            return None
+        if not caller.is_user(seen.user):
+            raise forbidden("Nobody cancels what is somebody else's.")
+        return seen.record
+
+    def _ask_to_cancel(self, record: Registration, key: str | None) -> None:
+        """Sends the Cancel. A pending registration says from then on that it is on its way."""
+        ids = self._new_id(), record.event_id, record.user_id, record.generation
+        self._accept(Cancel(*ids, accepted_at=self._clock.now(), key=key))
+        self._promises.note_cancelling(record, key)
+
+    def _accept(self, command: Register | Cancel) -> None:
+        logger.append_keys(command_id=command.command_id, registration_id=command.registration_id)
+        send(self._sqs, self._queue_url, command)
+        logger.info("accepted", extra=about(command))
+
+    def _decided(self, command: Register, *, with_ledger: bool) -> Standing | None:
+        event_id, user_id, generation = command.event_id, command.user_id, command.generation
+        if with_ledger:
+            seen = self._reader.look(event_id, user_id)
+        else:
+            seen = Seen(record=self._reader.record(event_id, user_id))
+        if seen.record is None or seen.record.generation < generation or is_pending(seen.record):
+            return None
+        if seen.record.status is Status.WAITLISTED and seen.ledger is None:
+            seen = self._reader.look(event_id, user_id)
+        return Standing(seen.record, seen.ledger) if seen.record is not None else None
+
+
+def routes(registrations: Registrations, listing: Lists, clock: Clock) -> Handlers:
+    """The routes of this function."""
+
+    def register(request: Request) -> Response:
+        user_id = read_body(request, NewRegistration).user_id
+        return registrations.register(request.ids["eventId"], user_id, call_of(request, clock.now()), request.caller)
+
+    def read(request: Request) -> Response:
+        return registrations.read(*_both(request), request.caller)
+
+    def cancel(request: Request) -> Response:
+        return registrations.cancel(*_both(request), call_of(request, clock.now()), request.caller)
+
+    def list_of_event(request: Request) -> Response:
+        from api.registrations.csv import prefers_csv  # noqa: PLC0415 - who registers needs it not
+
+        as_csv = prefers_csv(header(request, "Accept"))
+        page = pagination.page_of_registrations(request)
+        return listing.of_event(request.ids["eventId"], page, request.caller, as_csv=as_csv)
+
+    def list_of_user(request: Request) -> Response:
+        return listing.of_user(request.ids["userId"], pagination.page_of_registrations(request), request.caller)
+
+    return {
+        "POST /events/{eventId}/registrations": register,
+        "GET /events/{eventId}/registrations": list_of_event,
+        "GET /events/{eventId}/registrations/{userId}": read,
+        "DELETE /events/{eventId}/registrations/{userId}": cancel,
+        "GET /users/{userId}/registrations": list_of_user,
+    }
+
+
+def _both(request: Request) -> tuple[str, str]:
+    return request.ids["eventId"], request.ids["userId"]
+
+
+def _sees(caller: Caller, seen: Seen) -> bool:
+    """Whether the caller may see the registration between this event and this user."""
+    return caller.sees_user(seen.user) or caller.sees_guests(seen.event)
+
+
+def _is_lost(record: Registration, now: int) -> bool:
+    return now - (record.resent_at or record.registered_at) >= RESEND_AFTER_MICROSECONDS
+
+
+def _is_cancelling(record: Registration | None) -> bool:
+    return is_pending(record) and record.cancelling
+
+
+@cache
+def _routes() -> Handlers:
+    env, dynamodb = dict(os.environ), clients.dynamodb()
+    registrations = Registrations(dynamodb, clients.sqs(), env, SYSTEM_CLOCK, lambda: str(uuid.uuid4()))
+    handlers = routes(registrations, Lists(dynamodb, env, SYSTEM_CLOCK), SYSTEM_CLOCK)
+    return limited(handlers, WriteLimit.of(env, SYSTEM_CLOCK))
+
+
+def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
+    """The Lambda entry of registrations, and of the lists of them."""
+    return answer(_routes(), event, identify_as_set_up())

@@ -1,0 +1,1 @@
+"""The users resource: create, read and erase people."""

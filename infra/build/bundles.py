@@ -1,0 +1,279 @@
+"""The Lambda bundles: what AWS (or the local emulator) runs, made without Docker.
+
+A bundle is a directory with the project's own packages and their dependencies, nothing else: `workers` for the
+functions behind the queue and the stream, `api` for those behind the HTTP API, `docs` for the page that shows it. Each
+is made for one platform: `host` (this machine's Python, for the local stack) or `lambda-arm64`.
+
+Two steps, both kept under `build/bundles/` in a directory named after the hash of all that goes into it: the
+dependencies (changes seldom, takes seconds), then the bundle (dependencies hard-linked, own sources copied). What is
+there already is used as it is; the same input gives the same bytes, whoever makes it, where and when. Dependencies are
+taken in the versions and with the hashes of infra/constraints.txt, or not at all.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import platform as machine
+import shutil
+import subprocess
+import sys
+import sysconfig
+import tempfile
+from collections.abc import Callable, Iterator
+from functools import cache
+from pathlib import Path
+from typing import Literal, get_args
+
+from infra.build import pins
+
+Package = Literal["api", "docs", "workers"]
+Platform = Literal["host", "lambda-arm64"]
+
+ROOT = Path(__file__).resolve().parents[2]
+BUILD = ROOT / "build" / "bundles"
+CONSTRAINTS = ROOT / "infra" / "constraints.txt"
+LAMBDA_PYTHON = "3.13"
+"""The project's folder, where bundles are made, what pins their packages, and the Python that runs them on AWS."""
+
+SOURCES: dict[Package, tuple[str, ...]] = {
+    "api": (
+        "api",
+        "workers/__init__.py",
+        "workers/entry.py",
+        "workers/telemetry.py",
+        "workers/aws",
+        "workers/domain",
+    ),
+    "docs": (
+        "api/__init__.py",
+        "api/http/__init__.py",
+        "api/http/caller.py",
+        "api/http/dispatch.py",
+        "api/reference/__init__.py",
+        "api/reference/handler.py",
+        "api/reference/page.html",
+        "api/reference/start.js",
+        "api/entry.py",
+        "api/http/types.py",
+        "api/http/problems.py",
+        "api/http/routes.py",
+        "docs/openapi.json",
+        "workers/__init__.py",
+        "workers/entry.py",
+        "workers/telemetry.py",
+        "workers/domain",
+    ),
+    "workers": ("workers",),
+}
+"""What each bundle contains of this project. The API shares the words and the table formats, not the workers."""
+
+LEFT_OUT = (Path("api/contract"), Path("api/reference"))
+"""What is in a folder above, and not in the bundle: the API's document is made in advance, and the page that shows it
+has a bundle of its own."""
+
+EXTRAS: dict[Package, str] = {"api": "api", "docs": "docs", "workers": "worker"}
+"""The optional dependencies in pyproject.toml that each bundle installs."""
+
+# No function runs command lines, reads type stubs, looks up the domains of e-mail addresses, or talks to another
+# service than DynamoDB and SQS. The metadata (`*.dist-info/METADATA`) stays: pydantic asks it for the version of
+# email-validator.
+UNUSED = (
+    ".lock", "bin", "**/__pycache__", "**/*.pyi", "**/tests", "botocore/data/*/*/examples-1.json*",
+    "*.dist-info/RECORD", "*.dist-info/INSTALLER", "*.dist-info/REQUESTED", "*.dist-info/uv_cache.json",
+    "dns", "dnspython-*",
+)  # fmt: skip
+EVENT_HANDLER: dict[Package, str] = {
+    "api": "aws_lambda_powertools/event_handler",
+    "docs": "aws_lambda_powertools/event_handler/**/*.py",
+    "workers": "aws_lambda_powertools/event_handler",
+}
+"""What is not used of Powertools' event handler: everything, but Swagger UI's files by the page."""
+SERVICES = frozenset({"dynamodb", "sqs"})
+UTILITIES = frozenset({"jmespath_utils", "__init__.py"})
+"""Of Powertools' utilities, those that its logger uses. The others are most of its size."""
+
+
+class BundleError(Exception):
+    """A bundle could not be made; the message is one sentence for the person at the terminal."""
+
+
+def bundle(package: Package, platform: Platform) -> Path:
+    """Return the directory with everything the functions of `package` need on `platform`, made if it is not there.
+
+    Safe to call from several processes at once. Raises BundleError when the dependencies cannot be installed.
+    """
+    sources = list(_sources(package))
+    dependencies = _dependencies(package, platform)
+    digest = _digest(dependencies.name, *(part for path in sources for part in (str(path), (ROOT / path).read_bytes())))
+
+    def fill(directory: Path) -> None:
+        shutil.copytree(dependencies, directory, copy_function=os.link, dirs_exist_ok=True)
+        for path in sources:
+            (directory / path).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(ROOT / path, directory / path)
+        _compile(platform, directory, sorted({path.parts[0] for path in sources}))
+
+    return _once(f"{package}-{platform}-{digest}", fill)
+
+
+def _dependencies(package: Package, platform: Platform) -> Path:
+    requirements = _requirements(package)
+    target = _target(platform)
+    recipe = (Path(file).read_bytes() for file in (__file__, pins.__file__))
+    digest = _digest(*requirements, CONSTRAINTS.read_bytes(), *target, _interpreter(platform), *recipe)
+
+    def fill(directory: Path) -> None:
+        _install(package, requirements, [*target, "--target", str(directory)])
+        _prune(package, directory)
+        _compile(platform, directory, sorted(path.name for path in directory.iterdir()))
+
+    return _once(f"{package}-{platform}-dependencies-{digest}", fill)
+
+
+def _requirements(package: Package) -> list[str]:
+    return sorted(pins.extras(ROOT / "pyproject.toml")[EXTRAS[package]])
+
+
+def _target(platform: Platform) -> list[str]:
+    if platform == "host":
+        return ["--python", sys.executable]
+    # Lambda's Python 3.13 runs on Amazon Linux 2023, whose C library is newer than this.
+    return ["--python-platform", "aarch64-manylinux_2_28", "--python-version", LAMBDA_PYTHON]
+
+
+def _interpreter(platform: Platform) -> str:
+    if platform == "host":
+        abi = sysconfig.get_config_var("SOABI")
+        return f"{abi} {machine.python_version()} {machine.system()} {machine.machine()}"
+    python = compiler(platform)
+    return f"{LAMBDA_PYTHON} {'compiled by ' + _version(python) if python else 'not compiled'}"
+
+
+@cache
+def _version(python: str) -> str:
+    command = [python, "-c", "import platform; print(platform.python_version())"]
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+
+
+@cache
+def compiler(platform: Platform) -> str | None:
+    """The Python that compiles a bundle in advance; None if this machine has none of the version that is needed.
+
+    Lambda cannot keep what it compiles, so a function that is not compiled in advance compiles all its imports at each
+    cold start, which then takes more than twice as long.
+    """
+    if platform == "host" or "{}.{}".format(*sys.version_info) == LAMBDA_PYTHON:
+        return sys.executable
+    found = shutil.which(f"python{LAMBDA_PYTHON}")
+    if found is None:
+        return None
+    # A version manager may have put something there that only says that there is no such version.
+    works = subprocess.run([found, "-c", ""], capture_output=True, check=False).returncode == 0
+    return found if works else None
+
+
+def _install(package: Package, requirements: list[str], arguments: list[str]) -> None:
+    failed = f"The dependencies of the {package} bundle could not be installed"
+    try:
+        exact = pins.exact(requirements, pins.read(CONSTRAINTS.read_text(encoding="utf-8")))
+    except pins.NotPinnedError as error:
+        raise BundleError(f"{failed}: {error}") from error
+    # Wheels alone: building would run tools that nobody has pinned. Copied: uv's cache is not ours to change modes in.
+    verified = ["--require-hashes", "-c", str(CONSTRAINTS), "--only-binary", ":all:", "--link-mode", "copy"]
+    command = [sys.executable, "-m", "uv", "pip", "install", "--quiet", "--no-config", *verified, *arguments, *exact]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        raise BundleError(f"{failed}: {' '.join(done.stderr.split()) or f'uv ended with code {done.returncode}'}")
+
+
+def _prune(package: Package, directory: Path) -> None:
+    for pattern in (*UNUSED, EVENT_HANDLER[package]):
+        for path in list(directory.glob(pattern)):
+            _remove(path)
+    for path in list((directory / "botocore" / "data").glob("*")):
+        if path.is_dir() and path.name not in SERVICES:
+            _remove(path)
+    for path in list((directory / "aws_lambda_powertools" / "utilities").iterdir()):
+        if path.name not in UTILITIES:
+            _remove(path)
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
+
+
+def _compile(platform: Platform, directory: Path, names: list[str]) -> None:
+    python = compiler(platform)
+    if python is None:
+        return
+    # In a process of its own with a fixed hash seed, and one file after the other: what a process has interned and
+    # the order of sets show in the bytes. Unchecked, because a zip does not keep the times that Python would compare.
+    # Paths inside are relative to the bundle, wherever it was made and wherever it will run.
+    options = ["-q", "--invalidation-mode", "unchecked-hash"]
+    environment = {**os.environ, "PYTHONHASHSEED": "0", "PYTHONDONTWRITEBYTECODE": "1"}
+    subprocess.run([python, "-m", "compileall", *options, *names], cwd=directory, env=environment, check=True)
+
+
+def _sources(package: Package) -> Iterator[Path]:
+    for name in SOURCES[package]:
+        start = ROOT / name
+        if start.is_file():
+            yield start.relative_to(ROOT)
+        else:
+            found = (path.relative_to(ROOT) for path in sorted(start.rglob("*.py")))
+            yield from (path for path in found if not any(path.is_relative_to(left) for left in LEFT_OUT))
+
+
+def _once(name: str, fill: Callable[[Path], None]) -> Path:
+    """Return `BUILD / name`; if it does not exist, fill a directory beside it and rename, so that nobody sees half."""
+    ready = BUILD / name
+    if ready.is_dir():
+        return ready
+    BUILD.mkdir(parents=True, exist_ok=True)
+    making = Path(tempfile.mkdtemp(prefix=f".{name}-", dir=BUILD))
+    try:
+        fill(making)
+        _level(making)
+        making.rename(ready)
+    except OSError:
+        if not ready.is_dir():  # otherwise another process was faster: its bundle is as good as ours
+            raise
+    finally:
+        shutil.rmtree(making, ignore_errors=True)
+    return ready
+
+
+def _level(directory: Path) -> None:
+    # Modes are in what is sent to AWS, and they should not depend on the umask of whoever made it: with a strict one,
+    # Lambda could not read its own code.
+    directory.chmod(0o755)
+    for path in directory.rglob("*"):
+        path.chmod(0o755 if path.is_dir() else 0o644)
+
+
+def _digest(*parts: str | bytes) -> str:
+    digest = hashlib.sha256()
+    for part in parts:
+        content = part.encode() if isinstance(part, str) else part
+        digest.update(len(content).to_bytes(8, "big") + content)
+    return digest.hexdigest()[:16]
+
+
+def main() -> int:
+    """Make all bundles for all platforms; on failure one sentence on stderr and code 1."""
+    try:
+        for package in SOURCES:
+            for platform in get_args(Platform):
+                bundle(package, platform)
+    except BundleError as error:
+        sys.stderr.write(f"{error}\n")
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

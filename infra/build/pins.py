@@ -1,0 +1,108 @@
+"""The exact version of every Python package and the hashes of its files: infra/constraints.txt, written by `make lock`.
+
+Everything is installed from there: the virtual environment by the Makefile, the bundles by `infra.build.bundles`.
+Started as a program, this checks that everything that pyproject.toml asks for is pinned.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+import tomllib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from packaging.requirements import InvalidRequirement, Requirement
+from packaging.utils import canonicalize_name
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+CONSTRAINTS = ROOT / "infra" / "constraints.txt"
+"""The project's folder, and every package's version and hashes."""
+
+_HASH = re.compile(r"\s--hash=(\S+)")
+_SHA256 = re.compile(r"sha256:[0-9a-f]{64}")
+
+
+class NotPinnedError(Exception):
+    """A package has no exact version or no hash; the message is one sentence for the person at the terminal."""
+
+
+@dataclass(frozen=True)
+class Pin:
+    """One package in one version. Of a package with several pins each has its `marker` (PEP 508; else empty)."""
+
+    name: str
+    version: str
+    marker: str
+    hashes: frozenset[str]
+
+    @property
+    def requirement(self) -> str:
+        """The line that asks for this version."""
+        return f"{self.name}=={self.version}" + (f" ; {self.marker}" if self.marker else "")
+
+
+def read(text: str) -> list[Pin]:
+    """The pins in the text of a constraints file. NotPinnedError if one is anything but a version with its hashes."""
+    lines = (line.strip() for line in text.replace("\\\n", " ").splitlines())
+    return [_pin(line) for line in lines if line and not line.startswith("#")]
+
+
+def exact(requirements: Iterable[str], pins: Sequence[Pin]) -> list[str]:
+    """What to ask an installer for in place of `requirements`: the same packages in the versions of `pins`.
+
+    NotPinnedError if one of them is not pinned, or in a version that is not the one asked for.
+    """
+    found = []
+    for requirement in map(Requirement, requirements):
+        name = canonicalize_name(requirement.name)
+        same = [pin for pin in pins if pin.name == name]
+        if not same or not all(requirement.specifier.contains(pin.version, prereleases=True) for pin in same):
+            raise NotPinnedError(f"{requirement} is not in infra/constraints.txt; pin it with: make lock")
+        found += [_exactly(requirement, pin) for pin in same]
+    return found
+
+
+def extras(pyproject: Path) -> dict[str, list[str]]:
+    """What each extra of the project asks for, from its pyproject.toml."""
+    project = tomllib.loads(pyproject.read_text(encoding="utf-8"))["project"]
+    asked: dict[str, list[str]] = project["optional-dependencies"]
+    return asked
+
+
+def _exactly(requirement: Requirement, pin: Pin) -> str:
+    extras_of_it = f"[{','.join(sorted(requirement.extras))}]" if requirement.extras else ""
+    markers = " and ".join(f"({marker})" for marker in (requirement.marker, pin.marker) if marker)
+    return f"{pin.name}{extras_of_it}=={pin.version}" + (f" ; {markers}" if markers else "")
+
+
+def _pin(line: str) -> Pin:
+    hashes = _HASH.findall(line)
+    try:
+        requirement = Requirement(_HASH.sub("", line))
+    except InvalidRequirement as error:
+        raise NotPinnedError(f"infra/constraints.txt has a line that is no requirement: {line[:80]}") from error
+    specifiers = list(requirement.specifier)
+    if len(specifiers) != 1 or specifiers[0].operator != "==" or specifiers[0].version.endswith("*"):
+        raise NotPinnedError(f"{requirement.name} has no exact version in infra/constraints.txt; make lock")
+    if not hashes or not all(_SHA256.fullmatch(digest) for digest in hashes):
+        raise NotPinnedError(f"{requirement.name} has no hashes in infra/constraints.txt; add them with: make lock")
+    marker = str(requirement.marker) if requirement.marker else ""
+    return Pin(canonicalize_name(requirement.name), specifiers[0].version, marker, frozenset(hashes))
+
+
+def main() -> int:
+    """Check that all extras are pinned; if not, one sentence on stderr and code 1."""
+    try:
+        pins = read(CONSTRAINTS.read_text(encoding="utf-8"))
+        for requirements in extras(ROOT / "pyproject.toml").values():
+            exact(requirements, pins)
+    except NotPinnedError as error:
+        sys.stderr.write(f"{error}\n")
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,1 @@
+"""Read queues, decisions and the fullest events of a deployment."""

@@ -1,0 +1,257 @@
+"""What `turnstile top` shows: queues, decisions, and the fullest events of a deployment, read without disturbing it.
+
+No message is ever received: the queues' own counts say how many there are.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from infra.cli.errors import CliError
+from infra.cli.ledgers import scan_ledgers
+from infra.cli.trace.function_logs import REGISTRAR, REGISTRATIONS, lines, log_groups
+from workers.aws.items import timestamp
+from workers.domain.records import EventStatus, Ledger
+from workers.telemetry import Metric
+
+if TYPE_CHECKING:
+    from mypy_boto3_cloudwatch.type_defs import DimensionTypeDef, MetricDataQueryTypeDef, MetricTypeDef
+
+    from infra.cli.deployment import Deployment
+
+OUTCOMES = (
+    Metric.CONFIRMED,
+    Metric.WAITLISTED,
+    Metric.REJECTED,
+    Metric.PROMOTED,
+    Metric.CANCELLED,
+    Metric.SUPERSEDED,
+)
+WINDOW = 60.0
+"""Seconds of the logs that the rates and latencies are from."""
+
+_RARELY = 15.0
+"""Seconds between two looks at what changes slowly or costs most: SQS sends its metrics once a minute, and a scan
+of the ledgers pays for every one that it reads."""
+_MAX_PAGES = 20
+_FULLEST = 50
+_METRICS = {"age": "ApproximateAgeOfOldestMessage", "groups": "ApproximateNumberOfGroupsWithInflightMessages"}
+_METRICS_BACK = 300.0  # they arrive a minute or two late
+
+Value = TypeVar("Value")
+
+
+@dataclass(frozen=True, slots=True)
+class Depth:
+    """How many messages a queue has: for the taking, and in somebody's hands."""
+
+    visible: int
+    in_flight: int
+
+
+@dataclass(frozen=True, slots=True)
+class QueueMetrics:
+    """CloudWatch's metrics of the queue: the age in seconds of the oldest message that was received at most three
+    times, and the number of groups in flight. None where there are no metrics, as on the emulator."""
+
+    age: float | None
+    groups: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Decisions:
+    """The last WINDOW seconds: how many of each outcome, and the latencies accepted -> committed, in milliseconds."""
+
+    counts: Mapping[Metric, int]
+    p50: float | None
+    p90: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Events:
+    """The fullest events of those whose ledgers were read, and the ids of events whose ledgers cannot be read.
+
+    `complete` is False when there are more than `read`.
+    """
+
+    fullest: Sequence[Ledger]
+    unreadable: Sequence[str]
+    read: int
+    complete: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Board:
+    """One look at a deployment. What could not be read is None, and `problems` says why."""
+
+    at: str
+    stage: str
+    queue: Depth | None
+    metrics: QueueMetrics | None
+    dead_letters: int | None
+    failed_promotions: int | None
+    decisions: Decisions | None
+    events: Events | None
+    problems: tuple[str, ...]
+
+    def as_json(self) -> dict[str, Any]:
+        """The object that `turnstile top --json` prints."""
+        queue, metrics, events = self.queue, self.metrics, self.events
+        return {
+            "at": self.at,
+            "stage": self.stage,
+            "queue": {
+                "visible": queue.visible if queue else None,
+                "inFlight": queue.in_flight if queue else None,
+                "oldestSeconds": metrics.age if metrics else None,
+                "groupsInFlight": metrics.groups if metrics else None,
+            },
+            "deadLetters": self.dead_letters,
+            "failedPromotions": self.failed_promotions,
+            "decisions": _decisions_as_json(self.decisions) if self.decisions else None,
+            "events": [_event_as_json(ledger) for ledger in events.fullest] if events else None,
+            "eventsRead": events.read if events else None,
+            "eventsComplete": events.complete if events else None,
+            "problems": list(self.problems),
+        }
+
+
+def _decisions_as_json(decisions: Decisions) -> dict[str, Any]:
+    counts = {outcome.lower(): count for outcome, count in decisions.counts.items()}
+    return {
+        "seconds": WINDOW,
+        "counts": counts,
+        "perSecond": {outcome: round(count / WINDOW, 3) for outcome, count in counts.items()},
+        "latencyMs": {"p50": decisions.p50, "p90": decisions.p90},
+    }
+
+
+def _event_as_json(ledger: Ledger) -> dict[str, Any]:
+    settings = ledger.settings
+    return {
+        "eventId": ledger.event_id,
+        "status": str(settings.status),
+        "confirmed": ledger.confirmed,
+        "capacity": settings.capacity,
+        "waiting": len(ledger.line),
+        "hasWaitlist": settings.has_waitlist,
+        "waitlistCapacity": settings.waitlist_capacity,
+    }
+
+
+class Watcher:
+    """Looks at a deployment again and again. What fails once is looked at again the next time."""
+
+    def __init__(self, deployment: Deployment, clock: Callable[[], float] = time.time) -> None:
+        self._deployment = deployment
+        self._clock = clock
+        self._problems: list[str] = []
+        self._metrics: QueueMetrics | None = None
+        self._events: Events | None = None
+        self._rare_due = 0.0
+
+    def look(self) -> Board:
+        """One look. Never raises for what AWS answers or does not answer."""
+        self._problems = []
+        now, outputs = self._clock(), self._deployment.outputs
+        if now >= self._rare_due or self._events is None or self._metrics is None:
+            self._metrics = self._read("queue metrics", lambda: self._queue_metrics(now))
+            self._events = self._read("events", self._fullest_events)
+            self._rare_due = now + _RARELY
+        if self._events and (unreadable := self._events.unreadable):
+            self._problems.append(
+                f"events: {len(unreadable)} ledgers cannot be read, the first is that of {unreadable[0]}"
+            )
+        return Board(
+            at=timestamp(int(now * 1e6)),
+            stage=self._deployment.stage,
+            queue=self._read("queue", lambda: self._depth(outputs.queue_url)),
+            metrics=self._metrics,
+            dead_letters=self._read("dead letters", lambda: self._total(outputs.dead_letter_queue_url)),
+            failed_promotions=self._read("failed promotions", lambda: self._total(outputs.failed_promotions_queue_url)),
+            decisions=self._read("decisions", lambda: self._decisions(now)),
+            events=self._events,
+            problems=tuple(self._problems),
+        )
+
+    def _read(self, what: str, read: Callable[[], Value]) -> Value | None:
+        try:
+            return read()
+        except (CliError, ClientError, BotoCoreError) as error:
+            self._problems.append(f"{what}: {error}")
+            return None
+
+    def _depth(self, url: str) -> Depth:
+        found = self._deployment.clients.sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["All"])["Attributes"]
+        return Depth(int(found["ApproximateNumberOfMessages"]), int(found["ApproximateNumberOfMessagesNotVisible"]))
+
+    def _total(self, url: str) -> int:
+        """All messages: what somebody is looking at right now is in the queue still."""
+        depth = self._depth(url)
+        return depth.visible + depth.in_flight
+
+    def _queue_metrics(self, now: float) -> QueueMetrics:
+        queue = self._deployment.outputs.queue_url.rpartition("/")[2]
+        answer = self._deployment.clients.cloudwatch.get_metric_data(
+            MetricDataQueries=[_query(key, name, queue) for key, name in _METRICS.items()],
+            StartTime=datetime.fromtimestamp(now - _METRICS_BACK, UTC),
+            EndTime=datetime.fromtimestamp(now, UTC),
+            ScanBy="TimestampDescending",
+        )
+        newest = {result["Id"]: result["Values"][0] for result in answer["MetricDataResults"] if result["Values"]}
+        return QueueMetrics(newest.get("age"), newest.get("groups"))
+
+    @cached_property
+    def _logs(self) -> list[str]:
+        """The log groups of those who decide: the registrar, and the API, which refuses where there is no room."""
+        groups = log_groups(self._deployment)
+        missing = [handler for handler in (REGISTRAR, REGISTRATIONS) if handler not in groups]
+        if missing:
+            raise CliError(f"the stack has no function {missing[0]}")
+        return [groups[REGISTRAR], groups[REGISTRATIONS]]
+
+    def _decisions(self, now: float) -> Decisions:
+        logs, counts = self._deployment.clients.logs, dict.fromkeys(OUTCOMES, 0)
+        latencies: list[float] = []
+        found = (page for log in self._logs for page in lines(logs, log, '"CloudWatchMetrics"', now - WINDOW))
+        for number, page in enumerate(found):
+            if number == _MAX_PAGES:
+                self._problems.append("decisions: too many to read in time, the figures show only a part")
+                break
+            for line in page:
+                fields = line.fields
+                for outcome in OUTCOMES:
+                    counts[outcome] += round(sum(fields.get(outcome, [])))
+                latencies += fields.get(Metric.DECISION_LATENCY, [])
+        latencies.sort()
+        return Decisions(counts, _percentile(latencies, 0.5), _percentile(latencies, 0.9))
+
+    def _fullest_events(self) -> Events:
+        found = scan_ledgers(self._deployment.clients.dynamodb, self._deployment.outputs.ledger_table)
+        fullest = sorted(found.readable, key=_fullness)[:_FULLEST]
+        return Events(fullest, found.unreadable, found.read, found.complete)
+
+
+def _fullness(ledger: Ledger) -> tuple[bool, int, float, str]:
+    """Sorts the longest line first, then the fewest seats left; cancelled events, where nothing moves, come last."""
+    taken = ledger.confirmed / ledger.settings.capacity if ledger.settings.capacity else 1.0
+    return ledger.settings.status is EventStatus.CANCELLED, -len(ledger.line), -taken, ledger.event_id
+
+
+def _percentile(ordered: Sequence[float], share: float) -> float | None:
+    """The smallest value that `share` of them do not exceed."""
+    return round(ordered[math.ceil(share * len(ordered)) - 1], 1) if ordered else None
+
+
+def _query(key: str, metric: str, queue: str) -> MetricDataQueryTypeDef:
+    dimensions: list[DimensionTypeDef] = [{"Name": "QueueName", "Value": queue}]
+    what: MetricTypeDef = {"Namespace": "AWS/SQS", "MetricName": metric, "Dimensions": dimensions}
+    return {"Id": key, "MetricStat": {"Metric": what, "Period": 60, "Stat": "Maximum"}}

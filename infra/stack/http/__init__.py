@@ -1,0 +1,1 @@
+"""The HTTP API: its routes, stage, domain, CORS and throttles."""

@@ -1,0 +1,1 @@
+"""Long proofs, each with a make target of its own, and samples of them for `make test`."""

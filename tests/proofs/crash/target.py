@@ -1,0 +1,95 @@
+"""The stack whose functions are to die: every call that they make passes a wire."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import httpx
+
+from infra.cli.deployment import Deployment
+from infra.cli.trace.function_logs import configurations, lines, log_groups
+from tests.proofs.crash.wire import Wire, tapped
+from tests.support.client import Front
+from tests.support.stacks import set_variables
+
+if TYPE_CHECKING:
+    from infra.cli.deployment import Clients, Outputs
+
+FUNCTIONS = {
+    "api.entry.users": "users",
+    "api.entry.events": "events",
+    "api.entry.registrations": "registrations",
+    "workers.entry.registrar": "registrar",
+    "workers.entry.promoter": "promoter",
+}
+"""The functions that write or send anything, by their handlers."""
+
+API = frozenset({"users", "events", "registrations"})
+"""Those that a client waits for."""
+
+VISIBILITY_SECONDS = 1
+"""How long a batch stays invisible whose registrar died. Nobody wants to wait 90 s each time: it is the only setting in
+which this stack differs from the one that everybody runs."""
+
+_PATIENCE_SECONDS = 30
+
+
+class Target:
+    """A running stack as long as `target` below is open."""
+
+    def __init__(self, deployment: Deployment, wire: Wire, http: httpx.Client) -> None:
+        self.wire = wire
+        self.outputs: Outputs = deployment.outputs
+        self.clients: Clients = deployment.clients
+        self.front = Front(http)
+        self._groups = {
+            FUNCTIONS[handler]: group for handler, group in log_groups(deployment).items() if handler in FUNCTIONS
+        }
+
+    def logged(self, word: str, since: float) -> Sequence[str]:
+        """What the functions logged since then (seconds since 1970) with that word in it, in the order of time."""
+        found = [
+            (line.at, function, line.text)
+            for function, group in self._groups.items()
+            for page in lines(self.clients.logs, group, f'"{word}"', since)
+            for line in page
+        ]
+        return [f"{function}: {text}" for _, function, text in sorted(found)]
+
+
+@contextmanager
+def target(deployment: Deployment, functions: Collection[str] = frozenset(FUNCTIONS.values())) -> Iterator[Target]:
+    """Has these functions of a local stack talk to AWS through a wire. Afterwards all is as it was before."""
+    outputs, clients = deployment.outputs, deployment.clients
+    assert outputs.endpoint_url is not None
+    names = {
+        outputs.users_table: "users",
+        outputs.events_table: "events",
+        outputs.registrations_table: "registrations",
+        outputs.ledger_table: "ledger",
+        outputs.queue_url: "commands",
+        outputs.dead_letter_queue_url: "dead letters",
+    }
+    wire = Wire(outputs.endpoint_url, names)
+    own = [found for found in configurations(deployment) if FUNCTIONS.get(found["Handler"]) in functions]
+    settings = {found["FunctionName"]: dict(found["Environment"]["Variables"]) for found in own}
+    words = {found["FunctionName"]: FUNCTIONS[found["Handler"]] for found in own}
+    url = outputs.queue_url
+    visibility = clients.sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["VisibilityTimeout"])["Attributes"]
+
+    with (
+        tapped(wire, set(words.values())) as addresses,
+        httpx.Client(base_url=outputs.api_url, timeout=_PATIENCE_SECONDS, trust_env=False) as http,
+    ):
+        try:
+            clients.sqs.set_queue_attributes(QueueUrl=url, Attributes={"VisibilityTimeout": str(VISIBILITY_SECONDS)})
+            for function, variables in settings.items():
+                set_variables(clients.functions, function, variables | {"AWS_ENDPOINT_URL": addresses[words[function]]})
+            yield Target(deployment, wire, http)
+        finally:
+            wire.watch(())
+            for function, variables in settings.items():
+                set_variables(clients.functions, function, variables)
+            clients.sqs.set_queue_attributes(QueueUrl=url, Attributes={**visibility})

@@ -1,0 +1,191 @@
+"""Races on DynamoDB Local: the real handlers in many threads, with a queue between them that keeps no order.
+
+A race begins with a rush: ten people per thread want the same event, each thread decides ten of them on a ledger that
+nobody has written yet, and all commit at the same moment. Then people register, cancel and look, while commits collide,
+writes are refused as conflicts and answers get lost. In the end all who have a seat give it up at once. Each write is
+noted where it goes over the wire, so that every state that there ever was can be checked (`tests.proofs.races.proof`).
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+import uuid
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor, wait
+from random import Random
+from typing import TYPE_CHECKING, Any, cast
+
+from botocore.config import Config
+from botocore.session import Session
+
+from api.http.answer import answer
+from api.http.auth import anybody
+from api.registrations import handler as registrations
+from api.registrations.lists import Lists
+from tests.proofs.races.queue import BATCH, DEAD_LETTERS, QUEUE, StandardQueue
+from tests.proofs.races.wire import Wire
+from tests.support.builders import seats
+from tests.support.http_events import http_event
+from tests.support.pipeline import BASE_URL, Answer
+from tests.support.tables import TableNames, create_tables
+from workers.aws import clients
+from workers.aws.clock import SYSTEM_CLOCK, Clock
+from workers.aws.items import Item, event_key, seat_settings_to_attributes
+from workers.promoter import Promoter
+from workers.registrar.handler import Registrar
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+
+RUSHED = "seats-and-a-line"
+EVENTS = {RUSHED: seats(25, 15), "endless-line": seats(10, None), "no-line": seats(10), "one-seat": seats(1, 5)}
+_A_MOMENT, _PATIENCE_SECONDS = 0.01, 60
+_TRIES = 5
+
+
+class Worker:
+    """What one thread has for itself: an API, a registrar, a promoter. While its client waits, it works at the queue.
+
+    `answers` are those that its clients got, each with the method of the request.
+    """
+
+    def __init__(self, wire: Wire, queue: StandardQueue, tables: TableNames, chance: Random) -> None:
+        env = tables.environment | {"QUEUE_URL": QUEUE, "API_URL": BASE_URL}
+        dynamodb, sqs, clock = wire.client, cast("Any", queue), Clock(SYSTEM_CLOCK.now, self.pause)
+        desk = registrations.Registrations(dynamodb, sqs, env, clock, lambda: str(uuid.uuid4()))
+        self.answers: list[tuple[str, Answer]] = []
+        self._routes = registrations.routes(desk, Lists(dynamodb, env, clock), clock)
+        self._registrar = Registrar(dynamodb, sqs, tables.worker, QUEUE, DEAD_LETTERS, SYSTEM_CLOCK)
+        self._promoter = Promoter(sqs, QUEUE, SYSTEM_CLOCK)
+        self._queue, self._stream, self._chance = queue, wire.stream, chance
+        self._registered: list[tuple[str, str]] = []
+
+    def request(self, method: str, event_id: str, user_id: str, prefer: str) -> None:
+        """One request about a registration."""
+        posts = method == "POST"
+        path = f"/events/{event_id}/registrations" + ("" if posts else f"/{user_id}")
+        body = json.dumps({"userId": user_id}) if posts else None
+        headers = {"content-type": "application/json", "prefer": prefer}
+        for _ in range(_TRIES):
+            got = answer(self._routes, http_event(method, path, body, headers), anybody)
+            if got["statusCode"] != 503:  # which says: ask again
+                break
+        self.answers.append((method, Answer(got["statusCode"], got["headers"], json.loads(got["body"] or "null"))))
+        if posts and got["statusCode"] in {201, 202}:
+            self._registered.append((event_id, user_id))
+
+    def act(self, people: Sequence[str]) -> None:
+        """Somebody registers, cancels or looks; half of it is done by an eighth of the people, in several threads."""
+        method = self._chance.choices(("POST", "DELETE", "GET"), (5, 4, 1))[0]
+        event_id, user_id = self._chance.choice([*EVENTS]), people[int(len(people) * self._chance.random() ** 3)]
+        if method == "DELETE" and self._registered:
+            event_id, user_id = self._registered.pop(self._chance.randrange(len(self._registered)))
+        self.request(method, event_id, user_id, self._chance.choice(("respond-async", "")))
+
+    def work(self) -> bool:
+        """One turn at the stream and at the queue; False if the queue had nothing."""
+        try:
+            image = self._stream.popleft()
+        except IndexError:
+            pass
+        else:
+            self._promoter.handle({"Records": [{"dynamodb": {"NewImage": image}}]})
+        if records := self._queue.receive():
+            self.deliver(records)
+        return bool(records)
+
+    def deliver(self, records: Sequence[dict[str, Any]]) -> None:
+        """Hands records to the registrar."""
+        self._queue.acknowledge(records, self._registrar.handle({"Records": records}))
+
+    def pause(self, _seconds: float = 0.0) -> None:
+        """Waits, if there is nothing to do meanwhile."""
+        if not self.work():
+            time.sleep(_A_MOMENT)
+
+
+class Race:
+    """Fresh tables with events and people, and a worker per thread. `db` is a client to which nothing happens."""
+
+    def __init__(self, url: str, threads: int = 20, seed: int = 1) -> None:
+        session = Session()
+        session.set_credentials("test", "test")
+        self.db, racing = (_client(session, url, threads) for _ in range(2))
+        self.tables = create_tables(self.db, f"race-{uuid.uuid4().hex}-")
+        self.queue = StandardQueue(Random(seed))
+        self.wire = Wire(racing)
+        self.workers = [Worker(self.wire, self.queue, self.tables, Random(f"{seed}/{n}")) for n in range(threads)]
+        self._people = [f"user-{number}" for number in range(threads * BATCH)]
+        self._seated: list[tuple[str, str]] = []
+        self._leaving = threading.Barrier(threads, self._note_seated, _PATIENCE_SECONDS)
+        self._over = False
+        for event_id, settings in EVENTS.items():
+            item: Any = event_key(event_id) | seat_settings_to_attributes(settings)
+            self.db.put_item(TableName=self.tables.events, Item=item)
+
+    def rush(self) -> None:
+        """Everybody wants a seat at the same event; over when each thread has made its first delivery."""
+        with ThreadPoolExecutor(len(self.workers)) as pool:
+            list(pool.map(self._want_seats, range(len(self.workers))))
+            self.queue.held = False
+            batches = [self.queue.receive() for _ in self.workers]
+            self.wire.meeting = threading.Barrier(len(self.workers), timeout=_PATIENCE_SECONDS)
+            list(pool.map(Worker.deliver, self.workers, batches))
+            self.wire.meeting = None
+
+    def run(self, commands: int, say: Callable[[str], None]) -> bool:
+        """Goes on until the API has accepted so many commands, those of the rush among them, and to the end.
+
+        False if it comes to none. `say` gets a line of progress now and then.
+        """
+        end = time.monotonic() + _PATIENCE_SECONDS + commands / 5
+        with ThreadPoolExecutor(len(self.workers)) as pool:
+            running = [pool.submit(self._race, number, commands) for number in range(len(self.workers))]
+            try:
+                while wait(running, timeout=5).not_done and time.monotonic() < end:
+                    say(f"{len(self.queue.accepted)} of {commands} commands, {len(self.queue.messages)} messages left")
+            finally:
+                self._over = True  # also when somebody presses Ctrl-C
+        for thread in running:
+            thread.result()
+        return self._at_rest()
+
+    def items(self, table: str) -> list[Item]:
+        """All items of a table."""
+        pages = self.db.get_paginator("scan").paginate(TableName=table, ConsistentRead=True)
+        return [item for page in pages for item in page["Items"]]
+
+    def _want_seats(self, number: int) -> None:
+        for user_id in self._people[number * BATCH : (number + 1) * BATCH]:
+            self.db.put_item(TableName=self.tables.users, Item={"userId": {"S": user_id}, "name": {"S": "N"}})
+            self.workers[number].request("POST", RUSHED, user_id, "respond-async")
+
+    def _race(self, number: int, commands: int) -> None:
+        worker = self.workers[number]
+        while len(self.queue.accepted) < commands and not self._over:
+            worker.act(self._people)
+            worker.work()
+        self._work_off(worker)
+        self._leaving.wait()
+        for event_id, user_id in self._seated[number :: len(self.workers)]:
+            worker.request("DELETE", event_id, user_id, "respond-async")
+        self._work_off(worker)
+
+    def _work_off(self, worker: Worker) -> None:
+        while not self._at_rest() and not self._over:
+            worker.pause()
+
+    def _note_seated(self) -> None:
+        records = self.items(self.tables.registrations)
+        self._seated = [(r["eventId"]["S"], r["userId"]["S"]) for r in records if r["status"]["S"] == "confirmed"]
+
+    def _at_rest(self) -> bool:
+        return not self.queue.messages and not self.wire.stream
+
+
+def _client(session: Session, url: str, threads: int) -> DynamoDBClient:
+    """A client with the retries of Turnstile's own. A machine that is slow is none of the faults that are meant."""
+    config = clients._CONFIG.merge(Config(max_pool_connections=threads, read_timeout=60))
+    return cast("DynamoDBClient", session.create_client("dynamodb", "us-east-1", endpoint_url=url, config=config))

@@ -1,0 +1,153 @@
+"""Many histories, over all processors: what they had in common, and the first one that broke a rule."""
+
+from __future__ import annotations
+
+import gc
+import multiprocessing
+import os
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from unittest.mock import patch
+
+from tests.proofs.simulation.faults import Fault
+from tests.proofs.simulation.invariants import Violation
+from tests.proofs.simulation.world import History, Settings, simulate
+from workers import telemetry
+
+ENOUGH = 200
+"""From so many histories on, each fault must have happened, and the averages below must be reached."""
+LEAST = {"commands": 60, "events": 3, "faults": 10}
+FAILED = (
+    ("registrations", "send_message"),
+    ("events", "send_message"),
+    ("registrar", "batch_get_item"),
+    ("registrar", "transact_write_items"),
+    ("registrar", "send_message"),
+    ("registrar", "change_message_visibility_batch"),
+    ("promoter", "send_message_batch"),
+)
+"""These calls, by function, must have failed after all attempts. `send_message` of the registrar is what parks."""
+
+_CHUNK = 25
+
+
+@dataclass(slots=True)
+class Totals:
+    """What some histories came to together. `broken` has the seeds that broke a rule, and how."""
+
+    histories: int = 0
+    commands: int = 0
+    events: int = 0
+    steps: int = 0
+    fired: Counter[Fault] = field(default_factory=Counter)
+    failed: Counter[tuple[str, str]] = field(default_factory=Counter)
+    broken: dict[int, Violation] = field(default_factory=dict)
+
+    def add(self, history: History) -> None:
+        """One more."""
+        broken = {} if history.violation is None else {history.settings.seed: history.violation}
+        calls, fired, failed = history.steps, Counter(history.fired), Counter(history.failed)
+        self.merge(Totals(1, history.commands, len(history.plan.events), calls, fired, failed, broken))
+
+    def merge(self, other: Totals) -> None:
+        """Those of other histories."""
+        self.histories += other.histories
+        self.commands += other.commands
+        self.events += other.events
+        self.steps += other.steps
+        self.fired.update(other.fired)
+        self.failed.update(other.failed)
+        self.broken |= other.broken
+
+    def averages(self) -> dict[str, float]:
+        """Per history."""
+        sums = {"commands": self.commands, "events": self.events, "faults": self.fired.total(), "calls": self.steps}
+        return {name: round(number / max(1, self.histories), 1) for name, number in sums.items()}
+
+    def shortcomings(self) -> list[str]:
+        """Why so many histories prove less than they should; empty if they do, or are too few to say."""
+        if self.histories < ENOUGH or self.broken:
+            return []
+        averages = self.averages()
+        never = [f"never happened: {fault}" for fault in Fault if not self.fired[fault]]
+        never += [f"never failed for good: {' '.join(call)}" for call in FAILED if not self.failed[call]]
+        return never + [
+            f"{averages[name]} {name} in a history on average; at least {least} are wanted"
+            for name, least in LEAST.items()
+            if averages[name] < least
+        ]
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """The pipeline neither logs nor measures: nobody reads it, and it takes time."""
+    level = telemetry.logger.log_level
+    telemetry.logger.setLevel("CRITICAL")
+    try:
+        with patch.object(telemetry, "EphemeralMetrics", _NoMetrics):
+            yield
+    finally:
+        telemetry.logger.setLevel(level)
+
+
+class _NoMetrics:
+    metric_set: dict[str, object] = {}  # noqa: RUF012 - never written
+
+    def __init__(self, **_: object) -> None: ...
+
+    def add_dimension(self, *_: object) -> None:
+        """Nothing."""
+
+    def add_metric(self, *_: object) -> None:
+        """Nothing."""
+
+
+def some(seeds: Sequence[int]) -> Totals:
+    """Histories one after the other; ends at the first that breaks a rule."""
+    totals = Totals()
+    with quiet():
+        for seed in seeds:
+            totals.add(simulate(Settings(seed)))
+            if totals.broken:
+                break
+    return totals
+
+
+def run(
+    first: int, histories: int, say: Callable[[Totals, float], None], processes: int | None = None
+) -> tuple[Totals, float]:
+    """Histories `first`, `first` + 1 and so on; ends early when one breaks a rule. Answers with the seconds it took.
+
+    `say` is told how far it is.
+    """
+    began = time.monotonic()
+    totals = Totals()
+    chunks = iter(range(first, first + histories, _CHUNK))
+    context = multiprocessing.get_context("spawn")
+    pool = ProcessPoolExecutor(processes or os.cpu_count() or 1, mp_context=context, initializer=_no_garbage)
+    with pool:
+        running = set()
+        for start in chunks:
+            running.add(pool.submit(some, range(start, min(start + _CHUNK, first + histories))))
+            if len(running) < 2 * (processes or os.cpu_count() or 1):
+                continue
+            done, running = wait(running, return_when=FIRST_COMPLETED)
+            for future in done:
+                totals.merge(future.result())
+            say(totals, time.monotonic() - began)
+            if totals.broken:
+                break
+        for future in running:
+            totals.merge(future.result())
+    return totals, time.monotonic() - began
+
+
+def _no_garbage() -> None:
+    """What is loaded stays for ever, and a history leaves little behind: looking through it all again and again takes a
+    tenth of the time."""
+    gc.freeze()
+    gc.set_threshold(50_000)

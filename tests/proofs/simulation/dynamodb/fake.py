@@ -1,0 +1,293 @@
+"""DynamoDB in memory, for one thread: tables, transactions, conditions, indexes, as the boto3 client shows them.
+
+It answers what AWS's DynamoDB Local answers, error by error (`tests/integration/test_fakes.py` compares them), and it
+refuses with NotImplementedError what it does not know: it never ignores a part of a request. What it does not have:
+conflicts, throttles, latency. Those are faults, and for a simulator to make.
+
+Attribute values are never changed once they are in a request or in a table. So items are copied one level deep, on the
+way in and on the way out, and whoever changes a value inside an answer changes the table.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator
+from dataclasses import dataclass
+from functools import wraps
+from typing import Any
+
+from tests.proofs.simulation.dynamodb import reads
+from tests.proofs.simulation.dynamodb.errors import Exceptions, Invalid, Refused, error, wrong_parameter
+from tests.proofs.simulation.dynamodb.tables import IndexDelay, Place, Table, table_of
+from tests.proofs.simulation.dynamodb.writes import (
+    ACTIONS,
+    CONDITIONAL,
+    NAMES,
+    VALUES,
+    ConditionFailed,
+    Write,
+    one_of,
+    parsed,
+)
+from workers.aws.items import Item
+
+MAX_TRANSACTION_ITEMS = 100
+MAX_TRANSACTION_BYTES = 4 * 1024 * 1024
+MAX_BATCH_KEYS = 100
+MAX_BATCH_BYTES = 16 * 1024 * 1024
+TOKEN_MICROSECONDS = 10 * 60 * 1_000_000
+
+_PAGED = ("ExclusiveStartKey", "Limit", "ConsistentRead", "Select")
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What a write did to one item; `before` None: it was not there, `after` None: it is gone. Not to be altered."""
+
+    table: str
+    before: Item | None
+    after: Item | None
+
+
+def _operation(
+    name: str, required: Collection[str], optional: Collection[str] = ()
+) -> Callable[[Callable[[FakeDynamoDb, Item], Item]], Callable[..., Any]]:
+    """Makes a method of the client: keyword arguments only, each of them known; errors as botocore raises them."""
+    needed, known = frozenset(required), frozenset((*required, *optional))
+
+    def decorate(method: Callable[[FakeDynamoDb, Item], Item]) -> Callable[..., Any]:
+        @wraps(method)
+        def call(self: FakeDynamoDb, **params: Any) -> Item:
+            _only(name, params, needed, known)
+            try:
+                answer = method(self, params)
+            except Refused as refused:
+                raise error(name, refused.code, refused.message, **refused.more) from None
+            answer["ResponseMetadata"] = {"HTTPStatusCode": 200, "RetryAttempts": 0}
+            return answer
+
+        return call
+
+    return decorate
+
+
+def _only(name: str, params: Item, needed: frozenset[str], known: frozenset[str]) -> None:
+    if not params.keys() <= known:
+        raise NotImplementedError(f"the in-memory DynamoDB's {name} does not know {sorted(params.keys() - known)}")
+    if not needed <= params.keys():
+        raise wrong_parameter(f"Missing required parameters in input: {sorted(needed - params.keys())}")
+
+
+class Paginator:
+    """Walks over all pages of `call`, which is the `query` or the `scan` of some client."""
+
+    def __init__(self, call: Callable[..., Item]) -> None:
+        self._call = call
+
+    def paginate(self, **params: Any) -> Iterator[Item]:
+        """The pages."""
+        while True:
+            page = self._call(**params)
+            yield page
+            if "LastEvaluatedKey" not in page:
+                return
+            params["ExclusiveStartKey"] = page["LastEvaluatedKey"]
+
+
+class FakeDynamoDb:
+    """DynamoDB in memory, for one thread. `now` answers microseconds since 1970.
+
+    `place` orders what DynamoDB leaves in an order of its own, by primary key: a scan, and equal sort keys in an index.
+    `on_write` is called once for each write that changes something, when it has been done; a transaction is one write.
+    `index_delay` is called with the name of an index, the primary key and a function, for each change of an index row:
+    the row changes when that function is called. The changes of one primary key are to be made in their order.
+    """
+
+    exceptions = Exceptions
+
+    def __init__(self, now: Callable[[], int], place: Place = str) -> None:
+        self._now = now
+        self._place = place
+        self._tables: dict[str, Table] = {}
+        self._tokens: dict[str, tuple[Any, int]] = {}
+        self.on_write: Callable[[list[Change]], None] = lambda _: None
+        self.index_delay: IndexDelay = lambda _index, _key, apply: apply()
+
+    @_operation(
+        "CreateTable",
+        ("TableName", "KeySchema", "AttributeDefinitions"),
+        ("BillingMode", "GlobalSecondaryIndexes"),
+    )
+    def create_table(self, params: Item) -> Item:
+        """Makes an empty table."""
+        table = table_of(params, self._place)
+        if table.name in self._tables:
+            raise Refused("ResourceInUseException", "Cannot create preexisting table")
+        self._tables[table.name] = table
+        return {"TableDescription": {"TableName": table.name, "TableStatus": "ACTIVE"}}
+
+    @_operation("GetItem", ("TableName", "Key"), ("ConsistentRead", "ProjectionExpression", NAMES))
+    def get_item(self, params: Item) -> Item:
+        """`Item`, if there is one."""
+        table = self._table(params)
+        show = reads.projected(params, table)
+        found = table.items.get(table.key(params["Key"]))
+        return {} if found is None else {"Item": show(found)}
+
+    @_operation("PutItem", ("TableName", "Item"), (*CONDITIONAL, "ReturnValues"))
+    def put_item(self, params: Item) -> Item:
+        """Writes an item in place of what is there."""
+        return self._write("Put", params, {"NONE", "ALL_OLD"})
+
+    @_operation("DeleteItem", ("TableName", "Key"), (*CONDITIONAL, "ReturnValues"))
+    def delete_item(self, params: Item) -> Item:
+        """Removes an item, if it is there."""
+        return self._write("Delete", params, {"NONE", "ALL_OLD"})
+
+    @_operation("UpdateItem", ("TableName", "Key"), ("UpdateExpression", *CONDITIONAL, "ReturnValues"))
+    def update_item(self, params: Item) -> Item:
+        """Changes some attributes of an item, which is made if it is not there."""
+        return self._write("Update", params, {"NONE", "ALL_OLD", "UPDATED_OLD", "ALL_NEW", "UPDATED_NEW"})
+
+    @_operation("BatchGetItem", ("RequestItems",))
+    def batch_get_item(self, params: Item) -> Item:
+        """`Responses` by table; no key is ever left unprocessed."""
+        wanted: dict[str, Item] = params["RequestItems"]
+        if not wanted or not all(asked.get("Keys") for asked in wanted.values()):
+            raise wrong_parameter("Invalid length for parameter RequestItems, valid min length: 1")
+        if sum(len(asked["Keys"]) for asked in wanted.values()) > MAX_BATCH_KEYS:
+            raise Invalid("Too many items requested for the BatchGetItem call")
+        tables = {name: self._table({"TableName": name}) for name in wanted}
+        responses: dict[str, list[Item]] = {}
+        size = 0
+        for name, asked in wanted.items():
+            _only("BatchGetItem", asked, _BATCH_NEEDS, _BATCH_KNOWS)
+            table = tables[name]
+            show = reads.projected(asked, table)
+            keys = [table.key(key) for key in asked["Keys"]]
+            if len(keys) != len(set(keys)):
+                raise Invalid("Provided list of item keys contains duplicates")
+            found = [key for key in keys if key in table.items]
+            responses[name] = [show(table.items[key]) for key in found]
+            size += sum(table.sizes[key] for key in found)
+        if size > MAX_BATCH_BYTES:
+            raise NotImplementedError("a BatchGetItem of more than 16 MB, which leaves keys unprocessed")
+        return {"Responses": responses, "UnprocessedKeys": {}}
+
+    @_operation("TransactWriteItems", ("TransactItems",), ("ClientRequestToken",))
+    def transact_write_items(self, params: Item) -> Item:
+        """Writes all or none. A token that was used for the same within ten minutes: it is done already."""
+        items: list[Item] = params["TransactItems"]
+        if not items:
+            raise wrong_parameter("Invalid length for parameter TransactItems, value: 0, valid min length: 1")
+        if len(items) > MAX_TRANSACTION_ITEMS:
+            raise Invalid("Member must have length less than or equal to 100")
+        token = params.get("ClientRequestToken")
+        asked = [_asked(item) for item in items]
+        if token is not None and self._known(token, items):
+            return {}
+        tables = [self._table(write.params) for write in asked]
+        for write, table in zip(asked, tables, strict=True):
+            write.locate(table)
+        _judge(asked)
+        self._commit(asked)
+        if token is not None:
+            self._tokens[token] = (items, self._now())
+        return {}
+
+    @_operation(
+        "Query",
+        ("TableName", "KeyConditionExpression"),
+        ("IndexName", "ScanIndexForward", NAMES, VALUES, *_PAGED),
+    )
+    def query(self, params: Item) -> Item:
+        """A page of the rows of one partition of an index, by sort key."""
+        reads.check_page(params)
+        return reads.index_page(params, self._table(params))
+
+    @_operation("Scan", ("TableName",), ("ProjectionExpression", NAMES, *_PAGED))
+    def scan(self, params: Item) -> Item:
+        """A page of the items of a table, in no order that would mean anything."""
+        reads.check_page(params)
+        return reads.table_page(params, self._table(params))
+
+    def get_paginator(self, operation: str) -> Paginator:
+        """A walk over the pages of "query" or "scan"."""
+        if operation not in {"query", "scan"}:
+            raise NotImplementedError(f"a paginator of {operation}")
+        return Paginator(getattr(self, operation))
+
+    def _table(self, params: Item) -> Table:
+        table = self._tables.get(params["TableName"])
+        if table is None:
+            raise Refused("ResourceNotFoundException", "Cannot do operations on a non-existent table")
+        return table
+
+    def _write(self, action: str, params: Item, returns: Collection[str]) -> Item:
+        table = self._table(params)
+        wanted = one_of(params, "ReturnValues", returns)
+        write = parsed(action, params)
+        write.locate(table)
+        write.judge()
+        self._commit([write])
+        if wanted == "NONE":
+            return {}
+        shown = (write.after if wanted.endswith("NEW") else write.before) or {}
+        if wanted.startswith("UPDATED"):
+            shown = {name: shown[name] for name in write.touched if name in shown}
+        return {"Attributes": dict(shown)} if shown else {}
+
+    def _commit(self, judged: list[Write]) -> None:
+        changes: list[Change] = []
+        for write in judged:
+            if write.after is not write.before:
+                write.table.write(write.key, write.after, write.size, write.listing, self.index_delay)
+                changes.append(Change(write.table.name, write.before, write.after))
+        if changes:
+            self.on_write(changes)
+
+    def _known(self, token: str, items: list[Item]) -> bool:
+        """True if this very request was done. Refused if another one was."""
+        done = self._tokens.get(token)
+        if done is None or self._now() - done[1] > TOKEN_MICROSECONDS:
+            return False
+        if done[0] != items:
+            message = "Request parameters do not match the idempotent token"
+            raise Refused("IdempotentParameterMismatchException", message)
+        return True
+
+
+_BATCH_NEEDS = frozenset({"Keys"})
+_BATCH_KNOWS = _BATCH_NEEDS | {"ConsistentRead", "ProjectionExpression", NAMES}
+
+
+def _asked(item: Item) -> Write:
+    """One item of a transaction."""
+    if len(item) != 1:
+        raise Invalid("TransactItems can only contain one of Check, Put, Update or Delete")
+    ((action, params),) = item.items()
+    if action not in ACTIONS:
+        raise wrong_parameter(f"Unknown parameter in TransactItems: {action}")
+    _only(action, params, *ACTIONS[action])
+    return parsed(action, params)
+
+
+def _judge(asked: list[Write]) -> None:
+    """Refused if the writes of a transaction cannot be done; with the reasons, item by item, if it is what is stored
+    that does not let them."""
+    if len({(write.table.name, write.key) for write in asked}) != len(asked):
+        raise Invalid("Transaction request cannot include multiple operations on one item")
+    if sum(write.size for write in asked) > MAX_TRANSACTION_BYTES:
+        raise Invalid("Transaction payload size cannot exceed 4MB")
+    reasons: list[Item] = []
+    for write in asked:
+        try:
+            write.judge()
+            reasons.append({"Code": "None"})
+        except ConditionFailed as failed:
+            reasons.append({"Code": "ConditionalCheckFailed", "Message": failed.message, **failed.more})
+        except Invalid as invalid:
+            reasons.append({"Code": "ValidationError", "Message": invalid.message})
+    codes = [reason["Code"] for reason in reasons]
+    if codes.count("None") != len(codes):
+        message = f"Transaction cancelled, please refer cancellation reasons for specific reasons [{', '.join(codes)}]"
+        raise Refused("TransactionCanceledException", message, CancellationReasons=reasons)

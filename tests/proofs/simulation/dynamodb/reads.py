@@ -1,0 +1,150 @@
+"""The reads of the in-memory DynamoDB: which attributes of an item, which page of an index, which page of a table."""
+
+from __future__ import annotations
+
+from bisect import bisect_left, bisect_right
+from collections.abc import Callable, Sequence
+
+from tests.proofs.simulation.dynamodb.errors import Invalid, wrong_parameter
+from tests.proofs.simulation.dynamodb.parser import key_condition, projection
+from tests.proofs.simulation.dynamodb.tables import MAX_SORT_KEY_BYTES, Index, Row, Table
+from tests.proofs.simulation.dynamodb.values import Value, checked, key_text
+from tests.proofs.simulation.dynamodb.writes import NAMES, bind, refuse_bare
+from workers.aws.items import Item
+
+PAGE_BYTES = 1024 * 1024
+_FEW_ROWS = 190
+"""So many index rows never fill a page: their keys have at most 5,120 bytes together."""
+
+
+def projected(params: Item, table: Table) -> Callable[[Item], Item]:
+    """What shows an item as the request wants it: a copy, of some attributes or of all."""
+    if "ProjectionExpression" not in params:
+        if NAMES in params:
+            raise Invalid(f"{NAMES} can only be specified when using expressions")
+        return dict
+    found = projection(params["ProjectionExpression"])
+    refuse_bare(found.uses, table)
+    names, _ = bind(params, (found.uses,))
+    shown = [path(names) for path in found.paths]
+    if len(shown) != len(set(shown)):
+        raise Invalid("Invalid ProjectionExpression: Two document paths overlap with each other")
+    return lambda item: {name: item[name] for name in shown if name in item}
+
+
+def check_page(params: Item) -> None:
+    """botocore's error if the limit is below 1. NotImplementedError for a Select other than COUNT."""
+    limit, select = params.get("Limit", 1), params.get("Select")
+    if limit < 1:
+        raise wrong_parameter(f"Invalid value for parameter Limit, value: {limit}, valid min value: 1")
+    if select not in {None, "COUNT"}:
+        raise NotImplementedError(f"the in-memory DynamoDB does not know Select {select}")
+
+
+def index_page(params: Item, table: Table) -> Item:
+    """What a Query of an index answers."""
+    if "IndexName" not in params:
+        raise NotImplementedError("a Query of a table without an index: its partitions are single items")
+    index = table.indexes.get(params["IndexName"])
+    if index is None:
+        raise Invalid(f"The table does not have the specified index: {params['IndexName']}")
+    if params.get("ConsistentRead"):
+        raise Invalid("Consistent reads are not supported on global secondary indexes")
+    partition, rows = _rows(params, table, index)
+    if params.get("ScanIndexForward", True) is False:
+        rows = rows[::-1]
+    sizes = [index.size(partition, row) for row in rows] if len(rows) > _FEW_ROWS else [0] * len(rows)
+    length, cut = _length(params, sizes)
+    entries = [index.entry(partition, row) for row in rows[:length]]
+    return _page(params, entries, entries[-1] if cut else None)
+
+
+def table_page(params: Item, table: Table) -> Item:
+    """What a Scan answers."""
+    show, start = projected(params, table), params.get("ExclusiveStartKey")
+    if "Select" in params and "ProjectionExpression" in params:
+        raise Invalid("Cannot specify the ProjectionExpression when choosing to get only the Count")
+    keys = table.keys_behind(None if start is None else table.key(start))
+    length, cut = _length(params, [table.sizes[key] for key in keys])
+    last = {table.primary: {"S": keys[length - 1]}} if cut else None
+    return _page(params, [show(table.items[key]) for key in keys[:length]], last)
+
+
+def _length(params: Item, sizes: Sequence[int]) -> tuple[int, bool]:
+    """How many are on a page: to the limit, or to the one that fills it; and whether the answer says where to go on,
+    which at the limit it does even if nothing follows."""
+    limit: int = params.get("Limit", len(sizes) + 1)
+    room = PAGE_BYTES
+    for number, size in enumerate(sizes, 1):
+        room -= size
+        if number == limit or room <= 0:
+            return number, number == limit or number < len(sizes)
+    return len(sizes), False
+
+
+def _page(params: Item, entries: list[Item], last: Item | None) -> Item:
+    select = params.get("Select")
+    shown = {"Items": entries} if select is None else {}
+    cut = {"LastEvaluatedKey": last} if last is not None else {}
+    return {**shown, "Count": len(entries), "ScannedCount": len(entries), **cut}
+
+
+def _rows(params: Item, table: Table, index: Index) -> tuple[str, Sequence[Row]]:
+    """The partition that is asked for, and its rows within the range that is asked for."""
+    partition, first, last = _range(params, table, index)
+    rows = index.rows(partition)
+    start = bisect_left(rows, (first,))
+    end = len(rows) if last is None else bisect_left(rows, (last,))
+    if "ExclusiveStartKey" in params:
+        row = _start_row(params["ExclusiveStartKey"], index, partition)
+        if row[0] < first or (last is not None and row[0] >= last):
+            raise Invalid("The provided starting key does not match the range key predicate")
+        if params.get("ScanIndexForward", True):
+            start = max(start, bisect_right(rows, row))
+        else:
+            end = min(end, bisect_left(rows, row))
+    return partition, rows[start:end]
+
+
+def _range(params: Item, table: Table, index: Index) -> tuple[str, str, str | None]:
+    """Partition, first sort key, and the first sort key that is beyond (None: nothing is)."""
+    found = key_condition(params["KeyConditionExpression"])
+    refuse_bare(found.uses, table)
+    names, values = bind(params, (found.uses,))
+    parts = {path(names): (sign, values[value]) for path, sign, value in found.parts}
+    if index.partition not in parts or not parts.keys() <= {index.partition, index.sort}:
+        raise Invalid("Query condition missed key schema element, or names another attribute")
+    sign, value = parts[index.partition]
+    if sign != "=" or len(parts) != len(found.parts):
+        raise Invalid("Query key condition not supported")
+    partition = key_text(value, index.partition)
+    if index.sort not in parts:
+        return partition, "", None
+    sign, value = parts[index.sort]
+    text = key_text(value, index.sort, MAX_SORT_KEY_BYTES)
+    behind = text + "\0"
+    first, last = {
+        "=": (text, behind),
+        "<": ("", text),
+        "<=": ("", behind),
+        ">": (behind, None),
+        ">=": (text, None),
+        "begins_with": (text, _beyond(text)),
+    }[sign]
+    return partition, first, last
+
+
+def _beyond(prefix: str) -> str | None:
+    """The first text behind all that begin with this; None if there is none."""
+    stem = prefix.rstrip("\U0010ffff")
+    return stem[:-1] + chr(ord(stem[-1]) + 1) if stem else None
+
+
+def _start_row(key: dict[str, Value], index: Index, partition: str) -> Row:
+    if key.keys() != {index.primary, index.partition, index.sort}:
+        raise Invalid("The provided starting key is invalid")
+    checked(key)
+    texts = {name: key_text(value, name) for name, value in key.items()}
+    if texts[index.partition] != partition:
+        raise Invalid("The provided starting key is outside query boundaries based on provided conditions")
+    return index.row(texts[index.sort], texts[index.primary])

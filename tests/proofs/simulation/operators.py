@@ -1,0 +1,142 @@
+"""What an operator does with the product's own code: replays dead letters, throws some away, has ledgers recounted."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, cast
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from infra.cli.dlq.dead_letters import DeadLetterQueue
+from infra.cli.dlq.discard import discard
+from infra.cli.errors import CliError
+from infra.cli.reconcile.recount import Recounter
+from infra.cli.reconcile.repairer import Mender
+from tests.proofs.simulation.engine import SECOND, Ended
+from tests.proofs.simulation.faults import Fault
+from tests.proofs.simulation.queues import DEAD_LETTERS, QUEUE
+from workers.aws.clients import Overloaded
+from workers.aws.clock import Clock
+from workers.aws.dead_letters import DeadLetter, replay_entry
+from workers.domain.commands import Cancel, Command, Recount, Register
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection
+
+    from mypy_boto3_dynamodb import DynamoDBClient
+    from mypy_boto3_sqs import SQSClient
+
+    from infra.cli.dlq.journal import Journal
+    from tests.proofs.simulation.world import World
+
+_HOPELESS = ("unreadable:", "event-not-found:")
+"""What is parked for one of these reasons is parked again, however often it is replayed."""
+
+
+class Operator:
+    """Comes when there is a dead letter, until there is none; and recounts when somebody asks for it."""
+
+    def __init__(self, world: World, dynamodb: DynamoDBClient, sqs: SQSClient) -> None:
+        self._world = world
+        self._dynamodb = dynamodb
+        self._sqs = sqs
+        self._clock = Clock(lambda: world.engine.now, self._sleep)
+        self._letters = DeadLetterQueue(sqs, DEAD_LETTERS, self._clock)
+        self._chance = world.chance("operator")
+        self._visits = 0
+        self._expected = False
+        self._replayed: set[str] = set()
+        self.discarded: list[Command] = []
+
+    def letter_arrived(self) -> None:
+        """A dead letter: somebody will look at it."""
+        if not self._expected:
+            self._expected = True
+            self._visit("operator", self._work_off, self._leave, self._chance.randrange(5 * SECOND, 120 * SECOND))
+
+    def recount(self, event_ids: Collection[str] | None, then: Callable[[], None]) -> None:
+        """Looks at these events, or all, and has mended what is wrong; `then` when that is done, or has failed."""
+
+        def work() -> None:
+            recounter = Recounter(self._dynamodb, self._clock, self._world.tables.worker)
+            mender = Mender(recounter, self._sqs, QUEUE, self._clock, self._world.new_id)
+            mender.mend(recounter.look(event_ids).findings)
+
+        def ended(how: Ended) -> None:
+            if how.error is not None and not isinstance(how.error, ClientError | BotoCoreError | Overloaded):
+                raise how.error
+            then()
+
+        self._visit("recount", work, ended)
+
+    def threw_away(self, command: Register | Cancel) -> bool:
+        """Whether this very request was discarded."""
+        what = (type(command), command.registration_id, command.generation)
+        found = [other for other in self.discarded if isinstance(other, Register | Cancel)]
+        return any((type(other), other.registration_id, other.generation) == what for other in found)
+
+    def bereaved(self) -> set[str]:
+        """The registrations of whose requests one was discarded."""
+        return {command.registration_id for command in self.discarded if isinstance(command, Register | Cancel)}
+
+    def _visit(self, name: str, work: Callable[[], None], then: Callable[[Ended], None], delay: int = 0) -> None:
+        self._visits += 1
+        name = f"{name}-{self._visits}"
+        self._world.engine.start(name, self._world.chance(name), work, then, delay)
+
+    def _sleep(self, seconds: float) -> None:
+        self._world.engine.current.pause(int(seconds * SECOND))
+
+    def _leave(self, how: Ended) -> None:
+        self._expected = False
+        if how.error is not None and not isinstance(how.error, ClientError | BotoCoreError | CliError):
+            raise how.error
+        if self._world.sqs.queue(DEAD_LETTERS).messages:
+            self.letter_arrived()
+
+    def _work_off(self) -> None:
+        """The first ten letters that there are, in order."""
+        for letter in self._letters.receive():
+            if self._is_hopeless(letter) or self._is_unwanted(letter):
+                self._discard(letter)
+            elif not self._replay(letter):
+                break
+
+    def _is_hopeless(self, letter: DeadLetter) -> bool:
+        """It would come back, or is a count that may be too old. Some try it once all the same."""
+        if isinstance(letter.command, Recount) or letter.reason.startswith(_HOPELESS):
+            return letter.body in self._replayed or self._world.engine.current.chance.random() < 0.5
+        return False
+
+    def _is_unwanted(self, letter: DeadLetter) -> bool:
+        """Somebody's request, which the operator does not want to be done; cancellations more often than others."""
+        chance, command = self._world.engine.current.chance, letter.command
+        times = 3 if isinstance(command, Cancel) else int(isinstance(command, Register))
+        return any(self._world.faults.happens(Fault.DISCARD, chance) for _ in range(times))
+
+    def _replay(self, letter: DeadLetter) -> bool:
+        """False if it could not be sent: nothing may overtake it."""
+        if self._sqs.send_message_batch(QueueUrl=QUEUE, Entries=[replay_entry("0", letter)])["Failed"]:
+            return False
+        self._replayed.add(letter.body)
+        self._world.count(Fault.REPLAY, letter.message_id)
+        self._letters.delete({letter.message_id: letter.receipt_handle})
+        return True
+
+    def _discard(self, letter: DeadLetter) -> None:
+        world, why = self._world, "it was not wanted"
+        journal = cast("Journal", _Journal(self, letter))
+        fate = discard(self._letters, self._dynamodb, world.tables.registrations, journal, letter, why)
+        world.count(Fault.DISCARD, f"{letter.message_id}: {fate}")
+
+
+class _Journal:
+    """Where a discard is written down before anything is done."""
+
+    def __init__(self, operator: Operator, letter: DeadLetter) -> None:
+        self._operator = operator
+        self._letter = letter
+
+    def note_discarded(self, _letter_id: str, _what: dict[str, object]) -> None:
+        command = self._letter.command
+        if not isinstance(command, Exception):
+            self._operator.discarded.append(command)

@@ -1,0 +1,126 @@
+"""What the commands of one batch come to when they are decided one after the other: by counting, in plain lists.
+
+It is naive on purpose: no tickets, no ledger, no versions. The registrar may stop anywhere on its way (the index lags,
+a command cannot be read, a transaction is full), so what it commits is right if it is one of the states passed through.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import product
+from typing import Any
+
+from tests.proofs.simulation.state_history import applies
+from workers.domain.commands import Cancel, Command, Configure, Promote, Register
+from workers.domain.records import EventStatus, Ledger, Registration, SeatSettings, Status
+
+_MOST_DOUBTS = 6
+"""Of so many messages that were parked it is tried whether they were decided all the same."""
+
+Verdict = tuple[Status, str | None]
+"""What somebody gets, and the code if it is a refusal."""
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """What one registrar was handed of an event, in order, each with the id of its message; None is no command."""
+
+    process: str
+    commands: Sequence[tuple[str, Command | None]]
+
+    def configures(self) -> list[Configure]:
+        """The changes of settings in it."""
+        return [command for _, command in self.commands if isinstance(command, Configure)]
+
+    def decided(self, parked: Collection[str]) -> Iterator[list[Command]]:
+        """The commands as they may have been decided together.
+
+        Behind a message that was parked it begins anew; or that one came again, and was decided after all.
+        """
+        aside = [n for n, (key, command) in enumerate(self.commands) if command is None or key in parked]
+        for begin in (0, *(n + 1 for n in aside)):
+            doubtful = [n for n in aside if n >= begin][:_MOST_DOUBTS]
+            for again in product((True, False), repeat=len(doubtful)):
+                out = {n for n, is_in in zip(doubtful, again, strict=True) if not is_in}
+                rest = (command for n, (_, command) in enumerate(self.commands) if n >= begin and n not in out)
+                yield [command for command in rest if command is not None]
+
+
+def standing(records: Mapping[str, Registration]) -> dict[str, tuple[int, Status, str | None]]:
+    """What of the records can be counted out: attempt, status, and the code of a refusal."""
+    return {key: (record.generation, record.status, record.code) for key, record in records.items()}
+
+
+class Course:
+    """One event on its way. `verdicts` has what each attempt got, by registration and generation."""
+
+    def __init__(self, ledger: Ledger, records: Mapping[str, Registration], line: Iterable[str]) -> None:
+        self.settings = ledger.settings
+        self.records = dict(records)
+        self.line = list(line)
+        self.verdicts: dict[tuple[str, int], Verdict] = {}
+        self._revisions = dict(ledger.revisions)
+        self._taken = sum(record.status is Status.CONFIRMED for record in records.values())
+
+    def states(self, commands: Iterable[Command]) -> Iterator[None]:
+        """Decides these; stops at every state on the way."""
+        for command in commands:
+            if isinstance(command, Register | Promote):
+                yield from self._settle()
+            if isinstance(command, Register) and applies(command, self.records.get(command.registration_id)):
+                self._register(command)
+            elif isinstance(command, Cancel) and applies(command, self.records.get(command.registration_id)):
+                self._cancel(command)
+            elif isinstance(command, Configure):
+                self._configure(command)
+            yield
+
+    def _free(self) -> int:
+        return max(0, self.settings.capacity - self._taken)
+
+    def _settle(self) -> Iterator[None]:
+        while self._free() and self.line and self.settings.status is not EventStatus.CANCELLED:
+            head = self.line.pop(0)
+            self._taken += 1
+            self.records[head] = replace(self.records[head], status=Status.CONFIRMED, ticket=None)
+            yield
+
+    def _register(self, command: Register) -> None:
+        key = command.registration_id
+        status, code = verdict(self.settings, self._free(), len(self.line))
+        self.verdicts[key, command.generation] = status, code
+        self.records[key] = Registration(
+            command.event_id, command.user_id, status, command.generation, version=0, registered_at=0, code=code
+        )
+        self._taken += status is Status.CONFIRMED
+        if status is Status.WAITLISTED:
+            self.line.append(key)
+
+    def _cancel(self, command: Cancel) -> None:
+        key = command.registration_id
+        was = self.records[key]
+        self.records[key] = replace(was, status=Status.CANCELLED, ticket=None, cancelling=False)
+        self._taken -= was.status is Status.CONFIRMED
+        if was.status is Status.WAITLISTED:
+            self.line.remove(key)
+
+    def _configure(self, command: Configure) -> None:
+        newer: dict[str, Any] = {
+            name: value for name, value in command.changes.items() if command.revision > self._revisions.get(name, 0)
+        }
+        self.settings = replace(self.settings, **newer)
+        self._revisions |= dict.fromkeys(newer, command.revision)
+
+
+def verdict(settings: SeatSettings, free: int, waiting: int) -> Verdict:
+    """What a newcomer gets behind a line that is settled."""
+    if settings.status is not EventStatus.ACTIVE:
+        return Status.REJECTED, "registration-closed"
+    if free:
+        return Status.CONFIRMED, None
+    if not settings.has_waitlist:
+        return Status.REJECTED, "event-full"
+    if settings.waitlist_capacity is not None and waiting >= settings.waitlist_capacity:
+        return Status.REJECTED, "waitlist-full"
+    return Status.WAITLISTED, None

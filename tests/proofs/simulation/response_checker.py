@@ -1,0 +1,288 @@
+"""Whether what a client was told was true at some instant between its request and the answer."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from api.registrations import handler as registrations
+from api.registrations.headers import idempotency_key
+from tests.proofs.simulation import index_lag, stale_reads
+from tests.proofs.simulation.engine import SECOND
+from tests.proofs.simulation.seats import SETTINGS, are_true, were_true
+from tests.proofs.simulation.state_history import LEDGER, Book, between, no_room
+from tests.support.pipeline import Answer
+from workers.aws.items import timestamp
+from workers.domain.commands import Cancel, Command, Configure, Register
+from workers.domain.records import Registration, Status, registration_id
+from workers.domain.transitions import DISCARDED
+
+if TYPE_CHECKING:
+    from tests.proofs.simulation.workload import Step
+    from tests.proofs.simulation.world import World
+
+TOLD = "what a client is told is true"
+
+_REFUSALS = {"event-full", "waitlist-full", "registration-closed", DISCARDED}
+_SETTINGS = ("capacity", "has_waitlist", "waitlist_capacity", "status")
+_ALIVE = "pending,waitlisted,confirmed"
+_PAGE = 50
+_CLOCKS_DIFFER = 2 * SECOND
+_LIST_AGE = stale_reads.OLDEST + 2 * SECOND
+"""No page of events is older: as old as a read may be, and then kept for two seconds."""
+
+
+@dataclass(frozen=True, slots=True)
+class Walk:
+    """A walk over the pages of a list: when it began, in microseconds since 1970, and whom it has met."""
+
+    began: int
+    met: frozenset[str] = frozenset()
+
+    def on(self, answered: Answered) -> Walk:
+        """One page further."""
+        return Walk(self.began, self.met | {entry["registrationId"] for entry in answered.body["registrations"]})
+
+
+@dataclass(frozen=True, slots=True)
+class Answered(Answer):
+    """An answer with its request, and the time of both in microseconds since 1970. `process` made it; `sent` are the
+    commands that it came to, `walk` the pages before it."""
+
+    step: Step
+    began: int
+    ended: int
+    process: str
+    sent: tuple[Command, ...]
+    walk: Walk
+
+    @property
+    def next(self) -> str | None:
+        """The cursor of the next page of a list."""
+        is_list = self.step.kind.startswith("of") and self.status == 200
+        cursor: str | None = self.body["next"] if is_list else None
+        return cursor
+
+    @property
+    def key(self) -> str | None:
+        """The idempotency key, as it is stored."""
+        return idempotency_key(self.step.headers.get("idempotency-key"))
+
+    @property
+    def replayed(self) -> bool:
+        """Whether it repeats the answer to an earlier request with the same idempotency key."""
+        return "Idempotent-Replayed" in self.headers
+
+    def may_be_lost(self, record: Registration | None) -> bool:
+        """Whether a registration is pending for so long, or for so long since it was sent once more, that it may be
+        asked for again, by a clock that may be a little wrong."""
+        if record is None or record.status is not Status.PENDING:
+            return False
+        since = record.resent_at or record.registered_at
+        return self.ended - since >= registrations.RESEND_AFTER_MICROSECONDS - _CLOCKS_DIFFER
+
+
+class Truth:
+    """Holds answers against what was stored."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+
+    def check(self, answered: Answered) -> None:
+        """Says what is not true of an answer. A 503 may mean anything, and so it promises nothing."""
+        step = answered.step
+        book = self._world.rules.books[step.event_id]
+        key = registration_id(step.event_id, step.user_id)
+        if answered.status == 500 and self._may_be_damaged(answered):
+            return
+        if answered.status != 503 and not self._holds(answered, book, key):
+            text = f"{step}: {answered.status} {answered.body} between {answered.began} and {answered.ended}"
+            self._world.broken(TOLD, text)
+
+    def _holds(self, answered: Answered, book: Book, key: str) -> bool:  # noqa: PLR0911 - a table of kinds
+        states = book.states_between(key, answered.began, answered.ended)
+        match answered.step.kind:
+            case "register":
+                return self._register(answered, book, key, states)
+            case "cancel":
+                return self._cancel(answered, book, key, states)
+            case "change" if answered.status == 412:
+                return self._world.changes.hold(answered)
+            case "change":
+                return self._change(answered, book) and self._event(answered, book, answered.body)
+            case "look" if answered.status == 404:
+                return None in states
+            case "look":
+                return answered.status == 200 and self._entry(answered, answered.body)
+            case "event":
+                return answered.status == 200 and self._event(answered, book, answered.body)
+            case "list":
+                ids = {event["eventId"] for event in answered.body["events"]}
+                return ids == set(self._world.rules.books) and all(
+                    self._listed(answered, event, _LIST_AGE) for event in answered.body["events"]
+                )
+            case _:
+                return answered.status == 200 and self._list(answered) and not self._missing(answered)
+
+    def _register(self, answered: Answered, book: Book, key: str, states: list[Registration | None]) -> bool:
+        replay = self._replay(answered, [state.post_keys if state else () for state in states], states)
+        if not replay or self._in_vain(answered, key, states):
+            return False
+        least = 0 if answered.replayed else _attempt(answered, Register, key, states)
+        if answered.status in {201, 202}:
+            return least is not None and self._entry(answered, answered.body, least)
+        if answered.code == "already-registered":
+            alive = any(state and state.alive and state.status is not Status.PENDING for state in states)
+            return alive and not answered.sent
+        if answered.status != 409 or answered.code not in _REFUSALS:
+            return False
+        refused = (s for s in states if s and s.status is Status.REJECTED and s.code == answered.code)
+        if least is not None and any(state.generation >= least for state in refused):
+            return True
+        ledgers = book.ledgers_between(answered.began, answered.ended)
+        return not answered.sent and any(no_room(ledger, answered.code) for ledger in ledgers)
+
+    def _cancel(self, answered: Answered, book: Book, key: str, states: list[Registration | None]) -> bool:
+        if not self._replay(answered, [state.delete_keys if state else () for state in states], states):
+            return False
+        if answered.status == 404:
+            return not answered.sent and any(state is None or not state.alive for state in states)
+        if answered.replayed:
+            ever = [state for _, state in book.states.get(key, [])]
+            gone = any(not state.alive or state.generation > ever[0].generation for state in ever)
+            asked = any(state and state.cancelling for state in states)
+            return (answered.status == 204 and gone) or (answered.status == 202 and asked)
+        least = _attempt(answered, Cancel, key, states)
+        later = [state for state in states if least is not None and state and state.generation >= least]
+        if answered.status == 202 and later:
+            # Who is told so while she is pending will find it noted.
+            last = later[-1]
+            return last.generation != least or last.status is not Status.PENDING or last.cancelling
+        return answered.status == 204 and any(state.generation != least or not state.alive for state in later)
+
+    def _replay(self, answered: Answered, keys: list[tuple[str, ...]], states: list[Registration | None]) -> bool:
+        """Whether an answer repeats what came of earlier requests exactly if the idempotency key is one of theirs."""
+        known = [answered.key in remembered for remembered in keys]
+        if answered.replayed:
+            return any(known) and not answered.sent and self._repeats(answered)
+        lost = answered.step.kind == "register" and any(map(answered.may_be_lost, states))
+        return lost or not all(known)
+
+    def _in_vain(self, answered: Answered, key: str, states: list[Registration | None]) -> bool:
+        """Whether it sent again what was undecided and not lost."""
+        sent = {c.generation for c in answered.sent if isinstance(c, Register) and c.registration_id == key}
+        undecided = (s and s.status is Status.PENDING and not s.cancelling and s.generation in sent for s in states)
+        return all(undecided) and not any(map(answered.may_be_lost, states))
+
+    def _repeats(self, answered: Answered) -> bool:
+        """Whether it is not the first request of its kind with this key."""
+        step = answered.step
+        wanted = (step.kind, step.event_id, step.user_id, step.headers["idempotency-key"])
+        asked = (asked.step for asked in self._world.callers.asked if asked.began <= answered.ended)
+        found = [s for s in asked if (s.kind, s.event_id, s.user_id, s.headers.get("idempotency-key")) == wanted]
+        return len(found) > 1  # it is one of them
+
+    def _change(self, answered: Answered, book: Book) -> bool:
+        """Whether what was to be changed was: the texts at once, the seats by a command that is told as it went."""
+        if not self._world.changes.hold(answered):
+            return False
+        changes = answered.step.changes
+        wanted = {own: changes[name] for name, own in zip(SETTINGS, _SETTINGS, strict=True) if name in changes}
+        titles = between(book.titles, answered.began, answered.ended)
+        if "title" in changes and changes["title"] not in titles:
+            return False
+        if not wanted:
+            return answered.status == 200 and not answered.sent
+        sent = [c for c in answered.sent if isinstance(c, Configure) and c.event_id == book.event_id]
+        if not sent or any(command.changes != wanted for command in sent):
+            return False
+        done = all(book.ledger.revisions.get(name, 0) >= sent[-1].revision for name in wanted)
+        return answered.status == 202 or (answered.status == 200 and done)
+
+    def _list(self, answered: Answered) -> bool:
+        entries = answered.body["registrations"]
+        ids = [entry["registrationId"] for entry in entries]
+        by_status: dict[str, list[str]] = {}
+        for entry in entries:
+            by_status.setdefault(entry["status"], []).append(entry["registeredAt"])
+        if answered.step.kind == "of user":  # oldest first, whatever the status
+            by_status = {"any": [entry["registeredAt"] for entry in entries]}
+            if not all(self._listed(answered, entry["event"], stale_reads.OLDEST) for entry in entries):
+                return False
+        in_order = all(times == sorted(times) for times in by_status.values())
+        asked_for = {entry["status"] for entry in entries} <= set(answered.step.query.get("status", _ALIVE).split(","))
+        short = len(ids) <= int(answered.step.query.get("limit", _PAGE))
+        sound = in_order and asked_for and short and len(ids) == len(set(ids))
+        return sound and all(self._entry(answered, entry) for entry in entries)
+
+    def _missing(self, answered: Answered) -> list[str]:
+        """Who belongs into a list that has come to its end, and has not changed for as long as an index may lag, but is
+        not there."""
+        if answered.next is not None:
+            return []
+        step, met = answered.step, answered.walk.on(answered).met
+        statuses = step.query.get("status", _ALIVE).split(",")
+        whole = step.kind == "of event"
+        books = [self._world.rules.books[step.event_id]] if whole else self._world.rules.books.values()
+        began, ended = answered.walk.began - index_lag.LONGEST, answered.ended
+        return [
+            key
+            for book in books
+            for key, record in book.records.items()
+            if key not in met
+            and record.status in statuses
+            and (whole or record.user_id == step.user_id)
+            and book.states_between(key, began, ended) == [record]
+        ]
+
+    def _entry(self, answered: Answered, entry: dict[str, Any], least: int = 0) -> bool:
+        """Whether a registration stood as it was shown, in attempt `least` or a later one, and waited where it was said
+        to wait."""
+        key, book = entry["registrationId"], self._world.rules.books[entry["eventId"]]
+        states = book.states_between(key, answered.began, answered.ended)
+        shown = (entry["userId"], entry["status"], entry["registeredAt"])
+        matching = [
+            s
+            for s in states
+            if s and s.generation >= least and (s.user_id, str(s.status), timestamp(s.registered_at)) == shown
+        ]
+        place = entry.get("waitlistPosition")
+        if not matching or place is None:
+            return bool(matching) and (entry["status"] != "waitlisted" or answered.step.kind.startswith("of"))
+        tickets = {state.ticket for state in matching}
+        age = stale_reads.OLDEST if answered.step.kind == "of user" else 0
+        ledgers = book.ledgers_between(answered.began - age, answered.ended)
+        return any(list(ledger.line)[place - 1 : place] == [ticket] for ledger in ledgers for ticket in tickets)
+
+    def _event(self, answered: Answered, book: Book, body: dict[str, Any]) -> bool:
+        return are_true(book, body, answered.began, answered.ended)
+
+    def _listed(self, answered: Answered, event: dict[str, Any], age: int) -> bool:
+        """Whether an event that is shown in a list was like that not longer ago than that."""
+        book = self._world.rules.books[event["eventId"]]
+        return were_true(book, event, answered.began - age, answered.ended)
+
+    def _may_be_damaged(self, answered: Answered) -> bool:
+        """Something could not be read: the person's record, the event's ledger, or for a list anything."""
+        step, books = answered.step, self._world.rules.books.values()
+        own = registration_id(step.event_id, step.user_id)
+        return any(
+            book.damaged(key, answered.began, answered.ended)
+            for book in books
+            for key in book.damages
+            if key == own or (key == LEDGER and book.event_id == step.event_id) or step.kind.startswith("of")
+        )
+
+
+def _attempt(
+    answered: Answered, kind: type[Register | Cancel], key: str, states: list[Registration | None]
+) -> int | None:
+    """The attempt that an answer is about: the one that a command was sent for. A POST that sent none may wait for the
+    attempt that it found undecided."""
+    for command in answered.sent:
+        if isinstance(command, kind) and command.registration_id == key:
+            return command.generation
+    if kind is Cancel:
+        return None
+    pending = [s.generation for s in states if s and s.status is Status.PENDING and not s.cancelling]
+    return min(pending, default=None)

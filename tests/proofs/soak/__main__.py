@@ -1,0 +1,229 @@
+"""`make soak`: a long run of the whole local stack under faults, and a check of all that it has promised."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+from infra.cli.deployment import Deployment
+from infra.cli.local.processes import Children, Interrupts
+from tests.proofs.soak.checker import violations
+from tests.proofs.soak.faults import FaultProxy, fault_proxy
+from tests.proofs.soak.history import History, read_history, read_items
+from tests.proofs.soak.load import Load
+from tests.proofs.soak.report import Report, report_of, words
+from tests.proofs.soak.stack import come_to_rest, keep_tables, replay_dead_letters, send_through
+from tests.support.command_line import INTERRUPTED, WRONG_USAGE, Progress
+from tests.support.stacks import NoStack, own_stack, queue_depth
+
+HISTORY, TABLES = "history.jsonl", "tables.json"
+_SAY_SECONDS = 60.0
+_TICK_SECONDS = 1.0
+
+_DESCRIPTION = """\
+Run the whole local stack for a long time while many of its calls to AWS fail, and check what it has
+promised to its clients.
+
+A fault proxy (microburst) stands between the functions and the emulator, with IAM enforced: it
+throttles, answers 5xx, delays, stays silent, and breaks connections before and after a call took
+effect. People register, cancel and come back, an organiser changes seats. Every request and answer is
+written down. In the end the faults stop, and when all is at rest the answers are compared with the
+tables: each acknowledged registration is there, exactly once, in an order that can be explained.
+
+Progress goes to stderr every minute. Ctrl-C ends the run early, and what there is is checked; a second
+one ends it at once."""
+
+_EPILOG = """\
+examples:
+  make soak                                        20 minutes, 40 % faults
+  make soak SOAK_ARGS="--minutes 2 --seed 7"       a short one
+  .venv/bin/python -m tests.proofs.soak --check build/soak   check again what an earlier run has written
+
+what is written to --out:
+  history.jsonl   every request and every answer      faults.jsonl     every fault that was injected
+  tables.json     the tables when all was at rest     microburst.log   what the fault proxy said
+
+exit codes: 0 all is well; 1 something is not (each is named), or the stack did not start;
+            2 wrong usage; 130 interrupted before there was anything to check"""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the soak. Returns the exit code; argparse itself exits with 2 on wrong usage."""
+    args = _parser().parse_args(argv)
+    if args.check:
+        return _check_again(args.check)
+    try:
+        args.out.mkdir(parents=True, exist_ok=True)
+        for old in (HISTORY, TABLES, "faults.jsonl"):
+            (args.out / old).unlink(missing_ok=True)
+    except OSError as error:
+        print(f"soak: cannot write to {args.out}: {error.strerror}", file=sys.stderr)
+        return WRONG_USAGE
+    try:
+        with Interrupts() as interrupts, Children(interrupts) as children:
+            report = run(args, children)
+    except KeyboardInterrupt:
+        print("soak: interrupted; all that was started is ended", file=sys.stderr)
+        return INTERRUPTED
+    except (NoStack, RuntimeError) as error:
+        print(f"soak: {error}", file=sys.stderr)
+        return 1
+    print(json.dumps(asdict(report) | {"ok": report.ok}) if args.json else words(report))
+    for sentence in (*report.shortcomings, *report.violations):
+        print(f"soak: {sentence}", file=sys.stderr)
+    if not report.ok:
+        print(f"soak: the history is in {args.out}; check it again with --check {args.out}", file=sys.stderr)
+    return 0 if report.ok else 1
+
+
+def run(args: argparse.Namespace, children: Children) -> Report:
+    """All of it: stack, proxy, load, rest, check."""
+    progress = _Minutes()
+    say = progress.say
+    with (args.out / HISTORY).open("w", encoding="utf-8") as file, own_stack(say) as deployment:
+        history = History(file)
+        assert deployment.outputs.endpoint_url is not None
+        proxy = fault_proxy(deployment.outputs.endpoint_url, args.out, args.seed, children)
+        send_through(deployment, proxy.url)
+        load = Load(deployment.outputs.api_url, history, args.seed)
+        load.prepare()
+        say(f"{args.minutes:g} minutes begin, with {args.faults:.0%} faults, seed {args.seed}")
+        began = time.monotonic()
+        proxy.inject(args.faults)
+        with _asked_to_stop() as stopped, load.running():
+            _watch(deployment, proxy, load, stopped, say, began + 60 * args.minutes)
+        seconds = time.monotonic() - began
+        proxy.stop()
+        tally = proxy.tally()
+        say("no more requests, no more faults")
+        unrest = come_to_rest(deployment, progress.sometimes)
+        letters, more_unrest = replay_dead_letters(deployment, say)
+        keep_tables(deployment, args.out / TABLES, unrest + more_unrest)
+    exchanges = read_history(args.out / HISTORY)
+    found = violations(exchanges, read_items(args.out / TABLES))
+    return report_of(exchanges, seconds, tally, args.faults, len(letters), found)
+
+
+def _watch(
+    deployment: Deployment,
+    proxy: FaultProxy,
+    load: Load,
+    stopped: threading.Event,
+    say: Callable[[str], None],
+    end: float,
+) -> None:
+    """Says every minute how it goes, until the time is over or somebody wants it to be."""
+    said = time.monotonic()
+    while not stopped.wait(_TICK_SECONDS) and time.monotonic() < end:
+        load.check()
+        if time.monotonic() - said > _SAY_SECONDS:
+            said = time.monotonic()
+            proxy.keep_audit()
+            tally = proxy.tally()
+            depth = queue_depth(deployment.clients, deployment.outputs.queue_url)
+            say(f"{load.asked} requests; {tally.share:.1%} of {tally.calls} calls met a fault; {depth} in the queue")
+
+
+class _Minutes(Progress):
+    """Progress that can be sparing."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._said = time.monotonic()
+
+    def say(self, text: str) -> None:
+        self._said = time.monotonic()
+        super().say(text)
+
+    def sometimes(self, text: str) -> None:
+        """Says it if nothing was said for a while."""
+        if time.monotonic() - self._said > _SAY_SECONDS / 4:
+            self.say(text)
+
+
+@contextmanager
+def _asked_to_stop() -> Iterator[threading.Event]:
+    """An event that the first signal sets while the block runs; a second one raises KeyboardInterrupt."""
+    asked = threading.Event()
+    before: dict[signal.Signals, Any] = {}
+
+    def ask(number: int, frame: FrameType | None) -> None:
+        if asked.is_set():
+            before[signal.Signals(number)](number, frame)
+        print("soak: ending early; what there is will be checked", file=sys.stderr)
+        asked.set()
+
+    for kind in (signal.SIGINT, signal.SIGTERM):
+        before[kind] = signal.signal(kind, ask)
+    try:
+        yield asked
+    finally:
+        for kind, handler in before.items():
+            signal.signal(kind, handler)
+
+
+def _check_again(directory: Path) -> int:
+    try:
+        found = violations(read_history(directory / HISTORY), read_items(directory / TABLES))
+    except (OSError, ValueError, KeyError) as error:
+        print(f"soak: {directory} has no whole run to check: {error}", file=sys.stderr)
+        return WRONG_USAGE
+    print("\n".join(found) or "All is well.")
+    return 1 if found else 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    raw = argparse.RawDescriptionHelpFormatter
+    parser = argparse.ArgumentParser("soak", description=_DESCRIPTION, epilog=_EPILOG, formatter_class=raw)
+    parser.add_argument("--minutes", type=_positive, default=20, metavar="N", help="how long (default: %(default)s)")
+    parser.add_argument(
+        "--faults",
+        type=_share,
+        default=0.4,
+        metavar="SHARE",
+        help="what share of the functions' calls to AWS has to meet a fault, 0.05 to 0.9 (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--seed", type=int, default=1, metavar="N", help="of what is asked and which call fails (default: %(default)s)"
+    )
+    parser.add_argument("--json", action="store_true", help="print the figures as one JSON object")
+    parser.add_argument(
+        "--out", type=Path, default=Path("build/soak"), metavar="DIR", help="where to write (default: %(default)s)"
+    )
+    parser.add_argument("--check", type=Path, metavar="DIR", help="run nothing: check what an earlier run wrote there")
+    return parser
+
+
+def _positive(text: str) -> float:
+    try:
+        minutes = float(text)
+    except ValueError:
+        minutes = 0
+    if not 0 < minutes < math.inf:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of minutes above 0")
+    return minutes
+
+
+def _share(text: str) -> float:
+    try:
+        share = float(text)
+    except ValueError:
+        share = 0
+    if not 0.05 <= share <= 0.9:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a share from 0.05 to 0.9 (0.4 is 40 %)")
+    return share
+
+
+if __name__ == "__main__":
+    sys.exit(main())

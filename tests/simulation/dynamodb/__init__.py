@@ -1,4 +1,0 @@
-"""DynamoDB in memory, as far as Turnstile uses it; `fake` is the client.
-
-That it answers what AWS's own answers, `tests.fakes` proves.
-"""

@@ -1,0 +1,203 @@
+"""Cold start: the processor time of a process from nothing to its first handled event.
+
+It is compared with a process that only makes the AWS clients that the function needs, from the same bundle: what that
+costs is boto3's, and nothing that a function does can be had without it. Processor time, because the machine's other
+work does not count towards it; pairs of processes by turns, because its clock speed changes.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import statistics
+import subprocess
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from infra.build.bundles import BundleError, Package, bundle
+from infra.cli.deployment import Deployment
+from infra.cli.local.emulator import REGION, ROOT_KEYS
+from infra.cli.trace.function_logs import configurations
+from tests.support.builders import event_item, register
+from tests.support.client import unique
+from tests.support.deliveries import batch
+from tests.support.http_events import http_event
+from tests.tools.bench.figures import Bars, Figure, Part, at_most
+from tests.tools.bench.setting import BenchError, Setting
+from workers.aws.items import timestamp
+
+_PAIRS_PER_RUN = 3
+
+_START = """
+import json, sys, time
+answer = None
+"""
+_END = 'print("\\ncpu", time.process_time(), json.dumps(answer))'
+_HANDLE = """
+sys.path[:] = [sys.argv[1], *(path for path in sys.path if "site-packages" not in path)]
+import importlib
+module, _, name = sys.argv[2].rpartition(".")
+answer = getattr(importlib.import_module(module), name)(json.loads(sys.argv[3]), None)
+"""
+# The bundles have botocore, but no boto3: that comes from where the benchmark runs.
+_MAKE_CLIENTS = """
+sys.path.insert(0, sys.argv[1])
+import boto3
+for service in sys.argv[2].split(): boto3.client(service)
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """A function, the services that it talks to, what makes an event for it, what its answer must have in it, and how
+    much dearer than its clients it may be."""
+
+    handler: str
+    services: str
+    event: Callable[[], Mapping[str, Any]]
+    answer: Mapping[str, Any]
+    bound: float
+
+    @property
+    def package(self) -> Package:
+        """The bundle that it runs from."""
+        return "api" if self.handler.startswith("api.") else "workers"
+
+
+def measure(setting: Setting) -> Part:
+    """Processor time of the five functions that somebody waits for, and the size of their bundles."""
+    environments = _environments(setting.stack)
+    figures: list[Figure] = []
+    bars: dict[str, float] = {}
+    for start in _starts(setting.stack):
+        setting.say(f"cold start of {start.handler}")
+        ours, clients = _by_turns(start, environments[start.handler], setting.runs * _PAIRS_PER_RUN)
+        name = start.handler.replace(".entry", "")
+        ratio = statistics.median(one / other for one, other in zip(ours, clients, strict=True))
+        figures += [
+            Figure(f"{name}: until the first event is handled", _ms(ours), "ms of processor"),
+            Figure(f"{name}: its clients alone ({start.services})", _ms(clients), "ms of processor"),
+            Figure(f"{name}: ratio", ratio, "times", at_most(start.bound), f"median of {len(ours)} pairs"),
+        ]
+        bars |= {name: _ms(ours), f"{name}: clients": _ms(clients)}
+    figures += [_bundle_size("workers", 30), _bundle_size("api", 40)]
+    return Part("cold start", figures, [Bars("Cold start: processor time to the first handled event", "ms", bars)])
+
+
+def _starts(stack: Deployment) -> list[Start]:
+    """Events for each function, as AWS would deliver them; each is about somebody new."""
+    through_queue, direct = _event(stack), _event(stack)
+    there: Any = {"eventId": {"S": through_queue}, "version": {"N": "1"}, "promotable": {"S": "yes"}}
+    promote = {"Records": [{"dynamodb": {"NewImage": there}}]}
+    return [
+        Start(
+            "api.entry.registrations",
+            "dynamodb sqs",
+            lambda: _post(f"/events/{through_queue}/registrations", {"userId": _person(stack)}),
+            {"statusCode": 201},
+            1.5,
+        ),
+        Start(
+            "api.entry.events",
+            "dynamodb sqs",
+            lambda: http_event("GET", f"/events/{direct}", None, {}),
+            {"statusCode": 200},
+            1.5,
+        ),
+        Start(
+            "api.entry.users",
+            "dynamodb",
+            lambda: _post("/users", {"userId": unique("user"), "name": "n"}),
+            {"statusCode": 201},
+            1.5,
+        ),
+        Start(
+            "workers.entry.registrar",
+            "dynamodb sqs",
+            lambda: batch(register(unique("user"), event=direct)),
+            {"batchItemFailures": []},
+            1.3,
+        ),
+        Start("workers.entry.promoter", "sqs", lambda: promote, {}, 1.3),
+    ]
+
+
+def _event(stack: Deployment) -> str:
+    event_id = unique("cold")
+    stack.clients.dynamodb.put_item(TableName=stack.outputs.events_table, Item=event_item(event_id, 1_000_000))
+    return event_id
+
+
+def _person(stack: Deployment) -> str:
+    user_id = unique("user")
+    item: Any = {"userId": {"S": user_id}, "name": {"S": "n"}, "createdAt": {"S": timestamp(0)}}
+    stack.clients.dynamodb.put_item(TableName=stack.outputs.users_table, Item=item)
+    return user_id
+
+
+def _post(path: str, body: Mapping[str, str]) -> dict[str, Any]:
+    return http_event("POST", path, json.dumps(body), {"content-type": "application/json"})
+
+
+def _environments(stack: Deployment) -> dict[str, dict[str, str]]:
+    """By handler, the environment that the stack gives to a function."""
+    common = {
+        "PATH": os.environ.get("PATH", os.defpath),
+        "LANG": "C.UTF-8",
+        "AWS_DEFAULT_REGION": REGION,
+        "AWS_ENDPOINT_URL": stack.outputs.endpoint_url or "",
+        **ROOT_KEYS,
+    }
+    return {
+        function["Handler"]: common | function.get("Environment", {}).get("Variables", {})
+        for function in configurations(stack)
+    }
+
+
+def _by_turns(start: Start, environment: Mapping[str, str], pairs: int) -> tuple[list[float], list[float]]:
+    """Seconds of processor time, of the function and of its clients alone."""
+    directory = _bundle(start.package, "host")
+    _cpu(environment, _MAKE_CLIENTS, str(directory), start.services)  # not counted: it may have to compile boto3
+    ours: list[float] = []
+    clients: list[float] = []
+    for _ in range(pairs):
+        seconds, answer = _cpu(environment, _HANDLE, str(directory), start.handler, json.dumps(start.event()))
+        if not start.answer.items() <= (answer or {}).items():
+            raise BenchError(f"{start.handler} answered {answer}, not {start.answer}")
+        ours.append(seconds)
+        clients.append(_cpu(environment, _MAKE_CLIENTS, str(directory), start.services)[0])
+    return ours, clients
+
+
+def _cpu(environment: Mapping[str, str], program: str, *arguments: str) -> tuple[float, Any]:
+    """Seconds, and what the program has for an answer."""
+    command = [sys.executable, "-c", _START + program + _END, *arguments]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=False)
+    word, seconds, answer = (
+        (done.stdout.splitlines() or [""])[-1].split(" ", 2) if done.returncode == 0 else ("", "", "")
+    )
+    if word != "cpu":
+        raise BenchError(f"{' '.join(arguments[1:2])} could not be started: {done.stderr[-500:]}")
+    return float(seconds), json.loads(answer)
+
+
+def _bundle_size(package: Package, bound: int) -> Figure:
+    """Without boto3 and botocore, which Lambda has in any case."""
+    directory = _bundle(package, "lambda-arm64")
+    files = (path for path in directory.rglob("*") if path.is_file())
+    size = sum(p.stat().st_size for p in files if p.relative_to(directory).parts[0] not in {"boto3", "botocore"})
+    return Figure(f"bundle {package}", size / 1e6, "MB", at_most(bound), "unzipped, without boto3 and botocore")
+
+
+def _bundle(package: Package, platform: Any) -> Path:
+    try:
+        return bundle(package, platform)
+    except BundleError as error:
+        raise BenchError(str(error)) from error
+
+
+def _ms(seconds: list[float]) -> float:
+    return round(statistics.median(seconds) * 1000)

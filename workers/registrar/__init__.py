@@ -1,0 +1,1 @@
+"""The registrar: reads a batch of commands, plans, commits and reports what was decided."""

@@ -1,0 +1,214 @@
+"""The queue's entry: takes a batch of commands, decides them event by event, commits them in one transaction.
+
+Gather (`workers.aws.load`), decide (`workers.registrar.plan`, by the rules in `workers.domain.decide`), apply
+(`workers.aws.commit`): `Registrar._step` is those three. The rest of this file is about what can go wrong: a
+transaction that is refused, a message that cannot be processed, AWS out of breath. A failed message takes the later
+ones of its group with it; the other groups of its batch are decided. A command that is to be parked waits for the
+commit, so that none is both parked and delivered again.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from functools import cache, partial
+from typing import TYPE_CHECKING, Any
+
+from workers.aws import clients
+from workers.aws.clock import SYSTEM_CLOCK, Clock
+from workers.aws.commit import MAX_ITEMS, CommitCancelled, commit, transaction_items
+from workers.aws.items import timestamp
+from workers.aws.load import Tables, load
+from workers.aws.send import Message, back_off, park
+from workers.domain.commands import Command
+from workers.registrar.batch import Groups, Task, Unread, read, waiting_since
+from workers.registrar.plan import Plan, Planner
+from workers.registrar.report import Decided, report
+from workers.telemetry import Metric, about, logger, measure
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+    from mypy_boto3_sqs import SQSClient
+
+_MAX_STEPS = 50
+_PATIENCE = 6_000_000
+"""Microseconds after which nothing more is begun: no further step, no further event alone. Ten events whose keys stay
+unprocessed take 4 s; a call that hangs takes up to 9 s (three attempts of 3 s), and the function has 15 s."""
+
+
+class Registrar:
+    """The handler with everything that it needs. `handle` never raises for what is in a message."""
+
+    def __init__(
+        self,
+        dynamodb: DynamoDBClient,
+        sqs: SQSClient,
+        tables: Tables,
+        queue_url: str,
+        dead_letter_queue_url: str,
+        clock: Clock,
+    ) -> None:
+        self._dynamodb = dynamodb
+        self._sqs = sqs
+        self._tables = tables
+        self._queue_url = queue_url
+        self._dead_letter_queue_url = dead_letter_queue_url
+        self._clock = clock
+        self._load = partial(load, dynamodb, clock, tables)
+        self._planner = Planner(self._load, clock)
+
+    def handle(self, event: dict[str, Any]) -> dict[str, Any]:
+        """Processes an SQS event; answers which messages are to be delivered again, in SQS's partial-batch format."""
+        started = self._clock.now()
+        messages: dict[str, list[Message]] = {}
+        for message in map(Message.of, event["Records"]):
+            messages.setdefault(message.group, []).append(message)
+        failed: list[Message] = []
+        while messages:
+            groups, behind = read(messages)
+            failed += [task.message for task in self._process(groups, started)]
+            messages = self._park_unreadable(behind, failed)
+        if failed:
+            self._back_off(failed)
+        if event["Records"]:
+            measure({Metric.BATCH_SIZE: len(event["Records"]), **self._retried(failed)})
+        return {"batchItemFailures": [{"itemIdentifier": message.message_id} for message in failed]}
+
+    def _retried(self, failed: Sequence[Message]) -> dict[Metric, float]:
+        """How many messages are given back, and for how long the oldest of them has waited, in seconds.
+
+        SQS measures no such age: its ApproximateAgeOfOldestMessage leaves out messages received more than three times.
+        """
+        if not failed:
+            return {}
+        waited = self._clock.now() - min(map(waiting_since, failed))
+        return {Metric.RETRIED: len(failed), Metric.FAILED_COMMAND_AGE: max(0, waited) / 1_000_000}
+
+    def _park_unreadable(self, behind: Mapping[str, Unread], failed: list[Message]) -> dict[str, list[Message]]:
+        """Parks the message that is no command, if all before it in its group is done; answers what comes after it.
+
+        Never before its turn: an operator replays dead letters in the order in which they were parked.
+        """
+        stopped = {message.group for message in failed}
+        after: dict[str, list[Message]] = {}
+        for group, unread in behind.items():
+            head, *later = unread.messages
+            if group in stopped or not self._park(head, f"unreadable: {unread.reason}"):
+                failed += unread.messages
+            elif later:
+                after[group] = later
+        return after
+
+    def _process(self, groups: Groups, started: int, *, alone: bool = False) -> list[Task]:
+        """Steps until all is decided or has failed.
+
+        If the common step fails, maybe for the sake of one event, each goes `alone`, loaded anew; what fails again has
+        failed. A fault that passes by itself is not worth a second attempt where there is only one event.
+        """
+        failed: list[Task] = []
+        for _ in range(_MAX_STEPS):
+            if not groups or self._clock.now() - started > _PATIENCE:
+                break
+            try:
+                groups, step_failed = self._step(groups)
+                failed += step_failed
+            except Exception as error:  # noqa: BLE001 - whatever it is, the messages must be delivered again
+                if alone or (len(groups) == 1 and clients.passes_by_itself(error)):
+                    self._log_fault(error, groups)
+                    break
+                reasons = error.reasons if isinstance(error, CommitCancelled) else (type(error).__name__,)
+                for tasks in groups.values():
+                    fields = about(tasks[0].command) | {"reasons": reasons}
+                    logger.warning("a common commit was refused; this event goes alone", extra=fields)
+                measure({Metric.COMMITS_FALLEN_BACK: 1})
+                return failed + self._one_by_one(groups, started)
+        return failed + [task for tasks in groups.values() for task in tasks]
+
+    def _one_by_one(self, groups: Groups, started: int) -> list[Task]:
+        """Each event alone, while there is time: what the function has no time to report would stay invisible for as
+        long as the queue's timeout."""
+        failed: list[Task] = []
+        for event_id, tasks in groups.items():
+            if self._clock.now() - started > _PATIENCE:
+                logger.warning("no time is left for an event of this batch", extra=about(tasks[0].command))
+                failed += tasks
+            else:
+                failed += self._process({event_id: tasks}, self._clock.now(), alone=True)
+        return failed
+
+    def _step(self, groups: Groups) -> tuple[Groups, list[Task]]:
+        """Gather, decide, apply. Answers the tasks that need another step and those that failed."""
+        commands = {event_id: [task.command for task in tasks] for event_id, tasks in groups.items()}
+        states = self._load(commands)
+        plans = {event_id: self._planner.plan(states[event_id], tasks) for event_id, tasks in groups.items()}
+        made = [Decided(plan.decision, plan.messages) for plan in plans.values() if plan.decision is not None]
+        items = transaction_items(self._tables, [decided.decision for decided in made])
+        if len(items) > MAX_ITEMS and len(plans) > 1:
+            raise CommitCancelled(["more items than one transaction takes"])
+        if items:
+            commit(self._dynamodb, items)
+        report(made, self._clock.now())
+        for plan in plans.values():
+            self._park_planned(plan)
+        later = {event_id: plan.later for event_id, plan in plans.items() if plan.later}
+        return later, [task for plan in plans.values() for task in plan.failed]
+
+    def _park_planned(self, plan: Plan) -> None:
+        """If one cannot be parked, it and all behind it have failed: nothing may overtake it."""
+        for index, (task, reason) in enumerate(plan.parked):
+            if not self._park(task.message, reason, task.command):
+                plan.failed[:0] = [task for task, _ in plan.parked[index:]] + plan.later
+                plan.later = []
+                return
+
+    def _park(self, message: Message, reason: str, command: Command | None = None) -> bool:
+        """True once the message is safe in the dead-letter queue."""
+        fields: dict[str, object] = {
+            "message_id": message.message_id,
+            "group": message.group,
+            "receives": message.receives,
+            "reason": reason,
+        }
+        if command is not None:
+            fields |= about(command)
+        try:
+            parked = park(self._sqs, self._dead_letter_queue_url, message, reason, timestamp(self._clock.now()))
+        except Exception:  # noqa: BLE001 - whatever it is, the message must be delivered again
+            logger.exception("a message could not be parked", extra=fields)
+            return False
+        logger.error("a message was parked in the dead-letter queue", extra=fields | {"dead_letter_id": parked})
+        measure({Metric.DEAD_LETTERED: 1})
+        return True
+
+    def _back_off(self, messages: Iterable[Message]) -> None:
+        try:
+            back_off(self._sqs, self._queue_url, messages)
+        except Exception:  # noqa: BLE001 - a failure to hurry must not become a failure
+            # Not lost: without this they come back when the queue's own visibility timeout runs out.
+            logger.exception("the visibility of failed messages could not be shortened")
+
+    def _log_fault(self, error: Exception, groups: Groups) -> None:
+        passing = isinstance(error, CommitCancelled) or clients.passes_by_itself(error)
+        log = logger.warning if passing else logger.error
+        for tasks in groups.values():
+            fields = about(tasks[0].command) | {"commands": len(tasks)}
+            log("the event's commands will be tried again", exc_info=error, extra=fields)
+
+
+@cache
+def _registrar() -> Registrar:
+    env = os.environ
+    tables = Tables(
+        events=clients.setting(env, "EVENTS_TABLE"),
+        registrations=clients.setting(env, "REGISTRATIONS_TABLE"),
+        ledger=clients.setting(env, "LEDGER_TABLE"),
+    )
+    queue_url = clients.setting(env, "QUEUE_URL")
+    dead_letter_queue_url = clients.setting(env, "DEAD_LETTER_QUEUE_URL")
+    return Registrar(clients.dynamodb(), clients.sqs(), tables, queue_url, dead_letter_queue_url, SYSTEM_CLOCK)
+
+
+def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
+    """The Lambda entry of the queue."""
+    logger.append_keys(request_id=getattr(context, "aws_request_id", None))
+    return _registrar().handle(event)
