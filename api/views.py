@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from workers.aws.items import NOT_READABLE, Item, ledger_from_event, ledger_from_item, timestamp
+from workers.aws.items import DECODE_ERRORS, Item, ledger_from_event, ledger_from_item, timestamp
 from workers.domain.records import Ledger, Registration, Status
 from workers.telemetry import logger
 
@@ -34,7 +34,7 @@ def event_view(item: Item, ledger: Ledger | None) -> dict[str, Any]:
         "hasWaitlist": settings.has_waitlist,
         "currentAttendees": seats.confirmed,
         "seatsLeft": seats.free_seats,
-        "waitlistLength": len(seats.line),
+        "waitlistLength": len(seats.waitlist),
     }
     if settings.waitlist_capacity is not None:
         view["waitlistCapacity"] = settings.waitlist_capacity
@@ -58,7 +58,7 @@ class Ledgers:
             event_id = item["eventId"]["S"]
             try:
                 sound[event_id] = ledger_from_item(item)
-            except NOT_READABLE as error:
+            except DECODE_ERRORS as error:
                 logger.error("a ledger cannot be read", exc_info=error, extra={"event_id": event_id})
                 damaged.add(event_id)
         return cls(sound, frozenset(damaged))
@@ -90,4 +90,4 @@ def waitlist_position(record: Registration, ledger: Ledger | None) -> int | None
     """The place in the line, 1 for its head; None for who does not wait, or whose ticket this ledger no longer has."""
     if record.status is not Status.WAITLISTED or record.ticket is None or ledger is None:
         return None
-    return ledger.line.position(record.ticket)
+    return ledger.waitlist.position(record.ticket)

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from workers.aws import clients
 from workers.aws.clock import SYSTEM_CLOCK, Clock
-from workers.aws.items import EVENT_INDEX, NOT_READABLE, STATUS_KEY, event_key, ledger_from_item
+from workers.aws.items import DECODE_ERRORS, EVENT_INDEX, STATUS_KEY, event_key, ledger_from_item
 from workers.domain.records import Ledger, Status
 from workers.telemetry import Metric, logger, measure
 
@@ -63,7 +63,7 @@ class Auditor:
             audited += 1
             try:
                 found = self._difference(event_id)
-            except NOT_READABLE as error:
+            except DECODE_ERRORS as error:
                 logger.error("ledger drift", exc_info=error, extra={"event_id": event_id})
                 drifted += 1
                 continue
@@ -133,7 +133,7 @@ class Auditor:
 
 
 def _said(ledger: Ledger) -> Taken:
-    return Taken(ledger.confirmed, len(ledger.line))
+    return Taken(ledger.confirmed, len(ledger.waitlist))
 
 
 @cache

@@ -15,7 +15,7 @@ from workers.aws import clients
 from workers.aws.clock import SYSTEM_CLOCK, Clock
 from workers.aws.send import send_all
 from workers.domain.commands import Promote
-from workers.telemetry import about, logger
+from workers.telemetry import log_fields, logger
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
@@ -41,7 +41,7 @@ class Promoter:
         commands = [promotion(event_id, version, now) for event_id, version in newest.items()]
         send_all(self._sqs, self._queue_url, commands)
         for command in commands:
-            logger.info("promotion asked for", extra=about(command))
+            logger.info("promotion asked for", extra=log_fields(command))
 
 
 def promotion(event_id: str, ledger_version: int, now: int) -> Promote:

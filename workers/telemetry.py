@@ -63,7 +63,7 @@ def measure(values: Mapping[Metric, float | Iterable[float]], **dimensions: str)
         metrics.flush_metrics()
 
 
-def about(command: Command) -> dict[str, object]:
+def log_fields(command: Command) -> dict[str, object]:
     """The log fields that say which command a line is about."""
     fields: dict[str, object] = {
         "command": type(command).__name__,

@@ -19,7 +19,7 @@ from api.http.caller import ORGANIZER_SUBJECT, Caller
 from api.http.dispatch import Handlers
 from api.http.etag import Revisions, Tags, at_revision, event_tag, revision_of, tags_of
 from api.http.headers import header
-from api.http.polling import Pace, Wait, note_pending, patient, wait_of
+from api.http.polling import AdaptivePoller, Wait, none_on_transient_error, note_pending, wait_of
 from api.http.problems import RETRY_AFTER_SECONDS, Problem, RequestError, forbidden
 from api.http.rate_limit import WriteLimit, limited
 from api.http.types import Request, Response, json_response, url
@@ -40,7 +40,7 @@ from workers.aws.load import batch_get
 from workers.aws.send import send
 from workers.domain.commands import Configure
 from workers.domain.records import Ledger
-from workers.telemetry import about, logger
+from workers.telemetry import log_fields, logger
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -68,7 +68,7 @@ class Events:
         self._base_url = clients.setting(env, "API_URL")
         self._clock = clock
         self._new_id = new_id
-        self._pace = Pace()
+        self._pace = AdaptivePoller()
         self._list = EventList(dynamodb, env, clock)
 
     def create(self, new: NewEvent, caller: Caller) -> Response:
@@ -128,8 +128,8 @@ class Events:
             command = Configure(change_id, event_id, revision, changes, accepted_at=self._clock.now())
             logger.append_keys(command_id=command.command_id)
             send(self._sqs, self._queue_url, command)
-            logger.info("accepted", extra=about(command))
-            look = patient(lambda: self._configured(command))
+            logger.info("accepted", extra=log_fields(command))
+            look = none_on_transient_error(lambda: self._configured(command))
             if not (self._pace.poll(look, wait, self._clock) or look()):
                 note_pending(event_id)
                 location = url(self._base_url, "events", event_id)
@@ -145,7 +145,7 @@ class Events:
         item, _ = self._load(event_id)
         if item is None:
             raise RequestError(_NOT_FOUND)
-        if not caller.runs(item):
+        if not caller.can_manage(item):
             raise forbidden("Only who has created an event may change it.")
 
     def _not_changed(self, event_id: str, wanted: Revisions) -> Response:

@@ -9,7 +9,7 @@ from api.http.dispatch import Handlers, Identify, dispatch, unexpected
 from api.http.problems import RETRY_AFTER_SECONDS, Problem
 from api.http.routes import ROUTES
 from api.http.types import Request, Response
-from workers.aws.clients import passes_by_itself
+from workers.aws.clients import is_transient
 from workers.telemetry import logger
 
 
@@ -20,7 +20,7 @@ def answer(handlers: Handlers, event: Mapping[str, Any], identify: Identify) -> 
 
 
 def _failed(error: Exception, request: Request) -> Response:
-    if passes_by_itself(error):
+    if is_transient(error):
         logger.warning("overloaded", exc_info=error)
         retry = {"Retry-After": str(RETRY_AFTER_SECONDS)}
         return Problem("overloaded", "Please try again in a moment.", headers=retry).response()

@@ -47,13 +47,13 @@ class Caller:
         """Whether the caller may see this user, and their registrations."""
         return self.operator or self.is_user(user)
 
-    def runs(self, event: Item | None) -> bool:
+    def can_manage(self, event: Item | None) -> bool:
         """Whether the caller may change this event."""
         return self.unchecked or (self.organizer and self._owns(event, ORGANIZER_SUBJECT))
 
-    def sees_guests(self, event: Item | None) -> bool:
+    def can_list_registrations(self, event: Item | None) -> bool:
         """Whether the caller may see who has registered for this event."""
-        return self.operator or self.runs(event)
+        return self.operator or self.can_manage(event)
 
     def _owns(self, item: Item | None, attribute: str) -> bool:
         return self.subject is not None and item is not None and item.get(attribute) == {"S": self.subject}

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeVar
 
-from workers.aws.clients import passes_by_itself
+from workers.aws.clients import is_transient
 from workers.aws.clock import Clock
 from workers.telemetry import Metric, logger, measure
 
@@ -62,7 +62,7 @@ def _seconds(preference: str) -> int | None:
     return min(MAX_WAIT_SECONDS, int(digits or "0")) if len(digits) <= 2 else MAX_WAIT_SECONDS
 
 
-class Pace:
+class AdaptivePoller:
     """When to look for an outcome. A look costs a read, and one that comes too early finds nothing.
 
     So the first one comes when outcomes came lately. `expected` is what was learned from the requests before, in
@@ -92,14 +92,14 @@ class Pace:
         return None
 
 
-def patient(look: Callable[[], Found | None]) -> Callable[[], Found | None]:
+def none_on_transient_error(look: Callable[[], Found | None]) -> Callable[[], Found | None]:
     """A look for which what passes by itself is nothing found yet: the queue has the command, so it is no refusal."""
 
     def look_or_wait() -> Found | None:
         try:
             return look()
         except Exception as error:
-            if not passes_by_itself(error):
+            if not is_transient(error):
                 raise
             logger.warning("overloaded while waiting", exc_info=error)
             return None

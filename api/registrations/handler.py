@@ -20,16 +20,16 @@ from api.http.body import read_body
 from api.http.caller import Caller
 from api.http.dispatch import Handlers
 from api.http.headers import header
-from api.http.polling import Pace, Wait, patient
+from api.http.polling import AdaptivePoller, Wait, none_on_transient_error
 from api.http.problems import Problem, forbidden
 from api.http.rate_limit import WriteLimit, limited
 from api.http.types import Request, Response, json_response
 from api.models.registration import NewRegistration
-from api.registrations.headers import Call, call_of
+from api.registrations.headers import RegistrationHeaders, parse_registration_headers
 from api.registrations.lists import Lists
-from api.registrations.pending import Promises, is_pending
-from api.registrations.responses import NOT_REGISTERED, REPLAYED, Outcomes, Standing, no_content, no_room
-from api.registrations.snapshot import Reader, Seen
+from api.registrations.pending import PendingStore, is_pending
+from api.registrations.responses import NOT_REGISTERED, REPLAYED, RegistrationResponses, Standing, no_content, no_room
+from api.registrations.snapshot import Reader, Snapshot
 from api.views import registration_view
 from workers.aws import clients
 from workers.aws.clock import SYSTEM_CLOCK, Clock
@@ -37,7 +37,7 @@ from workers.aws.send import send
 from workers.domain.commands import Cancel, Register
 from workers.domain.decide import sold_out
 from workers.domain.records import Registration, Status, registration_id
-from workers.telemetry import about, logger
+from workers.telemetry import log_fields, logger
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -60,17 +60,17 @@ class Registrations:
         new_id: Callable[[], str],
     ) -> None:
         self._reader = Reader(dynamodb, env, clock)
-        self._promises = Promises(dynamodb, self._reader, clients.setting(env, "REGISTRATIONS_TABLE"), clock)
+        self._promises = PendingStore(dynamodb, self._reader, clients.setting(env, "REGISTRATIONS_TABLE"), clock)
         self._sqs = sqs
         self._queue_url = clients.setting(env, "QUEUE_URL")
-        self._outcomes = Outcomes(clients.setting(env, "API_URL"))
+        self._outcomes = RegistrationResponses(clients.setting(env, "API_URL"))
         self._clock = clock
         self._new_id = new_id
-        self._pace = Pace()
+        self._pace = AdaptivePoller()
 
-    def register(self, event_id: str, user_id: str, call: Call, caller: Caller) -> Response:
+    def register(self, event_id: str, user_id: str, call: RegistrationHeaders, caller: Caller) -> Response:
         """201 confirmed or waitlisted, 202 pending, 409 refused or already registered, 404, 403."""
-        seen = self._reader.look(event_id, user_id, with_sides=True)
+        seen = self._reader.fetch(event_id, user_id, include_event_and_user=True)
         if seen.event is None:
             return Problem("event-not-found", "No event has this id.").response()
         if seen.user is None or not caller.sees_user(seen.user):
@@ -94,10 +94,12 @@ class Registrations:
         noted = None
         if undecided:
             # What was lost is sent by now. If that cannot be noted it is sent once more, which is no harm.
-            noted = patient(lambda: self._promises.promise(command, seen.record, resent_at=now if lost else None))()
+            noted = none_on_transient_error(
+                lambda: self._promises.save_pending(command, seen.record, resent_at=now if lost else None)
+            )()
         return self._outcomes.of_post(self._outcome(command, seen, noted, call.wait), call.wait.headers)
 
-    def _replay(self, record: Registration, seen: Seen, call: Call) -> Response:
+    def _replay(self, record: Registration, seen: Snapshot, call: RegistrationHeaders) -> Response:
         """What the attempt with this key has come to; if it is pending, within the wait. Nothing is sent or written."""
         standing, headers = Standing(record, seen.ledger), REPLAYED
         if is_pending(record):
@@ -106,24 +108,24 @@ class Registrations:
             standing, headers = self._outcome(asked, seen, standing, call.wait), call.wait.headers | REPLAYED
         return self._outcomes.of_post(standing, headers)
 
-    def _outcome(self, command: Register, seen: Seen, noted: Standing | None, wait: Wait) -> Standing:
+    def _outcome(self, command: Register, seen: Snapshot, noted: Standing | None, wait: Wait) -> Standing:
         """What the command has come to within the wait: the decision, or a promise."""
         if noted is not None and not is_pending(noted.record):
             return noted
         # Who will probably wait in the line is told her place in it, which the ledger knows.
         full = seen.ledger is not None and not seen.ledger.free_seats
-        look = patient(lambda: self._decided(command, with_ledger=full))
+        look = none_on_transient_error(lambda: self._decided(command, with_ledger=full))
         before = seen.record if noted is None else noted.record
-        return self._pace.poll(look, wait, self._clock) or self._promises.promise(command, before)
+        return self._pace.poll(look, wait, self._clock) or self._promises.save_pending(command, before)
 
     def read(self, event_id: str, user_id: str, caller: Caller) -> Response:
         """200 whatever its status, or 404."""
-        seen = self._reader.look(event_id, user_id, with_sides=not caller.unchecked)
+        seen = self._reader.fetch(event_id, user_id, include_event_and_user=not caller.unchecked)
         if seen.record is None or not _sees(caller, seen):
             return Problem("not-registered", "This user never registered for this event.").response()
         return json_response(200, registration_view(seen.record, seen.ledger))
 
-    def cancel(self, event_id: str, user_id: str, call: Call, caller: Caller) -> Response:
+    def cancel(self, event_id: str, user_id: str, call: RegistrationHeaders, caller: Caller) -> Response:
         """204, 202 if it is still queued, 404 if there is nothing to cancel, or 403."""
         record = self._to_cancel(event_id, user_id, caller)
         again = record is not None and call.key in record.delete_keys
@@ -139,9 +141,9 @@ class Registrations:
             now = self._reader.record(event_id, user_id)
             return now if now is not None and (now.generation > generation or not now.alive) else None
 
-        if self._pace.poll(patient(gone), call.wait, self._clock) is not None:
+        if self._pace.poll(none_on_transient_error(gone), call.wait, self._clock) is not None:
             return no_content(headers)
-        seen = patient(lambda: self._reader.look(event_id, user_id))() or Seen()
+        seen = none_on_transient_error(lambda: self._reader.fetch(event_id, user_id))() or Snapshot()
         if seen.record is not None and (seen.record.generation > generation or not seen.record.alive):
             return no_content(headers)
         return self._outcomes.undecided(Standing(seen.record or record, seen.ledger), headers)
@@ -150,7 +152,7 @@ class Registrations:
         """The registration, if the caller may see it. RequestError if it is not theirs."""
         if caller.unchecked:
             return self._reader.record(event_id, user_id)
-        seen = self._reader.look(event_id, user_id, with_sides=True)
+        seen = self._reader.fetch(event_id, user_id, include_event_and_user=True)
         if seen.record is None or not _sees(caller, seen):
             return None
         if not caller.is_user(seen.user):
@@ -166,18 +168,18 @@ class Registrations:
     def _accept(self, command: Register | Cancel) -> None:
         logger.append_keys(command_id=command.command_id, registration_id=command.registration_id)
         send(self._sqs, self._queue_url, command)
-        logger.info("accepted", extra=about(command))
+        logger.info("accepted", extra=log_fields(command))
 
     def _decided(self, command: Register, *, with_ledger: bool) -> Standing | None:
         event_id, user_id, generation = command.event_id, command.user_id, command.generation
         if with_ledger:
-            seen = self._reader.look(event_id, user_id)
+            seen = self._reader.fetch(event_id, user_id)
         else:
-            seen = Seen(record=self._reader.record(event_id, user_id))
+            seen = Snapshot(record=self._reader.record(event_id, user_id))
         if seen.record is None or seen.record.generation < generation or is_pending(seen.record):
             return None
         if seen.record.status is Status.WAITLISTED and seen.ledger is None:
-            seen = self._reader.look(event_id, user_id)
+            seen = self._reader.fetch(event_id, user_id)
         return Standing(seen.record, seen.ledger) if seen.record is not None else None
 
 
@@ -186,13 +188,15 @@ def routes(registrations: Registrations, listing: Lists, clock: Clock) -> Handle
 
     def register(request: Request) -> Response:
         user_id = read_body(request, NewRegistration).user_id
-        return registrations.register(request.ids["eventId"], user_id, call_of(request, clock.now()), request.caller)
+        return registrations.register(
+            request.ids["eventId"], user_id, parse_registration_headers(request, clock.now()), request.caller
+        )
 
     def read(request: Request) -> Response:
         return registrations.read(*_both(request), request.caller)
 
     def cancel(request: Request) -> Response:
-        return registrations.cancel(*_both(request), call_of(request, clock.now()), request.caller)
+        return registrations.cancel(*_both(request), parse_registration_headers(request, clock.now()), request.caller)
 
     def list_of_event(request: Request) -> Response:
         from api.registrations.csv import prefers_csv  # noqa: PLC0415 - who registers needs it not
@@ -217,9 +221,9 @@ def _both(request: Request) -> tuple[str, str]:
     return request.ids["eventId"], request.ids["userId"]
 
 
-def _sees(caller: Caller, seen: Seen) -> bool:
+def _sees(caller: Caller, seen: Snapshot) -> bool:
     """Whether the caller may see the registration between this event and this user."""
-    return caller.sees_user(seen.user) or caller.sees_guests(seen.event)
+    return caller.sees_user(seen.user) or caller.can_list_registrations(seen.event)
 
 
 def _is_lost(record: Registration, now: int) -> bool:

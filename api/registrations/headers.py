@@ -26,17 +26,19 @@ _IDEMPOTENCY_KEY = re.compile(r"[\x21-\x7e](?:[\x20-\x7e]{0,253}[\x21-\x7e])?")
 
 
 @dataclass(frozen=True, slots=True)
-class Call:
+class RegistrationHeaders:
     """How long to wait, and the digest of the idempotency key."""
 
     wait: Wait
     key: str | None
 
 
-def call_of(request: Request, now: int) -> Call:
+def parse_registration_headers(request: Request, now: int) -> RegistrationHeaders:
     """What the headers ask for; `now` is in microseconds since 1970. RequestError if the key is none, or a header too
     long."""
-    return Call(wait_of(header(request, "Prefer"), now), idempotency_key(header(request, "Idempotency-Key")))
+    return RegistrationHeaders(
+        wait_of(header(request, "Prefer"), now), idempotency_key(header(request, "Idempotency-Key"))
+    )
 
 
 def idempotency_key(header: str | None) -> str | None:

@@ -68,7 +68,7 @@ class Lists:
         )
         if not sides[self._tables.events]:
             return Problem("event-not-found", "No event has this id.").response()
-        if not caller.sees_guests(sides[self._tables.events][0]):
+        if not caller.can_list_registrations(sides[self._tables.events][0]):
             raise forbidden("Who has registered is shown to who has created the event.")
         records, following = self._walk_event(event_id, page, *start)
         ledger = next(map(ledger_from_item, sides[self._tables.ledger]), None)

@@ -10,9 +10,9 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, TypeGuard
 
-from api.http.polling import patient
+from api.http.polling import none_on_transient_error
 from api.registrations.responses import Standing
-from api.registrations.snapshot import Reader, Seen
+from api.registrations.snapshot import Reader, Snapshot
 from workers.aws.clients import Overloaded
 from workers.aws.clock import Clock
 from workers.aws.commit import versioned_put
@@ -28,7 +28,7 @@ _PUTS = 12
 _CONFLICT_PAUSE_SECONDS = 0.05
 
 
-class Promises:
+class PendingStore:
     """Writes into pending registrations."""
 
     def __init__(self, dynamodb: DynamoDBClient, reader: Reader, table: str, clock: Clock) -> None:
@@ -37,7 +37,7 @@ class Promises:
         self._table = table
         self._clock = clock
 
-    def promise(self, command: Register, before: Registration | None, resent_at: int | None = None) -> Standing:
+    def save_pending(self, command: Register, before: Registration | None, resent_at: int | None = None) -> Standing:
         """Writes `pending`, so that the Location of the 202 resolves, or into what is pending already its key and when
         it was sent once more; unless the registrar was faster.
 
@@ -51,7 +51,9 @@ class Promises:
                 return Standing(pending, ledger)
             if self._put(pending):
                 return Standing(pending)
-            seen = patient(lambda: self._reader.look(command.event_id, command.user_id))() or Seen(record=before)
+            seen = none_on_transient_error(lambda: self._reader.fetch(command.event_id, command.user_id))() or Snapshot(
+                record=before
+            )
             before, ledger = seen.record, seen.ledger
         if before is None or before.generation < command.generation:
             raise Overloaded("the registration could not be noted as pending")

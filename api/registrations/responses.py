@@ -34,7 +34,7 @@ class Standing:
     ledger: Ledger | None = None
 
 
-class Outcomes:
+class RegistrationResponses:
     """Answers whose links begin with `base_url`."""
 
     def __init__(self, base_url: str) -> None:

@@ -36,7 +36,7 @@ class Tables:
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
+class Snapshot:
     """What one read found: the event, the user, the registration, the ledger; None for what is not there.
 
     Who was forgotten is not there either.
@@ -56,25 +56,25 @@ class Reader:
         self._clock = clock
         self._tables = Tables.of(env)
 
-    def look(self, event_id: str, user_id: str, *, with_sides: bool = False) -> Seen:
+    def fetch(self, event_id: str, user_id: str, *, include_event_and_user: bool = False) -> Snapshot:
         """Reads the registration and the ledger, and `with_sides` the event and the user too, in one go.
 
         The items of one read need not be of the same moment: a waiter whose ticket the ledger no longer has is read
         again.
         """
         if not is_key(event_id) or not is_key(user_id):
-            return Seen()
+            return Snapshot()
         wanted = {
             self._tables.registrations: [registration_key(registration_id(event_id, user_id))],
             self._tables.ledger: [event_key(event_id)],
         }
-        if with_sides:
+        if include_event_and_user:
             wanted |= {self._tables.events: [event_key(event_id)], self._tables.users: [user_key(user_id)]}
         for _ in range(_READS_PER_LOOK):
             found = batch_get(self._dynamodb, self._clock, wanted)
             record, ledger = _first(found, self._tables.registrations), _first(found, self._tables.ledger)
             user = _first(found, self._tables.users)
-            seen = Seen(
+            seen = Snapshot(
                 event=_first(found, self._tables.events),
                 user=user if is_user(user) else None,
                 record=registration_from_item(record) if record else None,

@@ -22,7 +22,7 @@ from workers.aws.clients import Overloaded
 from workers.aws.erasure import cancellations, registrations_of
 from workers.aws.items import ERASED_AT, Item, timestamp
 from workers.aws.send import send_all
-from workers.telemetry import about, logger
+from workers.telemetry import log_fields, logger
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -37,7 +37,7 @@ _RESUME_KEY = "erasedUpTo"
 """On the tombstone, while there is more to give back: the key in the index to go on behind."""
 
 
-class Forgetting:
+class Erasure:
     """Forgets people: in the table `users`, with what they have in the table `registrations`."""
 
     def __init__(
@@ -109,7 +109,7 @@ class Forgetting:
             commands = cancellations(page.active, self._new_id, self._clock.now())
             send_all(self._sqs, self._queue_url, commands)
             for command in commands:
-                logger.info("accepted", extra=about(command))
+                logger.info("accepted", extra=log_fields(command))
             sent += len(commands)
             behind = page.following
             if behind is None:

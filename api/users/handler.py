@@ -27,7 +27,7 @@ from workers.aws.items import Item, timestamp
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
-    from api.users.erasure import Forgetting
+    from api.users.erasure import Erasure
 
 
 _TAKEN = {
@@ -128,11 +128,11 @@ def _routes() -> Handlers:
     dynamodb = clients.dynamodb()
 
     @cache
-    def forgetting() -> Forgetting:
-        from api.users.erasure import Forgetting  # noqa: PLC0415 - few ask for it
+    def forgetting() -> Erasure:
+        from api.users.erasure import Erasure  # noqa: PLC0415 - few ask for it
 
         where = {"users": table, "registrations": registrations, "queue_url": queue_url}
-        return Forgetting(dynamodb, clients.sqs(), SYSTEM_CLOCK, lambda: str(uuid.uuid4()), **where)
+        return Erasure(dynamodb, clients.sqs(), SYSTEM_CLOCK, lambda: str(uuid.uuid4()), **where)
 
     def forget(user_id: str, caller: Caller) -> Response:
         return forgetting().forget(user_id, caller)

@@ -18,7 +18,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from infra.cli.errors import CliError, NoStackError
 from infra.cli.local.emulator import REGION, ROOT_KEYS
-from infra.cli.local.state_dir import Home
+from infra.cli.local.state_dir import StateDir
 from workers.aws.load import Tables
 
 if TYPE_CHECKING:
@@ -234,7 +234,7 @@ class Deployment:
     def resolve(cls, stage: str = LOCAL) -> Deployment:
         """Find the deployment of `stage`. Raises NoStackError when there is none, CliError when AWS cannot be asked."""
         if stage == LOCAL:
-            stack = Home().ready()
+            stack = StateDir().ready()
             return cls.of(stage, emulator_clients(stack.endpoint), stack.endpoint, REGION)
         try:
             session = aws_session()

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from workers.aws.items import NOT_READABLE, ledger_from_item
+from workers.aws.items import DECODE_ERRORS, ledger_from_item
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -43,7 +43,7 @@ def scan_ledgers(dynamodb: DynamoDBClient, table: str) -> Ledgers:
         for item in answer["Items"]:
             try:
                 readable.append(ledger_from_item(item))
-            except NOT_READABLE:
+            except DECODE_ERRORS:
                 unreadable.append(item["eventId"]["S"])
         complete = "LastEvaluatedKey" not in answer
         if complete or len(readable) + len(unreadable) >= MAX_LEDGERS:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from infra.build.bundles import ROOT
 from workers.domain.records import Status
-from workers.domain.transitions import ALLOWED_MOVES
+from workers.domain.transitions import ALLOWED_TRANSITIONS
 
 PAGE = ROOT / "docs" / "architecture.md"
 """Where the diagram is."""
@@ -26,7 +26,7 @@ def diagram() -> str:
     over = [status for status in Status if _moves_from(status) == first]
     arrows = [
         f"    {origin or '[*]'} --> {target}: {how}\n"
-        for (origin, target), how in ALLOWED_MOVES.items()
+        for (origin, target), how in ALLOWED_TRANSITIONS.items()
         if origin not in over
     ]
     legend = f"Each attempt begins at the dot: with nothing, or after one that was {' or '.join(over)}.\n"
@@ -34,7 +34,7 @@ def diagram() -> str:
 
 
 def _moves_from(status: Status | None) -> dict[Status, str]:
-    return {target: how for (origin, target), how in ALLOWED_MOVES.items() if origin == status}
+    return {target: how for (origin, target), how in ALLOWED_TRANSITIONS.items() if origin == status}
 
 
 def placed(page: str) -> str:

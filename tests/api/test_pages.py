@@ -18,7 +18,7 @@ from tests.support.pipeline import BASE_URL, START, Answer, Pipeline
 from tests.support.tables import put_items
 from workers.aws.items import ledger_to_item, registration_to_item
 from workers.domain.records import Ledger, Registration, SeatSettings, Status
-from workers.domain.waitlist import Line
+from workers.domain.waitlist import Waitlist
 
 COUNTS = {
     Status.PENDING: 7,
@@ -43,7 +43,7 @@ def put(pipeline: Pipeline, event_id: str, counts: dict[Status, int]) -> None:
         for number, status in enumerate(statuses, start=1)
     ]
     users = [{"userId": {"S": record.user_id}, "name": {"S": name_of(record.user_id)}} for record in records]
-    line = Line.of(record.ticket for record in records if record.ticket is not None)
+    line = Waitlist.of(record.ticket for record in records if record.ticket is not None)
     confirmed, last = counts.get(Status.CONFIRMED, 0), len(records)
     ledger = Ledger(event_id, SeatSettings(confirmed, True), 1, {}, confirmed, last + 1, START + last, line)
     put_items(client, tables.registrations, [registration_to_item(record) for record in records])

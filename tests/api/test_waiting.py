@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from api.http.polling import DEFAULT_WAIT_SECONDS, MAX_WAIT_SECONDS, Pace, Wait, wait_of
+from api.http.polling import DEFAULT_WAIT_SECONDS, MAX_WAIT_SECONDS, AdaptivePoller, Wait, wait_of
 from workers.aws.clock import Clock
 
 NOW = 5_000_000_000_000_000
@@ -74,7 +74,7 @@ def test_poll_finds() -> None:
     """The first thing found ends the waiting, and comes within milliseconds if it is there early."""
     watch = Watch()
     looks = iter([None, None, "found"])
-    assert Pace().poll(lambda: next(looks), Wait(NOW + 1_000_000, {}), watch.clock) == "found"
+    assert AdaptivePoller().poll(lambda: next(looks), Wait(NOW + 1_000_000, {}), watch.clock) == "found"
     assert len(watch.sleeps) == 3
     assert watch.now - NOW < 200_000
 
@@ -82,7 +82,7 @@ def test_poll_finds() -> None:
 def test_poll_gives_up() -> None:
     """Nothing found by the deadline is None; the looks become rarer, the last one is at the deadline."""
     watch = Watch()
-    assert Pace().poll(lambda: None, Wait(NOW + 2_000_000, {}), watch.clock) is None
+    assert AdaptivePoller().poll(lambda: None, Wait(NOW + 2_000_000, {}), watch.clock) is None
     assert watch.now == NOW + 2_000_000
     assert watch.sleeps[1:-1] == sorted(watch.sleeps[1:-1])
     assert max(watch.sleeps) <= 0.25
@@ -92,11 +92,11 @@ def test_poll_gives_up() -> None:
 def test_poll_without_time() -> None:
     """Who does not wait does not look either."""
     watch = Watch()
-    assert Pace().poll(lambda: "never asked", Wait(NOW, {}), watch.clock) is None
+    assert AdaptivePoller().poll(lambda: "never asked", Wait(NOW, {}), watch.clock) is None
     assert watch.sleeps == []
 
 
-def answered_after(pace: Pace, seconds: float, wait: float = 1.4) -> int:
+def answered_after(pace: AdaptivePoller, seconds: float, wait: float = 1.4) -> int:
     """The number of looks that a request takes whose outcome is there after so long."""
     watch = Watch()
     there = NOW + round(seconds * 1_000_000)
@@ -107,7 +107,7 @@ def answered_after(pace: Pace, seconds: float, wait: float = 1.4) -> int:
 @pytest.mark.parametrize("seconds", [0.02, 0.065, 0.12, 0.4, 0.65])
 def test_the_first_look_comes_when_outcomes_came_lately(seconds: float) -> None:
     """However long decisions take just now: after a few requests, a request takes little more than one look."""
-    pace = Pace()
+    pace = AdaptivePoller()
     for _ in range(60):
         answered_after(pace, seconds)
     looks, expected = [], []
@@ -120,7 +120,7 @@ def test_the_first_look_comes_when_outcomes_came_lately(seconds: float) -> None:
 
 def test_a_rush_that_is_over_is_forgotten() -> None:
     """After slow minutes the first look comes earlier and earlier again."""
-    pace = Pace()
+    pace = AdaptivePoller()
     answered_after(pace, 0.6)
     assert pace.expected > 0.5
     for _ in range(100):
@@ -130,14 +130,14 @@ def test_a_rush_that_is_over_is_forgotten() -> None:
 
 def test_a_very_slow_outcome_is_not_waited_for_from_the_start() -> None:
     """Who waits for ten seconds once does not make the next ones hear late."""
-    pace = Pace()
+    pace = AdaptivePoller()
     answered_after(pace, 1.2, wait=10)
     assert pace.expected == 0.7
 
 
 def test_what_never_comes_teaches_nothing() -> None:
     """A request that gives up says only that it took longer; the next one begins as before."""
-    pace = Pace()
+    pace = AdaptivePoller()
     before = pace.expected
     answered_after(pace, 99)
     assert pace.expected == before

@@ -12,7 +12,7 @@ import pytest
 
 from infra.cli.errors import CliError
 from infra.cli.local import emulator
-from infra.cli.local.state_dir import Home, LocalStack
+from infra.cli.local.state_dir import LocalStack, StateDir
 from tests.support.http_server import Handler, serving
 
 
@@ -53,7 +53,7 @@ def stack_at(port: int, pid: int) -> LocalStack:
 
 def test_its_own_name_is_recognised(tmp_path: Path, somebody: Somebody, child: subprocess.Popen[bytes]) -> None:
     """An emulator that reports this home's name is the one that was started here."""
-    home = Home(tmp_path)
+    home = StateDir(tmp_path)
     somebody.edition = emulator.environment(home, somebody.port)["MINISTACK_EDITION"]
     emulator.wait_until_healthy(child, stack_at(somebody.port, child.pid), home)
     assert child.poll() is None
@@ -63,15 +63,15 @@ def test_another_emulator_on_the_port_is_not_taken_for_ours(
     tmp_path: Path, somebody: Somebody, child: subprocess.Popen[bytes], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A healthy emulator of somebody else on the same port does not count as ours."""
-    somebody.edition = emulator.environment(Home(tmp_path / "other"), somebody.port)["MINISTACK_EDITION"]
+    somebody.edition = emulator.environment(StateDir(tmp_path / "other"), somebody.port)["MINISTACK_EDITION"]
     monkeypatch.setattr(emulator, "_START_WAIT", 0.2)
     with pytest.raises(CliError, match="does not answer"):
-        emulator.wait_until_healthy(child, stack_at(somebody.port, child.pid), Home(tmp_path))
+        emulator.wait_until_healthy(child, stack_at(somebody.port, child.pid), StateDir(tmp_path))
 
 
 def test_losing_the_race_for_a_port_is_told_as_such(tmp_path: Path) -> None:
     """An emulator that ended because its port was taken meanwhile is told in the same words as a busy port."""
-    home = Home(tmp_path)
+    home = StateDir(tmp_path)
     home.emulator_log.write_text("ERROR: 127.0.0.1:4600 is already in use. Is MiniStack already running?\n")
     home.record(LocalStack(1, 4600, "http://localhost:4600", 0.0))
     ended = subprocess.Popen([sys.executable, "-c", "raise SystemExit(1)"])
@@ -91,7 +91,7 @@ def test_the_emulator_sees_nothing_of_the_users_aws(tmp_path: Path, monkeypatch:
     }
     for name, value in foreign.items():
         monkeypatch.setenv(name, value)
-    environment = emulator.environment(Home(tmp_path), 4566)
+    environment = emulator.environment(StateDir(tmp_path), 4566)
     assert not foreign.keys() & environment.keys()
     assert environment["AUTH"] == "true"
     assert environment["BIND_HOST"] == "127.0.0.1"

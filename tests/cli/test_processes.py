@@ -15,7 +15,7 @@ import pytest
 
 from infra.cli.errors import CliError, NoStackError
 from infra.cli.local.processes import Children, Interrupts
-from infra.cli.local.state_dir import Home, LocalStack
+from infra.cli.local.state_dir import LocalStack, StateDir
 from tests.support.http_server import free_port
 
 pytestmark = pytest.mark.usefixtures("handlers_kept")
@@ -129,18 +129,18 @@ def test_a_second_signal_does_not_disturb_the_clean_up() -> None:
 
 def test_a_home_takes_one_stack(tmp_path: Path) -> None:
     """While a stack lives, another `up` with the same home is refused with the address of the first."""
-    home = Home(tmp_path / "home")
+    home = StateDir(tmp_path / "home")
     lock = home.acquire()
     home.record(LocalStack(os.getpid(), 4566, "http://localhost:4566", 0))
     with pytest.raises(CliError, match="already running at http://localhost:4566"):
-        Home(tmp_path / "home").acquire()
+        StateDir(tmp_path / "home").acquire()
     os.close(lock)
-    os.close(Home(tmp_path / "home").acquire())
+    os.close(StateDir(tmp_path / "home").acquire())
 
 
 def test_down_ends_the_whole_stack_and_clears_up(tmp_path: Path) -> None:
     """`end` ends the recorded process with all it started, and leaves only logs behind."""
-    home = Home(tmp_path / "home")
+    home = StateDir(tmp_path / "home")
     lock = home.acquire()
     with Interrupts() as interrupts, Children(interrupts) as children:
         child = _start(children, tmp_path, keep_open=(lock,))
@@ -151,14 +151,14 @@ def test_down_ends_the_whole_stack_and_clears_up(tmp_path: Path) -> None:
         home.mark_ready()
         assert home.ready().port == 4566
         grandchild = int(_wait_for(tmp_path / "ready"))
-        assert Home(tmp_path / "home").end().pid == child.pid
+        assert StateDir(tmp_path / "home").end().pid == child.pid
         assert _ends(grandchild)
     assert [path.name for path in home.path.iterdir()] == ["lock"]
 
 
 def test_a_dead_stacks_process_id_is_never_used(tmp_path: Path) -> None:
     """When the stack has died, its recorded process id is taken for nothing: it may belong to somebody else by now."""
-    home = Home(tmp_path / "home")
+    home = StateDir(tmp_path / "home")
     os.close(home.acquire())
     with subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"], start_new_session=True) as bystander:
         home.record(LocalStack(bystander.pid, 4566, "http://localhost:4566", 0, ready=True))

@@ -17,7 +17,7 @@ from tests.support.builders import seats
 from tests.support.deployment import FakeLogs, deployment_of
 from workers.aws.items import ledger_to_item, microseconds, registration_to_item
 from workers.domain.records import EventStatus, Ledger, Registration, Status, registration_id
-from workers.domain.waitlist import Line
+from workers.domain.waitlist import Waitlist
 
 NOON = microseconds("2026-11-22T12:00:00Z")
 ADA = registration_id("pycon", "ada")
@@ -76,7 +76,9 @@ def registration(status: Status = Status.WAITLISTED, **fields: Any) -> Registrat
 
 def ledger(capacity: int = 1, confirmed: int = 1, status: EventStatus = EventStatus.ACTIVE) -> Ledger:
     """A ledger where tickets 1, 2 and 4 wait."""
-    return Ledger("pycon", seats(capacity, True, status), 1, confirmed=confirmed, next_ticket=5, line=Line(1, 0b1011))
+    return Ledger(
+        "pycon", seats(capacity, True, status), 1, confirmed=confirmed, next_ticket=5, waitlist=Waitlist(1, 0b1011)
+    )
 
 
 def brief(confirmed: int, waiting: int) -> dict[str, Any]:
@@ -206,7 +208,7 @@ def test_where_it_stands(record: Registration | None, event: Ledger | None, word
 @pytest.mark.parametrize(("place", "word"), [(1, "1st"), (2, "2nd"), (11, "11th"), (23, "23rd"), (112, "112th")])
 def test_places_are_ordinals(place: int, word: str) -> None:
     """Places in the line are said as people say them."""
-    line = Ledger("pycon", seats(1, True), 1, confirmed=1, line=Line(1, (1 << 200) - 1))
+    line = Ledger("pycon", seats(1, True), 1, confirmed=1, waitlist=Waitlist(1, (1 << 200) - 1))
     assert f"waitlisted: {word} in line" in standing(registration(ticket=place), line)
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from infra.docs.__main__ import write
 from infra.docs.states import PAGE, NoPlace, diagram, placed
-from workers.domain.transitions import ALLOWED_MOVES
+from workers.domain.transitions import ALLOWED_TRANSITIONS
 
 
 def test_the_diagram_is_the_table() -> None:
@@ -16,8 +16,8 @@ def test_the_diagram_is_the_table() -> None:
     that has ended are those of the first one."""
     page = PAGE.read_text(encoding="utf-8")
     assert placed(page) == page
-    again = [origin for origin, _ in ALLOWED_MOVES if origin in {"rejected", "cancelled"}]
-    assert diagram().count(" --> ") == len(ALLOWED_MOVES) - len(again)
+    again = [origin for origin, _ in ALLOWED_TRANSITIONS if origin in {"rejected", "cancelled"}]
+    assert diagram().count(" --> ") == len(ALLOWED_TRANSITIONS) - len(again)
     assert "after one that was rejected or cancelled" in page
     assert "    waitlisted --> confirmed: any settle\n" in page
 

@@ -19,7 +19,7 @@ import httpx
 import pytest
 
 from infra.cli.deployment import Clients, Outputs
-from infra.cli.local.state_dir import Home
+from infra.cli.local.state_dir import StateDir
 from tests.support import contract
 from tests.support.client import Front
 from tests.support.pii_canaries import watch
@@ -48,7 +48,7 @@ def pytest_collection_finish(session: pytest.Session) -> None:
         return
     if wanted != "running":
         raise pytest.UsageError(f"{SETTING} is {wanted}; it can be: running")
-    home = Home().path
+    home = StateDir().path
     status = turnstile("status", "--json", home=home)
     if status.returncode != 0:
         raise pytest.UsageError(f"{SETTING}=running, but {status.stderr.strip().removeprefix('turnstile: ')}")

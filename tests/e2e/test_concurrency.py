@@ -76,7 +76,7 @@ def test_fifty_clients(stack: Outputs, front: Front, aws: Clients) -> None:
 
     key: Any = {"eventId": {"S": event_id}}
     ledger = ledger_from_item(aws.dynamodb.get_item(TableName=stack.ledger_table, Key=key, ConsistentRead=True)["Item"])
-    assert (ledger.confirmed, len(ledger.line)) == (SEATS, PLACES)
+    assert (ledger.confirmed, len(ledger.waitlist)) == (SEATS, PLACES)
     event = front.read_event(event_id)
     assert (event["currentAttendees"], event["seatsLeft"], event["waitlistLength"]) == (SEATS, 0, PLACES)
 

@@ -10,7 +10,7 @@ import pytest
 from moto import mock_aws
 
 from infra.cli.reconcile.recount import Recounter
-from infra.cli.reconcile.repairer import Mender
+from infra.cli.reconcile.repairer import LedgerRepairer
 from tests.integration.bench import Bench
 from tests.support.dynamodb_local import dynamodb_local
 
@@ -44,7 +44,7 @@ def recounter(bench: Bench) -> Recounter:
 
 
 @pytest.fixture
-def mender(bench: Bench, recounter: Recounter) -> Mender:
+def mender(bench: Bench, recounter: Recounter) -> LedgerRepairer:
     """While it waits, the registrar works, and the promoter."""
     bench.pipeline.time.on_sleep.append(bench.pipeline.run)
-    return Mender(recounter, bench.pipeline.sqs, bench.pipeline.queue, bench.pipeline.clock)
+    return LedgerRepairer(recounter, bench.pipeline.sqs, bench.pipeline.queue, bench.pipeline.clock)

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from infra.cli.reconcile.recount import Recounter
-from infra.cli.reconcile.repairer import Mender
+from infra.cli.reconcile.repairer import LedgerRepairer
 from tests.integration.bench import Bench
 from tests.integration.words import a_line, damage_ledger
 from tests.support.builders import EVENT, change, register
@@ -53,7 +53,7 @@ DAMAGES: list[tuple[str, dict[str, Any], str]] = [
 
 @pytest.mark.parametrize(("expression", "values", "sentence"), DAMAGES)
 def test_damage_is_found_and_mended(
-    bench: Bench, recounter: Recounter, mender: Mender, expression: str, values: dict[str, Any], sentence: str
+    bench: Bench, recounter: Recounter, mender: LedgerRepairer, expression: str, values: dict[str, Any], sentence: str
 ) -> None:
     """Whatever hand was on the ledger: a sentence says what is wrong; mended, it is as it was, one version on."""
     a_line(bench)
@@ -66,13 +66,13 @@ def test_damage_is_found_and_mended(
     assert after[EVENT].sound
     ledger = bench.pipeline.ledger(EVENT)
     assert ledger.version == before.version + 1
-    assert (ledger.settings, ledger.confirmed, ledger.line) == (before.settings, before.confirmed, before.line)
+    assert (ledger.settings, ledger.confirmed, ledger.waitlist) == (before.settings, before.confirmed, before.waitlist)
     assert ledger.revisions == ({} if "revisions" in expression else before.revisions)
     bench.check()
     assert bench.pipeline.parked() == []
 
 
-def test_a_deleted_ledger_is_made_again(bench: Bench, recounter: Recounter, mender: Mender) -> None:
+def test_a_deleted_ledger_is_made_again(bench: Bench, recounter: Recounter, mender: LedgerRepairer) -> None:
     """A deleted ledger is made again, with the event item's settings, before anybody who registers gets a seat that is
     taken."""
     a_line(bench)
@@ -87,7 +87,7 @@ def test_a_deleted_ledger_is_made_again(bench: Bench, recounter: Recounter, mend
     bench.check()
 
 
-def test_registrations_that_no_ledger_can_mend(bench: Bench, recounter: Recounter, mender: Mender) -> None:
+def test_registrations_that_no_ledger_can_mend(bench: Bench, recounter: Recounter, mender: LedgerRepairer) -> None:
     """One that cannot be read: it is named, and nothing is sent."""
     a_line(bench)
     damage_ledger(bench, "SET confirmed = :n", n={"N": "0"})
@@ -106,7 +106,7 @@ def test_registrations_that_no_ledger_can_mend(bench: Bench, recounter: Recounte
 )
 @pytest.mark.parametrize("look_at", [[EVENT], None])
 def test_a_registration_that_says_it_is_not_of_its_event(
-    bench: Bench, recounter: Recounter, mender: Mender, expression: str, names: str, look_at: list[str] | None
+    bench: Bench, recounter: Recounter, mender: LedgerRepairer, expression: str, names: str, look_at: list[str] | None
 ) -> None:
     """Whose item names no event, or another one, is named and stops the repair: a count that misses a seat would sell
     it again."""
@@ -126,7 +126,7 @@ def test_a_registration_that_says_it_is_not_of_its_event(
 
 @pytest.mark.parametrize(("user", "doubt"), [({}, True), ({"userId": {"S": "zoe"}}, False)])
 def test_a_registration_of_nobody_knows_which_event(
-    bench: Bench, recounter: Recounter, mender: Mender, user: dict[str, Any], doubt: bool
+    bench: Bench, recounter: Recounter, mender: LedgerRepairer, user: dict[str, Any], doubt: bool
 ) -> None:
     """A registration without event stops the repair wherever something does not add up, unless its user says that it is
     not there."""
@@ -145,7 +145,7 @@ def test_a_registration_of_nobody_knows_which_event(
     assert (mender.mend(look.findings) == {}) is doubt
 
 
-def test_seats_that_the_event_does_not_have(bench: Bench, recounter: Recounter, mender: Mender) -> None:
+def test_seats_that_the_event_does_not_have(bench: Bench, recounter: Recounter, mender: LedgerRepairer) -> None:
     """Ledger and event item are written together: seats that only one of them has are named, and none is filled."""
     a_line(bench)
     where: Any = {"TableName": bench.tables.ledger, "Key": event_key(EVENT)}
@@ -170,7 +170,7 @@ def test_a_ledger_whose_event_is_lost(bench: Bench, recounter: Recounter) -> Non
     assert recounter.look([EVENT]).findings[EVENT].flaws == ("there is a ledger, but no event of this id",)
 
 
-def test_the_first_ticket_is_1(bench: Bench, recounter: Recounter, mender: Mender) -> None:
+def test_the_first_ticket_is_1(bench: Bench, recounter: Recounter, mender: LedgerRepairer) -> None:
     """A ledger that gives ticket 0 next, with which one would wait without a ticket, is found, and mended to give
     ticket 1."""
     bench.add_queueing_event(1)

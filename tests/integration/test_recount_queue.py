@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from infra.cli.reconcile.recount import Recounter
-from infra.cli.reconcile.repairer import Mender
+from infra.cli.reconcile.repairer import LedgerRepairer
 from tests.integration.bench import Bench
 from tests.integration.words import a_line, counted, damage_ledger
 from tests.support.builders import EVENT, cancel, register
@@ -27,7 +27,7 @@ def message(command: Command) -> tuple[str, str]:
     return group_for(command), encode(command)
 
 
-def test_a_stuck_group_is_set_free(bench: Bench, recounter: Recounter, mender: Mender) -> None:
+def test_a_stuck_group_is_set_free(bench: Bench, recounter: Recounter, mender: LedgerRepairer) -> None:
     """A dozen commands wait for a head of the line that is nobody. The Recount is not behind them; then they go on."""
     a_line(bench)
     bench.deliver_all(cancel("ann"))
@@ -106,7 +106,9 @@ def test_a_count_that_loses_the_race_is_refused(bench: Bench, recounter: Recount
     assert bench.who("confirmed") == ["ann", "bob"]
 
 
-def test_a_ledger_that_moves_while_a_count_is_on_the_way(bench: Bench, recounter: Recounter, mender: Mender) -> None:
+def test_a_ledger_that_moves_while_a_count_is_on_the_way(
+    bench: Bench, recounter: Recounter, mender: LedgerRepairer
+) -> None:
     """The registrar refuses the first count, the next one is true."""
     a_line(bench)
     damage_ledger(bench, "SET confirmed = :n", n={"N": "2"})
@@ -116,7 +118,7 @@ def test_a_ledger_that_moves_while_a_count_is_on_the_way(bench: Bench, recounter
     bench.check()
 
 
-def test_a_count_is_as_old_as_its_look(bench: Bench, recounter: Recounter, mender: Mender) -> None:
+def test_a_count_is_as_old_as_its_look(bench: Bench, recounter: Recounter, mender: LedgerRepairer) -> None:
     """An operator who thinks for a quarter of an hour sends what may not be true any more: it is refused."""
     a_line(bench)
     damage_ledger(bench, "SET confirmed = :n", n={"N": "0"})
@@ -134,7 +136,7 @@ def test_sending_takes_no_time_off_the_wait(bench: Bench, recounter: Recounter) 
     found = recounter.look().findings
     slow = Slow(bench.pipeline.sqs, bench.pipeline.time)
     bench.pipeline.time.on_sleep.append(bench.pipeline.run)
-    after = Mender(recounter, slow, bench.pipeline.queue, bench.pipeline.clock).mend(found)  # type: ignore[arg-type]
+    after = LedgerRepairer(recounter, slow, bench.pipeline.queue, bench.pipeline.clock).mend(found)  # type: ignore[arg-type]
     assert [finding.sound for finding in after.values()] == [True] * 4
 
 
@@ -159,7 +161,7 @@ def test_a_registrar_that_does_not_decide(bench: Bench, recounter: Recounter) ->
     damage_ledger(bench, "SET confirmed = :n", n={"N": "0"})
     found = recounter.look().findings
     began = bench.pipeline.time.now
-    assert Mender(recounter, bench.pipeline.sqs, bench.pipeline.queue, bench.pipeline.clock).mend(found) == {}
+    assert LedgerRepairer(recounter, bench.pipeline.sqs, bench.pipeline.queue, bench.pipeline.clock).mend(found) == {}
     assert 30 <= (bench.pipeline.time.now - began) / 1e6 <= 31
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from infra.cli.reconcile.recount import Recounter
-from infra.cli.reconcile.repairer import Mender
+from infra.cli.reconcile.repairer import LedgerRepairer
 from tests.integration.bench import Bench
 from tests.integration.words import a_line, damage_ledger
 from tests.support.builders import EVENT, cancel, change, promote, register
@@ -50,7 +50,7 @@ def test_a_free_seat_that_nobody_was_told_of(bench: Bench, recounter: Recounter)
     found = recounter.look().findings
     assert (found[EVENT].differences, found[EVENT].free_seats, found[EVENT].sound) == ((), 1, False)
     bench.pipeline.time.on_sleep.append(bench.pipeline.deliver)
-    mender = Mender(recounter, bench.pipeline.sqs, bench.pipeline.queue, bench.pipeline.clock)
+    mender = LedgerRepairer(recounter, bench.pipeline.sqs, bench.pipeline.queue, bench.pipeline.clock)
     assert mender.mend(found)[EVENT].sound
     assert bench.who("confirmed") == ["bob"]
     bench.check()

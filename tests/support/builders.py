@@ -10,7 +10,7 @@ from workers.domain.commands import Cancel, Command, Configure, Promote, Registe
 from workers.domain.decide import MAX_PROMOTIONS, decide
 from workers.domain.decision import Decision
 from workers.domain.records import EventStatus, Ledger, Registration, SeatChanges, SeatSettings, Status, registration_id
-from workers.domain.waitlist import Line
+from workers.domain.waitlist import Waitlist
 
 EVENT = "e1"
 NOW = 1_767_225_600_000_000
@@ -68,8 +68,8 @@ def change(revision: int, event: str = EVENT, **changes: Unpack[SeatChanges]) ->
 
 def ledger_of(event: str, settings: SeatSettings, confirmed: int, waiting: int = 0, version: int = 1) -> Ledger:
     """A ledger with so many confirmed, and the tickets 1, 2, ... waiting."""
-    line = Line(1, (1 << waiting) - 1) if waiting else Line()
-    return Ledger(event, settings, version, confirmed=confirmed, next_ticket=waiting + 1, line=line)
+    line = Waitlist(1, (1 << waiting) - 1) if waiting else Waitlist()
+    return Ledger(event, settings, version, confirmed=confirmed, next_ticket=waiting + 1, waitlist=line)
 
 
 def revision_of(ledger: Ledger) -> int:
@@ -106,10 +106,10 @@ class Book:
         self.records[record.registration_id] = record
         return record
 
-    def line(self) -> list[str]:
+    def waitlist(self) -> list[str]:
         """The users that wait, the head first."""
         by_ticket = {record.ticket: record.user_id for record in self.records.values()}
-        return [by_ticket[ticket] for ticket in self.ledger.line]
+        return [by_ticket[ticket] for ticket in self.ledger.waitlist]
 
     def deliver(
         self,
@@ -144,7 +144,7 @@ def full_event(*line: str, capacity: int = 1, waitlist: int | bool = True) -> Bo
     """A book in which `seat-1`, `seat-2`, ... have all the seats, and the others wait in this order."""
     book = Book(seats(capacity, waitlist))
     book.fill(*[f"seat-{number}" for number in range(1, capacity + 1)], *line)
-    assert book.line() == list(line)
+    assert book.waitlist() == list(line)
     return book
 
 

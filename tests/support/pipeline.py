@@ -23,7 +23,7 @@ from api.http.routes import FALLBACK, ROUTES
 from api.registrations import handler as registrations
 from api.registrations.lists import Lists
 from api.users import handler as users
-from api.users.erasure import Forgetting
+from api.users.erasure import Erasure
 from tests.support import contract
 from tests.support.builders import NEW_EVENT
 from tests.support.http_events import AUDIENCE, bearer_of, claims_of, http_event, passed_on
@@ -97,7 +97,7 @@ class Pipeline:
         ids = (f"id-{number}" for number in count(1))
         env = self.tables.environment | {"QUEUE_URL": self.queue, "API_URL": BASE_URL}
         desk = registrations.Registrations(dynamodb, sqs, env, self.clock, lambda: next(ids))
-        forgetting = Forgetting(
+        forgetting = Erasure(
             dynamodb,
             sqs,
             self.clock,

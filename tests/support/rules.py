@@ -29,7 +29,7 @@ def broken_rules(ledger: Ledger, records: Iterable[Registration]) -> list[str]:
     decided = [record.registered_at for record in standing if record.code != "discarded"]
     sentences = {
         "the ledger counts the confirmed": ledger.confirmed == len(confirmed),
-        "the ledger's live tickets are those of the waiting": list(ledger.line) == sorted(tickets, key=_as_number),
+        "the ledger's live tickets are those of the waiting": list(ledger.waitlist) == sorted(tickets, key=_as_number),
         "tickets are in the order of decision": tickets == sorted(tickets, key=_as_number),
         "a ticket was given before the next one": all((ticket or 0) < ledger.next_ticket for ticket in tickets),
         "nobody is confirmed past an earlier waiter": not confirmed

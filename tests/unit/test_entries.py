@@ -19,7 +19,7 @@ from workers import auditor, promoter
 from workers.aws.clients import MissingSetting
 from workers.aws.items import ledger_to_item
 from workers.domain.records import Ledger, SeatSettings
-from workers.domain.waitlist import Line
+from workers.domain.waitlist import Waitlist
 from workers.registrar import handler as registrar
 from workers.telemetry import logger
 
@@ -56,7 +56,7 @@ def test_the_queues_entry_decides_a_batch(pipeline: Pipeline) -> None:
 
 def test_the_streams_entry_rings_the_bell(pipeline: Pipeline) -> None:
     """A promotable ledger from the stream becomes a Promote in the queue that the environment names."""
-    image = ledger_to_item(Ledger("e1", SeatSettings(1), 4, line=Line(1, 1)))
+    image = ledger_to_item(Ledger("e1", SeatSettings(1), 4, waitlist=Waitlist(1, 1)))
     promoter.handler({"Records": [{"dynamodb": {"NewImage": image}}]}, None)
     (message,) = pipeline.receive()
     assert '"ledgerVersion":4' in message["body"]

@@ -72,7 +72,7 @@ def setting(environment: Mapping[str, str], name: str) -> str:
     return value
 
 
-def passes_by_itself(error: Exception) -> bool:
+def is_transient(error: Exception) -> bool:
     """True for throttles, conflicts, 5xx and broken connections: what a later attempt may well get through."""
     if isinstance(error, ClientError):
         status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)

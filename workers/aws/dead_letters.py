@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from workers.aws.messages import Unreadable, decode
+from workers.aws.messages import UndecodableMessage, decode
 from workers.aws.send import REPLAY_OF
 from workers.domain.commands import Command
 
@@ -59,18 +59,18 @@ class DeadLetter:
         )
 
     @property
-    def command(self) -> Command | Unreadable:
+    def command(self) -> Command | UndecodableMessage:
         """What was asked for; if nobody can read that, why."""
         try:
             return decode(self.body)
-        except Unreadable as error:
+        except UndecodableMessage as error:
             return error
 
     @property
     def event_id(self) -> str:
         """The event that it is about; the message's group where the body does not say."""
         command = self.command
-        return self.group if isinstance(command, Unreadable) else command.event_id
+        return self.group if isinstance(command, UndecodableMessage) else command.event_id
 
 
 def replay_entry(entry_id: str, letter: DeadLetter) -> SendMessageBatchRequestEntryTypeDef:

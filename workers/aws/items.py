@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 
 from workers.domain.records import EventStatus, Ledger, Registration, SeatSettings, Status
-from workers.domain.waitlist import Line
+from workers.domain.waitlist import Waitlist
 
 T = TypeVar("T")
 
@@ -31,7 +31,7 @@ ERASED_AT = "erasedAt"
 PROMOTABLE = "yes"
 """The value of the ledger's `promotable`, absent otherwise. The filter of the stream's mapping matches it."""
 
-NOT_READABLE = (KeyError, ValueError, TypeError)
+DECODE_ERRORS = (KeyError, ValueError, TypeError)
 """What reading an item raises that is not what it should be."""
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -161,9 +161,9 @@ def ledger_to_item(ledger: Ledger) -> Item:
         "lastRegisteredAt": {"N": str(ledger.last_registered_at)},
         **seat_settings_to_attributes(ledger.settings),
     }
-    if ledger.line:
-        item["lineOffset"] = {"N": str(ledger.line.offset)}
-        item["line"] = {"B": _pack(ledger.line.bits)}
+    if ledger.waitlist:
+        item["lineOffset"] = {"N": str(ledger.waitlist.offset)}
+        item["line"] = {"B": _pack(ledger.waitlist.bits)}
     if ledger.promotable:
         item["promotable"] = {"S": PROMOTABLE}
     if ledger.free_since is not None:
@@ -173,7 +173,7 @@ def ledger_to_item(ledger: Ledger) -> Item:
 
 def ledger_from_item(item: Item) -> Ledger:
     """The reverse of `ledger_to_item`. NOT_READABLE if it is not one."""
-    line = Line(int(item["lineOffset"]["N"]), _unpack(item["line"]["B"])) if "line" in item else Line()
+    line = Waitlist(int(item["lineOffset"]["N"]), _unpack(item["line"]["B"])) if "line" in item else Waitlist()
     return Ledger(
         event_id=item["eventId"]["S"],
         settings=seat_settings_from_item(item),
@@ -182,7 +182,7 @@ def ledger_from_item(item: Item) -> Ledger:
         confirmed=int(item["confirmed"]["N"]),
         next_ticket=int(item["nextTicket"]["N"]),
         last_registered_at=_last_registered_at(item),
-        line=line,
+        waitlist=line,
         free_since=int(item["freeSince"]["N"]) if "freeSince" in item else None,
     )
 
@@ -233,7 +233,7 @@ def _last_registered_at(item: Item) -> int:
 def _if_readable(read: Callable[[], T], default: T) -> T:
     try:
         return read()
-    except NOT_READABLE:
+    except DECODE_ERRORS:
         return default
 
 

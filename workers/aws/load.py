@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 from workers.aws.clients import Overloaded
 from workers.aws.clock import Clock
 from workers.aws.items import (
+    DECODE_ERRORS,
     EVENT_INDEX,
-    NOT_READABLE,
     STATUS_KEY,
     Item,
     event_key,
@@ -137,7 +137,7 @@ def load(
             continue
         try:
             ledger = ledger_from_item(item) if item is not None else ledger_from_event(event or {})
-        except NOT_READABLE as error:
+        except DECODE_ERRORS as error:
             states[event_id] = Damaged(error, _rest(item, event, batch))
             continue
         own, unreadable = read_registrations(records[key] for key in _named(batch) if key in records)
@@ -153,7 +153,7 @@ def promotions_possible(ledger: Ledger, commands: Sequence[Command]) -> int:
     Each cancellation frees a seat or takes a waiter away; a change of settings may raise the capacity. A cancelled
     event promotes nobody, unless its status changes.
     """
-    if not ledger.line or not any(isinstance(command, Register | Promote) for command in commands):
+    if not ledger.waitlist or not any(isinstance(command, Register | Promote) for command in commands):
         return 0
     changes = [command.changes for command in commands if isinstance(command, Configure)]
     if ledger.settings.status is EventStatus.CANCELLED and not any("status" in change for change in changes):
@@ -161,7 +161,7 @@ def promotions_possible(ledger: Ledger, commands: Sequence[Command]) -> int:
     cancellations = sum(isinstance(command, Cancel) for command in commands)
     now = ledger.settings.capacity
     raised = [change.get("capacity", now) - now for change in changes]
-    return min(len(ledger.line), MAX_PROMOTIONS, ledger.free_seats + cancellations + max([0, *raised]))
+    return min(len(ledger.waitlist), MAX_PROMOTIONS, ledger.free_seats + cancellations + max([0, *raised]))
 
 
 def _head_of_line(
@@ -179,7 +179,7 @@ def _head_of_line(
     """
     known_ids = {record.registration_id for record in known}
     known_tickets = {record.ticket for record in known}
-    first = ledger.line.first(promotions_possible(ledger, commands))
+    first = ledger.waitlist.first(promotions_possible(ledger, commands))
     wanted = set(first) - known_tickets
     found: list[Registration] = []
     unreadable: dict[str, Exception] = {}
@@ -216,7 +216,7 @@ def _rest(ledger: Item | None, event: Item | None, commands: Sequence[Command]) 
         return None
     try:
         return ledger_from_rest(ledger, event)
-    except NOT_READABLE:
+    except DECODE_ERRORS:
         return None
 
 
@@ -227,7 +227,7 @@ def read_registrations(items: Iterable[Item]) -> tuple[list[Registration], dict[
     for item in items:
         try:
             records.append(registration_from_item(item))
-        except NOT_READABLE as error:
+        except DECODE_ERRORS as error:
             unreadable[item["registrationId"]["S"]] = error
     return records, unreadable
 

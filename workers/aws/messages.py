@@ -11,7 +11,7 @@ from workers.aws.items import is_key
 from workers.domain.commands import VERSION, Cancel, Command, Configure, Promote, Recount, Register
 from workers.domain.records import SETTING_NAMES, EventStatus, SeatChanges
 from workers.domain.recount import Count
-from workers.domain.waitlist import Line
+from workers.domain.waitlist import Waitlist
 
 _GROUP = re.compile(r"[A-Za-z0-9!\"#$%&'()*+,\-./:;<=>?@\[\\\]^_`{|}~]{1,128}\Z")
 
@@ -21,7 +21,7 @@ _MAX_COUNT = 2**53 - 1
 """Whole numbers above it are not the same in every JSON reader, and DynamoDB refuses those of more than 38 digits."""
 
 
-class Unreadable(Exception):
+class UndecodableMessage(Exception):
     """A message body that is no command, or one of a version that this code does not know."""
 
 
@@ -96,11 +96,11 @@ def decode(text: str) -> Command:
     try:
         body = json.loads(text)
     except (ValueError, RecursionError) as error:
-        raise Unreadable("the body is not JSON") from error
+        raise UndecodableMessage("the body is not JSON") from error
     if not isinstance(body, dict):
-        raise Unreadable("the body is not a JSON object")
+        raise UndecodableMessage("the body is not a JSON object")
     if body.get("v") != VERSION or isinstance(body.get("v"), bool):
-        raise Unreadable(f"version {body.get('v')!r:.20} is not known")
+        raise UndecodableMessage(f"version {body.get('v')!r:.20} is not known")
     kind = body.get("kind")
     command_id, event_id = _text(body, "commandId"), _text(body, "eventId")
     accepted_at = _count(body, "acceptedAt")
@@ -116,41 +116,41 @@ def decode(text: str) -> Command:
         case "Recount":
             return Recount(command_id, event_id, _count(body, "ledgerVersion"), _count_of(body), accepted_at)
         case _:
-            raise Unreadable(f"kind {kind!r:.40} is not known")
+            raise UndecodableMessage(f"kind {kind!r:.40} is not known")
 
 
 def _counted(count: Count) -> dict[str, Any]:
-    line = {"lineOffset": count.line.offset, "line": f"{count.line.bits:x}"}
+    line = {"lineOffset": count.waitlist.offset, "line": f"{count.waitlist.bits:x}"}
     return {"confirmed": count.confirmed, **line, "lastRegisteredAt": count.last_registered_at}
 
 
 def _count_of(body: dict[str, Any]) -> Count:
     offset, bits = _count(body, "lineOffset"), body.get("line")
     if not isinstance(bits, str) or not _HEX.match(bits):
-        raise Unreadable("line is missing or not a bitmap")
-    line = Line(offset, int(bits, 16))
-    if line != Line() and not (line.offset and line.bits & 1):
-        raise Unreadable("line does not begin with a ticket")
+        raise UndecodableMessage("line is missing or not a bitmap")
+    line = Waitlist(offset, int(bits, 16))
+    if line != Waitlist() and not (line.offset and line.bits & 1):
+        raise UndecodableMessage("line does not begin with a ticket")
     return Count(_count(body, "confirmed"), line, _count(body, "lastRegisteredAt"))
 
 
 def _changes(body: dict[str, Any]) -> SeatChanges:
     given = body.get("changes")
     if not isinstance(given, dict) or not given or not given.keys() <= set(SETTING_NAMES.values()):
-        raise Unreadable("changes is missing or names no settings")
+        raise UndecodableMessage("changes is missing or names no settings")
     changes: SeatChanges = {}
     if "capacity" in given:
         changes["capacity"] = _count(given, "capacity")
     if "hasWaitlist" in given:
         if not isinstance(given["hasWaitlist"], bool):
-            raise Unreadable("hasWaitlist is not true or false")
+            raise UndecodableMessage("hasWaitlist is not true or false")
         changes["has_waitlist"] = given["hasWaitlist"]
     if "waitlistCapacity" in given:
         limit = given["waitlistCapacity"]
         changes["waitlist_capacity"] = None if limit is None else _count(given, "waitlistCapacity")
     if "status" in given:
         if not isinstance(given["status"], str) or given["status"] not in set(EventStatus):
-            raise Unreadable("status is not that of an event")
+            raise UndecodableMessage("status is not that of an event")
         changes["status"] = EventStatus(given["status"])
     return changes
 
@@ -159,12 +159,12 @@ def _text(body: dict[str, Any], name: str) -> str:
     """Short enough for a key: a longer id, or text that is no UTF-8, would have DynamoDB refuse the whole batch."""
     value = body.get(name)
     if not isinstance(value, str) or not is_key(value):
-        raise Unreadable(f"{name} is missing or not a text")
+        raise UndecodableMessage(f"{name} is missing or not a text")
     return value
 
 
 def _count(body: dict[str, Any], name: str) -> int:
     value = body.get(name)
     if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value <= _MAX_COUNT:
-        raise Unreadable(f"{name} is missing or not a count")
+        raise UndecodableMessage(f"{name} is missing or not a count")
     return value

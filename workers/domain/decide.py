@@ -6,7 +6,7 @@ What holds after every decision, and so after every committed write:
 2. the ledger counts what the registrations say;
 3. nobody is confirmed past an earlier waiter;
 4. one promotion per ticket at most;
-5. statuses move only as `ALLOWED_MOVES` says, and generations only grow;
+5. statuses move only as `ALLOWED_TRANSITIONS` says, and generations only grow;
 6. one active registration per (event, user);
 7. the line never exceeds its limit, unless that was lowered under it.
 
@@ -38,7 +38,7 @@ from workers.domain.commands import Cancel, Command, Configure, Promote, Recount
 from workers.domain.decision import Decision, Outcome, Reason, Result
 from workers.domain.records import EventStatus, Ledger, Registration, Status, remembering
 from workers.domain.recount import recounted
-from workers.domain.transitions import ALLOWED_MOVES, still_counts
+from workers.domain.transitions import ALLOWED_TRANSITIONS, is_applicable
 
 MAX_PROMOTIONS = 80
 """Promotions in one decision: with ten commands' records, the ledger and the event it stays below the 100 items that a
@@ -83,9 +83,9 @@ def sold_out(ledger: Ledger) -> Reason | None:
 
     Settles in thought first: who can be promoted leaves a place in the line, and takes a seat.
     """
-    moving_up = min(len(ledger.line), ledger.free_seats) if ledger.promotable else 0
+    moving_up = min(len(ledger.waitlist), ledger.free_seats) if ledger.promotable else 0
     limit = ledger.settings.waitlist_capacity
-    place_left = limit is None or len(ledger.line) - moving_up < limit
+    place_left = limit is None or len(ledger.waitlist) - moving_up < limit
     if ledger.free_seats > moving_up or (ledger.settings.has_waitlist and place_left):
         return None
     if ledger.settings.status is not EventStatus.ACTIVE:
@@ -110,13 +110,13 @@ class _Draft:
     def settle(self) -> bool:
         """Fills free seats from the head of the line; False if that could not be completed now."""
         while self._ledger.promotable:
-            head = self._ledger.line.offset
+            head = self._ledger.waitlist.offset
             record = self._by_ticket.get(head)
             if record is None or record.status is not Status.WAITLISTED or not self._promotions_left:
                 return False
             self._promotions_left -= 1
             self._ledger = replace(
-                self._ledger, confirmed=self._ledger.confirmed + 1, line=self._ledger.line.leave(head)
+                self._ledger, confirmed=self._ledger.confirmed + 1, waitlist=self._ledger.waitlist.leave(head)
             )
             self._write(replace(record, status=Status.CONFIRMED, ticket=None), was=record)
             self._promoted.add((record.registration_id, record.generation))
@@ -156,7 +156,7 @@ class _Draft:
 
     def _register(self, command: Register) -> Outcome:
         record = self._records.get(command.registration_id)
-        if not still_counts(record, command):
+        if not is_applicable(record, command):
             return Outcome(command, Result.SUPERSEDED, Reason.STALE_GENERATION)
         status, reason = self._place()
         at = max(self._now, self._ledger.last_registered_at + 1)
@@ -166,7 +166,7 @@ class _Draft:
             self._ledger = replace(self._ledger, confirmed=self._ledger.confirmed + 1)
         elif status is Status.WAITLISTED:
             ticket = self._ledger.next_ticket
-            self._ledger = replace(self._ledger, next_ticket=ticket + 1, line=self._ledger.line.join(ticket))
+            self._ledger = replace(self._ledger, next_ticket=ticket + 1, waitlist=self._ledger.waitlist.join(ticket))
         new = Registration(
             event_id=command.event_id,
             user_id=command.user_id,
@@ -194,14 +194,14 @@ class _Draft:
 
     def _cancel(self, command: Cancel) -> Outcome:
         record = self._records.get(command.registration_id)
-        if record is None or not still_counts(record, command):
+        if record is None or not is_applicable(record, command):
             return Outcome(command, Result.SUPERSEDED, Reason.STALE_GENERATION)
         reason = Reason.CANCELLED_BEFORE_DECISION
         if record.status is Status.CONFIRMED:
             self._ledger = replace(self._ledger, confirmed=self._ledger.confirmed - 1)
             reason = Reason.GAVE_UP_SEAT
         elif record.ticket is not None:
-            self._ledger = replace(self._ledger, line=self._ledger.line.leave(record.ticket))
+            self._ledger = replace(self._ledger, waitlist=self._ledger.waitlist.leave(record.ticket))
             reason = Reason.LEFT_WAITLIST
         cancelled = replace(
             record,
@@ -229,7 +229,7 @@ class _Draft:
 
     def _write(self, record: Registration, was: Registration | None) -> None:
         move = (was.status if was else None, record.status)
-        if move not in ALLOWED_MOVES:
+        if move not in ALLOWED_TRANSITIONS:
             raise ValueError(f"a registration does not move from {move[0]} to {move[1]}")
         self._records[record.registration_id] = self._changed[record.registration_id] = record
         if record.ticket is not None:

@@ -10,7 +10,7 @@ from enum import StrEnum
 from functools import lru_cache
 from typing import TypedDict
 
-from workers.domain.waitlist import Line
+from workers.domain.waitlist import Waitlist
 
 MAX_KEYS = 8
 """So many idempotency keys of POST, and as many of DELETE, a registration remembers: those of its latest attempts."""
@@ -136,7 +136,7 @@ class Ledger:
     confirmed: int = 0
     next_ticket: int = 1
     last_registered_at: int = 0
-    line: Line = field(default_factory=Line)
+    waitlist: Waitlist = field(default_factory=Waitlist)
     free_since: int | None = None
 
     @property
@@ -147,7 +147,7 @@ class Ledger:
     @property
     def promotable(self) -> bool:
         """True when a seat is free while somebody waits who may have it: the stream's filter looks for this."""
-        return bool(self.line) and self.free_seats > 0 and self.settings.status is not EventStatus.CANCELLED
+        return bool(self.waitlist) and self.free_seats > 0 and self.settings.status is not EventStatus.CANCELLED
 
     def configured(self, changes: SeatChanges, revision: int) -> Ledger | None:
         """The ledger with those of the changes that no later revision has made already; None if there are none such."""

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field, replace
 from itertools import pairwise
 
 from workers.domain.records import SETTING_NAMES, Ledger, Registration, SeatSettings, Status
-from workers.domain.waitlist import Line
+from workers.domain.waitlist import Waitlist
 
 LIFETIME = 15 * 60 * 1_000_000
 """Microseconds for which a count may be used. One that comes back later, out of the dead-letter queue, may meet another
@@ -33,7 +33,7 @@ class Count:
     """What registrations add up to. `last_registered_at` (microseconds since 1970) is the last decision; 0: none."""
 
     confirmed: int = 0
-    line: Line = field(default_factory=Line)
+    waitlist: Waitlist = field(default_factory=Waitlist)
     last_registered_at: int = 0
 
 
@@ -42,8 +42,8 @@ def recounted(ledger: Ledger, count: Count) -> Ledger:
     return replace(
         ledger,
         confirmed=count.confirmed,
-        line=count.line,
-        next_ticket=max(ledger.next_ticket, count.line.end, 1),
+        waitlist=count.waitlist,
+        next_ticket=max(ledger.next_ticket, count.waitlist.end, 1),
         last_registered_at=max(ledger.last_registered_at, count.last_registered_at),
     )
 
@@ -54,8 +54,8 @@ def differences(ledger: Ledger, count: Count) -> tuple[str, ...]:
     found = []
     if ledger.confirmed != should.confirmed:
         found.append(f"the ledger says {ledger.confirmed} confirmed, {should.confirmed} are")
-    if ledger.line != should.line:
-        in_line, waiting = set(ledger.line), set(should.line)
+    if ledger.waitlist != should.waitlist:
+        in_line, waiting = set(ledger.waitlist), set(should.waitlist)
         if missing := waiting - in_line:
             found.append(f"not in the ledger's line, but waiting: {_tickets(missing)}")
         if extra := in_line - waiting:
@@ -63,7 +63,7 @@ def differences(ledger: Ledger, count: Count) -> tuple[str, ...]:
         if waiting == in_line:
             found.append("the ledger's line has the right tickets, but is not written as the registrar writes it")
     if ledger.next_ticket != should.next_ticket:
-        why = f"{should.next_ticket - 1} waits already" if should.line else "the first is 1"
+        why = f"{should.next_ticket - 1} waits already" if should.waitlist else "the first is 1"
         found.append(f"the ledger gives ticket {ledger.next_ticket} next, but {why}")
     if ledger.last_registered_at != should.last_registered_at:
         seconds = (should.last_registered_at - ledger.last_registered_at) / 1_000_000
@@ -141,7 +141,7 @@ class Tally:
         """What they add up to. ValueError while there are flaws."""
         if flaws := self.flaws():
             raise ValueError(flaws[0])
-        return Count(self._confirmed, Line.of(ticket for ticket, _, _ in self._waiting), self._last)
+        return Count(self._confirmed, Waitlist.of(ticket for ticket, _, _ in self._waiting), self._last)
 
 
 def _plain(value: object) -> str:

@@ -12,7 +12,7 @@ from dataclasses import replace
 from workers.domain.commands import Cancel, Command, Register
 from workers.domain.records import Registration, Status
 
-ALLOWED_MOVES: Mapping[tuple[Status | None, Status], str] = {
+ALLOWED_TRANSITIONS: Mapping[tuple[Status | None, Status], str] = {
     (None, Status.PENDING): "the API, when its wait runs out",
     (None, Status.CONFIRMED): "Register",
     (None, Status.WAITLISTED): "Register",
@@ -57,7 +57,7 @@ def discarded(record: Registration | None, command: Command, why: str) -> Regist
     return replace(rejected, cancelling=False, resent_at=None)
 
 
-def still_counts(record: Registration | None, command: Register | Cancel) -> bool:
+def is_applicable(record: Registration | None, command: Register | Cancel) -> bool:
     """Whether the command would do something, decided now: as long as that is so, the same request, made again, comes
     to the same command."""
     if isinstance(command, Cancel):

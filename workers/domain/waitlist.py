@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class Waitlist:
     """An immutable waiting line. Bit `i` of `bits` is set while ticket `offset + i` waits.
 
     Always normal: an empty line is `Line(0, 0)`, and in any other the first bit is set.
@@ -22,7 +22,7 @@ class Line:
     bits: int = 0
 
     @classmethod
-    def of(cls, tickets: Iterable[int]) -> Line:
+    def of(cls, tickets: Iterable[int]) -> Waitlist:
         """The line of these tickets, given in any order. ValueError if one is there twice."""
         line = cls()
         for ticket in sorted(tickets):
@@ -60,20 +60,20 @@ class Line:
             return None
         return (self.bits & ((1 << (ticket - self.offset + 1)) - 1)).bit_count()
 
-    def join(self, ticket: int) -> Line:
+    def join(self, ticket: int) -> Waitlist:
         """The line with `ticket` at its end. ValueError if the ticket is not later than every live one."""
         if not self.bits:
-            return Line(ticket, 1)
+            return Waitlist(ticket, 1)
         if ticket < self.end:
             raise ValueError(f"ticket {ticket} is not later than the end of the line")
-        return Line(self.offset, self.bits | 1 << (ticket - self.offset))
+        return Waitlist(self.offset, self.bits | 1 << (ticket - self.offset))
 
-    def leave(self, ticket: int) -> Line:
+    def leave(self, ticket: int) -> Waitlist:
         """The line without `ticket`. ValueError if the ticket is not live."""
         if ticket not in self:
             raise ValueError(f"ticket {ticket} is not in the line")
         bits = self.bits & ~(1 << (ticket - self.offset))
         if not bits:
-            return Line()
+            return Waitlist()
         gone = (bits & -bits).bit_length() - 1
-        return Line(self.offset + gone, bits >> gone)
+        return Waitlist(self.offset + gone, bits >> gone)

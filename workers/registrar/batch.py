@@ -6,25 +6,25 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
-from workers.aws.messages import Unreadable, decode, group_for
+from workers.aws.messages import UndecodableMessage, decode, group_for
 from workers.aws.send import Message
 from workers.domain.commands import Command, Recount
 
 
 @dataclass(frozen=True, slots=True)
-class Task:
+class ParsedMessage:
     """A message that was understood."""
 
     message: Message
     command: Command
 
 
-Groups = dict[str, list[Task]]
+Groups = dict[str, list[ParsedMessage]]
 """Tasks by event id, in the order of the queue; a Recount, which comes out of a group of its own, before them."""
 
 
 @dataclass(frozen=True, slots=True)
-class Unread:
+class UndecodableTail:
     """Messages of one group, in order, the first of which is no command; `reason` says why."""
 
     reason: str
@@ -38,25 +38,25 @@ def waiting_since(message: Message) -> int:
     dead-letter queue say nothing about its event; a message that is no command has nothing but the time it was sent.
     """
     if message.replay_of is None:
-        with suppress(Unreadable):
+        with suppress(UndecodableMessage):
             return decode(message.body).accepted_at
     return message.sent_at
 
 
-def read(messages: Mapping[str, Sequence[Message]]) -> tuple[Groups, dict[str, Unread]]:
+def read(messages: Mapping[str, Sequence[Message]]) -> tuple[Groups, dict[str, UndecodableTail]]:
     """Of each group of messages, the commands up to the first message that is none, and what is left from there on."""
     groups: Groups = {}
-    behind: dict[str, Unread] = {}
+    behind: dict[str, UndecodableTail] = {}
     for group, waiting in messages.items():
         for index, message in enumerate(waiting):
             try:
                 command = decode(message.body)
                 if group_for(command) != group:
-                    raise Unreadable("the message is in another event's group")
-            except Unreadable as error:
-                behind[group] = Unread(str(error), waiting[index:])
+                    raise UndecodableMessage("the message is in another event's group")
+            except UndecodableMessage as error:
+                behind[group] = UndecodableTail(str(error), waiting[index:])
                 break
-            groups.setdefault(command.event_id, []).append(Task(message, command))
+            groups.setdefault(command.event_id, []).append(ParsedMessage(message, command))
     for tasks in groups.values():
         tasks.sort(key=lambda task: not isinstance(task.command, Recount))  # recounts first, else as they came
     return groups, behind

@@ -21,10 +21,10 @@ from workers.aws.items import timestamp
 from workers.aws.load import Tables, load
 from workers.aws.send import Message, back_off, park
 from workers.domain.commands import Command
-from workers.registrar.batch import Groups, Task, Unread, read, waiting_since
+from workers.registrar.batch import Groups, ParsedMessage, UndecodableTail, read, waiting_since
 from workers.registrar.plan import Plan, Planner
 from workers.registrar.report import Decided, report
-from workers.telemetry import Metric, about, logger, measure
+from workers.telemetry import Metric, log_fields, logger, measure
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -84,7 +84,9 @@ class Registrar:
         waited = self._clock.now() - min(map(waiting_since, failed))
         return {Metric.RETRIED: len(failed), Metric.FAILED_COMMAND_AGE: max(0, waited) / 1_000_000}
 
-    def _park_unreadable(self, behind: Mapping[str, Unread], failed: list[Message]) -> dict[str, list[Message]]:
+    def _park_unreadable(
+        self, behind: Mapping[str, UndecodableTail], failed: list[Message]
+    ) -> dict[str, list[Message]]:
         """Parks the message that is no command, if all before it in its group is done; answers what comes after it.
 
         Never before its turn: an operator replays dead letters in the order in which they were parked.
@@ -99,13 +101,13 @@ class Registrar:
                 after[group] = later
         return after
 
-    def _process(self, groups: Groups, started: int, *, alone: bool = False) -> list[Task]:
+    def _process(self, groups: Groups, started: int, *, alone: bool = False) -> list[ParsedMessage]:
         """Steps until all is decided or has failed.
 
         If the common step fails, maybe for the sake of one event, each goes `alone`, loaded anew; what fails again has
         failed. A fault that passes by itself is not worth a second attempt where there is only one event.
         """
-        failed: list[Task] = []
+        failed: list[ParsedMessage] = []
         for _ in range(_MAX_STEPS):
             if not groups or self._clock.now() - started > _PATIENCE:
                 break
@@ -113,30 +115,30 @@ class Registrar:
                 groups, step_failed = self._step(groups)
                 failed += step_failed
             except Exception as error:  # noqa: BLE001 - whatever it is, the messages must be delivered again
-                if alone or (len(groups) == 1 and clients.passes_by_itself(error)):
+                if alone or (len(groups) == 1 and clients.is_transient(error)):
                     self._log_fault(error, groups)
                     break
                 reasons = error.reasons if isinstance(error, CommitCancelled) else (type(error).__name__,)
                 for tasks in groups.values():
-                    fields = about(tasks[0].command) | {"reasons": reasons}
+                    fields = log_fields(tasks[0].command) | {"reasons": reasons}
                     logger.warning("a common commit was refused; this event goes alone", extra=fields)
                 measure({Metric.COMMITS_FALLEN_BACK: 1})
                 return failed + self._one_by_one(groups, started)
         return failed + [task for tasks in groups.values() for task in tasks]
 
-    def _one_by_one(self, groups: Groups, started: int) -> list[Task]:
+    def _one_by_one(self, groups: Groups, started: int) -> list[ParsedMessage]:
         """Each event alone, while there is time: what the function has no time to report would stay invisible for as
         long as the queue's timeout."""
-        failed: list[Task] = []
+        failed: list[ParsedMessage] = []
         for event_id, tasks in groups.items():
             if self._clock.now() - started > _PATIENCE:
-                logger.warning("no time is left for an event of this batch", extra=about(tasks[0].command))
+                logger.warning("no time is left for an event of this batch", extra=log_fields(tasks[0].command))
                 failed += tasks
             else:
                 failed += self._process({event_id: tasks}, self._clock.now(), alone=True)
         return failed
 
-    def _step(self, groups: Groups) -> tuple[Groups, list[Task]]:
+    def _step(self, groups: Groups) -> tuple[Groups, list[ParsedMessage]]:
         """Gather, decide, apply. Answers the tasks that need another step and those that failed."""
         commands = {event_id: [task.command for task in tasks] for event_id, tasks in groups.items()}
         states = self._load(commands)
@@ -170,7 +172,7 @@ class Registrar:
             "reason": reason,
         }
         if command is not None:
-            fields |= about(command)
+            fields |= log_fields(command)
         try:
             parked = park(self._sqs, self._dead_letter_queue_url, message, reason, timestamp(self._clock.now()))
         except Exception:  # noqa: BLE001 - whatever it is, the message must be delivered again
@@ -188,10 +190,10 @@ class Registrar:
             logger.exception("the visibility of failed messages could not be shortened")
 
     def _log_fault(self, error: Exception, groups: Groups) -> None:
-        passing = isinstance(error, CommitCancelled) or clients.passes_by_itself(error)
+        passing = isinstance(error, CommitCancelled) or clients.is_transient(error)
         log = logger.warning if passing else logger.error
         for tasks in groups.values():
-            fields = about(tasks[0].command) | {"commands": len(tasks)}
+            fields = log_fields(tasks[0].command) | {"commands": len(tasks)}
             log("the event's commands will be tried again", exc_info=error, extra=fields)
 
 

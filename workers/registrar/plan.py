@@ -16,8 +16,8 @@ from workers.domain.commands import Cancel, Command, Configure, Recount, Registe
 from workers.domain.decide import CommandFailed, decide
 from workers.domain.decision import Decision
 from workers.domain.records import Ledger
-from workers.registrar.batch import Task
-from workers.telemetry import about, logger
+from workers.registrar.batch import ParsedMessage
+from workers.telemetry import log_fields, logger
 
 RECEIVES_BEFORE_PARKING = 3
 """A command that raises in `decide`, or whose record cannot be read, is parked on this delivery: earlier ones may have
@@ -39,9 +39,9 @@ class Plan:
 
     decision: Decision | None = None
     messages: list[Message] = field(default_factory=list)
-    parked: list[tuple[Task, str]] = field(default_factory=list)
-    later: list[Task] = field(default_factory=list)
-    failed: list[Task] = field(default_factory=list)
+    parked: list[tuple[ParsedMessage, str]] = field(default_factory=list)
+    later: list[ParsedMessage] = field(default_factory=list)
+    failed: list[ParsedMessage] = field(default_factory=list)
 
 
 class Planner:
@@ -51,7 +51,7 @@ class Planner:
         self._load = load
         self._clock = clock
 
-    def plan(self, state: State, tasks: list[Task]) -> Plan:
+    def plan(self, state: State, tasks: list[ParsedMessage]) -> Plan:
         """What to do for one event, whose records are as in `state`."""
         match state:
             case Unknown():
@@ -61,12 +61,12 @@ class Planner:
                 decision = decide(rest, (), [tasks[0].command], self._clock.now())
                 return Plan(decision, [tasks[0].message], later=tasks[1:])
             case Damaged(error):
-                logger.error("an event's records cannot be read", exc_info=error, extra=about(tasks[0].command))
+                logger.error("an event's records cannot be read", exc_info=error, extra=log_fields(tasks[0].command))
                 return Plan(failed=tasks)
             case EventState():
                 return self._decide(state, tasks)
 
-    def _decide(self, state: EventState, tasks: list[Task]) -> Plan:
+    def _decide(self, state: EventState, tasks: list[ParsedMessage]) -> Plan:
         """Decides up to the first command that cannot even be looked at."""
         obstacles = [_obstacle(state, task) for task in tasks]
         stop = next((index for index, obstacle in enumerate(obstacles) if obstacle is not None), len(tasks))
@@ -79,7 +79,7 @@ class Planner:
             _set_aside(plan, rest, obstacles[stop] or "")
         return plan
 
-    def _decide_readable(self, state: EventState, tasks: list[Task]) -> Plan:
+    def _decide_readable(self, state: EventState, tasks: list[ParsedMessage]) -> Plan:
         commands, messages = [task.command for task in tasks], [task.message for task in tasks]
         try:
             decision = decide(state.ledger, state.registrations, commands, self._clock.now())
@@ -90,17 +90,17 @@ class Planner:
             return Plan(decision, messages, later=undecided)
         # Nothing moved: the head of the line is not at hand. Guessing could promote the wrong person.
         if state.unreadable:
-            fields = about(undecided[0].command) | {"unreadable": list(state.unreadable)}
+            fields = log_fields(undecided[0].command) | {"unreadable": list(state.unreadable)}
             logger.error("the head of the line may be a record that cannot be read", extra=fields)
         else:
-            logger.warning("the index lags behind the line", extra=about(undecided[0].command))
+            logger.warning("the index lags behind the line", extra=log_fields(undecided[0].command))
         return Plan(decision, messages, failed=undecided)
 
-    def _without_poison(self, state: EventState, tasks: list[Task], error: CommandFailed) -> Plan:
+    def _without_poison(self, state: EventState, tasks: list[ParsedMessage], error: CommandFailed) -> Plan:
         """Decides what comes before a command that raises (all of it: the core got past it); that one is parked, or
         tried again while it is young."""
         poison = tasks[error.index]
-        logger.exception("a command cannot be processed", extra=about(poison.command))
+        logger.exception("a command cannot be processed", extra=log_fields(poison.command))
         plan = self._decide_readable(state, tasks[: error.index])
         reason = f"failed: {type(error.__cause__).__name__} while deciding {type(poison.command).__name__}"
         if _is_old(poison) and not self._stands(state, tasks):
@@ -109,7 +109,7 @@ class Planner:
             _set_aside(plan, tasks[error.index :], reason)
         return plan
 
-    def _stands(self, state: EventState, tasks: list[Task]) -> bool:
+    def _stands(self, state: EventState, tasks: list[ParsedMessage]) -> bool:
         """True if a second read finds the same. Then ledger and registrations were true at one moment, between the two;
         those of one read alone need not be: another registrar may have committed meanwhile."""
         event_id = state.ledger.event_id
@@ -119,7 +119,7 @@ class Planner:
         return set(again.registrations) == set(state.registrations)
 
 
-def _obstacle(state: EventState, task: Task) -> str | None:
+def _obstacle(state: EventState, task: ParsedMessage) -> str | None:
     """Why a command cannot even be looked at, if it cannot."""
     match task.command:
         case Configure():
@@ -130,14 +130,14 @@ def _obstacle(state: EventState, task: Task) -> str | None:
             return None
 
 
-def _is_old(task: Task) -> bool:
+def _is_old(task: ParsedMessage) -> bool:
     return task.message.receives >= RECEIVES_BEFORE_PARKING
 
 
-def _set_aside(plan: Plan, tasks: list[Task], reason: str) -> None:
+def _set_aside(plan: Plan, tasks: list[ParsedMessage], reason: str) -> None:
     """The first of these cannot be processed: parked, and those behind it go on; while it is young, all try again."""
     if reason == NO_EVENT or _is_old(tasks[0]):
         plan.parked, plan.later = [(tasks[0], reason)], tasks[1:]
     else:
-        logger.warning("a command waits for another try", extra=about(tasks[0].command) | {"reason": reason})
+        logger.warning("a command waits for another try", extra=log_fields(tasks[0].command) | {"reason": reason})
         plan.failed = tasks

@@ -10,7 +10,7 @@ from workers.aws.send import Message
 from workers.domain.commands import Promote, Recount
 from workers.domain.decision import Decision, Outcome, Result
 from workers.domain.records import Ledger
-from workers.telemetry import Metric, about, logger, measure
+from workers.telemetry import Metric, log_fields, logger, measure
 
 _COUNTED = {
     Result.CONFIRMED: Metric.CONFIRMED,
@@ -61,7 +61,7 @@ def report(committed: Sequence[Decided], now: int) -> None:
 
 
 def _story(outcome: Outcome, message: Message, latency: float) -> dict[str, object]:
-    fields = about(outcome.command) | {
+    fields = log_fields(outcome.command) | {
         "outcome": str(outcome.result),
         "reason": str(outcome.reason),
         "latency_ms": latency,
@@ -75,7 +75,7 @@ def _brief(ledger: Ledger) -> dict[str, object]:
         "version": ledger.version,
         "capacity": ledger.settings.capacity,
         "confirmed": ledger.confirmed,
-        "waiting": len(ledger.line),
+        "waiting": len(ledger.waitlist),
         "status": str(ledger.settings.status),
     }
 

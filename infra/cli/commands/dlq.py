@@ -24,7 +24,7 @@ from infra.cli.dlq.replay import Replay, settle
 from infra.cli.dlq.summary import Selection, of_events, words
 from infra.cli.errors import CliError, UsageError
 from infra.cli.local.processes import Interrupts
-from infra.cli.local.state_dir import Home
+from infra.cli.local.state_dir import StateDir
 from infra.cli.progress import progress
 from infra.cli.text import plain
 from workers.aws.clock import SYSTEM_CLOCK
@@ -144,7 +144,7 @@ def _opened(stage: str) -> Iterator[Session]:
     deployment = Deployment.resolve(stage)
     queue = DeadLetterQueue(deployment.clients.sqs, deployment.outputs.dead_letter_queue_url, SYSTEM_CLOCK)
     try:
-        with Interrupts() as interrupts, Journal(Home().path / f"dead-letters-{stage}.jsonl") as journal:
+        with Interrupts() as interrupts, Journal(StateDir().path / f"dead-letters-{stage}.jsonl") as journal:
             _say_deleted(settle(queue, journal))
             yield Session(deployment, queue, journal, interrupts)
     except (ClientError, BotoCoreError) as error:

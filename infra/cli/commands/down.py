@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from infra.cli.local.state_dir import Home
+from infra.cli.local.state_dir import StateDir
 
 if TYPE_CHECKING:
     import argparse
@@ -23,6 +23,6 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(_args: argparse.Namespace) -> int:
     """End it."""
-    stack = Home().end()
+    stack = StateDir().end()
     print(f"The stack at {stack.endpoint} has ended.")
     return 0

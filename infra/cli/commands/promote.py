@@ -13,7 +13,7 @@ from infra.cli.deployment import Deployment
 from infra.cli.errors import CliError, UsageError
 from workers.aws.clients import Overloaded
 from workers.aws.clock import SYSTEM_CLOCK
-from workers.aws.items import NOT_READABLE, event_key, ledger_from_item
+from workers.aws.items import DECODE_ERRORS, event_key, ledger_from_item
 from workers.aws.send import send_all
 from workers.promoter import promotion
 
@@ -112,7 +112,7 @@ def _promotable(deployment: Deployment) -> list[Ledger]:
 def _read(item: Item) -> Ledger | None:
     try:
         return ledger_from_item(item)
-    except NOT_READABLE as error:
+    except DECODE_ERRORS as error:
         print(f"turnstile: the ledger of {item['eventId']['S']!r} cannot be read ({error!r})", file=sys.stderr)
         return None
 

@@ -14,9 +14,9 @@ from infra.cli.arguments import add_stage
 from infra.cli.deployment import Deployment
 from infra.cli.errors import CliError, UsageError
 from infra.cli.progress import progress
-from infra.cli.reconcile.erasure import Eraser
+from infra.cli.reconcile.erasure import ErasureCleanup
 from infra.cli.reconcile.recount import Recounter
-from infra.cli.reconcile.repairer import Mender
+from infra.cli.reconcile.repairer import LedgerRepairer
 from infra.cli.text import plain
 from workers.aws.clients import Overloaded
 from workers.aws.clock import SYSTEM_CLOCK
@@ -111,8 +111,8 @@ def _work(
         if not repair:
             return look, None, None
         # First the ledgers: a count is true of one version only, and each cancellation makes another one.
-        mended = Mender(recounter, clients.sqs, outputs.queue_url, SYSTEM_CLOCK).mend(look.findings)
-        eraser = Eraser(
+        mended = LedgerRepairer(recounter, clients.sqs, outputs.queue_url, SYSTEM_CLOCK).mend(look.findings)
+        eraser = ErasureCleanup(
             clients.dynamodb,
             clients.sqs,
             SYSTEM_CLOCK,
@@ -165,7 +165,7 @@ def _wrong(finding: Finding) -> Iterator[str]:
     yield from finding.differences
     yield from finding.flaws
     if finding.free_seats:
-        waiting = len(finding.should.line) if finding.should is not None else 0
+        waiting = len(finding.should.waitlist) if finding.should is not None else 0
         yield f"free seats beside those who wait: {finding.free_seats} for {waiting}"
     if finding.busy:
         yield _BUSY
@@ -175,7 +175,7 @@ def _seats(ledger: Ledger | None) -> str:
     if ledger is None:
         return "no ledger that can be read"
     taken = f"{ledger.confirmed} of {ledger.settings.capacity} seats taken"
-    return f"{taken}, {len(ledger.line)} waiting, ledger version {ledger.version}"
+    return f"{taken}, {len(ledger.waitlist)} waiting, ledger version {ledger.version}"
 
 
 def _erased_in_words(record: Registration, cancelled: Collection[str] | None) -> str:
@@ -235,6 +235,6 @@ def _ledger_as_json(ledger: Ledger | None) -> dict[str, Any] | None:
         "version": ledger.version,
         "capacity": ledger.settings.capacity,
         "confirmed": ledger.confirmed,
-        "waiting": len(ledger.line),
+        "waiting": len(ledger.waitlist),
         "nextTicket": ledger.next_ticket,
     }

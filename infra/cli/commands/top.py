@@ -172,7 +172,7 @@ def _events(events: Events | None, shown: int, *, narrow: bool) -> Table:
 
 def _places(ledger: Ledger) -> tuple[str, str]:
     """Seats as taken/capacity, the line as waiting/limit (`-`: no waiting list, no slash: no limit)."""
-    settings, waiting = ledger.settings, len(ledger.line)
+    settings, waiting = ledger.settings, len(ledger.waitlist)
     limit = "" if settings.waitlist_capacity is None else f"/{settings.waitlist_capacity}"
     line = f"{waiting}{limit}" if settings.has_waitlist or waiting else "-"
     return f"{ledger.confirmed}/{settings.capacity}", line

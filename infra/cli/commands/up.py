@@ -20,7 +20,7 @@ from infra.cli.errors import CliError
 from infra.cli.local import emulator
 from infra.cli.local.assembly import Cdk, bootstrap, check_tools
 from infra.cli.local.processes import Children, Interrupts
-from infra.cli.local.state_dir import Home
+from infra.cli.local.state_dir import StateDir
 from infra.cli.local.steps import step
 from infra.cli.local.tokens import Pool
 
@@ -98,7 +98,7 @@ def _port(text: str) -> int:
 def run(args: argparse.Namespace) -> int:
     """Start the stack. Unless it is left running on purpose, nothing of it outlives this call."""
     check_tools()
-    home = Home()
+    home = StateDir()
     with Interrupts() as interrupts:
         lock = home.acquire()
         try:
@@ -111,7 +111,7 @@ def run(args: argparse.Namespace) -> int:
                 home.clear_if_dead()
 
 
-def _start(home: Home, args: argparse.Namespace, children: Children, lock: int) -> int:
+def _start(home: StateDir, args: argparse.Namespace, children: Children, lock: int) -> int:
     began = time.monotonic()
     print("Starting Turnstile on this machine", flush=True)
     with step("emulator, with IAM enforced"):
@@ -134,7 +134,7 @@ def _start(home: Home, args: argparse.Namespace, children: Children, lock: int) 
     return _watch(process, home)
 
 
-def _deploy(cdk: Cdk, stack: LocalStack, home: Home) -> Outputs:
+def _deploy(cdk: Cdk, stack: LocalStack, home: StateDir) -> Outputs:
     """Deploy the stack into the emulator. Returns where its parts are; the API has answered a request."""
     clients = emulator_clients(stack.endpoint)
     with step("CDK bootstrap"):
@@ -153,7 +153,7 @@ def _deploy(cdk: Cdk, stack: LocalStack, home: Home) -> Outputs:
     return deployment.outputs
 
 
-def _wait_for_request(api_url: str, home: Home) -> None:
+def _wait_for_request(api_url: str, home: StateDir) -> None:
     """Return when the API has listed the events: gateway, function, permissions and table work together."""
     deadline = time.monotonic() + _REQUEST_WAIT
     while True:
@@ -191,7 +191,7 @@ def _warm(deployment: Deployment) -> None:
         pool.remove(_NOBODY)
 
 
-def _watch(process: subprocess.Popen[bytes], home: Home) -> int:
+def _watch(process: subprocess.Popen[bytes], home: StateDir) -> int:
     """Stay until somebody ends the stack. Raises CliError when it ends by itself."""
     try:
         while True:

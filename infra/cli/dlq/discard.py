@@ -9,9 +9,9 @@ from botocore.exceptions import ClientError
 from infra.cli.dlq.dead_letters import HELD
 from infra.cli.errors import CliError
 from workers.aws.commit import versioned_put
-from workers.aws.items import NOT_READABLE, registration_from_item, registration_key
+from workers.aws.items import DECODE_ERRORS, registration_from_item, registration_key
 from workers.domain.commands import Cancel, Register
-from workers.domain.transitions import discarded, still_counts
+from workers.domain.transitions import discarded, is_applicable
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -69,7 +69,7 @@ def _stored(dynamodb: DynamoDBClient, table: str, command: Register | Cancel) ->
     answer = dynamodb.get_item(TableName=table, Key=registration_key(key), ConsistentRead=True)
     try:
         return registration_from_item(answer["Item"]) if "Item" in answer else None
-    except NOT_READABLE as error:
+    except DECODE_ERRORS as error:
         # Whoever repairs it later would find it pending, and nothing left that could decide it.
         message = f"the registration {key} cannot be read ({error!r}): repair it first, then the same command again"
         raise CliError(message) from error
@@ -97,7 +97,7 @@ def _reject(dynamodb: DynamoDBClient, table: str, command: Register | Cancel, wh
 def _require_old(command: Register | Cancel, record: Registration | None, now: int) -> None:
     """Who asks again is answered, and then not heard, while SQS takes her new command for this one."""
     left = (command.accepted_at + _REMEMBERED - now) / 1_000_000
-    if left > 0 and still_counts(record, command):
+    if left > 0 and is_applicable(record, command):
         raise CliError(
             "this request may be made again, and for five minutes SQS would take it for a repetition and drop it; "
             f"try again in {left:.0f} s"

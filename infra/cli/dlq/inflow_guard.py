@@ -15,7 +15,7 @@ _COUNT_EVERY = 2 * 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
-class _Tide:
+class CountSample:
     """How many letters the run had deleted and received when the queue was last counted."""
 
     at: int
@@ -23,7 +23,7 @@ class _Tide:
     received: int = 0
 
 
-class Flood:
+class InflowGuard:
     """What came during a run: letters that it saw come (`arrivals`), and by the queue's count those that it did not.
 
     The run says how many it has `received` and `deleted`. `lag` is how many microseconds a count may be behind.
@@ -34,13 +34,13 @@ class Flood:
         self._clock = clock
         self._lag = lag
         self._began = self._at_start = 0
-        self._tide = _Tide(0)
+        self._tide = CountSample(0)
         self.arrivals: set[str] = set()
         self.received = self.deleted = 0
 
     def begin(self, now: int, total: int) -> None:
         """The run begins with so many letters in the queue."""
-        self._began, self._at_start, self._tide = now, total, _Tide(now)
+        self._began, self._at_start, self._tide = now, total, CountSample(now)
 
     def rising(self, sent: int) -> str | None:
         """Why to stop because more and more dead letters come, if they do; `sent` is how many the run has sent."""
@@ -61,7 +61,7 @@ class Flood:
         if now - before.at < max(self._lag, _COUNT_EVERY):
             return 0
         total = self._queue.count().total
-        self._tide = _Tide(now, self.deleted, self.received)
+        self._tide = CountSample(now, self.deleted, self.received)
         if now - self._began < 2 * self._lag:
             self._at_start = total + self.deleted
             return 0

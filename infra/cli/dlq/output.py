@@ -12,7 +12,7 @@ from infra.cli.errors import CliError, UsageError
 from infra.cli.text import plain
 from workers.aws.dead_letters import MOVED, DeadLetter
 from workers.aws.items import timestamp
-from workers.aws.messages import Unreadable
+from workers.aws.messages import UndecodableMessage
 from workers.domain.commands import Cancel, Command, Configure, Register
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ def gone(ids: Collection[str], look: Look, wanted: str) -> str | None:
 
 def as_json(letter: DeadLetter, now: int) -> dict[str, Any]:
     """What `list --json` says of a letter."""
-    command = None if isinstance(letter.command, Unreadable) else letter.command
+    command = None if isinstance(letter.command, UndecodableMessage) else letter.command
     return {
         "id": letter.message_id,
         "ageSeconds": max(0, now - letter.sent_at) // 1_000_000,
@@ -106,7 +106,9 @@ def story(letter: DeadLetter, look: Look, foreseen: Preview) -> str:
     if isinstance(ledger, str):
         seats = ledger
     else:
-        waiting = f"{len(ledger.line)} waiting" if ledger.settings.has_waitlist or ledger.line else "no waiting list"
+        waiting = (
+            f"{len(ledger.waitlist)} waiting" if ledger.settings.has_waitlist or ledger.waitlist else "no waiting list"
+        )
         taken = f"{ledger.confirmed} of {ledger.settings.capacity} seats taken"
         seats = f"version {ledger.version}: {taken}, {waiting}, {ledger.settings.status}"
     lines += [
@@ -143,7 +145,7 @@ def story_as_json(letter: DeadLetter, look: Look, foreseen: Preview) -> dict[str
             "version": ledger.version,
             "capacity": ledger.settings.capacity,
             "confirmed": ledger.confirmed,
-            "waiting": len(ledger.line),
+            "waiting": len(ledger.waitlist),
             "status": str(ledger.settings.status),
         },
         "replayWould": foreseen.would,
@@ -154,7 +156,7 @@ def story_as_json(letter: DeadLetter, look: Look, foreseen: Preview) -> dict[str
 def log_query(letter: DeadLetter) -> str:
     """The CloudWatch Logs Insights query that finds what the workers said of a letter."""
     command = letter.command
-    if isinstance(command, Unreadable):
+    if isinstance(command, UndecodableMessage):
         wanted = f"message_id = {json.dumps(letter.main_id)}"
     else:
         wanted = f"command_id = {json.dumps(command.command_id)} and event_id = {json.dumps(command.event_id)}"
@@ -168,14 +170,14 @@ def _ask_the_logs(letter: DeadLetter) -> str:
 
 def _row(letter: DeadLetter, now: int) -> tuple[str, ...]:
     command = letter.command
-    kind = "?" if isinstance(command, Unreadable) else type(command).__name__
+    kind = "?" if isinstance(command, UndecodableMessage) else type(command).__name__
     cells = (letter.event_id, kind, getattr(command, "user_id", None) or "-", str(letter.receives), letter.reason)
     return (letter.message_id, _age(now - letter.sent_at), *(plain(cell) for cell in cells))
 
 
-def _described(command: Command | Unreadable) -> str:
+def _described(command: Command | UndecodableMessage) -> str:
     match command:
-        case Unreadable():
+        case UndecodableMessage():
             return f"none that can be read: {command}"
         case Register() | Cancel():
             kind = type(command).__name__

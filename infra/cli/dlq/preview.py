@@ -7,9 +7,9 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from workers.aws.dead_letters import DeadLetter
-from workers.aws.items import NOT_READABLE, registration_from_item, registration_key
+from workers.aws.items import DECODE_ERRORS, registration_from_item, registration_key
 from workers.aws.load import Damaged, EventState, Tables, Unknown, batch_get, load
-from workers.aws.messages import Unreadable, group_for
+from workers.aws.messages import UndecodableMessage, group_for
 from workers.domain.commands import Cancel, Command, Configure, Recount, Register
 from workers.domain.decide import CommandFailed, decide
 from workers.domain.records import Ledger, Registration
@@ -38,10 +38,12 @@ def preview(
 ) -> Preview:
     """Decides the letter's command as it would be after those `before` it in its group, and writes nothing."""
     command = letter.command
-    if isinstance(command, Unreadable):
+    if isinstance(command, UndecodableMessage):
         return Preview(_NOT_LOOKED_UP, _NOT_LOOKED_UP, f"be parked again: it cannot be read ({command})")
     earlier = [other.command for other in before]
-    commands = [c for c in earlier if not isinstance(c, Unreadable) and c.event_id == command.event_id] + [command]
+    commands = [c for c in earlier if not isinstance(c, UndecodableMessage) and c.event_id == command.event_id] + [
+        command
+    ]
     state = load(client, clock, tables, {command.event_id: commands})[command.event_id]
     record = _registration(client, clock, tables, command)
     match state:
@@ -69,7 +71,7 @@ def _registration(client: DynamoDBClient, clock: Clock, tables: Tables, command:
     items = batch_get(client, clock, {tables.registrations: [key]})[tables.registrations]
     try:
         return registration_from_item(items[0]) if items else _NONE
-    except NOT_READABLE as error:
+    except DECODE_ERRORS as error:
         return f"cannot be read ({error!r})"
 
 

@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING
 from botocore.exceptions import BotoCoreError, ClientError
 
 from infra.cli.dlq.dead_letters import BATCH, HELD, Count, DeadLetterQueue, Hold
-from infra.cli.dlq.inflow_guard import Flood
+from infra.cli.dlq.inflow_guard import InflowGuard
 from infra.cli.dlq.summary import NOT_SELECTED, Selection, Stop, Summary
 from infra.cli.errors import CliError
 from workers.aws.dead_letters import DeadLetter, replay_entry
@@ -85,7 +85,7 @@ class Replay:
         self._stopped: set[str] = set()
         self._undeleted: set[str] = set()
         self._began = self._started = self._others = 0
-        self._flood = Flood(self.queue, self.clock, self._lag)
+        self._flood = InflowGuard(self.queue, self.clock, self._lag)
 
     def run(self) -> Summary:
         """Replays until nothing is left of what was there at the start. What AWS or the user does is in the summary."""

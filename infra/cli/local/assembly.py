@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
     from infra.cli.deployment import Clients
     from infra.cli.local.processes import Children
-    from infra.cli.local.state_dir import Home
+    from infra.cli.local.state_dir import StateDir
 
 INFRA = REPOSITORY / "infra"
 ASSEMBLIES = REPOSITORY / "build" / "assembly"
@@ -138,7 +138,7 @@ class Cdk:
     telemetry, no look for newer versions. `auth` is who vouches for callers, in the words of the CDK's context.
     """
 
-    def __init__(self, home: Home, endpoint: str, children: Children, *, auth: str) -> None:
+    def __init__(self, home: StateDir, endpoint: str, children: Children, *, auth: str) -> None:
         self._home = home
         self._endpoint = endpoint
         self._children = children

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     import subprocess
 
     from infra.cli.local.processes import Children
-    from infra.cli.local.state_dir import Home
+    from infra.cli.local.state_dir import StateDir
 
 REGION = "us-east-1"
 ACCOUNT = "000000000000"
@@ -44,7 +44,7 @@ def check_port(port: int) -> None:
             raise CliError(_BUSY.format(port=port))
 
 
-def environment(home: Home, port: int) -> dict[str, str]:
+def environment(home: StateDir, port: int) -> dict[str, str]:
     """The emulator's whole environment. The functions inherit it, so nothing of the user's own AWS set-up, proxies
     or Python path may be in it."""
     return {
@@ -66,12 +66,12 @@ def environment(home: Home, port: int) -> dict[str, str]:
     }
 
 
-def _name(home: Home) -> str:
+def _name(home: StateDir) -> str:
     """What this emulator calls itself in its health report: another one on the same port is not taken for it."""
     return f"turnstile at {home.path}"
 
 
-def start(home: Home, port: int, children: Children, lock: int) -> tuple[subprocess.Popen[bytes], LocalStack]:
+def start(home: StateDir, port: int, children: Children, lock: int) -> tuple[subprocess.Popen[bytes], LocalStack]:
     """Start the emulator on `port`; it takes over the open descriptor `lock`. Returns the process and the stack that
     is now recorded in `home`. It does not answer yet: see `wait_until_healthy`."""
     try:
@@ -93,7 +93,7 @@ def start(home: Home, port: int, children: Children, lock: int) -> tuple[subproc
     return process, stack
 
 
-def wait_until_healthy(process: subprocess.Popen[bytes], stack: LocalStack, home: Home) -> None:
+def wait_until_healthy(process: subprocess.Popen[bytes], stack: LocalStack, home: StateDir) -> None:
     """Return when the emulator answers. Raises CliError when it ends or stays silent."""
     deadline = time.monotonic() + _START_WAIT
     while True:
@@ -109,7 +109,7 @@ def wait_until_healthy(process: subprocess.Popen[bytes], stack: LocalStack, home
         time.sleep(0.02)
 
 
-def require_alive(process: subprocess.Popen[bytes], home: Home) -> None:
+def require_alive(process: subprocess.Popen[bytes], home: StateDir) -> None:
     """Raise CliError, with the last words of its log, when the emulator has ended."""
     if process.poll() is None:
         return

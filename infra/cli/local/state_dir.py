@@ -37,7 +37,7 @@ class LocalStack:
     ready: bool = False
 
 
-class Home:
+class StateDir:
     """The directory of one local stack: `.turnstile` in the repository, or what TURNSTILE_HOME names."""
 
     def __init__(self, path: Path | None = None) -> None:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from workers.domain.records import Registration
 
 
-class Eraser:
+class ErasureCleanup:
     """Gives back, through the queue, what people who were forgotten still have."""
 
     def __init__(

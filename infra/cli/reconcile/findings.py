@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from workers.aws.items import (
-    NOT_READABLE,
+    DECODE_ERRORS,
     Item,
     ledger_from_event,
     ledger_from_item,
@@ -41,7 +41,7 @@ class Finding:
     def free_seats(self) -> int:
         """How many seats are free beside somebody who waits for one."""
         should = self.should
-        return min(should.free_seats, len(should.line)) if should is not None and should.promotable else 0
+        return min(should.free_seats, len(should.waitlist)) if should is not None and should.promotable else 0
 
     @property
     def sound(self) -> bool:
@@ -69,7 +69,7 @@ def opened(item: Item) -> Ledger | Exception:
     """The ledger, or why it cannot be read."""
     try:
         return ledger_from_item(item)
-    except NOT_READABLE as error:
+    except DECODE_ERRORS as error:
         return error
 
 
@@ -104,7 +104,7 @@ def _unreadable(item: Item, error: Exception, event: Item | None, tally: Tally) 
     event_id, sentence = item["eventId"]["S"], f"the ledger cannot be read: {error!r}"
     try:
         rest = ledger_from_rest(item, event)
-    except NOT_READABLE as why:
+    except DECODE_ERRORS as why:
         hint = f"and too little is left of it ({why!r}): it needs a version, and without an event item a capacity"
         return Finding(event_id, flaws=(f"{sentence}, {hint}", *tally.flaws()))
     return _finding(Finding(event_id, rest.version, differences=(sentence,)), rest, tally)
@@ -116,7 +116,7 @@ def _missing(event_id: str, event: Item | None, tally: Tally) -> Finding:
         return Finding(event_id, flaws=(sentence, *tally.flaws()))
     try:
         fresh = ledger_from_event(event)
-    except NOT_READABLE as error:
+    except DECODE_ERRORS as error:
         return Finding(event_id, flaws=(f"there is no ledger, and the event cannot be read: {error!r}", *tally.flaws()))
     lost = ("there is no ledger, but registrations were decided",) if tally.needs_ledger else ()
     return _finding(Finding(event_id, differences=lost), fresh, tally)

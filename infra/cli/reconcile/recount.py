@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from infra.cli.reconcile.findings import Finding, doubted, judged, opened
 from workers.aws.items import (
-    NOT_READABLE,
+    DECODE_ERRORS,
     Item,
     event_key,
     registration_from_item,
@@ -89,7 +89,7 @@ class _Pile:
             return
         try:
             record = registration_from_item(item)
-        except NOT_READABLE as error:
+        except DECODE_ERRORS as error:
             self.tally(event_id).add_unreadable(key, error)
             return
         self.tally(event_id).add(key, record)

@@ -27,7 +27,7 @@ _ROUNDS = 3
 """If a ledger moves on before its count is decided, another count is sent: so many at most."""
 
 
-class Mender:
+class LedgerRepairer:
     """Mends ledgers: sends what was counted, waits, and looks again."""
 
     def __init__(

@@ -141,7 +141,7 @@ def _event_as_json(ledger: Ledger) -> dict[str, Any]:
         "status": str(settings.status),
         "confirmed": ledger.confirmed,
         "capacity": settings.capacity,
-        "waiting": len(ledger.line),
+        "waiting": len(ledger.waitlist),
         "hasWaitlist": settings.has_waitlist,
         "waitlistCapacity": settings.waitlist_capacity,
     }
@@ -243,7 +243,7 @@ class Watcher:
 def _fullness(ledger: Ledger) -> tuple[bool, int, float, str]:
     """Sorts the longest line first, then the fewest seats left; cancelled events, where nothing moves, come last."""
     taken = ledger.confirmed / ledger.settings.capacity if ledger.settings.capacity else 1.0
-    return ledger.settings.status is EventStatus.CANCELLED, -len(ledger.line), -taken, ledger.event_id
+    return ledger.settings.status is EventStatus.CANCELLED, -len(ledger.waitlist), -taken, ledger.event_id
 
 
 def _percentile(ordered: Sequence[float], share: float) -> float | None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from api.views import waitlist_position
 from infra.cli.trace.function_logs import REGISTRAR, REGISTRATIONS, Line, lines, log_groups
 from workers.aws.items import (
-    NOT_READABLE,
+    DECODE_ERRORS,
     event_key,
     ledger_from_item,
     registration_from_item,
@@ -90,7 +90,7 @@ def read(deployment: Deployment, registration_id: str, since: float) -> Story:
     entries = tell(said)
     try:
         record = registration_from_item(item) if item is not None else None
-    except NOT_READABLE as error:
+    except DECODE_ERRORS as error:
         return Story(registration_id, None, None, entries, f"unknown: its record cannot be read ({error!r})")
     if record is None:
         return Story(registration_id, None, None, entries)
@@ -99,7 +99,7 @@ def read(deployment: Deployment, registration_id: str, since: float) -> Story:
     ).get("Item")
     try:
         ledger = ledger_from_item(item) if item is not None else None
-    except NOT_READABLE as error:
+    except DECODE_ERRORS as error:
         damage = f"{record.status}; the ledger of its event cannot be read ({error!r})"
         return Story(registration_id, record, None, entries, damage)
     return Story(registration_id, record, ledger, entries)

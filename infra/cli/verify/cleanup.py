@@ -14,7 +14,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from api.users.user_keys import binding_key, user_key
 from infra.cli.verify.callers import subject_of
 from workers.aws.items import (
-    NOT_READABLE,
+    DECODE_ERRORS,
     Item,
     event_key,
     ledger_from_item,
@@ -75,7 +75,7 @@ class CleanUp:
         """Wait up to `wait` seconds for decisions, then delete everything. Return a line for each item that stays."""
         try:
             undecided = self._has_event and self._wait(wait)
-        except (ClientError, BotoCoreError, *NOT_READABLE) as error:
+        except (ClientError, BotoCoreError, *DECODE_ERRORS) as error:
             return self._stays(f"cannot tell whether its commands are decided: {error}; delete it when they are")
         if undecided:
             return self._stays("a command for it may still be queued; delete it when that is decided")

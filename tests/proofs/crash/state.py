@@ -107,7 +107,7 @@ def _facts(event: str, stored: Stored) -> dict[str, str]:
     facts[f"{event}, ledger"] = "none"
     if ledger is not None:
         by_ticket = {record.ticket: name for name, record in stored.records.items()}
-        line = ", ".join(by_ticket.get(ticket, f"ticket {ticket}") for ticket in ledger.line) or "nobody"
+        line = ", ".join(by_ticket.get(ticket, f"ticket {ticket}") for ticket in ledger.waitlist) or "nobody"
         counts = f"{ledger.confirmed} confirmed, {line} waiting, next ticket {ledger.next_ticket}"
         facts[f"{event}, ledger"] = f"{counts}, {_settings(ledger.settings)}"
     for name, record in stored.records.items():

@@ -76,7 +76,7 @@ def again(case: Case) -> Iterator[None]:
     case.register("party", "ann")
 
 
-def promise(case: Case) -> Iterator[None]:
+def save_pending(case: Case) -> Iterator[None]:
     """Register: the client is promised an answer before there is one."""
     case.event("party", 1)
     case.person("ann")
@@ -193,7 +193,7 @@ def recount(case: Case) -> Iterator[None]:
     dynamodb.put_item(TableName=table, Item=item | {"confirmed": {"N": "3"}})
     sound = ledger_from_item(item)
     yield
-    count = Count(sound.confirmed, sound.line, sound.last_registered_at)
+    count = Count(sound.confirmed, sound.waitlist, sound.last_registered_at)
     case.send(Recount(unique("command"), case.events["party"], sound.version, count, accepted_at=SYSTEM_CLOCK.now()))
 
 
@@ -228,7 +228,7 @@ STORIES: dict[str, Story] = {
         waiting_list,
         full,
         again,
-        promise,
+        save_pending,
         several_events,
         promotion,
         leave_the_line,

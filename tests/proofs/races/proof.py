@@ -181,8 +181,8 @@ def _broken_after(ledger: Ledger, number: int, settings: SeatSettings, found: di
         yield f"two commits wrote the same version {ledger.version} of the ledger"
     if ledger.confirmed > settings.capacity:
         yield f"oversold: {ledger.confirmed} of {settings.capacity} seats"
-    if limit is not None and len(ledger.line) > limit:
-        yield f"{len(ledger.line)} people are in a line for {limit}"
+    if limit is not None and len(ledger.waitlist) > limit:
+        yield f"{len(ledger.waitlist)} people are in a line for {limit}"
     yield from (f"it does not hold that {sentence}" for sentence in broken_rules(ledger, found.values()))
 
 
@@ -195,7 +195,7 @@ def _broken_at_rest(race: Race, history: History) -> Iterator[str]:
         yield "the ledgers are not those that were written last"
     for ledger in ledgers.values():
         if ledger.promotable:
-            yield f"{ledger.event_id}: {ledger.free_seats} seats are free, and {len(ledger.line)} people wait"
+            yield f"{ledger.event_id}: {ledger.free_seats} seats are free, and {len(ledger.waitlist)} people wait"
     yield from (f"nobody decided {record}" for record in records.values() if record.status is Status.PENDING)
 
 

@@ -27,7 +27,7 @@ from typing import Any
 from infra.cli.deployment import Deployment
 from infra.cli.dlq.dead_letters import DeadLetterQueue
 from infra.cli.dlq.journal import Journal
-from infra.cli.local.state_dir import Home
+from infra.cli.local.state_dir import StateDir
 from infra.cli.main import main as turnstile
 from infra.cli.trace.function_logs import REGISTRAR, lines, log_groups
 from tests.support.builders import event_item
@@ -221,7 +221,7 @@ def _kill_replays(
 
     They are slow, so that the letters last about as long as the kills do.
     """
-    journal = Home().path / "dead-letters-local.jsonl"
+    journal = StateDir().path / "dead-letters-local.jsonl"
     rate = max(1.0, size.letters / size.kills)
     midway = killed = 0
     while killed < size.kills:

@@ -120,7 +120,7 @@ class Rules:
 
     def _check(self, book: Book, commit: Commit) -> None:
         world, now = self._world, self._world.engine.now
-        was, line = dict(book.records), book.line
+        was, line = dict(book.records), book.waitlist
         batches = world.messages.batches(book.event_id)
         configures = [command for batch in batches for command in batch.configures()]
         book.records |= {key: after for key, (_, after) in commit.changed.items()}
@@ -150,9 +150,13 @@ class Rules:
         line = sorted(waiting, key=lambda key: book.records[key].ticket or 0)
         verdicts: dict[tuple[str, int], Verdict] = {}
         for commands in (commands for batch in batches for commands in batch.decided(self._world.parked)):
-            course = Course(commit.before, begin.records, begin.line)
+            course = Course(commit.before, begin.records, begin.waitlist)
             for _ in course.states(commands):
-                if course.line == line and course.settings == commit.after.settings and standing(course.records) == has:
+                if (
+                    course.waitlist == line
+                    and course.settings == commit.after.settings
+                    and standing(course.records) == has
+                ):
                     return
             verdicts |= course.verdicts
         for key, (_, after) in commit.changed.items():
@@ -195,13 +199,13 @@ class Rules:
         world, event = self._world, book.event_id
         promoted = [key for key, (before, after) in commit.changed.items() if _moved_up(before, after)]
         waiting = {key for key, record in book.records.items() if record.status is Status.WAITLISTED}
-        stayed = [key for key in book.line if key in waiting and key not in commit.changed]
+        stayed = [key for key in book.waitlist if key in waiting and key not in commit.changed]
         joined = sorted(
             (k for k, (b, a) in commit.changed.items() if a.status is Status.WAITLISTED),
             key=lambda key: book.records[key].ticket or 0,
         )
         for key in promoted:
-            ahead = book.line[: book.line.index(key)] if key in book.line else []
+            ahead = book.waitlist[: book.waitlist.index(key)] if key in book.waitlist else []
             if passed := [other for other in ahead if other in stayed]:
                 world.broken(JUMPED, f"{event}: {key} was promoted past {passed}")
             before, _ = commit.changed[key]
@@ -212,14 +216,14 @@ class Rules:
         newcomers = [k for k, (b, a) in commit.changed.items() if _seated(a) and k not in promoted]
         if newcomers and stayed:
             world.broken(JUMPED, f"{event}: {newcomers} came later than {stayed}, who wait")
-        book.line = stayed + joined
+        book.waitlist = stayed + joined
         limits = [ledger.settings.waitlist_capacity for ledger in (commit.before, commit.after)]
         limits += [c.changes["waitlist_capacity"] for c in configures if "waitlist_capacity" in c.changes]
         lines = [ledger.settings.has_waitlist for ledger in (commit.before, commit.after)]
         if joined and not any(lines + [c.changes.get("has_waitlist", False) for c in configures]):
             world.broken(NO_LINE, f"{event}: {joined} wait")
-        if joined and None not in limits and len(book.line) > max(limit or 0 for limit in limits):
-            world.broken(LINE_FULL, f"{event}: {len(book.line)} wait in a line of {limits}")
+        if joined and None not in limits and len(book.waitlist) > max(limit or 0 for limit in limits):
+            world.broken(LINE_FULL, f"{event}: {len(book.waitlist)} wait in a line of {limits}")
 
     def _check_order(self, book: Book, was: Mapping[str, Registration], batch: Collection[str]) -> None:
         """What changes something is decided before whatever comes behind it in the group.

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from tests.proofs.simulation.queues import QUEUE
 from tests.proofs.simulation.reference_model import Batch
-from workers.aws.messages import Unreadable, decode, group_for, group_of
+from workers.aws.messages import UndecodableMessage, decode, group_for, group_of
 from workers.domain.commands import Cancel, Command, Register
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ class MessageLog:
         if body not in self._read:
             try:
                 self._read[body] = decode(body)
-            except Unreadable:
+            except UndecodableMessage:
                 self._read[body] = None
         command = self._read[body]
         return command if command is None or group in {None, group_for(command)} else None

@@ -10,7 +10,7 @@ from infra.cli.dlq.dead_letters import DeadLetterQueue
 from infra.cli.dlq.discard import discard
 from infra.cli.errors import CliError
 from infra.cli.reconcile.recount import Recounter
-from infra.cli.reconcile.repairer import Mender
+from infra.cli.reconcile.repairer import LedgerRepairer
 from tests.proofs.simulation.engine import SECOND, Ended
 from tests.proofs.simulation.faults import Fault
 from tests.proofs.simulation.queues import DEAD_LETTERS, QUEUE
@@ -58,7 +58,7 @@ class Operator:
 
         def work() -> None:
             recounter = Recounter(self._dynamodb, self._clock, self._world.tables.worker)
-            mender = Mender(recounter, self._sqs, QUEUE, self._clock, self._world.new_id)
+            mender = LedgerRepairer(recounter, self._sqs, QUEUE, self._clock, self._world.new_id)
             mender.mend(recounter.look(event_ids).findings)
 
         def ended(how: Ended) -> None:

@@ -72,7 +72,7 @@ def _recount(world: World, dynamodb: FakeDynamoDb) -> Collection[Finding]:
 
 def _check_event(world: World, book: Book, commands: list[Command]) -> None:
     if book.ledger.promotable:
-        world.broken(FREE_SEAT, f"{book.event_id}: {book.ledger.free_seats} free, {len(book.ledger.line)} wait")
+        world.broken(FREE_SEAT, f"{book.event_id}: {book.ledger.free_seats} free, {len(book.ledger.waitlist)} wait")
     pending = [record.user_id for record in book.records.values() if record.status is Status.PENDING]
     if pending:
         world.broken(LOST, f"{book.event_id}: {pending} are still pending")

@@ -58,7 +58,7 @@ class Course:
     def __init__(self, ledger: Ledger, records: Mapping[str, Registration], line: Iterable[str]) -> None:
         self.settings = ledger.settings
         self.records = dict(records)
-        self.line = list(line)
+        self.waitlist = list(line)
         self.verdicts: dict[tuple[str, int], Verdict] = {}
         self._revisions = dict(ledger.revisions)
         self._taken = sum(record.status is Status.CONFIRMED for record in records.values())
@@ -80,22 +80,22 @@ class Course:
         return max(0, self.settings.capacity - self._taken)
 
     def _settle(self) -> Iterator[None]:
-        while self._free() and self.line and self.settings.status is not EventStatus.CANCELLED:
-            head = self.line.pop(0)
+        while self._free() and self.waitlist and self.settings.status is not EventStatus.CANCELLED:
+            head = self.waitlist.pop(0)
             self._taken += 1
             self.records[head] = replace(self.records[head], status=Status.CONFIRMED, ticket=None)
             yield
 
     def _register(self, command: Register) -> None:
         key = command.registration_id
-        status, code = verdict(self.settings, self._free(), len(self.line))
+        status, code = verdict(self.settings, self._free(), len(self.waitlist))
         self.verdicts[key, command.generation] = status, code
         self.records[key] = Registration(
             command.event_id, command.user_id, status, command.generation, version=0, registered_at=0, code=code
         )
         self._taken += status is Status.CONFIRMED
         if status is Status.WAITLISTED:
-            self.line.append(key)
+            self.waitlist.append(key)
 
     def _cancel(self, command: Cancel) -> None:
         key = command.registration_id
@@ -103,7 +103,7 @@ class Course:
         self.records[key] = replace(was, status=Status.CANCELLED, ticket=None, cancelling=False)
         self._taken -= was.status is Status.CONFIRMED
         if was.status is Status.WAITLISTED:
-            self.line.remove(key)
+            self.waitlist.remove(key)
 
     def _configure(self, command: Configure) -> None:
         newer: dict[str, Any] = {

@@ -252,7 +252,7 @@ class Truth:
         tickets = {state.ticket for state in matching}
         age = stale_reads.OLDEST if answered.step.kind == "of user" else 0
         ledgers = book.ledgers_between(answered.began - age, answered.ended)
-        return any(list(ledger.line)[place - 1 : place] == [ticket] for ledger in ledgers for ticket in tickets)
+        return any(list(ledger.waitlist)[place - 1 : place] == [ticket] for ledger in ledgers for ticket in tickets)
 
     def _event(self, answered: Answered, book: Book, body: dict[str, Any]) -> bool:
         return are_true(book, body, answered.began, answered.ended)

@@ -38,4 +38,4 @@ def _settings(ledger: Ledger) -> tuple[Any, ...]:
 
 
 def _counts(ledger: Ledger) -> tuple[int, int]:
-    return ledger.confirmed, len(ledger.line)
+    return ledger.confirmed, len(ledger.waitlist)

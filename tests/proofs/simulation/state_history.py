@@ -17,13 +17,13 @@ LEDGER = "the ledger"
 
 @dataclass(slots=True)
 class Book:
-    """One event. `line` is who waits, in the order in which they joined, kept apart from tickets. `damages` says when a
-    record, by registration id, or the LEDGER could not be read."""
+    """One event. `waitlist` has the waiters in the order in which they joined, kept apart from tickets. `damages` says
+    when a record, by registration id, or the LEDGER could not be read."""
 
     event_id: str
     ledger: Ledger
     records: dict[str, Registration] = field(default_factory=dict)
-    line: list[str] = field(default_factory=list)
+    waitlist: list[str] = field(default_factory=list)
     promoted: set[int] = field(default_factory=set)
     ledgers: Timeline[Ledger] = field(default_factory=list)
     titles: Timeline[str] = field(default_factory=list)
@@ -92,7 +92,7 @@ def no_room(ledger: Ledger, code: str) -> bool:
     settings = ledger.settings
     if code == "registration-closed":
         return settings.status is not EventStatus.ACTIVE
-    waiting = len(ledger.line)
+    waiting = len(ledger.waitlist)
     free = max(0, settings.capacity - ledger.confirmed)
     moving_up = 0 if settings.status is EventStatus.CANCELLED else min(free, waiting)
     if settings.status is not EventStatus.ACTIVE or free > moving_up:

@@ -12,7 +12,7 @@ from tests.support.builders import EVENT, cancel, change, promote, register
 from tests.support.rules import broken_rules, illegal_moves
 from workers.domain.commands import Cancel, Command, Register
 from workers.domain.records import Ledger, Registration, SeatSettings, Status, registration_id
-from workers.domain.waitlist import Line
+from workers.domain.waitlist import Waitlist
 
 ANN = Registration(EVENT, "ann", Status.CONFIRMED, generation=1, version=1, registered_at=10)
 BOB = Registration(EVENT, "bob", Status.WAITLISTED, generation=1, version=1, registered_at=20, ticket=1)
@@ -23,7 +23,7 @@ FULL = Ledger(
     confirmed=1,
     next_ticket=2,
     last_registered_at=20,
-    line=Line(1, 1),
+    waitlist=Waitlist(1, 1),
 )
 RECORDS = {ANN.registration_id: ANN, BOB.registration_id: BOB}
 """Ann has the only seat, Bob waits, and the line is full."""

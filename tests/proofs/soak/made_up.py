@@ -12,7 +12,7 @@ from tests.proofs.soak.checker import violations
 from tests.proofs.soak.faults import KINDS, SPECIAL
 from tests.proofs.soak.history import CANCEL, CONFIGURE, READ, REGISTER, Exchange, FinalState
 from workers.domain.records import Ledger, Registration, SeatSettings, Status
-from workers.domain.waitlist import Line
+from workers.domain.waitlist import Waitlist
 
 NEVER = math.inf
 Row = tuple[str, str, int]
@@ -66,7 +66,7 @@ class Told:
 def tables(rows: Sequence[Row | Registration], capacity: int, **settings: Any) -> FinalState:
     """Sound tables with these registrations."""
     asked = [row if isinstance(row, Registration) else _registration(*row) for row in rows]
-    records, line = list[Registration](), Line()
+    records, line = list[Registration](), Waitlist()
     for ticket, record in enumerate(sorted(asked, key=lambda record: record.registered_at), 1):
         match record.status:
             case Status.WAITLISTED:
@@ -81,7 +81,7 @@ def tables(rows: Sequence[Row | Registration], capacity: int, **settings: Any) -
         SeatSettings(capacity, **{"has_waitlist": True} | settings),
         version=1,
         confirmed=sum(record.status is Status.CONFIRMED for record in records),
-        line=line,
+        waitlist=line,
         next_ticket=len(records) + 1,
         last_registered_at=max((record.registered_at for record in records), default=0),
     )

@@ -132,7 +132,7 @@ class SmallService:
             self._answer(exchange, 201, **self._view(record))
 
     def _view(self, record: Registration) -> dict[str, Any]:
-        position = None if record.ticket is None else self._ledger.line.position(record.ticket)
+        position = None if record.ticket is None else self._ledger.waitlist.position(record.ticket)
         return {"outcome": str(record.status), "registered_at": record.registered_at, "position": position}
 
     def _answer(self, exchange: Exchange, status: int, **fields: Any) -> None:

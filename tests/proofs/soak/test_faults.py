@@ -135,7 +135,7 @@ def test_a_fault_that_passes(proxy: FaultProxy, upstream: Upstream, service: str
     mark = f"{kind} {service}"
     error = call(proxy, kind, service, mark)
     assert error is not None
-    assert clients.passes_by_itself(error)
+    assert clients.is_transient(error)
     assert len(upstream.hosts_of(mark)) == made
     if kind == "throttle":
         assert isinstance(error, ClientError)

@@ -78,4 +78,4 @@ def test_the_tables(tmp_path: Path) -> None:
     read = read_items(path)
     assert (read.registrations, read.ledgers, read.settings) == (kept.registrations, kept.ledgers, kept.settings)
     assert read.unrest == ("the queue is not empty",)
-    assert len(ledger.line) == 2
+    assert len(ledger.waitlist) == 2

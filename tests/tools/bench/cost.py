@@ -40,8 +40,8 @@ _POLL_SECONDS = 20
 
 _MONTH_SECONDS = 365 / 12 * 24 * 3600
 _OVERSHOOT = 1.125
-"""How much longer than the decision takes the API's function waits, at most: `api.http.polling.Pace` learns when to
-poll, half of its polls may come too early, and then the next one comes an eighth of the time later."""
+"""How much longer than the decision takes the API's function waits, at most: `api.http.polling.AdaptivePoller` learns
+when to poll, half of its polls may come too early, and then the next one comes an eighth of the time later."""
 
 
 @dataclass(frozen=True, slots=True)

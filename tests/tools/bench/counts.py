@@ -94,7 +94,7 @@ def position(engine: Engine, waiting: int) -> Meter:
     crowd = _crowd(engine, waiting, HOLES)
     client = engine.client()
     with Meter(client, engine.reader) as meter:
-        seen = Reader(client, engine.environment, SYSTEM_CLOCK).look(crowd.event_id, crowd.first)
+        seen = Reader(client, engine.environment, SYSTEM_CLOCK).fetch(crowd.event_id, crowd.first)
     assert seen.record is not None
     assert waitlist_position(seen.record, seen.ledger) == 1
     return meter

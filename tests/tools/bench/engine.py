@@ -22,7 +22,7 @@ from workers.aws import clients
 from workers.aws.clock import SYSTEM_CLOCK
 from workers.aws.items import Item, event_key, ledger_to_item, registration_to_item, timestamp
 from workers.domain.records import Ledger, Registration, SeatSettings, Status
-from workers.domain.waitlist import Line
+from workers.domain.waitlist import Waitlist
 from workers.registrar.handler import Registrar
 from workers.telemetry import logger
 
@@ -105,7 +105,7 @@ class Engine:
         """
         given = round(waiting / (1 - holes))
         live = [1, *sorted(random.Random(waiting).sample(range(2, given + 1), waiting - 1))] if waiting else []
-        line = Line(1, sum(1 << (ticket - 1) for ticket in live)) if live else Line()
+        line = Waitlist(1, sum(1 << (ticket - 1) for ticket in live)) if live else Waitlist()
         settings = SeatSettings(capacity=1, has_waitlist=True)
         ledger = Ledger(event_id, settings, 1, {}, 1, given + 1, NOW + given, line)
         ledger_item = ledger_to_item(ledger)

@@ -27,7 +27,7 @@ from tests.tools.bench.usage import OWN_MS, OWN_MS_PER_MESSAGE, PLATFORM_LINES, 
 from workers.aws.items import Item, ledger_to_item, registration_to_item, timestamp
 from workers.domain.commands import Register
 from workers.domain.records import Ledger, Registration, SeatSettings, Status
-from workers.domain.waitlist import Line
+from workers.domain.waitlist import Waitlist
 from workers.registrar.handler import Registrar
 from workers.telemetry import logger
 
@@ -217,7 +217,7 @@ def _crowd(till: Till, event_id: str, holder: str, crowd: int) -> None:
         confirmed=1,
         next_ticket=crowd + 1,
         last_registered_at=START,
-        line=Line(1, (1 << crowd) - 1),
+        waitlist=Waitlist(1, (1 << crowd) - 1),
     )
     till.reader.put_item(TableName=pipeline.tables.ledger, Item=ledger_to_item(ledger))
     records = [Registration(event_id, holder, Status.CONFIRMED, 1, 1, START)]

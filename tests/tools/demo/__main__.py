@@ -174,7 +174,7 @@ def _standing(seen: Evidence) -> dict[str, int | str]:
 def _line(seen: Evidence) -> str:
     """The first of those who wait, by their tickets."""
     by_ticket = {record.ticket: record.user_id for record in seen.records}
-    waiting = [by_ticket[ticket] for ticket in seen.ledger.line]
+    waiting = [by_ticket[ticket] for ticket in seen.ledger.waitlist]
     return ", ".join(waiting[:_SHOWN]) + (" ..." if len(waiting) > _SHOWN else "") or "nobody"
 
 

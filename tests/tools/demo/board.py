@@ -52,7 +52,8 @@ class PlainBoard:
         if time.monotonic() - self._said >= _LINE_EVERY_SECONDS and look.ledger is not None:
             ledger, told = look.ledger, len(self._crowd.told)
             self._say(
-                f"seats {ledger.confirmed}/{ledger.settings.capacity}, line {len(ledger.line)}, queue {look.queue}, "
+                f"seats {ledger.confirmed}/{ledger.settings.capacity}, waiting {len(ledger.waitlist)}, "
+                f"queue {look.queue}, "
                 f"dead letters {look.dead_letters}; {len(self._crowd.arrived)} came, {told} know"
             )
 
@@ -104,7 +105,7 @@ class LiveBoard:
         rows = Table.grid(padding=(0, 2))
         seats, line, limit, taken = 1, 0, 1, 0
         if ledger is not None:
-            seats, taken, line = ledger.settings.capacity, ledger.confirmed, len(ledger.line)
+            seats, taken, line = ledger.settings.capacity, ledger.confirmed, len(ledger.waitlist)
             limit = ledger.settings.waitlist_capacity or 1
         rows.add_row("seats", _bar(taken, seats, "green"), f"{taken} of {seats}" if ledger else "-")
         rows.add_row("line", _bar(line, limit, "yellow"), f"{line} of {limit}" if ledger else "-")

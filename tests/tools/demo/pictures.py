@@ -60,7 +60,7 @@ def pictures(report: Report) -> list[Picture]:
     seats = {
         "seats": [(at, float(ledger.settings.capacity)) for at, ledger in seen],
         "taken": [(at, float(ledger.confirmed)) for at, ledger in seen],
-        "people in the line": [(at, float(len(ledger.line))) for at, ledger in seen],
+        "people in the line": [(at, float(len(ledger.waitlist))) for at, ledger in seen],
     }
     waits = {name: _shares(found) for name, found in report.waits.items() if name in ANSWERS}
     return [

@@ -105,8 +105,8 @@ def _overfull(ledgers: Iterable[Ledger]) -> Iterator[str]:
 def _overlong(ledgers: Iterable[Ledger]) -> Iterator[str]:
     for ledger in ledgers:
         limit = ledger.settings.waitlist_capacity
-        if limit is not None and len(ledger.line) > limit:
-            yield f"{len(ledger.line)} waited in a line for {limit} (version {ledger.version})"
+        if limit is not None and len(ledger.waitlist) > limit:
+            yield f"{len(ledger.waitlist)} waited in a line for {limit} (version {ledger.version})"
 
 
 def _pairs(tables: Sequence[Mapping[str, Registration]]) -> Iterator[tuple[Registration, Registration | None]]:

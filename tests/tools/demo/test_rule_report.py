@@ -11,7 +11,7 @@ from tests.proofs.soak.history import REGISTER, Exchange
 from tests.tools.demo.made_up import ADA, BOB, evidence, moved
 from tests.tools.demo.rule_report import Evidence, rulings
 from workers.domain.records import Registration, Status
-from workers.domain.waitlist import Line
+from workers.domain.waitlist import Waitlist
 
 
 def broken(seen: Evidence) -> list[int]:
@@ -48,7 +48,7 @@ def _overtaken(seen: Evidence) -> Evidence:
     """Somebody who came later has a seat, and bob waits."""
     bob = Registration(seen.event, BOB, Status.WAITLISTED, 1, 2, 200, ticket=2)
     late = Registration(seen.event, "late", Status.CONFIRMED, 1, 1, 300)
-    ledger = replace(seen.ledger, line=Line().join(2), last_registered_at=300)
+    ledger = replace(seen.ledger, waitlist=Waitlist().join(2), last_registered_at=300)
     return replace(seen, final=replace(seen.final, registrations=(bob, late), ledgers={seen.event: ledger}))
 
 
@@ -76,12 +76,12 @@ def _overlong(seen: Evidence) -> Evidence:
     """For a moment two wait in a line for one."""
     ledger = seen.looks[1].ledger
     assert ledger is not None
-    return _look(seen, 1, ledger=replace(ledger, line=Line().join(2).join(3)))
+    return _look(seen, 1, ledger=replace(ledger, waitlist=Waitlist().join(2).join(3)))
 
 
 def _seat_left_free(seen: Evidence) -> Evidence:
     """In the end somebody waits beside a free seat."""
-    ledger = replace(seen.ledger, confirmed=0, line=Line().join(2))
+    ledger = replace(seen.ledger, confirmed=0, waitlist=Waitlist().join(2))
     return replace(seen, recount=replace(seen.recount, should=ledger))
 
 

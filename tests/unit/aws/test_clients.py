@@ -49,7 +49,7 @@ def refused(code: str, status: int = 400) -> ClientError:
 )
 def test_what_passes_by_itself(error: Exception, passes: bool) -> None:
     """Throttles, conflicts, 5xx and broken connections pass; what asking again does not change does not."""
-    assert clients.passes_by_itself(error) is passes
+    assert clients.is_transient(error) is passes
 
 
 @pytest.mark.parametrize("environment", [{}, {"QUEUE_URL": ""}])

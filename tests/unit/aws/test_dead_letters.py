@@ -10,7 +10,7 @@ import pytest
 from tests.support.builders import EVENT, register
 from tests.support.fake_sqs import FakeSqs
 from workers.aws.dead_letters import MOVED, DeadLetter, replay_entry
-from workers.aws.messages import Unreadable, encode, group_of
+from workers.aws.messages import UndecodableMessage, encode, group_of
 from workers.aws.send import Message, park
 
 SYSTEM = {"MessageGroupId": EVENT, "SentTimestamp": "1767225600123", "ApproximateReceiveCount": "7"}
@@ -46,7 +46,7 @@ def test_rubbish_has_a_group_and_no_command() -> None:
     """Nobody can read it, but it lies in somebody's way."""
     letter = received("rubbish")
     assert letter.event_id == EVENT
-    assert isinstance(letter.command, Unreadable)
+    assert isinstance(letter.command, UndecodableMessage)
 
 
 @pytest.mark.parametrize(("receives", "read"), [("", 7), ("many", 0), ("-1", 0), ("\N{SUPERSCRIPT TWO}", 0)])

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from tests.support.builders import EVENT, NOW, seats
 from workers.aws.items import (
-    NOT_READABLE,
+    DECODE_ERRORS,
     STATUS_KEY,
     ledger_from_event,
     ledger_from_item,
@@ -25,7 +25,7 @@ from workers.aws.items import (
     timestamp,
 )
 from workers.domain.records import EventStatus, Ledger, Registration, SeatSettings, Status
-from workers.domain.waitlist import Line
+from workers.domain.waitlist import Waitlist
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=40)
 COUNT = st.integers(0, 10**12)
@@ -35,7 +35,9 @@ SETTINGS = st.builds(SeatSettings, COUNT, st.booleans(), st.none() | COUNT, st.s
 KEYS = st.lists(st.text("0123456789abcdef", min_size=32, max_size=32), max_size=3).map(tuple)
 REVISIONS = st.dictionaries(st.sampled_from(["capacity", "has_waitlist", "waitlist_capacity", "status"]), COUNT)
 LINES = st.builds(
-    lambda offset, bits: Line(offset, bits * 2 + 1) if offset else Line(), st.integers(0, 10**9), st.integers(0, 2**300)
+    lambda offset, bits: Waitlist(offset, bits * 2 + 1) if offset else Waitlist(),
+    st.integers(0, 10**9),
+    st.integers(0, 2**300),
 )
 REGISTRATIONS = st.builds(
     Registration,
@@ -144,7 +146,7 @@ def test_a_long_line_fits_into_a_small_item(waiting: int, gone: float, most: int
         bits |= int(end == 0 or chance.random() >= gone) << end
         end += 1
     ledger = Ledger(
-        "a-name-of-usual-length-2026", seats(500, None), 9_999, {"capacity": 3}, 500, end + 1, NOW, Line(1, bits)
+        "a-name-of-usual-length-2026", seats(500, None), 9_999, {"capacity": 3}, 500, end + 1, NOW, Waitlist(1, bits)
     )
     item = ledger_to_item(ledger)
     assert ledger_from_item(item) == ledger
@@ -171,7 +173,7 @@ def test_a_ledger_that_cannot_be_read_says_so(item: dict[str, Any]) -> None:
         ledger_from_item({**good, **item} if item else {})
 
 
-LEDGER = Ledger(EVENT, seats(3, 2, EventStatus.CLOSED), 7, {"capacity": 4}, 3, 9, NOW, Line(5, 5), free_since=NOW)
+LEDGER = Ledger(EVENT, seats(3, 2, EventStatus.CLOSED), 7, {"capacity": 4}, 3, 9, NOW, Waitlist(5, 5), free_since=NOW)
 EVENT_ITEM = {"eventId": {"S": EVENT}, "capacity": {"N": "8"}}
 
 
@@ -192,9 +194,9 @@ def test_what_is_left_of_a_ledger(damage: dict[str, Any], lost: dict[str, Any]) 
     """Its version, what only grows, and its settings, which the event item has too: what is counted does not stay."""
     whole = ledger_to_item(LEDGER) | damage
     item = {name: value for name, value in whole.items() if value is not None}
-    with pytest.raises(NOT_READABLE):
+    with pytest.raises(DECODE_ERRORS):
         ledger_from_item(item)
-    rest = replace(LEDGER, confirmed=0, line=Line(), free_since=None, **lost)
+    rest = replace(LEDGER, confirmed=0, waitlist=Waitlist(), free_since=None, **lost)
     assert ledger_from_rest(item, None) == rest
     assert ledger_from_rest(item, EVENT_ITEM) == replace(rest, settings=seats(8))
 
@@ -203,9 +205,9 @@ def test_what_is_left_of_a_ledger(damage: dict[str, Any], lost: dict[str, Any]) 
 def test_too_little_is_left_of_a_ledger(name: str, event: dict[str, Any] | None) -> None:
     """Without its version nobody can say which ledger it is, without a capacity how many seats there are."""
     item = {key: value for key, value in ledger_to_item(LEDGER).items() if key not in {name, "confirmed"}}
-    with pytest.raises(NOT_READABLE):
+    with pytest.raises(DECODE_ERRORS):
         ledger_from_rest(item, event)
-    with pytest.raises(NOT_READABLE):
+    with pytest.raises(DECODE_ERRORS):
         ledger_from_rest(item | {"version": {"N": "0"}, "capacity": {"N": "x"}}, event)
 
 

@@ -9,13 +9,13 @@ from workers.aws.load import promotions_possible
 from workers.domain.commands import Command
 from workers.domain.decide import MAX_PROMOTIONS
 from workers.domain.records import EventStatus, Ledger
-from workers.domain.waitlist import Line
+from workers.domain.waitlist import Waitlist
 
 
 def a_ledger(waiting: int, capacity: int = 10, confirmed: int = 10, status: EventStatus = EventStatus.ACTIVE) -> Ledger:
     """A ledger with so many in the line."""
     settings = seats(capacity, None, status)
-    return Ledger(EVENT, settings, 1, confirmed=confirmed, line=Line.of(range(1, waiting + 1)))
+    return Ledger(EVENT, settings, 1, confirmed=confirmed, waitlist=Waitlist.of(range(1, waiting + 1)))
 
 
 CANCELLED = a_ledger(5, confirmed=8, status=EventStatus.CANCELLED)

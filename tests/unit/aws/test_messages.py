@@ -11,11 +11,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.support.builders import cancel, change, configure, promote, register, seats
-from workers.aws.messages import Unreadable, decode, deduplication_id, encode, group_for, group_of
+from workers.aws.messages import UndecodableMessage, decode, deduplication_id, encode, group_for, group_of
 from workers.domain.commands import Cancel, Command, Configure, Promote, Recount, Register
 from workers.domain.records import EventStatus
 from workers.domain.recount import MAX_SPAN, Count
-from workers.domain.waitlist import Line
+from workers.domain.waitlist import Waitlist
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=60)
 COUNT = st.integers(0, 2**53 - 1)
@@ -28,8 +28,8 @@ CHANGES = st.fixed_dictionaries(
         "status": st.sampled_from(EventStatus),
     },
 ).filter(bool)
-LINES = st.just(Line()) | st.builds(
-    lambda first, bits: Line(first, bits * 2 + 1), st.integers(1, 10**9), st.integers(0, 2**300)
+LINES = st.just(Waitlist()) | st.builds(
+    lambda first, bits: Waitlist(first, bits * 2 + 1), st.integers(1, 10**9), st.integers(0, 2**300)
 )
 KINDS: dict[type[Command], st.SearchStrategy[Command]] = {
     Register: st.builds(Register, TEXT, TEXT, TEXT, COUNT, COUNT, st.none() | TEXT),
@@ -39,7 +39,7 @@ KINDS: dict[type[Command], st.SearchStrategy[Command]] = {
     Recount: st.builds(Recount, TEXT, TEXT, COUNT, st.builds(Count, COUNT, LINES, COUNT), COUNT),
 }
 
-RECOUNT_COMMAND = Recount("recount-1", "e1", 7, Count(2, Line.of([3, 5]), 9), 1_767_225_600_000_000)
+RECOUNT_COMMAND = Recount("recount-1", "e1", 7, Count(2, Waitlist.of([3, 5]), 9), 1_767_225_600_000_000)
 REGISTER = json.loads(encode(register("ann")))
 CONFIGURE = json.loads(encode(configure(3, seats(5, waitlist=2))))
 RECOUNT = json.loads(encode(RECOUNT_COMMAND))
@@ -107,7 +107,7 @@ def test_a_message_is_versioned_json_in_camel_case() -> None:
 )
 def test_a_body_that_is_no_command_says_why(body: str, reason: str) -> None:
     """Not JSON, no object, not a known version: Unreadable, with a short reason."""
-    with pytest.raises(Unreadable) as caught:
+    with pytest.raises(UndecodableMessage) as caught:
         decode(body)
     assert str(caught.value) == reason
 
@@ -116,21 +116,21 @@ def test_a_body_that_is_no_command_says_why(body: str, reason: str) -> None:
 @pytest.mark.parametrize("value", [None, "", [], {}, -1, 1.5, True, "\ud800", "x" * 2049, 10**30])
 def test_each_field_of_a_wish_is_checked(name: str, value: Any) -> None:
     """A field that is missing, of another type, empty, too long, too big or no real text is not taken."""
-    with pytest.raises(Unreadable, match=f"{name} is missing or not a "):
+    with pytest.raises(UndecodableMessage, match=f"{name} is missing or not a "):
         decode(json.dumps(REGISTER | {name: value}))
 
 
 @pytest.mark.parametrize("value", [None, "", 7, [], "\ud800"])
 def test_a_key_is_a_text_if_it_is_there(value: Any) -> None:
     """An idempotency key may be absent, but not something else."""
-    with pytest.raises(Unreadable, match="key is missing or not a text"):
+    with pytest.raises(UndecodableMessage, match="key is missing or not a text"):
         decode(json.dumps(REGISTER | {"key": value}))
 
 
 @pytest.mark.parametrize("kind", [None, "Refund", "register", 7, [], {}])
 def test_an_unknown_kind_is_unreadable(kind: Any) -> None:
     """Only the commands are known, by their exact names."""
-    with pytest.raises(Unreadable, match=r"kind .* is not known"):
+    with pytest.raises(UndecodableMessage, match=r"kind .* is not known"):
         decode(json.dumps(REGISTER | {"kind": kind}))
 
 
@@ -153,7 +153,7 @@ def test_an_unknown_kind_is_unreadable(kind: Any) -> None:
 )
 def test_each_setting_is_checked(field: Any, reason: str) -> None:
     """A Configure whose settings make no sense is unreadable, and says which."""
-    with pytest.raises(Unreadable) as caught:
+    with pytest.raises(UndecodableMessage) as caught:
         decode(json.dumps(CONFIGURE | {"changes": field}))
     assert str(caught.value) == reason
 
@@ -162,7 +162,7 @@ def test_a_promote_without_version_is_unreadable() -> None:
     """The ledger version of a Promote is needed."""
     body = json.loads(encode(promote(1)))
     del body["ledgerVersion"]
-    with pytest.raises(Unreadable, match="ledgerVersion"):
+    with pytest.raises(UndecodableMessage, match="ledgerVersion"):
         decode(json.dumps(body))
 
 
@@ -170,27 +170,27 @@ def test_a_promote_without_version_is_unreadable() -> None:
 @pytest.mark.parametrize("value", [None, "1", -1, 1.5, True, 10**30])
 def test_each_number_of_a_recount_is_checked(name: str, value: Any) -> None:
     """A count that is missing or none is not taken for one."""
-    with pytest.raises(Unreadable, match=f"{name} is missing or not a count"):
+    with pytest.raises(UndecodableMessage, match=f"{name} is missing or not a count"):
         decode(json.dumps(RECOUNT | {name: value}))
 
 
 @pytest.mark.parametrize("line", [None, 5, "", "0x5", "-5", "5_5", " 5", "5\n", "G", "A", "٥"])
 def test_the_line_of_a_recount_is_a_bitmap(line: Any) -> None:
     """Hexadecimal digits and nothing else, also nothing else that Python takes for a number."""
-    with pytest.raises(Unreadable, match="line is missing or not a bitmap"):
+    with pytest.raises(UndecodableMessage, match="line is missing or not a bitmap"):
         decode(json.dumps(RECOUNT | {"line": line}))
 
 
 @pytest.mark.parametrize(("offset", "line"), [(3, "4"), (3, "0"), (0, "1")])
 def test_the_line_of_a_recount_begins_with_a_ticket(offset: int, line: str) -> None:
     """One that is not written as lines are would be another line than it seems."""
-    with pytest.raises(Unreadable, match="line does not begin with a ticket"):
+    with pytest.raises(UndecodableMessage, match="line does not begin with a ticket"):
         decode(json.dumps(RECOUNT | {"lineOffset": offset, "line": line}))
 
 
 def test_the_longest_line_fits_into_a_message() -> None:
     """A line of the greatest span stays below 256 KiB, which SQS has always taken, and comes back from it."""
-    command = replace(RECOUNT_COMMAND, count=Count(1, Line.of([1, MAX_SPAN + 1]), 1))
+    command = replace(RECOUNT_COMMAND, count=Count(1, Waitlist.of([1, MAX_SPAN + 1]), 1))
     assert len(encode(command)) < 256 * 1024
     assert decode(encode(command)) == command
 
@@ -207,7 +207,7 @@ def test_whatever_is_in_a_message_it_is_a_command_or_unreadable(value: Any, name
     for body in (REGISTER, CONFIGURE, RECOUNT):
         try:
             command = decode(json.dumps(body | {name: value}))
-        except Unreadable:
+        except UndecodableMessage:
             continue
         assert 0 < len(group_of(command.event_id)) <= 128
         assert len(deduplication_id(command)) == 64

@@ -68,14 +68,14 @@ def test_capacity_up_promotes_as_many_as_fit_in_order() -> None:
     book.deliver(configure(1, seats(3, waitlist=True)))
     assert book.ledger.promotable
     decision = book.deliver(promote())
-    assert (users_of(decision.promoted), book.line(), book.ledger.confirmed) == (["a", "b"], ["c"], 3)
+    assert (users_of(decision.promoted), book.waitlist(), book.ledger.confirmed) == (["a", "b"], ["c"], 3)
 
 
 def test_capacity_down_evicts_nobody_and_gives_no_seat_until_below() -> None:
     """Lowered under what is taken: all keep their seats, newcomers wait, a cancellation gives no seat."""
     book = full_event(capacity=3)
     book.deliver(configure(1, seats(1, waitlist=True)), register("new"))
-    assert (book.ledger.confirmed, book.line()) == (3, ["new"])
+    assert (book.ledger.confirmed, book.waitlist()) == (3, ["new"])
     for number in (1, 2):
         book.deliver(cancel(f"seat-{number}"), promote(number))
         assert book.status("new") == "waitlisted"
@@ -88,7 +88,7 @@ def test_a_waiting_list_lowered_under_its_length_keeps_everybody_and_takes_nobod
     book = full_event("a", "b", "c", waitlist=3)
     book.deliver(configure(1, seats(1, waitlist=1)))
     assert outcomes(book.deliver(register("new"))) == [("rejected", "waitlist-full")]
-    assert book.line() == ["a", "b", "c"]
+    assert book.waitlist() == ["a", "b", "c"]
 
 
 def test_a_waiting_list_switched_off_still_serves_those_who_wait() -> None:
@@ -97,7 +97,7 @@ def test_a_waiting_list_switched_off_still_serves_those_who_wait() -> None:
     book.deliver(configure(1, seats(1, waitlist=False)))
     assert outcomes(book.deliver(register("new"))) == [("rejected", "event-full")]
     book.deliver(configure(2, seats(2, waitlist=False)), register("late"))
-    assert (book.status("a"), book.status("late"), book.line()) == ("confirmed", "rejected", ["b"])
+    assert (book.status("a"), book.status("late"), book.waitlist()) == ("confirmed", "rejected", ["b"])
 
 
 def test_a_waiting_list_switched_on_takes_the_next() -> None:
@@ -105,7 +105,7 @@ def test_a_waiting_list_switched_on_takes_the_next() -> None:
     book = full_event(waitlist=False)
     book.deliver(register("ann"))
     book.deliver(configure(1, seats(1, waitlist=True)), register("ann", 2))
-    assert book.line() == ["ann"]
+    assert book.waitlist() == ["ann"]
 
 
 def test_a_closed_event_promotes_and_takes_nobody() -> None:
@@ -113,7 +113,7 @@ def test_a_closed_event_promotes_and_takes_nobody() -> None:
     book = full_event("a")
     book.deliver(configure(1, seats(3, waitlist=True, status=EventStatus.CLOSED)))
     assert outcomes(book.deliver(register("new"))) == [("rejected", "registration-closed")]
-    assert (book.status("a"), book.line()) == ("confirmed", [])
+    assert (book.status("a"), book.waitlist()) == ("confirmed", [])
 
 
 def test_a_cancelled_event_promotes_nobody_until_it_is_active_again() -> None:
@@ -142,6 +142,6 @@ def test_configure_alone_does_not_settle() -> None:
         confirmed=1,
         next_ticket=2,
         last_registered_at=book.ledger.last_registered_at,
-        line=book.ledger.line,
+        waitlist=book.ledger.waitlist,
         free_since=NOW,
     )

@@ -34,7 +34,7 @@ def test_a_full_event_with_waiting_list_takes_a_waiter() -> None:
     book = full_event("bob")
     assert outcomes(book.deliver(register("ann"))) == [("waitlisted", "joined-waitlist")]
     record = book.stored("ann")
-    assert (record.status, record.ticket, book.line()) == ("waitlisted", 2, ["bob", "ann"])
+    assert (record.status, record.ticket, book.waitlist()) == ("waitlisted", 2, ["bob", "ann"])
     assert (book.ledger.next_ticket, book.ledger.confirmed) == (3, 1)
 
 
@@ -43,7 +43,7 @@ def test_a_full_waiting_list_refuses(waitlist: int) -> None:
     """Register on a full event whose waiting list has reached its limit, be it zero, is rejected as `waitlist-full`."""
     book = full_event(*["bob"][:waitlist], waitlist=waitlist)
     assert outcomes(book.deliver(register("ann"))) == [("rejected", "waitlist-full")]
-    assert "ann" not in book.line()
+    assert "ann" not in book.waitlist()
 
 
 def test_zero_capacity_means_zero_seats() -> None:
@@ -81,9 +81,9 @@ def test_a_cancelled_seat_frees_it_and_leaves_promotion_to_the_bell() -> None:
     """Cancel of a confirmed registration frees the seat; it promotes nobody, but the ledger says that it can be."""
     book = full_event("ann", "bob")
     assert outcomes(book.deliver(cancel("seat-1"))) == [("cancelled", "gave-up-seat")]
-    assert (book.status("seat-1"), book.line(), book.ledger.promotable) == ("cancelled", ["ann", "bob"], True)
+    assert (book.status("seat-1"), book.waitlist(), book.ledger.promotable) == ("cancelled", ["ann", "bob"], True)
     assert outcomes(book.deliver(promote())) == [("settled", "line-moved-up")]
-    assert (book.status("ann"), book.line(), book.ledger.promotable) == ("confirmed", ["bob"], False)
+    assert (book.status("ann"), book.waitlist(), book.ledger.promotable) == ("confirmed", ["bob"], False)
 
 
 def test_a_waiter_who_cancels_leaves_the_line() -> None:
@@ -91,7 +91,12 @@ def test_a_waiter_who_cancels_leaves_the_line() -> None:
     book = full_event("ann", "bob", "cid")
     assert outcomes(book.deliver(cancel("bob", key="k2"))) == [("cancelled", "left-waitlist")]
     record = book.stored("bob")
-    assert (record.ticket, record.delete_keys, book.line(), book.ledger.confirmed) == (None, ("k2",), ["ann", "cid"], 1)
+    assert (record.ticket, record.delete_keys, book.waitlist(), book.ledger.confirmed) == (
+        None,
+        ("k2",),
+        ["ann", "cid"],
+        1,
+    )
 
 
 def test_a_promotion_keeps_time_and_generation_and_gives_up_the_ticket() -> None:
@@ -122,9 +127,9 @@ def test_a_seat_is_free_since_it_became_so() -> None:
     book.deliver(cancel("bob"), promote(), now=NOW + 2, unseen=["ann"])
     assert book.ledger.free_since == NOW + 1
     book.deliver(promote(), cancel("seat-2"), now=NOW + 3)
-    assert (book.line(), book.ledger.free_since) == (["cid"], NOW + 3)
+    assert (book.waitlist(), book.ledger.free_since) == (["cid"], NOW + 3)
     book.deliver(promote(), now=NOW + 4)
-    assert book.line() == []
+    assert book.waitlist() == []
     assert book.ledger.free_since is None
 
 
@@ -134,14 +139,14 @@ def test_settle_first_a_newcomer_does_not_overtake_the_line() -> None:
     book.deliver(cancel("seat-1"))
     decision = book.deliver(register("new"))
     assert outcomes(decision) == [("waitlisted", "joined-waitlist")]
-    assert (users_of(decision.promoted), book.line()) == (["ann"], ["new"])
+    assert (users_of(decision.promoted), book.waitlist()) == (["ann"], ["new"])
 
 
 def test_settle_first_holds_inside_a_batch() -> None:
     """[Cancel, Register] in one batch: the seat goes to the head of the line, not to the newcomer behind the Cancel."""
     book = full_event("ann", "bob")
     book.deliver(cancel("seat-1"), register("new"))
-    assert (book.status("ann"), book.status("new"), book.line()) == ("confirmed", "waitlisted", ["bob", "new"])
+    assert (book.status("ann"), book.status("new"), book.waitlist()) == ("confirmed", "waitlisted", ["bob", "new"])
 
 
 def test_a_refused_newcomer_settles_too() -> None:
@@ -191,7 +196,7 @@ def test_who_comes_back_after_cancelling_starts_at_the_end_of_the_line() -> None
     book.deliver(cancel("ann"))
     assert outcomes(book.deliver(register("ann", 2))) == [("waitlisted", "joined-waitlist")]
     record = book.stored("ann")
-    assert (record.generation, record.version, record.ticket, book.line()) == (2, 3, 3, ["bob", "ann"])
+    assert (record.generation, record.version, record.ticket, book.waitlist()) == (2, 3, 3, ["bob", "ann"])
 
 
 def test_cancel_and_come_back_in_one_batch() -> None:

@@ -8,7 +8,7 @@ from tests.support.builders import NOW, Book, cancel, change, outcomes, promote,
 from tests.support.rules import broken_rules, illegal_moves
 from workers.domain.commands import Command
 from workers.domain.records import Status
-from workers.domain.transitions import ALLOWED_MOVES, discarded
+from workers.domain.transitions import ALLOWED_TRANSITIONS, discarded
 
 WHY = "sent by a broken client"
 
@@ -29,7 +29,7 @@ def test_a_promised_answer_is_given() -> None:
     record = book.stored("ann")
     assert (record.status, record.code, record.note) == ("rejected", "discarded", WHY)
     assert (record.generation, record.version, record.ticket) == (1, before.version + 1, None)
-    assert (Status.PENDING, record.status) in ALLOWED_MOVES
+    assert (Status.PENDING, record.status) in ALLOWED_TRANSITIONS
     assert illegal_moves({before.registration_id: before}, book.records) == []
     assert broken_rules(book.ledger, book.records.values()) == []
 

@@ -9,7 +9,7 @@ import pytest
 from tests.support.builders import Book, cancel, configure, outcomes, promote, register, seats
 from tests.support.rules import MOVES, broken_rules
 from workers.domain.records import EventStatus, Status
-from workers.domain.transitions import ALLOWED_MOVES
+from workers.domain.transitions import ALLOWED_TRANSITIONS
 
 STALE = ("superseded", "stale-generation")
 SEAT = ("confirmed", "seat-given")
@@ -133,8 +133,8 @@ def test_the_moves_are_those_of_the_design() -> None:
         for old in (None, Status.REJECTED, Status.CANCELLED)
         for new in (Status.PENDING, Status.CONFIRMED, Status.WAITLISTED, Status.REJECTED)
     }
-    assert set(ALLOWED_MOVES) == within | between | {(Status.PENDING, Status.PENDING)}
-    assert all(ALLOWED_MOVES.values())
+    assert set(ALLOWED_TRANSITIONS) == within | between | {(Status.PENDING, Status.PENDING)}
+    assert all(ALLOWED_TRANSITIONS.values())
 
 
 def test_a_record_at_each_status_keeps_the_rules() -> None:

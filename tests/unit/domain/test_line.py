@@ -6,14 +6,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from workers.domain.waitlist import Line
+from workers.domain.waitlist import Waitlist
 
 TICKETS = st.lists(st.integers(1, 400), unique=True, max_size=60).map(sorted)
 
 
-def line_of(tickets: list[int]) -> Line:
+def line_of(tickets: list[int]) -> Waitlist:
     """The line that these tickets make, joining in order."""
-    line = Line()
+    line = Waitlist()
     for ticket in tickets:
         line = line.join(ticket)
     return line
@@ -21,15 +21,15 @@ def line_of(tickets: list[int]) -> Line:
 
 def test_an_empty_line_has_nobody_and_no_position() -> None:
     """An empty line is Line(0, 0): false, without head, without anybody's position."""
-    line = Line()
-    assert line == Line(0, 0)
+    line = Waitlist()
+    assert line == Waitlist(0, 0)
     assert (len(line), list(line), line.first(3), line.position(1), 1 in line) == (0, [], [], None, False)
     assert not line
 
 
 def test_the_first_to_join_is_the_head() -> None:
     """Whoever joins an empty line is its head, whatever the number of the ticket."""
-    assert line_of([41]) == Line(41, 1)
+    assert line_of([41]) == Waitlist(41, 1)
     assert line_of([41]).position(41) == 1
 
 
@@ -41,7 +41,7 @@ def test_when_the_head_leaves_the_next_live_ticket_is_the_head() -> None:
 
 def test_the_last_to_leave_leaves_the_empty_line() -> None:
     """A line that runs empty is the same value as one that never was."""
-    assert line_of([7]).leave(7) == Line()
+    assert line_of([7]).leave(7) == Waitlist()
 
 
 @pytest.mark.parametrize("ticket", [1, 3, 5])
@@ -83,13 +83,13 @@ def test_equal_lines_are_equal_values(tickets: list[int]) -> None:
     for ticket in set(range(1, 401)) - set(tickets):
         through_holes = through_holes.leave(ticket)
     assert through_holes == line_of(tickets)
-    assert through_holes == Line() or through_holes.bits & 1
+    assert through_holes == Waitlist() or through_holes.bits & 1
 
 
 @given(st.sets(st.integers(1, 500)))
 def test_a_line_of_tickets(tickets: set[int]) -> None:
     """It has these tickets in order, whatever order they came in, and ends behind the last."""
-    line = Line.of(sorted(tickets, reverse=True))
+    line = Waitlist.of(sorted(tickets, reverse=True))
     assert list(line) == sorted(tickets)
     assert line.end == max(tickets, default=-1) + 1
 
@@ -97,4 +97,4 @@ def test_a_line_of_tickets(tickets: set[int]) -> None:
 def test_a_line_has_each_ticket_once() -> None:
     """Two with the same ticket are no line."""
     with pytest.raises(ValueError, match="ticket 2 is not later"):
-        Line.of([1, 2, 2])
+        Waitlist.of([1, 2, 2])

@@ -219,7 +219,7 @@ class Event(RuleBasedStateMachine):
         assert decision.ledger.confirmed <= max(decision.ledger.settings.capacity, decision.before.confirmed)
         limit = decision.ledger.settings.waitlist_capacity
         joined = any(record.status is Status.WAITLISTED for record in decision.registrations)
-        assert not joined or limit is None or len(decision.ledger.line) <= limit
+        assert not joined or limit is None or len(decision.ledger.waitlist) <= limit
 
     def check_state(self) -> None:
         """No rule is broken, and ledger and records are what the model says, down to everybody's place in the line."""
@@ -228,9 +228,9 @@ class Event(RuleBasedStateMachine):
         standing = {r.user_id: ("cancelling" if r.cancelling else str(r.status), r.generation) for r in records}
         assert standing == model.state
         assert {r.user_id: r.registered_at for r in records if r.user_id in model.times} == model.times
-        places = {r.user_id: ledger.line.position(r.ticket) for r in records if r.ticket is not None}
+        places = {r.user_id: ledger.waitlist.position(r.ticket) for r in records if r.ticket is not None}
         assert places == {user: model.rank(user) for user in model.arrivals}
-        assert len(ledger.line) == len(model.arrivals)
+        assert len(ledger.waitlist) == len(model.arrivals)
         assert (ledger.settings, ledger.revisions) == (model.settings, model.revisions)
         assert (ledger.confirmed, ledger.free_since) == (model.taken, model.free_since)
 

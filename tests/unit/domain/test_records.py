@@ -6,7 +6,7 @@ import pytest
 
 from tests.support.builders import EVENT, seats
 from workers.domain.records import EventStatus, Ledger, Registration, SeatSettings, Status, registration_id, remembering
-from workers.domain.waitlist import Line
+from workers.domain.waitlist import Waitlist
 
 
 def test_a_pair_of_event_and_user_has_one_id() -> None:
@@ -31,7 +31,7 @@ def test_what_holds_or_may_come_to_hold_a_place_is_alive(status: str, alive: boo
 def test_what_is_not_said_is_not_there() -> None:
     """Settings of a capacity alone: no waiting list, active. A new ledger: nothing yet. A registration: no extras."""
     assert SeatSettings(3) == SeatSettings(3, has_waitlist=False, waitlist_capacity=None, status=EventStatus.ACTIVE)
-    assert Ledger(EVENT, SeatSettings(3)) == Ledger(EVENT, SeatSettings(3), 0, {}, 0, 1, 0, Line(0, 0), None)
+    assert Ledger(EVENT, SeatSettings(3)) == Ledger(EVENT, SeatSettings(3), 0, {}, 0, 1, 0, Waitlist(0, 0), None)
     plain = Registration(EVENT, "ann", Status.CONFIRMED, 1, 1, 0)
     assert plain == Registration(EVENT, "ann", Status.CONFIRMED, 1, 1, 0, None, None, (), (), False, None, None)
 
@@ -54,15 +54,17 @@ def test_free_seats_are_never_negative(capacity: int, confirmed: int, free: int)
 @pytest.mark.parametrize(
     ("status", "confirmed", "line", "promotable"),
     [
-        ("active", 1, Line(1, 1), True),
-        ("closed", 1, Line(1, 1), True),
-        ("cancelled", 1, Line(1, 1), False),
-        ("active", 2, Line(1, 1), False),
-        ("active", 3, Line(1, 1), False),
-        ("active", 1, Line(), False),
+        ("active", 1, Waitlist(1, 1), True),
+        ("closed", 1, Waitlist(1, 1), True),
+        ("cancelled", 1, Waitlist(1, 1), False),
+        ("active", 2, Waitlist(1, 1), False),
+        ("active", 3, Waitlist(1, 1), False),
+        ("active", 1, Waitlist(), False),
     ],
 )
-def test_promotable_is_a_free_seat_beside_a_waiter(status: str, confirmed: int, line: Line, promotable: bool) -> None:
+def test_promotable_is_a_free_seat_beside_a_waiter(
+    status: str, confirmed: int, line: Waitlist, promotable: bool
+) -> None:
     """A seat is free, somebody waits, and the event is not cancelled: then, and only then, the bell rings."""
     settings = seats(2, waitlist=True, status=EventStatus(status))
-    assert Ledger(EVENT, settings, confirmed=confirmed, line=line).promotable is promotable
+    assert Ledger(EVENT, settings, confirmed=confirmed, waitlist=line).promotable is promotable

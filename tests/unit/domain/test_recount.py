@@ -15,7 +15,7 @@ from tests.unit.domain.counts import REWRITTEN, a_line, recount, tally
 from workers.domain.commands import Command
 from workers.domain.records import EventStatus, Ledger, Status
 from workers.domain.recount import Count, differences, disagreements, recounted
-from workers.domain.waitlist import Line
+from workers.domain.waitlist import Waitlist
 
 USERS = ("ann", "bob", "cid", "dee", "eve", "fay")
 STEPS = st.lists(
@@ -65,12 +65,12 @@ def test_a_sound_ledger_is_found_sound(steps: list[tuple[str, str, int]]) -> Non
 @given(
     STEPS,
     st.integers(-2, 20),
-    st.frozensets(st.integers(1, 20)).map(Line.of),
+    st.frozensets(st.integers(1, 20)).map(Waitlist.of),
     st.integers(0, 20),
     st.integers(0, NOW),
 )
 def test_whatever_was_counted_wrongly_is_mended(
-    steps: list[tuple[str, str, int]], confirmed: int, line: Line, tickets: int, seconds: int
+    steps: list[tuple[str, str, int]], confirmed: int, line: Waitlist, tickets: int, seconds: int
 ) -> None:
     """A ledger with any numbers and any line is, after a Recount, again what its registrations say."""
     book = a_history(steps)
@@ -78,17 +78,17 @@ def test_whatever_was_counted_wrongly_is_mended(
     book.ledger = replace(
         sound,
         confirmed=confirmed,
-        line=line,
+        waitlist=line,
         next_ticket=max(1, sound.next_ticket - tickets),
         last_registered_at=max(0, sound.last_registered_at - seconds),
         free_since=None,
     )
     count = tally(book.records.values()).count()
     assert bool(differences(book.ledger, count)) == (recounted(book.ledger, count) != book.ledger)
-    if (confirmed, line) != (sound.confirmed, sound.line):
+    if (confirmed, line) != (sound.confirmed, sound.waitlist):
         assert differences(book.ledger, count)
     assert outcomes(book.deliver(recount(book))) == [REWRITTEN]
-    assert (book.ledger.confirmed, book.ledger.line) == (sound.confirmed, sound.line)
+    assert (book.ledger.confirmed, book.ledger.waitlist) == (sound.confirmed, sound.waitlist)
     assert (book.ledger.settings, book.ledger.revisions) == (sound.settings, sound.revisions)
     assert broken_rules(book.ledger, book.records.values()) == []
     assert differences(book.ledger, count) == ()
@@ -99,9 +99,12 @@ def test_whatever_was_counted_wrongly_is_mended(
     [
         ({"confirmed": 0}, "the ledger says 0 confirmed, 1 are"),
         ({"confirmed": 5}, "the ledger says 5 confirmed, 1 are"),
-        ({"line": Line.of([2])}, "not in the ledger's line, but waiting: tickets 1, 3"),
-        ({"line": Line.of([1, 2, 3, 7])}, "in the ledger's line, but held by nobody who waits: ticket 7"),
-        ({"line": Line(0, 0b1110)}, "the ledger's line has the right tickets, but is not written as the registrar"),
+        ({"waitlist": Waitlist.of([2])}, "not in the ledger's line, but waiting: tickets 1, 3"),
+        ({"waitlist": Waitlist.of([1, 2, 3, 7])}, "in the ledger's line, but held by nobody who waits: ticket 7"),
+        (
+            {"waitlist": Waitlist(0, 0b1110)},
+            "the ledger's line has the right tickets, but is not written as",
+        ),
         ({"next_ticket": 3}, "the ledger gives ticket 3 next, but 3 waits already"),
         ({"last_registered_at": NOW - 2_000_000}, "the last decision that the ledger knows is 2.000003 s older than"),
     ],
@@ -128,7 +131,7 @@ def test_each_damage_has_a_sentence(damage: dict[str, Any], sentence: str) -> No
 )
 def test_ten_tickets_are_named_and_the_others_counted(lost: int, named: str) -> None:
     """A lost line of thousands is no sentence of thousands: of what is missing the first ten are named."""
-    count = Count(line=Line.of(range(1, lost + 1)))
+    count = Count(waitlist=Waitlist.of(range(1, lost + 1)))
     (said,) = differences(Ledger(EVENT, seats(0), next_ticket=100), count)
     assert said == f"not in the ledger's line, but waiting: {named}"
 
@@ -139,7 +142,7 @@ def test_what_only_grows_never_shrinks() -> None:
     book.deliver(cancel("bob"))
     book.put("bob", Status.PENDING, 2)
     count = tally(book.records.values()).count()
-    assert (count.line.end, count.last_registered_at) == (0, NOW)
+    assert (count.waitlist.end, count.last_registered_at) == (0, NOW)
     assert differences(book.ledger, count) == ()
     assert recounted(book.ledger, count) == book.ledger
 

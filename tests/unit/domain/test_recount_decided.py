@@ -13,7 +13,7 @@ from workers.domain.commands import Command, Recount
 from workers.domain.decide import decide
 from workers.domain.records import Ledger
 from workers.domain.recount import LIFETIME, Count
-from workers.domain.waitlist import Line
+from workers.domain.waitlist import Waitlist
 
 
 def test_a_recount_that_finds_no_difference_is_written_too() -> None:
@@ -80,7 +80,7 @@ def test_a_seat_that_a_recount_finds_is_free_since_then() -> None:
 def test_who_was_not_in_the_line_can_leave_it_after_a_recount() -> None:
     """Her Cancel could not be processed before; behind the Recount, in the same batch, it can."""
     book = a_line("ann", "bob")
-    book.ledger = replace(book.ledger, line=Line())
+    book.ledger = replace(book.ledger, waitlist=Waitlist())
     assert outcomes(book.deliver(recount(book), cancel("bob"))) == [REWRITTEN, ("cancelled", "left-waitlist")]
     assert broken_rules(book.ledger, book.records.values()) == []
 

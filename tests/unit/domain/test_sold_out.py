@@ -10,7 +10,7 @@ from tests.support.builders import EVENT, Book, cancel, change, outcomes, promot
 from workers.domain.decide import sold_out
 from workers.domain.decision import Reason
 from workers.domain.records import EventStatus, Ledger, SeatSettings
-from workers.domain.waitlist import Line
+from workers.domain.waitlist import Waitlist
 
 FULL, NO_PLACE, CLOSED = Reason.EVENT_FULL, Reason.WAITLIST_FULL, Reason.REGISTRATION_CLOSED
 STATUSES = st.sampled_from(EventStatus)
@@ -18,7 +18,7 @@ STATUSES = st.sampled_from(EventStatus)
 
 def ledger(settings: SeatSettings, confirmed: int, waiting: int) -> Ledger:
     """A ledger with so many of both."""
-    return Ledger(EVENT, settings, 1, confirmed=confirmed, line=Line.of(range(1, waiting + 1)))
+    return Ledger(EVENT, settings, 1, confirmed=confirmed, waitlist=Waitlist.of(range(1, waiting + 1)))
 
 
 @pytest.mark.parametrize(

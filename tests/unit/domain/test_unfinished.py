@@ -22,7 +22,7 @@ from tests.support.builders import (
 from workers.domain.commands import Command
 from workers.domain.decide import MAX_PROMOTIONS, CommandFailed, _Draft, decide
 from workers.domain.records import Ledger, Registration, Status
-from workers.domain.waitlist import Line
+from workers.domain.waitlist import Waitlist
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ def test_nobody_is_promoted_in_place_of_an_unknown_head() -> None:
 
 def test_a_record_with_the_heads_ticket_that_does_not_wait_is_not_promoted() -> None:
     """What the index returned and the ledger disagree: the decision waits for the truth, it does not guess."""
-    ledger = Ledger(EVENT, seats(1, waitlist=True), version=3, next_ticket=2, line=Line(1, 1))
+    ledger = Ledger(EVENT, seats(1, waitlist=True), version=3, next_ticket=2, waitlist=Waitlist(1, 1))
     torn = Registration(EVENT, "ann", Status.CANCELLED, 1, 2, NOW, ticket=1)
     decision = decide(ledger, [torn], [promote()], NOW)
     assert decision.undecided == (promote(),)
@@ -67,7 +67,7 @@ def test_a_settle_of_too_many_ends_the_decision_and_goes_on_after_the_commit() -
     assert (users_of(decision.promoted), decision.undecided) == (["a", "b", "c"], (promote(),))
     assert book.ledger.promotable
     decision = book.deliver(promote(), max_promotions=3)
-    assert (users_of(decision.promoted), decision.undecided, book.line()) == (["d"], (), ["e"])
+    assert (users_of(decision.promoted), decision.undecided, book.waitlist()) == (["d"], (), ["e"])
 
 
 def test_a_decision_never_outgrows_a_transaction() -> None:
