@@ -12,7 +12,7 @@ from infra.cli.deployment import Clients, Outputs
 from tests.support.client import Front, eventually, unique
 from tests.support.tables import put_items
 from tests.support.threads import at_once
-from workers.aws.items import ledger_from_item, registration_from_item, registration_key
+from workers.aws.items import ledger_from_item, registration_from_item, registration_key, timestamp
 from workers.domain.records import registration_id
 
 pytestmark = pytest.mark.e2e
@@ -40,9 +40,10 @@ def all_at_once(api_url: str, event_id: str, user_ids: list[str]) -> list[dict[s
 
 
 def crowd(aws: Clients, table: str) -> list[str]:
-    """All clients as users, put straight into their table: creating them is not what this is about."""
+    """Write all clients as users straight into their table: this test is not about creating them."""
     user_ids = [unique("client") for _ in range(CLIENTS)]
-    put_items(aws.dynamodb, table, [{"userId": {"S": user_id}, "name": {"S": "N"}} for user_id in user_ids])
+    fields = {"name": {"S": "N"}, "createdAt": {"S": timestamp(0)}}  # others on this stack read them, too
+    put_items(aws.dynamodb, table, [{"userId": {"S": user_id}} | fields for user_id in user_ids])
     return user_ids
 
 
