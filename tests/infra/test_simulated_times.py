@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tests.infra.reading import Resources
-from tests.proofs.simulation.world import API_SECONDS, PROMOTER_SECONDS, REGISTRAR_SECONDS, VISIBILITIES
+from tests.proofs.simulation.simulation import API_SECONDS, PROMOTER_SECONDS, REGISTRAR_SECONDS, VISIBILITIES
 
 
 def test_time_outs(resources: Resources) -> None:

@@ -12,7 +12,7 @@ from tests.proofs.simulation.campaign import ENOUGH, Totals, quiet, run, some
 from tests.proofs.simulation.faults import Fault
 from tests.proofs.simulation.seeded_bugs import PLANTS, VARIABLE
 from tests.proofs.simulation.shrink import Shrinker
-from tests.proofs.simulation.world import History, Settings, simulate
+from tests.proofs.simulation.simulation import RunResult, RunSettings, simulate
 from tests.support.command_line import at_least
 
 DESCRIPTION = """\
@@ -45,7 +45,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         command = [sys.executable, "-m", "tests.proofs.simulation", *(sys.argv[1:] if argv is None else argv)]
         os.execv(sys.executable, command)  # noqa: S606 - the same program once more
     if args.seeds == 1:
-        return _one(Settings(args.first, args.only, args.without), args)
+        return _one(RunSettings(args.first, args.only, args.without), args)
     if args.first_only:
         totals, seconds = some(range(args.first, args.first + args.seeds)), 0.0
     else:
@@ -53,7 +53,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     _end_progress()
     _report(totals, seconds, args)
     if totals.broken and not args.brief:
-        _explain(Settings(min(totals.broken)), args)
+        _explain(RunSettings(min(totals.broken)), args)
     return 1 if totals.broken or totals.shortcomings() else 0
 
 
@@ -91,7 +91,7 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _one(settings: Settings, args: argparse.Namespace) -> int:
+def _one(settings: RunSettings, args: argparse.Namespace) -> int:
     with quiet():
         history = simulate(settings, tell=args.story)
     for line in history.story:
@@ -127,7 +127,7 @@ def _report(totals: Totals, seconds: float, args: argparse.Namespace) -> None:
         print(f"BROKEN in history {seed}: {violation.rule}\n  {violation.detail}")
 
 
-def _explain(settings: Settings, args: argparse.Namespace) -> None:
+def _explain(settings: RunSettings, args: argparse.Namespace) -> None:
     """Looks for a short history of the same kind, and tells it. On standard error, so that a pipe can read the rest."""
     with quiet():
         shrunk = Shrinker(simulate(settings), _say).shrink()
@@ -138,12 +138,12 @@ def _explain(settings: Settings, args: argparse.Namespace) -> None:
     print(f"All of it:\n  make simulate SEEDS=1 FROM={settings.seed}", file=sys.stderr)
 
 
-def _requests(history: History) -> str:
+def _requests(history: RunResult) -> str:
     keep = history.settings.keep or frozenset()
-    return "\n".join(f"  {step}" for step in history.plan.steps if step.number in keep)
+    return "\n".join(f"  {step}" for step in history.workload.steps if step.number in keep)
 
 
-def _command(settings: Settings, args: argparse.Namespace) -> str:
+def _command(settings: RunSettings, args: argparse.Namespace) -> str:
     only = ",".join(map(str, sorted(settings.keep or ())))
     without = ",".join(sorted(fault.name.lower() for fault in settings.without))
     plant = f" --plant {args.plant}" if args.plant else ""

@@ -15,7 +15,7 @@ from unittest.mock import patch
 
 from tests.proofs.simulation.faults import Fault
 from tests.proofs.simulation.invariants import Violation
-from tests.proofs.simulation.world import History, Settings, simulate
+from tests.proofs.simulation.simulation import RunResult, RunSettings, simulate
 from workers import telemetry
 
 ENOUGH = 200
@@ -47,11 +47,11 @@ class Totals:
     failed: Counter[tuple[str, str]] = field(default_factory=Counter)
     broken: dict[int, Violation] = field(default_factory=dict)
 
-    def add(self, history: History) -> None:
+    def add(self, history: RunResult) -> None:
         """One more."""
         broken = {} if history.violation is None else {history.settings.seed: history.violation}
         calls, fired, failed = history.steps, Counter(history.fired), Counter(history.failed)
-        self.merge(Totals(1, history.commands, len(history.plan.events), calls, fired, failed, broken))
+        self.merge(Totals(1, history.commands, len(history.workload.events), calls, fired, failed, broken))
 
     def merge(self, other: Totals) -> None:
         """Those of other histories."""
@@ -111,7 +111,7 @@ def some(seeds: Sequence[int]) -> Totals:
     totals = Totals()
     with quiet():
         for seed in seeds:
-            totals.add(simulate(Settings(seed)))
+            totals.add(simulate(RunSettings(seed)))
             if totals.broken:
                 break
     return totals

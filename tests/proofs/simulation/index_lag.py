@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from tests.proofs.simulation.engine import SECOND
 from tests.proofs.simulation.faults import Fault
+from tests.proofs.simulation.scheduler import SECOND
 
 if TYPE_CHECKING:
-    from tests.proofs.simulation.world import World
+    from tests.proofs.simulation.simulation import Simulation
 
 LONGEST = 3 * SECOND
 """No row is behind its item for longer."""
@@ -18,19 +18,19 @@ LONGEST = 3 * SECOND
 class IndexLag:
     """All index rows that are still to change."""
 
-    def __init__(self, world: World) -> None:
-        self._world = world
-        self._chance = world.chance("index")
+    def __init__(self, sim: Simulation) -> None:
+        self._sim = sim
+        self._chance = sim.chance("index")
         self._behind = 0
         self._last_row: dict[tuple[str, str], int] = {}
 
     def changed(self, index: str, key: str, apply: Callable[[], None]) -> None:
-        """A row is to change: it mostly does at once. Changes of one item keep their order."""
-        engine, late = self._world.engine, 0
-        if self._world.faults.happens(Fault.STALE_INDEX, self._chance):
+        """A row is to change: it mostly does at once. ConditionalChanges of one item keep their order."""
+        scheduler, late = self._sim.scheduler, 0
+        if self._sim.faults.happens(Fault.STALE_INDEX, self._chance):
             late = self._chance.randrange(LONGEST)
-        due = max(engine.now + late, self._last_row.get((index, key), 0))
-        if due == engine.now:
+        due = max(scheduler.now + late, self._last_row.get((index, key), 0))
+        if due == scheduler.now:
             apply()
             return
         self._last_row[index, key] = due
@@ -40,10 +40,10 @@ class IndexLag:
             self._behind -= 1
             apply()
 
-        engine.after(due - engine.now, catch_up)
+        scheduler.after(due - scheduler.now, catch_up)
 
     def is_met(self) -> bool:
         """An index is about to be read: whether it lags."""
         if self._behind:
-            self._world.count(Fault.STALE_INDEX, f"{self._behind} rows behind")
+            self._sim.count(Fault.STALE_INDEX, f"{self._behind} rows behind")
         return self._behind > 0

@@ -8,15 +8,15 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from tests.proofs.simulation.engine import SECOND, Ended
 from tests.proofs.simulation.faults import Fault
-from tests.proofs.simulation.invocation_log import Diary
+from tests.proofs.simulation.invocation_log import InvocationLog
 from tests.proofs.simulation.queues import QUEUE
+from tests.proofs.simulation.scheduler import SECOND, Ended
 from workers.aws.clock import Clock
 from workers.aws.items import PROMOTABLE, Item
 
 if TYPE_CHECKING:
-    from tests.proofs.simulation.world import World
+    from tests.proofs.simulation.simulation import Simulation
 
 RAISED = "no function raises for what it is handed"
 
@@ -29,62 +29,66 @@ _PACES = (20_000, 20_000, 20_000, SECOND)
 """Microseconds between two looks into the queue, at most. Where nobody looks for long, several events share a batch."""
 
 
-class Function:
+class SimulatedFunction:
     """A function and its instances: each handles one event at a time, has a clock of its own, and may be killed.
 
     `make` makes the handler of a new instance. `seconds` is the function's timeout.
     """
 
-    def __init__(self, world: World, name: str, make: Callable[[Clock], Handler], seconds: int) -> None:
-        self._world = world
+    def __init__(self, sim: Simulation, name: str, make: Callable[[Clock], Handler], seconds: int) -> None:
+        self._sim = sim
         self._name = name
         self._make = make
         self._timeout = seconds * SECOND
         self._idle: list[Handler] = []
         self._started = 0
 
-    def invoke(self, event: dict[str, Any], then: Callable[[Ended], None], name: str = "", delay: int = 0) -> Diary:
+    def invoke(
+        self, event: dict[str, Any], then: Callable[[Ended], None], name: str = "", delay: int = 0
+    ) -> InvocationLog:
         """Handles an event, after so many microseconds; `then` is told how it ended. Answers what it will meet."""
-        world = self._world
+        sim = self._sim
         self._started += 1
         name = name or f"{self._name}-{self._started}"
         handler = self._idle.pop() if self._idle else self._new(name)
-        diary = world.diaries[name] = Diary(self._name, name)
+        invocation = sim.invocations[name] = InvocationLog(self._name, name)
 
         def work() -> Any:
-            diary.began = world.engine.now
+            invocation.began = sim.scheduler.now
             return handler(event)
 
         def ended(how: Ended) -> None:
-            del world.diaries[name]
+            del sim.invocations[name]
             if how.killed:
-                world.note("%s is killed", name)
+                sim.note("%s is killed", name)
             else:
                 self._idle.append(handler)
             then(how)
 
-        process = world.engine.start(name, world.chance(name), work, ended, delay)
-        world.engine.after(delay + self._timeout, process.kill)
-        return diary
+        process = sim.scheduler.start(name, sim.chance(name), work, ended, delay)
+        sim.scheduler.after(delay + self._timeout, process.kill)
+        return invocation
 
     def _new(self, name: str) -> Handler:
-        world, skew = self._world, 0
-        chance = world.chance(f"clock of {name}")
-        if world.faults.happens(Fault.CLOCK_SKEW, chance):
-            world.count(Fault.CLOCK_SKEW, name)
+        sim, skew = self._sim, 0
+        chance = sim.chance(f"clock of {name}")
+        if sim.faults.happens(Fault.CLOCK_SKEW, chance):
+            sim.count(Fault.CLOCK_SKEW, name)
             skew = chance.randrange(-_LARGEST_SKEW, _LARGEST_SKEW)
-        engine = world.engine
-        return self._make(Clock(lambda: engine.now + skew, lambda seconds: engine.current.pause(int(seconds * SECOND))))
+        scheduler = sim.scheduler
+        return self._make(
+            Clock(lambda: scheduler.now + skew, lambda seconds: scheduler.current.pause(int(seconds * SECOND)))
+        )
 
 
 class CommandsTrigger:
     """The event source mapping of the commands' queue: hands batches to the registrar, deletes what was processed."""
 
-    def __init__(self, world: World, registrar: Function, visibility: int) -> None:
-        self._world = world
+    def __init__(self, sim: Simulation, registrar: SimulatedFunction, visibility: int) -> None:
+        self._sim = sim
         self._registrar = registrar
         self._visibility = visibility
-        self._chance = world.chance("poller")
+        self._chance = sim.chance("poller")
         self._held: Counter[str] = Counter()
         self._processed: set[str] = set()
         self._due: int | None = None
@@ -92,52 +96,52 @@ class CommandsTrigger:
 
     def wake(self, microseconds: int = 0) -> None:
         """Looks into the queue soon, or after so many microseconds."""
-        engine = self._world.engine
-        at = engine.now + microseconds + self._chance.randrange(1000, self._pace)
+        scheduler = self._sim.scheduler
+        at = scheduler.now + microseconds + self._chance.randrange(1000, self._pace)
         if self._due is None or self._due > at:
             self._due = at
-            engine.after(at - engine.now, lambda: self._poll(at))
+            scheduler.after(at - scheduler.now, lambda: self._poll(at))
 
     def _poll(self, due: int) -> None:
         if due != self._due:
             return  # an earlier one was asked for meanwhile
         self._due = None
-        world = self._world
+        sim = self._sim
         size = self._chance.choice((_BATCH, _BATCH, self._chance.randint(1, _BATCH)))
-        messages = world.sqs.receive_message(
+        messages = sim.sqs.receive_message(
             QueueUrl=QUEUE, MaxNumberOfMessages=size, VisibilityTimeout=self._visibility, WaitTimeSeconds=0
         )["Messages"]
         if not messages:
-            if (soonest := world.sqs.next_visible()) is not None:
+            if (soonest := sim.sqs.next_visible()) is not None:
                 self.wake(soonest)
             return
         late = 0
-        if world.faults.happens(Fault.VISIBILITY_LOST, self._chance):
+        if sim.faults.happens(Fault.VISIBILITY_LOST, self._chance):
             # As when the function's concurrency is used up: the batch waits for its turn, and its time runs.
             late = self._visibility * SECOND - self._chance.randrange(-SECOND // 5, SECOND // 2)
         for message in messages:
             if self._held[message["MessageId"]]:
-                world.count(Fault.VISIBILITY_LOST, message["MessageId"])
+                sim.count(Fault.VISIBILITY_LOST, message["MessageId"])
             if message["MessageId"] in self._processed:
-                world.count(Fault.DUPLICATE_DELIVERY, message["MessageId"])
+                sim.count(Fault.DUPLICATE_DELIVERY, message["MessageId"])
             self._held[message["MessageId"]] += 1
         event = {"Records": [_as_record(message) for message in messages]}
-        diary = self._registrar.invoke(event, lambda how: self._done(messages, diary, how), delay=late)
+        invocation = self._registrar.invoke(event, lambda how: self._done(messages, invocation, how), delay=late)
         self.wake()
 
-    def _done(self, messages: list[dict[str, Any]], diary: Diary, how: Ended) -> None:
-        world = self._world
+    def _done(self, messages: list[dict[str, Any]], invocation: InvocationLog, how: Ended) -> None:
+        sim = self._sim
         for message in messages:
             self._held[message["MessageId"]] -= 1
         if how.error is not None:
-            world.broken(RAISED, repr(how.error))
+            sim.broken(RAISED, repr(how.error))
         if how.value is not None:
-            failed = world.deliveries.answered(messages, how.value, diary)
-            lost = world.faults.happens(Fault.DUPLICATE_DELIVERY, self._chance)
+            failed = sim.deliveries.answered(messages, how.value, invocation)
+            lost = sim.faults.happens(Fault.DUPLICATE_DELIVERY, self._chance)
             done = [message for message in messages if message["MessageId"] not in failed]
             self._processed.update(message["MessageId"] for message in done)
             if done and not lost:
-                world.sqs.delete_message_batch(
+                sim.sqs.delete_message_batch(
                     QueueUrl=QUEUE,
                     Entries=[{"Id": str(n), "ReceiptHandle": m["ReceiptHandle"]} for n, m in enumerate(done)],
                 )
@@ -155,10 +159,10 @@ class _Record:
 class StreamTrigger:
     """The event source mapping of the ledger's stream: hands what passes its filter to the promoter, shard by shard."""
 
-    def __init__(self, world: World, promoter: Function) -> None:
-        self._world = world
+    def __init__(self, sim: Simulation, promoter: SimulatedFunction) -> None:
+        self._sim = sim
         self._promoter = promoter
-        self._chance = world.chance("stream")
+        self._chance = sim.chance("stream")
         self._shards: list[list[_Record]] = [[] for _ in range(_SHARDS)]
         self._busy = [False] * _SHARDS
         self._written = 0
@@ -173,11 +177,11 @@ class StreamTrigger:
         self._shards[shard].append(_Record(image, self._written))
         late = self._chance.randrange(1_000, 50_000)
         for fault, most in ((Fault.STREAM_DELAY, 20 * SECOND), (Fault.STREAM_REORDER, SECOND)):
-            if self._world.faults.happens(fault, self._chance):
+            if self._sim.faults.happens(fault, self._chance):
                 late += self._chance.randrange(most)
                 if fault is Fault.STREAM_DELAY:
-                    self._world.count(fault, image["eventId"]["S"])
-        self._world.engine.after(late, lambda: self._deliver(shard))
+                    self._sim.count(fault, image["eventId"]["S"])
+        self._sim.scheduler.after(late, lambda: self._deliver(shard))
 
     def _deliver(self, shard: int) -> None:
         records = self._shards[shard]
@@ -186,25 +190,25 @@ class StreamTrigger:
         self._busy[shard] = True
         batch = records[: self._chance.randint(1, _BATCH)]
         if batch[0].written < self._delivered:
-            self._world.count(Fault.STREAM_REORDER, str(batch[0].written))
+            self._sim.count(Fault.STREAM_REORDER, str(batch[0].written))
         self._delivered = max(self._delivered, batch[-1].written)
         event = {"Records": [{"dynamodb": {"NewImage": record.image}} for record in batch]}
         self._promoter.invoke(event, lambda how: self._done(shard, len(batch), how))
 
     def _done(self, shard: int, delivered: int, how: Ended) -> None:
-        world, records = self._world, self._shards[shard]
+        sim, records = self._sim, self._shards[shard]
         self._busy[shard] = False
         if how.killed or how.error is not None:
-            world.count(Fault.STREAM_RETRY, f"shard {shard}")
-        elif world.faults.happens(Fault.STREAM_RETRY, self._chance):
-            world.count(Fault.STREAM_RETRY, f"shard {shard}, although it went well")
-        elif world.faults.happens(Fault.STREAM_DUPLICATE, self._chance):
-            world.count(Fault.STREAM_DUPLICATE, f"shard {shard}")
+            sim.count(Fault.STREAM_RETRY, f"shard {shard}")
+        elif sim.faults.happens(Fault.STREAM_RETRY, self._chance):
+            sim.count(Fault.STREAM_RETRY, f"shard {shard}, although it went well")
+        elif sim.faults.happens(Fault.STREAM_DUPLICATE, self._chance):
+            sim.count(Fault.STREAM_DUPLICATE, f"shard {shard}")
             del records[: delivered - 1]
         else:
             del records[:delivered]
         if records:
-            world.engine.after(self._chance.randrange(10_000, SECOND), lambda: self._deliver(shard))
+            sim.scheduler.after(self._chance.randrange(10_000, SECOND), lambda: self._deliver(shard))
 
 
 def _as_record(message: dict[str, Any]) -> dict[str, Any]:

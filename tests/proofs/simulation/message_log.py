@@ -12,8 +12,8 @@ from workers.aws.messages import UndecodableMessage, decode, group_for, group_of
 from workers.domain.commands import Cancel, Command, Register
 
 if TYPE_CHECKING:
-    from tests.proofs.simulation.engine import Engine
-    from tests.proofs.simulation.queues import Queues
+    from tests.proofs.simulation.queues import SimulatedQueues
+    from tests.proofs.simulation.scheduler import Scheduler
 
 _MOST_BATCHES = 50
 """Of one event: a late commit is that of one of the last batches. It comes within half a minute."""
@@ -22,8 +22,8 @@ _MOST_BATCHES = 50
 class MessageLog:
     """The commands of one history, as they came and went."""
 
-    def __init__(self, engine: Engine, sqs: Queues) -> None:
-        self._engine = engine
+    def __init__(self, scheduler: Scheduler, sqs: SimulatedQueues) -> None:
+        self._scheduler = scheduler
         self._sqs = sqs
         self._read: dict[str, Command | None] = {}
         self._arrived: set[tuple[type[Command], str, int]] = set()
@@ -42,7 +42,7 @@ class MessageLog:
 
     def sent(self, body: str) -> None:
         """A message was sent, maybe one that the queue has already."""
-        process, command = self._engine.turn, self.command(body)
+        process, command = self._scheduler.turn, self.command(body)
         if process is not None and command is not None:
             self._sent.setdefault(process, []).append(command)
 
@@ -72,7 +72,7 @@ class MessageLog:
 
     def batches(self, event_id: str) -> list[Batch]:
         """The batch of the event that is being committed; of a commit that comes late, any that it may be."""
-        process = self._engine.turn
+        process = self._scheduler.turn
         found: dict[str, list[tuple[str, Command | None]]] = {}
         for group in (_recounts_of(event_id), group_of(event_id)):  # a recount comes before all others
             for batch in self._batches.get(group, []):

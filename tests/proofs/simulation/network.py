@@ -1,7 +1,7 @@
 """What lies between a function and AWS: time, and everything that can go wrong on the way there and back.
 
-`Client` stands where the SDK's client stands: it makes three attempts, as `workers.aws.clients` sets it up, and all
-attempts of one transaction carry the same ClientRequestToken.
+`FaultyClient` replaces the SDK's client: it makes three attempts, as `workers.aws.clients` configures, and all attempts
+of one transaction carry the same ClientRequestToken.
 """
 
 from __future__ import annotations
@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING, Any
 from botocore.exceptions import ClientError, EndpointConnectionError, ReadTimeoutError
 
 from tests.proofs.simulation.dynamodb.fake import Paginator
-from tests.proofs.simulation.engine import SECOND, Process
 from tests.proofs.simulation.faults import BEFORE, Fault
+from tests.proofs.simulation.scheduler import SECOND, SimulatedProcess
 
 if TYPE_CHECKING:
-    from tests.proofs.simulation.world import World
+    from tests.proofs.simulation.simulation import Simulation
 
 _ATTEMPTS = 3
 _READ_TIMEOUT = 3 * SECOND
@@ -49,11 +49,11 @@ class _Call:
     likely: Sequence[Fault]
 
 
-class Client:
+class FaultyClient:
     """A client of `service` whose calls end at `target`, in memory."""
 
-    def __init__(self, world: World, service: str, target: Any) -> None:
-        self._world = world
+    def __init__(self, sim: Simulation, service: str, target: Any) -> None:
+        self._sim = sim
         self._service = service
         self._target = target
         self.exceptions = getattr(target, "exceptions", None)
@@ -73,12 +73,12 @@ class Client:
         return Paginator(getattr(self, operation))
 
     def _call(self, call: _Call) -> Any:
-        process = self._world.engine.current
-        diary = self._world.diaries.get(process.name)
+        process = self._sim.scheduler.current
+        invocation = self._sim.invocations.get(process.name)
         if call.operation == "transact_write_items":
-            call.request.setdefault("ClientRequestToken", self._world.new_token())
-        if diary is not None:
-            diary.called(call.operation, call.request)
+            call.request.setdefault("ClientRequestToken", self._sim.new_token())
+        if invocation is not None:
+            invocation.called(call.operation, call.request)
         for attempt in range(_ATTEMPTS):
             if attempt:
                 process.pause(int(process.chance.random() * 2 ** (attempt - 1) * SECOND))
@@ -88,20 +88,20 @@ class Client:
                 error = failed.error
             except ClientError as refusal:
                 refusal.response["ResponseMetadata"]["RetryAttempts"] = attempt
-                if diary is not None:
-                    diary.met(call.operation, call.request)
+                if invocation is not None:
+                    invocation.met(call.operation, call.request)
                 raise
-        if diary is not None:
-            diary.met(call.operation, call.request)
-            self._world.failed[diary.function, call.operation] += 1
+        if invocation is not None:
+            invocation.met(call.operation, call.request)
+            self._sim.failed[invocation.function, call.operation] += 1
         raise error
 
-    def _attempt(self, process: Process, call: _Call) -> Any:
-        world = self._world
-        fault = world.faults.one_of(call.likely, process.chance)
-        world.steps += 1
+    def _attempt(self, process: SimulatedProcess, call: _Call) -> Any:
+        sim = self._sim
+        fault = sim.faults.one_of(call.likely, process.chance)
+        sim.steps += 1
         process.pause(self._travel(process, fault))
-        if outage := world.outages.met(self._service, call.operation, call.request, world.engine.now):
+        if outage := sim.outages.met(self._service, call.operation, call.request, sim.scheduler.now):
             raise self._out_of_breath(call, throttled=outage.throttled)
         if fault is not None and (refused := self._on_the_way(process, fault, call)):
             raise refused
@@ -110,26 +110,26 @@ class Client:
             answer = self._perform(process, fault, call)
         except ClientError as error:
             refusal = error
-        world.note("%s: %s%s", process.name, call.operation, f" -> {_code(refusal)}" if refusal else "")
+        sim.note("%s: %s%s", process.name, call.operation, f" -> {_code(refusal)}" if refusal else "")
         process.pause(self._travel(process, None))
         if fault is Fault.CRASH:
-            world.count(fault, process.name, "behind", call.operation)
+            sim.count(fault, process.name, "behind", call.operation)
             process.die()
         if fault is Fault.ANSWER_LOST and refusal is None:
-            world.count(fault, process.name, call.operation)
+            sim.count(fault, process.name, call.operation)
             raise _TryAgain(EndpointConnectionError(endpoint_url=self._service))
         if refusal is not None:
             raise refusal
         return answer
 
-    def _on_the_way(self, process: Process, fault: Fault, call: _Call) -> Exception | None:
+    def _on_the_way(self, process: SimulatedProcess, fault: Fault, call: _Call) -> Exception | None:
         """What happens instead of the effect. None if the request gets through."""
-        world = self._world
+        sim = self._sim
         if fault is Fault.CRASH and process.chance.random() < 0.5:
-            world.count(fault, process.name, "in front of", call.operation)
+            sim.count(fault, process.name, "in front of", call.operation)
             process.die()
         if fault in {*BEFORE, Fault.CONFLICT, Fault.TIMEOUT}:
-            world.count(fault, process.name, call.operation)
+            sim.count(fault, process.name, call.operation)
         match fault:
             case Fault.RESET:
                 return _TryAgain(EndpointConnectionError(endpoint_url=self._service))
@@ -148,7 +148,7 @@ class Client:
         code = _CODES[self._service][0 if throttled else 1]
         return _TryAgain(ClientError(_response(code, 400 if throttled else 503), call.operation))
 
-    def _lose(self, process: Process, call: _Call) -> None:
+    def _lose(self, process: SimulatedProcess, call: _Call) -> None:
         """The request takes effect some time, nobody hears of it: now, late, or never."""
         when = process.chance.choice((0, 0, None, process.chance.randrange(20 * SECOND)))
         if when is None or call.operation not in _WRITES:
@@ -158,13 +158,13 @@ class Client:
             try:
                 call.perform(**call.request)
             except ClientError as error:
-                self._world.note("%s, late: %s -> %s", process.name, call.operation, _code(error))
+                self._sim.note("%s, late: %s -> %s", process.name, call.operation, _code(error))
             else:
-                self._world.count(Fault.LATE_EFFECT, process.name, call.operation)
+                self._sim.count(Fault.LATE_EFFECT, process.name, call.operation)
 
-        self._world.engine.after(when, arrive)
+        self._sim.scheduler.after(when, arrive)
 
-    def _perform(self, process: Process, fault: Fault | None, call: _Call) -> Any:
+    def _perform(self, process: SimulatedProcess, fault: Fault | None, call: _Call) -> Any:
         match fault:
             case Fault.PARTIAL_BATCH:
                 return self._partly(process, call)
@@ -173,43 +173,43 @@ class Client:
             case Fault.TORN_READ:
                 return self._tear(process, call)
             case Fault.LATENCY:
-                self._world.count(fault, process.name, call.operation)
-        if call.operation == "query" and self._world.index_lag.is_met():
+                self._sim.count(fault, process.name, call.operation)
+        if call.operation == "query" and self._sim.index_lag.is_met():
             self._left_out(process, call.operation, call.request)
         return self._perhaps_old(process, call, call.perform(**call.request))
 
-    def _perhaps_old(self, process: Process, call: _Call, answer: Any) -> Any:
+    def _perhaps_old(self, process: SimulatedProcess, call: _Call, answer: Any) -> Any:
         """What was not asked for consistently, DynamoDB may answer as it was a moment ago."""
         if call.operation == "get_item":
-            return self._world.stale_reads.get_item(call.request, answer, process.chance)
+            return self._sim.stale_reads.get_item(call.request, answer, process.chance)
         if call.operation == "batch_get_item":
-            return self._world.stale_reads.batch_get_item(call.request, answer, process.chance)
+            return self._sim.stale_reads.batch_get_item(call.request, answer, process.chance)
         return answer
 
-    def _left_out(self, process: Process, operation: str, request: dict[str, Any]) -> None:
+    def _left_out(self, process: SimulatedProcess, operation: str, request: dict[str, Any]) -> None:
         """An answer without some of what is there."""
-        if (diary := self._world.diaries.get(process.name)) is not None:
-            diary.met(operation, request)
+        if (invocation := self._sim.invocations.get(process.name)) is not None:
+            invocation.met(operation, request)
 
-    def _partly(self, process: Process, call: _Call) -> Any:
+    def _partly(self, process: SimulatedProcess, call: _Call) -> Any:
         entries = call.request["Entries"]
         refused = [entry for entry in entries if process.chance.random() < 0.5] or entries[:1]
-        self._world.count(Fault.PARTIAL_BATCH, process.name, f"{len(refused)} of {len(entries)}")
+        self._sim.count(Fault.PARTIAL_BATCH, process.name, f"{len(refused)} of {len(entries)}")
         taken = [entry for entry in entries if entry not in refused]
         answer = call.perform(**call.request | {"Entries": taken}) if taken else {"Successful": []}
         failed = [{"Id": entry["Id"], "Code": "InternalError", "SenderFault": False} for entry in refused]
         return {"Successful": answer["Successful"], "Failed": failed}
 
-    def _leave_keys(self, process: Process, call: _Call) -> Any:
+    def _leave_keys(self, process: SimulatedProcess, call: _Call) -> Any:
         left, asked = _parted(process, call.request["RequestItems"], 0.4)
         if left:
             count = sum(len(wanted["Keys"]) for wanted in left.values())
-            self._world.count(Fault.UNPROCESSED_KEYS, process.name, str(count))
+            self._sim.count(Fault.UNPROCESSED_KEYS, process.name, str(count))
             self._left_out(process, call.operation, {"RequestItems": left})
         answer = call.perform(RequestItems=asked) if asked else {"Responses": {}}
         return {"Responses": answer["Responses"], "UnprocessedKeys": left}
 
-    def _tear(self, process: Process, call: _Call) -> Any:
+    def _tear(self, process: SimulatedProcess, call: _Call) -> Any:
         """BatchGetItem is no snapshot: each item is as it was at some moment of the call."""
         late, early = _parted(process, call.request["RequestItems"], 0.5)
         if not late or not early:
@@ -218,7 +218,7 @@ class Client:
         process.pause(process.chance.randrange(2 * SECOND))
         then = call.perform(RequestItems=late)["Responses"]
         if then != was:
-            self._world.count(Fault.TORN_READ, process.name, ", ".join(then))
+            self._sim.count(Fault.TORN_READ, process.name, ", ".join(then))
         return {"Responses": {table: found.get(table, []) + then.get(table, []) for table in found | then}}
 
     def _conflict(self, call: _Call) -> Exception:
@@ -230,7 +230,7 @@ class Client:
             response = _response("TransactionCanceledException", 400) | {"CancellationReasons": reasons}
         return refused(response, call.operation)
 
-    def _travel(self, process: Process, fault: Fault | None) -> int:
+    def _travel(self, process: SimulatedProcess, fault: Fault | None) -> int:
         """Microseconds of half a round trip: mostly short, sometimes not, so that all orders come about."""
         if fault is Fault.LATENCY:
             return process.chance.randrange(SECOND // 10, 2 * SECOND)
@@ -251,7 +251,9 @@ def _likely(operation: str) -> list[Fault]:
     return faults
 
 
-def _parted(process: Process, wanted: Mapping[str, Any], share: float) -> tuple[dict[str, Any], dict[str, Any]]:
+def _parted(
+    process: SimulatedProcess, wanted: Mapping[str, Any], share: float
+) -> tuple[dict[str, Any], dict[str, Any]]:
     """The keys of a BatchGetItem as two requests: each key in the first one with the probability `share`."""
     parts: tuple[dict[str, Any], dict[str, Any]] = {}, {}
     for table, asked in wanted.items():

@@ -11,9 +11,9 @@ from infra.cli.dlq.discard import discard
 from infra.cli.errors import CliError
 from infra.cli.reconcile.recount import Recounter
 from infra.cli.reconcile.repairer import LedgerRepairer
-from tests.proofs.simulation.engine import SECOND, Ended
 from tests.proofs.simulation.faults import Fault
 from tests.proofs.simulation.queues import DEAD_LETTERS, QUEUE
+from tests.proofs.simulation.scheduler import SECOND, Ended
 from workers.aws.clients import Overloaded
 from workers.aws.clock import Clock
 from workers.aws.dead_letters import DeadLetter, replay_entry
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
 
     from infra.cli.dlq.journal import Journal
-    from tests.proofs.simulation.world import World
+    from tests.proofs.simulation.simulation import Simulation
 
 _HOPELESS = ("unreadable:", "event-not-found:")
 """What is parked for one of these reasons is parked again, however often it is replayed."""
@@ -35,13 +35,13 @@ _HOPELESS = ("unreadable:", "event-not-found:")
 class Operator:
     """Comes when there is a dead letter, until there is none; and recounts when somebody asks for it."""
 
-    def __init__(self, world: World, dynamodb: DynamoDBClient, sqs: SQSClient) -> None:
-        self._world = world
+    def __init__(self, sim: Simulation, dynamodb: DynamoDBClient, sqs: SQSClient) -> None:
+        self._sim = sim
         self._dynamodb = dynamodb
         self._sqs = sqs
-        self._clock = Clock(lambda: world.engine.now, self._sleep)
+        self._clock = Clock(lambda: sim.scheduler.now, self._sleep)
         self._letters = DeadLetterQueue(sqs, DEAD_LETTERS, self._clock)
-        self._chance = world.chance("operator")
+        self._chance = sim.chance("operator")
         self._visits = 0
         self._expected = False
         self._replayed: set[str] = set()
@@ -57,8 +57,8 @@ class Operator:
         """Looks at these events, or all, and has mended what is wrong; `then` when that is done, or has failed."""
 
         def work() -> None:
-            recounter = Recounter(self._dynamodb, self._clock, self._world.tables.worker)
-            mender = LedgerRepairer(recounter, self._sqs, QUEUE, self._clock, self._world.new_id)
+            recounter = Recounter(self._dynamodb, self._clock, self._sim.tables.worker)
+            mender = LedgerRepairer(recounter, self._sqs, QUEUE, self._clock, self._sim.new_id)
             mender.mend(recounter.look(event_ids).findings)
 
         def ended(how: Ended) -> None:
@@ -81,16 +81,16 @@ class Operator:
     def _visit(self, name: str, work: Callable[[], None], then: Callable[[Ended], None], delay: int = 0) -> None:
         self._visits += 1
         name = f"{name}-{self._visits}"
-        self._world.engine.start(name, self._world.chance(name), work, then, delay)
+        self._sim.scheduler.start(name, self._sim.chance(name), work, then, delay)
 
     def _sleep(self, seconds: float) -> None:
-        self._world.engine.current.pause(int(seconds * SECOND))
+        self._sim.scheduler.current.pause(int(seconds * SECOND))
 
     def _leave(self, how: Ended) -> None:
         self._expected = False
         if how.error is not None and not isinstance(how.error, ClientError | BotoCoreError | CliError):
             raise how.error
-        if self._world.sqs.queue(DEAD_LETTERS).messages:
+        if self._sim.sqs.queue(DEAD_LETTERS).messages:
             self.letter_arrived()
 
     def _work_off(self) -> None:
@@ -104,29 +104,29 @@ class Operator:
     def _is_hopeless(self, letter: DeadLetter) -> bool:
         """It would come back, or is a count that may be too old. Some try it once all the same."""
         if isinstance(letter.command, Recount) or letter.reason.startswith(_HOPELESS):
-            return letter.body in self._replayed or self._world.engine.current.chance.random() < 0.5
+            return letter.body in self._replayed or self._sim.scheduler.current.chance.random() < 0.5
         return False
 
     def _is_unwanted(self, letter: DeadLetter) -> bool:
         """Somebody's request, which the operator does not want to be done; cancellations more often than others."""
-        chance, command = self._world.engine.current.chance, letter.command
+        chance, command = self._sim.scheduler.current.chance, letter.command
         times = 3 if isinstance(command, Cancel) else int(isinstance(command, Register))
-        return any(self._world.faults.happens(Fault.DISCARD, chance) for _ in range(times))
+        return any(self._sim.faults.happens(Fault.DISCARD, chance) for _ in range(times))
 
     def _replay(self, letter: DeadLetter) -> bool:
         """False if it could not be sent: nothing may overtake it."""
         if self._sqs.send_message_batch(QueueUrl=QUEUE, Entries=[replay_entry("0", letter)])["Failed"]:
             return False
         self._replayed.add(letter.body)
-        self._world.count(Fault.REPLAY, letter.message_id)
+        self._sim.count(Fault.REPLAY, letter.message_id)
         self._letters.delete({letter.message_id: letter.receipt_handle})
         return True
 
     def _discard(self, letter: DeadLetter) -> None:
-        world, why = self._world, "it was not wanted"
+        sim, why = self._sim, "it was not wanted"
         journal = cast("Journal", _Journal(self, letter))
-        fate = discard(self._letters, self._dynamodb, world.tables.registrations, journal, letter, why)
-        world.count(Fault.DISCARD, f"{letter.message_id}: {fate}")
+        fate = discard(self._letters, self._dynamodb, sim.tables.registrations, journal, letter, why)
+        sim.count(Fault.DISCARD, f"{letter.message_id}: {fate}")
 
 
 class _Journal:

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from random import Random
 from typing import Any
 
-from tests.proofs.simulation.engine import SECOND
 from tests.proofs.simulation.faults import Fault, Faults
 from tests.proofs.simulation.queues import DEAD_LETTERS, QUEUE
+from tests.proofs.simulation.scheduler import SECOND
 
 _LONGEST_SECONDS = 60
 _WHOLE = ""

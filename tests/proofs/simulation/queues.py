@@ -5,33 +5,33 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from tests.proofs.simulation.engine import SECOND, Engine
+from tests.proofs.simulation.scheduler import SECOND, Scheduler
 from tests.support.fake_sqs import FakeSqs
 
 QUEUE, DEAD_LETTERS = "commands.fifo", "dead.fifo"
 
 
-class Queues(FakeSqs):
+class SimulatedQueues(FakeSqs):
     """`arrived` is told the name of a queue that took a message, `sent` what was sent, new or not.
 
     `most_receives` None: nothing is ever moved away.
     """
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, scheduler: Scheduler) -> None:
         super().__init__()
-        self._engine = engine
+        self._scheduler = scheduler
         self.arrived: Callable[[str], None] = lambda _queue: None
         self.sent: Callable[[str, str], None] = lambda _queue, _body: None
         self.most_receives: int | None = None
 
     def next_visible(self) -> int | None:
         """In how many microseconds the next command becomes visible; None if none is invisible."""
-        now = self._engine.now / SECOND
+        now = self._scheduler.now / SECOND
         times = [message.visible_at - now for message in self.queue(QUEUE).messages if message.visible_at > now]
         return int(min(times) * SECOND) + 1 if times else None
 
     def _call(self, _name: str, effect: Callable[[], dict[str, Any]]) -> dict[str, Any]:
-        self.now = self._engine.now / SECOND
+        self.now = self._scheduler.now / SECOND
         return effect()
 
     def _take(self, url: str, entry: dict[str, Any]) -> str:

@@ -18,7 +18,7 @@ from workers.domain.records import EventStatus, Ledger, Registration, SeatSettin
 _MOST_DOUBTS = 6
 """Of so many messages that were parked it is tried whether they were decided all the same."""
 
-Verdict = tuple[Status, str | None]
+Expected = tuple[Status, str | None]
 """What somebody gets, and the code if it is a refusal."""
 
 
@@ -52,14 +52,14 @@ def standing(records: Mapping[str, Registration]) -> dict[str, tuple[int, Status
     return {key: (record.generation, record.status, record.code) for key, record in records.items()}
 
 
-class Course:
-    """One event on its way. `verdicts` has what each attempt got, by registration and generation."""
+class ReferenceModel:
+    """One event on its way. `expected` has what each attempt got, by registration and generation."""
 
     def __init__(self, ledger: Ledger, records: Mapping[str, Registration], line: Iterable[str]) -> None:
         self.settings = ledger.settings
         self.records = dict(records)
         self.waitlist = list(line)
-        self.verdicts: dict[tuple[str, int], Verdict] = {}
+        self.expected: dict[tuple[str, int], Expected] = {}
         self._revisions = dict(ledger.revisions)
         self._taken = sum(record.status is Status.CONFIRMED for record in records.values())
 
@@ -88,8 +88,8 @@ class Course:
 
     def _register(self, command: Register) -> None:
         key = command.registration_id
-        status, code = verdict(self.settings, self._free(), len(self.waitlist))
-        self.verdicts[key, command.generation] = status, code
+        status, code = expected_of(self.settings, self._free(), len(self.waitlist))
+        self.expected[key, command.generation] = status, code
         self.records[key] = Registration(
             command.event_id, command.user_id, status, command.generation, version=0, registered_at=0, code=code
         )
@@ -113,7 +113,7 @@ class Course:
         self._revisions |= dict.fromkeys(newer, command.revision)
 
 
-def verdict(settings: SeatSettings, free: int, waiting: int) -> Verdict:
+def expected_of(settings: SeatSettings, free: int, waiting: int) -> Expected:
     """What a newcomer gets behind a line that is settled."""
     if settings.status is not EventStatus.ACTIVE:
         return Status.REJECTED, "registration-closed"

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 from api.registrations import handler as registrations
 from api.registrations.headers import idempotency_key
 from tests.proofs.simulation import index_lag, stale_reads
-from tests.proofs.simulation.engine import SECOND
-from tests.proofs.simulation.seats import SETTINGS, are_true, were_true
-from tests.proofs.simulation.state_history import LEDGER, Book, between, no_room
+from tests.proofs.simulation.event_views import SETTINGS, are_true, were_true
+from tests.proofs.simulation.scheduler import SECOND
+from tests.proofs.simulation.state_history import LEDGER, EventHistory, between, no_room
 from tests.support.pipeline import Answer
 from workers.aws.items import timestamp
 from workers.domain.commands import Cancel, Command, Configure, Register
@@ -18,10 +18,10 @@ from workers.domain.records import Registration, Status, registration_id
 from workers.domain.transitions import DISCARDED
 
 if TYPE_CHECKING:
-    from tests.proofs.simulation.workload import Step
-    from tests.proofs.simulation.world import World
+    from tests.proofs.simulation.simulation import Simulation
+    from tests.proofs.simulation.workload import RequestStep
 
-TOLD = "what a client is told is true"
+UNTRUE = "what a client is told is true"
 
 _REFUSALS = {"event-full", "waitlist-full", "registration-closed", DISCARDED}
 _SETTINGS = ("capacity", "has_waitlist", "waitlist_capacity", "status")
@@ -49,7 +49,7 @@ class Answered(Answer):
     """An answer with its request, and the time of both in microseconds since 1970. `process` made it; `sent` are the
     commands that it came to, `walk` the pages before it."""
 
-    step: Step
+    step: RequestStep
     began: int
     ended: int
     process: str
@@ -82,49 +82,49 @@ class Answered(Answer):
         return self.ended - since >= registrations.RESEND_AFTER_MICROSECONDS - _CLOCKS_DIFFER
 
 
-class Truth:
+class ResponseChecker:
     """Holds answers against what was stored."""
 
-    def __init__(self, world: World) -> None:
-        self._world = world
+    def __init__(self, sim: Simulation) -> None:
+        self._sim = sim
 
     def check(self, answered: Answered) -> None:
         """Says what is not true of an answer. A 503 may mean anything, and so it promises nothing."""
         step = answered.step
-        book = self._world.rules.books[step.event_id]
+        history = self._sim.histories[step.event_id]
         key = registration_id(step.event_id, step.user_id)
         if answered.status == 500 and self._may_be_damaged(answered):
             return
-        if answered.status != 503 and not self._holds(answered, book, key):
+        if answered.status != 503 and not self._holds(answered, history, key):
             text = f"{step}: {answered.status} {answered.body} between {answered.began} and {answered.ended}"
-            self._world.broken(TOLD, text)
+            self._sim.broken(UNTRUE, text)
 
-    def _holds(self, answered: Answered, book: Book, key: str) -> bool:  # noqa: PLR0911 - a table of kinds
-        states = book.states_between(key, answered.began, answered.ended)
+    def _holds(self, answered: Answered, history: EventHistory, key: str) -> bool:  # noqa: PLR0911 - a table of kinds
+        states = history.states_between(key, answered.began, answered.ended)
         match answered.step.kind:
             case "register":
-                return self._register(answered, book, key, states)
+                return self._register(answered, history, key, states)
             case "cancel":
-                return self._cancel(answered, book, key, states)
+                return self._cancel(answered, history, key, states)
             case "change" if answered.status == 412:
-                return self._world.changes.hold(answered)
+                return self._sim.changes.hold(answered)
             case "change":
-                return self._change(answered, book) and self._event(answered, book, answered.body)
+                return self._change(answered, history) and self._event(answered, history, answered.body)
             case "look" if answered.status == 404:
                 return None in states
             case "look":
                 return answered.status == 200 and self._entry(answered, answered.body)
             case "event":
-                return answered.status == 200 and self._event(answered, book, answered.body)
+                return answered.status == 200 and self._event(answered, history, answered.body)
             case "list":
                 ids = {event["eventId"] for event in answered.body["events"]}
-                return ids == set(self._world.rules.books) and all(
+                return ids == set(self._sim.histories) and all(
                     self._listed(answered, event, _LIST_AGE) for event in answered.body["events"]
                 )
             case _:
                 return answered.status == 200 and self._list(answered) and not self._missing(answered)
 
-    def _register(self, answered: Answered, book: Book, key: str, states: list[Registration | None]) -> bool:
+    def _register(self, answered: Answered, history: EventHistory, key: str, states: list[Registration | None]) -> bool:
         replay = self._replay(answered, [state.post_keys if state else () for state in states], states)
         if not replay or self._in_vain(answered, key, states):
             return False
@@ -139,16 +139,16 @@ class Truth:
         refused = (s for s in states if s and s.status is Status.REJECTED and s.code == answered.code)
         if least is not None and any(state.generation >= least for state in refused):
             return True
-        ledgers = book.ledgers_between(answered.began, answered.ended)
+        ledgers = history.ledgers_between(answered.began, answered.ended)
         return not answered.sent and any(no_room(ledger, answered.code) for ledger in ledgers)
 
-    def _cancel(self, answered: Answered, book: Book, key: str, states: list[Registration | None]) -> bool:
+    def _cancel(self, answered: Answered, history: EventHistory, key: str, states: list[Registration | None]) -> bool:
         if not self._replay(answered, [state.delete_keys if state else () for state in states], states):
             return False
         if answered.status == 404:
             return not answered.sent and any(state is None or not state.alive for state in states)
         if answered.replayed:
-            ever = [state for _, state in book.states.get(key, [])]
+            ever = [state for _, state in history.states.get(key, [])]
             gone = any(not state.alive or state.generation > ever[0].generation for state in ever)
             asked = any(state and state.cancelling for state in states)
             return (answered.status == 204 and gone) or (answered.status == 202 and asked)
@@ -178,25 +178,25 @@ class Truth:
         """Whether it is not the first request of its kind with this key."""
         step = answered.step
         wanted = (step.kind, step.event_id, step.user_id, step.headers["idempotency-key"])
-        asked = (asked.step for asked in self._world.callers.asked if asked.began <= answered.ended)
+        asked = (asked.step for asked in self._sim.clients.asked if asked.began <= answered.ended)
         found = [s for s in asked if (s.kind, s.event_id, s.user_id, s.headers.get("idempotency-key")) == wanted]
         return len(found) > 1  # it is one of them
 
-    def _change(self, answered: Answered, book: Book) -> bool:
+    def _change(self, answered: Answered, history: EventHistory) -> bool:
         """Whether what was to be changed was: the texts at once, the seats by a command that is told as it went."""
-        if not self._world.changes.hold(answered):
+        if not self._sim.changes.hold(answered):
             return False
         changes = answered.step.changes
         wanted = {own: changes[name] for name, own in zip(SETTINGS, _SETTINGS, strict=True) if name in changes}
-        titles = between(book.titles, answered.began, answered.ended)
+        titles = between(history.titles, answered.began, answered.ended)
         if "title" in changes and changes["title"] not in titles:
             return False
         if not wanted:
             return answered.status == 200 and not answered.sent
-        sent = [c for c in answered.sent if isinstance(c, Configure) and c.event_id == book.event_id]
+        sent = [c for c in answered.sent if isinstance(c, Configure) and c.event_id == history.event_id]
         if not sent or any(command.changes != wanted for command in sent):
             return False
-        done = all(book.ledger.revisions.get(name, 0) >= sent[-1].revision for name in wanted)
+        done = all(history.ledger.revisions.get(name, 0) >= sent[-1].revision for name in wanted)
         return answered.status == 202 or (answered.status == 200 and done)
 
     def _list(self, answered: Answered) -> bool:
@@ -223,23 +223,23 @@ class Truth:
         step, met = answered.step, answered.walk.on(answered).met
         statuses = step.query.get("status", _ALIVE).split(",")
         whole = step.kind == "of event"
-        books = [self._world.rules.books[step.event_id]] if whole else self._world.rules.books.values()
+        histories = [self._sim.histories[step.event_id]] if whole else self._sim.histories.values()
         began, ended = answered.walk.began - index_lag.LONGEST, answered.ended
         return [
             key
-            for book in books
-            for key, record in book.records.items()
+            for history in histories
+            for key, record in history.records.items()
             if key not in met
             and record.status in statuses
             and (whole or record.user_id == step.user_id)
-            and book.states_between(key, began, ended) == [record]
+            and history.states_between(key, began, ended) == [record]
         ]
 
     def _entry(self, answered: Answered, entry: dict[str, Any], least: int = 0) -> bool:
         """Whether a registration stood as it was shown, in attempt `least` or a later one, and waited where it was said
         to wait."""
-        key, book = entry["registrationId"], self._world.rules.books[entry["eventId"]]
-        states = book.states_between(key, answered.began, answered.ended)
+        key, history = entry["registrationId"], self._sim.histories[entry["eventId"]]
+        states = history.states_between(key, answered.began, answered.ended)
         shown = (entry["userId"], entry["status"], entry["registeredAt"])
         matching = [
             s
@@ -251,26 +251,26 @@ class Truth:
             return bool(matching) and (entry["status"] != "waitlisted" or answered.step.kind.startswith("of"))
         tickets = {state.ticket for state in matching}
         age = stale_reads.OLDEST if answered.step.kind == "of user" else 0
-        ledgers = book.ledgers_between(answered.began - age, answered.ended)
+        ledgers = history.ledgers_between(answered.began - age, answered.ended)
         return any(list(ledger.waitlist)[place - 1 : place] == [ticket] for ledger in ledgers for ticket in tickets)
 
-    def _event(self, answered: Answered, book: Book, body: dict[str, Any]) -> bool:
-        return are_true(book, body, answered.began, answered.ended)
+    def _event(self, answered: Answered, history: EventHistory, body: dict[str, Any]) -> bool:
+        return are_true(history, body, answered.began, answered.ended)
 
     def _listed(self, answered: Answered, event: dict[str, Any], age: int) -> bool:
         """Whether an event that is shown in a list was like that not longer ago than that."""
-        book = self._world.rules.books[event["eventId"]]
-        return were_true(book, event, answered.began - age, answered.ended)
+        history = self._sim.histories[event["eventId"]]
+        return were_true(history, event, answered.began - age, answered.ended)
 
     def _may_be_damaged(self, answered: Answered) -> bool:
         """Something could not be read: the person's record, the event's ledger, or for a list anything."""
-        step, books = answered.step, self._world.rules.books.values()
+        step, histories = answered.step, self._sim.histories.values()
         own = registration_id(step.event_id, step.user_id)
         return any(
-            book.damaged(key, answered.began, answered.ended)
-            for book in books
-            for key in book.damages
-            if key == own or (key == LEDGER and book.event_id == step.event_id) or step.kind.startswith("of")
+            history.damaged(key, answered.began, answered.ended)
+            for history in histories
+            for key in history.damages
+            if key == own or (key == LEDGER and history.event_id == step.event_id) or step.kind.startswith("of")
         )
 
 

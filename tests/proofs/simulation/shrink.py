@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
-from tests.proofs.simulation.engine import START
 from tests.proofs.simulation.faults import Fault
-from tests.proofs.simulation.world import History, Settings, simulate
+from tests.proofs.simulation.scheduler import START
+from tests.proofs.simulation.simulation import RunResult, RunSettings, simulate
 
 _MOST_RUNS = 400
 
@@ -15,17 +15,17 @@ _MOST_RUNS = 400
 class Shrinker:
     """Leaves out requests and faults of a whole history as long as the same rule breaks."""
 
-    def __init__(self, failed: History, say: Callable[[str], None]) -> None:
+    def __init__(self, failed: RunResult, say: Callable[[str], None]) -> None:
         assert failed.violation is not None
         self._rule = failed.violation.rule
         self._say = say
         self._runs_left = _MOST_RUNS
         last = failed.violation.at - START
-        self.best = replace(failed.settings, keep=frozenset(s.number for s in failed.plan.steps if s.at <= last))
+        self.best = replace(failed.settings, keep=frozenset(s.number for s in failed.workload.steps if s.at <= last))
         if not self._breaks(self.best):
-            self.best = replace(failed.settings, keep=frozenset(s.number for s in failed.plan.steps))
+            self.best = replace(failed.settings, keep=frozenset(s.number for s in failed.workload.steps))
 
-    def shrink(self) -> Settings:
+    def shrink(self) -> RunSettings:
         """The smallest that was found."""
         while self._runs_left > 0:
             before = self.best
@@ -52,12 +52,12 @@ class Shrinker:
                 break
             size //= 2
 
-    def _try(self, settings: Settings) -> None:
+    def _try(self, settings: RunSettings) -> None:
         if settings != self.best and self._runs_left > 0 and self._breaks(settings):
             self.best = settings
             self._say(f"{len(settings.keep or ())} requests, without {len(settings.without)} kinds of faults")
 
-    def _breaks(self, settings: Settings) -> bool:
+    def _breaks(self, settings: RunSettings) -> bool:
         self._runs_left -= 1
         violation = simulate(settings).violation
         return violation is not None and violation.rule == self._rule

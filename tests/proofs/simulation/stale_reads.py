@@ -12,7 +12,7 @@ from random import Random
 from typing import Any
 
 from tests.proofs.simulation.dynamodb.fake import Change
-from tests.proofs.simulation.engine import SECOND
+from tests.proofs.simulation.scheduler import SECOND
 from workers.aws.items import Item
 
 OLDEST = SECOND

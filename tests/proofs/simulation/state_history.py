@@ -16,7 +16,7 @@ LEDGER = "the ledger"
 
 
 @dataclass(slots=True)
-class Book:
+class EventHistory:
     """One event. `waitlist` has the waiters in the order in which they joined, kept apart from tickets. `damages` says
     when a record, by registration id, or the LEDGER could not be read."""
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.proofs.simulation.reference_model import Batch, Course, standing
+from tests.proofs.simulation.reference_model import Batch, ReferenceModel, standing
 from tests.support.builders import EVENT, cancel, change, promote, register
 from tests.support.rules import broken_rules, illegal_moves
 from workers.domain.commands import Cancel, Command, Register
@@ -29,9 +29,9 @@ RECORDS = {ANN.registration_id: ANN, BOB.registration_id: BOB}
 """Ann has the only seat, Bob waits, and the line is full."""
 
 
-def course(*commands: Command) -> tuple[Course, list[dict[str, str]]]:
+def model(*commands: Command) -> tuple[ReferenceModel, list[dict[str, str]]]:
     """What these come to, and how everybody stood on the way."""
-    run = Course(FULL, RECORDS, [BOB.registration_id])
+    run = ReferenceModel(FULL, RECORDS, [BOB.registration_id])
     names = {registration_id(EVENT, name): name for name in ("ann", "bob", "cid")}
     way = [{names[key]: str(record.status) for key, record in run.records.items()} for _ in run.states(commands)]
     return run, way
@@ -98,20 +98,20 @@ def test_what_may_be_noted_in_what_is_pending(noted: dict[str, Any], legal: bool
 
 def test_a_batch_is_decided_in_order() -> None:
     """Ann goes, Cid comes and finds Bob in her seat; each state on the way is there."""
-    run, way = course(cancel("ann"), register("cid"))
+    run, way = model(cancel("ann"), register("cid"))
     assert way == [
         {"ann": "cancelled", "bob": "waitlisted"},
         {"ann": "cancelled", "bob": "confirmed"},
         {"ann": "cancelled", "bob": "confirmed", "cid": "waitlisted"},
     ]
-    assert run.verdicts == {(registration_id(EVENT, "cid"), 1): (Status.WAITLISTED, None)}
+    assert run.expected == {(registration_id(EVENT, "cid"), 1): (Status.WAITLISTED, None)}
 
 
 def test_a_change_counts_from_its_place_in_the_batch() -> None:
     """Who comes before it is judged by the old settings, who comes after it by the new; an old revision is nothing."""
     newer, older = change(2, has_waitlist=False), change(1, has_waitlist=True)
-    run, _ = course(cancel("bob"), register("bob", 2), cancel("bob", 2), newer, older, register("cid"))
-    assert run.verdicts == {
+    run, _ = model(cancel("bob"), register("bob", 2), cancel("bob", 2), newer, older, register("cid"))
+    assert run.expected == {
         (registration_id(EVENT, "bob"), 2): (Status.WAITLISTED, None),
         (registration_id(EVENT, "cid"), 1): (Status.REJECTED, "event-full"),
     }
@@ -120,7 +120,7 @@ def test_a_change_counts_from_its_place_in_the_batch() -> None:
 
 def test_what_does_not_apply_changes_nothing() -> None:
     """A command about another attempt, and a Promote where nothing is free."""
-    run, _ = course(register("ann"), cancel("bob", 2), register("ann", 7), promote())
+    run, _ = model(register("ann"), cancel("bob", 2), register("ann", 7), promote())
     assert standing(run.records) == standing(RECORDS)
 
 

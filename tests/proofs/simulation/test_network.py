@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any, cast
 
-from tests.proofs.simulation.engine import SECOND
 from tests.proofs.simulation.network import _ATTEMPTS, _READ_TIMEOUT
+from tests.proofs.simulation.scheduler import SECOND
 from workers.aws import clients
 
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 
 from tests.proofs.simulation.campaign import quiet
-from tests.proofs.simulation.engine import SECOND
 from tests.proofs.simulation.faults import Fault
 from tests.proofs.simulation.queues import QUEUE
-from tests.proofs.simulation.world import Settings, World
+from tests.proofs.simulation.scheduler import SECOND
+from tests.proofs.simulation.simulation import RunSettings, Simulation
 from tests.support.fake_sqs import WINDOW
 from workers.aws.messages import encode, group_for
 from workers.domain.commands import Register
@@ -17,39 +17,39 @@ STUCK, OTHER = "e", "e-1"
 BACKLOG = 30
 
 
-class WindowHistory:
+class WindowRun:
     """A history of two events. `seen` has, at some moments, the groups of the queue and how often each was received."""
 
     def __init__(self, window: int) -> None:
-        self.world = World(Settings(1, keep=frozenset(), without=frozenset(Fault)))
-        self.world.sqs.window = window
+        self.sim = Simulation(RunSettings(1, keep=frozenset(), without=frozenset(Fault)))
+        self.sim.sqs.window = window
         self.seen: list[dict[str, int]] = []
 
     def run(self, *, by_hand: bool) -> None:
         """One event gets stuck after 5 s. It is repaired by command after a minute, and maybe by hand after ten."""
-        later, recount = self.world.engine.after, self.world.operator.recount
+        later, recount = self.sim.scheduler.after, self.sim.operator.recount
         later(0, lambda: self._send(STUCK, "first"))
         later(5 * SECOND, lambda: self._get_stuck(by_hand=by_hand))
         later(60 * SECOND, self._look)
         later(60 * SECOND, lambda: recount([STUCK], lambda: None))
         later(600 * SECOND, self._look)
         with quiet():
-            assert self.world.run().violation is None
+            assert self.sim.run().violation is None
         self._look()
 
     def _get_stuck(self, *, by_hand: bool) -> None:
         """Damage the ledger of an event for which many come; then somebody comes for the other event."""
-        put_back = self.world.hands.damage_ledger(STUCK)
+        put_back = self.sim.nemesis.damage_ledger(STUCK)
         assert put_back is not None
         if by_hand:
-            self.world.engine.after(600 * SECOND, put_back)
+            self.sim.scheduler.after(600 * SECOND, put_back)
         self._send(STUCK, *(f"user-{number}" for number in range(BACKLOG)))
         self._send(OTHER, "late")
 
     def _send(self, event_id: str, *users: str) -> None:
         for user in users:
-            command = Register(self.world.new_id(), event_id, user, 1, self.world.engine.now)
-            self.world.sqs.send_message(
+            command = Register(self.sim.new_id(), event_id, user, 1, self.sim.scheduler.now)
+            self.sim.sqs.send_message(
                 QueueUrl=QUEUE,
                 MessageBody=encode(command),
                 MessageGroupId=group_for(command),
@@ -58,7 +58,7 @@ class WindowHistory:
 
     def _look(self) -> None:
         receives: dict[str, int] = {}
-        for message in self.world.sqs.queue(QUEUE).messages:
+        for message in self.sim.sqs.queue(QUEUE).messages:
             group = "recount" if message.group.startswith("recount-") else message.group
             receives[group] = max(message.receives, receives.get(group, 0))
         self.seen.append(receives)
@@ -67,7 +67,7 @@ class WindowHistory:
 def test_a_stuck_event_starves_the_others_beyond_the_window() -> None:
     """With a backlog beyond the window nobody is handed the other event's command, nor the repair that would help. When
     the ledger is put right by hand, everything is decided."""
-    story = WindowHistory(window=BACKLOG)
+    story = WindowRun(window=BACKLOG)
     story.run(by_hand=True)
     early, late, end = story.seen
     assert early[STUCK] > 3
@@ -79,19 +79,19 @@ def test_a_stuck_event_starves_the_others_beyond_the_window() -> None:
 def test_set_aside_a_stuck_event_lets_the_others_go_on() -> None:
     """With a redrive policy of one receive SQS moves its failing commands away. So the other event is decided, and the
     repair is found that had been sent in vain. What was moved is replayed, and everything is decided."""
-    story = WindowHistory(window=BACKLOG)
-    story.world.engine.after(300 * SECOND, lambda: setattr(story.world.sqs, "most_receives", 1))
-    story.world.engine.after(590 * SECOND, lambda: setattr(story.world.sqs, "most_receives", None))
+    story = WindowRun(window=BACKLOG)
+    story.sim.scheduler.after(300 * SECOND, lambda: setattr(story.sim.sqs, "most_receives", 1))
+    story.sim.scheduler.after(590 * SECOND, lambda: setattr(story.sim.sqs, "most_receives", None))
     story.run(by_hand=False)
     early, late, end = story.seen
     assert (early[OTHER], late, end) == (0, {}, {})
-    assert len(story.world.parked) >= 10
+    assert len(story.sim.parked) >= 10
 
 
 @pytest.mark.parametrize("window", [BACKLOG + 1, WINDOW])
 def test_within_the_window_others_go_on(window: int) -> None:
     """With the backlog inside the window the other event is decided while one is stuck, and the repair is found."""
-    story = WindowHistory(window)
+    story = WindowRun(window)
     story.run(by_hand=False)
     early, late, end = story.seen
     assert early[STUCK] > 3

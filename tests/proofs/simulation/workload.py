@@ -7,8 +7,8 @@ from random import Random
 from typing import Any
 from urllib.parse import quote
 
-from tests.proofs.simulation.changes import LATEST
-from tests.proofs.simulation.engine import SECOND
+from tests.proofs.simulation.conditional_changes import LATEST
+from tests.proofs.simulation.scheduler import SECOND
 from tests.support.builders import NEW_EVENT
 
 _EVENTS = ("e", "e-1", "e-1-1", "f\u00eate 7")
@@ -28,7 +28,7 @@ _STATUSES = (
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class RequestStep:
     """One request, `at` so many microseconds after the start. `number` is its place in the plan."""
 
     number: int
@@ -63,15 +63,15 @@ class Step:
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class Workload:
     """The load of one history: the events as they are created, and the requests."""
 
     events: tuple[dict[str, Any], ...]
     people: tuple[str, ...]
-    steps: tuple[Step, ...]
+    steps: tuple[RequestStep, ...]
 
 
-def plan(chance: Random) -> Plan:
+def draw_workload(chance: Random) -> Workload:
     """Draws a load: three or four events with few seats, some eighty requests."""
     events = tuple(
         NEW_EVENT
@@ -79,18 +79,18 @@ def plan(chance: Random) -> Plan:
         | ({"waitlistCapacity": chance.randint(0, 4)} if chance.random() < 0.4 else {})
         for event_id in _EVENTS[: chance.choice((3, 3, 4))]
     )
-    author = _Author(chance, [str(event["eventId"]) for event in events], chance.choice(_LENGTHS) * SECOND)
+    author = _Generator(chance, [str(event["eventId"]) for event in events], chance.choice(_LENGTHS) * SECOND)
     for _ in range(chance.randint(70, 120)):
         author.write()
     steps = sorted(author.steps, key=lambda step: step.at)
-    return Plan(events, _PEOPLE, tuple(replace(step, number=number) for number, step in enumerate(steps)))
+    return Workload(events, _PEOPLE, tuple(replace(step, number=number) for number, step in enumerate(steps)))
 
 
-class _Author:
+class _Generator:
     """Writes steps. Remembers who might be registered, so that most steps come to something."""
 
     def __init__(self, chance: Random, events: list[str], length: int) -> None:
-        self.steps: list[Step] = []
+        self.steps: list[RequestStep] = []
         self._chance = chance
         self._events = events
         self._length = length
@@ -108,7 +108,7 @@ class _Author:
         elif drawn < 0.2:
             kind = chance.choice(("look", "look", "event", "list", "of event", "of user"))
             query = self._query() if kind.startswith("of") else {}
-            self.steps.append(Step(0, at, kind, event_id, user_id, query=query))
+            self.steps.append(RequestStep(0, at, kind, event_id, user_id, query=query))
         elif drawn < 0.25:
             self._rush(at, event_id)
         else:
@@ -132,7 +132,7 @@ class _Author:
         changes, headers = self._changes(), self._headers(keys=False)
         if self._chance.random() < 0.5:
             headers["if-match"] = LATEST
-        self.steps.append(Step(0, at, "change", event_id, "", changes, headers))
+        self.steps.append(RequestStep(0, at, "change", event_id, "", changes, headers))
 
     def _rush(self, at: int, event_id: str) -> None:
         """Many at once."""
@@ -141,7 +141,7 @@ class _Author:
             self._add(at + self._chance.randrange(SECOND // 5), "register", event_id, user_id)
 
     def _add(self, at: int, kind: str, event_id: str, user_id: str) -> None:
-        self.steps.append(Step(0, at, kind, event_id, user_id, headers=self._headers(keys=True)))
+        self.steps.append(RequestStep(0, at, kind, event_id, user_id, headers=self._headers(keys=True)))
 
     def _headers(self, *, keys: bool) -> dict[str, str]:
         chance, headers = self._chance, dict[str, str]()

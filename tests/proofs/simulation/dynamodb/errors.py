@@ -7,7 +7,7 @@ from typing import Any
 from botocore.exceptions import ClientError, ParamValidationError
 
 
-class Refused(Exception):
+class RequestRefused(Exception):
     """DynamoDB refuses the request. `more` are further members of the response. Becomes a ClientError at the door."""
 
     def __init__(self, code: str, message: str, **more: Any) -> None:
@@ -17,7 +17,7 @@ class Refused(Exception):
         self.more = more
 
 
-class Invalid(Refused):
+class Invalid(RequestRefused):
     """A ValidationException: the request is wrong, whatever is stored."""
 
     def __init__(self, message: str) -> None:

@@ -16,7 +16,7 @@ from functools import wraps
 from typing import Any
 
 from tests.proofs.simulation.dynamodb import reads
-from tests.proofs.simulation.dynamodb.errors import Exceptions, Invalid, Refused, error, wrong_parameter
+from tests.proofs.simulation.dynamodb.errors import Exceptions, Invalid, RequestRefused, error, wrong_parameter
 from tests.proofs.simulation.dynamodb.tables import IndexDelay, Place, Table, table_of
 from tests.proofs.simulation.dynamodb.writes import (
     ACTIONS,
@@ -60,7 +60,7 @@ def _operation(
             _only(name, params, needed, known)
             try:
                 answer = method(self, params)
-            except Refused as refused:
+            except RequestRefused as refused:
                 raise error(name, refused.code, refused.message, **refused.more) from None
             answer["ResponseMetadata"] = {"HTTPStatusCode": 200, "RetryAttempts": 0}
             return answer
@@ -121,7 +121,7 @@ class FakeDynamoDb:
         """Makes an empty table."""
         table = table_of(params, self._place)
         if table.name in self._tables:
-            raise Refused("ResourceInUseException", "Cannot create preexisting table")
+            raise RequestRefused("ResourceInUseException", "Cannot create preexisting table")
         self._tables[table.name] = table
         return {"TableDescription": {"TableName": table.name, "TableStatus": "ACTIVE"}}
 
@@ -145,7 +145,7 @@ class FakeDynamoDb:
 
     @_operation("UpdateItem", ("TableName", "Key"), ("UpdateExpression", *CONDITIONAL, "ReturnValues"))
     def update_item(self, params: Item) -> Item:
-        """Changes some attributes of an item, which is made if it is not there."""
+        """ConditionalChanges some attributes of an item, which is made if it is not there."""
         return self._write("Update", params, {"NONE", "ALL_OLD", "UPDATED_OLD", "ALL_NEW", "UPDATED_NEW"})
 
     @_operation("BatchGetItem", ("RequestItems",))
@@ -219,7 +219,7 @@ class FakeDynamoDb:
     def _table(self, params: Item) -> Table:
         table = self._tables.get(params["TableName"])
         if table is None:
-            raise Refused("ResourceNotFoundException", "Cannot do operations on a non-existent table")
+            raise RequestRefused("ResourceNotFoundException", "Cannot do operations on a non-existent table")
         return table
 
     def _write(self, action: str, params: Item, returns: Collection[str]) -> Item:
@@ -246,13 +246,13 @@ class FakeDynamoDb:
             self.on_write(changes)
 
     def _known(self, token: str, items: list[Item]) -> bool:
-        """True if this very request was done. Refused if another one was."""
+        """True if this very request was done. RequestRefused if another one was."""
         done = self._tokens.get(token)
         if done is None or self._now() - done[1] > TOKEN_MICROSECONDS:
             return False
         if done[0] != items:
             message = "Request parameters do not match the idempotent token"
-            raise Refused("IdempotentParameterMismatchException", message)
+            raise RequestRefused("IdempotentParameterMismatchException", message)
         return True
 
 
@@ -272,7 +272,7 @@ def _asked(item: Item) -> Write:
 
 
 def _judge(asked: list[Write]) -> None:
-    """Refused if the writes of a transaction cannot be done; with the reasons, item by item, if it is what is stored
+    """Refuse if the writes of a transaction cannot be done; with the reasons, item by item, if it is what is stored
     that does not let them."""
     if len({(write.table.name, write.key) for write in asked}) != len(asked):
         raise Invalid("Transaction request cannot include multiple operations on one item")
@@ -290,4 +290,4 @@ def _judge(asked: list[Write]) -> None:
     codes = [reason["Code"] for reason in reasons]
     if codes.count("None") != len(codes):
         message = f"Transaction cancelled, please refer cancellation reasons for specific reasons [{', '.join(codes)}]"
-        raise Refused("TransactionCanceledException", message, CancellationReasons=reasons)
+        raise RequestRefused("TransactionCanceledException", message, CancellationReasons=reasons)

@@ -44,7 +44,7 @@ _COMPARE = {"<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": operato
 _NUMBER, _PREFIX = frozenset("N"), frozenset("SB")
 
 
-class _Parser:
+class _ExpressionParser:
     """One pass over the tokens of one expression."""
 
     def __init__(self, text: str) -> None:
@@ -245,7 +245,7 @@ class _Parser:
 @lru_cache(maxsize=1024)
 def condition(text: str) -> Condition:
     """Parses a condition."""
-    parser = _Parser(text)
+    parser = _ExpressionParser(text)
     test = parser.condition()
     parser.end()
     return Condition(parser.uses, test)
@@ -254,7 +254,7 @@ def condition(text: str) -> Condition:
 @lru_cache(maxsize=1024)
 def update(text: str) -> Update:
     """Parses an update."""
-    parser = _Parser(text)
+    parser = _ExpressionParser(text)
     clauses: dict[str, tuple[Any, ...]] = {}
     while clause := parser.peek():
         parser.take("SET", "REMOVE", "ADD")
@@ -268,7 +268,7 @@ def update(text: str) -> Update:
 @lru_cache(maxsize=1024)
 def projection(text: str) -> Projection:
     """Parses a projection."""
-    parser = _Parser(text)
+    parser = _ExpressionParser(text)
     paths = parser.listed(parser.path)
     parser.end()
     return Projection(parser.uses, paths)
@@ -277,7 +277,7 @@ def projection(text: str) -> Projection:
 @lru_cache(maxsize=1024)
 def key_condition(text: str) -> KeyCondition:
     """Parses a key condition: one part, or two with AND between them."""
-    parser = _Parser(text)
+    parser = _ExpressionParser(text)
     parts = [parser.key_part()]
     if parser.peek() == "AND":
         parser.take()

@@ -6,7 +6,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from tests.proofs.simulation.dynamodb.errors import Invalid, Refused
+from tests.proofs.simulation.dynamodb.errors import Invalid, RequestRefused
 from tests.proofs.simulation.dynamodb.expressions import Condition, Names, Update, Uses, Values
 from tests.proofs.simulation.dynamodb.parser import condition, update
 from tests.proofs.simulation.dynamodb.tables import Listing, Table
@@ -27,7 +27,7 @@ _NOTHING: dict[str, Any] = {}
 _NO_USES: tuple[Uses, ...] = ()
 
 
-class ConditionFailed(Refused):
+class ConditionFailed(RequestRefused):
     """What is stored does not meet the condition; the response has it if the request asks for it."""
 
     def __init__(self, params: Item, stored: Item | None) -> None:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from tests.proofs.simulation.engine import SECOND
+from tests.proofs.simulation.scheduler import SECOND
 from workers.aws.messages import group_of
 from workers.domain.commands import Cancel, Recount, Register
 
 if TYPE_CHECKING:
-    from tests.proofs.simulation.invocation_log import Diary
-    from tests.proofs.simulation.world import World
+    from tests.proofs.simulation.invocation_log import InvocationLog
+    from tests.proofs.simulation.simulation import Simulation
 
 REPORTED = "a failed message takes the later ones of its group with it"
 NEEDLESS = "nothing is delivered again without need"
@@ -23,13 +23,13 @@ _HELD = 40 * SECOND
 """At most so long after it was read a message arrives among the dead letters: a registrar's time and a late effect."""
 
 
-class Deliveries:
+class DeliveryChecker:
     """Holds what a registrar answers to the queue's poller against what it met."""
 
-    def __init__(self, world: World) -> None:
-        self._world = world
+    def __init__(self, sim: Simulation) -> None:
+        self._sim = sim
 
-    def answered(self, messages: list[dict[str, Any]], answer: dict[str, Any], diary: Diary) -> set[str]:
+    def answered(self, messages: list[dict[str, Any]], answer: dict[str, Any], invocation: InvocationLog) -> set[str]:
         """The ids that the registrar wants again; it may name only what it got, and a group from there to its end, and
         only for a reason."""
         failed = [failure["itemIdentifier"] for failure in answer["batchItemFailures"]]
@@ -40,37 +40,37 @@ class Deliveries:
             if message["MessageId"] in failed:
                 stopped.add(group)
             elif group in stopped:
-                self._world.broken(REPORTED, f"{message['MessageId']} is behind one that failed")
+                self._sim.broken(REPORTED, f"{message['MessageId']} is behind one that failed")
         if not ids.issuperset(failed):
-            self._world.broken(REPORTED, f"{set(failed) - ids} were not received")
+            self._sim.broken(REPORTED, f"{set(failed) - ids} were not received")
         for group in sorted(stopped):
             own = [message for message in messages if message["Attributes"]["MessageGroupId"] == group]
-            if not self._world.excuses.has(diary, self._event_group(group, own), messages):
-                self._world.broken(NEEDLESS, f"{diary.name} wants {group} again, which nothing stood in the way of")
-        self._check_hidden([message for message in messages if message["MessageId"] in failed], diary)
+            if not self._sim.retry_reasons.has(invocation, self._event_group(group, own), messages):
+                self._sim.broken(NEEDLESS, f"{invocation.name} wants {group} again, which nothing stood in the way of")
+        self._check_hidden([message for message in messages if message["MessageId"] in failed], invocation)
         return set(failed)
 
     def _event_group(self, group: str, messages: list[dict[str, Any]]) -> str:
         """A group, or if it is one of recounts, that of the event's other commands."""
-        command = self._world.messages.command(messages[0]["Body"])
+        command = self._sim.messages.command(messages[0]["Body"])
         return group_of(command.event_id) if isinstance(command, Recount) else group
 
-    def _check_hidden(self, failed: list[dict[str, Any]], diary: Diary) -> None:
+    def _check_hidden(self, failed: list[dict[str, Any]], invocation: InvocationLog) -> None:
         """What failed waits for some seconds, not for the timeout of the queue: the registrar has asked for that."""
         for message in failed:
-            seconds = diary.hidden.get(message["ReceiptHandle"])
+            seconds = invocation.hidden.get(message["ReceiptHandle"])
             late = int(message["Attributes"]["ApproximateReceiveCount"]) > _QUICK_RECEIVES
             if seconds is None or not 0 < seconds <= (_LONGEST_WAIT_LATE if late else _LONGEST_WAIT):
-                self._world.broken(HIDDEN, f"{diary.name} lets {message['MessageId']} wait for {seconds}")
+                self._sim.broken(HIDDEN, f"{invocation.name} lets {message['MessageId']} wait for {seconds}")
 
     def may_be_parked(self, reason: str, body: str, group: str) -> bool:
         """Whether a message may be given up: it is no command, or in a wrong group, or about no event; or its record
         could not be read while it was held. That it `failed` is no reason: here every command can be decided."""
         if reason.startswith("failed"):
             return False
-        command, now = self._world.messages.command(body, group), self._world.engine.now
-        if command is None or command.event_id not in self._world.rules.books:
+        command, now = self._sim.messages.command(body, group), self._sim.scheduler.now
+        if command is None or command.event_id not in self._sim.histories:
             return True
         if not isinstance(command, Register | Cancel):
             return False
-        return self._world.rules.books[command.event_id].damaged(command.registration_id, now - _HELD, now)
+        return self._sim.histories[command.event_id].damaged(command.registration_id, now - _HELD, now)

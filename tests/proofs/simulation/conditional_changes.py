@@ -13,7 +13,7 @@ from workers.aws.items import Item
 
 if TYPE_CHECKING:
     from tests.proofs.simulation.response_checker import Answered
-    from tests.proofs.simulation.workload import Step
+    from tests.proofs.simulation.workload import RequestStep
 
 LATEST = "the latest that anybody has seen"
 """Stands in a plan for an entity tag, which nobody can know in advance."""
@@ -22,7 +22,7 @@ _TAG = re.compile(r'"(\d+)\.\d+"')
 
 
 @dataclass(frozen=True, slots=True)
-class Written:
+class EventWrite:
     """A change that was made: when, in microseconds since 1970, over which revision, and its id."""
 
     at: int
@@ -30,12 +30,12 @@ class Written:
     change_id: str
 
 
-class Changes:
+class ConditionalChanges:
     """What is known of the changes of all events."""
 
     def __init__(self) -> None:
         self._made_by: dict[str, str] = {}
-        self._written: dict[str, list[Written]] = {}
+        self._written: dict[str, list[EventWrite]] = {}
         self._revisions: dict[str, Timeline[int]] = {}
         self._tags: dict[str, str] = {}
 
@@ -49,14 +49,14 @@ class Changes:
         event_id, over = after["eventId"]["S"], revision_of(before or {})
         if revision_of(after) != over:
             self._revisions.setdefault(event_id, []).append((now, revision_of(after)))
-            self._written.setdefault(event_id, []).append(Written(now, over, after["changeId"]["S"]))
+            self._written.setdefault(event_id, []).append(EventWrite(now, over, after["changeId"]["S"]))
 
     def seen(self, event_id: str, headers: Mapping[str, str]) -> None:
         """An answer went out; maybe with an entity tag."""
         if "ETag" in headers:
             self._tags[event_id] = headers["ETag"]
 
-    def aimed(self, step: Step) -> Step:
+    def aimed(self, step: RequestStep) -> RequestStep:
         """The request with the tag that was seen last; without a condition if none was seen yet."""
         if step.headers.get("if-match") != LATEST:
             return step

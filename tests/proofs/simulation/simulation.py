@@ -14,25 +14,26 @@ from api.http.answer import answer as resolve
 from api.http.auth import anybody
 from api.registrations import handler as registrations
 from api.registrations.lists import Lists
-from tests.proofs.simulation.changes import Changes
-from tests.proofs.simulation.clients import Callers
-from tests.proofs.simulation.deliveries import Deliveries
+from tests.proofs.simulation.clients import Clients
+from tests.proofs.simulation.conditional_changes import ConditionalChanges
+from tests.proofs.simulation.delivery_checks import DeliveryChecker
 from tests.proofs.simulation.dynamodb.fake import Change, FakeDynamoDb
-from tests.proofs.simulation.engine import SECOND, START, Engine
 from tests.proofs.simulation.faults import Fault, Faults
 from tests.proofs.simulation.index_lag import IndexLag
-from tests.proofs.simulation.invariants import Rules, Violation
-from tests.proofs.simulation.invocation_log import Diary, Excuses
-from tests.proofs.simulation.lambdas import CommandsTrigger, Function, StreamTrigger
+from tests.proofs.simulation.invariants import InvariantChecker, Violation
+from tests.proofs.simulation.invocation_log import InvocationLog, RetryReasons
+from tests.proofs.simulation.lambdas import CommandsTrigger, SimulatedFunction, StreamTrigger
 from tests.proofs.simulation.message_log import MessageLog
-from tests.proofs.simulation.nemesis import Hands
-from tests.proofs.simulation.network import Client
+from tests.proofs.simulation.nemesis import Nemesis
+from tests.proofs.simulation.network import FaultyClient
 from tests.proofs.simulation.operators import Operator
 from tests.proofs.simulation.outages import Outages
-from tests.proofs.simulation.queues import DEAD_LETTERS, QUEUE, Queues
+from tests.proofs.simulation.queues import DEAD_LETTERS, QUEUE, SimulatedQueues
 from tests.proofs.simulation.quiescence_checks import LEFT, check_at_rest
+from tests.proofs.simulation.scheduler import SECOND, START, Scheduler
 from tests.proofs.simulation.stale_reads import StaleReads
-from tests.proofs.simulation.workload import Plan, plan
+from tests.proofs.simulation.state_history import EventHistory
+from tests.proofs.simulation.workload import Workload, draw_workload
 from tests.support.pipeline import BASE_URL
 from tests.support.tables import create_tables
 from workers.aws.clock import Clock
@@ -61,7 +62,7 @@ VISIBILITIES = (90, 90, 20, 3)
 
 
 @dataclass(frozen=True, slots=True)
-class Settings:
+class RunSettings:
     """What one history is made of. `keep` are the numbers of the steps that are left of its plan (None: all)."""
 
     seed: int
@@ -70,11 +71,11 @@ class Settings:
 
 
 @dataclass(frozen=True, slots=True)
-class History:
+class RunResult:
     """What came of it. `steps` are calls to AWS, `story` is empty unless it was asked for."""
 
-    settings: Settings
-    plan: Plan
+    settings: RunSettings
+    workload: Workload
     violation: Violation | None
     fired: dict[Fault, int]
     commands: int
@@ -84,26 +85,27 @@ class History:
     """By function and operation, the calls that failed for good, so that the product had to do something about it."""
 
 
-class World:
+class Simulation:
     """Everything that one history has."""
 
-    def __init__(self, settings: Settings, *, tell: bool = False) -> None:
+    def __init__(self, settings: RunSettings, *, tell: bool = False) -> None:
         self._settings = settings
         self._tell = tell
         self.story: list[str] = []
         self.violation: Violation | None = None
         self.steps = 0
         self._tokens = 0
-        self.engine = Engine()
+        self.scheduler = Scheduler()
         self.faults = Faults(self.chance("faults"), settings.without)
-        self.sqs = Queues(self.engine)
-        self._dynamodb = FakeDynamoDb(lambda: self.engine.now)
+        self.sqs = SimulatedQueues(self.scheduler)
+        self._dynamodb = FakeDynamoDb(lambda: self.scheduler.now)
         self.tables = create_tables(cast("DynamoDBClient", self._dynamodb))
-        self.messages = MessageLog(self.engine, self.sqs)
-        self.rules, self.deliveries = Rules(self), Deliveries(self)
-        self.changes = Changes()
-        self.excuses, self.stale_reads = Excuses(self), StaleReads(lambda: self.engine.now)
-        self.diaries: dict[str, Diary] = {}
+        self.messages = MessageLog(self.scheduler, self.sqs)
+        self.invariants, self.deliveries = InvariantChecker(self), DeliveryChecker(self)
+        self.changes = ConditionalChanges()
+        self.retry_reasons, self.stale_reads = RetryReasons(self), StaleReads(lambda: self.scheduler.now)
+        self.histories: dict[str, EventHistory] = {}
+        self.invocations: dict[str, InvocationLog] = {}
         self.failed: Counter[tuple[str, str]] = Counter()
         self.parked: set[str] = set()
         self.index_lag = IndexLag(self)
@@ -129,7 +131,7 @@ class World:
     def note(self, text: str, *values: object) -> None:
         """A line of the story."""
         if self._tell:
-            self.story.append(f"{(self.engine.now - START) / SECOND:12.6f} {text % values}")
+            self.story.append(f"{(self.scheduler.now - START) / SECOND:12.6f} {text % values}")
 
     def count(self, fault: Fault, *about: str) -> None:
         """A fault had its effect."""
@@ -139,9 +141,9 @@ class World:
     def broken(self, rule: str, detail: str) -> None:
         """A rule does not hold: the history ends here."""
         if self.violation is None:
-            self.violation = Violation(rule, detail, self.engine.now)
+            self.violation = Violation(rule, detail, self.scheduler.now)
             self.note("BROKEN %s: %s", rule, detail)
-        self.engine.stopped = True
+        self.scheduler.stopped = True
 
     # The parts
 
@@ -150,53 +152,55 @@ class World:
         self.visibility = chance.choice(VISIBILITIES)
         if self.faults.happens(Fault.MOVED_BY_SQS, chance):
             self.sqs.most_receives = chance.choice((1, 2, 3))
-        self.plan = plan(self.chance("plan"))
-        last = max(step.at for step in self.plan.steps)
-        self.outages = Outages(self.faults, self.chance("outages"), self.engine.now, last, self.count)
-        for event in self.plan.events:
+        self.workload = draw_workload(self.chance("plan"))
+        last = max(step.at for step in self.workload.steps)
+        self.outages = Outages(self.faults, self.chance("outages"), self.scheduler.now, last, self.count)
+        for event in self.workload.events:
             self._dynamodb.put_item(TableName=self.tables.events, Item=_event_item(event))
-            self.rules.opened(_event_item(event))
-        for user_id in self.plan.people:
+            self.invariants.opened(_event_item(event))
+        for user_id in self.workload.people:
             item: Item = {"userId": {"S": user_id}, "name": {"S": user_id}, "createdAt": {"S": "2026"}}
             self._dynamodb.put_item(TableName=self.tables.users, Item=item)
 
     def _connect(self) -> None:
-        dynamodb = cast("DynamoDBClient", Client(self, "dynamodb", self._dynamodb))
-        sqs = cast("SQSClient", Client(self, "sqs", self.sqs))
+        dynamodb = cast("DynamoDBClient", FaultyClient(self, "dynamodb", self._dynamodb))
+        sqs = cast("SQSClient", FaultyClient(self, "sqs", self.sqs))
         env = self.tables.environment | {"QUEUE_URL": QUEUE, "API_URL": BASE_URL}
         ids = self.new_id
 
-        def desk(clock: Clock) -> Handler:
+        def registrations_handler(clock: Clock) -> Handler:
             people = registrations.Registrations(dynamodb, sqs, env, clock, ids)
             handlers = registrations.routes(people, Lists(dynamodb, env, clock), clock)
             return lambda event: resolve(handlers, event, anybody)
 
-        def office(clock: Clock) -> Handler:
-            change_id = lambda: self.changes.begins(self.engine.current.name, ids())  # noqa: E731
+        def events_handler(clock: Clock) -> Handler:
+            change_id = lambda: self.changes.begins(self.scheduler.current.name, ids())  # noqa: E731
             handlers = events.routes(events.Events(dynamodb, sqs, env, clock, change_id), clock)
             return lambda event: resolve(handlers, event, anybody)
 
-        def worker(clock: Clock) -> Handler:
-            desk = registrar.Registrar(dynamodb, sqs, self.tables.worker, QUEUE, DEAD_LETTERS, clock)
+        def registrar_handler(clock: Clock) -> Handler:
+            worker = registrar.Registrar(dynamodb, sqs, self.tables.worker, QUEUE, DEAD_LETTERS, clock)
 
             def handle(event: dict[str, Any]) -> Any:
-                self.messages.taken(self.engine.current.name, event["Records"])
-                return desk.handle(event)
+                self.messages.taken(self.scheduler.current.name, event["Records"])
+                return worker.handle(event)
 
             return handle
 
-        def promoter(clock: Clock) -> Handler:
+        def promoter_handler(clock: Clock) -> Handler:
             return Promoter(sqs, QUEUE, clock).handle
 
         functions = {
-            "registrations": Function(self, "registrations", desk, API_SECONDS),
-            "events": Function(self, "events", office, API_SECONDS),
+            "registrations": SimulatedFunction(self, "registrations", registrations_handler, API_SECONDS),
+            "events": SimulatedFunction(self, "events", events_handler, API_SECONDS),
         }
-        self.callers = Callers(self, functions)
-        self.commands = CommandsTrigger(self, Function(self, "registrar", worker, REGISTRAR_SECONDS), self.visibility)
-        self._stream = StreamTrigger(self, Function(self, "promoter", promoter, PROMOTER_SECONDS))
+        self.clients = Clients(self, functions)
+        self.commands = CommandsTrigger(
+            self, SimulatedFunction(self, "registrar", registrar_handler, REGISTRAR_SECONDS), self.visibility
+        )
+        self._stream = StreamTrigger(self, SimulatedFunction(self, "promoter", promoter_handler, PROMOTER_SECONDS))
         self.operator = Operator(self, dynamodb, sqs)
-        self.hands = Hands(self, self._dynamodb, self.operator)
+        self.nemesis = Nemesis(self, self._dynamodb, self.operator)
         self._dynamodb.on_write = self._wrote
         self._dynamodb.index_delay = self.index_lag.changed
         self.sqs.arrived = self._arrived
@@ -208,14 +212,14 @@ class World:
         if self._tell:
             for change in changes:
                 self.note("    %s", _told(change))
-        self.excuses.wrote(changes)
+        self.retry_reasons.wrote(changes)
         self.stale_reads.wrote(changes)
-        self.rules.wrote(changes)
+        self.invariants.wrote(changes)
         for change in changes:
             if change.table == self.tables.ledger and change.after is not None:
                 self._stream.wrote(change.after)
             elif change.table == self.tables.events and change.after is not None:
-                self.changes.wrote(self.engine.now, change.before, change.after)
+                self.changes.wrote(self.scheduler.now, change.before, change.after)
 
     def _sent(self, queue: str, body: str) -> None:
         """A message was sent into a queue."""
@@ -227,7 +231,7 @@ class World:
         message = self.sqs.queue(queue).history[-1]
         if queue == QUEUE:
             self.messages.arrived(message.body, message.group)
-            self.hands.command_arrived(message.body)
+            self.nemesis.command_arrived(message.body)
             self.commands.wake()
             if isinstance(self.messages.command(message.body), Recount):
                 self.count(Fault.RECOUNT, message.id)
@@ -243,38 +247,40 @@ class World:
             self.parked.add(parked or message.id)
             self.operator.letter_arrived()
 
-    def run(self) -> History:
+    def run(self) -> RunResult:
         """Lets it all happen, until nothing is left to do; then the rest is checked."""
         keep = self._settings.keep
-        steps = [step for step in self.plan.steps if keep is None or step.number in keep]
+        steps = [step for step in self.workload.steps if keep is None or step.number in keep]
         for step in steps:
-            self.engine.after(step.at, partial(self.callers.send, step))
+            self.scheduler.after(step.at, partial(self.clients.send, step))
         last = max((step.at for step in steps), default=0)
-        self.hands.begin(last)
-        self.engine.after(last + 10 * SECOND, self._calm_down)
+        self.nemesis.begin(last)
+        self.scheduler.after(last + 10 * SECOND, self._calm_down)
         try:
-            if not self.engine.run(_MOST_TURNS):
+            if not self.scheduler.run(_MOST_TURNS):
                 self.broken(ENDLESS, f"still busy after {_MOST_TURNS} turns")
             if self.violation is None:
                 self.note("at rest")
                 check_at_rest(self, self._dynamodb)
         finally:
-            self.engine.close()
+            self.scheduler.close()
         commands = sum(map(bool, map(self.messages.command, self.sqs.queue(QUEUE).bodies())))
         fired = dict(self.faults.fired)
-        return History(self._settings, self.plan, self.violation, fired, commands, self.steps, self.story, self.failed)
+        return RunResult(
+            self._settings, self.workload, self.violation, fired, commands, self.steps, self.story, self.failed
+        )
 
     def _calm_down(self) -> None:
         self.note("no more faults")
         self.faults.calm = True
 
 
-def simulate(settings: Settings, *, tell: bool = False) -> History:
+def simulate(settings: RunSettings, *, tell: bool = False) -> RunResult:
     """One history from beginning to end. In some, what one decision and one transaction take is so little that a few
     people suffice to need several of them; in some, a command that cannot be processed is parked at once; in some, who
     is pending for ten seconds may be asked for again."""
-    world = World(settings, tell=tell)
-    chance = world.chance("limits")
+    sim = Simulation(settings, tell=tell)
+    chance = sim.chance("limits")
     promotions, items = chance.choice((decide.MAX_PROMOTIONS,) * 2 + (1, 2)), chance.choice((MAX_ITEMS, 8))
     receives = chance.choice((RECEIVES_BEFORE_PARKING, 1))
     resend_after = chance.choice((registrations.RESEND_AFTER_MICROSECONDS, _SOON))
@@ -284,7 +290,7 @@ def simulate(settings: Settings, *, tell: bool = False) -> History:
         patch("workers.registrar.plan.RECEIVES_BEFORE_PARKING", receives),
         patch("api.registrations.handler.RESEND_AFTER_MICROSECONDS", resend_after),
     ):
-        return world.run()
+        return sim.run()
 
 
 def _event_item(event: dict[str, Any]) -> Item:

@@ -21,7 +21,7 @@ START = 1_767_225_600_000_000
 """2026-01-01, in microseconds since 1970."""
 
 
-class Killed(BaseException):
+class ProcessKilled(BaseException):
     """The process is no more. Nothing in it may catch this."""
 
 
@@ -34,16 +34,16 @@ class Ended:
     killed: bool = False
 
 
-class Process(greenlet):
+class SimulatedProcess(greenlet):
     """Something that runs, waits for answers, and may die at any of them. `chance` is its own source of chance."""
 
     def __init__(
-        self, engine: Engine, name: str, chance: Random, work: Callable[[], Any], then: Callable[[Ended], None]
+        self, scheduler: Scheduler, name: str, chance: Random, work: Callable[[], Any], then: Callable[[Ended], None]
     ) -> None:
-        super().__init__(parent=engine.hub)
+        super().__init__(parent=scheduler.hub)
         self.name = name
         self.chance = chance
-        self._engine = engine
+        self._scheduler = scheduler
         self._work = work
         self._then = then
         self._turn = 0
@@ -54,29 +54,29 @@ class Process(greenlet):
         ended = Ended(killed=True)
         try:
             ended = Ended(self._work())
-        except Killed:
+        except ProcessKilled:
             pass
         except Exception as error:  # noqa: BLE001 - whoever waits for the process is told
             ended = Ended(error=error)
         self._dead = True
-        self._engine.processes.pop(self.name, None)
+        self._scheduler.processes.pop(self.name, None)
         self._then(ended)
 
     def pause(self, microseconds: int) -> None:
-        """Others go on, until so much later. Raises Killed if this process died meanwhile."""
+        """Others go on, until so much later. Raises ProcessKilled if this process died meanwhile."""
         if self._dead:
-            raise Killed
+            raise ProcessKilled
         self._turn += 1
         turn = self._turn
-        self._engine.after(microseconds, lambda: self._resume(turn))
-        self._engine.hub.switch()
+        self._scheduler.after(microseconds, lambda: self._resume(turn))
+        self._scheduler.hub.switch()
         if self._dead:
-            raise Killed
+            raise ProcessKilled
 
     def die(self) -> None:
         """Called by the process itself: it ends here."""
         self._dead = True
-        raise Killed
+        raise ProcessKilled
 
     def kill(self) -> None:
         """Called by others: it ends where it waits. Nothing happens if it has ended."""
@@ -86,7 +86,7 @@ class Process(greenlet):
             if bool(self):  # a greenlet is true while it runs
                 self.switch()
             else:  # not even begun
-                self._engine.processes.pop(self.name, None)
+                self._scheduler.processes.pop(self.name, None)
                 self._then(Ended(killed=True))
 
     def _resume(self, turn: int) -> None:
@@ -94,29 +94,29 @@ class Process(greenlet):
             self.switch()
 
 
-class Engine:
+class Scheduler:
     """The agenda. `now` is in microseconds since 1970, `stopped` ends the run at once."""
 
     def __init__(self) -> None:
         self.now = START
         self.hub = getcurrent()
-        self.processes: dict[str, Process] = {}
+        self.processes: dict[str, SimulatedProcess] = {}
         self.stopped = False
         self._agenda: list[tuple[int, int, Callable[[], object]]] = []
         self._numbers = count()
 
     @property
-    def current(self) -> Process:
+    def current(self) -> SimulatedProcess:
         """The process whose turn it is."""
         process = getcurrent()
-        assert isinstance(process, Process)
+        assert isinstance(process, SimulatedProcess)
         return process
 
     @property
     def turn(self) -> str | None:
         """The name of the process whose turn it is; None if it is nobody's, as when a write takes effect late."""
         process = getcurrent()
-        return process.name if isinstance(process, Process) else None
+        return process.name if isinstance(process, SimulatedProcess) else None
 
     def after(self, microseconds: int, action: Callable[[], object]) -> None:
         """Has something done, so much later. What is due at the same time is done in the order of being put down."""
@@ -124,9 +124,9 @@ class Engine:
 
     def start(
         self, name: str, chance: Random, work: Callable[[], Any], then: Callable[[Ended], None], delay: int = 0
-    ) -> Process:
+    ) -> SimulatedProcess:
         """A new process, which begins after so many microseconds."""
-        process = self.processes[name] = Process(self, name, chance, work, then)
+        process = self.processes[name] = SimulatedProcess(self, name, chance, work, then)
         self.after(delay, lambda: None if process._dead else process.switch())
         return process
 

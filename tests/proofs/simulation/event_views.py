@@ -4,32 +4,32 @@ from __future__ import annotations
 
 from typing import Any
 
-from tests.proofs.simulation.state_history import LEDGER, Book, between
+from tests.proofs.simulation.state_history import LEDGER, EventHistory, between
 from workers.domain.records import Ledger
 
 SETTINGS = ("capacity", "hasWaitlist", "waitlistCapacity", "status")
 _COUNTS = ("currentAttendees", "waitlistLength")
 
 
-def are_true(book: Book, shown: dict[str, Any], began: int, ended: int) -> bool:
+def are_true(history: EventHistory, shown: dict[str, Any], began: int, ended: int) -> bool:
     """Whether the seats that are shown are those of one ledger between the two instants, and the title was one then."""
-    if shown["title"] not in between(book.titles, began, ended):
+    if shown["title"] not in between(history.titles, began, ended):
         return False
     figures = tuple(shown.get(name) for name in (*SETTINGS, *_COUNTS))
-    return any(figures == (*_settings(ledger), *_counts(ledger)) for ledger in book.ledgers_between(began, ended))
+    return any(figures == (*_settings(ledger), *_counts(ledger)) for ledger in history.ledgers_between(began, ended))
 
 
-def were_true(book: Book, shown: dict[str, Any], began: int, ended: int) -> bool:
+def were_true(history: EventHistory, shown: dict[str, Any], began: int, ended: int) -> bool:
     """The same for a list, which leaves out a ledger that it cannot read, and may not find one that has just been made.
 
     Then nobody is registered, but the settings are those of the event, which may be newer.
     """
     if "capacity" not in shown:
-        return book.damaged(LEDGER, began, ended)
-    ledgers = book.ledgers_between(began, ended)
+        return history.damaged(LEDGER, began, ended)
+    ledgers = history.ledgers_between(began, ended)
     settings, counts = tuple(shown.get(name) for name in SETTINGS), tuple(shown[name] for name in _COUNTS)
     not_made = any(ledger.version == 0 for ledger in ledgers) and counts == (0, 0)
-    return are_true(book, shown, began, ended) or (not_made and settings in map(_settings, ledgers))
+    return are_true(history, shown, began, ended) or (not_made and settings in map(_settings, ledgers))
 
 
 def _settings(ledger: Ledger) -> tuple[Any, ...]:
