@@ -11,7 +11,7 @@ import os
 import uuid
 from collections.abc import Callable
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, assert_never
 
 from api.http import pagination
 from api.http.answer import answer
@@ -21,7 +21,7 @@ from api.http.caller import Caller
 from api.http.dispatch import Handlers
 from api.http.headers import header
 from api.http.polling import AdaptivePoller, Wait, none_on_transient_error
-from api.http.problems import Problem, forbidden
+from api.http.problems import Problem, RequestError, forbidden
 from api.http.rate_limit import WriteLimit, limited
 from api.http.types import Request, Response, json_response
 from api.models.registration import NewRegistration
@@ -34,18 +34,14 @@ from api.views import registration_view
 from workers.aws import clients
 from workers.aws.clock import SYSTEM_CLOCK, Clock
 from workers.aws.send import send
+from workers.domain.admission import AlreadyRegistered, JoinPending, Refuse, Replay, Resend, Submit, admit
 from workers.domain.commands import Cancel, Register
-from workers.domain.decide import sold_out
 from workers.domain.records import Registration, Status, registration_id
 from workers.telemetry import log_fields, logger
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
     from mypy_boto3_sqs import SQSClient
-
-RESEND_AFTER_MICROSECONDS = 15 * 60 * 1_000_000
-"""A registration that is still pending after this is sent to the queue again by the next POST, and after as long again
-once more."""
 
 
 class Registrations:
@@ -69,44 +65,44 @@ class Registrations:
         self._pace = AdaptivePoller()
 
     def register(self, event_id: str, user_id: str, call: RegistrationHeaders, caller: Caller) -> Response:
-        """201 confirmed or waitlisted, 202 pending, 409 refused or already registered, 404, 403."""
-        seen = self._reader.fetch(event_id, user_id, include_event_and_user=True)
-        if seen.event is None:
-            return Problem("event-not-found", "No event has this id.").response()
-        if seen.user is None or not caller.sees_user(seen.user):
-            return Problem("user-not-found", "Nobody has this id.").response()
-        if not caller.is_user(seen.user):
-            raise forbidden("Nobody registers for somebody else.")
-        record, now = seen.record, self._clock.now()
-        undecided = is_pending(record) and not record.cancelling
-        lost = undecided and record is not None and _is_lost(record, now)
-        if record is not None and not lost:
-            if call.key in record.post_keys:
-                return self._replay(record, seen, call)
-            if record.alive and not is_pending(record):
+        """Answer 201 confirmed or waitlisted, 202 pending, 409 refused or already registered, 404 or 403."""
+        snapshot = self._reader.fetch(event_id, user_id, include_event_and_user=True)
+        _check_may_register(snapshot, caller)
+        ids, now = (event_id, user_id), self._clock.now()
+        saved: Standing | None = None
+        match admit(snapshot.record, snapshot.ledger, call.key, now):
+            case Replay(record):
+                return self._replay(record, snapshot, call)
+            case AlreadyRegistered(record):
                 return self._outcomes.already(record)
-        if not undecided and seen.ledger is not None and (refusal := sold_out(seen.ledger)):
-            return no_room(registration_id(event_id, user_id), refusal, call.wait.headers)
-        generation = 1 if record is None else record.generation + (not undecided)
-        command = Register(self._new_id(), event_id, user_id, generation, accepted_at=now, key=call.key)
-        if lost or not undecided:
-            self._accept(command)
-        noted = None
-        if undecided:
-            # What was lost is sent by now. If that cannot be noted it is sent once more, which is no harm.
-            noted = none_on_transient_error(
-                lambda: self._promises.save_pending(command, seen.record, resent_at=now if lost else None)
-            )()
-        return self._outcomes.of_post(self._outcome(command, seen, noted, call.wait), call.wait.headers)
+            case Refuse(reason):
+                return no_room(registration_id(*ids), reason, call.wait.headers)
+            case JoinPending(record):
+                command = Register(self._new_id(), *ids, record.generation, accepted_at=now, key=call.key)
+                saved = self._try_to_save(command, record)
+            case Resend(record):
+                command = Register(self._new_id(), *ids, record.generation, accepted_at=now, key=call.key)
+                self._send(command)
+                # Sending it once more does no harm, so this POST succeeds even if the time cannot be saved.
+                saved = self._try_to_save(command, record, resent_at=now)
+            case Submit(generation):
+                command = Register(self._new_id(), *ids, generation, accepted_at=now, key=call.key)
+                self._send(command)
+            case other:
+                assert_never(other)
+        return self._outcomes.of_post(self._outcome(command, snapshot, saved, call.wait), call.wait.headers)
 
-    def _replay(self, record: Registration, seen: Snapshot, call: RegistrationHeaders) -> Response:
-        """What the attempt with this key has come to; if it is pending, within the wait. Nothing is sent or written."""
-        standing, headers = Standing(record, seen.ledger), REPLAYED
+    def _replay(self, record: Registration, snapshot: Snapshot, call: RegistrationHeaders) -> Response:
+        """Answer with the registration as it stands; while it is pending, within the wait. Send and write nothing."""
+        standing, headers = Standing(record, snapshot.ledger), REPLAYED
         if is_pending(record):
             ids = record.event_id, record.user_id, record.generation
-            asked = Register(self._new_id(), *ids, accepted_at=record.registered_at, key=call.key)
-            standing, headers = self._outcome(asked, seen, standing, call.wait), call.wait.headers | REPLAYED
+            command = Register(self._new_id(), *ids, accepted_at=record.registered_at, key=call.key)
+            standing, headers = self._outcome(command, snapshot, standing, call.wait), call.wait.headers | REPLAYED
         return self._outcomes.of_post(standing, headers)
+
+    def _try_to_save(self, command: Register, record: Registration, resent_at: int | None = None) -> Standing | None:
+        return none_on_transient_error(lambda: self._promises.save_pending(command, record, resent_at))()
 
     def _outcome(self, command: Register, seen: Snapshot, noted: Standing | None, wait: Wait) -> Standing:
         """What the command has come to within the wait: the decision, or a promise."""
@@ -162,10 +158,10 @@ class Registrations:
     def _ask_to_cancel(self, record: Registration, key: str | None) -> None:
         """Sends the Cancel. A pending registration says from then on that it is on its way."""
         ids = self._new_id(), record.event_id, record.user_id, record.generation
-        self._accept(Cancel(*ids, accepted_at=self._clock.now(), key=key))
+        self._send(Cancel(*ids, accepted_at=self._clock.now(), key=key))
         self._promises.note_cancelling(record, key)
 
-    def _accept(self, command: Register | Cancel) -> None:
+    def _send(self, command: Register | Cancel) -> None:
         logger.append_keys(command_id=command.command_id, registration_id=command.registration_id)
         send(self._sqs, self._queue_url, command)
         logger.info("accepted", extra=log_fields(command))
@@ -221,13 +217,19 @@ def _both(request: Request) -> tuple[str, str]:
     return request.ids["eventId"], request.ids["userId"]
 
 
+def _check_may_register(snapshot: Snapshot, caller: Caller) -> None:
+    """Raise a RequestError unless event and user exist, and the caller may register this user."""
+    if snapshot.event is None:
+        raise RequestError(Problem("event-not-found", "No event has this id."))
+    if snapshot.user is None or not caller.sees_user(snapshot.user):
+        raise RequestError(Problem("user-not-found", "Nobody has this id."))
+    if not caller.is_user(snapshot.user):
+        raise forbidden("Nobody registers for somebody else.")
+
+
 def _sees(caller: Caller, seen: Snapshot) -> bool:
     """Whether the caller may see the registration between this event and this user."""
     return caller.sees_user(seen.user) or caller.can_list_registrations(seen.event)
-
-
-def _is_lost(record: Registration, now: int) -> bool:
-    return now - (record.resent_at or record.registered_at) >= RESEND_AFTER_MICROSECONDS
 
 
 def _is_cancelling(record: Registration | None) -> bool:

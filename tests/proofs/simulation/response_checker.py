@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from api.registrations import handler as registrations
 from api.registrations.headers import idempotency_key
 from tests.proofs.simulation import index_lag, stale_reads
 from tests.proofs.simulation.event_views import SETTINGS, are_true, were_true
@@ -13,6 +12,7 @@ from tests.proofs.simulation.scheduler import SECOND
 from tests.proofs.simulation.state_history import LEDGER, EventHistory, between, no_room
 from tests.support.pipeline import Answer
 from workers.aws.items import timestamp
+from workers.domain import admission
 from workers.domain.commands import Cancel, Command, Configure, Register
 from workers.domain.records import Registration, Status, registration_id
 from workers.domain.transitions import DISCARDED
@@ -79,7 +79,7 @@ class Answered(Answer):
         if record is None or record.status is not Status.PENDING:
             return False
         since = record.resent_at or record.registered_at
-        return self.ended - since >= registrations.RESEND_AFTER_MICROSECONDS - _CLOCKS_DIFFER
+        return self.ended - since >= admission.RESEND_AFTER_MICROSECONDS - _CLOCKS_DIFFER
 
 
 class ResponseChecker:

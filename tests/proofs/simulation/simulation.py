@@ -39,7 +39,7 @@ from tests.support.tables import create_tables
 from workers.aws.clock import Clock
 from workers.aws.commit import MAX_ITEMS
 from workers.aws.items import Item
-from workers.domain import decide
+from workers.domain import admission, decide
 from workers.domain.commands import Recount
 from workers.promoter import Promoter
 from workers.registrar import handler as registrar
@@ -283,12 +283,12 @@ def simulate(settings: RunSettings, *, tell: bool = False) -> RunResult:
     chance = sim.chance("limits")
     promotions, items = chance.choice((decide.MAX_PROMOTIONS,) * 2 + (1, 2)), chance.choice((MAX_ITEMS, 8))
     receives = chance.choice((RECEIVES_BEFORE_PARKING, 1))
-    resend_after = chance.choice((registrations.RESEND_AFTER_MICROSECONDS, _SOON))
+    resend_after = chance.choice((admission.RESEND_AFTER_MICROSECONDS, _SOON))
     with (
         patch.object(decide.decide, "__defaults__", (promotions,)),
         patch("workers.registrar.handler.MAX_ITEMS", items),
         patch("workers.registrar.plan.RECEIVES_BEFORE_PARKING", receives),
-        patch("api.registrations.handler.RESEND_AFTER_MICROSECONDS", resend_after),
+        patch("workers.domain.admission.RESEND_AFTER_MICROSECONDS", resend_after),
     ):
         return sim.run()
 
