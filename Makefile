@@ -30,7 +30,7 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help checks setup run demo check test format hooks docs openapi simulate drill prove-replay prove-races prove-fakes prove-iam prove-first-deployment hypothesis mutants crash soak fuzz bench browser screenshot lock audit sbom record-release clean
+.PHONY: help checks setup run demo check quick test format hooks docs openapi simulate drill prove-replay prove-races prove-fakes prove-iam prove-first-deployment hypothesis mutants crash soak fuzz bench browser screenshot lock audit sbom record-release clean
 
 help: ## Show what there is
 	@awk -F ':.*## ' '/^##@ / {printf "\n%s\n", substr($$0, 5)} /^[a-z-]+:.*## / {printf "  make %-22s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -54,6 +54,9 @@ checks:
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+quick: setup ## Run the unit and API tests only, in random order (under a minute)
+	$(BIN)/pytest -n 2 tests/unit tests/api $(PYTEST_ARGS)
 
 test: browser check ## Run all checks and all tests, with coverage, in random order (8 minutes); the same order again: SEED=7
 	$(BIN)/pytest -n 2 --no-loadscope-reorder --cov --cov-report=term \
