@@ -17,8 +17,7 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
 from infra.cli.errors import CliError, NoStackError
-from infra.cli.local.emulator import REGION, ROOT_KEYS
-from infra.cli.local.state_dir import StateDir
+from infra.cli.state_dir import StateDir
 from workers.aws.load import Tables
 
 if TYPE_CHECKING:
@@ -42,6 +41,11 @@ if TYPE_CHECKING:
     from mypy_boto3_sts import STSClient
 
 LOCAL = "local"
+
+REGION = "us-east-1"
+ACCOUNT = "000000000000"
+ROOT_KEYS = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test"}
+"""The emulator's region, account and root keys."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,7 +21,7 @@ class UnreachableError(CliError):
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class HttpResponse:
     """An HTTP answer. `body` is the parsed JSON where it is JSON, else the text; header names are in lower case."""
 
     status: int
@@ -44,7 +44,7 @@ def call(
     token: str | None = None,
     headers: Mapping[str, str] | None = None,
     timeout: float = 15.0,
-) -> Answer:
+) -> HttpResponse:
     """Send one request (`body` as JSON) and return the answer, whatever its status, redirects included.
 
     `token` is an access token of the caller's, `headers` are sent besides, `timeout` is in seconds.
@@ -72,10 +72,10 @@ def call(
         raise UnreachableError(f"no answer from {url}: {error}") from error
 
 
-def _answer(status: int, headers: Mapping[str, str], raw: bytes) -> Answer:
+def _answer(status: int, headers: Mapping[str, str], raw: bytes) -> HttpResponse:
     lower = {name.lower(): value for name, value in headers.items()}
     text = raw.decode(errors="replace")
     try:
-        return Answer(status, lower, json.loads(text))
+        return HttpResponse(status, lower, json.loads(text))
     except ValueError:
-        return Answer(status, lower, text)
+        return HttpResponse(status, lower, text)

@@ -18,7 +18,7 @@ MAX_LEDGERS = 2000
 
 
 @dataclass(frozen=True, slots=True)
-class Ledgers:
+class ScannedLedgers:
     """The ledgers that were read, and the ids of events whose ledgers cannot be read; `complete` is False when there
     are more than these."""
 
@@ -32,7 +32,7 @@ class Ledgers:
         return len(self.readable) + len(self.unreadable)
 
 
-def scan_ledgers(dynamodb: DynamoDBClient, table: str) -> Ledgers:
+def scan_ledgers(dynamodb: DynamoDBClient, table: str) -> ScannedLedgers:
     """Read the first MAX_LEDGERS ledgers of the table, in no particular order. Raises the client's errors."""
     readable: list[Ledger] = []
     unreadable: list[str] = []
@@ -47,5 +47,5 @@ def scan_ledgers(dynamodb: DynamoDBClient, table: str) -> Ledgers:
                 unreadable.append(item["eventId"]["S"])
         complete = "LastEvaluatedKey" not in answer
         if complete or len(readable) + len(unreadable) >= MAX_LEDGERS:
-            return Ledgers(readable, unreadable, complete)
+            return ScannedLedgers(readable, unreadable, complete)
         page = {"ExclusiveStartKey": answer["LastEvaluatedKey"]}

@@ -13,9 +13,10 @@ from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_logs as logs
 
 from infra.build.bundles import Platform
+from infra.identity import STAGES_WITH_TEST_USERS
 from infra.stack.http.address import Address
 from infra.stack.http.limits import Limits
-from infra.stack.identity.auth import STAGES_WITH_TEST_USERS, Auth
+from infra.stack.identity.auth import Auth
 
 StageName = Literal["local", "dev", "prod"]
 LOCAL_API_ID = "turnstile"

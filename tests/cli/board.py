@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from infra.cli.top.snapshot import Watcher
+from infra.cli.top.snapshot import Collector
 from tests.support.deployment import OUTPUTS, FakeLogs, deployment_of
 from workers.aws.items import ledger_to_item
 from workers.domain.records import Ledger
@@ -81,7 +81,7 @@ class World:
         self.sqs, self.cloudwatch = FakeSqs(), FakeCloudWatch()
         self.dynamodb, self.logs = FakeDynamoDB(*ledgers), FakeLogs()
         self.deployment = deployment_of(self.logs, sqs=self.sqs, cloudwatch=self.cloudwatch, dynamodb=self.dynamodb)
-        self.watcher = Watcher(self.deployment, lambda: self.now)
+        self.watcher = Collector(self.deployment, lambda: self.now)
 
     def look(self) -> dict[str, Any]:
         """What the board says as JSON."""

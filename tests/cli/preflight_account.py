@@ -11,10 +11,10 @@ from botocore.compat import HTTPHeaders
 from botocore.validate import ParamValidator
 
 from infra.cli.deployment import Clients
-from infra.cli.preflight.plan import Domain, Plan
+from infra.cli.preflight.plan import CustomDomain, DeploymentPlan
 
 ACCOUNT = "123456789012"
-PROD = Plan(
+PROD = DeploymentPlan(
     stack="turnstile-prod",
     keeps_data=True,
     reserved={"WorkersRegistrarFunction": 50},
@@ -24,7 +24,7 @@ PROD = Plan(
     mail={},
     domain=None,
 )
-DOMAIN = Domain("api.example.org", f"arn:aws:acm:us-east-1:{ACCOUNT}:certificate/0a1b-2c")
+DOMAIN = CustomDomain("api.example.org", f"arn:aws:acm:us-east-1:{ACCOUNT}:certificate/0a1b-2c")
 SES = {"EmailSendingAccount": "DEVELOPER", "SourceArn": f"arn:aws:ses:us-east-1:{ACCOUNT}:identity/example.org"}
 
 Answers = Mapping[str, Any]

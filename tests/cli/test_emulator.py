@@ -12,7 +12,7 @@ import pytest
 
 from infra.cli.errors import CliError
 from infra.cli.local import emulator
-from infra.cli.local.state_dir import LocalStack, StateDir
+from infra.cli.state_dir import LocalStackState, StateDir
 from tests.support.http_server import Handler, serving
 
 
@@ -46,9 +46,9 @@ def child() -> Iterator[subprocess.Popen[bytes]]:
     process.communicate(b"\n")
 
 
-def stack_at(port: int, pid: int) -> LocalStack:
+def stack_at(port: int, pid: int) -> LocalStackState:
     """What is written down of a stack whose emulator should answer at this port."""
-    return LocalStack(pid, port, f"http://127.0.0.1:{port}", 0.0)
+    return LocalStackState(pid, port, f"http://127.0.0.1:{port}", 0.0)
 
 
 def test_its_own_name_is_recognised(tmp_path: Path, somebody: Somebody, child: subprocess.Popen[bytes]) -> None:
@@ -73,7 +73,7 @@ def test_losing_the_race_for_a_port_is_told_as_such(tmp_path: Path) -> None:
     """An emulator that ended because its port was taken meanwhile is told in the same words as a busy port."""
     home = StateDir(tmp_path)
     home.emulator_log.write_text("ERROR: 127.0.0.1:4600 is already in use. Is MiniStack already running?\n")
-    home.record(LocalStack(1, 4600, "http://localhost:4600", 0.0))
+    home.record(LocalStackState(1, 4600, "http://localhost:4600", 0.0))
     ended = subprocess.Popen([sys.executable, "-c", "raise SystemExit(1)"])
     ended.wait()
     with pytest.raises(CliError, match="port 4600 is used by another program"):

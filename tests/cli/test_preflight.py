@@ -11,7 +11,7 @@ from botocore.exceptions import EndpointConnectionError, NoCredentialsError, SSO
 
 from infra.cli.commands import preflight
 from infra.cli.main import main
-from infra.cli.preflight.plan import Plan
+from infra.cli.preflight.plan import DeploymentPlan
 from tests.cli.preflight_account import (
     ACCOUNT,
     CREATION,
@@ -51,9 +51,9 @@ def ask(
     monkeypatch.setattr(preflight, "Clients", lambda *_: aws.clients)
     monkeypatch.setattr("infra.cli.preflight.account.compiler", lambda _: "/usr/bin/python3.13")
 
-    def run(answers: Answers, plan: Plan = PROD, *more: str) -> tuple[int, str]:
+    def run(answers: Answers, plan: DeploymentPlan = PROD, *more: str) -> tuple[int, str]:
         aws.answers = {**HEALTHY, **answers}
-        monkeypatch.setattr(Plan, "of", lambda *_: plan)
+        monkeypatch.setattr(DeploymentPlan, "of", lambda *_: plan)
         code = main(["preflight", "--stage", "prod", *more])
         captured = capsys.readouterr()
         return code, captured.out + captured.err
@@ -165,7 +165,7 @@ def ask(
     ],
 )  # fmt: skip
 def test_a_situation(
-    ask: Callable[..., tuple[int, str]], answers: Answers, plan: Plan, code: int, line: str, words: str
+    ask: Callable[..., tuple[int, str]], answers: Answers, plan: DeploymentPlan, code: int, line: str, words: str
 ) -> None:
     """Each situation is a line of its own: how it is, and what to do; only what fails is exit code 1."""
     ended, said = ask(answers, plan)
@@ -248,11 +248,11 @@ def test_the_settings_of_the_deployment(
     ask({})
     given: list[tuple[str, Mapping[str, str], str, str]] = []
 
-    def planned(stage: str, context: Mapping[str, str], account: str, region: str) -> Plan:
+    def planned(stage: str, context: Mapping[str, str], account: str, region: str) -> DeploymentPlan:
         given.append((stage, context, account, region))
         return PROD
 
-    monkeypatch.setattr(Plan, "of", planned)
+    monkeypatch.setattr(DeploymentPlan, "of", planned)
     main(["preflight", "--stage", "dev", "-c", "reserve=no", "--context", "issuer=https://a.org/x=y"])
     assert given == [("dev", {"reserve": "no", "issuer": "https://a.org/x=y"}, ACCOUNT, "us-east-1")]
     capsys.readouterr()

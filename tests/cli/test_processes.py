@@ -14,8 +14,8 @@ from pathlib import Path
 import pytest
 
 from infra.cli.errors import CliError, NoStackError
-from infra.cli.local.processes import Children, Interrupts
-from infra.cli.local.state_dir import LocalStack, StateDir
+from infra.cli.processes import Children, Interrupts
+from infra.cli.state_dir import LocalStackState, StateDir
 from tests.support.http_server import free_port
 
 pytestmark = pytest.mark.usefixtures("handlers_kept")
@@ -131,7 +131,7 @@ def test_a_home_takes_one_stack(tmp_path: Path) -> None:
     """While a stack lives, another `up` with the same home is refused with the address of the first."""
     home = StateDir(tmp_path / "home")
     lock = home.acquire()
-    home.record(LocalStack(os.getpid(), 4566, "http://localhost:4566", 0))
+    home.record(LocalStackState(os.getpid(), 4566, "http://localhost:4566", 0))
     with pytest.raises(CliError, match="already running at http://localhost:4566"):
         StateDir(tmp_path / "home").acquire()
     os.close(lock)
@@ -145,7 +145,7 @@ def test_down_ends_the_whole_stack_and_clears_up(tmp_path: Path) -> None:
     with Interrupts() as interrupts, Children(interrupts) as children:
         child = _start(children, tmp_path, keep_open=(lock,))
         os.close(lock)
-        home.record(LocalStack(child.pid, 4566, "http://localhost:4566", 0))
+        home.record(LocalStackState(child.pid, 4566, "http://localhost:4566", 0))
         with pytest.raises(NoStackError, match="still starting"):
             home.ready()
         home.mark_ready()
@@ -161,7 +161,7 @@ def test_a_dead_stacks_process_id_is_never_used(tmp_path: Path) -> None:
     home = StateDir(tmp_path / "home")
     os.close(home.acquire())
     with subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"], start_new_session=True) as bystander:
-        home.record(LocalStack(bystander.pid, 4566, "http://localhost:4566", 0, ready=True))
+        home.record(LocalStackState(bystander.pid, 4566, "http://localhost:4566", 0, ready=True))
         with pytest.raises(NoStackError):
             home.ready()
         with pytest.raises(NoStackError):

@@ -10,9 +10,9 @@ from botocore.exceptions import ClientError, EndpointConnectionError
 
 from infra.cli import ledgers
 from infra.cli.deployment import Deployment
+from infra.cli.function_logs import REGISTRAR, REGISTRATIONS
 from infra.cli.main import main
 from infra.cli.top import snapshot
-from infra.cli.trace.function_logs import REGISTRAR, REGISTRATIONS
 from tests.cli.board import NOW, World
 from tests.support.builders import ledger_of, seats
 from workers.aws.items import ledger_to_item

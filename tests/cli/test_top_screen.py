@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.screen import Screen
 
 from infra.cli.commands.top import render
-from infra.cli.trace.function_logs import REGISTRAR
+from infra.cli.function_logs import REGISTRAR
 from tests.cli.board import NOW, World
 from tests.support.builders import ledger_of, seats
 from tests.support.deployment import OUTPUTS

@@ -10,9 +10,9 @@ import pytest
 from botocore.exceptions import ClientError
 
 from infra.cli.deployment import Deployment
+from infra.cli.function_logs import REGISTRAR, REGISTRATIONS
 from infra.cli.main import main
-from infra.cli.trace.function_logs import REGISTRAR, REGISTRATIONS
-from infra.cli.trace.timeline import standing
+from infra.cli.trace.timeline import describe_status
 from tests.support.builders import seats
 from tests.support.deployment import FakeLogs, deployment_of
 from workers.aws.items import ledger_to_item, microseconds, registration_to_item
@@ -202,14 +202,14 @@ def test_a_waiter_sees_her_place(dynamodb: FakeDynamoDB, capsys: pytest.CaptureF
 )
 def test_where_it_stands(record: Registration | None, event: Ledger | None, words: str) -> None:
     """What a registration waits for is said in words, whatever its status."""
-    assert words in standing(record, event)
+    assert words in describe_status(record, event)
 
 
 @pytest.mark.parametrize(("place", "word"), [(1, "1st"), (2, "2nd"), (11, "11th"), (23, "23rd"), (112, "112th")])
 def test_places_are_ordinals(place: int, word: str) -> None:
     """Places in the line are said as people say them."""
     line = Ledger("pycon", seats(1, True), 1, confirmed=1, waitlist=Waitlist(1, (1 << 200) - 1))
-    assert f"waitlisted: {word} in line" in standing(registration(ticket=place), line)
+    assert f"waitlisted: {word} in line" in describe_status(registration(ticket=place), line)
 
 
 def test_queued_and_not_decided_yet(logs: FakeLogs, capsys: pytest.CaptureFixture[str]) -> None:

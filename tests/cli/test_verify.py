@@ -11,7 +11,7 @@ import pytest
 from api.http.routes import ROUTES
 from infra.cli.deployment import Clients, Deployment
 from infra.cli.verify.checks import parts
-from infra.cli.verify.result import Check, Result, perform
+from infra.cli.verify.result import Check, CheckResult, perform
 from tests.support.deployment import OUTPUTS, deployment_of
 
 
@@ -54,7 +54,7 @@ def deployment(dynamodb: FakeDynamoDB) -> Deployment:
     return deployment_of(dynamodb=dynamodb)
 
 
-def _table_checks(deployment: Deployment) -> dict[str, Result]:
+def _table_checks(deployment: Deployment) -> dict[str, CheckResult]:
     checks: list[Check] = parts(deployment)[:4]
     return {name: perform((name, action)) for name, action in checks}
 
@@ -115,7 +115,7 @@ class FakeApis:
         yield {"Items": [{"RouteKey": key, "AuthorizationType": kind} for key, kind in types.items()]}
 
 
-def _routes(stage: str, apis: FakeApis) -> Result:
+def _routes(stage: str, apis: FakeApis) -> CheckResult:
     deployment = Deployment(stage, OUTPUTS, cast("Clients", SimpleNamespace(apis=apis)))
     deployment.__dict__["resources"] = [{"ResourceType": "AWS::ApiGatewayV2::Api", "PhysicalResourceId": "turnstile"}]
     return perform(next(check for check in parts(deployment) if check[0] == "routes"))

@@ -19,7 +19,7 @@ import httpx
 import pytest
 
 from infra.cli.deployment import Clients, Outputs
-from infra.cli.local.state_dir import StateDir
+from infra.cli.state_dir import StateDir
 from tests.support import contract
 from tests.support.client import Front
 from tests.support.pii_canaries import watch

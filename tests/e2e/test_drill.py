@@ -18,7 +18,7 @@ import boto3
 import pytest
 
 from infra.cli.deployment import Clients, Deployment, Outputs
-from infra.cli.trace.function_logs import REGISTRAR, lines, log_groups
+from infra.cli.function_logs import REGISTRAR, lines, log_groups
 from tests.e2e.damage import damaged
 from tests.e2e.messages import deliver, register_command
 from tests.support.client import Front, eventually, unique

@@ -11,7 +11,7 @@ import httpx
 import pytest
 
 from infra.cli.deployment import Clients, Deployment, Outputs
-from infra.cli.trace.function_logs import configurations
+from infra.cli.function_logs import configurations
 from tests.support.client import unique
 from tests.support.http_events import http_event
 from tests.support.stacks import set_variables

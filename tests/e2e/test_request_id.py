@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from infra.cli.deployment import Clients, Deployment, Outputs
-from infra.cli.trace.function_logs import REGISTRATIONS, lines, log_groups
+from infra.cli.function_logs import REGISTRATIONS, lines, log_groups
 from tests.e2e.damage import damaged
 from tests.support.client import at, eventually, unique
 from workers.domain.records import registration_id

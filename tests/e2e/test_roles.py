@@ -9,8 +9,7 @@ import boto3
 import pytest
 from botocore.exceptions import ClientError
 
-from infra.cli.deployment import Clients, Outputs
-from infra.cli.local.emulator import ROOT_KEYS
+from infra.cli.deployment import ROOT_KEYS, Clients, Outputs
 from tests.support.client import unique
 
 pytestmark = pytest.mark.e2e

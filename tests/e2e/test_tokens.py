@@ -11,7 +11,7 @@ import pytest
 
 from api.http.routes import DOCS_ROUTES, ROUTES, Route
 from infra.cli.deployment import Clients, Outputs
-from infra.cli.local.tokens import claims_of
+from infra.cli.user_pool import claims_of
 from tests.e2e.forger import Forger
 from tests.support.builders import NEW_EVENT
 from tests.support.client import unique

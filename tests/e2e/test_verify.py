@@ -12,8 +12,8 @@ import pytest
 
 from api.users.user_keys import binding_key, user_key
 from infra.cli.deployment import Clients, Deployment, Outputs
-from infra.cli.local.tokens import Pool, Tokens
 from infra.cli.main import main
+from infra.cli.user_pool import TokenSet, UserPool
 from infra.cli.verify import health
 from tests.e2e.messages import deliver, register_command
 from tests.support.builders import event_item
@@ -92,9 +92,9 @@ def test_in_production_nobody_is_made(verify: Verify, guarded_stack: Outputs, gu
 
 
 @pytest.fixture
-def people(guarded_stack: Outputs, guarded_aws: Clients) -> Iterator[dict[str, Tokens]]:
+def people(guarded_stack: Outputs, guarded_aws: Clients) -> Iterator[dict[str, TokenSet]]:
     """An organizer and two people with accounts of their own."""
-    pool = Pool(guarded_aws, guarded_stack)
+    pool = UserPool(guarded_aws, guarded_stack)
     groups: dict[str, list[str]] = {"organizer": ["organizers"], "first": [], "second": []}
     names = {role: unique(role) for role in groups}
     yield {role: pool.sign_in(name, groups[role]) for role, name in names.items()}
@@ -104,7 +104,7 @@ def people(guarded_stack: Outputs, guarded_aws: Clients) -> Iterator[dict[str, T
 
 @NO_DEAD_LETTERS
 def test_in_production_tokens_are_taken(
-    verify: Verify, people: dict[str, Tokens], guarded_stack: Outputs, guarded_aws: Clients, tmp_path: Path
+    verify: Verify, people: dict[str, TokenSet], guarded_stack: Outputs, guarded_aws: Clients, tmp_path: Path
 ) -> None:
     """With tokens it registers: as the user that a token has, who stays, and as one who is made and deleted."""
     user, (first, second) = unique("user"), (people["first"], people["second"])

@@ -9,7 +9,7 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, cast
 
 from infra.cli.deployment import Clients, Deployment, Outputs
-from infra.cli.trace.function_logs import REGISTRAR, REGISTRATIONS
+from infra.cli.function_logs import REGISTRAR, REGISTRATIONS
 from workers.aws.items import timestamp
 
 if TYPE_CHECKING:

@@ -16,16 +16,16 @@ from botocore.exceptions import BotoCoreError, ClientError
 from infra.cli.arguments import add_stage, moment_of
 from infra.cli.deployment import LOCAL, Deployment
 from infra.cli.dlq import output
-from infra.cli.dlq.dead_letters import LAG, DeadLetterQueue, Look, looking
+from infra.cli.dlq.dead_letters import LAG, DeadLetterQueue, QueueSnapshot, browse
 from infra.cli.dlq.discard import discard
 from infra.cli.dlq.journal import Journal
 from infra.cli.dlq.preview import preview
 from infra.cli.dlq.replay import Replay, settle
 from infra.cli.dlq.summary import Selection, of_events, words
 from infra.cli.errors import CliError, UsageError
-from infra.cli.local.processes import Interrupts
-from infra.cli.local.state_dir import StateDir
+from infra.cli.processes import Interrupts
 from infra.cli.progress import progress
+from infra.cli.state_dir import StateDir
 from infra.cli.text import plain
 from workers.aws.clock import SYSTEM_CLOCK
 from workers.aws.messages import group_of
@@ -152,9 +152,9 @@ def _opened(stage: str) -> Iterator[Session]:
 
 
 @contextmanager
-def _looking(session: Session, wanted: Collection[str] = (), groups: Collection[str] = ()) -> Iterator[Look]:
+def _looking(session: Session, wanted: Collection[str] = (), groups: Collection[str] = ()) -> Iterator[QueueSnapshot]:
     hold = session.interrupts.hold
-    with looking(session.queue, SYSTEM_CLOCK, session.journal, hold, wanted=wanted, groups=groups) as look:
+    with browse(session.queue, SYSTEM_CLOCK, session.journal, hold, wanted=wanted, groups=groups) as look:
         _say_deleted(look.deleted)
         yield look
 
@@ -195,9 +195,9 @@ def _show(args: argparse.Namespace) -> int:
         dynamodb = session.deployment.clients.dynamodb
         foreseen = preview(dynamodb, SYSTEM_CLOCK, session.deployment.outputs.tables, letter, look.before(letter))
     if args.json:
-        print(json.dumps(output.story_as_json(letter, look, foreseen)))
+        print(json.dumps(output.details_as_json(letter, look, foreseen)))
     else:
-        print(output.story(letter, look, foreseen))
+        print(output.describe(letter, look, foreseen))
     return 0
 
 
@@ -248,7 +248,7 @@ def _selection(args: argparse.Namespace, session: Session) -> tuple[Selection, i
     return Selection(ids=ids), len(ids)
 
 
-def _require_those_before(look: Look, letter: DeadLetter, ids: frozenset[str]) -> None:
+def _require_those_before(look: QueueSnapshot, letter: DeadLetter, ids: frozenset[str]) -> None:
     missing = [before.message_id for before in look.before(letter) if before.message_id not in ids]
     if missing:
         event = plain(letter.event_id)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from infra.cli.local.state_dir import StateDir
+from infra.cli.state_dir import StateDir
 
 if TYPE_CHECKING:
     import argparse

@@ -11,7 +11,7 @@ from botocore.exceptions import BotoCoreError
 from infra.cli.deployment import LOCAL, Clients, aws_session
 from infra.cli.errors import CliError, UsageError
 from infra.cli.preflight import account, certificate, quotas, stack
-from infra.cli.preflight.plan import Plan
+from infra.cli.preflight.plan import DeploymentPlan
 
 if TYPE_CHECKING:
     import argparse
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     import boto3
 
-    from infra.cli.preflight.findings import Finding
+    from infra.cli.preflight.check import PreflightFinding
 
 HELP = "check, before a deployment to AWS, whether it will work"
 DESCRIPTION = """\
@@ -57,7 +57,7 @@ def run(args: argparse.Namespace) -> int:
     clients = Clients(session, None)
     identity = account.whose(clients)
     findings = []
-    plan = Plan.of(args.stage, context, identity, session.region_name)
+    plan = DeploymentPlan.of(args.stage, context, identity, session.region_name)
     for finding in look(plan, session, clients, identity):
         findings.append(finding)
         if not args.json:
@@ -72,7 +72,7 @@ def run(args: argparse.Namespace) -> int:
     return 0 if ok else 1
 
 
-def look(plan: Plan, session: boto3.Session, clients: Clients, identity: str) -> Iterator[Finding]:
+def look(plan: DeploymentPlan, session: boto3.Session, clients: Clients, identity: str) -> Iterator[PreflightFinding]:
     """Run every check, in the order in which they are printed; `identity` is the id of the account."""
     for check in (
         *account.checks(plan, session, clients, identity),

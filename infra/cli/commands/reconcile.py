@@ -26,8 +26,8 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Collection, Iterator, Mapping
 
-    from infra.cli.reconcile.findings import Finding
-    from infra.cli.reconcile.recount import Look
+    from infra.cli.reconcile.findings import LedgerFinding
+    from infra.cli.reconcile.recount import Reconciliation
     from workers.domain.records import Ledger, Registration
 
 MENDED, PROMOTING, NOT_MENDED, NOT_DECIDED = "mended", "promotion asked for", "not mended", "not decided"
@@ -97,7 +97,7 @@ def run(args: argparse.Namespace) -> int:
 
 def _work(
     deployment: Deployment, event_id: str | None, *, repair: bool
-) -> tuple[Look, Mapping[str, Finding] | None, Collection[str] | None]:
+) -> tuple[Reconciliation, Mapping[str, LedgerFinding] | None, Collection[str] | None]:
     """What is found; if it is to be repaired, also what is found afterwards where something was due, and which
     registrations of people who were forgotten are cancelled."""
     clients, outputs = deployment.clients, deployment.outputs
@@ -122,7 +122,7 @@ def _work(
         return look, mended, eraser.cancel(look.erased)
 
 
-def _fate(finding: Finding, mended: Mapping[str, Finding] | None) -> str | None:
+def _fate(finding: LedgerFinding, mended: Mapping[str, LedgerFinding] | None) -> str | None:
     """What came of the repair of one event; None if there was none."""
     if mended is None or finding.sound:
         return None
@@ -136,7 +136,7 @@ def _fate(finding: Finding, mended: Mapping[str, Finding] | None) -> str | None:
     return MENDED if after.sound else NOT_MENDED
 
 
-def _words(finding: Finding, mended: Mapping[str, Finding] | None) -> Iterator[str]:
+def _words(finding: LedgerFinding, mended: Mapping[str, LedgerFinding] | None) -> Iterator[str]:
     name = f"event {finding.event_id!r}"
     if finding.sound:
         yield f"{name} is sound: {'it has no ledger yet' if finding.ledger is None else _seats(finding.ledger)}"
@@ -161,7 +161,7 @@ def _words(finding: Finding, mended: Mapping[str, Finding] | None) -> Iterator[s
         yield "  not mended: a recount cannot mend this"
 
 
-def _wrong(finding: Finding) -> Iterator[str]:
+def _wrong(finding: LedgerFinding) -> Iterator[str]:
     yield from finding.differences
     yield from finding.flaws
     if finding.free_seats:
@@ -200,7 +200,7 @@ def _erased_as_json(record: Registration, cancelled: Collection[str] | None) -> 
     }
 
 
-def _summary(look: Look, told: list[Finding], args: argparse.Namespace) -> Iterator[str]:
+def _summary(look: Reconciliation, told: list[LedgerFinding], args: argparse.Namespace) -> Iterator[str]:
     yield from look.strays
     wrong = [finding for finding in told if not finding.sound]
     if args.all:
@@ -212,7 +212,7 @@ def _summary(look: Look, told: list[Finding], args: argparse.Namespace) -> Itera
         yield "Nothing was changed; --repair has the registrar cancel it."
 
 
-def _as_json(finding: Finding, mended: Mapping[str, Finding] | None) -> dict[str, Any]:
+def _as_json(finding: LedgerFinding, mended: Mapping[str, LedgerFinding] | None) -> dict[str, Any]:
     after = (mended or {}).get(finding.event_id)
     return {
         "eventId": finding.event_id,

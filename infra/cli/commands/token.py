@@ -11,7 +11,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from api.http.caller import OPERATORS, ORGANIZERS
 from infra.cli.deployment import Deployment
 from infra.cli.errors import CliError
-from infra.cli.local.tokens import Pool
+from infra.cli.user_pool import UserPool
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,49}")
 
@@ -66,7 +66,7 @@ def run(args: argparse.Namespace) -> int:
     """Print it."""
     deployment = Deployment.resolve()
     try:
-        tokens = Pool(deployment.clients, deployment.outputs).sign_in(args.name, args.groups)
+        tokens = UserPool(deployment.clients, deployment.outputs).sign_in(args.name, args.groups)
     except (BotoCoreError, ClientError) as error:
         raise CliError(f"{args.name} cannot be signed in: {error}") from error
     if args.json:

@@ -17,14 +17,14 @@ from rich.text import Text
 
 from infra.cli.arguments import add_stage
 from infra.cli.deployment import Deployment
-from infra.cli.local.processes import Interrupts
+from infra.cli.processes import Interrupts
 from infra.cli.text import plain
-from infra.cli.top.snapshot import OUTCOMES, WINDOW, Watcher
+from infra.cli.top.snapshot import OUTCOMES, WINDOW, Collector
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
-    from infra.cli.top.snapshot import Board, Decisions, Events
+    from infra.cli.top.snapshot import DecisionStats, DeploymentSnapshot, FullestEvents
     from workers.domain.records import Ledger
 
 HELP = "watch queues, decisions and the fullest events, live"
@@ -77,7 +77,7 @@ def _seconds(text: str) -> float:
 
 def run(args: argparse.Namespace) -> int:
     """Show it."""
-    watcher = Watcher(Deployment.resolve(args.stage))
+    watcher = Collector(Deployment.resolve(args.stage))
     # Given explicitly, so that no setting of the environment puts escape codes into a pipe.
     console = Console(force_terminal=sys.stdout.isatty(), highlight=False)
     if args.once:
@@ -98,7 +98,7 @@ def run(args: argparse.Namespace) -> int:
         return 0
 
 
-def _print(console: Console, board: Board, *, as_json: bool) -> None:
+def _print(console: Console, board: DeploymentSnapshot, *, as_json: bool) -> None:
     if as_json:
         print(json.dumps(board.as_json()), flush=True)
     else:
@@ -106,7 +106,7 @@ def _print(console: Console, board: Board, *, as_json: bool) -> None:
         console.print()
 
 
-def render(board: Board, console: Console, *, screen: bool = True) -> Group:
+def render(board: DeploymentSnapshot, console: Console, *, screen: bool = True) -> Group:
     """The board as rich shows it, what matters most on top. A screen cannot scroll: problems are cut so that queue and
     decisions stay in sight, and there are as many events as there is room for. Narrow ones lose columns, not numbers.
     """
@@ -137,7 +137,7 @@ def _lines(console: Console, *parts: RenderableType) -> int:
     return len(console.render_lines(Group(*parts)))
 
 
-def _queue(board: Board) -> Table:
+def _queue(board: DeploymentSnapshot) -> Table:
     queue, metrics = board.queue, board.metrics
     table = _table("queue", "")
     table.add_row("waiting", _number(queue.visible if queue else None))
@@ -149,7 +149,7 @@ def _queue(board: Board) -> Table:
     return table
 
 
-def _outcomes(decisions: Decisions | None, *, narrow: bool) -> Table:
+def _outcomes(decisions: DecisionStats | None, *, narrow: bool) -> Table:
     table = _table("decisions", "last minute", *([] if narrow else ["per second"]))
     for outcome in OUTCOMES:
         count = decisions.counts[outcome] if decisions else None
@@ -160,7 +160,7 @@ def _outcomes(decisions: Decisions | None, *, narrow: bool) -> Table:
     return table
 
 
-def _events(events: Events | None, shown: int, *, narrow: bool) -> Table:
+def _events(events: FullestEvents | None, shown: int, *, narrow: bool) -> Table:
     table = _table("fullest events", "seats", "line", *([] if narrow else ["status"]))
     for ledger in events.fullest[: max(0, shown)] if events else ():
         event = Text(plain(ledger.event_id), no_wrap=True, overflow="ellipsis")

@@ -13,7 +13,7 @@ from infra.cli.arguments import add_stage, moment_of
 from infra.cli.deployment import Deployment
 from infra.cli.errors import CliError, UsageError
 from infra.cli.text import plain
-from infra.cli.trace.timeline import Story, read
+from infra.cli.trace.timeline import Timeline, read_timeline
 from workers.aws.clock import SYSTEM_CLOCK
 from workers.aws.items import timestamp
 from workers.domain.records import registration_id
@@ -57,7 +57,7 @@ def run(args: argparse.Namespace) -> int:
     if sys.stderr.isatty():
         print(f"searching the logs of {deployment.stack_name} ...", file=sys.stderr)
     try:
-        story = read(deployment, key, since)
+        story = read_timeline(deployment, key, since)
     except (ClientError, BotoCoreError) as error:
         raise CliError(f"cannot read the story of {key}: {error}") from error
     if story.record is None and story.damage is None and not story.entries:
@@ -88,7 +88,7 @@ def _moment(text: str) -> float:
     return moment / 1_000_000
 
 
-def _as_json(story: Story) -> dict[str, Any]:
+def _as_json(story: Timeline) -> dict[str, Any]:
     record, ledger = story.record, story.ledger
     about: dict[str, Any] = {"registrationId": story.registration_id, "registration": None, "now": story.now}
     if record is not None:
@@ -107,7 +107,7 @@ def _as_json(story: Story) -> dict[str, Any]:
     return about | {"story": [entry.as_json() for entry in story.entries]}
 
 
-def _as_text(story: Story, since: str) -> list[str]:
+def _as_text(story: Timeline, since: str) -> list[str]:
     record = story.record
     told = [story.registration_id]
     if record is not None:

@@ -15,20 +15,20 @@ from typing import TYPE_CHECKING
 from botocore.exceptions import BotoCoreError, ClientError
 
 from infra.cli import http_client
-from infra.cli.deployment import LOCAL, Deployment, emulator_clients
+from infra.cli.deployment import LOCAL, REGION, Deployment, emulator_clients
 from infra.cli.errors import CliError
 from infra.cli.local import emulator
 from infra.cli.local.assembly import Cdk, bootstrap, check_tools
-from infra.cli.local.processes import Children, Interrupts
-from infra.cli.local.state_dir import StateDir
 from infra.cli.local.steps import step
-from infra.cli.local.tokens import Pool
+from infra.cli.processes import Children, Interrupts
+from infra.cli.state_dir import StateDir
+from infra.cli.user_pool import UserPool
 
 if TYPE_CHECKING:
     import subprocess
 
     from infra.cli.deployment import Outputs
-    from infra.cli.local.state_dir import LocalStack
+    from infra.cli.state_dir import LocalStackState
 
 HELP = "start the stack on this machine"
 DESCRIPTION = """\
@@ -134,7 +134,7 @@ def _start(home: StateDir, args: argparse.Namespace, children: Children, lock: i
     return _watch(process, home)
 
 
-def _deploy(cdk: Cdk, stack: LocalStack, home: StateDir) -> Outputs:
+def _deploy(cdk: Cdk, stack: LocalStackState, home: StateDir) -> Outputs:
     """Deploy the stack into the emulator. Returns where its parts are; the API has answered a request."""
     clients = emulator_clients(stack.endpoint)
     with step("CDK bootstrap"):
@@ -146,7 +146,7 @@ def _deploy(cdk: Cdk, stack: LocalStack, home: StateDir) -> Outputs:
     with step("deployment"):
         cdk.deploy()
     with step("first request"):
-        deployment = Deployment.of(LOCAL, clients, stack.endpoint, emulator.REGION)
+        deployment = Deployment.of(LOCAL, clients, stack.endpoint, REGION)
         _wait_for_request(deployment.outputs.api_url, home)
     with step("warm functions"):
         _warm(deployment)
@@ -173,7 +173,7 @@ def _wait_for_request(api_url: str, home: StateDir) -> None:
 def _warm(deployment: Deployment) -> None:
     """Wake every function, so that the first registration is answered with its outcome and not with "pending"."""
     api_url, invoke = deployment.outputs.api_url, deployment.clients.functions.invoke
-    pool = Pool(deployment.clients, deployment.outputs) if deployment.outputs.user_pool_id else None
+    pool = UserPool(deployment.clients, deployment.outputs) if deployment.outputs.user_pool_id else None
     token = pool.sign_in(_NOBODY).access if pool else None
     workers = [r for r in deployment.resources if r["LogicalResourceId"].startswith("Workers")]
     names = [r["PhysicalResourceId"] for r in workers if r["ResourceType"] == "AWS::Lambda::Function"]

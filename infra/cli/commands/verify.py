@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING
 
 from infra.cli.arguments import add_stage
 from infra.cli.deployment import Deployment
-from infra.cli.local.processes import Interrupts
+from infra.cli.processes import Interrupts
 from infra.cli.text import plain
-from infra.cli.verify.callers import WANTED, callers_of, read_tokens
 from infra.cli.verify.checks import logs, parts
+from infra.cli.verify.end_to_end import EndToEndRun, new_name
 from infra.cli.verify.gateway import refusals
 from infra.cli.verify.health import DeadLetters, looks
-from infra.cli.verify.journey import Journey, new_name
-from infra.cli.verify.result import NotChecked, Result, Verdict, perform
-from infra.stack.identity.auth import STAGES_WITH_TEST_USERS
+from infra.cli.verify.identities import WANTED, identities_for, read_tokens
+from infra.cli.verify.result import CheckResult, CheckVerdict, NotChecked, perform
+from infra.identity import STAGES_WITH_TEST_USERS
 
 if TYPE_CHECKING:
     import argparse
@@ -74,10 +74,10 @@ def run(args: argparse.Namespace) -> int:
     given = read_tokens(args.tokens, time.time()) if args.tokens else None
     deployment = Deployment.resolve(args.stage)
     name = new_name()
-    callers = callers_of(deployment, given, name)
+    callers = identities_for(deployment, given, name)
     interrupts = Interrupts()
-    journey = Journey(deployment, callers, name, interrupts.hold) if callers else None
-    results: list[Result] = []
+    journey = EndToEndRun(deployment, callers, name, interrupts.hold) if callers else None
+    results: list[CheckResult] = []
     remains: list[str] = []
     interrupted = False
     with interrupts:
@@ -105,20 +105,20 @@ def run(args: argparse.Namespace) -> int:
     return 0 if ok else 1
 
 
-def _print(result: Result) -> None:
+def _print(result: CheckResult) -> None:
     print(f"{result.verdict:<7} {result.name}: {plain(result.detail)}", flush=True)
     if result.todo:
         print(f"        -> {plain(result.todo)}", flush=True)
 
 
-def _conclusion(results: list[Result], *, ok: bool) -> str:
+def _conclusion(results: list[CheckResult], *, ok: bool) -> str:
     if not ok:
         return "Not all is well."
-    skipped = any(result.verdict is Verdict.SKIPPED for result in results)
+    skipped = any(result.verdict is CheckVerdict.SKIPPED for result in results)
     return "All that was checked is well; nobody was registered." if skipped else "All is well."
 
 
-def _results(deployment: Deployment, journey: Journey | None) -> Iterator[Result]:
+def _results(deployment: Deployment, journey: EndToEndRun | None) -> Iterator[CheckResult]:
     since = time.time()
     dead_letters = DeadLetters(deployment)
     for check in (*parts(deployment), *refusals(deployment), *dead_letters.checks_before()):

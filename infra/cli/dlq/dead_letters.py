@@ -39,7 +39,7 @@ _WAIT = 1
 
 
 @dataclass(frozen=True, slots=True)
-class Count:
+class QueueCount:
     """How many letters the queue has, and how many of them are invisible. On AWS both lag by up to LAG seconds."""
 
     total: int
@@ -54,12 +54,12 @@ class DeadLetterQueue:
         self._url = url
         self._clock = clock
 
-    def count(self) -> Count:
+    def count(self) -> QueueCount:
         """How many there are."""
         answer = self._sqs.get_queue_attributes(QueueUrl=self._url, AttributeNames=["All"])
         counts = answer["Attributes"]
         invisible = int(counts["ApproximateNumberOfMessagesNotVisible"])
-        return Count(int(counts["ApproximateNumberOfMessages"]) + invisible, invisible)
+        return QueueCount(int(counts["ApproximateNumberOfMessages"]) + invisible, invisible)
 
     def now(self) -> int:
         """SQS's own time in microseconds since 1970, rounded down to a second: this machine's clock may be wrong. It is
@@ -111,7 +111,7 @@ class DeadLetterQueue:
         return gone
 
 
-class Hold:
+class VisibilityLease:
     """Groups that are kept from being handed out again, each by its first letter: that holds back all the others."""
 
     def __init__(self, queue: DeadLetterQueue, clock: Clock) -> None:
@@ -137,7 +137,7 @@ class Hold:
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
+class QueueSnapshot:
     """What can be seen: letters, each group in order, at a time (microseconds since 1970).
 
     `hidden` counts the others that are in the queue; `elsewhere` how many of them somebody else held before the look.
@@ -157,7 +157,7 @@ class Look:
 
 
 @contextmanager
-def looking(
+def browse(
     queue: DeadLetterQueue,
     clock: Clock,
     journal: Journal,
@@ -165,14 +165,14 @@ def looking(
     *,
     wanted: Collection[str] = (),
     groups: Collection[str] = (),
-) -> Iterator[Look]:
+) -> Iterator[QueueSnapshot]:
     """What can be seen of the queue. Until the end of the block it is invisible to others; then it is put back.
 
     A letter that the journal says was sent is deleted, and is no part of it. With `wanted`, ids or what they begin
     with, the look ends when those are in sight: at once if they are whole, else when it has seen every group. With
     `groups` all that can be seen of these is seen, and of the others perhaps less.
     """
-    eyes = _Eyes(queue, clock, journal, uninterrupted)
+    eyes = QueueBrowser(queue, clock, journal, uninterrupted)
     try:
         yield eyes.look(wanted, groups)
     finally:
@@ -180,7 +180,7 @@ def looking(
             queue.hide(eyes.taken, 0)
 
 
-class _Eyes:
+class QueueBrowser:
     """One look. `taken` has the receipt handles of what is to be put back."""
 
     def __init__(
@@ -194,12 +194,12 @@ class _Eyes:
         self._queue = queue
         self._journal = journal
         self._uninterrupted = uninterrupted
-        self._hold = Hold(queue, clock)
+        self._hold = VisibilityLease(queue, clock)
         self._letters: dict[str, list[DeadLetter]] = {}
         self._shared: dict[str, None] = {}
         self._deleted = 0
 
-    def look(self, wanted: Collection[str], groups: Collection[str]) -> Look:
+    def look(self, wanted: Collection[str], groups: Collection[str]) -> QueueSnapshot:
         """See `looking`."""
         now, count = self._queue.now(), self._queue.count()
         while not (wanted and self.taken.keys() >= set(wanted)) and self._receive():
@@ -214,7 +214,7 @@ class _Eyes:
             self._receive()
         hidden = max(0, count.total - self._seen())
         letters = tuple(letter for group in self._letters.values() for letter in group)
-        return Look(letters, hidden, min(hidden, count.invisible), self._deleted, now)
+        return QueueSnapshot(letters, hidden, min(hidden, count.invisible), self._deleted, now)
 
     def _receive(self) -> bool:
         """Sees more. False when there is nothing new: all is seen, or is so much that the first is visible again."""

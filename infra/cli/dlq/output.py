@@ -16,7 +16,7 @@ from workers.aws.messages import UndecodableMessage
 from workers.domain.commands import Cancel, Command, Configure, Register
 
 if TYPE_CHECKING:
-    from infra.cli.dlq.dead_letters import Look
+    from infra.cli.dlq.dead_letters import QueueSnapshot
     from infra.cli.dlq.preview import Preview
 
 _SHORTEST_ID = 6
@@ -29,7 +29,7 @@ def require_length(wanted: str) -> None:
         raise UsageError(f"the ID {wanted} is too short: give at least {_SHORTEST_ID} characters of it")
 
 
-def find(look: Look, wanted: str) -> DeadLetter:
+def find(look: QueueSnapshot, wanted: str) -> DeadLetter:
     """The letter with this id, or with one that begins like this. CliError if there is none, or more than one."""
     found = [letter for letter in look.letters if letter.message_id.startswith(wanted)]
     if not found:
@@ -42,7 +42,7 @@ def find(look: Look, wanted: str) -> DeadLetter:
     return found[0]
 
 
-def gone(ids: Collection[str], look: Look, wanted: str) -> str | None:
+def gone(ids: Collection[str], look: QueueSnapshot, wanted: str) -> str | None:
     """The one of these ids, of letters that are not there any more, that begins like this; None if one is there."""
     if any(letter.message_id.startswith(wanted) for letter in look.letters):
         return None
@@ -76,12 +76,12 @@ def table(letters: Sequence[DeadLetter], now: int) -> str:
     return "\n".join(lines)
 
 
-def counted(look: Look, shown: int) -> str:
+def counted(look: QueueSnapshot, shown: int) -> str:
     """The line below a table."""
     return f"{shown} shown of {len(look.letters) + look.hidden}{_hidden(look)}"
 
 
-def story(letter: DeadLetter, look: Look, foreseen: Preview) -> str:
+def describe(letter: DeadLetter, look: QueueSnapshot, foreseen: Preview) -> str:
     """Everything about one letter, for a person."""
     before = look.before(letter)
     record, ledger = foreseen.registration, foreseen.ledger
@@ -121,7 +121,7 @@ def story(letter: DeadLetter, look: Look, foreseen: Preview) -> str:
     return f"{text}\n\nmessage\n{body}" + (f"\n\n{_ask_the_logs(letter)}" if letter.reason == MOVED else "")
 
 
-def story_as_json(letter: DeadLetter, look: Look, foreseen: Preview) -> dict[str, Any]:
+def details_as_json(letter: DeadLetter, look: QueueSnapshot, foreseen: Preview) -> dict[str, Any]:
     """The same for a script."""
     record, ledger = foreseen.registration, foreseen.ledger
     return as_json(letter, look.now) | {
@@ -203,7 +203,7 @@ def _age(microseconds: int) -> str:
     return f"{seconds}s"
 
 
-def _hidden(look: Look) -> str:
+def _hidden(look: QueueSnapshot) -> str:
     if not look.hidden:
         return ""
     why = []

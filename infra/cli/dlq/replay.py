@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from infra.cli.dlq.dead_letters import BATCH, HELD, Count, DeadLetterQueue, Hold
+from infra.cli.dlq.dead_letters import BATCH, HELD, DeadLetterQueue, QueueCount, VisibilityLease
 from infra.cli.dlq.inflow_guard import InflowGuard
 from infra.cli.dlq.summary import NOT_SELECTED, Selection, Stop, Summary
 from infra.cli.errors import CliError
@@ -78,7 +78,7 @@ class Replay:
     def __post_init__(self) -> None:
         """Nothing has happened yet."""
         self._lag = self.lag * _SECOND
-        self._hold = Hold(self.queue, self.clock)
+        self._hold = VisibilityLease(self.queue, self.clock)
         self._summary = Summary()
         self._replayed: set[str] = set()
         self._seen: set[str] = set()
@@ -223,7 +223,7 @@ class Replay:
         ids = {letter.message_id for letter in letters} - sent.keys()
         return {letter_id: codes.get(letter_id, "no answer") for letter_id in ids}
 
-    def _is_rest(self, count: Count) -> bool:
+    def _is_rest(self, count: QueueCount) -> bool:
         """True when no more letters are counted than this run has seen and left."""
         return count.total <= len(self._stopped) + len(self._undeleted & self.journal.sent.keys())
 

@@ -20,9 +20,9 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from infra.cli.deployment import ACCOUNT, REGION, ROOT_KEYS
 from infra.cli.errors import CliError
-from infra.cli.local.emulator import ACCOUNT, REGION, ROOT_KEYS
-from infra.cli.local.state_dir import REPOSITORY
+from infra.cli.state_dir import REPOSITORY
 from infra.cli.text import decisive_lines
 
 if TYPE_CHECKING:
@@ -31,8 +31,8 @@ if TYPE_CHECKING:
     from mypy_boto3_cloudformation.type_defs import StackTypeDef
 
     from infra.cli.deployment import Clients
-    from infra.cli.local.processes import Children
-    from infra.cli.local.state_dir import StateDir
+    from infra.cli.processes import Children
+    from infra.cli.state_dir import StateDir
 
 INFRA = REPOSITORY / "infra"
 ASSEMBLIES = REPOSITORY / "build" / "assembly"

@@ -11,19 +11,17 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 from infra.cli import http_client
+from infra.cli.deployment import REGION
 from infra.cli.errors import CliError
-from infra.cli.local.state_dir import LocalStack
+from infra.cli.state_dir import LocalStackState
 from infra.cli.text import decisive_lines
 
 if TYPE_CHECKING:
     import subprocess
 
-    from infra.cli.local.processes import Children
-    from infra.cli.local.state_dir import StateDir
+    from infra.cli.processes import Children
+    from infra.cli.state_dir import StateDir
 
-REGION = "us-east-1"
-ACCOUNT = "000000000000"
-ROOT_KEYS = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test"}
 _START_WAIT = 30.0
 _BUSY = "port {port} is used by another program; choose a free one with --port"
 _TAKEN = re.compile(r":(\d+) is already in use")
@@ -71,7 +69,7 @@ def _name(home: StateDir) -> str:
     return f"turnstile at {home.path}"
 
 
-def start(home: StateDir, port: int, children: Children, lock: int) -> tuple[subprocess.Popen[bytes], LocalStack]:
+def start(home: StateDir, port: int, children: Children, lock: int) -> tuple[subprocess.Popen[bytes], LocalStackState]:
     """Start the emulator on `port`; it takes over the open descriptor `lock`. Returns the process and the stack that
     is now recorded in `home`. It does not answer yet: see `wait_until_healthy`."""
     try:
@@ -88,12 +86,12 @@ def start(home: StateDir, port: int, children: Children, lock: int) -> tuple[sub
             )
     finally:
         os.close(lock)
-    stack = LocalStack(process.pid, port, f"http://localhost:{port}", time.time())
+    stack = LocalStackState(process.pid, port, f"http://localhost:{port}", time.time())
     home.record(stack)
     return process, stack
 
 
-def wait_until_healthy(process: subprocess.Popen[bytes], stack: LocalStack, home: StateDir) -> None:
+def wait_until_healthy(process: subprocess.Popen[bytes], stack: LocalStackState, home: StateDir) -> None:
     """Return when the emulator answers. Raises CliError when it ends or stays silent."""
     deadline = time.monotonic() + _START_WAIT
     while True:

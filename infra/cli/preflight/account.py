@@ -15,13 +15,13 @@ from botocore.exceptions import (
 
 from infra.build.bundles import LAMBDA_PYTHON, compiler
 from infra.cli.errors import CliError
-from infra.cli.preflight.findings import Check, Level
+from infra.cli.preflight.check import Level, PreflightCheck
 
 if TYPE_CHECKING:
     import boto3
 
     from infra.cli.deployment import Clients
-    from infra.cli.preflight.plan import Plan
+    from infra.cli.preflight.plan import DeploymentPlan
 
 SERVICES = ("apigatewayv2", "cognito-idp", "dynamodb", "events", "kms", "lambda", "logs", "sns", "sqs")
 UNRESERVED = 100
@@ -53,18 +53,18 @@ def whose(clients: Clients) -> str:
         raise CliError(f"cannot ask AWS which account these credentials belong to: {error}") from error
 
 
-def checks(plan: Plan, session: boto3.Session, clients: Clients, account: str) -> list[Check]:
+def checks(plan: DeploymentPlan, session: boto3.Session, clients: Clients, account: str) -> list[PreflightCheck]:
     """Return the checks, in the order in which they are printed."""
     where = f"aws://{account}/{session.region_name}"
     return [
-        Check("python", (), _python),
-        Check("region", (), lambda: _region(session)),
-        Check(
+        PreflightCheck("python", (), _python),
+        PreflightCheck("region", (), lambda: _region(session)),
+        PreflightCheck(
             "bootstrap",
             ("ssm:GetParameter", "cloudformation:DescribeStacks"),
             lambda: _bootstrap(plan, clients, where),
         ),
-        Check(
+        PreflightCheck(
             "concurrency",
             ("lambda:GetAccountSettings", "lambda:GetFunctionConcurrency", "cloudformation:ListStackResources"),
             lambda: _concurrency(plan, clients),
@@ -95,7 +95,7 @@ def _region(session: boto3.Session) -> tuple[Level, str]:
     )
 
 
-def _bootstrap(plan: Plan, clients: Clients, where: str) -> tuple[Level, str]:
+def _bootstrap(plan: DeploymentPlan, clients: Clients, where: str) -> tuple[Level, str]:
     command = f"npx cdk bootstrap {where}"
     try:
         parameter = clients.parameters.get_parameter(Name=plan.bootstrap_parameter)["Parameter"]
@@ -110,7 +110,7 @@ def _bootstrap(plan: Plan, clients: Clients, where: str) -> tuple[Level, str]:
     return "ok", f"version {version}, and the stack needs {plan.bootstrap_version} or later"
 
 
-def _concurrency(plan: Plan, clients: Clients) -> tuple[Level, str]:
+def _concurrency(plan: DeploymentPlan, clients: Clients) -> tuple[Level, str]:
     limits = clients.functions.get_account_settings()["AccountLimit"]
     most, unreserved = limits["ConcurrentExecutions"], limits["UnreservedConcurrentExecutions"]
     wanted = sum(plan.reserved.values())
@@ -132,7 +132,7 @@ def _concurrency(plan: Plan, clients: Clients) -> tuple[Level, str]:
     return "ok", f"{has}; the stage reserves {wanted or 'none'}"
 
 
-def _reserved_already(plan: Plan, clients: Clients) -> int:
+def _reserved_already(plan: DeploymentPlan, clients: Clients) -> int:
     """Return the executions that the deployed stack has reserved already, for functions that the plan reserves for."""
     if not plan.reserved or not stack_status(clients, plan.stack):
         return 0

@@ -4,22 +4,22 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from infra.cli.preflight.findings import Check, Level
+from infra.cli.preflight.check import Level, PreflightCheck
 
 if TYPE_CHECKING:
     from infra.cli.deployment import Clients
-    from infra.cli.preflight.plan import Domain, Plan
+    from infra.cli.preflight.plan import CustomDomain, DeploymentPlan
 
 
-def checks(plan: Plan, clients: Clients) -> list[Check]:
+def checks(plan: DeploymentPlan, clients: Clients) -> list[PreflightCheck]:
     """Return the check; none for a stack without a domain of its own."""
     domain = plan.domain
     if domain is None:
         return []
-    return [Check("certificate", ("acm:DescribeCertificate",), lambda: _certificate(domain, clients))]
+    return [PreflightCheck("certificate", ("acm:DescribeCertificate",), lambda: _certificate(domain, clients))]
 
 
-def _certificate(domain: Domain, clients: Clients) -> tuple[Level, str]:
+def _certificate(domain: CustomDomain, clients: Clients) -> tuple[Level, str]:
     arn = domain.certificate_arn
     anew = f"request one for {domain.name} in this account and region, and deploy with its ARN (-c certificateArn)"
     try:

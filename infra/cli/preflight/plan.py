@@ -17,7 +17,7 @@ DOMAIN = "AWS::ApiGatewayV2::DomainName"
 
 
 @dataclass(frozen=True, slots=True)
-class Domain:
+class CustomDomain:
     """The API's own domain, and the ARN of its certificate."""
 
     name: str
@@ -25,7 +25,7 @@ class Domain:
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class DeploymentPlan:
     """What a stack needs of the account: reserved executions by function (logical id), the CDK's bootstrap, mail.
 
     `writes` is how many requests a second its routes for writing accept in all. `mail` is the e-mail configuration of
@@ -40,10 +40,10 @@ class Plan:
     bootstrap_parameter: str
     writes: float
     mail: Mapping[str, Any] | None
-    domain: Domain | None
+    domain: CustomDomain | None
 
     @classmethod
-    def of(cls, stage: str, context: Mapping[str, str], account: str, region: str) -> Plan:
+    def of(cls, stage: str, context: Mapping[str, str], account: str, region: str) -> DeploymentPlan:
         """Synthesize a stage for an account and region, and read it.
 
         Raises CliError with the app's own message if the context is invalid there.
@@ -53,7 +53,7 @@ class Plan:
             return cls.read(stage, Path(directory))
 
     @classmethod
-    def read(cls, stage: str, assembly: Path) -> Plan:
+    def read(cls, stage: str, assembly: Path) -> DeploymentPlan:
         """Read a synthesized stage."""
         name = stack_name(stage)
         artifact = json.loads((assembly / "manifest.json").read_text())["artifacts"][name]["properties"]
@@ -80,7 +80,7 @@ class Plan:
             ),
             mail=pools[0]["Properties"].get("EmailConfiguration", {}) if pools else None,
             domain=(
-                Domain(domains[0]["DomainName"], domains[0]["DomainNameConfigurations"][0]["CertificateArn"])
+                CustomDomain(domains[0]["DomainName"], domains[0]["DomainNameConfigurations"][0]["CertificateArn"])
                 if domains
                 else None
             ),

@@ -6,13 +6,13 @@ import json
 import re
 from typing import TYPE_CHECKING, Any
 
-from infra.cli.preflight.findings import Check, Level
+from infra.cli.preflight.check import Level, PreflightCheck
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from infra.cli.deployment import Clients
-    from infra.cli.preflight.plan import Plan
+    from infra.cli.preflight.plan import DeploymentPlan
 
 FIFO_REQUESTS: Mapping[str, int] = {
     **dict.fromkeys(("us-east-1", "us-west-2", "eu-west-1"), 70_000),
@@ -37,21 +37,21 @@ _ELSEWHERE = (
 _SANDBOX = "SES is in its sandbox in {region}: only verified addresses get mail. Request production access there"
 
 
-def checks(plan: Plan, clients: Clients, region: str) -> list[Check]:
+def checks(plan: DeploymentPlan, clients: Clients, region: str) -> list[PreflightCheck]:
     """Return the checks; those of the user pool only for a stack that has its own."""
-    queues = Check("queue quotas", (), lambda: _queues(plan, region))
+    queues = PreflightCheck("queue quotas", (), lambda: _queues(plan, region))
     if plan.mail is None:
         return [queues]
     return [
         queues,
-        Check("sign-up quotas", _READ_QUOTAS, lambda: _sign_ups(clients)),
-        Check(
+        PreflightCheck("sign-up quotas", _READ_QUOTAS, lambda: _sign_ups(clients)),
+        PreflightCheck(
             "mail", ("ses:GetAccount", "ses:GetEmailIdentity"), lambda: _mail(plan, plan.mail or {}, clients, region)
         ),
     ]
 
 
-def _queues(plan: Plan, region: str) -> tuple[Level, str]:
+def _queues(plan: DeploymentPlan, region: str) -> tuple[Level, str]:
     # Service Quotas does not list this quota.
     most = FIFO_REQUESTS.get(region, FIFO_REQUESTS_ELSEWHERE)
     takes = f"FIFO queues in {region} accept {most:,} sends a second, 300 for one event"
@@ -88,7 +88,7 @@ def _quota(quotas: Mapping[str, float], category: str) -> float | None:
     return next((value for name, value in quotas.items() if f"{category} " in f"{name} "), None)
 
 
-def _mail(plan: Plan, mail: Mapping[str, Any], clients: Clients, here: str) -> tuple[Level, str]:
+def _mail(plan: DeploymentPlan, mail: Mapping[str, Any], clients: Clients, here: str) -> tuple[Level, str]:
     if mail.get("EmailSendingAccount") != "DEVELOPER":
         return "warning", _DEFAULT_MAIL
     # An ARN, or what makes one of the account and the region (Fn::Join).

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 
 from botocore.exceptions import ClientError
 
-from infra.cli.preflight.findings import Check, Level
+from infra.cli.preflight.check import Level, PreflightCheck
 
 if TYPE_CHECKING:
     from mypy_boto3_cloudformation.type_defs import StackTypeDef
 
     from infra.cli.deployment import Clients
-    from infra.cli.preflight.plan import Plan
+    from infra.cli.preflight.plan import DeploymentPlan
 
 PAGE = "docs/first-deployment.md"
 _KEPT = ["dynamodb:table", "cognito-idp:userpool", "sqs", "logs:log-group"]
@@ -48,11 +48,11 @@ STATES: tuple[tuple[str, Level, str], ...] = (
 """What each state of a stack means for the next deployment: a pattern of states, the level, and what to do."""
 
 
-def checks(plan: Plan, clients: Clients) -> list[Check]:
+def checks(plan: DeploymentPlan, clients: Clients) -> list[PreflightCheck]:
     """Return the checks, in the order in which they are printed."""
     return [
-        Check("stack", ("cloudformation:DescribeStacks",), lambda: _state(plan.stack, clients)),
-        Check(
+        PreflightCheck("stack", ("cloudformation:DescribeStacks",), lambda: _state(plan.stack, clients)),
+        PreflightCheck(
             "left behind",
             ("tag:GetResources", "cloudformation:DescribeStacks", "cloudformation:ListStackResources"),
             lambda: _left_behind(plan.stack, clients),

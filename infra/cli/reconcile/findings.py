@@ -18,7 +18,7 @@ from workers.domain.recount import Count, Tally, differences, disagreements, rec
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class LedgerFinding:
     """What was found at one event.
 
     `at` is when (microseconds since 1970). `version` is that of the stored ledger, 0 without one; `ledger` is None if
@@ -54,10 +54,10 @@ class Finding:
         return self.count is not None and not self.sound
 
 
-def judged(event_id: str, item: Item | None, event: Item | None, tally: Tally) -> Finding | None:
+def judge(event_id: str, item: Item | None, event: Item | None, tally: Tally) -> LedgerFinding | None:
     """What is to be said of one event: of its ledger's `item`, its `event` item, and the `tally` of its registrations;
     None if nobody knows it."""
-    ledger = None if item is None else opened(item)
+    ledger = None if item is None else open_ledger(item)
     if isinstance(ledger, Ledger):
         return _held(ledger, event, tally)
     if ledger is not None and item is not None:
@@ -65,7 +65,7 @@ def judged(event_id: str, item: Item | None, event: Item | None, tally: Tally) -
     return _missing(event_id, event, tally) if event is not None or tally.registrations else None
 
 
-def opened(item: Item) -> Ledger | Exception:
+def open_ledger(item: Item) -> Ledger | Exception:
     """The ledger, or why it cannot be read."""
     try:
         return ledger_from_item(item)
@@ -73,7 +73,7 @@ def opened(item: Item) -> Ledger | Exception:
         return error
 
 
-def doubted(found: Mapping[str, Finding], nameless: Sequence[str]) -> dict[str, Finding]:
+def with_doubts(found: Mapping[str, LedgerFinding], nameless: Sequence[str]) -> dict[str, LedgerFinding]:
     """A registration that may be anybody's: where anything does not add up, it may be what is missing."""
     flaws = tuple(f"registration {key} names neither event nor user: it may be one of this event's" for key in nameless)
     return {
@@ -82,16 +82,16 @@ def doubted(found: Mapping[str, Finding], nameless: Sequence[str]) -> dict[str, 
     }
 
 
-def _held(ledger: Ledger, event: Item | None, tally: Tally) -> Finding:
+def _held(ledger: Ledger, event: Item | None, tally: Tally) -> LedgerFinding:
     """A ledger against the count; and against the event item, which is written together with it."""
-    found = Finding(ledger.event_id, ledger.version, ledger)
+    found = LedgerFinding(ledger.event_id, ledger.version, ledger)
     flaws: tuple[str, ...] = ("there is a ledger, but no event of this id",)
     if event is not None:
         flaws = disagreements(ledger.settings, seat_settings_from_item(event))
     return replace(found, flaws=(*flaws, *tally.flaws())) if flaws else _finding(found, ledger, tally)
 
 
-def _finding(found: Finding, base: Ledger, tally: Tally) -> Finding:
+def _finding(found: LedgerFinding, base: Ledger, tally: Tally) -> LedgerFinding:
     """Completes what was found by a count. `base` is the ledger that the count is held against."""
     if flaws := tally.flaws():
         return replace(found, flaws=flaws)
@@ -100,23 +100,25 @@ def _finding(found: Finding, base: Ledger, tally: Tally) -> Finding:
     return replace(found, count=count, should=recounted(base, count), differences=said)
 
 
-def _unreadable(item: Item, error: Exception, event: Item | None, tally: Tally) -> Finding:
+def _unreadable(item: Item, error: Exception, event: Item | None, tally: Tally) -> LedgerFinding:
     event_id, sentence = item["eventId"]["S"], f"the ledger cannot be read: {error!r}"
     try:
         rest = ledger_from_rest(item, event)
     except DECODE_ERRORS as why:
         hint = f"and too little is left of it ({why!r}): it needs a version, and without an event item a capacity"
-        return Finding(event_id, flaws=(f"{sentence}, {hint}", *tally.flaws()))
-    return _finding(Finding(event_id, rest.version, differences=(sentence,)), rest, tally)
+        return LedgerFinding(event_id, flaws=(f"{sentence}, {hint}", *tally.flaws()))
+    return _finding(LedgerFinding(event_id, rest.version, differences=(sentence,)), rest, tally)
 
 
-def _missing(event_id: str, event: Item | None, tally: Tally) -> Finding:
+def _missing(event_id: str, event: Item | None, tally: Tally) -> LedgerFinding:
     if event is None:
         sentence = f"there are {tally.registrations} registrations, but neither a ledger nor an event of this id"
-        return Finding(event_id, flaws=(sentence, *tally.flaws()))
+        return LedgerFinding(event_id, flaws=(sentence, *tally.flaws()))
     try:
         fresh = ledger_from_event(event)
     except DECODE_ERRORS as error:
-        return Finding(event_id, flaws=(f"there is no ledger, and the event cannot be read: {error!r}", *tally.flaws()))
+        return LedgerFinding(
+            event_id, flaws=(f"there is no ledger, and the event cannot be read: {error!r}", *tally.flaws())
+        )
     lost = ("there is no ledger, but registrations were decided",) if tally.needs_ledger else ()
-    return _finding(Finding(event_id, differences=lost), fresh, tally)
+    return _finding(LedgerFinding(event_id, differences=lost), fresh, tally)

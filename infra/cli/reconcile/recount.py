@@ -13,7 +13,7 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from infra.cli.reconcile.findings import Finding, doubted, judged, opened
+from infra.cli.reconcile.findings import LedgerFinding, judge, open_ledger, with_doubts
 from workers.aws.items import (
     DECODE_ERRORS,
     Item,
@@ -37,19 +37,19 @@ _LOOKS = 3
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
+class Reconciliation:
     """What was found, by event id (an event that nobody knows is not there); how many registrations were read; in a
     look at all events, which of them name no event and belong to none of these; and the active ones of people who were
     forgotten."""
 
-    findings: Mapping[str, Finding]
+    findings: Mapping[str, LedgerFinding]
     registrations: int
     strays: tuple[str, ...]
     erased: tuple[Registration, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
-class _Astray:
+class _MisfiledRegistration:
     """A registration whose id is not that of the event and the user that it names, if it names them."""
 
     key: str
@@ -69,12 +69,12 @@ class _Astray:
 
 
 @dataclass(slots=True)
-class _Pile:
+class Accumulator:
     """Registrations, added up by event."""
 
     forgotten: Collection[str] = ()
     tallies: dict[str, Tally] = field(default_factory=dict)
-    astray: list[_Astray] = field(default_factory=list)
+    astray: list[_MisfiledRegistration] = field(default_factory=list)
     erased: list[Registration] = field(default_factory=list)
     read: int = 0
 
@@ -84,7 +84,7 @@ class _Pile:
         event_id, user_id = (item.get(name, {}).get("S") for name in ("eventId", "userId"))
         self.read += 1
         if event_id is None or user_id is None or registration_id(event_id, user_id) != key:
-            self.astray.append(_Astray(key, event_id, user_id))
+            self.astray.append(_MisfiledRegistration(key, event_id, user_id))
         if event_id is None or (wanted is not None and event_id not in wanted):
             return
         try:
@@ -100,7 +100,7 @@ class _Pile:
         """That of one event; empty if nobody came."""
         return self.tallies.setdefault(event_id, Tally())
 
-    def bring_home(self, event_ids: Collection[str]) -> list[_Astray]:
+    def bring_home(self, event_ids: Collection[str]) -> list[_MisfiledRegistration]:
         """Tells these events of those that are theirs and do not say so; answers those that are none of theirs."""
         left = []
         for one in self.astray:
@@ -131,7 +131,7 @@ class Recounter:
         self._note = note
         self._forgotten = forgotten
 
-    def look(self, event_ids: Collection[str] | None = None, looks: int = _LOOKS) -> Look:
+    def look(self, event_ids: Collection[str] | None = None, looks: int = _LOOKS) -> Reconciliation:
         """Recounts some events, or all. Either way it reads the whole table of registrations, and again, up to `looks`
         times, for events whose ledgers moved meanwhile. Raises what the client raises, and Overloaded."""
         before = self.ledgers(event_ids)
@@ -139,18 +139,18 @@ class Recounter:
         pile = self._read(event_ids)
         ids = sorted(before.keys() | pile.tallies.keys() | set(event_ids or ()))
         astray = pile.bring_home(ids)
-        found = doubted(self._judge(ids, before, pile), [one.key for one in astray if one.nameless])
+        found = with_doubts(self._judge(ids, before, pile), [one.key for one in astray if one.nameless])
         if not all(finding.sound for finding in found.values()):
             self._clock.sleep(_PAUSE)
         after, now = self.ledgers(event_ids), self._clock.now()
         moved = {event_id for event_id in ids if before.get(event_id) != after.get(event_id)}
-        again = Look({event_id: Finding(event_id, busy=True) for event_id in moved}, 0, ())
+        again = Reconciliation({event_id: LedgerFinding(event_id, busy=True) for event_id in moved}, 0, ())
         if moved and looks > 1:
             again = self.look(sorted(moved), looks - 1)
         still = {event_id: replace(finding, at=now) for event_id, finding in found.items() if event_id not in moved}
         strays = [f"registration {one.key} names no event" for one in astray if one.event_id is None]
         erased = [record for record in pile.erased if record.event_id not in moved]
-        return Look(
+        return Reconciliation(
             {**still, **again.findings},
             pile.read,
             tuple(strays) if event_ids is None else (),
@@ -170,11 +170,11 @@ class Recounter:
 
     def readable(self, event_ids: Collection[str]) -> dict[str, Ledger]:
         """Those of their ledgers that are there and can be read."""
-        ledgers = {event_id: opened(item) for event_id, item in self.ledgers(event_ids).items()}
+        ledgers = {event_id: open_ledger(item) for event_id, item in self.ledgers(event_ids).items()}
         return {event_id: ledger for event_id, ledger in ledgers.items() if isinstance(ledger, Ledger)}
 
-    def _read(self, event_ids: Collection[str] | None) -> _Pile:
-        pile, table = _Pile(self._forgotten), self._tables.registrations
+    def _read(self, event_ids: Collection[str] | None) -> Accumulator:
+        pile, table = Accumulator(self._forgotten), self._tables.registrations
         pages = self._client.get_paginator("scan").paginate(TableName=table, ConsistentRead=True)
         for page in pages:
             for item in page["Items"]:
@@ -182,15 +182,17 @@ class Recounter:
             self._note(pile.read)
         return pile
 
-    def _judge(self, event_ids: Collection[str], ledgers: Mapping[str, Item], pile: _Pile) -> dict[str, Finding]:
+    def _judge(
+        self, event_ids: Collection[str], ledgers: Mapping[str, Item], pile: Accumulator
+    ) -> dict[str, LedgerFinding]:
         """What is to be said of each event; nothing of those that nobody knows."""
         table = self._tables.events
         keys = [event_key(event_id) for event_id in event_ids]
         items = batch_get(self._client, self._clock, {table: keys})[table] if keys else []
         events = {item["eventId"]["S"]: item for item in items}
-        found: dict[str, Finding] = {}
+        found: dict[str, LedgerFinding] = {}
         for event_id in event_ids:
-            finding = judged(event_id, ledgers.get(event_id), events.get(event_id), pile.tally(event_id))
+            finding = judge(event_id, ledgers.get(event_id), events.get(event_id), pile.tally(event_id))
             if finding is not None:
                 found[event_id] = finding
         return found

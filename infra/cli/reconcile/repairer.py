@@ -10,7 +10,7 @@ from collections.abc import Callable, Collection, Mapping
 from functools import partial
 from typing import TYPE_CHECKING
 
-from infra.cli.reconcile.findings import Finding
+from infra.cli.reconcile.findings import LedgerFinding
 from infra.cli.reconcile.recount import Recounter
 from infra.cli.reconcile.waiting import wait_for_registrar
 from workers.aws.send import send, send_all
@@ -44,14 +44,14 @@ class LedgerRepairer:
         self._clock = clock
         self._new_id = new_id
 
-    def mend(self, found: Mapping[str, Finding]) -> dict[str, Finding]:
+    def mend(self, found: Mapping[str, LedgerFinding]) -> dict[str, LedgerFinding]:
         """Mends what is due among the findings; answers what is found there afterwards.
 
         An event is left out of the answer if the registrar has not decided its count in time, which may still happen.
         Raises what the clients raise, and Overloaded.
         """
         due = {event_id: finding for event_id, finding in found.items() if finding.due}
-        mended: dict[str, Finding] = {}
+        mended: dict[str, LedgerFinding] = {}
         for _ in range(_ROUNDS):
             versions = {event_id: finding.version for event_id, finding in due.items()}
             for finding in due.values():
@@ -65,7 +65,7 @@ class LedgerRepairer:
             due = {event_id: finding for event_id, finding in looked.items() if finding.due}
         return mended
 
-    def _command(self, finding: Finding) -> Recount:
+    def _command(self, finding: LedgerFinding) -> Recount:
         assert finding.count is not None  # noqa: S101 - for the type checker: it is due
         return Recount(self._new_id(), finding.event_id, finding.version, finding.count, finding.at)
 

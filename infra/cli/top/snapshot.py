@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from botocore.exceptions import BotoCoreError, ClientError
 
 from infra.cli.errors import CliError
+from infra.cli.function_logs import REGISTRAR, REGISTRATIONS, lines, log_groups
 from infra.cli.ledgers import scan_ledgers
-from infra.cli.trace.function_logs import REGISTRAR, REGISTRATIONS, lines, log_groups
 from workers.aws.items import timestamp
 from workers.domain.records import EventStatus, Ledger
 from workers.telemetry import Metric
@@ -50,7 +50,7 @@ Value = TypeVar("Value")
 
 
 @dataclass(frozen=True, slots=True)
-class Depth:
+class QueueDepth:
     """How many messages a queue has: for the taking, and in somebody's hands."""
 
     visible: int
@@ -67,7 +67,7 @@ class QueueMetrics:
 
 
 @dataclass(frozen=True, slots=True)
-class Decisions:
+class DecisionStats:
     """The last WINDOW seconds: how many of each outcome, and the latencies accepted -> committed, in milliseconds."""
 
     counts: Mapping[Metric, int]
@@ -76,7 +76,7 @@ class Decisions:
 
 
 @dataclass(frozen=True, slots=True)
-class Events:
+class FullestEvents:
     """The fullest events of those whose ledgers were read, and the ids of events whose ledgers cannot be read.
 
     `complete` is False when there are more than `read`.
@@ -89,17 +89,17 @@ class Events:
 
 
 @dataclass(frozen=True, slots=True)
-class Board:
+class DeploymentSnapshot:
     """One look at a deployment. What could not be read is None, and `problems` says why."""
 
     at: str
     stage: str
-    queue: Depth | None
+    queue: QueueDepth | None
     metrics: QueueMetrics | None
     dead_letters: int | None
     failed_promotions: int | None
-    decisions: Decisions | None
-    events: Events | None
+    decisions: DecisionStats | None
+    events: FullestEvents | None
     problems: tuple[str, ...]
 
     def as_json(self) -> dict[str, Any]:
@@ -124,7 +124,7 @@ class Board:
         }
 
 
-def _decisions_as_json(decisions: Decisions) -> dict[str, Any]:
+def _decisions_as_json(decisions: DecisionStats) -> dict[str, Any]:
     counts = {outcome.lower(): count for outcome, count in decisions.counts.items()}
     return {
         "seconds": WINDOW,
@@ -147,7 +147,7 @@ def _event_as_json(ledger: Ledger) -> dict[str, Any]:
     }
 
 
-class Watcher:
+class Collector:
     """Looks at a deployment again and again. What fails once is looked at again the next time."""
 
     def __init__(self, deployment: Deployment, clock: Callable[[], float] = time.time) -> None:
@@ -155,10 +155,10 @@ class Watcher:
         self._clock = clock
         self._problems: list[str] = []
         self._metrics: QueueMetrics | None = None
-        self._events: Events | None = None
+        self._events: FullestEvents | None = None
         self._rare_due = 0.0
 
-    def look(self) -> Board:
+    def look(self) -> DeploymentSnapshot:
         """One look. Never raises for what AWS answers or does not answer."""
         self._problems = []
         now, outputs = self._clock(), self._deployment.outputs
@@ -170,7 +170,7 @@ class Watcher:
             self._problems.append(
                 f"events: {len(unreadable)} ledgers cannot be read, the first is that of {unreadable[0]}"
             )
-        return Board(
+        return DeploymentSnapshot(
             at=timestamp(int(now * 1e6)),
             stage=self._deployment.stage,
             queue=self._read("queue", lambda: self._depth(outputs.queue_url)),
@@ -189,9 +189,11 @@ class Watcher:
             self._problems.append(f"{what}: {error}")
             return None
 
-    def _depth(self, url: str) -> Depth:
+    def _depth(self, url: str) -> QueueDepth:
         found = self._deployment.clients.sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["All"])["Attributes"]
-        return Depth(int(found["ApproximateNumberOfMessages"]), int(found["ApproximateNumberOfMessagesNotVisible"]))
+        return QueueDepth(
+            int(found["ApproximateNumberOfMessages"]), int(found["ApproximateNumberOfMessagesNotVisible"])
+        )
 
     def _total(self, url: str) -> int:
         """All messages: what somebody is looking at right now is in the queue still."""
@@ -218,7 +220,7 @@ class Watcher:
             raise CliError(f"the stack has no function {missing[0]}")
         return [groups[REGISTRAR], groups[REGISTRATIONS]]
 
-    def _decisions(self, now: float) -> Decisions:
+    def _decisions(self, now: float) -> DecisionStats:
         logs, counts = self._deployment.clients.logs, dict.fromkeys(OUTCOMES, 0)
         latencies: list[float] = []
         found = (page for log in self._logs for page in lines(logs, log, '"CloudWatchMetrics"', now - WINDOW))
@@ -232,12 +234,12 @@ class Watcher:
                     counts[outcome] += round(sum(fields.get(outcome, [])))
                 latencies += fields.get(Metric.DECISION_LATENCY, [])
         latencies.sort()
-        return Decisions(counts, _percentile(latencies, 0.5), _percentile(latencies, 0.9))
+        return DecisionStats(counts, _percentile(latencies, 0.5), _percentile(latencies, 0.9))
 
-    def _fullest_events(self) -> Events:
+    def _fullest_events(self) -> FullestEvents:
         found = scan_ledgers(self._deployment.clients.dynamodb, self._deployment.outputs.ledger_table)
         fullest = sorted(found.readable, key=_fullness)[:_FULLEST]
-        return Events(fullest, found.unreadable, found.read, found.complete)
+        return FullestEvents(fullest, found.unreadable, found.read, found.complete)
 
 
 def _fullness(ledger: Ledger) -> tuple[bool, int, float, str]:

@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from api.views import waitlist_position
-from infra.cli.trace.function_logs import REGISTRAR, REGISTRATIONS, Line, lines, log_groups
+from infra.cli.function_logs import REGISTRAR, REGISTRATIONS, Line, lines, log_groups
 from workers.aws.items import (
     DECODE_ERRORS,
     event_key,
@@ -37,7 +37,7 @@ _ORDINALS = {1: "st", 2: "nd", 3: "rd"}
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class TimelineEntry:
     """One thing that happened. `at` is a time in ISO form (UTC), `source` the log line that says so."""
 
     at: str
@@ -52,7 +52,7 @@ class Entry:
 
 
 @dataclass(frozen=True, slots=True)
-class Story:
+class Timeline:
     """One registration: its record and its event's ledger as they are now (None: there is none), its past.
 
     `damage` says which of the two cannot be read, and why.
@@ -61,7 +61,7 @@ class Story:
     registration_id: str
     record: Registration | None
     ledger: Ledger | None
-    entries: tuple[Entry, ...]
+    entries: tuple[TimelineEntry, ...]
     damage: str | None = None
 
     @property
@@ -69,7 +69,7 @@ class Story:
         """Where it stands, in words; what it waits for, if it waits."""
         if self.record is None and self.damage is None and any(e.what in _OUTCOMES for e in self.entries):
             return "there is no record of it any more: somebody deleted it"
-        return self.damage or standing(self.record, self.ledger)
+        return self.damage or describe_status(self.record, self.ledger)
 
     @property
     def place(self) -> int | None:
@@ -77,7 +77,7 @@ class Story:
         return waitlist_position(self.record, self.ledger) if self.record is not None else None
 
 
-def read(deployment: Deployment, registration_id: str, since: float) -> Story:
+def read_timeline(deployment: Deployment, registration_id: str, since: float) -> Timeline:
     """The story of a registration: its record, its event's ledger, the logs since `since` (seconds since 1970).
 
     Raises ClientError or BotoCoreError when AWS cannot be asked.
@@ -87,13 +87,13 @@ def read(deployment: Deployment, registration_id: str, since: float) -> Story:
     item = clients.dynamodb.get_item(
         TableName=outputs.registrations_table, Key=registration_key(registration_id), ConsistentRead=True
     ).get("Item")
-    entries = tell(said)
+    entries = entries_of(said)
     try:
         record = registration_from_item(item) if item is not None else None
     except DECODE_ERRORS as error:
-        return Story(registration_id, None, None, entries, f"unknown: its record cannot be read ({error!r})")
+        return Timeline(registration_id, None, None, entries, f"unknown: its record cannot be read ({error!r})")
     if record is None:
-        return Story(registration_id, None, None, entries)
+        return Timeline(registration_id, None, None, entries)
     item = clients.dynamodb.get_item(
         TableName=outputs.ledger_table, Key=event_key(record.event_id), ConsistentRead=True
     ).get("Item")
@@ -101,8 +101,8 @@ def read(deployment: Deployment, registration_id: str, since: float) -> Story:
         ledger = ledger_from_item(item) if item is not None else None
     except DECODE_ERRORS as error:
         damage = f"{record.status}; the ledger of its event cannot be read ({error!r})"
-        return Story(registration_id, record, None, entries, damage)
-    return Story(registration_id, record, ledger, entries)
+        return Timeline(registration_id, record, None, entries, damage)
+    return Timeline(registration_id, record, ledger, entries)
 
 
 def _log_lines(deployment: Deployment, registration_id: str, since: float) -> list[Line]:
@@ -119,7 +119,7 @@ def _log_lines(deployment: Deployment, registration_id: str, since: float) -> li
     return [line for line in found if line.fields.get("registration_id") == registration_id]
 
 
-def tell(said: Iterable[Line]) -> tuple[Entry, ...]:
+def entries_of(said: Iterable[Line]) -> tuple[TimelineEntry, ...]:
     """Log lines as entries, oldest first."""
     timed = [(_time(line), line.fields) for line in said]
     begun: dict[str, str] = {}
@@ -146,36 +146,38 @@ def _time(line: Line) -> str:
     return timestamp(round(written * 1000) * 1000)[:-4] + "Z"
 
 
-def _entries(at: str, fields: Mapping[str, Any]) -> list[Entry]:
+def _entries(at: str, fields: Mapping[str, Any]) -> list[TimelineEntry]:
     command = fields.get("command", "?")
     match fields["message"]:
         case "accepted":
             details = f"{command} of generation {fields.get('generation', '?')}, put into the queue"
-            return [Entry(at, "accepted", details, fields)]
+            return [TimelineEntry(at, "accepted", details, fields)]
         case "refused" | "answered pending" as message:
-            return [Entry(at, *_ANSWERS[message], fields)]
+            return [TimelineEntry(at, *_ANSWERS[message], fields)]
         case "decided":
             replayed = fields.get("replay_of")
-            sent_back = [Entry(at, "replayed", f"{command}, from dead letter {replayed}", fields)] if replayed else []
+            sent_back = (
+                [TimelineEntry(at, "replayed", f"{command}, from dead letter {replayed}", fields)] if replayed else []
+            )
             return [*sent_back, _decided(at, fields)]
         case "promoted":
             waited = _duration(fields.get("waited_ms"))
-            return [Entry(at, "promoted", f"{waited} after a seat was free; {_ledgers(fields)}", fields)]
+            return [TimelineEntry(at, "promoted", f"{waited} after a seat was free; {_ledgers(fields)}", fields)]
         case "a message was parked in the dead-letter queue":
             letter = fields.get("dead_letter_id", "?")
             details = f"{command}: {fields.get('reason', '?')} (turnstile dlq show {letter})"
-            return [Entry(at, "dead-lettered", details, fields)]
+            return [TimelineEntry(at, "dead-lettered", details, fields)]
         case message:
             # Of an exception the last line says what it was.
             cause = fields.get("reason") or str(fields.get("exception") or "").strip().rpartition("\n")[2]
-            return [Entry(at, "noted", f"{message}: {cause}" if cause else message, fields)]
+            return [TimelineEntry(at, "noted", f"{message}: {cause}" if cause else message, fields)]
 
 
-def _decided(at: str, fields: Mapping[str, Any]) -> Entry:
+def _decided(at: str, fields: Mapping[str, Any]) -> TimelineEntry:
     outcome, reason = fields.get("outcome", "?"), fields.get("reason", "?")
     what = "cancelled" if outcome == "cancelled" else "decided"
     details = f"{fields.get('command', '?')}: {outcome} ({reason}), {_duration(fields.get('latency_ms'))} after it was"
-    return Entry(at, what, f"{details} accepted; {_ledgers(fields)}", fields)
+    return TimelineEntry(at, what, f"{details} accepted; {_ledgers(fields)}", fields)
 
 
 def _ledgers(fields: Mapping[str, Any]) -> str:
@@ -197,7 +199,7 @@ def _duration(milliseconds: float | None) -> str:
     return f"{milliseconds:.0f} ms" if milliseconds < 1000 else f"{milliseconds / 1000:,.1f} s"
 
 
-def standing(record: Registration | None, ledger: Ledger | None) -> str:
+def describe_status(record: Registration | None, ledger: Ledger | None) -> str:
     """Where a registration stands, in words."""
     if record is None:
         return "there is no record of it: nothing has been decided yet"

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from api.http.routes import ROUTES
 from infra.cli.deployment import LOCAL
-from infra.cli.trace.function_logs import configurations, lines, log_groups
+from infra.cli.function_logs import configurations, lines, log_groups
 from infra.cli.verify.result import require
 from workers.aws.items import EVENT_INDEX, STATUS_KEY, USER_INDEX
 

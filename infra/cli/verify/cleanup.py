@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Literal
 from botocore.exceptions import BotoCoreError, ClientError
 
 from api.users.user_keys import binding_key, user_key
-from infra.cli.verify.callers import subject_of
+from infra.cli.verify.identities import subject_of
 from workers.aws.items import (
     DECODE_ERRORS,
     Item,

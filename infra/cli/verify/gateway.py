@@ -57,7 +57,7 @@ def _unmatched(deployment: Deployment) -> str:
     return ", ".join(seen)
 
 
-def _code(answer: http_client.Answer) -> object:
+def _code(answer: http_client.HttpResponse) -> object:
     """Return the code of a problem document, None for any other body."""
     return answer.body.get("code") if isinstance(answer.body, dict) else None
 

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
+from infra.cli.function_logs import REGISTRAR, lines, log_groups
 from infra.cli.ledgers import scan_ledgers
-from infra.cli.trace.function_logs import REGISTRAR, lines, log_groups
 from infra.cli.verify.result import NeedsOperator, require
 from workers.aws.items import timestamp
 

@@ -19,7 +19,7 @@ Check = tuple[str, Callable[[], str]]
 """The name of a check, and the action: it returns what it found, or raises CheckError."""
 
 
-class Verdict(StrEnum):
+class CheckVerdict(StrEnum):
     """The outcome of a check. WARNING: the deployment works, but needs an operator. SKIPPED: this was not checked."""
 
     OK = "ok"
@@ -31,7 +31,7 @@ class Verdict(StrEnum):
 class CheckError(Exception):
     """A failed check: the message says what is wrong, `todo` what to do about it."""
 
-    verdict = Verdict.FAILED
+    verdict = CheckVerdict.FAILED
 
     def __init__(self, complaint: str, todo: str = "") -> None:
         super().__init__(complaint)
@@ -41,21 +41,21 @@ class CheckError(Exception):
 class NeedsOperator(CheckError):
     """A warning: the deployment works, but something in it needs an operator."""
 
-    verdict = Verdict.WARNING
+    verdict = CheckVerdict.WARNING
 
 
 class NotChecked(CheckError):
     """A skipped check: the message says why, `todo` how to enable it."""
 
-    verdict = Verdict.SKIPPED
+    verdict = CheckVerdict.SKIPPED
 
 
 @dataclass(frozen=True, slots=True)
-class Result:
+class CheckResult:
     """The outcome of one check: `todo` is what to do unless it is OK; `seconds` is how long it took."""
 
     name: str
-    verdict: Verdict
+    verdict: CheckVerdict
     detail: str
     todo: str
     seconds: float
@@ -63,26 +63,26 @@ class Result:
     @property
     def ok(self) -> bool:
         """Return whether the check passed or was skipped."""
-        return self.verdict in {Verdict.OK, Verdict.SKIPPED}
+        return self.verdict in {CheckVerdict.OK, CheckVerdict.SKIPPED}
 
     def as_json(self) -> dict[str, Any]:
         """Return the object that `turnstile verify --json` prints."""
         return asdict(self) | {"verdict": self.verdict.lower(), "ok": self.ok}
 
 
-def perform(check: Check) -> Result:
+def perform(check: Check) -> CheckResult:
     """Run one check. A refusal by AWS or a missing answer fails the check and does not end the command."""
     name, action = check
     began = time.monotonic()
     try:
-        verdict, detail, todo = Verdict.OK, action(), ""
+        verdict, detail, todo = CheckVerdict.OK, action(), ""
     except CheckError as error:
         verdict, detail, todo = error.verdict, str(error), error.todo
     except (CliError, ClientError, BotoCoreError) as error:
-        verdict, detail, todo = Verdict.FAILED, str(error), ""
+        verdict, detail, todo = CheckVerdict.FAILED, str(error), ""
     except (LookupError, TypeError) as error:
-        verdict, detail, todo = Verdict.FAILED, f"an answer of unexpected form: {error!r}", ""
-    return Result(name, verdict, detail, todo, round(time.monotonic() - began, 3))
+        verdict, detail, todo = CheckVerdict.FAILED, f"an answer of unexpected form: {error!r}", ""
+    return CheckResult(name, verdict, detail, todo, round(time.monotonic() - began, 3))
 
 
 def require(condition: bool, complaint: str, todo: str = "") -> None:

@@ -7,20 +7,9 @@ from dataclasses import dataclass
 from typing import Literal, get_args
 from urllib.parse import urlsplit
 
-from api.http.caller import OPERATORS, ORGANIZERS
 from infra.stack.identity import mail
 
 AuthKind = Literal["cognito", "oidc", "none"]
-
-STAGES_WITH_TEST_USERS = frozenset({"local", "dev"})
-"""The stages on whose own user pool an operator may make people and sign them in (`turnstile token`, `verify`). Never
-production: there the pool is for those who signed up themselves (docs/decisions/0029-verify-signs-people-in.md)."""
-
-GROUPS: Mapping[str, str] = {
-    ORGANIZERS: "May create events, and change, read and export their own",
-    OPERATORS: "May read everything, and forget people",
-}
-"""The groups that mean something to the API, each with what its members may do."""
 
 CONTEXT = ("auth", "issuer", "audience", "groupsClaim", *mail.CONTEXT)
 """The names under which the CDK's context has these settings."""

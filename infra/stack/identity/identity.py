@@ -12,7 +12,7 @@ from aws_cdk import aws_apigatewayv2_authorizers as authorizers
 from aws_cdk import aws_cognito as cognito
 from constructs import Construct
 
-from infra.stack.identity.auth import GROUPS
+from infra.identity import GROUPS
 from infra.stack.identity.mail import Mail
 from infra.stack.stage import Stage
 from infra.stack.suppressions import accept

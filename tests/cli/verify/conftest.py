@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from infra.cli import http_client
-from infra.cli.verify import cleanup, journey
+from infra.cli.verify import cleanup, end_to_end
 from tests.cli.verify.world import VerifiedDeployment
 
 if TYPE_CHECKING:
@@ -24,8 +24,8 @@ def world(db: DynamoDBClient, sqs: SQSClient, monkeypatch: pytest.MonkeyPatch) -
     """The deployment to be verified. Whoever waits for it lets it run, and time passes only then."""
     world = VerifiedDeployment(db, sqs, f"verify-{next(_NUMBERS)}-")
     monkeypatch.setattr(http_client, "call", world.call)
-    for module in (journey, cleanup):
+    for module in (end_to_end, cleanup):
         time = SimpleNamespace(sleep=world.time.sleep, monotonic=lambda: world.time.now / 1e6)
         monkeypatch.setattr(module, "time", time)
-    monkeypatch.setattr(journey, "DECISION_WAIT", 2.0)
+    monkeypatch.setattr(end_to_end, "DECISION_WAIT", 2.0)
     return world

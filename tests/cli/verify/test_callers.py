@@ -13,8 +13,8 @@ from botocore.exceptions import ClientError
 
 from infra.cli.deployment import Deployment
 from infra.cli.errors import UsageError
-from infra.cli.verify import callers  # not TestUsers itself, which pytest would collect
-from infra.cli.verify.callers import ROLES, Anybody, GivenTokens, callers_of, read_tokens
+from infra.cli.verify import identities  # not TestUsers itself, which pytest would collect
+from infra.cli.verify.identities import ROLES, GivenTokens, NoTokens, identities_for, read_tokens
 from tests.cli.verify.world import as_json, given, token
 from tests.support.deployment import GUARDED, OUTPUTS, deployment_of
 from tests.support.http_events import END_OF_TOKENS
@@ -31,9 +31,9 @@ def _at(stage: str, *, pool: bool) -> Deployment:
 @pytest.mark.parametrize(
     ("stage", "pool", "kind"),
     [
-        ("local", False, Anybody),
-        ("local", True, callers.TestUsers),
-        ("dev", True, callers.TestUsers),
+        ("local", False, NoTokens),
+        ("local", True, identities.TestUsers),
+        ("dev", True, identities.TestUsers),
         ("dev", False, None),
         ("prod", True, None),
         ("prod", False, None),
@@ -42,10 +42,10 @@ def _at(stage: str, *, pool: bool) -> Deployment:
 def test_where_test_users_are_created(stage: str, pool: bool, kind: type | None) -> None:
     """Test users are created only in the stack's own pool, locally and on dev; tokens are accepted everywhere."""
     deployment = _at(stage, pool=pool)
-    found = callers_of(deployment, None, "verify-1")
+    found = identities_for(deployment, None, "verify-1")
     assert (found is None) if kind is None else isinstance(found, kind)
     tokens = given()
-    assert callers_of(deployment, tokens, "verify-1") is tokens
+    assert identities_for(deployment, tokens, "verify-1") is tokens
 
 
 class FakePool:
@@ -91,10 +91,10 @@ class FakePool:
         del self.users[Username]
 
 
-def _made(pool: FakePool) -> callers.TestUsers:
+def _made(pool: FakePool) -> identities.TestUsers:
     deployment = deployment_of(cognito=pool)
     deployment.stage, deployment.outputs = "dev", GUARDED
-    return callers.TestUsers(deployment, "verify-1")
+    return identities.TestUsers(deployment, "verify-1")
 
 
 def test_whoever_is_made_is_removed_and_whoever_stays_is_named() -> None:

@@ -12,11 +12,11 @@ import pytest
 from infra.cli.commands import verify
 from infra.cli.deployment import Deployment
 from infra.cli.main import main
-from infra.cli.verify.journey import Journey
-from infra.cli.verify.result import CheckError, NeedsOperator, NotChecked, Result, perform
+from infra.cli.verify.end_to_end import EndToEndRun
+from infra.cli.verify.result import CheckError, CheckResult, NeedsOperator, NotChecked, perform
 from tests.cli.verify.world import VerifiedDeployment
 
-Results = Callable[[Deployment, Journey | None], Iterator[Result]]
+Results = Callable[[Deployment, EndToEndRun | None], Iterator[CheckResult]]
 
 
 def _good() -> str:
@@ -100,7 +100,7 @@ def test_an_interruption_leaves_nothing(
 ) -> None:
     """Ctrl-C after some steps, and once more during the clean-up: everything is deleted, and the exit code is 1."""
 
-    def results(_deployment: Deployment, journey: Journey | None) -> Iterator[Result]:
+    def results(_deployment: Deployment, journey: EndToEndRun | None) -> Iterator[CheckResult]:
         assert journey is not None
         yield from map(perform, journey.checks()[:steps])
         world.time.at_next_sleep(lambda: os.kill(os.getpid(), number))
@@ -121,7 +121,7 @@ def test_a_ctrl_c_during_the_clean_up_waits_for_its_end(
 ) -> None:
     """Everything is deleted all the same; only then the command ends as interrupted."""
 
-    def results(_deployment: Deployment, journey: Journey | None) -> Iterator[Result]:
+    def results(_deployment: Deployment, journey: EndToEndRun | None) -> Iterator[CheckResult]:
         assert journey is not None
         world.time.on_sleep.clear()
         yield from map(perform, journey.checks()[:3])  # the last one is not decided in time
@@ -139,7 +139,7 @@ def test_an_interruption_says_what_remains(
 ) -> None:
     """If a command of it is still queued, it says what stays, and why."""
 
-    def results(_deployment: Deployment, journey: Journey | None) -> Iterator[Result]:
+    def results(_deployment: Deployment, journey: EndToEndRun | None) -> Iterator[CheckResult]:
         assert journey is not None
         world.time.on_sleep.clear()
         yield from map(perform, journey.checks()[:3])

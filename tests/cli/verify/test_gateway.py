@@ -15,11 +15,11 @@ from api.http.routes import ROUTES
 from infra.cli import http_client
 from infra.cli.deployment import Clients, Deployment
 from infra.cli.verify.gateway import UNMATCHED, refusals
-from infra.cli.verify.result import Result, perform
+from infra.cli.verify.result import CheckResult, perform
 from tests.support.deployment import GUARDED, OUTPUTS
 from tests.support.http_events import http_event
 
-FAULT = http_client.Answer(500, {}, {"message": "Internal Server Error"})
+FAULT = http_client.HttpResponse(500, {}, {"message": "Internal Server Error"})
 """What a gateway says that may not call the function (aws/serverless-application-model#1860)."""
 
 
@@ -29,7 +29,7 @@ class Gateway:
 
     def __init__(self, cors: Mapping[str, Any] | None = None) -> None:
         self.faults: set[str] = set()
-        self.others: dict[str, http_client.Answer] = {}
+        self.others: dict[str, http_client.HttpResponse] = {}
         self.cors = cors
         self.sound_cors = True
         self.asks_for_tokens = True
@@ -38,13 +38,13 @@ class Gateway:
         """The API, with its settings for browsers if it has any."""
         return {"ApiId": "turnstile"} | ({"CorsConfiguration": self.cors} if self.cors else {})
 
-    def call(self, method: str, url: str, *, headers: Mapping[str, str] | None = None) -> http_client.Answer:
+    def call(self, method: str, url: str, *, headers: Mapping[str, str] | None = None) -> http_client.HttpResponse:
         """One request, in the place of `rest.call`."""
         path = url.removeprefix(OUTPUTS.api_url)
         if method in self.faults:
             return FAULT
         if path == "/users/-":
-            return http_client.Answer(401, {}, {"message": "Unauthorized"}) if self.asks_for_tokens else FAULT
+            return http_client.HttpResponse(401, {}, {"message": "Unauthorized"}) if self.asks_for_tokens else FAULT
         if method == "OPTIONS" and self.cors:
             return self._preflight(headers or {})
         answer = dispatch({}, http_event(method, path, None, {}), ROUTES, nobody, unexpected)
@@ -52,14 +52,14 @@ class Gateway:
         lower = {name.lower(): value for name, value in answer["headers"].items()}
         if method in self.others:
             return self.others[method]
-        return http_client.Answer(answer["statusCode"], lower, body)
+        return http_client.HttpResponse(answer["statusCode"], lower, body)
 
-    def _preflight(self, headers: Mapping[str, str]) -> http_client.Answer:
+    def _preflight(self, headers: Mapping[str, str]) -> http_client.HttpResponse:
         allowed = self.sound_cors and "access-control-request-method" in headers
-        return http_client.Answer(204, {"access-control-allow-origin": headers["origin"]} if allowed else {}, "")
+        return http_client.HttpResponse(204, {"access-control-allow-origin": headers["origin"]} if allowed else {}, "")
 
 
-def _see(gateway: Gateway, monkeypatch: pytest.MonkeyPatch, stage: str = "dev") -> list[Result]:
+def _see(gateway: Gateway, monkeypatch: pytest.MonkeyPatch, stage: str = "dev") -> list[CheckResult]:
     monkeypatch.setattr(http_client, "call", gateway.call)
     outputs = OUTPUTS if stage == "local" else replace(GUARDED, endpoint_url=None)
     deployment = Deployment(stage, outputs, cast("Clients", SimpleNamespace(apis=gateway)))
@@ -78,12 +78,14 @@ def test_what_no_route_takes_is_answered_by_our_function(monkeypatch: pytest.Mon
 @pytest.mark.parametrize(
     "answer",
     [
-        http_client.Answer(405, {"allow": "GET, POST"}, {"code": "method-not-allowed"}),
-        http_client.Answer(204, {}, ""),
-        http_client.Answer(200, {"allow": "GET, POST"}, ""),
+        http_client.HttpResponse(405, {"allow": "GET, POST"}, {"code": "method-not-allowed"}),
+        http_client.HttpResponse(204, {}, ""),
+        http_client.HttpResponse(200, {"allow": "GET, POST"}, ""),
     ],
 )
-def test_options_must_say_what_the_path_takes(answer: http_client.Answer, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_options_must_say_what_the_path_takes(
+    answer: http_client.HttpResponse, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """OPTIONS that is refused, or says nothing in `Allow`, fails the check, which names what is expected."""
     gateway = Gateway()
     gateway.others = {"OPTIONS": answer}

@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 
 from infra.cli import ledgers
-from infra.cli.trace.function_logs import REGISTRAR
+from infra.cli.function_logs import REGISTRAR
 from infra.cli.verify import health
 from infra.cli.verify.health import DECIDED, GIVEN_BACK, DeadLetters, looks
-from infra.cli.verify.result import Result, Verdict, perform
+from infra.cli.verify.result import CheckResult, CheckVerdict, perform
 from tests.cli.board import FakeDynamoDB, FakeSqs
 from tests.support.builders import ledger_of, seats
 from tests.support.deployment import OUTPUTS, FakeLogs, deployment_of
@@ -53,7 +53,7 @@ class World:
         ]
         self.now = time.time()
 
-    def see(self, name: str) -> Result:
+    def see(self, name: str) -> CheckResult:
         """The result of one look."""
         return perform(next(check for check in looks(self.deployment) if check[0] == name))
 
@@ -82,7 +82,7 @@ def test_a_sound_deployment_is_well(world: World) -> None:
             "stuck events",
             "alarms",
         ],
-        Verdict.OK,
+        CheckVerdict.OK,
     )
 
 
@@ -90,7 +90,7 @@ def test_29_dead_letters_are_a_warning(world: World) -> None:
     """Dead letters are counted, those that somebody looks at included, and the command for them is named."""
     world.sqs.depths[OUTPUTS.dead_letter_queue_url] = (25, 4)
     [letters, promotions] = map(perform, DeadLetters(world.deployment).checks_before())
-    assert (letters.verdict, promotions.verdict) == (Verdict.WARNING, Verdict.OK)
+    assert (letters.verdict, promotions.verdict) == (CheckVerdict.WARNING, CheckVerdict.OK)
     assert letters.detail == "29 messages are in the dead-letter queue; their requests have not been carried out"
     assert letters.todo.startswith("turnstile dlq list --stage local")
     assert not letters.ok
@@ -100,11 +100,11 @@ def test_a_failed_promotion_is_a_warning(world: World) -> None:
     """So is a promotion that could not be sent, with its command."""
     world.sqs.depths[OUTPUTS.failed_promotions_queue_url] = (1, 0)
     [_, result] = map(perform, DeadLetters(world.deployment).checks_before())
-    assert (result.verdict, result.todo.split(",")[0]) == (Verdict.WARNING, "turnstile promote --stage local")
+    assert (result.verdict, result.todo.split(",")[0]) == (CheckVerdict.WARNING, "turnstile promote --stage local")
 
 
-@pytest.mark.parametrize(("after", "verdict"), [(3, Verdict.OK), (4, Verdict.FAILED)])
-def test_a_new_dead_letter_is_a_failure(world: World, after: int, verdict: Verdict) -> None:
+@pytest.mark.parametrize(("after", "verdict"), [(3, CheckVerdict.OK), (4, CheckVerdict.FAILED)])
+def test_a_new_dead_letter_is_a_failure(world: World, after: int, verdict: CheckVerdict) -> None:
     """A dead letter that came while verify was at work fails it; old ones only warn."""
     world.sqs.depths[OUTPUTS.dead_letter_queue_url] = (3, 0)
     letters = DeadLetters(world.deployment)
@@ -117,7 +117,7 @@ def test_a_ledger_that_cannot_be_read_is_a_warning(world: World) -> None:
     """The event is named, with the command that mends it."""
     world.dynamodb.items += [{"eventId": {"S": "torn"}, "version": {"N": "3"}}]
     result = world.see("ledgers")
-    assert result.verdict is Verdict.WARNING
+    assert result.verdict is CheckVerdict.WARNING
     assert "the ledgers of torn cannot be read" in result.detail
     assert result.todo.startswith("turnstile reconcile torn --repair --stage local")
 
@@ -131,13 +131,13 @@ def test_many_are_named_in_part(world: World) -> None:
 @pytest.mark.parametrize(
     ("seconds", "status", "verdict"),
     [
-        (5, EventStatus.ACTIVE, Verdict.OK),
-        (90, EventStatus.ACTIVE, Verdict.WARNING),
-        (90, EventStatus.CANCELLED, Verdict.OK),
+        (5, EventStatus.ACTIVE, CheckVerdict.OK),
+        (90, EventStatus.ACTIVE, CheckVerdict.WARNING),
+        (90, EventStatus.CANCELLED, CheckVerdict.OK),
     ],
 )
 def test_a_seat_that_stays_free_beside_waiters(
-    world: World, seconds: float, status: EventStatus, verdict: Verdict
+    world: World, seconds: float, status: EventStatus, verdict: CheckVerdict
 ) -> None:
     """A promotion has a minute; nobody is promoted at an event that was cancelled."""
     since = int((time.time() - seconds) * 1e6)
@@ -162,7 +162,7 @@ def test_an_event_whose_command_is_given_back_stands_still(world: World) -> None
     parked = "a message was parked in the dead-letter queue"
     world.logs.say(REGISTRAR, world.now - 200, message=parked, event_id="poison", command_id="c3")
     result = world.see("stuck events")
-    assert result.verdict is Verdict.WARNING
+    assert result.verdict is CheckVerdict.WARNING
     assert result.detail.startswith("torn (its command was returned to the queue 3 times since 20")
     assert result.detail.endswith(f"last reason: {DAMAGED})")
     assert result.todo == "docs/runbook.md#stuck-event says what each reason means"
@@ -177,7 +177,7 @@ def test_a_message_that_cannot_be_decoded_or_parked_stops_its_event(world: World
     parked = "a message was parked in the dead-letter queue"
     world.logs.say(REGISTRAR, world.now - 300, message=parked, group="mended", message_id="m-2")
     result = world.see("stuck events")
-    assert result.verdict is Verdict.WARNING
+    assert result.verdict is CheckVerdict.WARNING
     assert result.detail.startswith("torn (its command was returned to the queue 2 times since 20")
     assert "mended" not in result.detail
 
@@ -212,7 +212,7 @@ def test_an_alarm_that_rings_is_a_warning(world: World) -> None:
     """Each alarm of the stack is asked for, a hundred at a time, and the ringing ones are named."""
     world.alarms.ringing = {"alarm-7", "alarm-119", "somebody-elses"}
     result = world.see("alarms")
-    assert (result.verdict, result.detail) == (Verdict.WARNING, "in alarm: alarm-119, alarm-7")
+    assert (result.verdict, result.detail) == (CheckVerdict.WARNING, "in alarm: alarm-119, alarm-7")
     assert world.alarms.calls == [100, 20]
 
 

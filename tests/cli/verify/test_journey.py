@@ -11,16 +11,16 @@ from botocore.exceptions import ClientError
 
 from api.users.user_keys import binding_key, user_key
 from infra.cli import http_client
-from infra.cli.verify.callers import Anybody, Callers, subject_of
-from infra.cli.verify.journey import Journey, new_name
-from infra.cli.verify.result import Result, perform
+from infra.cli.verify.end_to_end import EndToEndRun, new_name
+from infra.cli.verify.identities import Identities, NoTokens, subject_of
+from infra.cli.verify.result import CheckResult, perform
 from tests.cli.verify.world import VerifiedDeployment, given
 from tests.support.deployment import OUTPUTS
 from tests.support.pii_canaries import person
 from workers.domain.records import registration_id
 
 
-def _walk(journey: Journey) -> tuple[list[Result], list[str]]:
+def _walk(journey: EndToEndRun) -> tuple[list[CheckResult], list[str]]:
     """The results up to the first failure, and what remains."""
     results = []
     for check in journey.checks():
@@ -43,9 +43,11 @@ def _slow(world: VerifiedDeployment, steps: int) -> None:
     world.time.on_sleep.append(wake)
 
 
-@pytest.mark.parametrize("callers", [Anybody, given], ids=["open", "tokens"])
+@pytest.mark.parametrize("callers", [NoTokens, given], ids=["open", "tokens"])
 @pytest.mark.parametrize("sleeps", [0, 40], ids=["at once", "queued"])
-def test_it_passes_and_leaves_nothing(world: VerifiedDeployment, callers: Callable[[], Callers], sleeps: int) -> None:
+def test_it_passes_and_leaves_nothing(
+    world: VerifiedDeployment, callers: Callable[[], Identities], sleeps: int
+) -> None:
     """All steps pass, decided at once or queued, and of what they made nothing stays, in tables or queues."""
     _slow(world, sleeps)
     results, remains = _walk(world.journey(callers()))
@@ -65,12 +67,12 @@ def test_no_signal_comes_between_a_request_and_its_answer(
         yield
         held[0] -= 1
 
-    def watched(method: str, *arguments: Any, **named: Any) -> http_client.Answer:
+    def watched(method: str, *arguments: Any, **named: Any) -> http_client.HttpResponse:
         seen.append((method, held[0]))
         return call(method, *arguments, **named)
 
     monkeypatch.setattr(http_client, "call", watched)
-    results, _ = _walk(Journey(world.deployment, Anybody(), new_name(), hold))
+    results, _ = _walk(EndToEndRun(world.deployment, NoTokens(), new_name(), hold))
     assert all(result.ok for result in results)
     assert all((depth > 0) == (method != "GET") for method, depth in seen)
     assert {method for method, _ in seen} == {"GET", "POST", "DELETE"}
@@ -109,7 +111,7 @@ def test_a_login_that_has_another_user_by_now_is_left_alone(world: VerifiedDeplo
 
 def test_a_user_that_is_somebody_elses_by_now_is_left_alone(world: VerifiedDeployment) -> None:
     """A user is deleted only if it still has the name that verify gave it."""
-    journey = world.journey(Anybody())
+    journey = world.journey(NoTokens())
     assert perform(journey.checks()[0]).ok
     theirs = {**user_key(f"{journey.event}-first"), "name": {"S": "Ada"}}
     world.dynamodb.put_item(TableName=world.tables.users, Item=theirs)
@@ -130,7 +132,7 @@ def test_users_that_stay_say_what_they_block(world: VerifiedDeployment) -> None:
 def test_what_is_still_queued_keeps_its_event(world: VerifiedDeployment) -> None:
     """While a command of it is queued nothing is deleted, for without its event it would be a dead letter."""
     world.time.on_sleep.clear()
-    results, remains = _walk(world.journey(Anybody()))
+    results, remains = _walk(world.journey(NoTokens()))
     assert "still pending after" in results[-1].detail
     assert {line.partition(": ")[2] for line in remains} == {
         "a command for it may still be queued; delete it when that is decided"
@@ -149,7 +151,7 @@ def test_what_is_still_queued_keeps_its_event(world: VerifiedDeployment) -> None
 def test_what_is_decided_meanwhile_is_deleted(world: VerifiedDeployment) -> None:
     """An interruption while a command is queued: the clean-up waits for the decision, then deletes everything."""
     world.time.on_sleep.clear()
-    journey = world.journey(Anybody())
+    journey = world.journey(NoTokens())
     assert [perform(check).ok for check in journey.checks()[:3]] == [True, True, False]
     _slow(world, 3)
     assert (journey.clean_up(), world.left(), world.parked()) == ([], [], [])
@@ -160,7 +162,7 @@ def test_a_promotion_that_does_not_come_fails_and_keeps_the_event(
 ) -> None:
     """Nobody is promoted: that step fails; and its event stays, for the promotion that may still come."""
     monkeypatch.setattr(world, "ring", lambda: False)
-    results, remains = _walk(world.journey(Anybody()))
+    results, remains = _walk(world.journey(NoTokens()))
     assert (results[-1].name, results[-1].ok) == ("the second is promoted", False)
     assert "still waitlisted" in results[-1].detail
     assert remains
@@ -175,9 +177,9 @@ def test_what_is_refused_is_not_waited_for(
 ) -> None:
     """After a 401 there is no command: that step fails with what to do, and everything is deleted."""
 
-    def call(method: str, url: str, *arguments: Any, **options: Any) -> http_client.Answer:
+    def call(method: str, url: str, *arguments: Any, **options: Any) -> http_client.HttpResponse:
         if f"{method} {url.removeprefix(OUTPUTS.api_url)}" == refused.format(eventId=journey.event):
-            return http_client.Answer(401, {}, {"message": "Unauthorized"})
+            return http_client.HttpResponse(401, {}, {"message": "Unauthorized"})
         return world.call(method, url, *arguments, **options)
 
     monkeypatch.setattr(http_client, "call", call)
@@ -217,7 +219,7 @@ def test_what_cannot_be_deleted_is_reported(world: VerifiedDeployment, monkeypat
         return delete(TableName=TableName, **arguments)
 
     monkeypatch.setattr(world.dynamodb, "delete_item", refuse)
-    results, remains = _walk(world.journey(Anybody()))
+    results, remains = _walk(world.journey(NoTokens()))
     assert all(result.ok for result in results)
     assert [line.partition(": ")[0] for line in remains] == [f"eventId {results[1].detail} in {world.tables.ledger}"]
     assert "AccessDenied" in remains[0]

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
 from infra.cli import http_client
-from infra.cli.local.tokens import claims_of
-from infra.cli.verify.callers import GivenTokens
-from infra.cli.verify.journey import Journey, new_name
+from infra.cli.user_pool import claims_of
+from infra.cli.verify.end_to_end import EndToEndRun, new_name
+from infra.cli.verify.identities import GivenTokens
 from tests.support import http_events
 from tests.support.deployment import OUTPUTS, deployment_of, outputs_of
 from tests.support.pipeline import Pipeline
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
     from mypy_boto3_sqs import SQSClient
 
-    from infra.cli.verify.callers import Callers
+    from infra.cli.verify.identities import Identities
     from workers.aws.items import Item
 
 
@@ -44,9 +44,9 @@ class VerifiedDeployment(Pipeline):
         self.deployment.outputs = outputs_of(self)
         self.asked: list[tuple[str, str]] = []
 
-    def journey(self, callers: Callers) -> Journey:
+    def journey(self, callers: Identities) -> EndToEndRun:
         """A journey of these people."""
-        return Journey(self.deployment, callers, new_name())
+        return EndToEndRun(self.deployment, callers, new_name())
 
     def call(
         self,
@@ -56,7 +56,7 @@ class VerifiedDeployment(Pipeline):
         *,
         token: str | None = None,
         headers: Mapping[str, str] | None = None,  # noqa: ARG002 - of `rest.call`
-    ) -> http_client.Answer:
+    ) -> http_client.HttpResponse:
         """One request, in the place of `rest.call`."""
         path = url.removeprefix(OUTPUTS.api_url)
         self.asked.append((method, path))
@@ -66,9 +66,9 @@ class VerifiedDeployment(Pipeline):
         with self.signed_in(claims["sub"], *claims.get("cognito:groups", [])):
             return self._answer(method, path, body)
 
-    def _answer(self, method: str, path: str, body: object) -> http_client.Answer:
+    def _answer(self, method: str, path: str, body: object) -> http_client.HttpResponse:
         answer = self.request(method, unquote(path), body)
-        return http_client.Answer(answer.status, answer.headers, answer.body)
+        return http_client.HttpResponse(answer.status, answer.headers, answer.body)
 
     def left(self) -> list[Item]:
         """Every item of every table."""

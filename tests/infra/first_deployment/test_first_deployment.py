@@ -20,8 +20,8 @@ from infra.build.bundles import ROOT
 from infra.cli.deployment import Clients
 from infra.cli.errors import CliError
 from infra.cli.preflight import stack
-from infra.cli.preflight.findings import Finding
-from infra.cli.preflight.plan import Domain, Plan
+from infra.cli.preflight.check import PreflightFinding
+from infra.cli.preflight.plan import CustomDomain, DeploymentPlan
 from infra.stack.stack import TurnstileStack
 from tests.infra.first_deployment.commands import aws, deploy
 from tests.infra.first_deployment.service import Service, serve
@@ -82,9 +82,9 @@ def failed(account: Account, template: Template) -> str:
     return made.status
 
 
-def preflight(url: str, assembly: Path) -> dict[str, Finding]:
+def preflight(url: str, assembly: Path) -> dict[str, PreflightFinding]:
     """What `turnstile preflight` finds of the stack."""
-    plan = Plan.read("prod", assembly)
+    plan = DeploymentPlan.read("prod", assembly)
     return {check.name: check.perform() for check in stack.checks(plan, Clients(boto3.Session(), url))}
 
 
@@ -250,7 +250,7 @@ def test_a_deployment_that_was_not_confirmed_is_repeated(account: Account, assem
 
 def test_the_assembly_is_production(assembly: Path) -> None:
     """What is deployed here is what the CDK would deploy: protected, and behind a bootstrap of a certain version."""
-    plan = Plan.read("prod", assembly)
+    plan = DeploymentPlan.read("prod", assembly)
     assert (plan.stack, plan.keeps_data, plan.bootstrap_version) == (NAME, True, 6)
     assert plan.bootstrap_parameter == "/cdk-bootstrap/hnb659fds/version"
     assert list(plan.reserved.values()) == [50]
@@ -262,9 +262,9 @@ def test_preflight_looks_at_what_is_asked_for() -> None:
     """The settings of the deployment decide what preflight looks at."""
     issuer = {"auth": "oidc", "issuer": "https://id.example.org", "audience": "turnstile"}
     context = {**issuer, **DOMAIN, "reserve": "yes", "registrars": "7", "writesPerSecond": "3"}
-    plan = Plan.of("dev", context, "123456789012", "eu-central-1")
+    plan = DeploymentPlan.of("dev", context, "123456789012", "eu-central-1")
     assert (plan.stack, plan.keeps_data, plan.mail) == ("turnstile-dev", False, None)
-    assert plan.domain == Domain(DOMAIN["domainName"], DOMAIN["certificateArn"])
+    assert plan.domain == CustomDomain(DOMAIN["domainName"], DOMAIN["certificateArn"])
     assert list(plan.reserved.values()) == [7]
     assert plan.writes == 3 * len([route for route in ROUTES if route.method != "GET"])
 
@@ -273,4 +273,4 @@ def test_preflight_says_what_the_app_says() -> None:
     """Settings that do not fit the account and region are refused with the app's own sentence."""
     sentence = "is of the region eu-central-1, and the stack goes to us-east-1"
     with pytest.raises(CliError, match=f"the stack cannot be synthesized: certificateArn=.* {sentence}"):
-        Plan.of("dev", DOMAIN, "123456789012", "us-east-1")
+        DeploymentPlan.of("dev", DOMAIN, "123456789012", "us-east-1")

@@ -11,7 +11,7 @@ from itertools import groupby
 from rich.console import Console
 from rich.table import Table
 
-from infra.cli.local.processes import Interrupts
+from infra.cli.processes import Interrupts
 from tests.proofs.crash.matrix import Result, results
 from tests.proofs.crash.stories import STORIES
 from tests.proofs.crash.target import target

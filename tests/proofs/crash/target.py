@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import httpx
 
 from infra.cli.deployment import Deployment
-from infra.cli.trace.function_logs import configurations, lines, log_groups
+from infra.cli.function_logs import configurations, lines, log_groups
 from tests.proofs.crash.wire import Wire, tapped
 from tests.support.client import Front
 from tests.support.stacks import set_variables

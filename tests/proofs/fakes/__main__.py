@@ -9,7 +9,7 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
-from infra.cli.local.processes import Interrupts
+from infra.cli.processes import Interrupts
 from tests.proofs.fakes.check import ROUND, Difference, Findings, check
 from tests.support.command_line import INTERRUPTED, at_least, note
 from tests.support.dynamodb_local import Unavailable, dynamodb_local

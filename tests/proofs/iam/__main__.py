@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import httpx
 
 from infra.cli.deployment import Deployment
-from infra.cli.local.processes import Interrupts
+from infra.cli.processes import Interrupts
 from tests.proofs.iam.grants import Grant, grants_of, without
 from tests.proofs.iam.journey import Journey, Stuck
 from tests.proofs.iam.needs import needs_of

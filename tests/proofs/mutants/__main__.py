@@ -12,7 +12,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from infra.cli.local.processes import Children, Interrupts
+from infra.cli.processes import Children, Interrupts
 from infra.cli.progress import progress
 from tests.proofs.mutants.verdict import GOAL, Unreadable, Verdict, explanations
 from tests.proofs.mutants.workshop import ROOT, Mutant, MutantsError, Workshop

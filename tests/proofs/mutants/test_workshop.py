@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from infra.cli.local.processes import Children, Interrupts
+from infra.cli.processes import Children, Interrupts
 from tests.proofs.mutants.workshop import ROOT, Mutant, MutantsError, Workshop, without_decorators
 
 DECORATED = '''

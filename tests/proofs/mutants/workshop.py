@@ -22,7 +22,7 @@ from mutmut.mutation.diff_apply import get_diff_for_mutant
 from mutmut.stats import status_by_exit_code
 from mutmut.utils.format_utils import get_module_from_key, orig_function_and_class_names_from_key
 
-from infra.cli.local.processes import Children
+from infra.cli.processes import Children
 
 ROOT = Path(__file__).resolve().parents[3]
 _TESTS = ("__init__.py", "conftest.py", "proofs/__init__.py", "proofs/mutants", "support", "unit")

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import asdict
 
-from infra.cli.local.processes import Interrupts
+from infra.cli.processes import Interrupts
 from tests.proofs.races.proof import prove, seated_without_conditions
 from tests.proofs.races.race import EVENTS, RUSHED
 from tests.support.command_line import INTERRUPTED, at_least, note

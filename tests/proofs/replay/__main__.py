@@ -8,7 +8,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import asdict
 
-from infra.cli.local.processes import Interrupts
+from infra.cli.processes import Interrupts
 from tests.proofs.replay.proof import Size, prove
 from tests.support.command_line import INTERRUPTED, at_least, note
 from tests.support.stacks import NoStack, own_stack

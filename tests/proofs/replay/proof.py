@@ -27,9 +27,9 @@ from typing import Any
 from infra.cli.deployment import Deployment
 from infra.cli.dlq.dead_letters import DeadLetterQueue
 from infra.cli.dlq.journal import Journal
-from infra.cli.local.state_dir import StateDir
+from infra.cli.function_logs import REGISTRAR, lines, log_groups
 from infra.cli.main import main as turnstile
-from infra.cli.trace.function_logs import REGISTRAR, lines, log_groups
+from infra.cli.state_dir import StateDir
 from tests.support.builders import event_item
 from workers.aws.clock import SYSTEM_CLOCK
 from workers.aws.items import registration_from_item

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
     from api.http.types import Response
-    from infra.cli.reconcile.findings import Finding
+    from infra.cli.reconcile.findings import LedgerFinding
     from tests.proofs.simulation.clients import SentRequest
     from tests.proofs.simulation.dynamodb.fake import FakeDynamoDb
     from tests.proofs.simulation.simulation import Simulation
@@ -63,7 +63,7 @@ def check_at_rest(sim: Simulation, dynamodb: FakeDynamoDb) -> None:
             sim.broken(RECOUNT, f"{finding}")
 
 
-def _recount(sim: Simulation, dynamodb: FakeDynamoDb) -> Collection[Finding]:
+def _recount(sim: Simulation, dynamodb: FakeDynamoDb) -> Collection[LedgerFinding]:
     """What `turnstile reconcile --all` finds."""
     clock = Clock(lambda: sim.scheduler.now, lambda _: None)
     recounter = Recounter(cast("DynamoDBClient", dynamodb), clock, sim.tables.worker)

@@ -17,7 +17,7 @@ from types import FrameType
 from typing import Any
 
 from infra.cli.deployment import Deployment
-from infra.cli.local.processes import Children, Interrupts
+from infra.cli.processes import Children, Interrupts
 from tests.proofs.soak.checker import violations
 from tests.proofs.soak.faults import FaultProxy, fault_proxy
 from tests.proofs.soak.history import History, read_history, read_items

@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import Any
 
 from infra.cli import http_client
-from infra.cli.local.processes import Children
-from infra.cli.local.state_dir import REPOSITORY
+from infra.cli.processes import Children
+from infra.cli.state_dir import REPOSITORY
 from tests.support.http_server import free_port
 
 Rule = dict[str, Any]

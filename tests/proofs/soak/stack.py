@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import Any
 
 from infra.cli.deployment import Deployment
+from infra.cli.function_logs import configurations
 from infra.cli.main import main as turnstile
-from infra.cli.trace.function_logs import configurations
 from tests.proofs.soak.history import write_items
 from tests.support.stacks import queue_depth, set_variables
 from workers.aws.items import PROMOTABLE, Item

@@ -16,7 +16,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from microburst.core.context import RequestContext  # type: ignore[import-untyped]
 from microburst.rules import RuleEngine  # type: ignore[import-untyped]
 
-from infra.cli.local.processes import Children, Interrupts
+from infra.cli.processes import Children, Interrupts
 from tests.proofs.soak.faults import KINDS, FaultProxy, Tally, fault_proxy, rules
 from tests.proofs.soak.made_up import EVERY_FAULT
 from tests.support.http_server import Handler, serving

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from infra.cli.local.processes import Interrupts
+from infra.cli.processes import Interrupts
 from tests.proofs.soak.__main__ import HISTORY, TABLES, _asked_to_stop, main
 from tests.proofs.soak.history import CONFIGURE, REGISTER, History, write_items
 from tests.proofs.soak.made_up import tables

@@ -17,7 +17,7 @@ from pathlib import Path
 from rich.console import Console
 
 from infra.build.bundles import BundleError
-from infra.cli.local.processes import Interrupts
+from infra.cli.processes import Interrupts
 from tests.support.command_line import INTERRUPTED, WRONG_USAGE, Progress, at_least
 from tests.support.dynamodb_local import Unavailable
 from tests.support.stacks import NoStack

@@ -7,7 +7,7 @@ import statistics
 from collections.abc import Mapping, Sequence
 from itertools import count
 
-from infra.cli.trace.function_logs import REGISTRATIONS
+from infra.cli.function_logs import REGISTRATIONS
 from tests.tools.bench.bare import bare_pipeline
 from tests.tools.bench.counting_proxy import counting_proxy, operations, through
 from tests.tools.bench.figures import Figure, Part, at_most

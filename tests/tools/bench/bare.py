@@ -15,8 +15,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from infra.cli.deployment import Clients
-from infra.cli.local.emulator import ACCOUNT, REGION
+from infra.cli.deployment import ACCOUNT, REGION, Clients
 
 if TYPE_CHECKING:
     from mypy_boto3_iam import IAMClient

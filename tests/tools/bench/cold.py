@@ -18,9 +18,8 @@ from pathlib import Path
 from typing import Any
 
 from infra.build.bundles import BundleError, Package, bundle
-from infra.cli.deployment import Deployment
-from infra.cli.local.emulator import REGION, ROOT_KEYS
-from infra.cli.trace.function_logs import configurations
+from infra.cli.deployment import REGION, ROOT_KEYS, Deployment
+from infra.cli.function_logs import configurations
 from tests.support.builders import event_item, register
 from tests.support.client import unique
 from tests.support.deliveries import batch

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import count
 
-from infra.cli.trace.function_logs import REGISTRAR, REGISTRATIONS, configurations
+from infra.cli.function_logs import REGISTRAR, REGISTRATIONS, configurations
 from tests.support.stacks import set_variables
 from tests.tools.bench.load import Load, Post, add_users, drive, open_event, registration
 from tests.tools.bench.setting import Setting

@@ -10,8 +10,7 @@ from typing import Self
 
 import boto3
 
-from infra.cli.deployment import Deployment
-from infra.cli.local.emulator import REGION
+from infra.cli.deployment import REGION, Deployment
 from tests.support.dynamodb_local import dynamodb_local
 from tests.support.stacks import own_stack
 

@@ -6,7 +6,7 @@ it is so busy that a few registrations are answered 202. It runs six requests at
 
 from __future__ import annotations
 
-from infra.cli.trace.function_logs import REGISTRATIONS
+from infra.cli.function_logs import REGISTRATIONS
 from tests.tools.bench.counting_proxy import counting_proxy, operations, through
 from tests.tools.bench.figures import Figure, Part, at_most, exactly
 from tests.tools.bench.load import drive

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import boto3
 from moto import mock_aws
 
-from infra.cli.local.emulator import REGION
+from infra.cli.deployment import REGION
 from tests.support.builders import event_item
 from tests.support.deliveries import batch
 from tests.support.faults import refusal, times

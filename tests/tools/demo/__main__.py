@@ -17,7 +17,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from playwright.sync_api import FloatRect, ViewportSize
 from rich.console import Console
 
-from infra.cli.local.processes import Interrupts
+from infra.cli.processes import Interrupts
 from infra.cli.reconcile.recount import Recounter
 from tests.proofs.soak.history import History, read_history
 from tests.proofs.soak.stack import come_to_rest

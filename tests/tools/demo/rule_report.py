@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from infra.cli.reconcile.findings import Finding
+from infra.cli.reconcile.findings import LedgerFinding
 from tests.proofs.soak.checker import violations
 from tests.proofs.soak.history import Exchange, FinalState
 from tests.support.rules import MOVES, broken_rules
@@ -49,7 +49,7 @@ class Evidence:
     looks: Sequence[Look]
     history: Sequence[Exchange]
     final: FinalState
-    recount: Finding
+    recount: LedgerFinding
 
     @property
     def ledger(self) -> Ledger:

@@ -16,9 +16,9 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from infra.cli.errors import CliError, NoStackError
-from infra.cli.local.processes import kill_group
+from infra.cli.processes import kill_group
 
-REPOSITORY = Path(__file__).resolve().parents[3]
+REPOSITORY = Path(__file__).resolve().parents[2]
 COMMAND = os.path.relpath(Path(sys.prefix, "bin", "turnstile"))
 """This command as it can be pasted: set-up puts it into .venv/bin, which is on nobody's PATH."""
 _END_WAIT = 5.0
@@ -26,7 +26,7 @@ _LOCK_WAIT = 0.3
 
 
 @dataclass(frozen=True, slots=True)
-class LocalStack:
+class LocalStackState:
     """A local stack: the emulator's process (leader of its group), its port and endpoint, when it was started
     (seconds since 1970), and whether a request through the API has succeeded yet."""
 
@@ -67,7 +67,7 @@ class StateDir:
         self.temporary.mkdir()
         return descriptor
 
-    def record(self, stack: LocalStack) -> None:
+    def record(self, stack: LocalStackState) -> None:
         """Write down who the stack is. The file appears at once or not at all."""
         draft = self._state.with_suffix(".new")
         draft.write_text(json.dumps(asdict(stack)))
@@ -78,7 +78,7 @@ class StateDir:
         if stack := self._read():
             self.record(replace(stack, ready=True))
 
-    def ready(self) -> LocalStack:
+    def ready(self) -> LocalStackState:
         """The stack that takes requests here. Raises NoStackError when there is none, or none yet."""
         stack = self._read()
         if stack is None or not self._alive():
@@ -91,7 +91,7 @@ class StateDir:
         """Whether a stack is written down here, alive or not; `down` erases it before it ends the emulator."""
         return self._state.exists()
 
-    def end(self) -> LocalStack:
+    def end(self) -> LocalStackState:
         """End the stack and everything it started, and clear away its files (logs stay).
 
         Raises NoStackError when none is alive (after clearing away what a dead one left), and CliError when it
@@ -123,9 +123,9 @@ class StateDir:
         if not self._alive():
             self.clear()
 
-    def _read(self) -> LocalStack | None:
+    def _read(self) -> LocalStackState | None:
         try:
-            return LocalStack(**json.loads(self._state.read_text()))
+            return LocalStackState(**json.loads(self._state.read_text()))
         except (OSError, ValueError, TypeError):
             return None
 

@@ -20,8 +20,8 @@ from botocore.exceptions import BotoCoreError, ClientError
 from api.http.caller import ORGANIZERS
 from infra.cli.deployment import LOCAL
 from infra.cli.errors import UsageError
-from infra.cli.local.tokens import Pool, claims_of
-from infra.stack.identity.auth import STAGES_WITH_TEST_USERS
+from infra.cli.user_pool import UserPool, claims_of
+from infra.identity import STAGES_WITH_TEST_USERS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -39,7 +39,7 @@ _JWT = re.compile(r"[\w-]+\.[\w-]+\.[\w-]+", re.ASCII)
 """The compact serialization of a signed JWT (RFC 7515, section 7.1): nothing else may get into a header."""
 
 
-class Callers(Protocol):
+class Identities(Protocol):
     """The identities of one run, by role."""
 
     def token(self, role: Role) -> str | None:
@@ -49,7 +49,7 @@ class Callers(Protocol):
         """Delete the accounts that were created for this run. Return a line for each that remains."""
 
 
-class Anybody:
+class NoTokens:
     """The callers of a deployment without authorization, who need no token."""
 
     def token(self, role: Role) -> None:
@@ -82,7 +82,7 @@ class TestUsers:
     """
 
     def __init__(self, deployment: Deployment, prefix: str) -> None:
-        self._pool = Pool(deployment.clients, deployment.outputs, secrets.token_hex(32))
+        self._pool = UserPool(deployment.clients, deployment.outputs, secrets.token_hex(32))
         self._prefix = prefix
         self._names: list[str] = []
         self._tokens: dict[Role, str] = {}
@@ -106,12 +106,12 @@ class TestUsers:
         return remains
 
 
-def callers_of(deployment: Deployment, given: GivenTokens | None, prefix: str) -> Callers | None:
+def identities_for(deployment: Deployment, given: GivenTokens | None, prefix: str) -> Identities | None:
     """Return the callers for a deployment: those of the tokens, or test users where the stage allows them, or None."""
     if given is not None:
         return given
     if deployment.outputs.user_pool_id is None:
-        return Anybody() if deployment.stage == LOCAL else None
+        return NoTokens() if deployment.stage == LOCAL else None
     return TestUsers(deployment, prefix) if deployment.stage in STAGES_WITH_TEST_USERS else None
 
 

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from api.users.user_keys import binding_key
 from infra.cli import http_client
-from infra.cli.verify.callers import subject_of
 from infra.cli.verify.cleanup import USER_NAME, CleanUp
+from infra.cli.verify.identities import subject_of
 from infra.cli.verify.result import require
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
     from infra.cli.deployment import Deployment
-    from infra.cli.verify.callers import Callers, Role
+    from infra.cli.verify.identities import Identities, Role
     from infra.cli.verify.result import Check
 
 DECISION_WAIT = 20.0
@@ -38,7 +38,7 @@ def new_name() -> str:
     return f"verify-{secrets.token_hex(6)}"
 
 
-class Journey:
+class EndToEndRun:
     """Two people, one seat: the first gets it, the second waits, the first leaves, the second moves up and leaves.
 
     `name` is the event's id, and the prefix of the ids of users that are created. If a token's owner already has a
@@ -50,7 +50,7 @@ class Journey:
     def __init__(
         self,
         deployment: Deployment,
-        callers: Callers,
+        callers: Identities,
         name: str,
         hold: Callable[[], AbstractContextManager[None]] = nullcontext,
     ) -> None:
@@ -142,7 +142,7 @@ class Journey:
 
     def _call(
         self, role: Role, method: str, route: str, *statuses: int, body: dict[str, Any] | None = None
-    ) -> http_client.Answer:
+    ) -> http_client.HttpResponse:
         """Send a request as this person. Complaints name the route, because the path has a user's id."""
         path = route.format(eventId=self.event, userId=self._users.get(role, ""))
         token = self._callers.token(role)

@@ -15,8 +15,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from infra.cli.errors import CliError
-from infra.cli.local.state_dir import COMMAND
-from infra.stack.identity.auth import GROUPS
+from infra.cli.state_dir import COMMAND
+from infra.identity import GROUPS
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -34,7 +34,7 @@ Switch it on with:
 
 
 @dataclass(frozen=True, slots=True)
-class Tokens:
+class TokenSet:
     """What signing in gave: the access token for the API, and the two others, which the API takes from nobody.
 
     `subject` is who that is, for ever; `groups` are those that the tokens name; `expires_in` is in seconds.
@@ -48,7 +48,7 @@ class Tokens:
     expires_in: int
 
 
-class Pool:
+class UserPool:
     """The user pool of a stack; CliError if it has none. All passwords derive from `secret`, so keep it private."""
 
     def __init__(self, clients: Clients, outputs: Outputs, secret: str = "") -> None:
@@ -59,7 +59,7 @@ class Pool:
         self._client_id = outputs.user_pool_client_id
         self._secret = secret
 
-    def sign_in(self, name: str, groups: Collection[str] = ()) -> Tokens:
+    def sign_in(self, name: str, groups: Collection[str] = ()) -> TokenSet:
         """Sign in the user `name`, created if missing, as a member of exactly `groups`, and return the tokens."""
         self._make(name)
         joined = {group["GroupName"] for group in self._groups(name)}
@@ -109,10 +109,10 @@ class Pool:
         return f"Aa1!{digest}"  # the first four are what the pool's policy wants
 
 
-def _tokens(result: AuthenticationResultTypeTypeDef) -> Tokens:
+def _tokens(result: AuthenticationResultTypeTypeDef) -> TokenSet:
     access = result["AccessToken"]
     claims = claims_of(access)
-    return Tokens(
+    return TokenSet(
         access=access,
         identity=result["IdToken"],
         refresh=result["RefreshToken"],

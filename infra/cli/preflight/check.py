@@ -14,7 +14,7 @@ _DENIED = frozenset({"AccessDenied", "AccessDeniedException", "UnauthorizedOpera
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class PreflightFinding:
     """The outcome of one check. `detail` is one sentence; if something is wrong, it ends with what to do."""
 
     name: str
@@ -23,14 +23,14 @@ class Finding:
 
 
 @dataclass(frozen=True, slots=True)
-class Check:
+class PreflightCheck:
     """One check. `look` returns the level and the detail; its calls need `permissions` of IAM."""
 
     name: str
     permissions: tuple[str, ...]
     look: Callable[[], tuple[Level, str]]
 
-    def perform(self) -> Finding:
+    def perform(self) -> PreflightFinding:
         """Run the check. A check that cannot run is FAILED: passing without an answer would prove nothing."""
         try:
             level, detail = self.look()
@@ -38,7 +38,7 @@ class Check:
             level, detail = "FAILED", f"the check could not run: {self._refusal(error)}"
         except BotoCoreError as error:
             level, detail = "FAILED", f"the check could not run: {error}"
-        return Finding(self.name, level, detail)
+        return PreflightFinding(self.name, level, detail)
 
     def _refusal(self, error: ClientError) -> str:
         if error.response["Error"]["Code"] in _DENIED:
