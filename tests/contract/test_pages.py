@@ -19,7 +19,7 @@ ELSEWHERE = {
     *("encryption_key", "uv_build"),  # an argument of the CDK's, and a package
     *("PIP_CERT", "SSL_CERT_FILE", "NODE_EXTRA_CA_CERTS"),  # pip's, uv's and npm's
     # Cognito's.
-    *("NEW_PASSWORD_REQUIRED", "PASSWORD_VERIFIER", "REFRESH_TOKEN", "REFRESH_TOKEN_AUTH", "USER_SRP_AUTH"),
+    *("NEW_PASSWORD_REQUIRED", "PASSWORD_VERIFIER", "REFRESH_TOKEN_AUTH", "USER_SRP_AUTH"),
     # What the owner's tasks call their helpers (docs/requirements.md).
     *("check_user_exists", "check_event_exists", "check_already_registered", "check_event_capacity"),
     *("get_waitlist_position", "create_registration_id", "get_first_waitlisted_user", "promote_from_waitlist"),
@@ -152,7 +152,7 @@ def _refuse(_parser: argparse.ArgumentParser, message: str) -> None:
 
 
 RUN_WHOLE = {"docs/api.md", "docs/errors.md"}
-"""`tests/e2e/test_guide.py` runs all that these show; of the README, what calls the API, and what operators type."""
+"""Pages whose blocks `tests/e2e/test_guide.py` runs; of the README it runs requests and operators' commands."""
 LEFT_OUT = {
     "make run": "as turnstile up, by every end-to-end test",
     "make test": "it runs this",
@@ -167,9 +167,10 @@ LEFT_OUT = {
     ".venv/bin/turnstile verify --stage": "it needs an account of AWS",
     ".venv/bin/turnstile preflight --stage": "it needs an account of AWS",
     "aws": "those that clean up by tests/infra/first_deployment; the others need an account of AWS",
-    "status()": "it needs an account of AWS, as do the next four",
+    "status()": "it needs an account of AWS, as do the next five",
     "send()": "the same",
     "TOKEN=": "the same",
+    "EVENT=": "the same",
     "send": "the same",
     "for": "the same",
     ".venv/bin/turnstile up": "every end-to-end test does it",
@@ -182,7 +183,7 @@ LEFT_OUT = {
 
 @pytest.mark.parametrize("page", [page for page in pages() if relative(page) not in RUN_WHOLE], ids=relative)
 def test_commands_are_typed(page: Path) -> None:
-    """Each command in a block of a page is typed by a test, or it is said why not."""
+    """Each command in a block of a page is run by a test, or is in the table of those that cannot be."""
     for block in shell_blocks(page):
         if page == FIRST and "$API" in block:
             continue  # tests/e2e/test_guide.py

@@ -52,8 +52,8 @@ def code_words(page: Path) -> list[str]:
 
 
 def shell_blocks(page: Path) -> list[str]:
-    """Its blocks of shell commands."""
-    return [code for kind, code in _FENCE.findall(text(page)) if kind == "sh"]
+    """Return its blocks of shell commands, each command on one line."""
+    return [code.replace("\\\n", "") for kind, code in _FENCE.findall(text(page)) if kind == "sh"]
 
 
 @cache
