@@ -70,7 +70,7 @@ hooks: setup ## From now on, git refuses to commit what does not pass the checks
 	@git config core.hooksPath .githooks
 
 docs: setup ## Write the code's documentation (build/docs), and the diagram in docs/architecture.md (a minute)
-	@$(BIN)/python -m infra.docs
+	@$(BIN)/python -m infra.build.docs
 
 openapi: setup ## Write the API's document, docs/openapi.json, from the code
 	@$(BIN)/python -m api.contract

@@ -1,19 +1,13 @@
-"""The Lambda entries of the API: `api.entry.registrations` is the handler of `api.registrations.handler`."""
+"""The Lambda entries of the API: `api.entry.users` is the handler of `api.users.handler`.
+
+`workers.entry` says how a function is found by its name; only that of the reference page has another name.
+"""
 
 from __future__ import annotations
 
-from workers.entry import Handler, load
-
-_MODULES = {
-    "users": "api.users.handler",
-    "events": "api.events.handler",
-    "registrations": "api.registrations.handler",
-    "docs": "api.reference.handler",
-}
+from workers.entry import Handler, find
 
 
 def __getattr__(name: str) -> Handler:
-    """Lambda asks for the entry by its name, once in a process."""
-    if name not in _MODULES:
-        raise AttributeError(name)
-    return load(_MODULES[name])
+    """Return the entry that Lambda asks for, once in a process."""
+    return find("api", "reference" if name == "docs" else name)

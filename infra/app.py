@@ -12,10 +12,10 @@ from typing import Any
 import aws_cdk as cdk
 
 from infra.build.bundles import BundleError
-from infra.stack.http.address import Address
-from infra.stack.http.cors import origins_of
-from infra.stack.http.limits import Limits
-from infra.stack.identity.auth import CONTEXT
+from infra.settings.address import Address
+from infra.settings.auth import CONTEXT
+from infra.settings.cors import origins_of
+from infra.settings.limits import Limits
 from infra.stack.stack import TurnstileStack
 from infra.stack.stage import Stage
 

@@ -6,6 +6,8 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from infra.functions import FUNCTIONS
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -14,8 +16,8 @@ if TYPE_CHECKING:
 
     from infra.cli.deployment import Deployment
 
-REGISTRATIONS = "api.entry.registrations"
-REGISTRAR = "workers.entry.registrar"
+REGISTRATIONS = FUNCTIONS["registrations"].handler
+REGISTRAR = FUNCTIONS["registrar"].handler
 
 
 @dataclass(frozen=True, slots=True)

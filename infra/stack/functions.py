@@ -1,247 +1,176 @@
-"""The functions: what each is given, and what each may do.
-
-The lists of actions are exactly what the code calls; TransactWriteItems is authorised through the actions inside it.
-Only the registrar may write the ledger.
-
-Memory buys processor time too (1,769 MB is one processor). Registrations and the registrar get more than the others,
-because a person waits for both: half a processor keeps a cold start (importing, above all) near a second.
-"""
+"""The functions of `infra.functions` as constructs: each with its own log group and role, settings and grants."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from aws_cdk import Duration
 from aws_cdk import aws_iam as iam
-from aws_cdk import aws_sqs as sqs
+from aws_cdk import aws_lambda as lambda_
+from aws_cdk import aws_logs as logs
 from constructs import Construct
 
-from infra.stack.function import Function, allow
-from infra.stack.identity.identity import Identity
+from infra.build.bundles import LAMBDA_PYTHON, bundle
+from infra.functions import FUNCTIONS, FunctionSpec, Resource, Setting
 from infra.stack.queues import Queues
 from infra.stack.stage import Stage
-from infra.stack.suppressions import accept, accept_policy
+from infra.stack.suppressions import accept, accept_lint, accept_policy
 from infra.stack.tables import Tables
 from workers.aws.items import EVENT_INDEX, USER_INDEX
 
-WORKER_TIMEOUT = Duration.seconds(15)
-"""A batch of ten takes far below a second; this leaves room for retries against a slow table. The queue's visibility
-timeout is six times as long, and so long an event stands still when its registrar is killed."""
+BATCH_ACTIONS = {
+    "sqs:ChangeMessageVisibility": "sqs:ChangeMessageVisibilityBatch",
+    "sqs:SendMessage": "sqs:SendMessageBatch",
+}
+"""On AWS the right to send a message includes sending ten at once; the emulator wants an action that AWS does not
+know. The local stage alone grants it as well."""
 
 WRITES_PER_SECOND = 5
 WRITES_BURST = 40
 """The sustained and burst write rates of one caller in one process of a function (`api/http/rate_limit.py`)."""
 
 
-class ApiFunctions(Construct):
-    """The front door: one function per resource family, and one for the reference page where there is one.
+class Functions:
+    """The functions of one stage, by their names.
 
-    `api_url` is the public base URL, without trailing slash; `identity` says who their callers are.
+    `api_settings` are the settings of the functions that serve the API which only other constructs know: its URL
+    without trailing slash, and those of the tokens.
     """
+
+    def __init__(
+        self, scope: Construct, *, stage: Stage, tables: Tables, queues: Queues, api_settings: Mapping[Setting, str]
+    ) -> None:
+        packages = {package: Construct(scope, package.capitalize()) for package in ("api", "workers")}
+        environment = {**_settings(tables, queues), **_write_limit(stage), **api_settings}
+        arns = _arns(tables, queues)
+        self._constructs = {
+            spec.name: FunctionConstruct(packages[spec.package], spec, stage=stage, settings=environment, arns=arns)
+            for spec in FUNCTIONS.values()
+            if stage.has_reference or not spec.optional
+        }
+
+    def __contains__(self, name: str) -> bool:
+        """Tell whether the stage has the function of this name."""
+        return name in self._constructs
+
+    def __getitem__(self, name: str) -> lambda_.Function:
+        """Return the function of this name."""
+        return self._constructs[name].function
+
+    @property
+    def log_groups(self) -> list[str]:
+        """The names of all log groups."""
+        return [construct.function.log_group.log_group_name for construct in self._constructs.values()]
+
+
+class FunctionConstruct(Construct):
+    """One Lambda function with its own log group and its own role, which allows its grants and nothing else."""
 
     def __init__(
         self,
         scope: Construct,
-        construct_id: str,
+        spec: FunctionSpec,
         *,
         stage: Stage,
-        tables: Tables,
-        queues: Queues,
-        api_url: str,
-        identity: Identity,
+        settings: Mapping[Setting, str],
+        arns: Mapping[Resource, str],
     ) -> None:
-        super().__init__(scope, construct_id)
-        common = {"API_URL": api_url, **identity.environment, **_write_limit(stage)}
-        self.users = self._users(stage, tables, queues, common)
-        self.events = self._events(stage, tables, queues, common)
-        self.registrations = self._registrations(stage, tables, queues, common)
-        self.docs = self._docs(stage) if stage.has_reference else None
-
-    def _users(self, stage: Stage, tables: Tables, queues: Queues, common: Mapping[str, str]) -> Function:
-        return Function(
+        super().__init__(scope, spec.name.capitalize())
+        log_group = logs.LogGroup(self, "Logs", retention=stage.log_retention, removal_policy=stage.removal_policy)
+        may_log = _allow(["logs:CreateLogStream", "logs:PutLogEvents"], log_group.log_group_arn)
+        grants = [
+            _allow([f"{resource.service}:{action}" for action in actions.split()], arns[resource])
+            for resource, actions in spec.grants.items()
+        ]
+        role = self._role([may_log, *grants], for_emulator=not stage.on_aws)
+        directory = bundle(spec.bundle or spec.package, stage.platform)
+        variables = {"POWERTOOLS_SERVICE_NAME": stage.service, "POWERTOOLS_LOG_LEVEL": "INFO"}
+        variables |= {name: settings[name] for name in spec.settings if name in settings}
+        self.function = lambda_.Function(
             self,
-            "Users",
-            stage=stage,
-            package="api",
-            handler="api.entry.users",
-            memory_mb=512,
-            timeout=Duration.seconds(20),  # forgetting somebody with hundreds of registrations
-            environment={
-                "USERS_TABLE": tables.users.table_name,
-                "REGISTRATIONS_TABLE": tables.registrations.table_name,
-                "QUEUE_URL": queues.commands.queue_url,
-                **common,
-            },
-            grants=[
-                allow([f"dynamodb:{verb}" for verb in _USER_VERBS], tables.users.table_arn),
-                allow(["dynamodb:BatchGetItem"], tables.registrations.table_arn),
-                allow(["dynamodb:Query"], f"{tables.registrations.table_arn}/index/{USER_INDEX}"),
-                _may_send(queues.commands),
-            ],
+            "Function",
+            runtime=lambda_.Runtime.PYTHON_3_13,
+            architecture=stage.architecture,
+            # The directory's name ends in the hash of all that went into it: no need to read it all again.
+            code=lambda_.Code.from_asset(str(directory), asset_hash=directory.name),
+            handler=spec.handler,
+            memory_size=spec.memory_mb,
+            timeout=Duration.seconds(spec.timeout_seconds),
+            role=role,
+            log_group=log_group,
+            reserved_concurrent_executions=stage.reserved_registrars if spec.reserved else None,
+            environment=variables,
         )
+        # The role's policy is part of the role: the function need not wait for anything else.
+        self.function.node.default_child.add_deletion_override("DependsOn")
+        accept(self.function, "AwsSolutions-L1", f"The bundles are compiled for Python {LAMBDA_PYTHON}.")
+        if Resource.LEDGER_STREAMS in spec.grants:
+            _accept_all_streams(self, role)
 
-    def _events(self, stage: Stage, tables: Tables, queues: Queues, common: Mapping[str, str]) -> Function:
-        return Function(
+    def _role(self, statements: list[iam.PolicyStatement], *, for_emulator: bool) -> iam.Role:
+        batches = [action for statement in statements for action in statement.actions if action in BATCH_ACTIONS]
+        if for_emulator:
+            for statement in statements:
+                statement.add_actions(*(BATCH_ACTIONS[verb] for verb in statement.actions if verb in BATCH_ACTIONS))
+        role = iam.Role(
             self,
-            "Events",
-            stage=stage,
-            package="api",
-            handler="api.entry.events",
-            memory_mb=512,
-            timeout=Duration.seconds(20),  # a change of seats waits for the queue, as a registration does
-            environment={
-                "EVENTS_TABLE": tables.events.table_name,
-                "LEDGER_TABLE": tables.ledger.table_name,
-                "QUEUE_URL": queues.commands.queue_url,
-                **common,
-            },
-            grants=[
-                allow([f"dynamodb:{verb}" for verb in _EVENT_VERBS], tables.events.table_arn),
-                allow(["dynamodb:BatchGetItem"], tables.ledger.table_arn),
-                _may_send(queues.commands),
-            ],
+            "Role",
+            assumed_by=iam.ServicePrincipal("lambda.amazonaws.com"),
+            inline_policies={"does": iam.PolicyDocument(statements=statements)},
         )
-
-    def _registrations(self, stage: Stage, tables: Tables, queues: Queues, common: Mapping[str, str]) -> Function:
-        users, events, ledger = (table.table_arn for table in (tables.users, tables.events, tables.ledger))
-        registrations = tables.registrations.table_arn
-        return Function(
-            self,
-            "Registrations",
-            stage=stage,
-            package="api",
-            handler="api.entry.registrations",
-            memory_mb=1024,
-            timeout=Duration.seconds(20),  # a client may ask to wait ten seconds for the decision
-            environment={
-                "USERS_TABLE": tables.users.table_name,
-                "EVENTS_TABLE": tables.events.table_name,
-                "REGISTRATIONS_TABLE": tables.registrations.table_name,
-                "LEDGER_TABLE": tables.ledger.table_name,
-                "QUEUE_URL": queues.commands.queue_url,
-                **common,
-            },
-            grants=[
-                allow(["dynamodb:BatchGetItem"], users, events, ledger),
-                allow(["dynamodb:BatchGetItem", "dynamodb:PutItem"], registrations),
-                allow(["dynamodb:Query"], *(f"{registrations}/index/{name}" for name in (USER_INDEX, EVENT_INDEX))),
-                _may_send(queues.commands),
-            ],
-        )
-
-    def _docs(self, stage: Stage) -> Function:
-        return Function(
-            self,
-            "Docs",
-            stage=stage,
-            package="docs",
-            handler="api.entry.docs",
-            memory_mb=256,
-            timeout=Duration.seconds(10),
-            environment={},
-            grants=[],
-        )
+        if for_emulator and batches:
+            accept_lint(role.node.default_child, "W3037", "The emulator wants actions that AWS does not know.")
+        return role
 
 
-class WorkerFunctions(Construct):
-    """Behind the API: the registrar decides, the promoter passes on that seats are free, the auditor counts again."""
-
-    def __init__(self, scope: Construct, construct_id: str, *, stage: Stage, tables: Tables, queues: Queues) -> None:
-        super().__init__(scope, construct_id)
-        self.registrar = self._registrar(stage, tables, queues)
-        self.promoter = self._promoter(stage, tables, queues)
-        self.auditor = self._auditor(stage, tables)
-
-    def _registrar(self, stage: Stage, tables: Tables, queues: Queues) -> Function:
-        registrations = tables.registrations.table_arn
-        return Function(
-            self,
-            "Registrar",
-            stage=stage,
-            package="workers",
-            handler="workers.entry.registrar",
-            memory_mb=1024,
-            timeout=WORKER_TIMEOUT,
-            environment={
-                "EVENTS_TABLE": tables.events.table_name,
-                "REGISTRATIONS_TABLE": tables.registrations.table_name,
-                "LEDGER_TABLE": tables.ledger.table_name,
-                "QUEUE_URL": queues.commands.queue_url,
-                "DEAD_LETTER_QUEUE_URL": queues.dead_letters.queue_url,
-            },
-            grants=[
-                allow(["dynamodb:BatchGetItem", "dynamodb:PutItem"], tables.ledger.table_arn, registrations),
-                allow(["dynamodb:BatchGetItem", "dynamodb:UpdateItem"], tables.events.table_arn),
-                allow(["dynamodb:Query"], f"{registrations}/index/{EVENT_INDEX}"),
-                allow([f"sqs:{verb}" for verb in _CONSUME_VERBS], queues.commands.queue_arn),
-                _may_send(queues.dead_letters),
-            ],
-            reserved=stage.reserved_registrars,
-        )
-
-    def _promoter(self, stage: Stage, tables: Tables, queues: Queues) -> Function:
-        promoter = Function(
-            self,
-            "Promoter",
-            stage=stage,
-            package="workers",
-            handler="workers.entry.promoter",
-            memory_mb=512,
-            timeout=Duration.seconds(30),  # ten messages to send, and the time to try again
-            environment={"QUEUE_URL": queues.commands.queue_url},
-            grants=[
-                allow([f"dynamodb:{verb}" for verb in _STREAM_VERBS], tables.stream_arn),
-                # Lambda asks for this when the mapping is made; it is granted on streams of a table, not on one.
-                allow(["dynamodb:ListStreams"], f"{tables.ledger.table_arn}/stream/*"),
-                _may_send(queues.commands),
-                _may_send(queues.failed_promotions),
-            ],
-        )
-        accept(
-            promoter,
-            "AwsSolutions-IAM5[Resource::<LedgerTable.Arn>/stream/*]",
-            "ListStreams is granted on all streams of a table, of which the ledger has one at a time.",
-        )
-        accept_policy(
-            promoter.function.role.node.default_child,
-            "RESOURCE_MISMATCH[dynamodb:ListStreams]",
-            # https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/iam-policy-example-lamda-process-dynamodb-streams.html
-            why="AWS's own example for a function on a stream grants it on the table's streams, not on *.",
-        )
-        return promoter
-
-    def _auditor(self, stage: Stage, tables: Tables) -> Function:
-        return Function(
-            self,
-            "Auditor",
-            stage=stage,
-            package="workers",
-            handler="workers.entry.auditor",
-            memory_mb=512,
-            timeout=Duration.minutes(5),  # it looks at every event, and nobody waits for it
-            environment={
-                "LEDGER_TABLE": tables.ledger.table_name,
-                "REGISTRATIONS_TABLE": tables.registrations.table_name,
-            },
-            grants=[
-                allow(["dynamodb:GetItem", "dynamodb:Scan"], tables.ledger.table_arn),
-                allow(["dynamodb:Query"], f"{tables.registrations.table_arn}/index/{EVENT_INDEX}"),
-            ],
-        )
+def _settings(tables: Tables, queues: Queues) -> dict[Setting, str]:
+    return {
+        "USERS_TABLE": tables.users.table_name,
+        "EVENTS_TABLE": tables.events.table_name,
+        "REGISTRATIONS_TABLE": tables.registrations.table_name,
+        "LEDGER_TABLE": tables.ledger.table_name,
+        "QUEUE_URL": queues.commands.queue_url,
+        "DEAD_LETTER_QUEUE_URL": queues.dead_letters.queue_url,
+    }
 
 
-_USER_VERBS = ("DeleteItem", "GetItem", "PutItem", "UpdateItem")
-_EVENT_VERBS = ("BatchGetItem", "PutItem", "Scan", "UpdateItem")
-_CONSUME_VERBS = ("ChangeMessageVisibility", "DeleteMessage", "GetQueueAttributes", "ReceiveMessage")
-_STREAM_VERBS = ("DescribeStream", "GetRecords", "GetShardIterator")
+def _arns(tables: Tables, queues: Queues) -> dict[Resource, str]:
+    registrations, ledger = tables.registrations.table_arn, tables.ledger.table_arn
+    return {
+        Resource.USERS: tables.users.table_arn,
+        Resource.EVENTS: tables.events.table_arn,
+        Resource.REGISTRATIONS: registrations,
+        Resource.LEDGER: ledger,
+        Resource.USER_INDEX: f"{registrations}/index/{USER_INDEX}",
+        Resource.EVENT_INDEX: f"{registrations}/index/{EVENT_INDEX}",
+        Resource.LEDGER_STREAM: tables.stream_arn,
+        Resource.LEDGER_STREAMS: f"{ledger}/stream/*",
+        Resource.COMMANDS: queues.commands.queue_arn,
+        Resource.DEAD_LETTERS: queues.dead_letters.queue_arn,
+        Resource.FAILED_PROMOTIONS: queues.failed_promotions.queue_arn,
+    }
 
 
-def _write_limit(stage: Stage) -> dict[str, str]:
-    """The settings; locally there is no limit, for a benchmark and a test are one caller with hundreds of writes."""
+def _write_limit(stage: Stage) -> dict[Setting, str]:
+    """Return the settings; none locally, where a benchmark or a test is one caller with hundreds of writes."""
     if not stage.on_aws:
         return {}
     return {"WRITES_PER_SECOND": str(WRITES_PER_SECOND), "WRITES_BURST": str(WRITES_BURST)}
 
 
-def _may_send(queue: sqs.Queue) -> iam.PolicyStatement:
-    return allow(["sqs:SendMessage"], queue.queue_arn)
+def _allow(actions: Iterable[str], resource: str) -> iam.PolicyStatement:
+    return iam.PolicyStatement(actions=list(actions), resources=[resource])
+
+
+def _accept_all_streams(construct: Construct, role: iam.Role) -> None:
+    accept(
+        construct,
+        "AwsSolutions-IAM5[Resource::<LedgerTable.Arn>/stream/*]",
+        "ListStreams is granted on all streams of a table, of which the ledger has one at a time.",
+    )
+    accept_policy(
+        role.node.default_child,
+        "RESOURCE_MISMATCH[dynamodb:ListStreams]",
+        # https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/iam-policy-example-lamda-process-dynamodb-streams.html
+        why="AWS's own example for a function on a stream grants it on the table's streams, not on *.",
+    )

@@ -8,6 +8,7 @@ from aws_cdk import Duration
 from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
+from infra.functions import FUNCTIONS
 from infra.stack.stage import Stage
 from infra.stack.suppressions import accept
 
@@ -21,7 +22,7 @@ class Queues(Construct):
     Encrypted with SQS's own key, which costs nothing and asks no other service at every message.
     """
 
-    def __init__(self, scope: Construct, construct_id: str, *, stage: Stage, worker_timeout: Duration) -> None:
+    def __init__(self, scope: Construct, construct_id: str, *, stage: Stage) -> None:
         super().__init__(scope, construct_id)
         kept: dict[str, Any] = {
             # An accepted command has to outlast any outage, a long weekend included.
@@ -46,7 +47,7 @@ class Queues(Construct):
             **kept,
             # AWS's advice for Lambda: six times the function's timeout, so that a throttled poller does not hand a
             # batch out twice.
-            visibility_timeout=Duration.seconds(6 * worker_timeout.to_seconds()),
+            visibility_timeout=Duration.seconds(6 * FUNCTIONS["registrar"].timeout_seconds),
             # A backstop only: the worker parks what cannot be processed, and an outage must not fill the dead-letter
             # queue. So it is the most that SQS takes. With the worker's waits (1, 2, 4, 8, 16 s, 15 x 30 s, 60, 120,
             # 240, 480 s, then 900 s each) 1,000 receives last 1,381 s + 976 x 900 s: ten days. If the worker cannot

@@ -9,9 +9,10 @@ from aws_cdk import Annotations, CfnOutput, Environment, Stack
 from constructs import Construct
 
 from infra.build.bundles import LAMBDA_PYTHON, compiler
-from infra.stack.functions import WORKER_TIMEOUT, ApiFunctions, WorkerFunctions
+from infra.functions import Setting
+from infra.stack.functions import Functions
 from infra.stack.http.http_api import HttpApi
-from infra.stack.identity.identity import Identity
+from infra.stack.identity.token_issuer import TokenIssuer
 from infra.stack.monitoring.alarms import Alarms
 from infra.stack.monitoring.dashboard import Dashboard
 from infra.stack.monitoring.metrics import Metrics
@@ -43,20 +44,18 @@ class TurnstileStack(Stack):
         if compiler(stage.platform) is None:
             Annotations.of(self).add_warning_v2("turnstile:not-compiled", NOT_COMPILED)
         tables = Tables(self, "Tables", stage=stage)
-        queues = Queues(self, "Queues", stage=stage, worker_timeout=WORKER_TIMEOUT)
-        identity = Identity(self, "Identity", stage=stage)
+        queues = Queues(self, "Queues", stage=stage)
+        issuer = TokenIssuer(self, "Identity", stage=stage)
         http = HttpApi(self, "Http", stage=stage)
-        functions = ApiFunctions(
-            self, "Api", stage=stage, tables=tables, queues=queues, api_url=http.url, identity=identity
-        )
-        http.connect(functions, identity)
-        workers = WorkerFunctions(self, "Workers", stage=stage, tables=tables, queues=queues)
-        Triggers(self, "Triggers", stage=stage, workers=workers, tables=tables, queues=queues)
-        metrics = Metrics(stage=stage, http=http, tables=tables, queues=queues, api=functions, workers=workers)
+        api_settings: dict[Setting, str] = {"API_URL": http.url, **issuer.environment}
+        functions = Functions(self, stage=stage, tables=tables, queues=queues, api_settings=api_settings)
+        http.connect(functions, issuer)
+        Triggers(self, "Triggers", stage=stage, functions=functions, tables=tables, queues=queues)
+        metrics = Metrics(stage=stage, http=http, tables=tables, queues=queues, functions=functions)
         alarms = Alarms(self, "Alarms", stage=stage, metrics=metrics)
         Dashboard(self, "Dashboard", stage=stage, metrics=metrics)
         if stage.on_aws:  # the emulator knows neither saved queries nor the language they are in
-            Queries(self, "Queries", stage=stage, api=functions, workers=workers)
+            Queries(self, "Queries", stage=stage, functions=functions)
         outputs = {
             "ApiUrl": http.url,
             "QueueUrl": queues.commands.queue_url,
@@ -67,7 +66,7 @@ class TurnstileStack(Stack):
             "EventsTable": tables.events.table_name,
             "RegistrationsTable": tables.registrations.table_name,
             "LedgerTable": tables.ledger.table_name,
-            **identity.outputs,
+            **issuer.outputs,
             **http.outputs,
         }
         if stage.has_reference:

@@ -14,9 +14,9 @@ from aws_cdk import aws_logs as logs
 
 from infra.build.bundles import Platform
 from infra.identity import STAGES_WITH_TEST_USERS
-from infra.stack.http.address import Address
-from infra.stack.http.limits import Limits
-from infra.stack.identity.auth import Auth
+from infra.settings.address import Address
+from infra.settings.auth import Auth
+from infra.settings.limits import Limits
 
 StageName = Literal["local", "dev", "prod"]
 LOCAL_API_ID = "turnstile"
@@ -59,7 +59,7 @@ class Stage:
 
     @classmethod
     def parse(cls, name: str, endpoint: str | None, auth: Mapping[str, str | None] = NOT_SAID) -> Stage:
-        """Make a stage of the CDK's context values, `auth` those by the names in `infra.stack.identity.auth.CONTEXT`.
+        """Make a stage of the CDK's context values, `auth` those by the names in `infra.settings.auth.CONTEXT`.
 
         Raises ValueError with a sentence for the person deploying.
         """

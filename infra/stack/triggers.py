@@ -9,7 +9,7 @@ from aws_cdk import aws_events as events
 from aws_cdk import aws_lambda as lambda_
 from constructs import Construct
 
-from infra.stack.functions import WorkerFunctions
+from infra.stack.functions import Functions
 from infra.stack.queues import Queues
 from infra.stack.stage import Stage
 from infra.stack.tables import Tables
@@ -21,7 +21,7 @@ PROMOTIONS_DUE = {"dynamodb": {"NewImage": {"promotable": {"S": [PROMOTABLE]}}}}
 
 class Triggers(Construct):
     """Two event source mappings and a rule. Plain resources, because the CDK's own event sources would add grants;
-    what is needed is granted in `infra.stack.functions`."""
+    what is needed is granted in `infra.functions`."""
 
     def __init__(
         self,
@@ -29,21 +29,21 @@ class Triggers(Construct):
         construct_id: str,
         *,
         stage: Stage,
-        workers: WorkerFunctions,
+        functions: Functions,
         tables: Tables,
         queues: Queues,
     ) -> None:
         super().__init__(scope, construct_id)
-        self._wake_registrar(stage, workers, queues)
-        self._wake_promoter(workers, tables, queues)
-        self._wake_auditor(workers)
+        self._wake_registrar(functions["registrar"], stage, queues)
+        self._wake_promoter(functions["promoter"], tables, queues)
+        self._wake_auditor(functions["auditor"])
 
-    def _wake_registrar(self, stage: Stage, workers: WorkerFunctions, queues: Queues) -> None:
+    def _wake_registrar(self, registrar: lambda_.Function, stage: Stage, queues: Queues) -> None:
         mapping = lambda_.CfnEventSourceMapping
         mapping(
             self,
             "Commands",
-            function_name=workers.registrar.function.function_arn,
+            function_name=registrar.function_arn,
             event_source_arn=queues.commands.queue_arn,
             batch_size=10,  # the most that a FIFO queue hands out; one transaction decides them all
             function_response_types=["ReportBatchItemFailures"],
@@ -51,12 +51,12 @@ class Triggers(Construct):
             scaling_config=mapping.ScalingConfigProperty(maximum_concurrency=stage.limits.registrars),
         )
 
-    def _wake_promoter(self, workers: WorkerFunctions, tables: Tables, queues: Queues) -> None:
+    def _wake_promoter(self, promoter: lambda_.Function, tables: Tables, queues: Queues) -> None:
         mapping = lambda_.CfnEventSourceMapping
         mapping(
             self,
             "SeatsFree",
-            function_name=workers.promoter.function.function_arn,
+            function_name=promoter.function_arn,
             event_source_arn=tables.stream_arn,
             # From the oldest record that the stream keeps: what changes while the mapping is being set up must not be
             # missed, and reading a record twice does no harm.
@@ -76,21 +76,20 @@ class Triggers(Construct):
             ),
         )
 
-    def _wake_auditor(self, workers: WorkerFunctions) -> None:
-        auditor = workers.auditor.function.function_arn
+    def _wake_auditor(self, auditor: lambda_.Function) -> None:
         every_six_hours = events.CfnRule(
             self,
             "AuditDue",
             description="Turnstile: does each ledger count what the registrations say?",
             schedule_expression="rate(6 hours)",
-            targets=[events.CfnRule.TargetProperty(arn=auditor, id="auditor")],
+            targets=[events.CfnRule.TargetProperty(arn=auditor.function_arn, id="auditor")],
         )
         # A rule, not a schedule of EventBridge Scheduler: that one would need a role of its own to call the function.
         lambda_.CfnPermission(
             self,
             "MayAudit",
             action="lambda:InvokeFunction",
-            function_name=auditor,
+            function_name=auditor.function_arn,
             principal="events.amazonaws.com",
             source_arn=every_six_hours.attr_arn,
         )

@@ -6,8 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from infra.docs.__main__ import write
-from infra.docs.states import PAGE, NoPlace, diagram, placed
+from infra.build.docs import PAGE, MissingMarkers, diagram, with_diagram, write
 from workers.domain.transitions import ALLOWED_TRANSITIONS
 
 
@@ -15,7 +14,7 @@ def test_the_diagram_is_the_table() -> None:
     """The page has the diagram of the table of moves (make docs): an arrow for each, but that those after an attempt
     that has ended are those of the first one."""
     page = PAGE.read_text(encoding="utf-8")
-    assert placed(page) == page
+    assert with_diagram(page) == page
     again = [origin for origin, _ in ALLOWED_TRANSITIONS if origin in {"rejected", "cancelled"}]
     assert diagram().count(" --> ") == len(ALLOWED_TRANSITIONS) - len(again)
     assert "after one that was rejected or cancelled" in page
@@ -26,8 +25,8 @@ def test_a_page_without_a_place() -> None:
     """A page that does not say where the diagram belongs is refused, and so is one where its end is missing."""
     begin, _ = PAGE.read_text(encoding="utf-8").split("<!-- end of the diagram -->")
     for page in ("# A page\n", begin):
-        with pytest.raises(NoPlace, match="make docs"):
-            placed(page)
+        with pytest.raises(MissingMarkers, match="make docs"):
+            with_diagram(page)
 
 
 def test_the_documentation_of_the_code(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ import aws_cdk as cdk
 from aws_cdk.assertions import Template
 
 from infra.build.bundles import ROOT
-from infra.stack.http.address import Address
+from infra.settings.address import Address
 from infra.stack.stack import TurnstileStack
 from infra.stack.stage import NOT_SAID, Stage
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from aws_cdk.assertions import Template
 
-from infra.stack.http.address import Address
+from infra.settings.address import Address
 from infra.stack.stage import Stage
 from tests.infra.reading import Resources
 from tests.infra.synthesis import DOMAIN, stack_of

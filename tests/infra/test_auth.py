@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from infra.stack.identity.auth import CONTEXT, Auth
+from infra.settings.auth import CONTEXT, Auth
 from infra.stack.stage import Stage, StageName
 
 OIDC = {"auth": "oidc", "issuer": "https://id.example.org/", "audience": "turnstile"}

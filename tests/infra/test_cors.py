@@ -9,7 +9,8 @@ import pytest
 
 from api.contract.__main__ import KEPT
 from api.http.routes import ROUTES
-from infra.stack.http.cors import METHODS, origins_of, request_headers, response_headers
+from infra.settings.cors import origins_of
+from infra.stack.http.cors import METHODS, request_headers, response_headers
 from infra.stack.stage import Stage
 from tests.infra.reading import Resources
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from infra.stack.http.limits import Limits
+from infra.settings.limits import Limits
 from infra.stack.stage import Stage
 
 

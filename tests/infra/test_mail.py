@@ -9,8 +9,8 @@ import pytest
 from aws_cdk.assertions import Template
 
 from infra.build.bundles import ROOT
-from infra.stack.identity.auth import CONTEXT
-from infra.stack.identity.mail import Mail
+from infra.settings.auth import CONTEXT
+from infra.settings.mail import Mail
 from infra.stack.stack import TurnstileStack
 from infra.stack.stage import Stage
 from tests.infra.findings import cfn_lint, nag

@@ -11,6 +11,7 @@ from api.http.routes import ROUTES
 from infra.cli.deployment import LOCAL
 from infra.cli.function_logs import configurations, lines, log_groups
 from infra.cli.verify.result import require
+from infra.functions import ALWAYS
 from workers.aws.items import EVENT_INDEX, STATUS_KEY, USER_INDEX
 
 if TYPE_CHECKING:
@@ -33,18 +34,9 @@ TABLES: dict[str, tuple[tuple[str, ...], dict[str, tuple[str, ...]]]] = {
 }
 """Each table's key, and the keys of its indexes."""
 
-HANDLERS = frozenset(
-    {
-        "api.entry.users",
-        "api.entry.events",
-        "api.entry.registrations",
-        "workers.entry.registrar",
-        "workers.entry.promoter",
-        "workers.entry.auditor",
-    }
-)
-MAPPINGS = 2
-"""Event source mappings: the queue's to the registrar, the ledger stream's to the promoter."""
+HANDLERS = frozenset(spec.handler for spec in ALWAYS)
+MAPPINGS = sum(spec.invoked_by in {"queue", "stream"} for spec in ALWAYS)
+"""Event source mappings."""
 
 _LOG_WAIT = 10.0  # CloudWatch shows a line some seconds after it was written
 _LOG_FILTER = '?ERROR ?CRITICAL ?Traceback ?"Task timed out" ?errorMessage'

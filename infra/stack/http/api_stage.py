@@ -15,7 +15,7 @@ from aws_cdk import aws_logs as logs
 from constructs import Construct
 
 from api.http.routes import Route
-from infra.stack.http.limits import Limits
+from infra.settings.limits import Limits
 from infra.stack.stage import Stage
 from infra.stack.suppressions import accept
 

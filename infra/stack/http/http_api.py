@@ -11,12 +11,13 @@ from aws_cdk import aws_certificatemanager as acm
 from aws_cdk import aws_lambda as lambda_
 from constructs import Construct
 
-from api.http.routes import DOCS_ROUTES, FALLBACK, ROUTES, Function
-from infra.stack.functions import ApiFunctions
-from infra.stack.http.address import Address
+from api.http.routes import DOCS_ROUTES, FALLBACK, ROUTES
+from infra.functions import FUNCTIONS
+from infra.settings.address import Address
+from infra.stack.functions import Functions
 from infra.stack.http.api_stage import protect
 from infra.stack.http.cors import MAX_AGE_SECONDS, METHODS, request_headers, response_headers
-from infra.stack.identity.identity import Identity
+from infra.stack.identity.token_issuer import TokenIssuer
 from infra.stack.stage import LOCAL_API_ID, Stage
 from infra.stack.suppressions import accept
 
@@ -60,17 +61,16 @@ class HttpApi(Construct):
         Tags.of(self.api).add("ms-custom-id", LOCAL_API_ID)
         self.url = f"{stage.endpoint}/_aws/execute-api/{self.api.api_id}/%24default"
 
-    def connect(self, functions: ApiFunctions, identity: Identity) -> None:
+    def connect(self, functions: Functions, issuer: TokenIssuer) -> None:
         """Add the routes, with the authorizer where a token is needed; what matches no route needs none.
 
         A step of its own, because the functions are told the API's URL.
         """
-        behind: dict[Function, lambda_.Function] = {
-            "users": functions.users.function,
-            "events": functions.events.function,
-            "registrations": functions.registrations.function,
+        targets = {
+            name: self._target(name, functions[name])
+            for name, spec in FUNCTIONS.items()
+            if spec.invoked_by == "routes" and name in functions
         }
-        targets = {name: self._target(name, function) for name, function in behind.items()}
         routes = {}
         for route in ROUTES:
             method = apigateway.HttpMethod[route.method]
@@ -78,13 +78,13 @@ class HttpApi(Construct):
                 path=route.path,
                 methods=[method],
                 integration=targets[route.function],
-                authorizer=None if route.public else identity.authorizer,
+                authorizer=None if route.public else issuer.authorizer,
             )
-            if route.public or identity.authorizer is None:
+            if route.public or issuer.authorizer is None:
                 accept(made[0], *(_PUBLIC if route.public else _NOBODY_ASKED))
             routes[route] = made[0]
-        if functions.docs is not None:
-            self._connect_docs(functions.docs.function)
+        if "docs" in targets:
+            self._connect_docs(targets["docs"])
         fallback = apigateway.HttpRoute(
             self,
             "Fallback",
@@ -95,9 +95,8 @@ class HttpApi(Construct):
         accept(fallback, *_PUBLIC)
         protect(self, self.api, self._stage, routes)
 
-    def _connect_docs(self, function: lambda_.Function) -> None:
+    def _connect_docs(self, target: _Integration) -> None:
         # Every method goes to the page's own function, which says that it takes GET: the fallback knows of no page.
-        target = self._target("docs", function)
         for path in dict.fromkeys(route.path for route in DOCS_ROUTES):
             made = self.api.add_routes(path=path, methods=[apigateway.HttpMethod.ANY], integration=target)
             accept(made[0], *_PUBLIC)
@@ -120,7 +119,7 @@ class HttpApi(Construct):
         }
         return domain
 
-    def _target(self, name: Function, function: lambda_.Function) -> _Integration:
+    def _target(self, name: str, function: lambda_.Function) -> _Integration:
         """Return the integration of a function, which API Gateway may invoke for this API and no other.
 
         It invokes a route as `{api}/{stage}/{method}/{path}`, but `$default` as `{api}/{stage}/$default`, which the

@@ -15,6 +15,7 @@ from aws_cdk import aws_cloudwatch as cloudwatch
 from aws_cdk import aws_cloudwatch_actions as actions
 from constructs import Construct
 
+from infra.functions import ALWAYS, SPARSE
 from infra.stack.monitoring.alarm_topic import alarm_topic
 from infra.stack.monitoring.metrics import Metrics
 from infra.stack.stage import Stage
@@ -35,15 +36,6 @@ be 16 minutes behind the other, and some more if Lambda is throttled: in 20 ther
 MOST_MESSAGES = 20_000
 """A sixth of SQS's window ("Avoid having a large backlog of messages with the same message group ID"). The hot event
 that has so many decides its last one after 200 s, when `oldest-message` is in alarm anyway."""
-
-ERRORS = {
-    "registrar": (3, 5, "What failed comes back after 90 s, so with one busy event some minutes have no error."),
-    "promoter": (3, 5, "Lambda does not say how soon it tries a failed batch again, so some minutes have no error."),
-    "auditor": (1, 1, "It runs every six hours, so once is enough; this stays in alarm until a run succeeds."),
-}
-"""For functions that nobody calls: how many of how many minutes with an error, and why not 3 of 3, as AWS advises."""
-
-SPARSE = "A minute without a request counts as good: with less than one a minute this may stay silent."
 
 _ABOVE = cloudwatch.ComparisonOperator.GREATER_THAN_THRESHOLD
 
@@ -121,23 +113,23 @@ class Alarms(Construct):
         )
 
     def _functions(self, metrics: Metrics) -> None:
-        for name, errors in metrics.of_functions("Errors", "Sum").items():
-            breaching, periods, why = ERRORS.get(name, (3, 3, SPARSE))
+        errors, throttles = (metrics.of_functions(name, "Sum") for name in ("Errors", "Throttles"))
+        for spec in ALWAYS:
+            alarm = spec.errors
             self._alarm(
-                f"{name}-errors",
-                errors,
+                f"{spec.label}-errors",
+                errors[spec.label],
                 above=0,
-                periods=periods,
-                breaching=breaching,
-                missing=UNCHANGED if name == "auditor" else QUIET,
+                periods=alarm.minutes,
+                breaching=alarm.breaching,
+                missing=UNCHANGED if alarm.sticky else QUIET,
                 entry="function-errors",
                 why="Functions answer for what goes wrong; one that raises, runs out of time or does not start is "
-                f"broken. {breaching} of {periods} minutes. {why}",
+                f"broken. {alarm.breaching} of {alarm.minutes} minutes. {alarm.why}",
             )
-        for name, throttles in metrics.of_functions("Throttles", "Sum").items():
             self._alarm(
-                f"{name}-throttles",
-                throttles,
+                f"{spec.label}-throttles",
+                throttles[spec.label],
                 above=0,
                 periods=5,
                 entry="function-throttles",

@@ -5,10 +5,10 @@ from __future__ import annotations
 from aws_cdk import Duration
 from aws_cdk import aws_cloudwatch as cloudwatch
 from aws_cdk import aws_dynamodb as dynamodb
-from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_sqs as sqs
 
-from infra.stack.functions import ApiFunctions, WorkerFunctions
+from infra.functions import ALWAYS
+from infra.stack.functions import Functions
 from infra.stack.http.http_api import HttpApi
 from infra.stack.queues import Queues
 from infra.stack.stage import Stage
@@ -30,21 +30,13 @@ class Metrics:
         http: HttpApi,
         tables: Tables,
         queues: Queues,
-        api: ApiFunctions,
-        workers: WorkerFunctions,
+        functions: Functions,
     ) -> None:
         self._service = stage.service
         self._http = http.api
         self._tables = tables
         self._queues = queues
-        self._functions: dict[str, lambda_.Function] = {
-            "api-users": api.users.function,
-            "api-events": api.events.function,
-            "api-registrations": api.registrations.function,
-            "registrar": workers.registrar.function,
-            "promoter": workers.promoter.function,
-            "auditor": workers.auditor.function,
-        }
+        self._functions = functions
 
     def visible(self) -> cloudwatch.Metric:
         """Commands that wait for the registrar."""
@@ -92,10 +84,9 @@ class Metrics:
         return self._http.metric_latency(statistic=statistic, period=MINUTE)
 
     def of_functions(self, metric: str, statistic: str) -> dict[str, cloudwatch.Metric]:
-        """One of Lambda's metrics for each function."""
+        """Return one of Lambda's metrics for each function that every stage has, by its label."""
         return {
-            name: function.metric(metric, statistic=statistic, period=MINUTE)
-            for name, function in self._functions.items()
+            spec.label: self._functions[spec.name].metric(metric, statistic=statistic, period=MINUTE) for spec in ALWAYS
         }
 
     def iterator_age(self) -> cloudwatch.Metric:

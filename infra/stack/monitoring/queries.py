@@ -8,7 +8,7 @@ from __future__ import annotations
 from aws_cdk import aws_logs as logs
 from constructs import Construct
 
-from infra.stack.functions import ApiFunctions, WorkerFunctions
+from infra.stack.functions import Functions
 from infra.stack.stage import Stage
 
 QUERIES = {
@@ -73,25 +73,13 @@ fields @timestamp, @log, level, message, reason, event_id, command_id, request_i
 class Queries(Construct):
     """The queries `turnstile-{stage}/{name}`, on the log groups of all functions."""
 
-    def __init__(
-        self, scope: Construct, construct_id: str, *, stage: Stage, api: ApiFunctions, workers: WorkerFunctions
-    ) -> None:
+    def __init__(self, scope: Construct, construct_id: str, *, stage: Stage, functions: Functions) -> None:
         super().__init__(scope, construct_id)
-        functions = [
-            api.users,
-            api.events,
-            api.registrations,
-            workers.registrar,
-            workers.promoter,
-            workers.auditor,
-        ]
-        if api.docs is not None:
-            functions.append(api.docs)
         for name, query in QUERIES.items():
             logs.CfnQueryDefinition(
                 self,
                 name,
                 name=f"{stage.service}/{name}",
                 query_string=query,
-                log_group_names=[function.function.log_group.log_group_name for function in functions],
+                log_group_names=functions.log_groups,
             )

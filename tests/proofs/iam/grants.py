@@ -9,7 +9,7 @@ from copy import deepcopy
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from infra.stack.function import BATCH_ACTIONS
+from infra.stack.functions import BATCH_ACTIONS
 
 if TYPE_CHECKING:
     from mypy_boto3_iam import IAMClient

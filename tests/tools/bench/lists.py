@@ -6,7 +6,7 @@ from api.events.lists import CACHE_SECONDS, EventList
 from api.http.caller import UNCHECKED
 from api.http.pagination import Page
 from api.registrations.lists import Lists
-from infra.stack.http.limits import Limits
+from infra.settings.limits import Limits
 from tests.support.builders import NOW
 from tests.tools.bench.engine import Engine
 from tests.tools.bench.figures import Figure, exactly

@@ -1,53 +1,23 @@
-"""Who the callers are: the stack's own user pool or an issuer that exists already, and the authorizer that asks it.
+"""The stack's own user pool.
 
-The pool is on Cognito's cheapest plan and has nothing that costs extra. Its app client has no secret, because an app in
-a browser or on a phone could not keep one; it proves a password without sending it (SRP). The reasons are in
+It is on Cognito's cheapest plan and uses nothing that costs extra. Its app client has no secret, because an app in a
+browser or on a phone could not keep one; it proves a password without sending it (SRP). The reasons are in
 docs/decisions/0023-who-the-caller-is.md.
 """
 
 from __future__ import annotations
 
 from aws_cdk import Duration, Stack
-from aws_cdk import aws_apigatewayv2_authorizers as authorizers
 from aws_cdk import aws_cognito as cognito
 from constructs import Construct
 
 from infra.identity import GROUPS
-from infra.stack.identity.mail import Mail
+from infra.settings.mail import Mail
 from infra.stack.stage import Stage
 from infra.stack.suppressions import accept
 
 ACCESS_TOKEN_LIFE = Duration.hours(1)
 """So long a token is good, whatever became of its owner: nobody asks the pool again meanwhile."""
-
-
-class Identity(Construct):
-    """Who vouches for callers on this stage.
-
-    `environment` is what the functions behind the API are told of it, `outputs` what the stack tells of its own pool;
-    `authorizer` is None where nobody vouches.
-    """
-
-    def __init__(self, scope: Construct, construct_id: str, *, stage: Stage) -> None:
-        super().__init__(scope, construct_id)
-        self.authorizer: authorizers.HttpJwtAuthorizer | None = None
-        self.environment = {"AUTH": "none"}
-        self.outputs: dict[str, str] = {}
-        if stage.auth.kind == "none":
-            return
-        if stage.auth.kind == "cognito":
-            pool = UserPool(self, "Users", stage=stage)
-            issuer, audience = pool.issuer, pool.client.user_pool_client_id
-            self.outputs = {"UserPoolId": pool.pool.user_pool_id, "UserPoolClientId": audience}
-        else:
-            # Both are there: a stage cannot be made without them.
-            issuer, audience = str(stage.auth.issuer), str(stage.auth.audience)
-        self.authorizer = authorizers.HttpJwtAuthorizer("Jwt", issuer, jwt_audience=[audience])
-        self.environment = {
-            "AUTH": "jwt",
-            "AUTH_AUDIENCE": audience,
-            "AUTH_GROUPS_CLAIM": stage.auth.groups_claim,
-        }
 
 
 class UserPool(Construct):

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Literal, get_args
 from urllib.parse import urlsplit
 
-from infra.stack.identity import mail
+from infra.settings import mail
 
 AuthKind = Literal["cognito", "oidc", "none"]
 
