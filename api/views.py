@@ -27,19 +27,14 @@ def description_view(item: Item) -> dict[str, Any]:
 def event_view(item: Item, ledger: Ledger | None) -> dict[str, Any]:
     """An event with its seats. Once there is a ledger, it is the truth for them; until then nobody has registered."""
     seats = ledger or ledger_from_event(item)
-    settings = seats.settings
     view = description_view(item) | {
-        "status": str(settings.status),
-        "capacity": settings.capacity,
-        "hasWaitlist": settings.has_waitlist,
+        **seats.settings.to_json(),
         "currentAttendees": seats.confirmed,
         "seatsLeft": seats.free_seats,
         "waitlistLength": len(seats.waitlist),
     }
-    if settings.waitlist_capacity is not None:
-        view["waitlistCapacity"] = settings.waitlist_capacity
-    if seats.confirmed > settings.capacity:
-        view["overCapacityBy"] = seats.confirmed - settings.capacity
+    if seats.confirmed > seats.settings.capacity:
+        view["overCapacityBy"] = seats.confirmed - seats.settings.capacity
     return view
 
 

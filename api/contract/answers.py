@@ -6,15 +6,18 @@ field with None as its default may be absent; it is never null, unless its type 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Annotated
+from collections.abc import Callable, Iterable
+from typing import Annotated, Any, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema
+from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema, create_model
 from pydantic.alias_generators import to_camel
 from pydantic.json_schema import SkipJsonSchema
 
 from api.http.problems import CODES
-from workers.domain.records import EventStatus, Status
+from workers.domain.records import Status
+from workers.domain.seat_settings import SETTINGS
+
+Shape = TypeVar("Shape", bound=BaseModel)
 
 Absent = SkipJsonSchema[None]
 """Not there at all: JSON has no null for it."""
@@ -46,6 +49,27 @@ class Answer(BaseModel):
     model_config = ConfigDict(alias_generator=to_camel)
 
 
+def _with_seat_settings(*, described: bool) -> Callable[[type[Shape]], type[Shape]]:
+    """Return a decorator that gives a shape a field for each seat setting, with its description or absent at times."""
+
+    def extend(shape: type[Shape]) -> type[Shape]:
+        fields: dict[str, Any] = {}
+        for name, setting in SETTINGS.items():
+            kind = setting.kind
+            value = kind.enum or kind.json_type
+            about = Field(
+                description=setting.description if described else None,
+                json_schema_extra={key: text for key, text in kind.schema.items() if key == "format"},
+            )
+            if described and not setting.nullable:
+                fields[name] = (Annotated[value, about], ...)
+            else:
+                fields[name] = (Annotated[value | Absent, about], None)
+        return create_model(shape.__name__, __base__=shape, __doc__=shape.__doc__, __module__=__name__, **fields)
+
+    return extend
+
+
 class User(Answer):
     """Somebody who can register."""
 
@@ -75,6 +99,7 @@ class RegisteredUser(Answer):
     created_at: Moment | Absent = None
 
 
+@_with_seat_settings(described=True)
 class Event(Answer):
     """What people register for, and its seats as they are just now."""
 
@@ -85,15 +110,6 @@ class Event(Answer):
     organizer: str
     description: str | Absent = None
     created_at: Annotated[Moment | Absent, Field(description="Absent for events of earlier software.")] = None
-    status: Annotated[
-        EventStatus,
-        Field(
-            description="`closed`: nobody joins, who waits still moves up. `cancelled`: nobody joins, nobody moves up."
-        ),
-    ]
-    capacity: int
-    has_waitlist: bool
-    waitlist_capacity: Annotated[int | Absent, Field(description="Absent: no limit.")] = None
     current_attendees: Annotated[int, Field(description="How many have a seat.")]
     seats_left: Annotated[
         int, Field(description="Free seats. As long as `waitlistLength` is not 0, they belong to those who wait.")
@@ -104,6 +120,7 @@ class Event(Answer):
     ] = None
 
 
+@_with_seat_settings(described=False)
 class ListedEvent(Answer):
     """An event in a list: `Event`, without its seats should nobody be able to say them just now; nothing but the id of
     an event that is not there any more.
@@ -116,10 +133,6 @@ class ListedEvent(Answer):
     organizer: str | Absent = None
     description: str | Absent = None
     created_at: Moment | Absent = None
-    status: EventStatus | Absent = None
-    capacity: int | Absent = None
-    has_waitlist: bool | Absent = None
-    waitlist_capacity: int | Absent = None
     current_attendees: int | Absent = None
     seats_left: int | Absent = None
     waitlist_length: int | Absent = None

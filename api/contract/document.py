@@ -27,7 +27,7 @@ from api.contract.operations import (
 from api.contract.parameters import HEADERS, PARAMETERS
 from api.http.problems import CODES, Problem
 from api.http.routes import ROUTES, Route
-from workers.domain.records import EventStatus
+from workers.domain.seat_settings import EventStatus
 
 Json = dict[str, Any]
 """A part of the document."""

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from typing import Annotated, Any
+from collections.abc import Callable
+from typing import Annotated, Any, TypeVar
 
-from pydantic import AfterValidator, ConfigDict, Field, StringConstraints, field_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, create_model, field_validator
 from pydantic.alias_generators import to_camel
 
 from api.models.base import PLAIN, Body, described, plain
-from workers.domain.records import EventStatus, SeatChanges, SeatSettings
+from workers.domain.seat_settings import SETTINGS, SeatChanges, SeatSettings, Setting
 
-MAX_SEATS = 1_000_000
-"""The most that an event may have."""
+Model = TypeVar("Model", bound=BaseModel)
 
 _LONG_MONTH = "(0[13578]|1[02])-(0[1-9]|[12][0-9]|3[01])"
 _SHORT_MONTH = "(0[469]|11)-(0[1-9]|[12][0-9]|30)"
@@ -47,12 +47,6 @@ def _event_id(value: str) -> str:
     return value
 
 
-def _event_status(value: str) -> str:
-    if value not in set(EventStatus):
-        raise ValueError("must be one of " + ", ".join(EventStatus))
-    return value
-
-
 EventId = Annotated[
     str,
     StringConstraints(pattern=_EVENT_ID),
@@ -66,11 +60,8 @@ Date = Annotated[
     AfterValidator(_date),
     described(pattern=DATE, description="An ISO date or date-time: 2030-05-17, 2030-05-17T19:30:00Z."),
 ]
-Seats = Annotated[int, Field(ge=0, le=MAX_SEATS)]
-"""A number of seats, or of places in the line."""
-Status = Annotated[str, AfterValidator(_event_status), described(enum=list(EventStatus))]
-
-_NEVER_NULL = ("title", "date", "location", "organizer", "capacity", "has_waitlist", "status")
+_TEXTS = ("title", "date", "location", "organizer")
+_NEVER_NULL = (*_TEXTS, *(name for name, setting in SETTINGS.items() if not setting.nullable))
 
 
 def _without_nulls(schema: dict[str, Any]) -> None:
@@ -79,41 +70,66 @@ def _without_nulls(schema: dict[str, Any]) -> None:
         schema["properties"][name] = schema["properties"][name]["anyOf"][0]
 
 
+def _type_of(setting: Setting) -> Any:
+    """Return what pydantic checks a seat setting against."""
+    schema = dict(setting.kind.schema)
+    limits = Field(ge=schema.pop("minimum", None), le=schema.pop("maximum", None), json_schema_extra=schema)
+    return Annotated[setting.kind.json_type, limits, AfterValidator(setting.kind.parse)]
+
+
+def _with_seat_settings(field_of: Callable[[Setting], tuple[Any, Any]]) -> Callable[[type[Model]], type[Model]]:
+    """Return a decorator that gives a model a field for each seat setting; `field_of` says its type and default."""
+    fields: dict[str, Any] = {name: field_of(setting) for name, setting in SETTINGS.items()}
+
+    def extend(model: type[Model]) -> type[Model]:
+        extended = create_model(model.__name__, __base__=model, __doc__=model.__doc__, __module__=__name__, **fields)
+        extended.model_rebuild()
+        return extended
+
+    return extend
+
+
+def _of_new_event(setting: Setting) -> tuple[Any, Any]:
+    if setting.required:
+        return _type_of(setting), ...
+    return (_type_of(setting) | None if setting.nullable else _type_of(setting)), setting.default
+
+
+def _of_change(setting: Setting) -> tuple[Any, Any]:
+    return _type_of(setting) | None, None
+
+
+@_with_seat_settings(_of_new_event)
 class NewEvent(Body):
     """An event to be. Without `waitlistCapacity` its waiting list has no limit; without `eventId` one is made."""
+
+    model_config = ConfigDict(defer_build=True)
 
     title: Text
     date: Date
     location: Text
     organizer: Text
-    capacity: Seats
     description: Description | None = None
-    has_waitlist: bool = False
-    waitlist_capacity: Seats | None = None
-    status: Status = EventStatus.ACTIVE.value
     event_id: EventId | None = None
 
     def seat_settings(self) -> SeatSettings:
         """The part that the ledger starts from."""
-        return SeatSettings(self.capacity, self.has_waitlist, self.waitlist_capacity, EventStatus(self.status))
+        return SeatSettings(**{name: getattr(self, name) for name in SETTINGS})
 
 
+@_with_seat_settings(_of_change)
 class EventChange(Body):
     """Any of the fields. Null takes away a description, or the limit of the waiting list."""
 
-    model_config = ConfigDict(json_schema_extra=_without_nulls)
+    model_config = ConfigDict(defer_build=True, json_schema_extra=_without_nulls)
 
     title: Text | None = None
     date: Date | None = None
     location: Text | None = None
     organizer: Text | None = None
     description: Description | None = None
-    capacity: Seats | None = None
-    has_waitlist: bool | None = None
-    waitlist_capacity: Seats | None = None
-    status: Status | None = None
 
-    @field_validator(*_NEVER_NULL, mode="before")
+    @field_validator(*_NEVER_NULL, mode="before", check_fields=False)
     @classmethod
     def _not_null(cls, value: object) -> object:
         if value is None:
@@ -127,13 +143,4 @@ class EventChange(Body):
 
     def seat_changes(self) -> SeatChanges:
         """The seat settings that were sent."""
-        changes: SeatChanges = {}
-        if self.capacity is not None:
-            changes["capacity"] = self.capacity
-        if self.has_waitlist is not None:
-            changes["has_waitlist"] = self.has_waitlist
-        if "waitlist_capacity" in self.model_fields_set:
-            changes["waitlist_capacity"] = self.waitlist_capacity
-        if self.status is not None:
-            changes["status"] = EventStatus(self.status)
-        return changes
+        return {name: getattr(self, name) for name in SETTINGS if name in self.model_fields_set}

@@ -17,7 +17,8 @@ from tests.support.pii_canaries import name_of
 from tests.support.pipeline import BASE_URL, START, Answer, Pipeline
 from tests.support.tables import put_items
 from workers.aws.items import ledger_to_item, registration_to_item
-from workers.domain.records import Ledger, Registration, SeatSettings, Status
+from workers.domain.records import Ledger, Registration, Status
+from workers.domain.seat_settings import SeatSettings
 from workers.domain.waitlist import Waitlist
 
 COUNTS = {

@@ -19,7 +19,7 @@ from tests.support.tables import create_tables
 from workers.aws.items import ledger_to_item
 from workers.aws.messages import decode
 from workers.domain.commands import Promote
-from workers.domain.records import EventStatus
+from workers.domain.seat_settings import EventStatus
 from workers.promoter import promotion
 
 if TYPE_CHECKING:

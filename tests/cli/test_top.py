@@ -16,7 +16,7 @@ from infra.cli.top import snapshot
 from tests.cli.board import NOW, World
 from tests.support.builders import ledger_of, seats
 from workers.aws.items import ledger_to_item
-from workers.domain.records import EventStatus
+from workers.domain.seat_settings import EventStatus
 
 COUNTS = {"confirmed": 0, "waitlisted": 0, "rejected": 0, "promoted": 0, "cancelled": 0, "superseded": 0}
 

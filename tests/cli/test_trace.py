@@ -16,7 +16,8 @@ from infra.cli.trace.timeline import describe_status
 from tests.support.builders import seats
 from tests.support.deployment import FakeLogs, deployment_of
 from workers.aws.items import ledger_to_item, microseconds, registration_to_item
-from workers.domain.records import EventStatus, Ledger, Registration, Status, registration_id
+from workers.domain.records import Ledger, Registration, Status, registration_id
+from workers.domain.seat_settings import EventStatus
 from workers.domain.waitlist import Waitlist
 
 NOON = microseconds("2026-11-22T12:00:00Z")

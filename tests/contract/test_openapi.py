@@ -27,7 +27,8 @@ from api.models.event import DATE, EventChange, NewEvent
 from api.models.user import NewUser
 from api.registrations.headers import idempotency_key
 from tests.support.builders import NEW_EVENT
-from workers.domain.records import EventStatus, Status
+from workers.domain.records import Status
+from workers.domain.seat_settings import EventStatus
 
 Json = dict[str, Any]
 

@@ -6,7 +6,7 @@ import pytest
 
 from tests.integration.bench import Bench
 from tests.support.builders import NOW, cancel, configure, promote, register, revision_of, seats
-from workers.domain.records import EventStatus
+from workers.domain.seat_settings import EventStatus
 from workers.registrar import handler as registrar
 
 pytestmark = pytest.mark.integration

@@ -11,7 +11,8 @@ from tests.integration.bench import Bench
 from tests.integration.words import body_of
 from tests.support.builders import EVENT, cancel, configure, promote, register, seats
 from tests.support.faults import answer, times
-from workers.domain.records import EventStatus, registration_id
+from workers.domain.records import registration_id
+from workers.domain.seat_settings import EventStatus
 
 pytestmark = pytest.mark.integration
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
-from typing import Any, Unpack
+from typing import Any
 
 from workers.aws.items import Item, event_key
 from workers.domain.commands import Cancel, Command, Configure, Promote, Register
 from workers.domain.decide import MAX_PROMOTIONS, decide
 from workers.domain.decision import Decision
-from workers.domain.records import EventStatus, Ledger, Registration, SeatChanges, SeatSettings, Status, registration_id
+from workers.domain.records import Ledger, Registration, Status, registration_id
+from workers.domain.seat_settings import EventStatus, SeatSettings
 from workers.domain.waitlist import Waitlist
 
 EVENT = "e1"
@@ -61,7 +62,7 @@ def configure(revision: int, settings: SeatSettings, event: str = EVENT) -> Conf
     )
 
 
-def change(revision: int, event: str = EVENT, **changes: Unpack[SeatChanges]) -> Configure:
+def change(revision: int, event: str = EVENT, **changes: Any) -> Configure:
     """A Configure of some settings, accepted at NOW."""
     return Configure(f"configure-{revision}", event, revision, changes, NOW)
 

@@ -18,7 +18,8 @@ from tests.support.telemetry import metrics
 from workers import auditor, promoter
 from workers.aws.clients import MissingSetting
 from workers.aws.items import ledger_to_item
-from workers.domain.records import Ledger, SeatSettings
+from workers.domain.records import Ledger
+from workers.domain.seat_settings import SeatSettings
 from workers.domain.waitlist import Waitlist
 from workers.registrar import handler as registrar
 from workers.telemetry import logger

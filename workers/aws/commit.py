@@ -16,7 +16,8 @@ from workers.aws.items import (
 )
 from workers.aws.load import Tables
 from workers.domain.decision import Decision
-from workers.domain.records import Registration, SeatSettings
+from workers.domain.records import Registration
+from workers.domain.seat_settings import SETTINGS, SeatSettings
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -78,16 +79,14 @@ def _versioned(table: str, item: Item, key: str, version: int) -> dict[str, Any]
 
 def _event_settings(table: str, event_id: str, settings: SeatSettings) -> dict[str, Any]:
     attributes = seat_settings_to_attributes(settings)
-    names = {f"#{name}": name for name in attributes}
+    names = [setting.wire_name for setting in SETTINGS.values()]
+    removed = [f"#{name}" for name in names if name not in attributes]
     expression = "SET " + ", ".join(f"#{name} = :{name}" for name in attributes)
-    if "waitlistCapacity" not in attributes:
-        expression += " REMOVE #waitlistCapacity"
-        names["#waitlistCapacity"] = "waitlistCapacity"
     return {
         "TableName": table,
         "Key": event_key(event_id),
         "ConditionExpression": "attribute_exists(eventId)",
-        "UpdateExpression": expression,
-        "ExpressionAttributeNames": names,
+        "UpdateExpression": expression + (" REMOVE " + ", ".join(removed) if removed else ""),
+        "ExpressionAttributeNames": {f"#{name}": name for name in names},
         "ExpressionAttributeValues": {f":{name}": value for name, value in attributes.items()},
     }

@@ -7,7 +7,8 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 
-from workers.domain.records import EventStatus, Ledger, Registration, SeatSettings, Status
+from workers.domain.records import Ledger, Registration, Status
+from workers.domain.seat_settings import SETTINGS, SeatSettings, Setting
 from workers.domain.waitlist import Waitlist
 
 T = TypeVar("T")
@@ -37,6 +38,8 @@ DECODE_ERRORS = (KeyError, ValueError, TypeError)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _NEVER = (datetime(2200, 1, 1, tzinfo=UTC) - _EPOCH) // timedelta(microseconds=1)
 _RAW, _ZLIB = b"\0", b"\1"
+_ATTRIBUTE_TYPES: dict[type, str] = {int: "N", bool: "BOOL", str: "S"}
+"""The attribute type of each JSON type that a seat setting has."""
 
 
 def timestamp(microseconds: int) -> str:
@@ -124,30 +127,27 @@ def registration_from_item(item: Item) -> Registration:
 
 
 def seat_settings_to_attributes(settings: SeatSettings) -> Item:
-    """The four attributes that ledger and event item share; no `waitlistCapacity` means no limit."""
-    attributes: Item = {
-        "capacity": {"N": str(settings.capacity)},
-        "hasWaitlist": {"BOOL": settings.has_waitlist},
-        "status": {"S": str(settings.status)},
-    }
-    if settings.waitlist_capacity is not None:
-        attributes["waitlistCapacity"] = {"N": str(settings.waitlist_capacity)}
-    return attributes
+    """Return the attributes that ledger and event item share; a setting that is None has no attribute."""
+    return {name: _attribute(value) for name, value in settings.to_json().items()}
 
 
 def seat_settings_from_item(item: Item) -> SeatSettings:
-    """The seat settings of a ledger or of an event item, also of one written before the waiting list existed.
+    """Return the seat settings of a ledger or an event item, also of one written before the waiting list existed.
 
-    Absent: no seats, no waiting list, no limit, active. A status that is not known counts as active.
+    Absent: no seats, no waiting list, no limit, active. An unknown status counts as active.
     """
-    status = _text(item, "status")
-    limit = item.get("waitlistCapacity", {}).get("N")
-    return SeatSettings(
-        capacity=max(0, int(float(item.get("capacity", {}).get("N", "0")))),
-        has_waitlist=bool(item.get("hasWaitlist", {}).get("BOOL", False)),
-        waitlist_capacity=int(float(limit)) if limit is not None else None,
-        status=EventStatus(status) if status in set(EventStatus) else EventStatus.ACTIVE,
-    )
+    return SeatSettings(**{name: setting.restore(_stored(item, setting)) for name, setting in SETTINGS.items()})
+
+
+def _attribute(value: int | bool | str) -> Item:
+    attribute_type = _ATTRIBUTE_TYPES[type(value)]
+    return {attribute_type: str(value) if attribute_type == "N" else value}
+
+
+def _stored(item: Item, setting: Setting) -> int | bool | str | None:
+    attribute_type = _ATTRIBUTE_TYPES[setting.kind.json_type]
+    value: Any = item.get(setting.wire_name, {}).get(attribute_type)
+    return int(float(value)) if attribute_type == "N" and value is not None else value
 
 
 def ledger_to_item(ledger: Ledger) -> Item:

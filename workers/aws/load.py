@@ -22,7 +22,8 @@ from workers.aws.items import (
 )
 from workers.domain.commands import Cancel, Command, Configure, Promote, Recount, Register
 from workers.domain.decide import MAX_PROMOTIONS
-from workers.domain.records import EventStatus, Ledger, Registration, Status
+from workers.domain.records import Ledger, Registration, Status
+from workers.domain.seat_settings import EventStatus
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -155,12 +156,13 @@ def promotions_possible(ledger: Ledger, commands: Sequence[Command]) -> int:
     """
     if not ledger.waitlist or not any(isinstance(command, Register | Promote) for command in commands):
         return 0
-    changes = [command.changes for command in commands if isinstance(command, Configure)]
-    if ledger.settings.status is EventStatus.CANCELLED and not any("status" in change for change in changes):
+    changed = [ledger.settings.change(command.changes) for command in commands if isinstance(command, Configure)]
+    if ledger.settings.status is EventStatus.CANCELLED and all(
+        settings.status is EventStatus.CANCELLED for settings in changed
+    ):
         return 0
     cancellations = sum(isinstance(command, Cancel) for command in commands)
-    now = ledger.settings.capacity
-    raised = [change.get("capacity", now) - now for change in changes]
+    raised = [settings.capacity - ledger.settings.capacity for settings in changed]
     return min(len(ledger.waitlist), MAX_PROMOTIONS, ledger.free_seats + cancellations + max([0, *raised]))
 
 

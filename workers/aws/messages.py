@@ -9,16 +9,13 @@ from typing import Any, assert_never
 
 from workers.aws.items import is_key
 from workers.domain.commands import VERSION, Cancel, Command, Configure, Promote, Recount, Register
-from workers.domain.records import SETTING_NAMES, EventStatus, SeatChanges
 from workers.domain.recount import Count
+from workers.domain.seat_settings import SEATS, SETTINGS, SeatChanges, parse_count
 from workers.domain.waitlist import Waitlist
 
 _GROUP = re.compile(r"[A-Za-z0-9!\"#$%&'()*+,\-./:;<=>?@\[\\\]^_`{|}~]{1,128}\Z")
 
 _HEX = re.compile(r"[0-9a-f]+\Z")
-
-_MAX_COUNT = 2**53 - 1
-"""Whole numbers above it are not the same in every JSON reader, and DynamoDB refuses those of more than 38 digits."""
 
 
 class UndecodableMessage(Exception):
@@ -82,7 +79,9 @@ def encode(command: Command) -> str:
         case Promote():
             body["ledgerVersion"] = command.ledger_version
         case Configure():
-            changes = {SETTING_NAMES[name]: value for name, value in command.changes.items()}
+            changes = {
+                SETTINGS[name].wire_name: SETTINGS[name].render(value) for name, value in command.changes.items()
+            }
             body |= {"revision": command.revision, "changes": changes}
         case Recount():
             body |= {"ledgerVersion": command.ledger_version, **_counted(command.count)}
@@ -136,22 +135,16 @@ def _count_of(body: dict[str, Any]) -> Count:
 
 def _changes(body: dict[str, Any]) -> SeatChanges:
     given = body.get("changes")
-    if not isinstance(given, dict) or not given or not given.keys() <= set(SETTING_NAMES.values()):
+    known = {setting.wire_name: setting for setting in SETTINGS.values()}
+    if not isinstance(given, dict) or not given or not given.keys() <= known.keys():
         raise UndecodableMessage("changes is missing or names no settings")
     changes: SeatChanges = {}
-    if "capacity" in given:
-        changes["capacity"] = _count(given, "capacity")
-    if "hasWaitlist" in given:
-        if not isinstance(given["hasWaitlist"], bool):
-            raise UndecodableMessage("hasWaitlist is not true or false")
-        changes["has_waitlist"] = given["hasWaitlist"]
-    if "waitlistCapacity" in given:
-        limit = given["waitlistCapacity"]
-        changes["waitlist_capacity"] = None if limit is None else _count(given, "waitlistCapacity")
-    if "status" in given:
-        if not isinstance(given["status"], str) or given["status"] not in set(EventStatus):
-            raise UndecodableMessage("status is not that of an event")
-        changes["status"] = EventStatus(given["status"])
+    for wire_name, setting in known.items():
+        if wire_name in given:
+            try:
+                changes[setting.name] = setting.parse(given[wire_name])
+            except ValueError as error:
+                raise UndecodableMessage(f"{wire_name} {setting.kind.problem}") from error
     return changes
 
 
@@ -164,7 +157,7 @@ def _text(body: dict[str, Any], name: str) -> str:
 
 
 def _count(body: dict[str, Any], name: str) -> int:
-    value = body.get(name)
-    if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value <= _MAX_COUNT:
-        raise UndecodableMessage(f"{name} is missing or not a count")
-    return value
+    try:
+        return parse_count(body.get(name))
+    except ValueError as error:
+        raise UndecodableMessage(f"{name} {SEATS.problem}") from error

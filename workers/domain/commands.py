@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from workers.domain.records import Ledger, SeatChanges, registration_id
+from workers.domain.records import Ledger, registration_id
 from workers.domain.recount import LIFETIME, Count
+from workers.domain.seat_settings import SeatChanges
 
 VERSION = 1
 """The version of the message format that this code writes, and the only one that it reads."""

@@ -1,31 +1,31 @@
 """The rules: who gets a seat, who waits, who is refused, who moves up.
 
-What holds after every decision, and so after every committed write:
+After every decision, and so after every committed write, these rules hold:
 
-1. confirmed <= capacity, unless capacity was lowered under it, and then no seat is given until it is below again;
+1. confirmed <= capacity, unless the capacity was lowered below it; then no seat is given until there is one again;
 2. the ledger counts what the registrations say;
-3. nobody is confirmed past an earlier waiter;
-4. one promotion per ticket at most;
-5. statuses move only as `ALLOWED_TRANSITIONS` says, and generations only grow;
-6. one active registration per (event, user);
-7. the line never exceeds its limit, unless that was lowered under it.
+3. nobody gets a seat ahead of someone who has waited longer;
+4. each ticket is promoted at most once;
+5. statuses change only along `ALLOWED_TRANSITIONS`, and generations only grow;
+6. a user has at most one active registration for an event;
+7. the waiting list never exceeds its capacity, unless that was lowered below its length.
 
-How they are kept:
+They hold because:
 
-- **Settle first.** Before a `Register` is looked at, free seats go to the head of the line. So a newcomer whose message
-  overtakes the `Promote` still cannot overtake the line. A settle that cannot be completed (too many promotions for
-  one transaction, or a waiter whose record is not at hand) ends the decision there: the commands left are
-  `undecided`, to be decided after what was decided is committed.
-- **Commands are recognised by their generation.** `Register g` applies to an inactive record of generation g - 1 or to
-  `pending` g; `Cancel g` applies to generation g. Anything else is a duplicate, a zombie or a replay, and changes
-  nothing: `superseded`. A `Cancel g` that finds g still pending writes `cancelled` g, a fence for a `Register g` that
-  comes later. While it is on its way the record says so (`cancelling`), and counts as inactive.
-- **Each setting remembers its revision.** A `Configure` changes those of its settings that no later one has changed, so
-  two of them come to the same in either order, and twice is the same as once.
-- **A `Recount` is true of one version of the ledger**, and not for long. Where it stands in the queue means nothing.
-- **Order is the ticket**, never a clock.
+- **Free seats are filled first.** Before a `Register` is decided, free seats go to the head of the waiting list. So a
+  newcomer whose message overtakes the `Promote` still cannot overtake those who wait. If the seats cannot all be filled
+  now (too many promotions for one transaction, or the record of a waiter is missing), the decision ends there. The
+  remaining commands are `undecided`: they are decided after the commit of what was.
+- **Generations identify commands.** `Register g` applies to an inactive record of generation g - 1, or to `pending` g;
+  `Cancel g` applies to generation g. Everything else is a duplicate, a late delivery or a replay, and changes nothing:
+  `superseded`. A `Cancel g` that finds g still pending writes `cancelled` g, a fence against a `Register g` that comes
+  later. While that cancellation is on its way, the record is marked `cancelling` and counts as inactive.
+- **Each setting has its own revision.** A `Configure` changes those of its settings that no later revision has changed.
+  So the order of two such commands makes no difference, and neither does a repetition.
+- **A `Recount` is true of one version of the ledger only**, and only for a while. Its place in the queue is irrelevant.
+- **Tickets define the order**, never a clock.
 
-A refusal is a value here. An exception means that the command itself cannot be processed: `CommandFailed` names it.
+A refusal is a value. An exception means that a command cannot be processed at all; `CommandFailed` says which.
 """
 
 from __future__ import annotations
@@ -36,17 +36,18 @@ from typing import assert_never
 
 from workers.domain.commands import Cancel, Command, Configure, Promote, Recount, Register
 from workers.domain.decision import Decision, Outcome, Reason, Result
-from workers.domain.records import EventStatus, Ledger, Registration, Status, remembering
+from workers.domain.records import Ledger, Registration, Status, remembering
 from workers.domain.recount import recounted
+from workers.domain.seat_settings import EventStatus
 from workers.domain.transitions import ALLOWED_TRANSITIONS, is_applicable
 
 MAX_PROMOTIONS = 80
-"""Promotions in one decision: with ten commands' records, the ledger and the event it stays below the 100 items that a
-DynamoDB transaction takes."""
+"""Promotions in one decision. With the records of ten commands, the ledger and the event it stays below the 100 items
+that a DynamoDB transaction takes."""
 
 
 class CommandFailed(Exception):
-    """A command that cannot be processed; those before it can (`index` of them), and those after it may."""
+    """A command that cannot be processed. The `index` commands before it can, and those after it may."""
 
     def __init__(self, index: int, command: Command) -> None:
         super().__init__(f"{type(command).__name__} {command.command_id} cannot be processed")
@@ -61,16 +62,16 @@ def decide(
     now: int,
     max_promotions: int = MAX_PROMOTIONS,
 ) -> Decision:
-    """Decides the commands of one event, in order.
+    """Decide the commands of one event, in order.
 
-    `registrations` are the records that the commands name, and as many of those at the head of the line as are at hand;
-    `now` is in microseconds since 1970. Raises CommandFailed when a command cannot be processed.
+    `registrations` are the records that the commands name, and those at the head of the waiting list, as far as they
+    could be read; `now` is in microseconds since 1970. Raises CommandFailed if a command cannot be processed.
     """
     draft = _Draft(ledger, registrations, now, max_promotions)
     outcomes: list[Outcome] = []
     for index, command in enumerate(commands):
         try:
-            if isinstance(command, Register | Promote) and not draft.settle():
+            if isinstance(command, Register | Promote) and not draft.fill_free_seats():
                 return draft.decision(outcomes, commands[index:])
             outcomes.append(draft.apply(command))
         except Exception as error:
@@ -79,9 +80,9 @@ def decide(
 
 
 def sold_out(ledger: Ledger) -> Reason | None:
-    """Why a newcomer is refused for want of room; None while there is room in the seats or in the line.
+    """Return why a newcomer is refused for want of room; None while a seat or a place on the waiting list is free.
 
-    Settles in thought first: who can be promoted leaves a place in the line, and takes a seat.
+    Counts as if free seats had been filled first: whoever can be promoted takes a seat and leaves a place behind.
     """
     moving_up = min(len(ledger.waitlist), ledger.free_seats) if ledger.promotable else 0
     limit = ledger.settings.waitlist_capacity
@@ -107,18 +108,16 @@ class _Draft:
         self._promoted: set[tuple[str, int]] = set()
         self._free_since = ledger.free_since
 
-    def settle(self) -> bool:
-        """Fills free seats from the head of the line; False if that could not be completed now."""
+    def fill_free_seats(self) -> bool:
+        """Promote from the head of the waiting list while a seat is free; False if that cannot be completed now."""
         while self._ledger.promotable:
             head = self._ledger.waitlist.offset
             record = self._by_ticket.get(head)
             if record is None or record.status is not Status.WAITLISTED or not self._promotions_left:
                 return False
             self._promotions_left -= 1
-            self._ledger = replace(
-                self._ledger, confirmed=self._ledger.confirmed + 1, waitlist=self._ledger.waitlist.leave(head)
-            )
-            self._write(replace(record, status=Status.CONFIRMED, ticket=None), was=record)
+            self._ledger = self._ledger.dequeue(head).take_seat()
+            self._write(record.promote(), was=record)
             self._promoted.add((record.registration_id, record.generation))
         self._free_since = None
         return True
@@ -141,14 +140,13 @@ class _Draft:
                 assert_never(command)
 
     def decision(self, outcomes: Sequence[Outcome], undecided: Sequence[Command]) -> Decision:
-        """What is to be written: every changed record, and the ledger, one version further."""
+        """Return what is to be written: every changed record, and the ledger, one version further."""
         registrations = tuple(
             replace(record, version=self._versions.get(key, 0) + 1) for key, record in self._changed.items()
         )
         ledger = self._before
         if registrations or self._ledger is not ledger:
-            free_since = (self._free_since or self._now) if self._ledger.promotable else None
-            ledger = replace(self._ledger, version=ledger.version + 1, free_since=free_since)
+            ledger = self._ledger.next_version(free_since=self._free_since or self._now)
         seated = (record for record in registrations if record.status is Status.CONFIRMED)
         promoted = tuple(record for record in seated if (record.registration_id, record.generation) in self._promoted)
         configured = ledger.revisions != self._before.revisions
@@ -159,37 +157,34 @@ class _Draft:
         if not is_applicable(record, command):
             return Outcome(command, Result.SUPERSEDED, Reason.STALE_GENERATION)
         status, reason = self._place()
-        at = max(self._now, self._ledger.last_registered_at + 1)
-        self._ledger = replace(self._ledger, last_registered_at=at)
+        self._ledger, registered_at = self._ledger.stamp(self._now)
         ticket = None
         if status is Status.CONFIRMED:
-            self._ledger = replace(self._ledger, confirmed=self._ledger.confirmed + 1)
+            self._ledger = self._ledger.take_seat()
         elif status is Status.WAITLISTED:
-            ticket = self._ledger.next_ticket
-            self._ledger = replace(self._ledger, next_ticket=ticket + 1, waitlist=self._ledger.waitlist.join(ticket))
-        new = Registration(
+            self._ledger, ticket = self._ledger.enqueue()
+        attempt = Registration(
             event_id=command.event_id,
             user_id=command.user_id,
             status=status,
             generation=command.generation,
             version=0,
-            registered_at=at,
+            registered_at=registered_at,
             ticket=ticket,
             code=str(reason) if status is Status.REJECTED else None,
             post_keys=remembering(record.post_keys if record else (), command.key),
             delete_keys=record.delete_keys if record else (),
         )
-        self._write(new, was=record)
+        self._write(attempt, was=record)
         return Outcome(command, Result(status.value), reason)
 
     def _place(self) -> tuple[Status, Reason]:
-        """What a newcomer gets. The line is settled: if anybody waits, every seat is taken."""
-        ledger = self._ledger
-        if ledger.settings.status is not EventStatus.ACTIVE:
+        """Return what a newcomer gets. Free seats are filled before: if anybody waits, every seat is taken."""
+        if self._ledger.settings.status is not EventStatus.ACTIVE:
             return Status.REJECTED, Reason.REGISTRATION_CLOSED
-        if ledger.free_seats:
+        if self._ledger.free_seats:
             return Status.CONFIRMED, Reason.SEAT_GIVEN
-        refusal = sold_out(ledger)
+        refusal = sold_out(self._ledger)
         return (Status.REJECTED, refusal) if refusal else (Status.WAITLISTED, Reason.JOINED_WAITLIST)
 
     def _cancel(self, command: Cancel) -> Outcome:
@@ -198,24 +193,16 @@ class _Draft:
             return Outcome(command, Result.SUPERSEDED, Reason.STALE_GENERATION)
         reason = Reason.CANCELLED_BEFORE_DECISION
         if record.status is Status.CONFIRMED:
-            self._ledger = replace(self._ledger, confirmed=self._ledger.confirmed - 1)
+            self._ledger = self._ledger.release_seat()
             reason = Reason.GAVE_UP_SEAT
         elif record.ticket is not None:
-            self._ledger = replace(self._ledger, waitlist=self._ledger.waitlist.leave(record.ticket))
+            self._ledger = self._ledger.dequeue(record.ticket)
             reason = Reason.LEFT_WAITLIST
-        cancelled = replace(
-            record,
-            status=Status.CANCELLED,
-            cancelling=False,
-            ticket=None,
-            delete_keys=remembering(record.delete_keys, command.key),
-            resent_at=None,
-        )
-        self._write(cancelled, was=record)
+        self._write(record.cancel(command.key), was=record)
         return Outcome(command, Result.CANCELLED, reason)
 
     def _configure(self, command: Configure) -> Outcome:
-        ledger = self._ledger.configured(command.changes, command.revision)
+        ledger = self._ledger.configure(command.changes, command.revision)
         if ledger is None:
             return Outcome(command, Result.SUPERSEDED, Reason.STALE_REVISION)
         self._ledger = ledger
@@ -228,9 +215,9 @@ class _Draft:
         return Outcome(command, Result.RECOUNTED, Reason.LEDGER_REWRITTEN)
 
     def _write(self, record: Registration, was: Registration | None) -> None:
-        move = (was.status if was else None, record.status)
-        if move not in ALLOWED_TRANSITIONS:
-            raise ValueError(f"a registration does not move from {move[0]} to {move[1]}")
+        transition = (was.status if was else None, record.status)
+        if transition not in ALLOWED_TRANSITIONS:
+            raise ValueError(f"a registration does not move from {transition[0]} to {transition[1]}")
         self._records[record.registration_id] = self._changed[record.registration_id] = record
         if record.ticket is not None:
             self._by_ticket[record.ticket] = record

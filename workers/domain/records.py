@@ -8,8 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from functools import lru_cache
-from typing import TypedDict
 
+from workers.domain.seat_settings import EventStatus, SeatChanges, SeatSettings
 from workers.domain.waitlist import Waitlist
 
 MAX_KEYS = 8
@@ -19,7 +19,7 @@ MAX_KEYS = 8
 class Status(StrEnum):
     """Where a registration stands."""
 
-    # How it moves from one to the next: `ALLOWED_MOVES` in `workers.domain.transitions`.
+    # How it moves from one to the next: `ALLOWED_TRANSITIONS` in `workers.domain.transitions`.
 
     PENDING = "pending"
     WAITLISTED = "waitlisted"
@@ -30,14 +30,6 @@ class Status(StrEnum):
 
 ALIVE = frozenset({Status.PENDING, Status.WAITLISTED, Status.CONFIRMED})
 """What holds, or may come to hold, a place. The rest can register anew."""
-
-
-class EventStatus(StrEnum):
-    """`closed`: nobody joins, waiters are still promoted. `cancelled`: nobody joins and nobody is promoted."""
-
-    ACTIVE = "active"
-    CLOSED = "closed"
-    CANCELLED = "cancelled"
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +68,21 @@ class Registration:
         """True while it holds a place or may come to hold one."""
         return self.status in ALIVE
 
+    def promote(self) -> Registration:
+        """Return the registration after it has moved from the waiting list into a seat."""
+        return replace(self, status=Status.CONFIRMED, ticket=None)
+
+    def cancel(self, key: str | None) -> Registration:
+        """Return the registration after its cancellation; `key` is a digest of an idempotency key."""
+        return replace(
+            self,
+            status=Status.CANCELLED,
+            cancelling=False,
+            ticket=None,
+            delete_keys=remembering(self.delete_keys, key),
+            resent_at=None,
+        )
+
 
 def remembering(keys: tuple[str, ...], key: str | None) -> tuple[str, ...]:
     """The keys with one more. The oldest is forgotten when there are more than MAX_KEYS."""
@@ -90,34 +97,6 @@ def registration_id(event_id: str, user_id: str) -> str:
     """
     digest = hashlib.sha256(f"{event_id}\0{user_id}".encode()).digest()
     return "reg_" + base64.b32encode(digest).decode()[:26]
-
-
-@dataclass(frozen=True, slots=True)
-class SeatSettings:
-    """What the organiser decides about seats. `waitlist_capacity` None means: no limit."""
-
-    capacity: int
-    has_waitlist: bool = False
-    waitlist_capacity: int | None = None
-    status: EventStatus = EventStatus.ACTIVE
-
-
-class SeatChanges(TypedDict, total=False):
-    """Some of the settings, by their names in `SeatSettings`."""
-
-    capacity: int
-    has_waitlist: bool
-    waitlist_capacity: int | None
-    status: EventStatus
-
-
-SETTING_NAMES: Mapping[str, str] = {
-    "capacity": "capacity",
-    "has_waitlist": "hasWaitlist",
-    "waitlist_capacity": "waitlistCapacity",
-    "status": "status",
-}
-"""The names of `SeatSettings` outside of the code: in messages, in tables and in the REST contract."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,13 +128,41 @@ class Ledger:
         """True when a seat is free while somebody waits who may have it: the stream's filter looks for this."""
         return bool(self.waitlist) and self.free_seats > 0 and self.settings.status is not EventStatus.CANCELLED
 
-    def configured(self, changes: SeatChanges, revision: int) -> Ledger | None:
-        """The ledger with those of the changes that no later revision has made already; None if there are none such."""
+    def take_seat(self) -> Ledger:
+        """Return the ledger with one more seat taken. Raises ValueError if none is free."""
+        if not self.free_seats:
+            raise ValueError(f"none of the {self.settings.capacity} seats is free")
+        return replace(self, confirmed=self.confirmed + 1)
+
+    def release_seat(self) -> Ledger:
+        """Return the ledger with one seat less taken.
+
+        It may come to less than 0 if somebody has damaged the ledger: a cancellation must not wait for the repair.
+        """
+        return replace(self, confirmed=self.confirmed - 1)
+
+    def enqueue(self) -> tuple[Ledger, int]:
+        """Return the ledger with a new ticket at the end of the waiting list, and that ticket."""
+        ticket = self.next_ticket
+        return replace(self, next_ticket=ticket + 1, waitlist=self.waitlist.join(ticket)), ticket
+
+    def dequeue(self, ticket: int) -> Ledger:
+        """Return the ledger without this ticket. Raises ValueError if it is not on the waiting list."""
+        return replace(self, waitlist=self.waitlist.leave(ticket))
+
+    def stamp(self, now: int) -> tuple[Ledger, int]:
+        """Return the ledger with the time of one more decision, and that time: now, but later than any before."""
+        at = max(now, self.last_registered_at + 1)
+        return replace(self, last_registered_at=at), at
+
+    def configure(self, changes: SeatChanges, revision: int) -> Ledger | None:
+        """Return the ledger with those changes that no later revision has overtaken; None if all of them were."""
         newer = {name: value for name, value in changes.items() if revision > self.revisions.get(name, 0)}
         if not newer:
             return None
-        return replace(
-            self,
-            settings=replace(self.settings, **newer),  # type: ignore[arg-type]  # the names are those of SeatChanges
-            revisions={**self.revisions, **dict.fromkeys(newer, revision)},
-        )
+        settings = self.settings.change(newer)
+        return replace(self, settings=settings, revisions={**self.revisions, **dict.fromkeys(newer, revision)})
+
+    def next_version(self, free_since: int) -> Ledger:
+        """Return the ledger as it is written next; `free_since` counts if it leaves a seat free beside a waiter."""
+        return replace(self, version=self.version + 1, free_since=free_since if self.promotable else None)

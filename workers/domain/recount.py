@@ -15,7 +15,8 @@ from collections.abc import Collection
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
 
-from workers.domain.records import SETTING_NAMES, Ledger, Registration, SeatSettings, Status
+from workers.domain.records import Ledger, Registration, Status
+from workers.domain.seat_settings import SETTINGS, SeatSettings
 from workers.domain.waitlist import Waitlist
 
 LIFETIME = 15 * 60 * 1_000_000
@@ -73,10 +74,11 @@ def differences(ledger: Ledger, count: Count) -> tuple[str, ...]:
 
 def disagreements(ledger: SeatSettings, event: SeatSettings) -> tuple[str, ...]:
     """Where ledger and event item, which are written together, have other settings, one sentence each."""
+    pairs = ((setting.wire_name, getattr(ledger, name), getattr(event, name)) for name, setting in SETTINGS.items())
     return tuple(
-        f"{said} is {_plain(getattr(ledger, name))} in the ledger, {_plain(getattr(event, name))} in the event item"
-        for name, said in SETTING_NAMES.items()
-        if getattr(ledger, name) != getattr(event, name)
+        f"{wire_name} is {_plain(of_ledger)} in the ledger, {_plain(of_event)} in the event item"
+        for wire_name, of_ledger, of_event in pairs
+        if of_ledger != of_event
     )
 
 

@@ -19,7 +19,8 @@ from infra.cli.errors import CliError
 from infra.cli.function_logs import REGISTRAR, REGISTRATIONS, lines, log_groups
 from infra.cli.ledgers import scan_ledgers
 from workers.aws.items import timestamp
-from workers.domain.records import EventStatus, Ledger
+from workers.domain.records import Ledger
+from workers.domain.seat_settings import EventStatus
 from workers.telemetry import Metric
 
 if TYPE_CHECKING:

@@ -18,7 +18,8 @@ from workers.aws.items import (
     registration_key,
     timestamp,
 )
-from workers.domain.records import EventStatus, Ledger, Registration, Status
+from workers.domain.records import Ledger, Registration, Status
+from workers.domain.seat_settings import EventStatus
 
 if TYPE_CHECKING:
     from infra.cli.deployment import Deployment

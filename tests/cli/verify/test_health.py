@@ -18,7 +18,7 @@ from tests.cli.board import FakeDynamoDB, FakeSqs
 from tests.support.builders import ledger_of, seats
 from tests.support.deployment import OUTPUTS, FakeLogs, deployment_of
 from workers.aws.items import ledger_to_item
-from workers.domain.records import EventStatus
+from workers.domain.seat_settings import EventStatus
 
 DAMAGED, TRIED = "an event's records cannot be read", "the event's commands will be tried again"
 

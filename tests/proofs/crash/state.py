@@ -18,7 +18,8 @@ from workers.aws.items import (
     seat_settings_from_item,
 )
 from workers.aws.load import batch_get
-from workers.domain.records import Ledger, Registration, SeatSettings, Status, registration_id
+from workers.domain.records import Ledger, Registration, Status, registration_id
+from workers.domain.seat_settings import SeatSettings
 
 UNREADABLE = "unreadable"
 

@@ -20,7 +20,8 @@ from tests.support.rules import broken_rules, illegal_moves
 from tests.support.telemetry import log_lines
 from workers.aws.items import Item, ledger_from_item, registration_from_item, timestamp
 from workers.domain.commands import Cancel, Register
-from workers.domain.records import Ledger, Registration, SeatSettings, Status
+from workers.domain.records import Ledger, Registration, Status
+from workers.domain.seat_settings import SeatSettings
 from workers.telemetry import logger
 
 Lines = Sequence[dict[str, Any]]

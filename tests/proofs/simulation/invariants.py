@@ -16,7 +16,8 @@ from tests.proofs.simulation.state_history import EventHistory, applies, came_of
 from tests.support.rules import broken_rules, illegal_moves
 from workers.aws.items import Item, ledger_from_event, ledger_from_item, registration_from_item
 from workers.domain.commands import Cancel, Configure, Register
-from workers.domain.records import EventStatus, Ledger, Registration, Status
+from workers.domain.records import Ledger, Registration, Status
+from workers.domain.seat_settings import EventStatus
 from workers.domain.transitions import DISCARDED
 
 if TYPE_CHECKING:

@@ -13,7 +13,8 @@ from typing import Any
 
 from tests.proofs.simulation.state_history import applies
 from workers.domain.commands import Cancel, Command, Configure, Promote, Register
-from workers.domain.records import EventStatus, Ledger, Registration, SeatSettings, Status
+from workers.domain.records import Ledger, Registration, Status
+from workers.domain.seat_settings import EventStatus, SeatSettings
 
 _MOST_DOUBTS = 6
 """Of so many messages that were parked it is tried whether they were decided all the same."""

@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 from typing import TypeVar
 
 from workers.domain.commands import Cancel, Register
-from workers.domain.records import EventStatus, Ledger, Registration, Status
+from workers.domain.records import Ledger, Registration, Status
+from workers.domain.seat_settings import EventStatus
 
 T = TypeVar("T")
 Timeline = list[tuple[int, T]]

@@ -11,7 +11,8 @@ from tests.proofs.simulation.reference_model import Batch, ReferenceModel, stand
 from tests.support.builders import EVENT, cancel, change, promote, register
 from tests.support.rules import broken_rules, illegal_moves
 from workers.domain.commands import Cancel, Command, Register
-from workers.domain.records import Ledger, Registration, SeatSettings, Status, registration_id
+from workers.domain.records import Ledger, Registration, Status, registration_id
+from workers.domain.seat_settings import SeatSettings
 from workers.domain.waitlist import Waitlist
 
 ANN = Registration(EVENT, "ann", Status.CONFIRMED, generation=1, version=1, registered_at=10)

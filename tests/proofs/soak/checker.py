@@ -14,7 +14,8 @@ from tests.proofs.soak.evidence import AT_REST, WAITING, Absence, Stint, Story, 
 from tests.proofs.soak.history import CANCEL, CONFIGURE, READ, REGISTER, Exchange, FinalState
 from tests.proofs.soak.seats import Seats, Settings
 from tests.support.rules import broken_rules
-from workers.domain.records import Ledger, Registration, SeatSettings, Status
+from workers.domain.records import Ledger, Registration, Status
+from workers.domain.seat_settings import SeatSettings
 
 _EXPECTED: dict[str, set[tuple[int, str | None]]] = {
     REGISTER: {(201, None), (202, None), (409, "already-registered")}

@@ -17,7 +17,8 @@ from pathlib import Path
 from typing import IO, Any
 
 from workers.aws.items import Item, ledger_from_item, microseconds, registration_from_item, seat_settings_from_item
-from workers.domain.records import Ledger, Registration, SeatSettings
+from workers.domain.records import Ledger, Registration
+from workers.domain.seat_settings import SeatSettings
 
 REGISTER, CANCEL, READ, CONFIGURE = "register", "cancel", "read", "configure"
 """What is asked for. An event is created by its first `configure`, which has all settings."""

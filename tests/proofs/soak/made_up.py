@@ -11,7 +11,8 @@ from typing import Any
 from tests.proofs.soak.checker import violations
 from tests.proofs.soak.faults import KINDS, SPECIAL
 from tests.proofs.soak.history import CANCEL, CONFIGURE, READ, REGISTER, Exchange, FinalState
-from workers.domain.records import Ledger, Registration, SeatSettings, Status
+from workers.domain.records import Ledger, Registration, Status
+from workers.domain.seat_settings import SeatSettings
 from workers.domain.waitlist import Waitlist
 
 NEVER = math.inf

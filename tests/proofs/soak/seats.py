@@ -8,7 +8,7 @@ from typing import Any
 
 from tests.proofs.soak.evidence import AT_REST, SEATED, WAITING, Stint, Story, done
 from tests.proofs.soak.history import REGISTER, Exchange
-from workers.domain.records import SeatSettings
+from workers.domain.seat_settings import SeatSettings
 
 
 class Settings:

@@ -13,7 +13,8 @@ from typing import Any
 from tests.proofs.soak.history import CANCEL, CONFIGURE, READ, REGISTER, Exchange, FinalState
 from workers.domain.commands import Cancel, Command, Configure, Promote, Register
 from workers.domain.decide import decide, sold_out
-from workers.domain.records import EventStatus, Ledger, Registration, SeatChanges, SeatSettings, Status
+from workers.domain.records import Ledger, Registration, Status
+from workers.domain.seat_settings import EventStatus, SeatChanges, SeatSettings
 
 EVENT = "event"
 MISTAKES = (

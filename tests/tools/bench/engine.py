@@ -21,7 +21,8 @@ from tests.tools.bench.units import item_size
 from workers.aws import clients
 from workers.aws.clock import SYSTEM_CLOCK
 from workers.aws.items import Item, event_key, ledger_to_item, registration_to_item, timestamp
-from workers.domain.records import Ledger, Registration, SeatSettings, Status
+from workers.domain.records import Ledger, Registration, Status
+from workers.domain.seat_settings import SeatSettings
 from workers.domain.waitlist import Waitlist
 from workers.registrar.handler import Registrar
 from workers.telemetry import logger

@@ -19,7 +19,8 @@ from tests.tools.bench.setting import Setting
 from tests.tools.bench.units import Meter
 from workers.aws.clock import SYSTEM_CLOCK
 from workers.aws.items import Item, ledger_to_item, registration_to_item
-from workers.domain.records import ALIVE, Ledger, Registration, SeatSettings, Status
+from workers.domain.records import ALIVE, Ledger, Registration, Status
+from workers.domain.seat_settings import SeatSettings
 
 EVENTS = (1, 10, 100, 1_000)
 LENGTHS = (0, 1_000, 5_000, 20_000, 50_000)

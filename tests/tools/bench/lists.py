@@ -14,7 +14,8 @@ from tests.tools.bench.units import Meter
 from workers.aws.clock import SYSTEM_CLOCK, Clock
 from workers.aws.items import event_key, ledger_to_item, registration_to_item
 from workers.aws.load import batch_get
-from workers.domain.records import Ledger, Registration, SeatSettings, Status
+from workers.domain.records import Ledger, Registration, Status
+from workers.domain.seat_settings import SeatSettings
 
 PAGES = (50, 100)
 NEW_TABLE = 12_000

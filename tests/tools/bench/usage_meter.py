@@ -26,7 +26,8 @@ from tests.tools.bench.units import Meter
 from tests.tools.bench.usage import OWN_MS, OWN_MS_PER_MESSAGE, PLATFORM_LINES, Usage, gb_seconds
 from workers.aws.items import Item, ledger_to_item, registration_to_item, timestamp
 from workers.domain.commands import Register
-from workers.domain.records import Ledger, Registration, SeatSettings, Status
+from workers.domain.records import Ledger, Registration, Status
+from workers.domain.seat_settings import SeatSettings
 from workers.domain.waitlist import Waitlist
 from workers.registrar.handler import Registrar
 from workers.telemetry import logger

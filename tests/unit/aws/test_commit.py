@@ -10,8 +10,9 @@ from workers.aws.items import ledger_to_item, registration_to_item
 from workers.aws.load import Tables
 from workers.domain.commands import Recount
 from workers.domain.decide import decide
-from workers.domain.records import EventStatus, Ledger
+from workers.domain.records import Ledger
 from workers.domain.recount import Count
+from workers.domain.seat_settings import EventStatus
 
 TABLES = Tables(events="E", registrations="R", ledger="L")
 
@@ -95,9 +96,10 @@ def test_settings_attribute_by_attribute(limit: int | None) -> None:
     ledger, event = transaction_items(
         TABLES, [Book(seats(1)).deliver(configure(1, seats(4, limit, EventStatus.CLOSED)))]
     )
-    names = ("capacity", "hasWaitlist", "status", "waitlistCapacity")
-    expression = "SET #capacity = :capacity, #hasWaitlist = :hasWaitlist, #status = :status"
-    expression += " REMOVE #waitlistCapacity" if limit is None else ", #waitlistCapacity = :waitlistCapacity"
+    names = ("capacity", "hasWaitlist", "waitlistCapacity", "status")
+    written = [name for name in names if limit is not None or name != "waitlistCapacity"]
+    expression = "SET " + ", ".join(f"#{name} = :{name}" for name in written)
+    expression += " REMOVE #waitlistCapacity" if limit is None else ""
     values = {":capacity": {"N": "4"}, ":hasWaitlist": {"BOOL": True}, ":status": {"S": "closed"}}
     assert ledger["Put"]["TableName"] == "L"
     assert event == {

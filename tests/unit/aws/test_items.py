@@ -24,7 +24,8 @@ from workers.aws.items import (
     seat_settings_from_item,
     timestamp,
 )
-from workers.domain.records import EventStatus, Ledger, Registration, SeatSettings, Status
+from workers.domain.records import Ledger, Registration, Status
+from workers.domain.seat_settings import EventStatus, SeatSettings
 from workers.domain.waitlist import Waitlist
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=40)

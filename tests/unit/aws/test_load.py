@@ -8,7 +8,8 @@ from tests.support.builders import EVENT, cancel, change, configure, promote, re
 from workers.aws.load import promotions_possible
 from workers.domain.commands import Command
 from workers.domain.decide import MAX_PROMOTIONS
-from workers.domain.records import EventStatus, Ledger
+from workers.domain.records import Ledger
+from workers.domain.seat_settings import EventStatus
 from workers.domain.waitlist import Waitlist
 
 

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from tests.support.builders import cancel, change, configure, promote, register, seats
 from workers.aws.messages import UndecodableMessage, decode, deduplication_id, encode, group_for, group_of
 from workers.domain.commands import Cancel, Command, Configure, Promote, Recount, Register
-from workers.domain.records import EventStatus
 from workers.domain.recount import MAX_SPAN, Count
+from workers.domain.seat_settings import EventStatus
 from workers.domain.waitlist import Waitlist
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=60)

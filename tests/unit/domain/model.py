@@ -7,7 +7,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace
 
 from workers.domain.commands import Cancel, Command, Configure, Promote, Register
-from workers.domain.records import SeatSettings
+from workers.domain.seat_settings import SeatSettings
 
 STALE = ("superseded", "stale-generation")
 
@@ -91,7 +91,7 @@ class Model:
         for name, value in command.changes.items():
             if command.revision > self.revisions.get(name, 0):
                 self.revisions[name] = command.revision
-                self.settings = replace(self.settings, **{name: value})  # type: ignore[arg-type]  # as SeatChanges says
+                self.settings = replace(self.settings, **{name: value})
                 answer = ("configured", "settings-changed")
         return answer
 

@@ -19,7 +19,8 @@ from workers.domain.admission import (
     admit,
 )
 from workers.domain.decision import Reason
-from workers.domain.records import EventStatus, Ledger, Registration, Status
+from workers.domain.records import Ledger, Registration, Status
+from workers.domain.seat_settings import EventStatus
 
 PENDING = Registration(EVENT, "ann", Status.PENDING, 3, 7, NOW, post_keys=("k1", "k2"))
 CANCELLING = replace(PENDING, cancelling=True)

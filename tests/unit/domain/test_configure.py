@@ -17,7 +17,8 @@ from tests.support.builders import (
     seats,
     users_of,
 )
-from workers.domain.records import EventStatus, Ledger
+from workers.domain.records import Ledger
+from workers.domain.seat_settings import EventStatus
 
 
 def test_settings_are_changed_with_their_revision() -> None:

@@ -8,7 +8,8 @@ from tests.support.builders import EVENT, NOW, Book, cancel, full_event, outcome
 from tests.support.rules import broken_rules
 from workers.domain.decide import decide
 from workers.domain.decision import Decision, Outcome, Reason, Result
-from workers.domain.records import EventStatus, Ledger, Registration, Status
+from workers.domain.records import Ledger, Registration, Status
+from workers.domain.seat_settings import EventStatus
 
 
 def test_a_free_seat_is_given() -> None:

@@ -8,7 +8,8 @@ import pytest
 
 from tests.support.builders import Book, cancel, configure, outcomes, promote, register, seats
 from tests.support.rules import MOVES, broken_rules
-from workers.domain.records import EventStatus, Status
+from workers.domain.records import Status
+from workers.domain.seat_settings import EventStatus
 from workers.domain.transitions import ALLOWED_TRANSITIONS
 
 STALE = ("superseded", "stale-generation")

@@ -23,7 +23,8 @@ from tests.support.rules import broken_rules, illegal_moves
 from tests.unit.domain.model import Model
 from workers.domain.commands import Command, Register
 from workers.domain.decision import Decision
-from workers.domain.records import EventStatus, Registration, SeatChanges, SeatSettings, Status
+from workers.domain.records import Registration, Status
+from workers.domain.seat_settings import EventStatus, SeatChanges, SeatSettings
 
 SIZE = "TURNSTILE_HYPOTHESIS"
 USERS = ("ann", "bob", "cid", "dee", "eve", "fay", "gus")

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from tests.support.builders import EVENT, seats
-from workers.domain.records import EventStatus, Ledger, Registration, SeatSettings, Status, registration_id, remembering
+from workers.domain.records import Ledger, Registration, Status, registration_id, remembering
+from workers.domain.seat_settings import EventStatus, SeatSettings
 from workers.domain.waitlist import Waitlist
 
 

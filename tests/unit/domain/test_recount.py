@@ -13,8 +13,9 @@ from tests.support.builders import EVENT, NOW, Book, cancel, change, outcomes, p
 from tests.support.rules import broken_rules
 from tests.unit.domain.counts import REWRITTEN, a_line, recount, tally
 from workers.domain.commands import Command
-from workers.domain.records import EventStatus, Ledger, Status
+from workers.domain.records import Ledger, Status
 from workers.domain.recount import Count, differences, disagreements, recounted
+from workers.domain.seat_settings import EventStatus
 from workers.domain.waitlist import Waitlist
 
 USERS = ("ann", "bob", "cid", "dee", "eve", "fay")

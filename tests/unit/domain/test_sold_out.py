@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from tests.support.builders import EVENT, Book, cancel, change, outcomes, promote, register, seats
 from workers.domain.decide import sold_out
 from workers.domain.decision import Reason
-from workers.domain.records import EventStatus, Ledger, SeatSettings
+from workers.domain.records import Ledger
+from workers.domain.seat_settings import EventStatus, SeatSettings
 from workers.domain.waitlist import Waitlist
 
 FULL, NO_PLACE, CLOSED = Reason.EVENT_FULL, Reason.WAITLIST_FULL, Reason.REGISTRATION_CLOSED
