@@ -192,7 +192,7 @@ def ledger_from_event(item: Item) -> Ledger:
     return Ledger(event_id=item["eventId"]["S"], settings=seat_settings_from_item(item))
 
 
-def ledger_from_rest(item: Item, event: Item | None) -> Ledger:
+def salvage_ledger(item: Item, event: Item | None) -> Ledger:
     """What is left of a ledger that cannot be read as a whole: version and settings, and nothing counted.
 
     The settings are those of the event item. Without one they are the ledger's own, which then has to say a capacity.

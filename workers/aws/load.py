@@ -16,9 +16,9 @@ from workers.aws.items import (
     event_key,
     ledger_from_event,
     ledger_from_item,
-    ledger_from_rest,
     registration_from_item,
     registration_key,
+    salvage_ledger,
 )
 from workers.domain.commands import Cancel, Command, Configure, Promote, Recount, Register
 from workers.domain.decide import MAX_PROMOTIONS
@@ -62,22 +62,22 @@ class EventState:
 
 
 @dataclass(frozen=True, slots=True)
-class Unknown:
+class UnknownEvent:
     """There is no such event."""
 
 
 @dataclass(frozen=True, slots=True)
-class Damaged:
+class DamagedEvent:
     """The stored ledger, or the event item that it would be made from, could not be read.
 
-    `rest`: what is left of the ledger, for a `Recount` to complete; None if there is none, or too little is left.
+    `salvaged` is what is left of the ledger, for a `Recount` to complete; None if there is none, or too little is left.
     """
 
     error: Exception
-    rest: Ledger | None = None
+    salvaged: Ledger | None = None
 
 
-State = EventState | Unknown | Damaged
+State = EventState | UnknownEvent | DamagedEvent
 """What is known of one event."""
 
 
@@ -134,12 +134,12 @@ def load(
     for event_id, batch in commands.items():
         item, event = ledgers.get(event_id), events.get(event_id)
         if event is None and item is None:
-            states[event_id] = Unknown()
+            states[event_id] = UnknownEvent()
             continue
         try:
             ledger = ledger_from_item(item) if item is not None else ledger_from_event(event or {})
         except DECODE_ERRORS as error:
-            states[event_id] = Damaged(error, _rest(item, event, batch))
+            states[event_id] = DamagedEvent(error, _salvaged(item, event, batch))
             continue
         own, unreadable = read_registrations(records[key] for key in _named(batch) if key in records)
         waiting, unreadable_too = _head_of_line(client, clock, tables, ledger, own, batch)
@@ -213,11 +213,11 @@ def _head_of_line(
     return found, unreadable
 
 
-def _rest(ledger: Item | None, event: Item | None, commands: Sequence[Command]) -> Ledger | None:
+def _salvaged(ledger: Item | None, event: Item | None, commands: Sequence[Command]) -> Ledger | None:
     if ledger is None or not any(isinstance(command, Recount) for command in commands):
         return None
     try:
-        return ledger_from_rest(ledger, event)
+        return salvage_ledger(ledger, event)
     except DECODE_ERRORS:
         return None
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from functools import cache, partial
 from typing import TYPE_CHECKING, Any
 
@@ -22,7 +23,8 @@ from workers.aws.load import Tables, load
 from workers.aws.send import Message, back_off, park
 from workers.domain.commands import Command
 from workers.registrar.batch import Groups, ParsedMessage, UndecodableTail, read, waiting_since
-from workers.registrar.plan import Plan, Planner
+from workers.registrar.parking import ParkingReason, Undecodable
+from workers.registrar.plan import Planner, StepPlan
 from workers.registrar.report import Decided, report
 from workers.telemetry import Metric, log_fields, logger, measure
 
@@ -95,7 +97,7 @@ class Registrar:
         after: dict[str, list[Message]] = {}
         for group, unread in behind.items():
             head, *later = unread.messages
-            if group in stopped or not self._park(head, f"unreadable: {unread.reason}"):
+            if group in stopped or not self._park(head, Undecodable(unread.reason)):
                 failed += unread.messages
             elif later:
                 after[group] = later
@@ -143,6 +145,9 @@ class Registrar:
         commands = {event_id: [task.command for task in tasks] for event_id, tasks in groups.items()}
         states = self._load(commands)
         plans = {event_id: self._planner.plan(states[event_id], tasks) for event_id, tasks in groups.items()}
+        for note in (note for plan in plans.values() for note in plan.notes):
+            log = logger.error if note.level == "error" else logger.warning
+            log(note.text, exc_info=note.error, extra=log_fields(note.command) | dict(note.fields))
         made = [Decided(plan.decision, plan.messages) for plan in plans.values() if plan.decision is not None]
         items = transaction_items(self._tables, [decided.decision for decided in made])
         if len(items) > MAX_ITEMS and len(plans) > 1:
@@ -150,31 +155,30 @@ class Registrar:
         if items:
             commit(self._dynamodb, items)
         report(made, self._clock.now())
-        for plan in plans.values():
-            self._park_planned(plan)
-        later = {event_id: plan.later for event_id, plan in plans.items() if plan.later}
-        return later, [task for plan in plans.values() for task in plan.failed]
+        done = {event_id: self._park_planned(plan) for event_id, plan in plans.items()}
+        later = {event_id: [*plan.later] for event_id, plan in done.items() if plan.later}
+        return later, [task for plan in done.values() for task in plan.failed]
 
-    def _park_planned(self, plan: Plan) -> None:
-        """If one cannot be parked, it and all behind it have failed: nothing may overtake it."""
+    def _park_planned(self, plan: StepPlan) -> StepPlan:
+        """Park what the plan says. If a message cannot be parked, those behind it fail too: none may overtake it."""
         for index, (task, reason) in enumerate(plan.parked):
             if not self._park(task.message, reason, task.command):
-                plan.failed[:0] = [task for task, _ in plan.parked[index:]] + plan.later
-                plan.later = []
-                return
+                stuck = tuple(task for task, _ in plan.parked[index:])
+                return replace(plan, later=(), failed=(*stuck, *plan.later, *plan.failed))
+        return plan
 
-    def _park(self, message: Message, reason: str, command: Command | None = None) -> bool:
+    def _park(self, message: Message, reason: ParkingReason, command: Command | None = None) -> bool:
         """True once the message is safe in the dead-letter queue."""
         fields: dict[str, object] = {
             "message_id": message.message_id,
             "group": message.group,
             "receives": message.receives,
-            "reason": reason,
+            "reason": str(reason),
         }
         if command is not None:
             fields |= log_fields(command)
         try:
-            parked = park(self._sqs, self._dead_letter_queue_url, message, reason, timestamp(self._clock.now()))
+            parked = park(self._sqs, self._dead_letter_queue_url, message, str(reason), timestamp(self._clock.now()))
         except Exception:  # noqa: BLE001 - whatever it is, the message must be delivered again
             logger.exception("a message could not be parked", extra=fields)
             return False

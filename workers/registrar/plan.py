@@ -1,47 +1,59 @@
-"""What one step does for one event: how far its commands can be decided, and what becomes of those that cannot be.
+"""The plan for one step of one event: how far its commands can be decided, and what becomes of the others.
 
-The rules themselves are in `workers.domain.decide`. This is about a record that cannot be read, a command on which the
-rules raise, an index that lags: what is decided all the same, what waits for another try, what is parked.
+The rules are in `workers.domain.decide`. This module handles what goes wrong around them: a record that cannot be
+decoded, a command on which the rules raise, an index that lags. It says what is decided all the same, what is tried
+again and what is parked. Planning writes nothing, not even to the log, so `turnstile dlq show` can plan a replay.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import Literal
 
 from workers.aws.clock import Clock
-from workers.aws.load import Damaged, EventState, State, Unknown
+from workers.aws.load import DamagedEvent, EventState, State, UnknownEvent
 from workers.aws.send import Message
 from workers.domain.commands import Cancel, Command, Configure, Recount, Register
 from workers.domain.decide import CommandFailed, decide
 from workers.domain.decision import Decision
 from workers.domain.records import Ledger
 from workers.registrar.batch import ParsedMessage
-from workers.telemetry import log_fields, logger
+from workers.registrar.parking import DecisionFailed, EventNotFound, ParkingReason, RecordUndecodable
 
 RECEIVES_BEFORE_PARKING = 3
-"""A command that raises in `decide`, or whose record cannot be read, is parked on this delivery: earlier ones may have
-met a fault that passes."""
-
-NO_EVENT = "event-not-found: there is no such event"
+"""A command on which `decide` raises, or whose record cannot be decoded, is parked on this delivery. On earlier ones
+the fault may have been transient."""
 
 Load = Callable[[Mapping[str, Sequence[Command]]], Mapping[str, State]]
-"""Reads what the commands of some events are to be decided on."""
+"""Reads the state that commands are decided on, by event id."""
 
 
-@dataclass(slots=True)
-class Plan:
+@dataclass(frozen=True, slots=True)
+class Note:
+    """A line for the log about a command of the plan."""
+
+    level: Literal["warning", "error"]
+    text: str
+    command: Command
+    error: BaseException | None = None
+    fields: Mapping[str, object] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class StepPlan:
     """What one step does for one event.
 
-    `decision`, which is on the first of the `messages`, is committed, then `parked` tasks are parked, each with its
-    reason; behind them come either `later` tasks, which need another step, or `failed` ones.
+    First `decision`, about the first of the `messages`, is committed. Then the `parked` messages are parked, each for
+    its reason. The remaining ones are either `later`, which need another step, or `failed`.
     """
 
     decision: Decision | None = None
-    messages: list[Message] = field(default_factory=list)
-    parked: list[tuple[ParsedMessage, str]] = field(default_factory=list)
-    later: list[ParsedMessage] = field(default_factory=list)
-    failed: list[ParsedMessage] = field(default_factory=list)
+    messages: tuple[Message, ...] = ()
+    parked: tuple[tuple[ParsedMessage, ParkingReason], ...] = ()
+    later: tuple[ParsedMessage, ...] = ()
+    failed: tuple[ParsedMessage, ...] = ()
+    notes: tuple[Note, ...] = ()
 
 
 class Planner:
@@ -51,67 +63,64 @@ class Planner:
         self._load = load
         self._clock = clock
 
-    def plan(self, state: State, tasks: list[ParsedMessage]) -> Plan:
-        """What to do for one event, whose records are as in `state`."""
+    def plan(self, state: State, tasks: Sequence[ParsedMessage]) -> StepPlan:
+        """Plan the next step of one event, whose records are as in `state`."""
+        tasks = tuple(tasks)
         match state:
-            case Unknown():
-                return Plan(parked=[(task, NO_EVENT) for task in tasks])
-            case Damaged(rest=Ledger() as rest) if isinstance(tasks[0].command, Recount):
-                # For nothing else: what is left of the ledger has no counts.
-                decision = decide(rest, (), [tasks[0].command], self._clock.now())
-                return Plan(decision, [tasks[0].message], later=tasks[1:])
-            case Damaged(error):
-                logger.error("an event's records cannot be read", exc_info=error, extra=log_fields(tasks[0].command))
-                return Plan(failed=tasks)
+            case UnknownEvent():
+                return StepPlan(parked=tuple((task, EventNotFound()) for task in tasks))
+            case DamagedEvent(salvaged=Ledger() as ledger) if isinstance(tasks[0].command, Recount):
+                # Nothing but a Recount: the salvaged ledger has no counts.
+                decision = decide(ledger, (), [tasks[0].command], self._clock.now())
+                return StepPlan(decision, (tasks[0].message,), later=tasks[1:])
+            case DamagedEvent(error):
+                note = Note("error", "an event's records cannot be read", tasks[0].command, error)
+                return StepPlan(failed=tasks, notes=(note,))
             case EventState():
-                return self._decide(state, tasks)
+                return self._plan(state, tasks)
 
-    def _decide(self, state: EventState, tasks: list[ParsedMessage]) -> Plan:
-        """Decides up to the first command that cannot even be looked at."""
-        obstacles = [_obstacle(state, task) for task in tasks]
-        stop = next((index for index, obstacle in enumerate(obstacles) if obstacle is not None), len(tasks))
-        plan, rest = self._decide_readable(state, tasks[:stop]), tasks[stop:]
-        if plan.failed:
-            plan.failed += rest
-        elif plan.parked or plan.later:
-            plan.later += rest
-        elif rest:
-            _set_aside(plan, rest, obstacles[stop] or "")
-        return plan
+    def _plan(self, state: EventState, tasks: tuple[ParsedMessage, ...]) -> StepPlan:
+        """Decide up to the first command that cannot be decided because of what is stored."""
+        for index, task in enumerate(tasks):
+            if (reason := _undecidable(state, task)) is not None:
+                return _then(self._decide(state, tasks[:index]), tasks[index:], reason)
+        return self._decide(state, tasks)
 
-    def _decide_readable(self, state: EventState, tasks: list[ParsedMessage]) -> Plan:
-        commands, messages = [task.command for task in tasks], [task.message for task in tasks]
+    def _decide(self, state: EventState, tasks: tuple[ParsedMessage, ...]) -> StepPlan:
+        commands, messages = [task.command for task in tasks], tuple(task.message for task in tasks)
         try:
             decision = decide(state.ledger, state.registrations, commands, self._clock.now())
         except CommandFailed as error:
             return self._without_poison(state, tasks, error)
         undecided = tasks[len(decision.outcomes) :]
         if decision.changes_anything or not undecided:
-            return Plan(decision, messages, later=undecided)
-        # Nothing moved: the head of the line is not at hand. Guessing could promote the wrong person.
+            return StepPlan(decision, messages, later=undecided)
+        # Nothing moved: the head of the waiting list is missing. A guess could promote the wrong person.
         if state.unreadable:
-            fields = log_fields(undecided[0].command) | {"unreadable": list(state.unreadable)}
-            logger.error("the head of the line may be a record that cannot be read", extra=fields)
+            text, fields = (
+                "the head of the line may be a record that cannot be read",
+                {"unreadable": [*state.unreadable]},
+            )
+            note = Note("error", text, undecided[0].command, fields=fields)
         else:
-            logger.warning("the index lags behind the line", extra=log_fields(undecided[0].command))
-        return Plan(decision, messages, failed=undecided)
+            note = Note("warning", "the index lags behind the line", undecided[0].command)
+        return StepPlan(decision, messages, failed=undecided, notes=(note,))
 
-    def _without_poison(self, state: EventState, tasks: list[ParsedMessage], error: CommandFailed) -> Plan:
-        """Decides what comes before a command that raises (all of it: the core got past it); that one is parked, or
-        tried again while it is young."""
-        poison = tasks[error.index]
-        logger.exception("a command cannot be processed", extra=log_fields(poison.command))
-        plan = self._decide_readable(state, tasks[: error.index])
-        reason = f"failed: {type(error.__cause__).__name__} while deciding {type(poison.command).__name__}"
+    def _without_poison(self, state: EventState, tasks: tuple[ParsedMessage, ...], error: CommandFailed) -> StepPlan:
+        """Decide the commands before the one on which the rules raise; they got past all of those."""
+        poison, cause = tasks[error.index], error.__cause__
+        plan = self._decide(state, tasks[: error.index])
+        plan = replace(plan, notes=(Note("error", "a command cannot be processed", poison.command, error), *plan.notes))
         if _is_old(poison) and not self._stands(state, tasks):
-            plan.failed = tasks[error.index :]
-        else:
-            _set_aside(plan, tasks[error.index :], reason)
-        return plan
+            return replace(plan, failed=tasks[error.index :])
+        return _set_aside(plan, tasks[error.index :], DecisionFailed(poison.command, cause))
 
-    def _stands(self, state: EventState, tasks: list[ParsedMessage]) -> bool:
-        """True if a second read finds the same. Then ledger and registrations were true at one moment, between the two;
-        those of one read alone need not be: another registrar may have committed meanwhile."""
+    def _stands(self, state: EventState, tasks: tuple[ParsedMessage, ...]) -> bool:
+        """Return whether a second read finds the same.
+
+        If so, ledger and registrations were true at one moment, between the two reads. Those of one read alone need
+        not be: another registrar may have committed meanwhile.
+        """
         event_id = state.ledger.event_id
         again = self._load({event_id: [task.command for task in tasks]})[event_id]
         if not isinstance(again, EventState) or again.ledger != state.ledger:
@@ -119,13 +128,12 @@ class Planner:
         return set(again.registrations) == set(state.registrations)
 
 
-def _obstacle(state: EventState, task: ParsedMessage) -> str | None:
-    """Why a command cannot even be looked at, if it cannot."""
+def _undecidable(state: EventState, task: ParsedMessage) -> ParkingReason | None:
     match task.command:
         case Configure():
-            return None if state.configurable else NO_EVENT
+            return None if state.configurable else EventNotFound()
         case Register(registration_id=key) | Cancel(registration_id=key) if key in state.unreadable:
-            return f"unreadable-record: {type(state.unreadable[key]).__name__} while reading {key}"
+            return RecordUndecodable(key, state.unreadable[key])
         case _:
             return None
 
@@ -134,10 +142,18 @@ def _is_old(task: ParsedMessage) -> bool:
     return task.message.receives >= RECEIVES_BEFORE_PARKING
 
 
-def _set_aside(plan: Plan, tasks: list[ParsedMessage], reason: str) -> None:
-    """The first of these cannot be processed: parked, and those behind it go on; while it is young, all try again."""
-    if reason == NO_EVENT or _is_old(tasks[0]):
-        plan.parked, plan.later = [(tasks[0], reason)], tasks[1:]
-    else:
-        logger.warning("a command waits for another try", extra=log_fields(tasks[0].command) | {"reason": reason})
-        plan.failed = tasks
+def _then(plan: StepPlan, rest: tuple[ParsedMessage, ...], reason: ParkingReason) -> StepPlan:
+    """Return the plan with the tasks behind it, the first of which cannot be decided."""
+    if plan.failed:
+        return replace(plan, failed=plan.failed + rest)
+    if plan.parked or plan.later:
+        return replace(plan, later=plan.later + rest)
+    return _set_aside(plan, rest, reason)
+
+
+def _set_aside(plan: StepPlan, tasks: tuple[ParsedMessage, ...], reason: ParkingReason) -> StepPlan:
+    """Return the plan that parks the first of these tasks, or retries all of them while it has few deliveries."""
+    if isinstance(reason, EventNotFound) or _is_old(tasks[0]):
+        return replace(plan, parked=((tasks[0], reason),), later=tasks[1:])
+    note = Note("warning", "a command waits for another try", tasks[0].command, fields={"reason": str(reason)})
+    return replace(plan, failed=tasks, notes=(*plan.notes, note))

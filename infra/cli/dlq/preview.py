@@ -1,18 +1,22 @@
-"""What replaying a dead letter would do: the registrar's own steps, `load` and `decide`, without `commit`."""
+"""The preview of a replay: the registrar's own steps, `read`, `load` and `plan`, without the commit."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from workers.aws.dead_letters import DeadLetter
 from workers.aws.items import DECODE_ERRORS, registration_from_item, registration_key
-from workers.aws.load import Damaged, EventState, Tables, Unknown, batch_get, load
-from workers.aws.messages import UndecodableMessage, group_for
-from workers.domain.commands import Cancel, Command, Configure, Recount, Register
-from workers.domain.decide import CommandFailed, decide
+from workers.aws.load import DamagedEvent, EventState, State, Tables, UnknownEvent, batch_get, load
+from workers.aws.messages import UndecodableMessage
+from workers.aws.send import Message
+from workers.domain.commands import Cancel, Command, Register
+from workers.domain.decision import Decision
 from workers.domain.records import Ledger, Registration
+from workers.registrar.batch import ParsedMessage, read
+from workers.registrar.parking import DecisionFailed, EventNotFound, ParkingReason, RecordUndecodable, Undecodable
+from workers.registrar.plan import RECEIVES_BEFORE_PARKING, Planner, StepPlan
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -36,35 +40,46 @@ class Preview:
 def preview(
     client: DynamoDBClient, clock: Clock, tables: Tables, letter: DeadLetter, before: Sequence[DeadLetter]
 ) -> Preview:
-    """Decides the letter's command as it would be after those `before` it in its group, and writes nothing."""
+    """Plan the command of a dead letter as the registrar would after those `before` it in its group; write nothing."""
     command = letter.command
     if isinstance(command, UndecodableMessage):
         return Preview(_NOT_LOOKED_UP, _NOT_LOOKED_UP, f"be parked again: it cannot be read ({command})")
-    earlier = [other.command for other in before]
-    commands = [c for c in earlier if not isinstance(c, UndecodableMessage) and c.event_id == command.event_id] + [
-        command
-    ]
+    tasks, wrong = _parsed(letter, before)
+    commands = [task.command for task in tasks] or [command]
     state = load(client, clock, tables, {command.event_id: commands})[command.event_id]
-    record = _registration(client, clock, tables, command)
     match state:
-        case Unknown():
-            foreseen = Preview(record, _NONE, f"be parked again: there is no event {command.event_id}")
-        case Damaged(error, rest):
-            damage = f"cannot be read ({error!r})"
-            would = f"be tried again and again: the event's records {damage}"
-            if rest is not None and isinstance(command, Recount):
-                recounts = [other for other in commands if isinstance(other, Recount)]
-                would = _would(EventState(rest, (), {}, configurable=True), recounts, clock.now())
-            foreseen = Preview(record, damage, would)
+        case UnknownEvent():
+            ledger: Ledger | str = _NONE
+        case DamagedEvent(error):
+            ledger = f"cannot be read ({error!r})"
         case EventState():
-            foreseen = Preview(record, state.ledger, _would(state, commands, clock.now()))
-    if group_for(command) != letter.group:
-        return replace(foreseen, would="be parked again: the message is in another event's group")
-    return foreseen
+            ledger = state.ledger
+    would = _parked_again(wrong, command.event_id) if wrong else _would(clock, state, tasks, letter.message_id)
+    return Preview(_registration(client, clock, tables, command), ledger, would)
+
+
+def _parsed(letter: DeadLetter, before: Sequence[DeadLetter]) -> tuple[list[ParsedMessage], Undecodable | None]:
+    """Return the commands that the registrar would find for the letter's event, in its order, and why it would not find
+    the letter's own."""
+    wrong: Undecodable | None = None
+    tasks: list[ParsedMessage] = []
+    rest: Sequence[Message] = [_delivered(one) for one in (*before, letter)]
+    while rest:
+        groups, tails = read({letter.group: rest})
+        tasks += groups.get(letter.event_id, [])
+        rest = []
+        for tail in tails.values():
+            wrong, rest = Undecodable(tail.reason), tail.messages[1:]
+    return tasks, None if any(task.message.message_id == letter.message_id for task in tasks) else wrong
+
+
+def _delivered(letter: DeadLetter) -> Message:
+    """Return the message that a replay ends with if nothing changes: delivered as often as it is tried."""
+    return Message(letter.message_id, letter.receipt_handle, letter.group, RECEIVES_BEFORE_PARKING, letter.body)
 
 
 def _registration(client: DynamoDBClient, clock: Clock, tables: Tables, command: Command) -> Registration | str:
-    """Read for itself: it may be there, and pending, although its event is not."""
+    """Read the registration by itself: it may be there, and pending, although its event is not."""
     if not isinstance(command, Register | Cancel):
         return _NONE
     key = registration_key(command.registration_id)
@@ -75,23 +90,44 @@ def _registration(client: DynamoDBClient, clock: Clock, tables: Tables, command:
         return f"cannot be read ({error!r})"
 
 
-def _would(state: EventState, commands: Sequence[Command], now: int) -> str:
-    command = commands[-1]
-    if isinstance(command, Configure) and not state.configurable:
-        return f"be parked again: there is no event {command.event_id}"
-    if isinstance(command, Register | Cancel) and command.registration_id in state.unreadable:
-        error = state.unreadable[command.registration_id]
-        return f"be parked again: its registration cannot be read ({error!r})"
+def _would(clock: Clock, state: State, tasks: Sequence[ParsedMessage], message_id: str) -> str:
+    """Plan step after step, each on what the one before would have written, until the message is dealt with."""
     while True:
-        try:
-            decision = decide(state.ledger, state.registrations, commands, now)
-        except CommandFailed as error:
-            if error.command is command:
-                cause = error.__cause__
-                return f"be parked again: deciding it raises {type(cause).__name__}: {cause}"
-            commands = [other for other in commands if other is not error.command]  # parked again, and it goes on
-            continue
-        if decision.undecided:
-            return "be decided after a promotion whose record is not at hand yet"
-        outcome = decision.outcomes[-1]
-        return f"come to: {outcome.result} ({outcome.reason})"
+        plan = _plan(clock, state, tasks)
+        for task, reason in plan.parked:
+            if task.message.message_id == message_id:
+                return _parked_again(reason, task.command.event_id)
+        if plan.decision is not None:
+            for outcome, message in zip(plan.decision.outcomes, plan.messages, strict=False):
+                if message.message_id == message_id:
+                    return f"come to: {outcome.result} ({outcome.reason})"
+            state = _after(state, plan.decision)
+        if plan.failed:
+            break
+        tasks = plan.later
+    if isinstance(state, DamagedEvent):
+        return f"be tried again and again: the event's records cannot be read ({state.error!r})"
+    return "be decided after a promotion whose record is not at hand yet"
+
+
+def _plan(clock: Clock, state: State, tasks: Sequence[ParsedMessage]) -> StepPlan:
+    return Planner(lambda commands: dict.fromkeys(commands, state), clock).plan(state, tasks)
+
+
+def _after(state: State, decision: Decision) -> State:
+    before = state if isinstance(state, EventState) else EventState(decision.ledger, (), {}, configurable=True)
+    records = {record.registration_id: record for record in (*before.registrations, *decision.registrations)}
+    return EventState(decision.ledger, tuple(records.values()), before.unreadable, before.configurable)
+
+
+def _parked_again(reason: ParkingReason, event_id: str) -> str:
+    match reason:
+        case Undecodable(detail):
+            why = detail
+        case EventNotFound():
+            why = f"there is no event {event_id}"
+        case RecordUndecodable(error=error):
+            why = f"its registration cannot be read ({error!r})"
+        case DecisionFailed(error=cause):
+            why = f"deciding it raises {type(cause).__name__}: {cause}"
+    return f"be parked again: {why}"

@@ -10,7 +10,7 @@ from workers.aws.items import (
     Item,
     ledger_from_event,
     ledger_from_item,
-    ledger_from_rest,
+    salvage_ledger,
     seat_settings_from_item,
 )
 from workers.domain.records import Ledger
@@ -103,7 +103,7 @@ def _finding(found: LedgerFinding, base: Ledger, tally: Tally) -> LedgerFinding:
 def _unreadable(item: Item, error: Exception, event: Item | None, tally: Tally) -> LedgerFinding:
     event_id, sentence = item["eventId"]["S"], f"the ledger cannot be read: {error!r}"
     try:
-        rest = ledger_from_rest(item, event)
+        rest = salvage_ledger(item, event)
     except DECODE_ERRORS as why:
         hint = f"and too little is left of it ({why!r}): it needs a version, and without an event item a capacity"
         return LedgerFinding(event_id, flaws=(f"{sentence}, {hint}", *tally.flaws()))

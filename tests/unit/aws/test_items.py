@@ -16,11 +16,11 @@ from workers.aws.items import (
     STATUS_KEY,
     ledger_from_event,
     ledger_from_item,
-    ledger_from_rest,
     ledger_to_item,
     microseconds,
     registration_from_item,
     registration_to_item,
+    salvage_ledger,
     seat_settings_from_item,
     timestamp,
 )
@@ -198,8 +198,8 @@ def test_what_is_left_of_a_ledger(damage: dict[str, Any], lost: dict[str, Any]) 
     with pytest.raises(DECODE_ERRORS):
         ledger_from_item(item)
     rest = replace(LEDGER, confirmed=0, waitlist=Waitlist(), free_since=None, **lost)
-    assert ledger_from_rest(item, None) == rest
-    assert ledger_from_rest(item, EVENT_ITEM) == replace(rest, settings=seats(8))
+    assert salvage_ledger(item, None) == rest
+    assert salvage_ledger(item, EVENT_ITEM) == replace(rest, settings=seats(8))
 
 
 @pytest.mark.parametrize(("name", "event"), [("version", EVENT_ITEM), ("version", None), ("capacity", None)])
@@ -207,9 +207,9 @@ def test_too_little_is_left_of_a_ledger(name: str, event: dict[str, Any] | None)
     """Without its version nobody can say which ledger it is, without a capacity how many seats there are."""
     item = {key: value for key, value in ledger_to_item(LEDGER).items() if key not in {name, "confirmed"}}
     with pytest.raises(DECODE_ERRORS):
-        ledger_from_rest(item, event)
+        salvage_ledger(item, event)
     with pytest.raises(DECODE_ERRORS):
-        ledger_from_rest(item | {"version": {"N": "0"}, "capacity": {"N": "x"}}, event)
+        salvage_ledger(item | {"version": {"N": "0"}, "capacity": {"N": "x"}}, event)
 
 
 @pytest.mark.parametrize(("field", "value"), [("status", {"S": "odd"}), ("registeredAt", {"S": "x"}), ("version", {})])
