@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import json
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+
+from infra.cli.processes import Interrupts
 
 WRONG_USAGE = 2
 INTERRUPTED = 130
@@ -43,3 +46,32 @@ class Progress:
     def say(self, text: str) -> None:
         """Says what goes on."""
         note(f"{self.elapsed:>5}  {text}")
+
+
+def proof_parser(name: str, description: str, epilog: str) -> argparse.ArgumentParser:
+    """Return a parser for a proof's command: its help as it is written, and `--json`."""
+    raw = argparse.RawDescriptionHelpFormatter
+    parser = argparse.ArgumentParser(name, description=description, epilog=epilog, formatter_class=raw)
+    parser.add_argument("--json", action="store_true", help="print the figures as one JSON object")
+    return parser
+
+
+def run_proof(name: str, prove: Callable[[], int], *unavailable: type[Exception]) -> int:
+    """Run a proof and return the exit code that it returns; 130 if it is interrupted.
+
+    An exception of the kinds `unavailable` means that the proof cannot run here: report it, and return 1.
+    """
+    try:
+        with Interrupts():
+            return prove()
+    except unavailable as error:
+        note(f"{name}: {error}")
+        return 1
+    except KeyboardInterrupt:
+        note(f"{name}: interrupted; everything that was started has been ended")
+        return INTERRUPTED
+
+
+def print_figures(figures: Mapping[str, object], *, as_json: bool) -> None:
+    """Print figures on stdout: one JSON object, or a line each."""
+    print(json.dumps(figures) if as_json else "\n".join(f"{name:<26} {value}" for name, value in figures.items()))

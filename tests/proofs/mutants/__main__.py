@@ -1,114 +1,112 @@
-"""`make mutants`: changes the code in hundreds of small ways, and asks of each whether a test notices."""
+"""`make mutants`: run mutmut over the core, and ask that every surviving mutant is explained."""
 
 from __future__ import annotations
 
 import argparse
 import json
+import os
 import shutil
 import sys
-from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager, ExitStack
+import tomllib
+from collections.abc import Sequence
+from fnmatch import fnmatch
 from pathlib import Path
 
-from rich.console import Console
-
 from infra.cli.processes import Children, Interrupts
-from infra.cli.progress import progress
-from tests.proofs.mutants.verdict import GOAL, Unreadable, Verdict, explanations
-from tests.proofs.mutants.workshop import ROOT, Mutant, MutantsError, Workshop
-from tests.support.command_line import INTERRUPTED, WRONG_USAGE
+from tests.proofs.mutants.results import Explanation, Mutant, Report, read_explanations, read_mutants
+from tests.proofs.mutants.undecorate import without_decorators
+from tests.support.command_line import WRONG_USAGE, note, proof_parser, run_proof
 
+ROOT = Path(__file__).resolve().parents[3]
 EXPLAINED = Path(__file__).with_name("explained.toml")
 BUILD = ROOT / "build/mutants"
 
+_TESTS = ("__init__.py", "conftest.py", "proofs/__init__.py", "proofs/mutants", "support", "unit")
+_COPIED = ("pyproject.toml", "workers", *(f"tests/{name}" for name in _TESTS))
+_MEMORY_KILOBYTES = 4_000_000
+"""Address space of a process: a mutant that collects forever must end before the machine suffers."""
+
+_ENVIRONMENT = {"TURNSTILE_HYPOTHESIS": "30x30", "PYTHONHASHSEED": "0"}
+"""The same few histories each time: the findings must not depend on chance, and every mutant runs the tests anew."""
+
 _DESCRIPTION = """\
-Change the code in hundreds of small ways, one at a time, and run the tests that touch the change.
+Change the code in hundreds of small ways with mutmut, one at a time, and run the tests that touch the change.
 
-A change that no test notices means that a test is missing, or that the change makes no difference;
-of the latter, tests/proofs/mutants/explained.toml says why. What is changed and which tests run is in
-pyproject.toml, [tool.mutmut]. Everything happens in a copy, build/mutants; progress goes to stderr,
-each survivor and a table to stdout. Ctrl-C ends all that was started and removes the copy."""
+A mutant that survives means that a test is missing or that the change makes no difference; for the
+latter, tests/proofs/mutants/explained.toml says why. [tool.mutmut] in pyproject.toml says what is
+mutated and which tests run. All happens in a copy, build/mutants. mutmut's progress goes to stderr,
+each survivor and a table to stdout."""
 
-_EPILOG = f"""\
+_EPILOG = """\
 examples:
-  make mutants                                        all of them; some minutes
-  .venv/bin/python -m tests.proofs.mutants --json            the findings as one JSON object on stdout
-  .venv/bin/python -m tests.proofs.mutants --only 'workers.domain.waitlist.*'    those of one module
+  make mutants                                                                  all; some minutes
+  .venv/bin/python -m tests.proofs.mutants --only 'workers.domain.waitlist.*'   those of one module
 
-exit codes: 0 at least {GOAL:g} % were noticed and every survivor is explained;
-            1 not so, or an explanation fits nothing (each is named), or the tests fail without any change;
-            2 wrong usage; 130 interrupted"""
+exit codes: 0 enough mutants were killed and every survivor is explained; 1 not so, or an explanation
+            fits no survivor, or the tests fail without any mutant; 2 wrong usage; 130 interrupted"""
 
 
-def main(argv: Sequence[str] | None = None, build: Path = BUILD) -> int:
+class MutmutFailed(Exception):
+    """mutmut could not make or try the mutants."""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
     """Try the mutants. Returns the exit code; argparse itself exits with 2 on wrong usage."""
-    args = _parser().parse_args(argv)
+    parser = proof_parser("mutants", _DESCRIPTION, _EPILOG)
+    parser.add_argument(
+        "--only", nargs="+", default=[], metavar="PATTERN", help="only mutants named like MODULE.x_FUNCTION__mutmut_N"
+    )
+    parser.add_argument(
+        "--explained", type=Path, default=EXPLAINED, metavar="FILE", help="the explanations (default: %(default)s)"
+    )
+    args = parser.parse_args(argv)
     try:
-        known = explanations(args.explained)
-    except Unreadable as error:
-        print(f"mutants: {error}", file=sys.stderr)
+        explanations = read_explanations(args.explained)
+    except (OSError, TypeError, ValueError) as error:
+        note(f"mutants: {args.explained}: {error}")
         return WRONG_USAGE
-    try:
-        mutants = attempt(build, args.only)
-    except MutantsError as error:
-        print(f"mutants: {error}", file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        shutil.rmtree(build, ignore_errors=True)
-        print("mutants: interrupted; all that was started is ended, and the copy is removed", file=sys.stderr)
-        return INTERRUPTED
+    return run_proof("mutants", lambda: _judge(args, explanations), MutmutFailed)
+
+
+def _judge(args: argparse.Namespace, explanations: list[Explanation]) -> int:
+    mutants = run_mutmut(BUILD, args.only)
     if args.only:
         tried = {mutant.function for mutant in mutants}
-        known = [one for one in known if one.function in tried]
-    verdict = Verdict(mutants, known)
-    if args.json:
-        print(json.dumps(verdict.as_json()))
-    else:
-        print(verdict.survivors(), end="\n\n")
-        Console(width=None if sys.stdout.isatty() else 120).print(verdict.table())
-    for sentence in verdict.faults:
-        print(f"mutants: {sentence}", file=sys.stderr)
-    return 1 if verdict.faults else 0
+        explanations = [explanation for explanation in explanations if explanation.function in tried]
+    report = Report(mutants, explanations)
+    print(json.dumps(report.as_json()) if args.json else report.as_text())
+    for sentence in report.faults:
+        note(f"mutants: {sentence}")
+    return 1 if report.faults else 0
 
 
-def attempt(build: Path, names: Sequence[str]) -> list[Mutant]:
-    """Makes and tries the mutants, all or those whose names match. MutantsError if that cannot be done."""
-    with Interrupts() as interrupts, Children(interrupts) as children, ExitStack() as stack:
-        print("mutants: making them, and running the tests without any", file=sys.stderr, flush=True)
-        workshop = Workshop(build)
-        workshop.run(children, names, _Progress(stack))
-        return workshop.mutants()
+def run_mutmut(directory: Path, patterns: Sequence[str], root: Path = ROOT) -> list[Mutant]:
+    """Copy the project at `root` into `directory`, run mutmut there and return the mutants, in the order of the code.
 
-
-class _Progress:
-    """Begins to show progress when it is known how many there are."""
-
-    def __init__(self, stack: ExitStack) -> None:
-        self._stack = stack
-        self._tick: Callable[[int], None] | None = None
-
-    def __call__(self, done: int, total: int) -> None:
-        if self._tick is None:
-            shown: AbstractContextManager[Callable[[int], None]] = progress("mutants", total)
-            self._tick = self._stack.enter_context(shown)
-        self._tick(done)
-
-
-def _parser() -> argparse.ArgumentParser:
-    raw = argparse.RawDescriptionHelpFormatter
-    parser = argparse.ArgumentParser("mutants", description=_DESCRIPTION, epilog=_EPILOG, formatter_class=raw)
-    parser.add_argument(
-        "--only",
-        nargs="+",
-        default=[],
-        metavar="PATTERN",
-        help="try those whose names match: MODULE.x_FUNCTION__mutmut_N",
-    )
-    parser.add_argument(
-        "--explained", type=Path, default=EXPLAINED, metavar="FILE", help="why survivors survive (default: %(default)s)"
-    )
-    parser.add_argument("--json", action="store_true", help="print the findings as JSON instead of a table")
-    return parser
+    `patterns` select mutants by name; all if empty. MutmutFailed if mutmut does not get through.
+    """
+    shutil.rmtree(directory, ignore_errors=True)
+    for name in _COPIED:
+        source, target = root / name, directory / name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        if source.is_dir():
+            shutil.copytree(source, target, ignore=shutil.ignore_patterns("__pycache__"))
+        else:
+            shutil.copy2(source, target)
+    config = tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["mutmut"]
+    patterns_of_files = [str(directory / pattern) for pattern in config["only_mutate"]]
+    sources = sorted(directory.glob("workers/**/*.py"))
+    files = [path for path in sources if any(fnmatch(str(path), pattern) for pattern in patterns_of_files)]
+    for path in files:
+        path.write_text(without_decorators(path.read_text(encoding="utf-8")), encoding="utf-8")
+    limited = ["sh", "-c", f'ulimit -v {_MEMORY_KILOBYTES} 2>/dev/null; exec "$@"', "sh"]
+    mutmut = str(Path(sys.executable).with_name("mutmut"))
+    with Interrupts() as interrupts, Children(interrupts) as children, os.fdopen(os.dup(2), "wb") as stderr:
+        command = [*limited, mutmut, "run", *patterns]
+        code = children.start(command, env=os.environ | _ENVIRONMENT, cwd=directory, output=stderr).wait()
+    if code:
+        raise MutmutFailed(f"mutmut failed with {code}; its output is above")
+    return read_mutants(directory, [path.relative_to(directory) for path in files])
 
 
 if __name__ == "__main__":

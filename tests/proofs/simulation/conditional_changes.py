@@ -9,14 +9,13 @@ from typing import TYPE_CHECKING
 
 from api.http.etag import revision_of
 from tests.proofs.simulation.state_history import Timeline, between
+from tests.proofs.simulation.workload import LATEST
 from workers.aws.items import Item
 
 if TYPE_CHECKING:
     from tests.proofs.simulation.response_checker import Answered
     from tests.proofs.simulation.workload import RequestStep
 
-LATEST = "the latest that anybody has seen"
-"""Stands in a plan for an entity tag, which nobody can know in advance."""
 
 _TAG = re.compile(r'"(\d+)\.\d+"')
 

@@ -99,7 +99,7 @@ def _check_settings(sim: Simulation, history: EventHistory, changes: list[Config
 def _check_last_words(sim: Simulation) -> None:
     """Whose last request was accepted when all her others had been answered, ends as it asked for."""
     by_pair: dict[tuple[str, str], list[SentRequest]] = {}
-    for asked in sim.clients.asked:
+    for asked in sim.clients.sent:
         if asked.step.kind in {"register", "cancel"}:
             by_pair.setdefault((asked.step.event_id, asked.step.user_id), []).append(asked)
     for (event_id, user_id), requests in by_pair.items():
@@ -128,7 +128,7 @@ def _check_stored(sim: Simulation, dynamodb: FakeDynamoDb, history: EventHistory
 
 def _check_title(sim: Simulation, history: EventHistory) -> None:
     """The title is that of the last change that was accepted, or of one that may have come after it."""
-    of_event = (request for request in sim.clients.asked if request.step.event_id == history.event_id)
+    of_event = (request for request in sim.clients.sent if request.step.event_id == history.event_id)
     asked = [request for request in of_event if "title" in request.step.changes]
     accepted = [request for request in asked if request.status in {200, 202}]
     last = max((request.began for request in accepted), default=None)

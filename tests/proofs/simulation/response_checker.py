@@ -178,7 +178,7 @@ class ResponseChecker:
         """Whether it is not the first request of its kind with this key."""
         step = answered.step
         wanted = (step.kind, step.event_id, step.user_id, step.headers["idempotency-key"])
-        asked = (asked.step for asked in self._sim.clients.asked if asked.began <= answered.ended)
+        asked = (asked.step for asked in self._sim.clients.sent if asked.began <= answered.ended)
         found = [s for s in asked if (s.kind, s.event_id, s.user_id, s.headers.get("idempotency-key")) == wanted]
         return len(found) > 1  # it is one of them
 

@@ -1,24 +1,27 @@
-"""What people ask for in one history: they register, cancel and come back; organisers change seats; some only look."""
+"""The workload: people register, cancel and come back, organisers change seats, some only read."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from random import Random
 from typing import Any
 from urllib.parse import quote
 
-from tests.proofs.simulation.conditional_changes import LATEST
 from tests.proofs.simulation.scheduler import SECOND
 from tests.support.builders import NEW_EVENT
 
-_EVENTS = ("e", "e-1", "e-1-1", "f\u00eate 7")
+LATEST = "the latest that anybody has seen"
+"""Stands for an entity tag, which is not known before the run."""
+
+EVENTS = ("e", "e-1", "e-1-1", "f\u00eate 7")
 """Joined with a dash, some of these and of the people would be mistaken for others. SQS takes no space in a group."""
-_PEOPLE = ("ann", "1-ann", "1-1-ann", "bob", "cid", "1-cid", "dee", "eve", "fay")
+PEOPLE = ("ann", "1-ann", "1-1-ann", "bob", "cid", "1-cid", "dee", "eve", "fay")
 _LENGTHS = (20, 60, 240, 1500)
-"""Seconds in which everything is asked for."""
-_QUARTER_OF_AN_HOUR = 900
-_IMPATIENCE = (11, 13, 15)
-"""Seconds after which somebody asks for the same again, when a request that is still pending may count as lost."""
+"""Seconds in which all requests of a run are sent."""
+_LOST_AFTER_SECONDS = 900
+_RETRY_SECONDS = (11, 13, 15)
+"""When an impatient client repeats a request, as far as pending requests may count as lost after ten seconds."""
 _STATUSES = (
     "waitlisted",
     "confirmed,waitlisted",
@@ -29,7 +32,7 @@ _STATUSES = (
 
 @dataclass(frozen=True, slots=True)
 class RequestStep:
-    """One request, `at` so many microseconds after the start. `number` is its place in the plan."""
+    """One request, `at` so many microseconds after the start. `number` is its place in the workload."""
 
     number: int
     at: int
@@ -41,13 +44,13 @@ class RequestStep:
     query: dict[str, str] = field(default_factory=dict)
 
     def __str__(self) -> str:
-        """As it is told in a history."""
+        """As a trace shows it."""
         more = " ".join(f"{name}={value}" for name, value in (self.changes | self.headers | self.query).items())
         who = f"{self.user_id} at " if self.kind in {"register", "cancel", "look"} else ""
         return f"#{self.number} {self.kind} {who}{self.event_id!r} {more}".rstrip()
 
     def request(self) -> tuple[str, str, object]:
-        """Method, path and body."""
+        """Return method, path and body."""
         event, user = f"/events/{self.event_id}", quote(self.user_id)
         requests: dict[str, tuple[str, str, object]] = {
             "register": ("POST", f"{event}/registrations", {"userId": self.user_id}),
@@ -64,7 +67,7 @@ class RequestStep:
 
 @dataclass(frozen=True, slots=True)
 class Workload:
-    """The load of one history: the events as they are created, and the requests."""
+    """What one simulated run is asked: the events as they are created, and the requests."""
 
     events: tuple[dict[str, Any], ...]
     people: tuple[str, ...]
@@ -72,47 +75,55 @@ class Workload:
 
 
 def draw_workload(chance: Random) -> Workload:
-    """Draws a load: three or four events with few seats, some eighty requests."""
-    events = tuple(
-        NEW_EVENT
-        | {"eventId": event_id, "capacity": chance.randint(0, 4), "hasWaitlist": chance.random() < 0.8}
-        | ({"waitlistCapacity": chance.randint(0, 4)} if chance.random() < 0.4 else {})
-        for event_id in _EVENTS[: chance.choice((3, 3, 4))]
-    )
-    author = _Generator(chance, [str(event["eventId"]) for event in events], chance.choice(_LENGTHS) * SECOND)
-    for _ in range(chance.randint(70, 120)):
-        author.write()
-    steps = sorted(author.steps, key=lambda step: step.at)
-    return Workload(events, _PEOPLE, tuple(replace(step, number=number) for number, step in enumerate(steps)))
+    """Draw a workload of three or four events with few seats, and some eighty requests."""
+    names = EVENTS[: chance.choice((3, 3, 4))]
+    generator = WorkloadGenerator(chance, names, PEOPLE)
+    events = tuple(NEW_EVENT | {"eventId": event_id} | generator.seats() for event_id in names)
+    generator.length = chance.choice(_LENGTHS) * SECOND
+    steps = [step for _ in range(chance.randint(70, 120)) for step in generator.take()]
+    steps.sort(key=lambda step: step.at)
+    return Workload(events, PEOPLE, tuple(replace(step, number=number) for number, step in enumerate(steps)))
 
 
-class _Generator:
-    """Writes steps. Remembers who might be registered, so that most steps come to something."""
+class WorkloadGenerator:
+    """Generates requests. Remembers who may be registered, so that most requests come to something.
 
-    def __init__(self, chance: Random, events: list[str], length: int) -> None:
-        self.steps: list[RequestStep] = []
+    `length` is the time in which its requests are sent, in microseconds.
+    """
+
+    def __init__(self, chance: Random, events: Sequence[str], people: Sequence[str]) -> None:
+        self._steps: list[RequestStep] = []
         self._chance = chance
         self._events = events
-        self._length = length
+        self._people = people
+        self.length = 1
         self._registered: set[tuple[str, str]] = set()
 
-    def write(self) -> None:
-        """One thing that somebody does, at any time."""
+    def seats(self) -> dict[str, Any]:
+        """Draw the seats of a new event."""
         chance = self._chance
-        at, event_id, user_id = chance.randrange(self._length), chance.choice(self._events), chance.choice(_PEOPLE)
+        seats = {"capacity": chance.randint(0, 4), "hasWaitlist": chance.random() < 0.8}
+        return seats | ({"waitlistCapacity": chance.randint(0, 4)} if chance.random() < 0.4 else {})
+
+    def take(self) -> list[RequestStep]:
+        """Draw what somebody does next, at any time: one request, or a few that belong together."""
+        chance = self._chance
+        at, event_id, user_id = chance.randrange(self.length), chance.choice(self._events), chance.choice(self._people)
         drawn = chance.random()
         if drawn < 0.12:
             self._change(at, event_id)
-            if chance.random() < 0.4:  # and at once somebody else
+            if chance.random() < 0.4:  # and somebody else at once
                 self._change(at + chance.randrange(SECOND), event_id)
         elif drawn < 0.2:
             kind = chance.choice(("look", "look", "event", "list", "of event", "of user"))
             query = self._query() if kind.startswith("of") else {}
-            self.steps.append(RequestStep(0, at, kind, event_id, user_id, query=query))
+            self._steps.append(RequestStep(0, at, kind, event_id, user_id, query=query))
         elif drawn < 0.25:
             self._rush(at, event_id)
         else:
             self._come_or_go(at, event_id, user_id)
+        taken, self._steps = self._steps, []
+        return taken
 
     def _come_or_go(self, at: int, event_id: str, user_id: str) -> None:
         chance, pair = self._chance, (event_id, user_id)
@@ -123,29 +134,30 @@ class _Generator:
             kind = chance.choice(("cancel", "register"))
             self._add(at + chance.randrange(SECOND), kind, *pair)
         if chance.random() < 0.01:
-            self._add(at + _QUARTER_OF_AN_HOUR * SECOND, "register", *pair)
-        if chance.random() < 0.05:  # somebody loses patience
-            for seconds in _IMPATIENCE:
+            self._add(at + _LOST_AFTER_SECONDS * SECOND, "register", *pair)
+        if chance.random() < 0.05:
+            for seconds in _RETRY_SECONDS:
                 self._add(at + seconds * SECOND, "register", *pair)
 
     def _change(self, at: int, event_id: str) -> None:
         changes, headers = self._changes(), self._headers(keys=False)
         if self._chance.random() < 0.5:
             headers["if-match"] = LATEST
-        self.steps.append(RequestStep(0, at, "change", event_id, "", changes, headers))
+        self._steps.append(RequestStep(0, at, "change", event_id, "", changes, headers))
 
     def _rush(self, at: int, event_id: str) -> None:
-        """Many at once."""
-        for user_id in _PEOPLE[: self._chance.randint(3, len(_PEOPLE))]:
+        """Many register at once."""
+        crowd = self._people if len(self._people) <= len(PEOPLE) else self._chance.sample(self._people, len(PEOPLE))
+        for user_id in crowd[: self._chance.randint(3, len(crowd))]:
             self._registered.add((event_id, user_id))
             self._add(at + self._chance.randrange(SECOND // 5), "register", event_id, user_id)
 
     def _add(self, at: int, kind: str, event_id: str, user_id: str) -> None:
-        self.steps.append(RequestStep(0, at, kind, event_id, user_id, headers=self._headers(keys=True)))
+        self._steps.append(RequestStep(0, at, kind, event_id, user_id, headers=self._headers(keys=True)))
 
     def _headers(self, *, keys: bool) -> dict[str, str]:
         chance, headers = self._chance, dict[str, str]()
-        # Waiting is the same call again and again: not waiting leaves time for more histories.
+        # Waiting repeats the same call: not waiting leaves time for more histories.
         if chance.random() < 0.5:
             headers["prefer"] = "wait=10" if chance.random() < 0.06 else chance.choice(("respond-async", "wait=0"))
         if keys and chance.random() < 0.2:
@@ -153,7 +165,7 @@ class _Generator:
         return headers
 
     def _query(self) -> dict[str, str]:
-        """All of a list at once, or page by page; who is alive, or some statuses."""
+        """Draw a list's query: all at once or page by page, the active ones or some statuses."""
         chance, query = self._chance, dict[str, str]()
         if chance.random() < 0.4:
             query["limit"] = "2"

@@ -1,10 +1,9 @@
-"""`make soak`: a long run of the whole local stack under faults, and a check of all that it has promised."""
+"""`make soak`: a long run of the whole local stack under faults, and a check of everything that it promised."""
 
 from __future__ import annotations
 
 import argparse
 import json
-import math
 import signal
 import sys
 import threading
@@ -21,28 +20,26 @@ from infra.cli.processes import Children, Interrupts
 from tests.proofs.soak.checker import violations
 from tests.proofs.soak.faults import FaultProxy, fault_proxy
 from tests.proofs.soak.history import History, read_history, read_items
-from tests.proofs.soak.load import Load
-from tests.proofs.soak.report import Report, report_of, words
+from tests.proofs.soak.load import LoadGenerator
+from tests.proofs.soak.report import SoakReport, report_of
 from tests.proofs.soak.stack import come_to_rest, keep_tables, replay_dead_letters, send_through
-from tests.support.command_line import INTERRUPTED, WRONG_USAGE, Progress
+from tests.support.command_line import WRONG_USAGE, Progress, note, proof_parser, run_proof
 from tests.support.stacks import NoStack, own_stack, queue_depth
 
-HISTORY, TABLES = "history.jsonl", "tables.json"
+HISTORY, TABLES, FAULTS = "history.jsonl", "tables.json", "faults.jsonl"
 _SAY_SECONDS = 60.0
 _TICK_SECONDS = 1.0
 
 _DESCRIPTION = """\
-Run the whole local stack for a long time while many of its calls to AWS fail, and check what it has
-promised to its clients.
+Run the whole local stack for a long time while many of its calls to AWS fail, and check its promises.
 
 A fault proxy (microburst) stands between the functions and the emulator, with IAM enforced: it
-throttles, answers 5xx, delays, stays silent, and breaks connections before and after a call took
-effect. People register, cancel and come back, an organiser changes seats. Every request and answer is
-written down. In the end the faults stop, and when all is at rest the answers are compared with the
-tables: each acknowledged registration is there, exactly once, in an order that can be explained.
+throttles, answers 5xx, delays, does not answer, and breaks connections before and after a call took
+effect. People register, cancel and come back, an organiser changes seats. Then the faults stop, and
+when all is at rest the recorded answers are compared with the tables: each acknowledged registration
+is there, exactly once, in an order that can be explained.
 
-Progress goes to stderr every minute. Ctrl-C ends the run early, and what there is is checked; a second
-one ends it at once."""
+Progress goes to stderr every minute. Ctrl-C ends the run early and checks it; twice ends it at once."""
 
 _EPILOG = """\
 examples:
@@ -50,9 +47,9 @@ examples:
   make soak SOAK_ARGS="--minutes 2 --seed 7"       a short one
   .venv/bin/python -m tests.proofs.soak --check build/soak   check again what an earlier run has written
 
-what is written to --out:
-  history.jsonl   every request and every answer      faults.jsonl     every fault that was injected
-  tables.json     the tables when all was at rest     microburst.log   what the fault proxy said
+written to --out:
+  history.jsonl   every request and answer            faults.jsonl     every injected fault
+  tables.json     the tables when all was at rest     microburst.log   the fault proxy's log
 
 exit codes: 0 all is well; 1 something is not (each is named), or the stack did not start;
             2 wrong usage; 130 interrupted before there was anything to check"""
@@ -65,30 +62,27 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _check_again(args.check)
     try:
         args.out.mkdir(parents=True, exist_ok=True)
-        for old in (HISTORY, TABLES, "faults.jsonl"):
+        for old in (HISTORY, TABLES, FAULTS):
             (args.out / old).unlink(missing_ok=True)
     except OSError as error:
-        print(f"soak: cannot write to {args.out}: {error.strerror}", file=sys.stderr)
+        note(f"soak: cannot write to {args.out}: {error.strerror}")
         return WRONG_USAGE
-    try:
-        with Interrupts() as interrupts, Children(interrupts) as children:
-            report = run(args, children)
-    except KeyboardInterrupt:
-        print("soak: interrupted; all that was started is ended", file=sys.stderr)
-        return INTERRUPTED
-    except (NoStack, RuntimeError) as error:
-        print(f"soak: {error}", file=sys.stderr)
-        return 1
-    print(json.dumps(asdict(report) | {"ok": report.ok}) if args.json else words(report))
+    return run_proof("soak", lambda: _report(args), NoStack, RuntimeError)
+
+
+def _report(args: argparse.Namespace) -> int:
+    with Interrupts() as interrupts, Children(interrupts) as children:
+        report = run(args, children)
+    print(json.dumps(asdict(report) | {"ok": report.ok}) if args.json else report.as_text())
     for sentence in (*report.shortcomings, *report.violations):
-        print(f"soak: {sentence}", file=sys.stderr)
+        note(f"soak: {sentence}")
     if not report.ok:
-        print(f"soak: the history is in {args.out}; check it again with --check {args.out}", file=sys.stderr)
+        note(f"soak: the history is in {args.out}; check it again with --check {args.out}")
     return 0 if report.ok else 1
 
 
-def run(args: argparse.Namespace, children: Children) -> Report:
-    """All of it: stack, proxy, load, rest, check."""
+def run(args: argparse.Namespace, children: Children) -> SoakReport:
+    """Start stack and proxy, send the load, wait for rest, and check."""
     progress = _Minutes()
     say = progress.say
     with (args.out / HISTORY).open("w", encoding="utf-8") as file, own_stack(say) as deployment:
@@ -96,7 +90,7 @@ def run(args: argparse.Namespace, children: Children) -> Report:
         assert deployment.outputs.endpoint_url is not None
         proxy = fault_proxy(deployment.outputs.endpoint_url, args.out, args.seed, children)
         send_through(deployment, proxy.url)
-        load = Load(deployment.outputs.api_url, history, args.seed)
+        load = LoadGenerator(deployment.outputs.api_url, history, args.seed)
         load.prepare()
         say(f"{args.minutes:g} minutes begin, with {args.faults:.0%} faults, seed {args.seed}")
         began = time.monotonic()
@@ -105,38 +99,38 @@ def run(args: argparse.Namespace, children: Children) -> Report:
             _watch(deployment, proxy, load, stopped, say, began + 60 * args.minutes)
         seconds = time.monotonic() - began
         proxy.stop()
-        tally = proxy.tally()
+        counts = proxy.counts()
         say("no more requests, no more faults")
         unrest = come_to_rest(deployment, progress.sometimes)
         letters, more_unrest = replay_dead_letters(deployment, say)
         keep_tables(deployment, args.out / TABLES, unrest + more_unrest)
     exchanges = read_history(args.out / HISTORY)
     found = violations(exchanges, read_items(args.out / TABLES))
-    return report_of(exchanges, seconds, tally, args.faults, len(letters), found)
+    return report_of(exchanges, seconds, counts, args.faults, len(letters), found)
 
 
 def _watch(
     deployment: Deployment,
     proxy: FaultProxy,
-    load: Load,
+    load: LoadGenerator,
     stopped: threading.Event,
     say: Callable[[str], None],
     end: float,
 ) -> None:
-    """Says every minute how it goes, until the time is over or somebody wants it to be."""
+    """Report progress every minute, until the time is over or somebody stops the run."""
     said = time.monotonic()
     while not stopped.wait(_TICK_SECONDS) and time.monotonic() < end:
         load.check()
         if time.monotonic() - said > _SAY_SECONDS:
             said = time.monotonic()
             proxy.keep_audit()
-            tally = proxy.tally()
+            counts = proxy.counts()
             depth = queue_depth(deployment.clients, deployment.outputs.queue_url)
-            say(f"{load.asked} requests; {tally.share:.1%} of {tally.calls} calls met a fault; {depth} in the queue")
+            say(f"{load.sent} requests; {counts.share:.1%} of {counts.calls} calls met a fault; {depth} in the queue")
 
 
 class _Minutes(Progress):
-    """Progress that can be sparing."""
+    """Progress that can skip lines."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -147,21 +141,21 @@ class _Minutes(Progress):
         super().say(text)
 
     def sometimes(self, text: str) -> None:
-        """Says it if nothing was said for a while."""
+        """Say it if nothing was said for a while."""
         if time.monotonic() - self._said > _SAY_SECONDS / 4:
             self.say(text)
 
 
 @contextmanager
 def _asked_to_stop() -> Iterator[threading.Event]:
-    """An event that the first signal sets while the block runs; a second one raises KeyboardInterrupt."""
+    """An event that the first signal sets while the block runs; a second signal raises KeyboardInterrupt."""
     asked = threading.Event()
     before: dict[signal.Signals, Any] = {}
 
     def ask(number: int, frame: FrameType | None) -> None:
         if asked.is_set():
             before[signal.Signals(number)](number, frame)
-        print("soak: ending early; what there is will be checked", file=sys.stderr)
+        note("soak: ending early, then checking")
         asked.set()
 
     for kind in (signal.SIGINT, signal.SIGTERM):
@@ -177,52 +171,41 @@ def _check_again(directory: Path) -> int:
     try:
         found = violations(read_history(directory / HISTORY), read_items(directory / TABLES))
     except (OSError, ValueError, KeyError) as error:
-        print(f"soak: {directory} has no whole run to check: {error}", file=sys.stderr)
+        note(f"soak: {directory} has no complete run to check: {error}")
         return WRONG_USAGE
     print("\n".join(found) or "All is well.")
     return 1 if found else 0
 
 
 def _parser() -> argparse.ArgumentParser:
-    raw = argparse.RawDescriptionHelpFormatter
-    parser = argparse.ArgumentParser("soak", description=_DESCRIPTION, epilog=_EPILOG, formatter_class=raw)
-    parser.add_argument("--minutes", type=_positive, default=20, metavar="N", help="how long (default: %(default)s)")
+    parser = proof_parser("soak", _DESCRIPTION, _EPILOG)
+    parser.add_argument("--minutes", type=_between(0, 1e6), default=20, metavar="N", help="default: %(default)s")
     parser.add_argument(
         "--faults",
-        type=_share,
+        type=_between(0.05, 0.9),
         default=0.4,
         metavar="SHARE",
-        help="what share of the functions' calls to AWS has to meet a fault, 0.05 to 0.9 (default: %(default)s)",
+        help="share of the functions' calls to AWS that meet a fault, 0.05 to 0.9 (default: %(default)s)",
     )
     parser.add_argument(
-        "--seed", type=int, default=1, metavar="N", help="of what is asked and which call fails (default: %(default)s)"
+        "--seed", type=int, default=1, metavar="N", help="of requests and faults (default: %(default)s)"
     )
-    parser.add_argument("--json", action="store_true", help="print the figures as one JSON object")
-    parser.add_argument(
-        "--out", type=Path, default=Path("build/soak"), metavar="DIR", help="where to write (default: %(default)s)"
-    )
+    parser.add_argument("--out", type=Path, default=Path("build/soak"), metavar="DIR", help="default: %(default)s")
     parser.add_argument("--check", type=Path, metavar="DIR", help="run nothing: check what an earlier run wrote there")
     return parser
 
 
-def _positive(text: str) -> float:
-    try:
-        minutes = float(text)
-    except ValueError:
-        minutes = 0
-    if not 0 < minutes < math.inf:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a number of minutes above 0")
-    return minutes
+def _between(least: float, most: float) -> Callable[[str], float]:
+    def number(text: str) -> float:
+        try:
+            value = float(text)
+        except ValueError:
+            value = -1.0
+        if not least <= value <= most or not value:
+            raise argparse.ArgumentTypeError(f"{text!r} is not a number from {least:g} to {most:g}")
+        return value
 
-
-def _share(text: str) -> float:
-    try:
-        share = float(text)
-    except ValueError:
-        share = 0
-    if not 0.05 <= share <= 0.9:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a share from 0.05 to 0.9 (0.4 is 40 %)")
-    return share
+    return number
 
 
 if __name__ == "__main__":

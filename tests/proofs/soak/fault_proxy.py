@@ -1,13 +1,9 @@
-"""The fault proxy's own process: microburst, made to fit. What it gets from here:
+"""The fault proxy's process: microburst with three changes. `python -m tests.proofs.soak.fault_proxy SEED ARGUMENT ...`
 
-- A function signs the host that it talks to, which is this proxy. microburst would name the emulator's host instead,
-  and the emulator, which checks signatures, would refuse every call. Here what was signed stays as it is, so that each
-  function has the rights of its own role and no others.
-- SQS calls a throttle `RequestThrottled`. microburst puts in front of it the namespace that SQS has in front of other
-  codes only, and the SDK would not know it.
-- What it draws comes from a seed.
-
-`python -m tests.proofs.soak.fault_proxy SEED` and then microburst's own arguments.
+- It keeps the `Host` that a function signed, which is the proxy's own: the emulator, which enforces IAM, would refuse
+  a call with another host.
+- It puts no namespace before SQS's error code `RequestThrottled`: the SDK would not know that code.
+- Its random draws come from a seed.
 """
 
 from __future__ import annotations
@@ -23,22 +19,22 @@ _outbound_headers = Upstream._outbound_headers
 
 
 def headers_as_signed(upstream: Any, request: Any) -> dict[str, str]:
-    """What goes on to the emulator: the headers of the request, its `Host` among them."""
+    """Return the headers of the request, with its own `Host`."""
     headers: dict[str, str] = _outbound_headers(upstream, request)
     return headers | {"host": request.headers["Host"]}
 
 
 def no_namespace(_service: str | None) -> None:
-    """The namespace of a service's error codes: none, for those that are injected here."""
+    """Return no namespace for error codes."""
 
 
 def fit() -> None:
-    """Puts all this in place. AttributeError if this version of microburst has no place for it."""
+    """Patch microburst. AttributeError if this version has no such parts."""
     for owner, name, ours in (
         (Upstream, "_outbound_headers", headers_as_signed),
         (protocols, "query_error_namespace", no_namespace),
     ):
-        getattr(owner, name)  # what is not there would be replaced without anybody noticing
+        getattr(owner, name)  # fail if there is nothing to replace
         setattr(owner, name, ours)
 
 

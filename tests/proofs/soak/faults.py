@@ -1,7 +1,7 @@
-"""The faults: of which kinds, how often each, and the proxy that injects them.
+"""The faults: their kinds and frequencies, and the proxy that injects them.
 
-Every kind has microburst rules, and a weight among its peers. Of a list of rules microburst takes the first whose draw
-succeeds, so the chance of each is the one that it has once those before it have failed.
+microburst tries its rules in turn, each with its own probability: that of a rule is conditional on the others before
+it.
 """
 
 from __future__ import annotations
@@ -24,10 +24,10 @@ Rule = dict[str, Any]
 """One of microburst's rules, as its documentation has them."""
 
 MARGIN = 0.02
-"""More than was asked for, so that chance does not bring a short run below it."""
+"""Added to the share that is asked for, so that chance does not bring a short run below it."""
 
 _GIVEN_UP_MS = 3000
-"""When a function stops waiting for an answer (`workers.aws.clients`)."""
+"""A function's read timeout (`workers.aws.clients`)."""
 
 _STATEMENT = "injected"
 _START_SECONDS = 15
@@ -36,9 +36,8 @@ _MOST_REMEMBERED = 2000
 
 
 @dataclass(frozen=True, slots=True)
-class Kind:
-    """A kind of fault that any call may meet: `weight` is its part of all faults, `dynamodb` and `sqs` are what it does
-    to calls of each."""
+class FaultKind:
+    """A kind of fault that any call may meet. `weight` is its part of all faults; each service has its own rule."""
 
     name: str
     weight: int
@@ -46,8 +45,8 @@ class Kind:
     sqs: Rule
 
     @classmethod
-    def alike(cls, name: str, weight: int, rule: Rule) -> Kind:
-        """One that does the same to both."""
+    def alike(cls, name: str, weight: int, rule: Rule) -> FaultKind:
+        """Make a kind that does the same to both services."""
         return cls(name, weight, rule, rule)
 
 
@@ -56,17 +55,19 @@ def _error(code: str, status: int, **fields: object) -> Rule:
 
 
 KINDS = (
-    Kind("throttle", 15, _error("ProvisionedThroughputExceededException", 400), _error("RequestThrottled", 403)),
-    Kind("server error", 13, _error("InternalServerError", 500), _error("ServiceUnavailable", 503)),
-    Kind.alike("latency", 36, {"latency": {"min": 30, "max": 300}}),
-    Kind.alike("no answer, call not made", 2, {"timeout_ms": _GIVEN_UP_MS + 500}),
-    # Who has called is gone, or has called again, when the call takes effect.
-    Kind.alike("no answer, call made late", 3, {"latency": {"min": _GIVEN_UP_MS + 100, "max": _GIVEN_UP_MS + 1500}}),
-    Kind.alike("reset, call not made", 13, {"reset": True}),
-    Kind.alike("reset, call made", 18, {"response": {"abort_bytes": 0}}),
+    FaultKind("throttle", 15, _error("ProvisionedThroughputExceededException", 400), _error("RequestThrottled", 403)),
+    FaultKind("server error", 13, _error("InternalServerError", 500), _error("ServiceUnavailable", 503)),
+    FaultKind.alike("latency", 36, {"latency": {"min": 30, "max": 300}}),
+    FaultKind.alike("no answer, call not made", 2, {"timeout_ms": _GIVEN_UP_MS + 500}),
+    # When the call takes effect, the caller is gone or has called again.
+    FaultKind.alike(
+        "no answer, call made late", 3, {"latency": {"min": _GIVEN_UP_MS + 100, "max": _GIVEN_UP_MS + 1500}}
+    ),
+    FaultKind.alike("reset, call not made", 13, {"reset": True}),
+    FaultKind.alike("reset, call made", 18, {"response": {"abort_bytes": 0}}),
 )
-"""What any call may meet. A third of it is only slow: with more errors than that, an SDK that counts its retries soon
-makes none, and few requests would come to anything."""
+"""A third of the faults are only slow: with more errors an SDK with a retry quota soon stops retrying, and few requests
+would succeed."""
 
 _CONFLICT = {"Code": "TransactionConflict", "Message": "Transaction is ongoing for the item"}
 _REFUSED = {"SenderFault": False, "Code": "ThrottlingException", "Message": _STATEMENT}
@@ -82,7 +83,7 @@ def _conflicts() -> list[Rule]:
 
 
 def _refused_entries() -> list[Rule]:
-    """A batch whose entries SQS takes none of. The proxy cannot take some of them: it passes a call on as a whole."""
+    """Refuse all entries of a batch. The proxy cannot refuse some: it passes on whole calls."""
     return [
         {
             "service": "sqs",
@@ -95,11 +96,11 @@ def _refused_entries() -> list[Rule]:
 
 
 SPECIAL = {"transaction conflict": (0.2, _conflicts()), "entries refused": (0.4, _refused_entries())}
-"""What only some calls may meet, before everything else: how likely it is, and the rules."""
+"""Faults of certain calls, tried before all others: probability and rules."""
 
 
 def rules(share: float) -> list[tuple[str, Rule]]:
-    """The rules, each with the name of its kind, by which at least `share` of all calls meet a fault."""
+    """Return rules, each with the name of its kind, by which at least `share` of all calls meet a fault."""
     special = [(name, rule | {"probability": p}) for name, (p, of_kind) in SPECIAL.items() for rule in of_kind]
     common: list[tuple[str, Rule]] = []
     for service in ("dynamodb", "sqs"):
@@ -112,19 +113,19 @@ def rules(share: float) -> list[tuple[str, Rule]]:
 
 
 @dataclass(frozen=True, slots=True)
-class Tally:
-    """How many calls the functions made while faults were on, and how many of them met one, by kind."""
+class FaultCounts:
+    """The calls that functions made while faults were on, and the faults that they met, by kind."""
 
     calls: int
     faults: Counter[str]
 
     @property
     def share(self) -> float:
-        """The part of the calls that met a fault."""
+        """The share of calls that met a fault."""
         return self.faults.total() / max(1, self.calls)
 
     def shortcomings(self, asked: float) -> list[str]:
-        """What the faults lacked: sentences."""
+        """Return a sentence for everything that the faults lacked."""
         kinds = [*(kind.name for kind in KINDS), *SPECIAL]
         silent = [f"the fault {name!r} was never injected" for name in kinds if not self.faults[name]]
         if self.share < asked:
@@ -133,7 +134,7 @@ class Tally:
 
 
 class FaultProxy:
-    """The proxy's remote control. What was injected goes to `audit` as JSON lines, as microburst reports it."""
+    """Controls the proxy. Injected faults go to `audit` as JSON lines, as microburst reports them."""
 
     def __init__(self, url: str, audit: Path) -> None:
         self.url = url
@@ -144,20 +145,20 @@ class FaultProxy:
         self._calls_after: int | None = None
 
     def inject(self, share: float) -> None:
-        """Faults from now on, a little more than that share."""
+        """Start injecting faults into a little more than that share of the calls."""
         named = rules(min(1.0, share + MARGIN))
         self._calls_before = self.calls()
         placed = self._control("POST", "rules", [rule for _, rule in named])
         self._kinds = {rule["id"]: name for rule, (name, _) in zip(placed, named, strict=True)}
 
     def stop(self) -> None:
-        """No faults from now on."""
+        """Stop injecting."""
         self._control("POST", "rules", [])
         self._calls_after = self.calls()
         self.keep_audit()
 
     def keep_audit(self) -> None:
-        """Writes down what was injected since the last time. The proxy remembers its last 2,000 faults."""
+        """Append the faults since the last time to the audit. The proxy remembers 2,000."""
         found = self._control("GET", f"fired?limit={_MOST_REMEMBERED}&since={self._newest!r}")
         with self._audit.open("a", encoding="utf-8") as audit:
             for event in found:
@@ -165,17 +166,17 @@ class FaultProxy:
                     self._newest = event["ts"]
                     audit.write(json.dumps({"kind": self._kinds[event["rule_id"]]} | event) + "\n")
 
-    def tally(self) -> Tally:
-        """The counts so far."""
+    def counts(self) -> FaultCounts:
+        """Return the counts so far."""
         calls = self.calls() if self._calls_after is None else self._calls_after
         faults: Counter[str] = Counter()
         for rule in self._control("GET", "stats")["by_rule"]:
             if rule["id"] in self._kinds:
                 faults[self._kinds[rule["id"]]] += rule["fired"]
-        return Tally(calls - self._calls_before, faults)
+        return FaultCounts(calls - self._calls_before, faults)
 
     def calls(self) -> int:
-        """How many calls have passed since the proxy started."""
+        """Return how many calls the proxy has passed on since it started."""
         return int(self._control("GET", "health")["requests_seen"])
 
     def _control(self, method: str, path: str, body: object = None) -> Any:
@@ -186,15 +187,12 @@ class FaultProxy:
 
 
 def fault_proxy(upstream_url: str, out: Path, seed: int, children: Children) -> FaultProxy:
-    """Starts the proxy on a free port of this machine, without faults as yet; it ends with the other `children`.
-
-    RuntimeError if it does not start.
-    """
+    """Start the proxy on a free port, without faults. It ends with the other `children`; RuntimeError if it fails."""
     command = [sys.executable, "-m", "tests.proofs.soak.fault_proxy", str(seed), "--upstream", upstream_url]
     port, log = free_port(), out / "microburst.log"
     with log.open("wb") as output:
         process = children.start([*command, "--port", str(port)], env=os.environ, cwd=REPOSITORY, output=output)
-    # Not 127.0.0.1: in a name with dots microburst would look for a service, and read the models of all there are.
+    # Not 127.0.0.1: in a host with dots microburst looks for the name of a service, and loads all service models.
     proxy = FaultProxy(f"http://localhost:{port}", out / "faults.jsonl")
     deadline = time.monotonic() + _START_SECONDS
     while True:

@@ -1,7 +1,7 @@
-"""What was asked and answered, and what the tables said in the end: written down as it happens, read again to check.
+"""Requests, answers and final tables: recorded while a run goes on, and read again to be checked.
 
-A history is a file of JSON lines. Each request is a line when it is sent, and a second one when its answer is there, or
-when nobody waits for it any longer. So what was under way when the run ended is a request without an answer.
+A history is a file of JSON lines: one when a request is sent, and one when it is answered or given up. A request that
+was under way when the run ended has no answer.
 """
 
 from __future__ import annotations
@@ -21,18 +21,17 @@ from workers.domain.records import Ledger, Registration
 from workers.domain.seat_settings import SeatSettings
 
 REGISTER, CANCEL, READ, CONFIGURE = "register", "cancel", "read", "configure"
-"""What is asked for. An event is created by its first `configure`, which has all settings."""
+"""Kinds of requests. The first `configure` of an event creates it, with all settings."""
 
 
 @dataclass(frozen=True, slots=True)
 class Exchange:
     """One request and its answer.
 
-    `start` and `end` are seconds since the history began; `end` is infinite and `status` 0 if there was no answer, and
-    then the request may still be under way. `outcome` is the status of the registration that the answer shows, or the
-    code of the problem; `registered_at` (microseconds since 1970) and `position` are those of that registration.
-    `replayed`: the answer to an earlier request with the same Idempotency-Key. `settings` are those that a `configure`
-    asks for, by their names in the API.
+    `start` and `end` are seconds since the history began. Without an answer `end` is infinite and `status` 0, and the
+    request may still be under way. `outcome` is the status of the registration in the answer, or the problem's code;
+    `registered_at` (microseconds since 1970) and `position` are those of that registration. `replayed`: the answer to
+    an earlier request with the same Idempotency-Key. `settings`: those of a `configure`, by their names in the API.
     """
 
     number: int
@@ -50,16 +49,13 @@ class Exchange:
 
     @property
     def unknown(self) -> bool:
-        """True when nobody can say whether it was accepted: no answer, or one that says that something went wrong."""
+        """True if nobody knows whether it was accepted: no answer, or a 5xx."""
         return self.status == 0 or self.status >= 500
 
 
 @dataclass(frozen=True, slots=True)
 class FinalState:
-    """The tables once all is at rest: every registration, the ledgers and the events' own settings by event id.
-
-    `unrest` are sentences about what did not come to rest.
-    """
+    """The tables at rest: registrations; ledgers and the events' settings by event id; what did not come to rest."""
 
     registrations: tuple[Registration, ...]
     ledgers: Mapping[str, Ledger]
@@ -77,14 +73,14 @@ class History:
         self.number = 0
 
     def sends(self, what: str, event: str, user: str = "", **more: object) -> int:
-        """A request is about to be sent; answers its number. `more` is what else is worth knowing about it."""
+        """Record that a request is about to be sent, and return its number. `more`: other details."""
         with self._lock:
             self.number += 1
             self._write({"request": self.number, "what": what, "event": event, "user": user} | more)
             return self.number
 
     def hears(self, number: int, **answer: object) -> None:
-        """Its answer is there: fields of an Exchange; or, with `failure`, nobody waits for it any longer."""
+        """Record an answer: fields of an Exchange, or `failure` if the client gave up."""
         with self._lock:
             self._write({"answer": number} | answer)
 
@@ -95,7 +91,7 @@ class History:
 
 
 def shown(status: int, body: Any, headers: Mapping[str, str]) -> dict[str, object]:
-    """What an HTTP answer shows, as fields of an Exchange. `body` is the parsed JSON, None if there is none."""
+    """Return what an HTTP answer shows, as fields of an Exchange. `body` is the parsed JSON, if any."""
     fields: dict[str, object] = {"status": status}
     document = body if isinstance(body, dict) else {}
     if outcome := document.get("status" if status < 300 else "code"):
@@ -110,10 +106,7 @@ def shown(status: int, body: Any, headers: Mapping[str, str]) -> dict[str, objec
 
 
 def read_history(path: Path) -> list[Exchange]:
-    """The exchanges of a history, in the order in which they were sent. ValueError if it is none.
-
-    A last line that was not written to its end is as if it were not there.
-    """
+    """Read the exchanges of a history, as they were sent. An unfinished last line is ignored; ValueError for others."""
     exchanges: dict[int, dict[str, Any]] = {}
     for text in path.read_text(encoding="utf-8").splitlines(keepends=True):
         if not text.endswith("\n"):
@@ -130,13 +123,13 @@ def read_history(path: Path) -> list[Exchange]:
 
 
 def write_items(path: Path, items: Mapping[str, list[Item]], unrest: list[str]) -> None:
-    """Keeps the items of the tables: `registrations`, `ledgers`, `events`, in DynamoDB's own format."""
+    """Write the items of the tables `registrations`, `ledgers` and `events` in DynamoDB's format."""
     text = json.dumps({**items, "unrest": unrest}, default=lambda raw: base64.b64encode(raw).decode(), indent=1)
     path.write_text(text + "\n", encoding="utf-8")
 
 
 def read_items(path: Path) -> FinalState:
-    """The final state that `write_items` kept. KeyError or ValueError if an item cannot be read."""
+    """Read what `write_items` wrote. KeyError or ValueError if an item cannot be read."""
     kept = json.loads(path.read_text(encoding="utf-8"))
     for item in kept["ledgers"]:
         if "line" in item:

@@ -1,7 +1,6 @@
-"""The local stack of a soak: its functions talk to AWS through the fault proxy, nobody else does.
+"""The local stack of a soak. Its functions call AWS through the fault proxy.
 
-The emulator itself polls queue and stream, and deletes what was processed, without going through the proxy, as Lambda
-does on AWS. All that the code of the functions asks for does go through it.
+Polling of queue and stream, and deleting processed messages, do not: the emulator does that, as Lambda does on AWS.
 """
 
 from __future__ import annotations
@@ -24,12 +23,11 @@ from workers.aws.items import PROMOTABLE, Item
 
 _QUIET_SECONDS = 5.0
 _LONGEST_WAIT_SECONDS = 400.0
-"""The longest that a command can be invisible after a fault, four times over: a registrar that was killed leaves its
-batch so for 90 s."""
+"""Four times the visibility timeout: a killed registrar leaves its batch invisible for 90 s."""
 
 
 def send_through(deployment: Deployment, url: str) -> None:
-    """Has every function of the stack talk to AWS at this address from now on. They start anew."""
+    """Restart every function of the stack with this address as AWS's endpoint."""
     for found in configurations(deployment):
         variables = dict(found["Environment"]["Variables"]) | {"AWS_ENDPOINT_URL": url}
         set_variables(deployment.clients.functions, found["FunctionName"], variables)
@@ -38,8 +36,10 @@ def send_through(deployment: Deployment, url: str) -> None:
 def come_to_rest(
     deployment: Deployment, say: Callable[[str], None], events: Collection[str] | None = None
 ) -> list[str]:
-    """Waits until the queue is quiet for some seconds, and so are the ledgers of these events, or all. Answers what did
-    not come to rest, in sentences."""
+    """Wait until the queue and the ledgers (of these events, or all) are quiet for some seconds.
+
+    Return a sentence for everything that did not come to rest.
+    """
     began = quiet_since = time.monotonic()
     ledgers: list[Item] = []
     while True:
@@ -59,7 +59,7 @@ def come_to_rest(
 
 
 def replay_dead_letters(deployment: Deployment, say: Callable[[str], None]) -> tuple[list[dict[str, Any]], list[str]]:
-    """Sends every dead letter back, as an operator would. Answers what they were, and what did not come to rest."""
+    """Replay every dead letter as an operator would. Return them, and what did not come to rest."""
     if not queue_depth(deployment.clients, deployment.outputs.dead_letter_queue_url):
         return [], []
     with redirect_stdout(StringIO()) as listed:
@@ -77,7 +77,7 @@ def replay_dead_letters(deployment: Deployment, say: Callable[[str], None]) -> t
 
 
 def keep_tables(deployment: Deployment, path: Path, unrest: list[str]) -> None:
-    """Reads the tables and writes their items to a file."""
+    """Write the items of the tables to a file."""
     outputs = deployment.outputs
     lost = queue_depth(deployment.clients, outputs.failed_promotions_queue_url)
     items = {

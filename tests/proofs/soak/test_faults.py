@@ -1,4 +1,4 @@
-"""The faults: how often each comes, by microburst's own engine; what the SDK makes of each, through the real proxy."""
+"""The faults: how often microburst injects each, and what the SDK makes of each, through the real proxy."""
 
 from __future__ import annotations
 
@@ -17,8 +17,7 @@ from microburst.core.context import RequestContext  # type: ignore[import-untype
 from microburst.rules import RuleEngine  # type: ignore[import-untyped]
 
 from infra.cli.processes import Children, Interrupts
-from tests.proofs.soak.faults import KINDS, FaultProxy, Tally, fault_proxy, rules
-from tests.proofs.soak.made_up import EVERY_FAULT
+from tests.proofs.soak.faults import KINDS, SPECIAL, FaultCounts, FaultProxy, fault_proxy, rules
 from tests.support.http_server import Handler, serving
 from workers.aws import clients
 
@@ -30,7 +29,7 @@ CALLS = 4000
     ("service", "operation"), [("dynamodb", "TransactWriteItems"), ("dynamodb", "Query"), ("sqs", "SendMessage")]
 )
 def test_the_share_of_each_kind(service: str, operation: str) -> None:
-    """Of every call's faults each kind has its part, and all together are as many as were asked for."""
+    """Each kind has its part of the faults, and all together are as many as were asked for."""
     engine, named = RuleEngine(), rules(ASKED)
     placed = engine.set_rules([rule for _, rule in named])
     kinds = {rule.id: name for rule, (name, _) in zip(placed, named, strict=True)}
@@ -40,145 +39,120 @@ def test_the_share_of_each_kind(service: str, operation: str) -> None:
     conflicts = met.pop("transaction conflict", 0)
     assert (conflicts > 0) == (operation == "TransactWriteItems")
     assert met.total() == pytest.approx(ASKED * (CALLS - conflicts), rel=0.1)
-    weights = sum(kind.weight for kind in KINDS)
     for kind in KINDS:
-        assert met[kind.name] == pytest.approx(ASKED * (CALLS - conflicts) * kind.weight / weights, rel=0.7)
-
-
-def test_when_a_function_gives_up() -> None:
-    """What is to come after a function has given up waits longer than the function does."""
-    gives_up = clients._CONFIG.read_timeout * 1000  # type: ignore[attr-defined]
-    waits = {kind.name: kind.dynamodb for kind in KINDS if kind.name.startswith("no answer")}
-    assert waits["no answer, call not made"]["timeout_ms"] > gives_up
-    assert waits["no answer, call made late"]["latency"]["min"] > gives_up
+        part = kind.weight / sum(other.weight for other in KINDS)
+        assert met[kind.name] == pytest.approx(ASKED * (CALLS - conflicts) * part, rel=0.7)
 
 
 def test_what_a_run_lacked() -> None:
-    """A kind that never came is named, and so is a share that is too small."""
-    assert Tally(200, EVERY_FAULT).shortcomings(0.4) == []
-    assert Tally(300, EVERY_FAULT).shortcomings(0.4) == ["only 30.0% of the calls met a fault; 40% were asked for"]
-    others = Counter({name: number for name, number in EVERY_FAULT.items() if name != "throttle"})
-    assert Tally(100, others).shortcomings(0.4) == ["the fault 'throttle' was never injected"]
-
-
-class Upstream:
-    """Stands where the emulator stands: takes every call, and remembers it with the host that it named."""
-
-    def __init__(self) -> None:
-        self.url = ""
-        self.calls: list[tuple[str | None, str]] = []
-
-    def hosts_of(self, mark: str) -> list[str | None]:
-        """Of the calls with that mark. Others may come late, from a test that is over."""
-        return [host for host, body in self.calls if mark in body]
+    """A kind that never occurred is a shortcoming, and so is a share that is too small."""
+    every = Counter({kind.name: 10 for kind in KINDS} | dict.fromkeys(SPECIAL, 10))
+    assert FaultCounts(200, every).shortcomings(0.4) == []
+    assert FaultCounts(300, every).shortcomings(0.4) == ["only 30.0% of the calls met a fault; 40% were asked for"]
+    every.pop("throttle")
+    assert FaultCounts(100, every).shortcomings(0.4) == ["the fault 'throttle' was never injected"]
 
 
 @pytest.fixture(scope="module")
-def upstream() -> Iterator[Upstream]:
-    """What is behind the proxy."""
-    upstream = Upstream()
+def upstream() -> Iterator[tuple[str, list[tuple[str | None, str]]]]:
+    """A server in place of the emulator: its URL, and host and body of each call."""
+    calls: list[tuple[str | None, str]] = []
 
-    class Calls(Handler):
+    class Upstream(Handler):
         def reply(self) -> None:
-            upstream.calls.append((self.headers["Host"], self.content().decode()))
+            calls.append((self.headers["Host"], self.content().decode()))
             self.answer(b"{}")
 
-    with serving(Calls) as upstream.url:
-        yield upstream
+    with serving(Upstream) as url:
+        yield url, calls
 
 
 @pytest.fixture(scope="module")
-def proxy(upstream: Upstream, tmp_path_factory: pytest.TempPathFactory) -> Iterator[FaultProxy]:
+def proxy(upstream: tuple[str, Any], tmp_path_factory: pytest.TempPathFactory) -> Iterator[FaultProxy]:
     """The real proxy, in a process of its own."""
     with Interrupts() as interrupts, Children(interrupts) as children:
-        yield fault_proxy(upstream.url, tmp_path_factory.mktemp("proxy"), 1, children)
+        yield fault_proxy(upstream[0], tmp_path_factory.mktemp("proxy"), 1, children)
 
 
-def only(proxy: FaultProxy, kind: str, **of: str) -> None:
-    """Every call meets this fault from now on."""
-    found = [rule for name, rule in rules(ASKED) if name == kind and of.items() <= rule.items()]
-    proxy._control("POST", "rules", [rule | {"probability": 1.0} for rule in found])
-
-
-def client(proxy: FaultProxy, service: Any) -> Any:
-    """One of the SDK's clients, at the proxy, that tries once."""
+def client(proxy: FaultProxy, service: Any, kind: str | None = None) -> Any:
+    """Return an SDK client at the proxy that tries once; every call meets the fault, if one is named."""
+    if kind is not None:
+        found = [rule for name, rule in rules(ASKED) if name == kind and rule["service"] == service]
+        proxy._control("POST", "rules", [rule | {"probability": 1.0} for rule in found])
     once = Config(retries={"total_max_attempts": 1}, read_timeout=2)
     return boto3.client(service, endpoint_url=proxy.url, config=once)
 
 
-def call(proxy: FaultProxy, kind: str, service: str, mark: str = "hello") -> Exception | None:
-    """What becomes of a call that meets this fault; `mark` is in its body."""
-    only(proxy, kind, service=service)
+def call(proxy: FaultProxy, kind: str, service: str, mark: str) -> Exception | None:
+    """Return the error of a call that meets this fault; `mark` is in its body."""
     try:
         if service == "sqs":
-            client(proxy, service).send_message(QueueUrl="queue", MessageBody=mark)
+            client(proxy, service, kind).send_message(QueueUrl="queue", MessageBody=mark)
         else:
-            client(proxy, service).put_item(TableName="table", Item={"key": {"S": mark}})
+            client(proxy, service, kind).put_item(TableName="table", Item={"key": {"S": mark}})
     except (BotoCoreError, ClientError) as error:
         return error
     return None
 
 
-def test_what_was_signed_arrives(proxy: FaultProxy, upstream: Upstream) -> None:
-    """The host that the SDK has signed, the proxy's, is the one that the emulator sees."""
-    assert call(proxy, "latency", "sqs", "signed") is None
-    assert upstream.hosts_of("signed") == [proxy.url.removeprefix("http://")]
-
-
 @pytest.mark.parametrize("service", ["dynamodb", "sqs"])
 @pytest.mark.parametrize(
     ("kind", "made"),
-    [("throttle", 0), ("server error", 0), ("reset, call not made", 0), ("reset, call made", 1)],
+    [
+        ("latency", 1),
+        ("throttle", 0),
+        ("server error", 0),
+        ("reset, call not made", 0),
+        ("reset, call made", 1),
+        ("no answer, call not made", 0),
+    ],
 )
-def test_a_fault_that_passes(proxy: FaultProxy, upstream: Upstream, service: str, kind: str, made: int) -> None:
-    """The functions' code takes the fault for what passes by itself; the call was made, or not, as its name says."""
+def test_a_transient_fault(proxy: FaultProxy, upstream: Any, service: str, kind: str, made: int) -> None:
+    """The product takes the fault for transient, the call was made or not as its name says, with the signed host."""
     mark = f"{kind} {service}"
     error = call(proxy, kind, service, mark)
-    assert error is not None
-    assert clients.is_transient(error)
-    assert len(upstream.hosts_of(mark)) == made
+    assert (error is None) if kind == "latency" else (error is not None and clients.is_transient(error))
+    hosts = [host for host, body in upstream[1] if mark in body]
+    assert hosts == [proxy.url.removeprefix("http://")] * made
     if kind == "throttle":
         assert isinstance(error, ClientError)
         names = {"sqs": "RequestThrottled", "dynamodb": "ProvisionedThroughputExceededException"}
         assert error.response["Error"]["Code"] == names[service]
+    if kind.startswith("no answer"):  # the proxy is silent for longer than a function waits
+        rule = next(rule for name, rule in rules(ASKED) if name == kind)
+        assert rule["timeout_ms"] > clients._CONFIG.read_timeout * 1000  # type: ignore[attr-defined]
 
 
-def test_a_conflict_of_transactions(proxy: FaultProxy) -> None:
-    """A transaction that meets another one is cancelled, with the reasons; a single write is refused."""
-    error = call(proxy, "transaction conflict", "dynamodb")
-    assert isinstance(error, client(proxy, "dynamodb").exceptions.TransactionConflictException)
+def test_special_faults(proxy: FaultProxy, upstream: Any) -> None:
+    """Transactions are cancelled with reasons, single writes refused as conflicts, batches with all their entries."""
+    dynamodb, sqs = client(proxy, "dynamodb", "transaction conflict"), client(proxy, "sqs")
+    with pytest.raises(dynamodb.exceptions.TransactionConflictException):
+        dynamodb.put_item(TableName="table", Item={"key": {"S": "value"}})
     put: Any = {"Put": {"TableName": "table", "Item": {"key": {"S": "value"}}}}
-    with pytest.raises(ClientError) as caught:
-        client(proxy, "dynamodb").transact_write_items(TransactItems=[put])
-    response: Any = caught.value.response
-    assert response["Error"]["Code"] == "TransactionCanceledException"
-    assert [reason["Code"] for reason in response["CancellationReasons"]] == ["TransactionConflict", "None"]
-
-
-@pytest.mark.parametrize("size", [1, 3, 10])
-def test_refused_entries(proxy: FaultProxy, upstream: Upstream, size: int) -> None:
-    """A batch that meets the fault is answered with 200, and all its entries have failed."""
-    only(proxy, "entries refused")
-    mark = f"{size} entries"
-    entries = [{"Id": str(index), "MessageBody": mark} for index in range(size)]
-    answer = client(proxy, "sqs").send_message_batch(QueueUrl="queue", Entries=entries)
-    assert [entry["Id"] for entry in answer["Failed"]] == [entry["Id"] for entry in entries]
-    assert upstream.hosts_of(mark) == []
+    with pytest.raises(dynamodb.exceptions.TransactionCanceledException) as caught:
+        dynamodb.transact_write_items(TransactItems=[put])
+    reasons = [reason["Code"] for reason in caught.value.response["CancellationReasons"]]
+    assert reasons == ["TransactionConflict", "None"]
+    sqs = client(proxy, "sqs", "entries refused")
+    for size in (1, 10):
+        entries = [{"Id": str(index), "MessageBody": "refused entry"} for index in range(size)]
+        answer = sqs.send_message_batch(QueueUrl="queue", Entries=entries)
+        assert [entry["Id"] for entry in answer["Failed"]] == [entry["Id"] for entry in entries]
+    assert not any("refused entry" in body for _, body in upstream[1])
 
 
 def test_counting_and_the_audit(proxy: FaultProxy, tmp_path: Path) -> None:
     """Calls and faults are counted while faults are on, and each fault is a line of the audit, once."""
     remote = FaultProxy(proxy.url, tmp_path / "faults.jsonl")
     remote.inject(0.9)
-    for _ in range(20):
+    for number in range(21):
+        if number == 20:
+            remote.stop()
         with suppress(ClientError, BotoCoreError):
             client(proxy, "sqs").get_queue_attributes(QueueUrl="queue")
         remote.keep_audit()
-    remote.stop()
-    with suppress(ClientError, BotoCoreError):
-        client(proxy, "sqs").get_queue_attributes(QueueUrl="queue")
-    tally = remote.tally()
+    counts = remote.counts()
     lines = [json.loads(line) for line in (tmp_path / "faults.jsonl").read_text().splitlines()]
-    assert tally.calls == 20
-    assert tally.faults == Counter(line["kind"] for line in lines)
-    assert tally.share > 0.5
+    assert counts.calls == 20
+    assert counts.faults == Counter(line["kind"] for line in lines)
+    assert counts.share > 0.5

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from infra.cli.reconcile.findings import LedgerFinding
-from tests.proofs.soak.made_up import Told as History
-from tests.proofs.soak.made_up import tables
+from infra.cli.reconcile.findings import Finding
+from tests.proofs.soak.builders import exchanges, tables
 from tests.tools.demo.crowd import Told
 from tests.tools.demo.day import Chapter
 from tests.tools.demo.monitor import Look
@@ -21,20 +20,23 @@ ADA, BOB = "ada", "bob"
 
 def evidence() -> Evidence:
     """What is seen of that day. No rule is broken."""
-    told = History(waitlistCapacity=1)
-    told.register(ADA, 1, 2, "confirmed", 100)
-    told.register(BOB, 3, 4, "waitlisted", 200)
-    told.register("eve", 5, 6, "waitlist-full")
-    told.cancel(ADA, 7, 8)
-    told.read(BOB, 9, 10, "confirmed", 200)
-    before = tables([(ADA, "confirmed", 100), (BOB, "waitlisted", 200)], 1, waitlist_capacity=1)
-    final = tables([(ADA, "cancelled", 100), (BOB, "confirmed", 200)], 1, waitlist_capacity=1)
+    limit = "waitlistCapacity=1"
+    history = exchanges(
+        f"""1-2 {ADA} registers confirmed@100
+        3-4 {BOB} registers waitlisted@200
+        5-6 eve registers waitlist-full
+        7-8 {ADA} cancels 204
+        9-10 {BOB} reads confirmed@200""",
+        limit,
+    )
+    before = tables(f"{ADA} confirmed@100, {BOB} waitlisted@200", limit)
+    final = tables(f"{ADA} cancelled@100, {BOB} confirmed@200", limit)
     looks = [
         Look(0.5, None, 0, 0),
         Look(4.0, before.ledgers[EVENT], 2, 1, by_id(before.registrations)),
         Look(10.0, final.ledgers[EVENT], 0, 0, by_id(final.registrations)),
     ]
-    return Evidence(EVENT, looks, told.exchanges, final, LedgerFinding(EVENT, 1, final.ledgers[EVENT]))
+    return Evidence(EVENT, looks, history, final, Finding(EVENT, 1, final.ledgers[EVENT]))
 
 
 def by_id(records: tuple[Registration, ...]) -> dict[str, Registration]:
