@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from infra.cli.reconcile.findings import Finding
+from infra.cli.reconcile.findings import LedgerFinding
 from tests.proofs.soak.builders import exchanges, tables
 from tests.tools.demo.crowd import Told
 from tests.tools.demo.day import Chapter
@@ -36,7 +36,7 @@ def evidence() -> Evidence:
         Look(4.0, before.ledgers[EVENT], 2, 1, by_id(before.registrations)),
         Look(10.0, final.ledgers[EVENT], 0, 0, by_id(final.registrations)),
     ]
-    return Evidence(EVENT, looks, history, final, Finding(EVENT, 1, final.ledgers[EVENT]))
+    return Evidence(EVENT, looks, history, final, LedgerFinding(EVENT, 1, final.ledgers[EVENT]))
 
 
 def by_id(records: tuple[Registration, ...]) -> dict[str, Registration]:
