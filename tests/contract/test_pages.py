@@ -16,7 +16,6 @@ from tests.support.sources import ROOMS, python_files
 
 DECISIONS = sorted((ROOT / "docs" / "decisions").glob("0*.md"))
 ELSEWHERE = {
-    *("encryption_key", "uv_build"),  # an argument of the CDK's, and a package
     *("PIP_CERT", "SSL_CERT_FILE", "NODE_EXTRA_CA_CERTS"),  # pip's, uv's and npm's
     # Cognito's.
     *("NEW_PASSWORD_REQUIRED", "PASSWORD_VERIFIER", "REFRESH_TOKEN_AUTH", "USER_SRP_AUTH"),
@@ -84,14 +83,16 @@ def test_functions_that_are_named_exist() -> None:
 
 
 @pytest.mark.parametrize("page", DECISIONS, ids=relative)
-def test_decisions_say_what_they_must(page: Path) -> None:
-    """A decision says what was chosen, what was rejected and what it costs to reverse, and the index has its title."""
-    heading, *_ = text(page).splitlines()
-    number, title = heading.removeprefix("# ").split(" ", maxsplit=1)
-    assert page.name.startswith(f"{number}-")
-    assert f"| [{number}]({page.name}) | {title} |" in text(page.parent / "README.md").splitlines()
-    for part in ("**Chosen.", "**Rejected.", "**To reverse."):
-        assert part in text(page), part
+def test_decisions_are_complete(page: Path) -> None:
+    """Each decision has a date, context, decision, consequences and what was rejected; the index lists it."""
+    heading, status, *_ = text(page).splitlines()
+    title = heading.removeprefix("# ")
+    assert page.name.startswith(f"{title[:4]}-")
+    assert f"- [{title}]({page.name})" in re.sub(r"\s+", " ", text(page.parent / "README.md"))
+    assert re.fullmatch(r"Accepted, \d+ \w+ 20\d\d\.", status)
+    places = [text(page).find(f"\n**{part}.** ") for part in ("Context", "Decision", "Consequences", "Rejected")]
+    assert -1 not in places
+    assert places == sorted(places)
 
 
 def test_make_targets_exist() -> None:

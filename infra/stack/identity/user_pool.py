@@ -2,7 +2,7 @@
 
 It is on Cognito's cheapest plan and uses nothing that costs extra. Its app client has no secret, because an app in a
 browser or on a phone could not keep one; it proves a password without sending it (SRP). The reasons are in
-docs/decisions/0023-who-the-caller-is.md.
+docs/decisions/0023-authenticate-at-api-gateway.md.
 """
 
 from __future__ import annotations
