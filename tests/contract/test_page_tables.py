@@ -7,7 +7,8 @@ import re
 from api.http.problems import CODES
 from api.http.routes import ROUTES
 from infra.stack.monitoring.queries import QUERIES
-from tests.support.pages import FIRST, ROOT, text
+from tests.support.pages import FIRST, ROOT, defined, text
+from tests.support.sources import python_files
 
 ERRORS = ROOT / "docs" / "errors.md"
 
@@ -37,3 +38,13 @@ def test_the_query_for_a_request_id_exists() -> None:
     """The saved query that docs/errors.md sends operators to is there."""
     (name,) = re.findall(r"`turnstile-\{stage\}/(.+?)`", text(ERRORS))
     assert name in QUERIES
+
+
+def test_quoted_log_messages_are_logged() -> None:
+    """The functions log each message in the tables of log messages, in the runbook and the architecture."""
+    logged = frozenset().union(*(defined(path) for path in python_files("api", "workers")))
+    for name in ("architecture.md", "runbook.md"):
+        (table,) = re.findall(r"^\| Message \| .+\n\|[-|]+\|\n((?:\|.+\n)+)", text(ROOT / "docs" / name), re.MULTILINE)
+        quoted = [message for row in table.splitlines() for message in re.findall(r"`([^`]+)`", row.split("|")[1])]
+        assert len(quoted) > 3
+        assert set(quoted) - logged == set()
