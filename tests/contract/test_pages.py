@@ -70,6 +70,14 @@ def test_code_that_is_named_exists(page: Path) -> None:
         assert name in defined(ROOT / path), f"{name} in {path}"
 
 
+def test_pages_that_code_names_exist() -> None:
+    """Each page that a docstring, a comment or a message of the code names is there."""
+    sources = {path: path.read_text(encoding="utf-8") for path in python_files(*ROOMS)}
+    named = {page: path for path, source in sources.items() for page in re.findall(r"docs/[\w/-]+\.md\b", source)}
+    assert len(named) > 5
+    assert {page: relative(path) for page, path in named.items() if not (ROOT / page).exists()} == {}
+
+
 def test_functions_that_are_named_exist() -> None:
     """What a page calls like a function, a constant or a `Class.member` of ours is defined somewhere in the code; above
     all on the page that follows a request through it."""

@@ -1,6 +1,6 @@
 """The issuer of the callers' tokens: the stack's own user pool, an existing issuer, or none.
 
-The reasons are in docs/decisions/0023-who-the-caller-is.md.
+The reasons are in docs/decisions/0023-authenticate-at-api-gateway.md.
 """
 
 from __future__ import annotations
