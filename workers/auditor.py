@@ -22,10 +22,10 @@ from workers.telemetry import Metric, logger, measure
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
-_LOOKS_AGAIN = 5
+_RECHECKS = 5
 _PAUSE = 3.0
 """Seconds between two looks at a difference; an index is seldom more than a second behind."""
-_PATIENCE = 240_000_000
+_TIME_LIMIT = 240_000_000
 """Microseconds after which no further ledger is begun: the function has five minutes."""
 
 
@@ -34,7 +34,7 @@ class AuditIncomplete(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Taken:
+class SeatCounts:
     """How many have a seat, and how many wait."""
 
     confirmed: int
@@ -57,7 +57,7 @@ class Auditor:
         suspects: dict[str, Ledger] = {}
         complete = True
         for event_id in self._event_ids():
-            if self._clock.now() - started > _PATIENCE:
+            if self._clock.now() - started > _TIME_LIMIT:
                 complete = False
                 break
             audited += 1
@@ -69,16 +69,16 @@ class Auditor:
                 continue
             if found is not None:
                 suspects[event_id] = found[0]
-        drifted += self._confirmed(suspects)
+        drifted += self._recheck(suspects)
         measure({Metric.LEDGERS_AUDITED: audited, Metric.LEDGER_DRIFT: drifted})
         logger.info("audited", extra={"ledgers": audited, "drift": drifted, "complete": complete})
         if not complete:
             raise AuditIncomplete(f"{audited} ledgers were audited; there was no time for the others")
 
-    def _confirmed(self, suspects: dict[str, Ledger]) -> int:
+    def _recheck(self, suspects: dict[str, Ledger]) -> int:
         """How many of the differences stay. `suspects` has the ledgers as they were when last looked at."""
         drifted = 0
-        for _ in range(_LOOKS_AGAIN):
+        for _ in range(_RECHECKS):
             if not suspects:
                 break
             self._clock.sleep(_PAUSE)
@@ -89,7 +89,7 @@ class Auditor:
                     continue
                 ledger, counted = found
                 if ledger == before == self._ledger(event_id):
-                    fields = {"event_id": event_id, "ledger": asdict(_said(ledger)), "counted": asdict(counted)}
+                    fields = {"event_id": event_id, "ledger": asdict(_counts_in(ledger)), "counted": asdict(counted)}
                     logger.error("ledger drift", extra=fields)
                     drifted += 1
                 else:
@@ -99,13 +99,13 @@ class Auditor:
             logger.warning("a ledger moves too fast to be audited", extra={"event_id": event_id})
         return drifted
 
-    def _difference(self, event_id: str) -> tuple[Ledger, Taken] | None:
+    def _difference(self, event_id: str) -> tuple[Ledger, SeatCounts] | None:
         """The ledger, and what was counted just after it was read; None if they agree, or there is no such ledger."""
         ledger = self._ledger(event_id)
         if ledger is None:
             return None
         counted = self._count(event_id)
-        return None if counted == _said(ledger) else (ledger, counted)
+        return None if counted == _counts_in(ledger) else (ledger, counted)
 
     def _event_ids(self) -> Iterator[str]:
         for page in self._dynamodb.get_paginator("scan").paginate(
@@ -117,10 +117,12 @@ class Auditor:
         item = self._dynamodb.get_item(TableName=self._ledger_table, Key=event_key(event_id), ConsistentRead=True)
         return ledger_from_item(item["Item"]) if "Item" in item else None
 
-    def _count(self, event_id: str) -> Taken:
-        return Taken(self._with(event_id, Status.CONFIRMED), self._with(event_id, Status.WAITLISTED))
+    def _count(self, event_id: str) -> SeatCounts:
+        return SeatCounts(
+            self._count_status(event_id, Status.CONFIRMED), self._count_status(event_id, Status.WAITLISTED)
+        )
 
-    def _with(self, event_id: str, status: Status) -> int:
+    def _count_status(self, event_id: str, status: Status) -> int:
         pages = self._dynamodb.get_paginator("query").paginate(
             TableName=self._registrations_table,
             IndexName=EVENT_INDEX,
@@ -132,8 +134,8 @@ class Auditor:
         return sum(page["Count"] for page in pages)
 
 
-def _said(ledger: Ledger) -> Taken:
-    return Taken(ledger.confirmed, len(ledger.waitlist))
+def _counts_in(ledger: Ledger) -> SeatCounts:
+    return SeatCounts(ledger.confirmed, len(ledger.waitlist))
 
 
 @cache

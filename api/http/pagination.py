@@ -12,7 +12,7 @@ from urllib.parse import urlencode
 from api.http.problems import RequestError, invalid
 from api.http.types import Request
 from workers.aws.items import MAX_KEY_BYTES, is_key
-from workers.domain.records import ALIVE, Status
+from workers.domain.records import ACTIVE_STATUSES, Status
 
 DEFAULT_LIMIT = 50
 MAX_LIMIT = 100
@@ -65,7 +65,7 @@ def statuses_of(request: Request) -> tuple[Status, ...]:
     """`?status=`, one or several, in the order in which records move; without it, what is alive. Or RequestError."""
     text = request.query.get("status")
     if text is None:
-        return tuple(status for status in Status if status in ALIVE)
+        return tuple(status for status in Status if status in ACTIVE_STATUSES)
     named = text.split(",", MAX_STATUSES)
     if len(named) > MAX_STATUSES:
         raise invalid("?status", f"It must not name more than {MAX_STATUSES} statuses.")

@@ -127,7 +127,7 @@ class Registrations:
         again = record is not None and call.key in record.delete_keys
         if again and not _is_cancelling(record):
             return no_content(REPLAYED)
-        if record is None or not record.alive:
+        if record is None or not record.is_active:
             return NOT_REGISTERED.response()
         generation, headers = record.generation, call.wait.headers | (REPLAYED if again else {})
         if not again:
@@ -135,12 +135,12 @@ class Registrations:
 
         def gone() -> Registration | None:
             now = self._reader.record(event_id, user_id)
-            return now if now is not None and (now.generation > generation or not now.alive) else None
+            return now if now is not None and (now.generation > generation or not now.is_active) else None
 
         if self._pace.poll(none_on_transient_error(gone), call.wait, self._clock) is not None:
             return no_content(headers)
         seen = none_on_transient_error(lambda: self._reader.fetch(event_id, user_id))() or Snapshot()
-        if seen.record is not None and (seen.record.generation > generation or not seen.record.alive):
+        if seen.record is not None and (seen.record.generation > generation or not seen.record.is_active):
             return no_content(headers)
         return self._outcomes.undecided(Standing(seen.record or record, seen.ledger), headers)
 

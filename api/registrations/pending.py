@@ -17,7 +17,7 @@ from workers.aws.clients import Overloaded
 from workers.aws.clock import Clock
 from workers.aws.commit import versioned_put
 from workers.domain.commands import Register
-from workers.domain.records import Ledger, Registration, Status, remembering
+from workers.domain.records import Ledger, Registration, Status, remember_key
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -62,7 +62,7 @@ class PendingStore:
     def note_cancelling(self, record: Registration, key: str | None) -> None:
         """A registration whose Cancel was sent says so, while it is pending. Overloaded if that cannot be written."""
         for _ in range(_PUTS):
-            keys = remembering(record.delete_keys, key)
+            keys = remember_key(record.delete_keys, key)
             noted = record.cancelling and record.delete_keys == keys
             if noted or not is_pending(record):
                 return
@@ -78,7 +78,7 @@ class PendingStore:
 
     def _pending(self, command: Register, before: Registration | None, resent_at: int | None) -> Registration:
         """What must be stored while the command is undecided; `before` itself if nothing is to be changed."""
-        keys = remembering(before.post_keys if before else (), command.key)
+        keys = remember_key(before.post_keys if before else (), command.key)
         if before is not None and before.generation >= command.generation:
             noted = replace(before, post_keys=keys, resent_at=resent_at or before.resent_at)
             own = is_pending(before) and before.generation == command.generation

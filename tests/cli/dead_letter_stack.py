@@ -19,7 +19,7 @@ from tests.support.fake_sqs import FakeSqs
 from tests.support.tables import create_tables
 from workers.aws.items import event_key, registration_from_item, registration_key, registration_to_item
 from workers.aws.messages import encode, group_of
-from workers.aws.send import Message, park
+from workers.aws.send import ReceivedMessage, park
 from workers.domain.commands import Command
 from workers.domain.records import Registration, Status, registration_id
 
@@ -61,7 +61,7 @@ class Stack:
         for number, command in enumerate(commands):
             body = command if isinstance(command, str) else encode(command)
             where = group if isinstance(command, str) else group_of(command.event_id)
-            letter = Message(f"main-{number}-{body}", "", where, 3, body)
+            letter = ReceivedMessage(f"main-{number}-{body}", "", where, 3, body)
             ids.append(park(cast("Any", self.sqs), DEAD, letter, reason, "now"))
         self.sqs.sleep(10)
         return ids

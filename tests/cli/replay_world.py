@@ -13,7 +13,7 @@ from infra.cli.dlq.journal import Journal
 from infra.cli.dlq.replay import Replay, settle
 from infra.cli.dlq.summary import Selection, Summary
 from tests.support.fake_sqs import FakeSqs, Fifo, Killed
-from workers.aws.send import Message, park
+from workers.aws.send import ReceivedMessage, park
 
 DEAD, MAIN = "dead.fifo", "main.fifo"
 
@@ -42,7 +42,7 @@ class World:
         """Messages are parked, the way the registrar does it; answers their ids in the dead-letter queue."""
         client = cast("Any", self.sqs)
         return [
-            park(client, DEAD, Message(f"main-{body}", "", group, 3, body, replay_of), "failed: Trouble", "now")
+            park(client, DEAD, ReceivedMessage(f"main-{body}", "", group, 3, body, replay_of), "failed: Trouble", "now")
             for body in bodies
         ]
 

@@ -13,8 +13,7 @@ from tests.support.builders import EVENT, NOW, cancel, ledger_of, register, seat
 from workers.aws.items import ledger_to_item, registration_to_item
 from workers.aws.messages import encode, group_for
 from workers.domain.commands import Command, Recount
-from workers.domain.records import Registration, Status
-from workers.domain.recount import Count
+from workers.domain.records import Registration, Status, Totals
 
 
 def test_show_tells_everything(stack: Stack, capsys: pytest.CaptureFixture[str]) -> None:
@@ -150,7 +149,7 @@ def test_rubbish_is_about_nobody(stack: Stack, capsys: pytest.CaptureFixture[str
 
 def test_a_recount_among_the_dead_letters(stack: Stack, capsys: pytest.CaptureFixture[str]) -> None:
     """`turnstile dlq` says what it is and what a replay would do: on a sound ledger, on a damaged one, too late."""
-    command = Recount("recount-1", EVENT, 3, Count(1), stack.sqs.clock.now())
+    command = Recount("recount-1", EVENT, 3, Totals(1), stack.sqs.clock.now())
     again = replace(command, command_id="recount-2")
     letter, second = stack.die(encode(command), encode(again), group=group_for(command))
     ledger = ledger_to_item(ledger_of(EVENT, seats(4), 2, version=3))

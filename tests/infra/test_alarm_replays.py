@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tests.support.alarm_states import EXTRA, Alarm, Points, series
-from workers.aws.send import Message, seconds_hidden
+from workers.aws.send import ReceivedMessage, seconds_hidden
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +35,7 @@ def stuck(seconds: float, late: float = 0.1, offset: int = 0) -> Points:
     age, receives = late, 1
     while age < seconds:
         ages[int(offset + age) // 60] = age
-        age += seconds_hidden(Message("m", "r", "g", receives, "")) + late
+        age += seconds_hidden(ReceivedMessage("m", "r", "g", receives, "")) + late
         receives += 1
     return [ages.get(minute) for minute in range(max(ages) + 31)]
 
@@ -45,7 +45,7 @@ def seen_by_sqs(seconds: float) -> Points:
 
     SQS leaves the command out once it has been received more than three times, which takes seven seconds.
     """
-    quick = sum(seconds_hidden(Message("m", "r", "g", receives, "")) for receives in (1, 2, 3))
+    quick = sum(seconds_hidden(ReceivedMessage("m", "r", "g", receives, "")) for receives in (1, 2, 3))
     return [float(quick), *series("0") * int(seconds / 60)]
 
 

@@ -171,7 +171,7 @@ def test_workers_end_before_they_are_killed(resources: Resources) -> None:
     """A worker that begins nothing more after its patience has time for a last call that hangs in every attempt."""
     config: Any = clients._CONFIG
     call = config.read_timeout * config.retries["total_max_attempts"]
-    for name, patience in (("Registrar", registrar._PATIENCE), ("Auditor", auditor._PATIENCE)):
+    for name, patience in (("Registrar", registrar._TIME_LIMIT), ("Auditor", auditor._TIME_LIMIT)):
         assert resources.one(f"Workers{name}Function")["Timeout"] >= patience / 1_000_000 + call
 
 

@@ -225,7 +225,7 @@ def test_failed_messages_come_back_soon(bench: Bench, receives: int, seconds: in
 
 def test_an_outage_of_ten_days_is_survived() -> None:
     """The waits before the thousandth receive, when SQS moves a message away, come to more than ten days."""
-    messages = [send.Message("m", "r", "g", receives, "") for receives in range(1, 1000)]
+    messages = [send.ReceivedMessage("m", "r", "g", receives, "") for receives in range(1, 1000)]
     assert sum(map(send.seconds_hidden, messages)) > 10 * 24 * 3600
 
 

@@ -17,7 +17,7 @@ from tests.support.faults import refusal, times
 from workers.aws.messages import encode, group_for, group_of
 from workers.aws.send import send
 from workers.domain.commands import Command, Recount
-from workers.domain.recount import Count
+from workers.domain.records import Totals
 
 pytestmark = pytest.mark.integration
 
@@ -168,6 +168,6 @@ def test_a_registrar_that_does_not_decide(bench: Bench, recounter: Recounter) ->
 def test_a_recount_in_its_events_group_is_parked(bench: Bench) -> None:
     """The group is part of the contract: one that somebody puts elsewhere is not obeyed."""
     a_line(bench)
-    command = Recount("recount", EVENT, 2, Count(), 0)
+    command = Recount("recount", EVENT, 2, Totals(), 0)
     assert bench.deliver((group_of(EVENT), encode(command))) == []
     assert bench.reasons() == ["unreadable: the message is in another event's group"]

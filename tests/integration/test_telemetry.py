@@ -13,7 +13,7 @@ from tests.support.builders import EVENT, NOW, cancel, register
 from tests.support.deliveries import batch
 from tests.support.faults import refusal, times
 from tests.support.telemetry import log_lines, metrics
-from workers.aws.send import Message, park
+from workers.aws.send import ReceivedMessage, park
 from workers.domain.records import registration_id
 
 pytestmark = pytest.mark.integration
@@ -128,7 +128,7 @@ def test_a_first_dead_letter_is_no_replay(bench: Bench) -> None:
     park(
         bench.pipeline.sqs,
         bench.pipeline.dead_letters,
-        Message("m", "r", "g", 3, "body"),
+        ReceivedMessage("m", "r", "g", 3, "body"),
         "why",
         "2026-01-01T00:00:00Z",
     )

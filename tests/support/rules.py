@@ -23,7 +23,7 @@ def broken_rules(ledger: Ledger, records: Iterable[Registration]) -> list[str]:
     confirmed = [record for record in found if record.status is Status.CONFIRMED]
     waiting = sorted((r for r in found if r.status is Status.WAITLISTED), key=lambda record: record.registered_at)
     tickets = [record.ticket for record in waiting]
-    people = [record.user_id for record in found if record.alive]
+    people = [record.user_id for record in found if record.is_active]
     # A fence and a discarded request keep the time of their pending record.
     standing = [r for r in found if r.status in {Status.CONFIRMED, Status.WAITLISTED, Status.REJECTED}]
     decided = [record.registered_at for record in standing if record.code != "discarded"]
@@ -75,7 +75,7 @@ def illegal_moves(before: Mapping[str, Registration], after: Mapping[str, Regist
         if new.generation == old_generation and old is not None:
             legal = _noted(old, new) or str(new.status) in MOVES[old.status]
         elif new.status is Status.PENDING:  # the API writes this alone, for the attempt after one that has ended
-            ended = old is None or not old.alive or (old.status is Status.PENDING and old.cancelling)
+            ended = old is None or not old.is_active or (old.status is Status.PENDING and old.cancelling)
             legal = ended and new.generation == old_generation + 1
         else:
             legal = new.generation > old_generation

@@ -9,11 +9,10 @@ import pytest
 
 from tests.support.builders import NOW, Book, cancel, change, promote, register, seats
 from tests.support.telemetry import log_lines, metrics
-from workers.aws.send import Message
+from workers.aws.send import ReceivedMessage
 from workers.domain.commands import Command, Recount
-from workers.domain.records import registration_id
-from workers.domain.recount import Count
-from workers.registrar.report import Decided, report
+from workers.domain.records import Totals, registration_id
+from workers.registrar.report import CommittedDecision, report
 from workers.telemetry import Metric, measure
 
 MINUTE = 60_000_000
@@ -22,9 +21,9 @@ MINUTE = 60_000_000
 def told(book: Book, *commands: Command, now: int = NOW, replay_of: str | None = None) -> list[dict[str, Any]]:
     """Decides the commands and reports it; the log lines of that."""
     decision = book.deliver(*commands, now=now)
-    letters = [Message(f"m{n}", f"r{n}", book.event, 2, "", replay_of) for n in range(len(commands))]
+    letters = [ReceivedMessage(f"m{n}", f"r{n}", book.event, 2, "", replay_of) for n in range(len(commands))]
     with log_lines() as lines:
-        report([Decided(decision, letters)], now)
+        report([CommittedDecision(decision, letters)], now)
     return lines
 
 
@@ -83,7 +82,7 @@ def test_a_seat_stays_free_until_the_last_waiter_for_it_is_promoted(capsys: pyte
     book.deliver(change(1, capacity=3), now=NOW + MINUTE)
     for step in (2, 3, 4):
         decision = book.deliver(promote(step), max_promotions=1, now=NOW + step * MINUTE)
-        report([Decided(decision, [])], NOW + step * MINUTE)
+        report([CommittedDecision(decision, [])], NOW + step * MINUTE)
     assert metrics(capsys.readouterr().out)["TimeToPromotion"] == [60_000, 120_000, 180_000]
     assert book.ledger.free_since is None
 
@@ -128,7 +127,7 @@ def test_a_recount_is_told_and_not_counted(capsys: pytest.CaptureFixture[str]) -
     book = Book(seats(2))
     book.fill("ann")
     book.ledger = replace(book.ledger, confirmed=2)
-    command = Recount("recount-1", book.event, 1, Count(1, last_registered_at=NOW), NOW)
+    command = Recount("recount-1", book.event, 1, Totals(1, last_registered_at=NOW), NOW)
     line, stale = told(book, command, replace(command, command_id="recount-2"), now=NOW + 2_000)
     assert (line["command"], line["outcome"], line["reason"]) == ("Recount", "recounted", "ledger-rewritten")
     assert (line["ledger_before"]["confirmed"], line["ledger_after"]["confirmed"]) == (2, 1)
@@ -140,7 +139,7 @@ def test_a_recount_is_told_and_not_counted(capsys: pytest.CaptureFixture[str]) -
 def test_each_reason_is_a_series_of_its_own(capsys: pytest.CaptureFixture[str]) -> None:
     """Rejections for different reasons in one commit do not add up to one number."""
     decisions = [Book(seats(0, waitlist=0)).deliver(register("a")), Book(seats(0)).deliver(register("b"))]
-    report([Decided(decision, [Message("m", "r", "e1", 1, "")]) for decision in decisions], NOW)
+    report([CommittedDecision(decision, [ReceivedMessage("m", "r", "e1", 1, "")]) for decision in decisions], NOW)
     assert metrics(capsys.readouterr().out) == {
         "DecisionLatency": [0, 0],
         "Rejected/waitlist-full": [1],

@@ -19,7 +19,7 @@ _CONFIG = Config(
     connect_timeout=2, read_timeout=3, retries={"mode": "standard", "total_max_attempts": 3}, max_pool_connections=10
 )
 
-_PASSING = frozenset(
+_TRANSIENT_CODES = frozenset(
     {
         "InternalFailure",
         "InternalServerError",
@@ -76,5 +76,5 @@ def is_transient(error: Exception) -> bool:
     """True for throttles, conflicts, 5xx and broken connections: what a later attempt may well get through."""
     if isinstance(error, ClientError):
         status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
-        return status >= 500 or error.response.get("Error", {}).get("Code") in _PASSING
+        return status >= 500 or error.response.get("Error", {}).get("Code") in _TRANSIENT_CODES
     return isinstance(error, HTTPClientError | ConnectionFailed | Overloaded)

@@ -20,7 +20,7 @@ _PAGE = 100
 
 
 @dataclass(frozen=True, slots=True)
-class Page:
+class RegistrationPage:
     """Some of a person's registrations: the active ones; by registration id, why others cannot be read; and the key in
     the index to go on behind, None if there are no more."""
 
@@ -31,7 +31,7 @@ class Page:
 
 def registrations_of(
     client: DynamoDBClient, clock: Clock, table: str, user_id: str, behind: Item | None = None
-) -> Page:
+) -> RegistrationPage:
     """One page of what a person has, behind a key of the index.
 
     The index says where to look and may lag: who registered a moment ago may not be in it yet. Whether a registration
@@ -48,8 +48,8 @@ def registrations_of(
     )
     keys = [registration_key(row["registrationId"]["S"]) for row in answer["Items"]]
     records, unreadable = read_registrations(batch_get(client, clock, {table: keys})[table])
-    active = tuple(record for record in records if record.alive)
-    return Page(active, unreadable, answer.get("LastEvaluatedKey"))
+    active = tuple(record for record in records if record.is_active)
+    return RegistrationPage(active, unreadable, answer.get("LastEvaluatedKey"))
 
 
 def cancellations(records: Iterable[Registration], new_id: Callable[[], str], now: int) -> list[Cancel]:

@@ -204,9 +204,9 @@ def salvage_ledger(item: Item, event: Item | None) -> Ledger:
         event_id=item["eventId"]["S"],
         settings=seat_settings_from_item(event),
         version=_version(item),
-        revisions=_if_readable(lambda: _revisions(item), {}),
-        next_ticket=_if_readable(lambda: int(item["nextTicket"]["N"]), 1),
-        last_registered_at=_if_readable(lambda: _last_registered_at(item), 0),
+        revisions=_or_default(lambda: _revisions(item), {}),
+        next_ticket=_or_default(lambda: int(item["nextTicket"]["N"]), 1),
+        last_registered_at=_or_default(lambda: _last_registered_at(item), 0),
     )
 
 
@@ -230,7 +230,7 @@ def _last_registered_at(item: Item) -> int:
     return at
 
 
-def _if_readable(read: Callable[[], T], default: T) -> T:
+def _or_default(read: Callable[[], T], default: T) -> T:
     try:
         return read()
     except DECODE_ERRORS:

@@ -142,7 +142,7 @@ def load(
             states[event_id] = DamagedEvent(error, _salvaged(item, event, batch))
             continue
         own, unreadable = read_registrations(records[key] for key in _named(batch) if key in records)
-        waiting, unreadable_too = _head_of_line(client, clock, tables, ledger, own, batch)
+        waiting, unreadable_too = _waitlist_head(client, clock, tables, ledger, own, batch)
         configurable = event is not None or event_id not in described
         states[event_id] = EventState(ledger, (*own, *waiting), unreadable | unreadable_too, configurable)
     return states
@@ -166,7 +166,7 @@ def promotions_possible(ledger: Ledger, commands: Sequence[Command]) -> int:
     return min(len(ledger.waitlist), MAX_PROMOTIONS, ledger.free_seats + cancellations + max([0, *raised]))
 
 
-def _head_of_line(
+def _waitlist_head(
     client: DynamoDBClient,
     clock: Clock,
     tables: Tables,

@@ -9,7 +9,7 @@ from typing import Any, assert_never
 
 from workers.aws.items import is_key
 from workers.domain.commands import VERSION, Cancel, Command, Configure, Promote, Recount, Register
-from workers.domain.recount import Count
+from workers.domain.records import Totals
 from workers.domain.seat_settings import SEATS, SETTINGS, SeatChanges, parse_count
 from workers.domain.waitlist import Waitlist
 
@@ -84,7 +84,7 @@ def encode(command: Command) -> str:
             }
             body |= {"revision": command.revision, "changes": changes}
         case Recount():
-            body |= {"ledgerVersion": command.ledger_version, **_counted(command.count)}
+            body |= {"ledgerVersion": command.ledger_version, **_totals_to_json(command.totals)}
         case _:
             assert_never(command)
     return json.dumps(body, separators=(",", ":"))
@@ -113,24 +113,24 @@ def decode(text: str) -> Command:
         case "Configure":
             return Configure(command_id, event_id, _count(body, "revision"), _changes(body), accepted_at)
         case "Recount":
-            return Recount(command_id, event_id, _count(body, "ledgerVersion"), _count_of(body), accepted_at)
+            return Recount(command_id, event_id, _count(body, "ledgerVersion"), _totals(body), accepted_at)
         case _:
             raise UndecodableMessage(f"kind {kind!r:.40} is not known")
 
 
-def _counted(count: Count) -> dict[str, Any]:
-    line = {"lineOffset": count.waitlist.offset, "line": f"{count.waitlist.bits:x}"}
-    return {"confirmed": count.confirmed, **line, "lastRegisteredAt": count.last_registered_at}
+def _totals_to_json(totals: Totals) -> dict[str, Any]:
+    line = {"lineOffset": totals.waitlist.offset, "line": f"{totals.waitlist.bits:x}"}
+    return {"confirmed": totals.confirmed, **line, "lastRegisteredAt": totals.last_registered_at}
 
 
-def _count_of(body: dict[str, Any]) -> Count:
+def _totals(body: dict[str, Any]) -> Totals:
     offset, bits = _count(body, "lineOffset"), body.get("line")
     if not isinstance(bits, str) or not _HEX.match(bits):
         raise UndecodableMessage("line is missing or not a bitmap")
     line = Waitlist(offset, int(bits, 16))
     if line != Waitlist() and not (line.offset and line.bits & 1):
         raise UndecodableMessage("line does not begin with a ticket")
-    return Count(_count(body, "confirmed"), line, _count(body, "lastRegisteredAt"))
+    return Totals(_count(body, "confirmed"), line, _count(body, "lastRegisteredAt"))
 
 
 def _changes(body: dict[str, Any]) -> SeatChanges:

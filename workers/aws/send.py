@@ -22,7 +22,7 @@ _QUICK_RECEIVES = 20
 
 
 @dataclass(frozen=True, slots=True)
-class Message:
+class ReceivedMessage:
     """A message as the queue delivered it, not yet understood.
 
     `receives` counts its deliveries, this one included. `replay_of` is the id of the dead letter that an operator
@@ -38,7 +38,7 @@ class Message:
     sent_at: int = 0
 
     @classmethod
-    def of(cls, record: Mapping[str, Any]) -> Message:
+    def of(cls, record: Mapping[str, Any]) -> ReceivedMessage:
         """The message in a record of an SQS event."""
         attributes = record["attributes"]
         return cls(
@@ -82,7 +82,7 @@ def send_all(client: SQSClient, queue_url: str, commands: Sequence[Command]) -> 
             raise Overloaded(f"SQS did not take {len(refused)} of the commands")
 
 
-def park(client: SQSClient, dead_letter_queue_url: str, message: Message, reason: str, parked_at: str) -> str:
+def park(client: SQSClient, dead_letter_queue_url: str, message: ReceivedMessage, reason: str, parked_at: str) -> str:
     """Puts a message that cannot be processed into the dead-letter queue as it is, with the reason beside it.
 
     Answers the id that it has there.
@@ -103,7 +103,7 @@ def park(client: SQSClient, dead_letter_queue_url: str, message: Message, reason
     return answer["MessageId"]
 
 
-def seconds_hidden(message: Message) -> int:
+def seconds_hidden(message: ReceivedMessage) -> int:
     """How long a failed message stays invisible: 1, 2, 4 ... 30 s, so that what passes soon costs little time.
 
     From the 21st receive on (after 8 minutes) 60, 120 ... 900 s: an outage must not use up the receives that the queue
@@ -114,7 +114,7 @@ def seconds_hidden(message: Message) -> int:
     return min(900, 30 << min(5, message.receives - _QUICK_RECEIVES))
 
 
-def back_off(client: SQSClient, queue_url: str, messages: Iterable[Message]) -> None:
+def back_off(client: SQSClient, queue_url: str, messages: Iterable[ReceivedMessage]) -> None:
     """Makes failed messages visible again when it is time for another attempt, not when the queue's timeout ends."""
     waiting = list(messages)
     for start in range(0, len(waiting), _BATCH):

@@ -90,7 +90,7 @@ def admit(record: Registration | None, ledger: Ledger | None, key: str | None, n
             return Replay(record)
         if undecided:
             return JoinPending(record)
-        if record.alive and not pending:
+        if record.is_active and not pending:
             return AlreadyRegistered(record)
     if ledger is not None and (reason := sold_out(ledger)):
         return Refuse(reason)

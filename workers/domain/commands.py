@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from workers.domain.records import Ledger, registration_id
-from workers.domain.recount import LIFETIME, Count
+from workers.domain.records import Ledger, Totals, registration_id
+from workers.domain.recount import RECOUNT_LIFETIME
 from workers.domain.seat_settings import SeatChanges
 
 VERSION = 1
@@ -16,7 +16,7 @@ VERSION = 1
 
 
 @dataclass(frozen=True, slots=True)
-class _Wish:
+class _RegistrationCommand:
     """What one person asks for. `generation` is the attempt that it is about, `key` a digest of an idempotency key."""
 
     command_id: str
@@ -33,12 +33,12 @@ class _Wish:
 
 
 @dataclass(frozen=True, slots=True)
-class Register(_Wish):
+class Register(_RegistrationCommand):
     """Give `user_id` a seat or a place in the line, as attempt number `generation` of that registration."""
 
 
 @dataclass(frozen=True, slots=True)
-class Cancel(_Wish):
+class Cancel(_RegistrationCommand):
     """Give up attempt number `generation` of that registration, whatever it has come to."""
 
 
@@ -67,18 +67,18 @@ class Configure:
 class Recount:
     """Write into the ledger what its registrations add up to.
 
-    `count` was made while the ledger had the version `ledger_version` (0: there was none); it is true of no other.
+    `totals` were made while the ledger had the version `ledger_version` (0: there was none); it is true of no other.
     """
 
     command_id: str
     event_id: str
     ledger_version: int
-    count: Count
+    totals: Totals
     accepted_at: int
 
-    def holds(self, ledger: Ledger, now: int) -> bool:
+    def is_valid_for(self, ledger: Ledger, now: int) -> bool:
         """Whether it is true of this ledger, and was counted not too long ago; `now` is in microseconds since 1970."""
-        return self.ledger_version == ledger.version and now - self.accepted_at <= LIFETIME
+        return self.ledger_version == ledger.version and now - self.accepted_at <= RECOUNT_LIFETIME
 
 
 Command = Register | Cancel | Promote | Configure | Recount

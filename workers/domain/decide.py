@@ -36,8 +36,7 @@ from typing import assert_never
 
 from workers.domain.commands import Cancel, Command, Configure, Promote, Recount, Register
 from workers.domain.decision import Decision, Outcome, Reason, Result
-from workers.domain.records import Ledger, Registration, Status, remembering
-from workers.domain.recount import recounted
+from workers.domain.records import Ledger, Registration, Status, remember_key
 from workers.domain.seat_settings import EventStatus
 from workers.domain.transitions import ALLOWED_TRANSITIONS, is_applicable
 
@@ -172,7 +171,7 @@ class _Draft:
             registered_at=registered_at,
             ticket=ticket,
             code=str(reason) if status is Status.REJECTED else None,
-            post_keys=remembering(record.post_keys if record else (), command.key),
+            post_keys=remember_key(record.post_keys if record else (), command.key),
             delete_keys=record.delete_keys if record else (),
         )
         self._write(attempt, was=record)
@@ -209,9 +208,9 @@ class _Draft:
         return Outcome(command, Result.CONFIGURED, Reason.SETTINGS_CHANGED)
 
     def _recount(self, command: Recount) -> Outcome:
-        if self._ledger is not self._before or not command.holds(self._before, self._now):
+        if self._ledger is not self._before or not command.is_valid_for(self._before, self._now):
             return Outcome(command, Result.SUPERSEDED, Reason.STALE_COUNT)
-        self._ledger = recounted(self._ledger, command.count)
+        self._ledger = self._ledger.recount(command.totals)
         return Outcome(command, Result.RECOUNTED, Reason.LEDGER_REWRITTEN)
 
     def _write(self, record: Registration, was: Registration | None) -> None:

@@ -28,7 +28,7 @@ class Status(StrEnum):
     CANCELLED = "cancelled"
 
 
-ALIVE = frozenset({Status.PENDING, Status.WAITLISTED, Status.CONFIRMED})
+ACTIVE_STATUSES = frozenset({Status.PENDING, Status.WAITLISTED, Status.CONFIRMED})
 """What holds, or may come to hold, a place. The rest can register anew."""
 
 
@@ -64,9 +64,9 @@ class Registration:
         return registration_id(self.event_id, self.user_id)
 
     @property
-    def alive(self) -> bool:
+    def is_active(self) -> bool:
         """True while it holds a place or may come to hold one."""
-        return self.status in ALIVE
+        return self.status in ACTIVE_STATUSES
 
     def promote(self) -> Registration:
         """Return the registration after it has moved from the waiting list into a seat."""
@@ -79,12 +79,12 @@ class Registration:
             status=Status.CANCELLED,
             cancelling=False,
             ticket=None,
-            delete_keys=remembering(self.delete_keys, key),
+            delete_keys=remember_key(self.delete_keys, key),
             resent_at=None,
         )
 
 
-def remembering(keys: tuple[str, ...], key: str | None) -> tuple[str, ...]:
+def remember_key(keys: tuple[str, ...], key: str | None) -> tuple[str, ...]:
     """The keys with one more. The oldest is forgotten when there are more than MAX_KEYS."""
     return keys if key is None or key in keys else (*keys, key)[-MAX_KEYS:]
 
@@ -97,6 +97,15 @@ def registration_id(event_id: str, user_id: str) -> str:
     """
     digest = hashlib.sha256(f"{event_id}\0{user_id}".encode()).digest()
     return "reg_" + base64.b32encode(digest).decode()[:26]
+
+
+@dataclass(frozen=True, slots=True)
+class Totals:
+    """What an event's registrations add up to. `last_registered_at` is in microseconds since 1970, or 0 for none."""
+
+    confirmed: int = 0
+    waitlist: Waitlist = field(default_factory=Waitlist)
+    last_registered_at: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,6 +171,16 @@ class Ledger:
             return None
         settings = self.settings.change(newer)
         return replace(self, settings=settings, revisions={**self.revisions, **dict.fromkeys(newer, revision)})
+
+    def recount(self, totals: Totals) -> Ledger:
+        """Return the ledger with these totals. What only grows never shrinks: later tickets and times may be in use."""
+        return replace(
+            self,
+            confirmed=totals.confirmed,
+            waitlist=totals.waitlist,
+            next_ticket=max(self.next_ticket, totals.waitlist.end, 1),
+            last_registered_at=max(self.last_registered_at, totals.last_registered_at),
+        )
 
     def next_version(self, free_since: int) -> Ledger:
         """Return the ledger as it is written next; `free_since` counts if it leaves a seat free beside a waiter."""

@@ -12,14 +12,13 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection
-from dataclasses import dataclass, field, replace
 from itertools import pairwise
 
-from workers.domain.records import Ledger, Registration, Status
+from workers.domain.records import Ledger, Registration, Status, Totals
 from workers.domain.seat_settings import SETTINGS, SeatSettings
 from workers.domain.waitlist import Waitlist
 
-LIFETIME = 15 * 60 * 1_000_000
+RECOUNT_LIFETIME = 15 * 60 * 1_000_000
 """Microseconds for which a count may be used. One that comes back later, out of the dead-letter queue, may meet another
 ledger of the same version: somebody has deleted it in between, or restored its table."""
 
@@ -29,29 +28,9 @@ MAX_SPAN = 1_000_000
 _SHOWN = 10
 
 
-@dataclass(frozen=True, slots=True)
-class Count:
-    """What registrations add up to. `last_registered_at` (microseconds since 1970) is the last decision; 0: none."""
-
-    confirmed: int = 0
-    waitlist: Waitlist = field(default_factory=Waitlist)
-    last_registered_at: int = 0
-
-
-def recounted(ledger: Ledger, count: Count) -> Ledger:
-    """The ledger as the count says. What only grows never shrinks: later tickets and times may have been given."""
-    return replace(
-        ledger,
-        confirmed=count.confirmed,
-        waitlist=count.waitlist,
-        next_ticket=max(ledger.next_ticket, count.waitlist.end, 1),
-        last_registered_at=max(ledger.last_registered_at, count.last_registered_at),
-    )
-
-
-def differences(ledger: Ledger, count: Count) -> tuple[str, ...]:
+def differences(ledger: Ledger, totals: Totals) -> tuple[str, ...]:
     """Where the ledger does not say what its registrations add up to, one sentence each; empty when they agree."""
-    should = recounted(ledger, count)
+    should = ledger.recount(totals)
     found = []
     if ledger.confirmed != should.confirmed:
         found.append(f"the ledger says {ledger.confirmed} confirmed, {should.confirmed} are")
@@ -72,7 +51,7 @@ def differences(ledger: Ledger, count: Count) -> tuple[str, ...]:
     return tuple(found)
 
 
-def disagreements(ledger: SeatSettings, event: SeatSettings) -> tuple[str, ...]:
+def settings_differences(ledger: SeatSettings, event: SeatSettings) -> tuple[str, ...]:
     """Where ledger and event item, which are written together, have other settings, one sentence each."""
     pairs = ((setting.wire_name, getattr(ledger, name), getattr(event, name)) for name, setting in SETTINGS.items())
     return tuple(
@@ -82,7 +61,7 @@ def disagreements(ledger: SeatSettings, event: SeatSettings) -> tuple[str, ...]:
     )
 
 
-class Tally:
+class TotalsBuilder:
     """Adds up the registrations of one event, one by one, in any order.
 
     `needs_ledger` is True once one was seen that only the registrar writes, together with a ledger.
@@ -114,12 +93,12 @@ class Tally:
         self._last = max(self._last, record.registered_at if decided else 0)
         self.needs_ledger |= decided or record.status is Status.CANCELLED
 
-    def add_astray(self, key: str, event_id: str | None) -> None:
+    def add_stray(self, key: str, event_id: str | None) -> None:
         """Notes one of this event's that says it is another's, or nobody's."""
         names = "no event" if event_id is None else f"the event {event_id!r}"
         self._flaws.append(f"registration {key} is one of this event's, but names {names}")
 
-    def add_unreadable(self, key: str, error: Exception) -> None:
+    def add_undecodable(self, key: str, error: Exception) -> None:
         """Notes one that may be anything."""
         self.registrations += 1
         self._flaws.append(f"registration {key} cannot be read: {error!r}")
@@ -139,11 +118,11 @@ class Tally:
             found.append(f"the tickets go from {line[0][0]} to {line[-1][0]}, further than any line")
         return tuple(found)
 
-    def count(self) -> Count:
+    def totals(self) -> Totals:
         """What they add up to. ValueError while there are flaws."""
         if flaws := self.flaws():
             raise ValueError(flaws[0])
-        return Count(self._confirmed, Waitlist.of(ticket for ticket, _, _ in self._waiting), self._last)
+        return Totals(self._confirmed, Waitlist.of(ticket for ticket, _, _ in self._waiting), self._last)
 
 
 def _plain(value: object) -> str:

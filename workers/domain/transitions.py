@@ -61,7 +61,7 @@ def is_applicable(record: Registration | None, command: Register | Cancel) -> bo
     """Whether the command would do something, decided now: as long as that is so, the same request, made again, comes
     to the same command."""
     if isinstance(command, Cancel):
-        return record is not None and record.alive and record.generation == command.generation
+        return record is not None and record.is_active and record.generation == command.generation
     return _register_applies(command.generation, record)
 
 
@@ -71,4 +71,4 @@ def _register_applies(generation: int, record: Registration | None) -> bool:
     if record.status is Status.PENDING:
         # Whose cancellation is accepted is as good as cancelled, even if that command never gets here.
         return generation == record.generation + record.cancelling
-    return not record.alive and generation == record.generation + 1
+    return not record.is_active and generation == record.generation + 1

@@ -7,7 +7,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from workers.aws.messages import UndecodableMessage, decode, group_for
-from workers.aws.send import Message
+from workers.aws.send import ReceivedMessage
 from workers.domain.commands import Command, Recount
 
 
@@ -15,7 +15,7 @@ from workers.domain.commands import Command, Recount
 class ParsedMessage:
     """A message that was understood."""
 
-    message: Message
+    message: ReceivedMessage
     command: Command
 
 
@@ -28,10 +28,10 @@ class UndecodableTail:
     """Messages of one group, in order, the first of which is no command; `reason` says why."""
 
     reason: str
-    messages: Sequence[Message]
+    messages: Sequence[ReceivedMessage]
 
 
-def waiting_since(message: Message) -> int:
+def waiting_since(message: ReceivedMessage) -> int:
     """Return the moment from which a message has been waiting for its decision, in microseconds since 1970.
 
     Usually that is its command's `acceptedAt`. A replay counts from the replay, because the days that it spent in the
@@ -43,7 +43,7 @@ def waiting_since(message: Message) -> int:
     return message.sent_at
 
 
-def read(messages: Mapping[str, Sequence[Message]]) -> tuple[Groups, dict[str, UndecodableTail]]:
+def read(messages: Mapping[str, Sequence[ReceivedMessage]]) -> tuple[Groups, dict[str, UndecodableTail]]:
     """Of each group of messages, the commands up to the first message that is none, and what is left from there on."""
     groups: Groups = {}
     behind: dict[str, UndecodableTail] = {}

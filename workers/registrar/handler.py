@@ -20,12 +20,12 @@ from workers.aws.clock import SYSTEM_CLOCK, Clock
 from workers.aws.commit import MAX_ITEMS, CommitCancelled, commit, transaction_items
 from workers.aws.items import timestamp
 from workers.aws.load import Tables, load
-from workers.aws.send import Message, back_off, park
+from workers.aws.send import ReceivedMessage, back_off, park
 from workers.domain.commands import Command
 from workers.registrar.batch import Groups, ParsedMessage, UndecodableTail, read, waiting_since
 from workers.registrar.parking import ParkingReason, Undecodable
 from workers.registrar.plan import Planner, StepPlan
-from workers.registrar.report import Decided, report
+from workers.registrar.report import CommittedDecision, report
 from workers.telemetry import Metric, log_fields, logger, measure
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
 
 _MAX_STEPS = 50
-_PATIENCE = 6_000_000
+_TIME_LIMIT = 6_000_000
 """Microseconds after which nothing more is begun: no further step, no further event alone. Ten events whose keys stay
 unprocessed take 4 s; a call that hangs takes up to 9 s (three attempts of 3 s), and the function has 15 s."""
 
@@ -62,10 +62,10 @@ class Registrar:
     def handle(self, event: dict[str, Any]) -> dict[str, Any]:
         """Processes an SQS event; answers which messages are to be delivered again, in SQS's partial-batch format."""
         started = self._clock.now()
-        messages: dict[str, list[Message]] = {}
-        for message in map(Message.of, event["Records"]):
+        messages: dict[str, list[ReceivedMessage]] = {}
+        for message in map(ReceivedMessage.of, event["Records"]):
             messages.setdefault(message.group, []).append(message)
-        failed: list[Message] = []
+        failed: list[ReceivedMessage] = []
         while messages:
             groups, behind = read(messages)
             failed += [task.message for task in self._process(groups, started)]
@@ -73,10 +73,10 @@ class Registrar:
         if failed:
             self._back_off(failed)
         if event["Records"]:
-            measure({Metric.BATCH_SIZE: len(event["Records"]), **self._retried(failed)})
+            measure({Metric.BATCH_SIZE: len(event["Records"]), **self._failure_metrics(failed)})
         return {"batchItemFailures": [{"itemIdentifier": message.message_id} for message in failed]}
 
-    def _retried(self, failed: Sequence[Message]) -> dict[Metric, float]:
+    def _failure_metrics(self, failed: Sequence[ReceivedMessage]) -> dict[Metric, float]:
         """How many messages are given back, and for how long the oldest of them has waited, in seconds.
 
         SQS measures no such age: its ApproximateAgeOfOldestMessage leaves out messages received more than three times.
@@ -87,14 +87,14 @@ class Registrar:
         return {Metric.RETRIED: len(failed), Metric.FAILED_COMMAND_AGE: max(0, waited) / 1_000_000}
 
     def _park_unreadable(
-        self, behind: Mapping[str, UndecodableTail], failed: list[Message]
-    ) -> dict[str, list[Message]]:
+        self, behind: Mapping[str, UndecodableTail], failed: list[ReceivedMessage]
+    ) -> dict[str, list[ReceivedMessage]]:
         """Parks the message that is no command, if all before it in its group is done; answers what comes after it.
 
         Never before its turn: an operator replays dead letters in the order in which they were parked.
         """
         stopped = {message.group for message in failed}
-        after: dict[str, list[Message]] = {}
+        after: dict[str, list[ReceivedMessage]] = {}
         for group, unread in behind.items():
             head, *later = unread.messages
             if group in stopped or not self._park(head, Undecodable(unread.reason)):
@@ -111,7 +111,7 @@ class Registrar:
         """
         failed: list[ParsedMessage] = []
         for _ in range(_MAX_STEPS):
-            if not groups or self._clock.now() - started > _PATIENCE:
+            if not groups or self._clock.now() - started > _TIME_LIMIT:
                 break
             try:
                 groups, step_failed = self._step(groups)
@@ -125,15 +125,15 @@ class Registrar:
                     fields = log_fields(tasks[0].command) | {"reasons": reasons}
                     logger.warning("a common commit was refused; this event goes alone", extra=fields)
                 measure({Metric.COMMITS_FALLEN_BACK: 1})
-                return failed + self._one_by_one(groups, started)
+                return failed + self._process_separately(groups, started)
         return failed + [task for tasks in groups.values() for task in tasks]
 
-    def _one_by_one(self, groups: Groups, started: int) -> list[ParsedMessage]:
+    def _process_separately(self, groups: Groups, started: int) -> list[ParsedMessage]:
         """Each event alone, while there is time: what the function has no time to report would stay invisible for as
         long as the queue's timeout."""
         failed: list[ParsedMessage] = []
         for event_id, tasks in groups.items():
-            if self._clock.now() - started > _PATIENCE:
+            if self._clock.now() - started > _TIME_LIMIT:
                 logger.warning("no time is left for an event of this batch", extra=log_fields(tasks[0].command))
                 failed += tasks
             else:
@@ -148,7 +148,7 @@ class Registrar:
         for note in (note for plan in plans.values() for note in plan.notes):
             log = logger.error if note.level == "error" else logger.warning
             log(note.text, exc_info=note.error, extra=log_fields(note.command) | dict(note.fields))
-        made = [Decided(plan.decision, plan.messages) for plan in plans.values() if plan.decision is not None]
+        made = [CommittedDecision(plan.decision, plan.messages) for plan in plans.values() if plan.decision is not None]
         items = transaction_items(self._tables, [decided.decision for decided in made])
         if len(items) > MAX_ITEMS and len(plans) > 1:
             raise CommitCancelled(["more items than one transaction takes"])
@@ -167,7 +167,7 @@ class Registrar:
                 return replace(plan, later=(), failed=(*stuck, *plan.later, *plan.failed))
         return plan
 
-    def _park(self, message: Message, reason: ParkingReason, command: Command | None = None) -> bool:
+    def _park(self, message: ReceivedMessage, reason: ParkingReason, command: Command | None = None) -> bool:
         """True once the message is safe in the dead-letter queue."""
         fields: dict[str, object] = {
             "message_id": message.message_id,
@@ -186,7 +186,7 @@ class Registrar:
         measure({Metric.DEAD_LETTERED: 1})
         return True
 
-    def _back_off(self, messages: Iterable[Message]) -> None:
+    def _back_off(self, messages: Iterable[ReceivedMessage]) -> None:
         try:
             back_off(self._sqs, self._queue_url, messages)
         except Exception:  # noqa: BLE001 - a failure to hurry must not become a failure

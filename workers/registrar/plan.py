@@ -13,7 +13,7 @@ from typing import Literal
 
 from workers.aws.clock import Clock
 from workers.aws.load import DamagedEvent, EventState, State, UnknownEvent
-from workers.aws.send import Message
+from workers.aws.send import ReceivedMessage
 from workers.domain.commands import Cancel, Command, Configure, Recount, Register
 from workers.domain.decide import CommandFailed, decide
 from workers.domain.decision import Decision
@@ -49,7 +49,7 @@ class StepPlan:
     """
 
     decision: Decision | None = None
-    messages: tuple[Message, ...] = ()
+    messages: tuple[ReceivedMessage, ...] = ()
     parked: tuple[tuple[ParsedMessage, ParkingReason], ...] = ()
     later: tuple[ParsedMessage, ...] = ()
     failed: tuple[ParsedMessage, ...] = ()
@@ -83,7 +83,7 @@ class Planner:
         """Decide up to the first command that cannot be decided because of what is stored."""
         for index, task in enumerate(tasks):
             if (reason := _undecidable(state, task)) is not None:
-                return _then(self._decide(state, tasks[:index]), tasks[index:], reason)
+                return _append(self._decide(state, tasks[:index]), tasks[index:], reason)
         return self._decide(state, tasks)
 
     def _decide(self, state: EventState, tasks: tuple[ParsedMessage, ...]) -> StepPlan:
@@ -111,11 +111,11 @@ class Planner:
         poison, cause = tasks[error.index], error.__cause__
         plan = self._decide(state, tasks[: error.index])
         plan = replace(plan, notes=(Note("error", "a command cannot be processed", poison.command, error), *plan.notes))
-        if _is_old(poison) and not self._stands(state, tasks):
+        if _is_last_try(poison) and not self._is_consistent(state, tasks):
             return replace(plan, failed=tasks[error.index :])
-        return _set_aside(plan, tasks[error.index :], DecisionFailed(poison.command, cause))
+        return _park_or_retry(plan, tasks[error.index :], DecisionFailed(poison.command, cause))
 
-    def _stands(self, state: EventState, tasks: tuple[ParsedMessage, ...]) -> bool:
+    def _is_consistent(self, state: EventState, tasks: tuple[ParsedMessage, ...]) -> bool:
         """Return whether a second read finds the same.
 
         If so, ledger and registrations were true at one moment, between the two reads. Those of one read alone need
@@ -138,22 +138,22 @@ def _undecidable(state: EventState, task: ParsedMessage) -> ParkingReason | None
             return None
 
 
-def _is_old(task: ParsedMessage) -> bool:
+def _is_last_try(task: ParsedMessage) -> bool:
     return task.message.receives >= RECEIVES_BEFORE_PARKING
 
 
-def _then(plan: StepPlan, rest: tuple[ParsedMessage, ...], reason: ParkingReason) -> StepPlan:
+def _append(plan: StepPlan, rest: tuple[ParsedMessage, ...], reason: ParkingReason) -> StepPlan:
     """Return the plan with the tasks behind it, the first of which cannot be decided."""
     if plan.failed:
         return replace(plan, failed=plan.failed + rest)
     if plan.parked or plan.later:
         return replace(plan, later=plan.later + rest)
-    return _set_aside(plan, rest, reason)
+    return _park_or_retry(plan, rest, reason)
 
 
-def _set_aside(plan: StepPlan, tasks: tuple[ParsedMessage, ...], reason: ParkingReason) -> StepPlan:
+def _park_or_retry(plan: StepPlan, tasks: tuple[ParsedMessage, ...], reason: ParkingReason) -> StepPlan:
     """Return the plan that parks the first of these tasks, or retries all of them while it has few deliveries."""
-    if isinstance(reason, EventNotFound) or _is_old(tasks[0]):
+    if isinstance(reason, EventNotFound) or _is_last_try(tasks[0]):
         return replace(plan, parked=((tasks[0], reason),), later=tasks[1:])
     note = Note("warning", "a command waits for another try", tasks[0].command, fields={"reason": str(reason)})
     return replace(plan, failed=tasks, notes=(*plan.notes, note))

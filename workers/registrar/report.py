@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from workers.aws.send import Message
+from workers.aws.send import ReceivedMessage
 from workers.domain.commands import Promote, Recount
 from workers.domain.decision import Decision, Outcome, Result
 from workers.domain.records import Ledger
@@ -21,14 +21,14 @@ _COUNTED = {
 
 
 @dataclass(frozen=True, slots=True)
-class Decided:
+class CommittedDecision:
     """A decision that is committed, and the messages whose commands it decided: the first ones are its outcomes'."""
 
     decision: Decision
-    messages: Sequence[Message]
+    messages: Sequence[ReceivedMessage]
 
 
-def report(committed: Sequence[Decided], now: int) -> None:
+def report(committed: Sequence[CommittedDecision], now: int) -> None:
     """Logs and measures what was committed together; `now` is in microseconds since 1970."""
     counts = Counter[Metric]()
     refusals = Counter[str]()
@@ -60,7 +60,7 @@ def report(committed: Sequence[Decided], now: int) -> None:
         measure({Metric.REJECTED: refused}, reason=reason)
 
 
-def _story(outcome: Outcome, message: Message, latency: float) -> dict[str, object]:
+def _story(outcome: Outcome, message: ReceivedMessage, latency: float) -> dict[str, object]:
     fields = log_fields(outcome.command) | {
         "outcome": str(outcome.result),
         "reason": str(outcome.reason),

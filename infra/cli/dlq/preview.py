@@ -10,7 +10,7 @@ from workers.aws.dead_letters import DeadLetter
 from workers.aws.items import DECODE_ERRORS, registration_from_item, registration_key
 from workers.aws.load import DamagedEvent, EventState, State, Tables, UnknownEvent, batch_get, load
 from workers.aws.messages import UndecodableMessage
-from workers.aws.send import Message
+from workers.aws.send import ReceivedMessage
 from workers.domain.commands import Cancel, Command, Register
 from workers.domain.decision import Decision
 from workers.domain.records import Ledger, Registration
@@ -63,7 +63,7 @@ def _parsed(letter: DeadLetter, before: Sequence[DeadLetter]) -> tuple[list[Pars
     the letter's own."""
     wrong: Undecodable | None = None
     tasks: list[ParsedMessage] = []
-    rest: Sequence[Message] = [_delivered(one) for one in (*before, letter)]
+    rest: Sequence[ReceivedMessage] = [_delivered(one) for one in (*before, letter)]
     while rest:
         groups, tails = read({letter.group: rest})
         tasks += groups.get(letter.event_id, [])
@@ -73,9 +73,9 @@ def _parsed(letter: DeadLetter, before: Sequence[DeadLetter]) -> tuple[list[Pars
     return tasks, None if any(task.message.message_id == letter.message_id for task in tasks) else wrong
 
 
-def _delivered(letter: DeadLetter) -> Message:
+def _delivered(letter: DeadLetter) -> ReceivedMessage:
     """Return the message that a replay ends with if nothing changes: delivered as often as it is tried."""
-    return Message(letter.message_id, letter.receipt_handle, letter.group, RECEIVES_BEFORE_PARKING, letter.body)
+    return ReceivedMessage(letter.message_id, letter.receipt_handle, letter.group, RECEIVES_BEFORE_PARKING, letter.body)
 
 
 def _registration(client: DynamoDBClient, clock: Clock, tables: Tables, command: Command) -> Registration | str:

@@ -52,4 +52,4 @@ class ErasureCleanup:
     def _active(self, registration_ids: set[str]) -> set[str]:
         keys = [registration_key(one) for one in registration_ids]
         items = batch_get(self._client, self._clock, {self._table: keys})[self._table]
-        return {record.registration_id for record in map(registration_from_item, items) if record.alive}
+        return {record.registration_id for record in map(registration_from_item, items) if record.is_active}

@@ -13,8 +13,8 @@ from workers.aws.items import (
     salvage_ledger,
     seat_settings_from_item,
 )
-from workers.domain.records import Ledger
-from workers.domain.recount import Count, Tally, differences, disagreements, recounted
+from workers.domain.records import Ledger, Totals
+from workers.domain.recount import TotalsBuilder, differences, settings_differences
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +31,7 @@ class LedgerFinding:
     version: int = 0
     ledger: Ledger | None = None
     at: int = 0
-    count: Count | None = None
+    count: Totals | None = None
     should: Ledger | None = None
     differences: tuple[str, ...] = ()
     flaws: tuple[str, ...] = ()
@@ -54,7 +54,7 @@ class LedgerFinding:
         return self.count is not None and not self.sound
 
 
-def judge(event_id: str, item: Item | None, event: Item | None, tally: Tally) -> LedgerFinding | None:
+def judge(event_id: str, item: Item | None, event: Item | None, tally: TotalsBuilder) -> LedgerFinding | None:
     """What is to be said of one event: of its ledger's `item`, its `event` item, and the `tally` of its registrations;
     None if nobody knows it."""
     ledger = None if item is None else open_ledger(item)
@@ -82,25 +82,25 @@ def with_doubts(found: Mapping[str, LedgerFinding], nameless: Sequence[str]) -> 
     }
 
 
-def _held(ledger: Ledger, event: Item | None, tally: Tally) -> LedgerFinding:
+def _held(ledger: Ledger, event: Item | None, tally: TotalsBuilder) -> LedgerFinding:
     """A ledger against the count; and against the event item, which is written together with it."""
     found = LedgerFinding(ledger.event_id, ledger.version, ledger)
     flaws: tuple[str, ...] = ("there is a ledger, but no event of this id",)
     if event is not None:
-        flaws = disagreements(ledger.settings, seat_settings_from_item(event))
+        flaws = settings_differences(ledger.settings, seat_settings_from_item(event))
     return replace(found, flaws=(*flaws, *tally.flaws())) if flaws else _finding(found, ledger, tally)
 
 
-def _finding(found: LedgerFinding, base: Ledger, tally: Tally) -> LedgerFinding:
+def _finding(found: LedgerFinding, base: Ledger, tally: TotalsBuilder) -> LedgerFinding:
     """Completes what was found by a count. `base` is the ledger that the count is held against."""
     if flaws := tally.flaws():
         return replace(found, flaws=flaws)
-    count = tally.count()
+    count = tally.totals()
     said = found.differences or (differences(base, count) if found.ledger is not None else ())
-    return replace(found, count=count, should=recounted(base, count), differences=said)
+    return replace(found, count=count, should=base.recount(count), differences=said)
 
 
-def _unreadable(item: Item, error: Exception, event: Item | None, tally: Tally) -> LedgerFinding:
+def _unreadable(item: Item, error: Exception, event: Item | None, tally: TotalsBuilder) -> LedgerFinding:
     event_id, sentence = item["eventId"]["S"], f"the ledger cannot be read: {error!r}"
     try:
         rest = salvage_ledger(item, event)
@@ -110,7 +110,7 @@ def _unreadable(item: Item, error: Exception, event: Item | None, tally: Tally) 
     return _finding(LedgerFinding(event_id, rest.version, differences=(sentence,)), rest, tally)
 
 
-def _missing(event_id: str, event: Item | None, tally: Tally) -> LedgerFinding:
+def _missing(event_id: str, event: Item | None, tally: TotalsBuilder) -> LedgerFinding:
     if event is None:
         sentence = f"there are {tally.registrations} registrations, but neither a ledger nor an event of this id"
         return LedgerFinding(event_id, flaws=(sentence, *tally.flaws()))

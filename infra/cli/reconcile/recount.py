@@ -22,7 +22,7 @@ from workers.aws.items import (
 )
 from workers.aws.load import Tables, batch_get
 from workers.domain.records import Ledger, Registration, registration_id
-from workers.domain.recount import Tally
+from workers.domain.recount import TotalsBuilder
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -73,7 +73,7 @@ class Accumulator:
     """Registrations, added up by event."""
 
     forgotten: Collection[str] = ()
-    tallies: dict[str, Tally] = field(default_factory=dict)
+    tallies: dict[str, TotalsBuilder] = field(default_factory=dict)
     astray: list[_MisfiledRegistration] = field(default_factory=list)
     erased: list[Registration] = field(default_factory=list)
     read: int = 0
@@ -90,15 +90,15 @@ class Accumulator:
         try:
             record = registration_from_item(item)
         except DECODE_ERRORS as error:
-            self.tally(event_id).add_unreadable(key, error)
+            self.tally(event_id).add_undecodable(key, error)
             return
         self.tally(event_id).add(key, record)
-        if record.alive and user_id in self.forgotten:
+        if record.is_active and user_id in self.forgotten:
             self.erased.append(record)
 
-    def tally(self, event_id: str) -> Tally:
+    def tally(self, event_id: str) -> TotalsBuilder:
         """That of one event; empty if nobody came."""
-        return self.tallies.setdefault(event_id, Tally())
+        return self.tallies.setdefault(event_id, TotalsBuilder())
 
     def bring_home(self, event_ids: Collection[str]) -> list[_MisfiledRegistration]:
         """Tells these events of those that are theirs and do not say so; answers those that are none of theirs."""
@@ -106,7 +106,7 @@ class Accumulator:
         for one in self.astray:
             homes = [event_id for event_id in event_ids if one.belongs_to(event_id)]
             for event_id in homes:
-                self.tally(event_id).add_astray(one.key, one.event_id)
+                self.tally(event_id).add_stray(one.key, one.event_id)
             left += [] if homes else [one]
         return left
 

@@ -94,7 +94,7 @@ class CleanUp:
         for user_id, kind in self._awaited.items():
             item = self._get(self._outputs.registrations_table, self._registration(user_id))
             record = registration_from_item(item) if item else None
-            if record is None or record.status is Status.PENDING or (kind == "Cancel" and record.alive):
+            if record is None or record.status is Status.PENDING or (kind == "Cancel" and record.is_active):
                 return True
         ledger = self._get(self._outputs.ledger_table, event_key(self._event))
         return ledger is not None and ledger_from_item(ledger).promotable  # a Promote is on its way

@@ -18,8 +18,7 @@ from workers.aws.clock import SYSTEM_CLOCK
 from workers.aws.items import event_key, ledger_from_item, registration_key
 from workers.aws.messages import encode
 from workers.domain.commands import Cancel, Configure, Recount, Register
-from workers.domain.records import registration_id
-from workers.domain.recount import Count
+from workers.domain.records import Totals, registration_id
 
 Story = Callable[[Case], Iterator[None]]
 
@@ -193,7 +192,7 @@ def recount(case: Case) -> Iterator[None]:
     dynamodb.put_item(TableName=table, Item=item | {"confirmed": {"N": "3"}})
     sound = ledger_from_item(item)
     yield
-    count = Count(sound.confirmed, sound.waitlist, sound.last_registered_at)
+    count = Totals(sound.confirmed, sound.waitlist, sound.last_registered_at)
     case.send(Recount(unique("command"), case.events["party"], sound.version, count, accepted_at=SYSTEM_CLOCK.now()))
 
 

@@ -249,7 +249,7 @@ def _is_error(line: dict[str, Any]) -> bool:
 def _came_true(command: Register | Cancel, versions: Sequence[Registration]) -> bool:
     """A Register has an outcome; what a Cancel was about is no longer alive."""
     if isinstance(command, Cancel):
-        return bool(versions) and (versions[-1].generation > command.generation or not versions[-1].alive)
+        return bool(versions) and (versions[-1].generation > command.generation or not versions[-1].is_active)
     # A batch may decide several attempts of one person, and writes only the last of them.
     decided = any(r.generation >= command.generation and r.status is not Status.PENDING for r in versions)
     # In this queue it can overtake the Cancel before it, as it cannot in a FIFO group: then the attempt is lost.

@@ -34,7 +34,7 @@ from tests.support.builders import event_item
 from workers.aws.clock import SYSTEM_CLOCK
 from workers.aws.items import registration_from_item
 from workers.aws.messages import encode
-from workers.aws.send import Message, park, send
+from workers.aws.send import ReceivedMessage, park, send
 from workers.domain.commands import Cancel, Command, Register
 
 _DRAIN_SECONDS = 120.0
@@ -145,7 +145,7 @@ def _park(deployment: Deployment, letters: dict[str, list[Command]], chance: ran
     while queues:
         event = chance.choice(list(queues))
         command = queues[event].pop(0)
-        letter = Message(f"main-{command.command_id}", "", event, 3, encode(command))
+        letter = ReceivedMessage(f"main-{command.command_id}", "", event, 3, encode(command))
         url = deployment.outputs.dead_letter_queue_url
         park(deployment.clients.sqs, url, letter, "failed: Proof while deciding Register", "2026-01-01T00:00:00Z")
         if not queues[event]:

@@ -111,7 +111,7 @@ def _check_last_words(sim: Simulation) -> None:
             continue
         record = sim.histories[event_id].records.get(registration_id(event_id, user_id))
         accepted = {"register": record is not None and record.status is not Status.CANCELLED}
-        accepted["cancel"] = record is None or not record.alive
+        accepted["cancel"] = record is None or not record.is_active
         if not accepted[last.step.kind]:
             sim.broken(LAST_WORD, f"{last.step} was answered {last.status}; at rest it is {record}")
 

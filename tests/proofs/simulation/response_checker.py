@@ -132,7 +132,7 @@ class ResponseChecker:
         if answered.status in {201, 202}:
             return least is not None and self._entry(answered, answered.body, least)
         if answered.code == "already-registered":
-            alive = any(state and state.alive and state.status is not Status.PENDING for state in states)
+            alive = any(state and state.is_active and state.status is not Status.PENDING for state in states)
             return alive and not answered.sent
         if answered.status != 409 or answered.code not in _REFUSALS:
             return False
@@ -146,10 +146,10 @@ class ResponseChecker:
         if not self._replay(answered, [state.delete_keys if state else () for state in states], states):
             return False
         if answered.status == 404:
-            return not answered.sent and any(state is None or not state.alive for state in states)
+            return not answered.sent and any(state is None or not state.is_active for state in states)
         if answered.replayed:
             ever = [state for _, state in history.states.get(key, [])]
-            gone = any(not state.alive or state.generation > ever[0].generation for state in ever)
+            gone = any(not state.is_active or state.generation > ever[0].generation for state in ever)
             asked = any(state and state.cancelling for state in states)
             return (answered.status == 204 and gone) or (answered.status == 202 and asked)
         least = _attempt(answered, Cancel, key, states)
@@ -158,7 +158,7 @@ class ResponseChecker:
             # Who is told so while she is pending will find it noted.
             last = later[-1]
             return last.generation != least or last.status is not Status.PENDING or last.cancelling
-        return answered.status == 204 and any(state.generation != least or not state.alive for state in later)
+        return answered.status == 204 and any(state.generation != least or not state.is_active for state in later)
 
     def _replay(self, answered: Answered, keys: list[tuple[str, ...]], states: list[Registration | None]) -> bool:
         """Whether an answer repeats what came of earlier requests exactly if the idempotency key is one of theirs."""

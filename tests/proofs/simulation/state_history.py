@@ -63,12 +63,12 @@ def applies(command: Register | Cancel, record: Registration | None) -> bool:
     """Whether a command would change something if it were decided on this record (design, section 2)."""
     generation = command.generation
     if isinstance(command, Cancel):
-        return record is not None and record.alive and record.generation == generation
+        return record is not None and record.is_active and record.generation == generation
     if record is None:
         return generation == 1
     if record.status is Status.PENDING:
         return record.generation + record.cancelling == generation
-    return not record.alive and record.generation + 1 == generation
+    return not record.is_active and record.generation + 1 == generation
 
 
 def has_outcome(command: Register | Cancel, record: Registration | None) -> bool:
@@ -77,7 +77,7 @@ def has_outcome(command: Register | Cancel, record: Registration | None) -> bool
         return False
     if record.generation > command.generation:
         return True
-    return not record.alive if isinstance(command, Cancel) else record.status is not Status.PENDING
+    return not record.is_active if isinstance(command, Cancel) else record.status is not Status.PENDING
 
 
 def came_of(command: Register | Cancel, record: Registration | None) -> bool:

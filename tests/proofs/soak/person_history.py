@@ -130,7 +130,7 @@ class PersonHistory:
             if (x.what in {CANCEL, READ} and x.status == 404)
             or (x.what == READ and x.status == 200 and x.outcome in {"cancelled", "rejected"})
         ]
-        if self.record is None or not self.record.alive:
+        if self.record is None or not self.record.is_active:
             found.append(Absence(AT_REST, AT_REST, "the tables"))
         return found
 

@@ -19,7 +19,7 @@ from tests.tools.bench.setting import Setting
 from tests.tools.bench.units import Meter
 from workers.aws.clock import SYSTEM_CLOCK
 from workers.aws.items import Item, ledger_to_item, registration_to_item
-from workers.domain.records import ALIVE, Ledger, Registration, Status
+from workers.domain.records import ACTIVE_STATUSES, Ledger, Registration, Status
 from workers.domain.seat_settings import SeatSettings
 
 EVENTS = (1, 10, 100, 1_000)
@@ -115,7 +115,7 @@ def _over_page(setting: Setting, engine: Engine) -> Found:
     records = [Registration(event_id, user, Status.CONFIRMED, 1, 1, NOW + number) for number, user in enumerate(users)]
     engine.add_items(engine.tables.registrations, [registration_to_item(record) for record in records])
     timed, counted = engine.client(), engine.client()
-    statuses = tuple(status for status in Status if status in ALIVE)
+    statuses = tuple(status for status in Status if status in ACTIVE_STATUSES)
 
     def look(limit: int) -> float:
         page = Page(limit, None, statuses)

@@ -10,8 +10,7 @@ from workers.aws.items import ledger_to_item, registration_to_item
 from workers.aws.load import Tables
 from workers.domain.commands import Recount
 from workers.domain.decide import decide
-from workers.domain.records import Ledger
-from workers.domain.recount import Count
+from workers.domain.records import Ledger, Totals
 from workers.domain.seat_settings import EventStatus
 
 TABLES = Tables(events="E", registrations="R", ledger="L")
@@ -68,7 +67,7 @@ def test_a_recount_writes_the_ledger_alone() -> None:
     """On the condition of the version that was counted; where there was no ledger, that there still is none."""
     for version, condition in ((3, "#version = :before"), (0, "attribute_not_exists(eventId)")):
         ledger = Ledger(EVENT, seats(2), version, confirmed=7)
-        command = Recount("recount", EVENT, version, Count(confirmed=1), NOW)
+        command = Recount("recount", EVENT, version, Totals(confirmed=1), NOW)
         (item,) = transaction_items(TABLES, [decide(ledger, (), [command], NOW)])
         assert (item["Put"]["TableName"], item["Put"]["ConditionExpression"]) == ("L", condition)
         assert item["Put"]["Item"] == ledger_to_item(Ledger(EVENT, seats(2), version + 1, confirmed=1))

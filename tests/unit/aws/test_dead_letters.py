@@ -11,7 +11,7 @@ from tests.support.builders import EVENT, register
 from tests.support.fake_sqs import FakeSqs
 from workers.aws.dead_letters import MOVED, DeadLetter, replay_entry
 from workers.aws.messages import UndecodableMessage, encode, group_of
-from workers.aws.send import Message, park
+from workers.aws.send import ReceivedMessage, park
 
 SYSTEM = {"MessageGroupId": EVENT, "SentTimestamp": "1767225600123", "ApproximateReceiveCount": "7"}
 
@@ -25,7 +25,13 @@ def received(body: str, attributes: dict[str, Any] | None = None) -> DeadLetter:
 def test_what_is_parked_can_be_read() -> None:
     """Reason, the id in the main queue, the count of its deliveries there, and which letter it is a replay of."""
     sqs: Any = FakeSqs()
-    park(sqs, "dead.fifo", Message("m1", "", EVENT, 3, encode(register("ann")), "dead-0"), "failed: Trouble", "now")
+    park(
+        sqs,
+        "dead.fifo",
+        ReceivedMessage("m1", "", EVENT, 3, encode(register("ann")), "dead-0"),
+        "failed: Trouble",
+        "now",
+    )
     (message,) = sqs.receive_message(
         QueueUrl="dead.fifo", MaxNumberOfMessages=10, VisibilityTimeout=1, WaitTimeSeconds=0
     )["Messages"]

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from tests.support.builders import cancel, change, configure, promote, register, seats
 from workers.aws.messages import UndecodableMessage, decode, deduplication_id, encode, group_for, group_of
 from workers.domain.commands import Cancel, Command, Configure, Promote, Recount, Register
-from workers.domain.recount import MAX_SPAN, Count
+from workers.domain.records import Totals
+from workers.domain.recount import MAX_SPAN
 from workers.domain.seat_settings import EventStatus
 from workers.domain.waitlist import Waitlist
 
@@ -36,10 +37,10 @@ KINDS: dict[type[Command], st.SearchStrategy[Command]] = {
     Cancel: st.builds(Cancel, TEXT, TEXT, TEXT, COUNT, COUNT, st.none() | TEXT),
     Promote: st.builds(Promote, TEXT, TEXT, COUNT, COUNT),
     Configure: st.builds(Configure, TEXT, TEXT, COUNT, CHANGES, COUNT),
-    Recount: st.builds(Recount, TEXT, TEXT, COUNT, st.builds(Count, COUNT, LINES, COUNT), COUNT),
+    Recount: st.builds(Recount, TEXT, TEXT, COUNT, st.builds(Totals, COUNT, LINES, COUNT), COUNT),
 }
 
-RECOUNT_COMMAND = Recount("recount-1", "e1", 7, Count(2, Waitlist.of([3, 5]), 9), 1_767_225_600_000_000)
+RECOUNT_COMMAND = Recount("recount-1", "e1", 7, Totals(2, Waitlist.of([3, 5]), 9), 1_767_225_600_000_000)
 REGISTER = json.loads(encode(register("ann")))
 CONFIGURE = json.loads(encode(configure(3, seats(5, waitlist=2))))
 RECOUNT = json.loads(encode(RECOUNT_COMMAND))
@@ -190,7 +191,7 @@ def test_the_line_of_a_recount_begins_with_a_ticket(offset: int, line: str) -> N
 
 def test_the_longest_line_fits_into_a_message() -> None:
     """A line of the greatest span stays below 256 KiB, which SQS has always taken, and comes back from it."""
-    command = replace(RECOUNT_COMMAND, count=Count(1, Waitlist.of([1, MAX_SPAN + 1]), 1))
+    command = replace(RECOUNT_COMMAND, totals=Totals(1, Waitlist.of([1, MAX_SPAN + 1]), 1))
     assert len(encode(command)) < 256 * 1024
     assert decode(encode(command)) == command
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from tests.support.builders import EVENT, NOW, Book, seats
 from workers.domain.commands import Recount
 from workers.domain.records import Registration, Status
-from workers.domain.recount import Tally
+from workers.domain.recount import TotalsBuilder
 
 REWRITTEN, STALE = ("recounted", "ledger-rewritten"), ("superseded", "stale-count")
 
@@ -24,9 +24,9 @@ def waiting(user: str, ticket: int | None, at: int = NOW, status: Status = Statu
     return Registration(EVENT, user, status, 1, 1, at, ticket=ticket)
 
 
-def tally(records: Iterable[Registration]) -> Tally:
+def tally(records: Iterable[Registration]) -> TotalsBuilder:
     """The records, added up in this order."""
-    added = Tally()
+    added = TotalsBuilder()
     for record in records:
         added.add(record.registration_id, record)
     return added
@@ -35,4 +35,4 @@ def tally(records: Iterable[Registration]) -> Tally:
 def recount(book: Book, version: int | None = None) -> Recount:
     """A Recount of what the book has, made NOW; `version` is that of its ledger if it is not another one."""
     version = book.ledger.version if version is None else version
-    return Recount(f"recount-{version}", book.event, version, tally(book.records.values()).count(), NOW)
+    return Recount(f"recount-{version}", book.event, version, tally(book.records.values()).totals(), NOW)

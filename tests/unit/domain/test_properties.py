@@ -140,7 +140,7 @@ class Event(RuleBasedStateMachine):
     @rule(index=INDEX, then=DELIVERIES)
     def somebody_cancels(self, index: int, then: Delivery) -> None:
         """The API reads the record, and sends Cancel for the generation seen; one that is pending says so."""
-        alive = [record for record in self.book.records.values() if record.alive]
+        alive = [record for record in self.book.records.values() if record.is_active]
         alive.sort(key=lambda record: record.status is not Status.PENDING)
         if alive:
             record = alive[index % len(alive)]
@@ -248,7 +248,7 @@ class Event(RuleBasedStateMachine):
 
 def may_register(record: Registration | None) -> bool:
     """Who has no place and wishes for none."""
-    return record is None or not record.alive or record.cancelling
+    return record is None or not record.is_active or record.cancelling
 
 
 def size_of(text: str) -> settings:

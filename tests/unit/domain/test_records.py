@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.support.builders import EVENT, seats
-from workers.domain.records import Ledger, Registration, Status, registration_id, remembering
+from workers.domain.records import Ledger, Registration, Status, registration_id, remember_key
 from workers.domain.seat_settings import EventStatus, SeatSettings
 from workers.domain.waitlist import Waitlist
 
@@ -26,7 +26,7 @@ def test_ids_do_not_run_into_each_other() -> None:
 )
 def test_what_holds_or_may_come_to_hold_a_place_is_alive(status: str, alive: bool) -> None:
     """Pending, waitlisted and confirmed are alive; the rest can register anew."""
-    assert Registration(EVENT, "ann", Status(status), 1, 1, 0).alive is alive
+    assert Registration(EVENT, "ann", Status(status), 1, 1, 0).is_active is alive
 
 
 def test_what_is_not_said_is_not_there() -> None:
@@ -41,9 +41,9 @@ def test_as_many_keys_as_there_is_room_for_are_remembered() -> None:
     """A key is remembered once, behind the others; eight are, and the oldest gives way to a ninth."""
     keys: tuple[str, ...] = ()
     for key in [None, *"abacdefghb", None]:
-        keys = remembering(keys, key)
+        keys = remember_key(keys, key)
     assert keys == tuple("abcdefgh")
-    assert remembering(keys, "i") == tuple("bcdefghi")
+    assert remember_key(keys, "i") == tuple("bcdefghi")
 
 
 @pytest.mark.parametrize(("capacity", "confirmed", "free"), [(3, 1, 2), (3, 3, 0), (2, 3, 0), (0, 0, 0)])

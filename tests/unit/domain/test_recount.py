@@ -13,8 +13,8 @@ from tests.support.builders import EVENT, NOW, Book, cancel, change, outcomes, p
 from tests.support.rules import broken_rules
 from tests.unit.domain.counts import REWRITTEN, a_line, recount, tally
 from workers.domain.commands import Command
-from workers.domain.records import Ledger, Status
-from workers.domain.recount import Count, differences, disagreements, recounted
+from workers.domain.records import Ledger, Status, Totals
+from workers.domain.recount import differences, settings_differences
 from workers.domain.seat_settings import EventStatus
 from workers.domain.waitlist import Waitlist
 
@@ -36,10 +36,10 @@ def a_history(steps: list[tuple[str, str, int]]) -> Book:
     for number, (what, user, seat) in enumerate(steps, start=1):
         record = book.record(user)
         if what == "register":
-            batch.append(register(user, 1 if record is None else record.generation + (not record.alive)))
+            batch.append(register(user, 1 if record is None else record.generation + (not record.is_active)))
         elif what == "cancel" and record is not None:
             batch.append(cancel(user, record.generation))
-        elif what == "promise" and not (record is not None and record.alive):
+        elif what == "promise" and not (record is not None and record.is_active):
             book.put(user, Status.PENDING, 1 if record is None else record.generation + 1)
         elif what == "capacity":
             batch.append(change(number, capacity=seat))
@@ -58,8 +58,8 @@ def test_a_sound_ledger_is_found_sound(steps: list[tuple[str, str, int]]) -> Non
     book = a_history(steps)
     added = tally(book.records.values())
     assert added.flaws() == ()
-    assert differences(book.ledger, added.count()) == ()
-    assert recounted(book.ledger, added.count()) == book.ledger
+    assert differences(book.ledger, added.totals()) == ()
+    assert book.ledger.recount(added.totals()) == book.ledger
     assert not added.needs_ledger or book.ledger.version
 
 
@@ -84,8 +84,8 @@ def test_whatever_was_counted_wrongly_is_mended(
         last_registered_at=max(0, sound.last_registered_at - seconds),
         free_since=None,
     )
-    count = tally(book.records.values()).count()
-    assert bool(differences(book.ledger, count)) == (recounted(book.ledger, count) != book.ledger)
+    count = tally(book.records.values()).totals()
+    assert bool(differences(book.ledger, count)) == (book.ledger.recount(count) != book.ledger)
     if (confirmed, line) != (sound.confirmed, sound.waitlist):
         assert differences(book.ledger, count)
     assert outcomes(book.deliver(recount(book))) == [REWRITTEN]
@@ -113,11 +113,11 @@ def test_whatever_was_counted_wrongly_is_mended(
 def test_each_damage_has_a_sentence(damage: dict[str, Any], sentence: str) -> None:
     """What is wrong with a ledger is said in numbers; mended, there is nothing to say."""
     book = a_line("ann", "bob", "cid", "dee")
-    count = tally(book.records.values()).count()
+    count = tally(book.records.values()).totals()
     damaged = replace(book.ledger, **damage)
     (said,) = differences(damaged, count)
     assert said.startswith(sentence)
-    assert recounted(damaged, count) == book.ledger
+    assert damaged.recount(count) == book.ledger
 
 
 @pytest.mark.parametrize(
@@ -132,7 +132,7 @@ def test_each_damage_has_a_sentence(damage: dict[str, Any], sentence: str) -> No
 )
 def test_ten_tickets_are_named_and_the_others_counted(lost: int, named: str) -> None:
     """A lost line of thousands is no sentence of thousands: of what is missing the first ten are named."""
-    count = Count(waitlist=Waitlist.of(range(1, lost + 1)))
+    count = Totals(waitlist=Waitlist.of(range(1, lost + 1)))
     (said,) = differences(Ledger(EVENT, seats(0), next_ticket=100), count)
     assert said == f"not in the ledger's line, but waiting: {named}"
 
@@ -142,34 +142,34 @@ def test_what_only_grows_never_shrinks() -> None:
     book = a_line("ann", "bob")
     book.deliver(cancel("bob"))
     book.put("bob", Status.PENDING, 2)
-    count = tally(book.records.values()).count()
+    count = tally(book.records.values()).totals()
     assert (count.waitlist.end, count.last_registered_at) == (0, NOW)
     assert differences(book.ledger, count) == ()
-    assert recounted(book.ledger, count) == book.ledger
+    assert book.ledger.recount(count) == book.ledger
 
 
 def test_more_confirmed_than_seats_is_no_damage() -> None:
     """The capacity was lowered under them: the count says so many too, and evicts nobody."""
     book = a_line("ann", "bob", "cid", capacity=3)
     book.deliver(change(1, capacity=1))
-    assert differences(book.ledger, tally(book.records.values()).count()) == ()
+    assert differences(book.ledger, tally(book.records.values()).totals()) == ()
 
 
 def test_the_first_ticket_is_1() -> None:
     """Who got ticket 0 would wait without one; the sentence says so."""
     ledger = Ledger(EVENT, seats(1, None), 3, next_ticket=0)
-    assert differences(ledger, Count()) == ("the ledger gives ticket 0 next, but the first is 1",)
-    assert recounted(ledger, Count()).next_ticket == 1
+    assert differences(ledger, Totals()) == ("the ledger gives ticket 0 next, but the first is 1",)
+    assert ledger.recount(Totals()).next_ticket == 1
 
 
 def test_each_setting_that_ledger_and_event_do_not_share_is_named() -> None:
     """In the words of the REST contract; none where they agree."""
     event = seats(3, None, EventStatus.CLOSED)
-    assert disagreements(event, event) == ()
-    assert disagreements(seats(3, 2, EventStatus.CLOSED), event) == (
+    assert settings_differences(event, event) == ()
+    assert settings_differences(seats(3, 2, EventStatus.CLOSED), event) == (
         "waitlistCapacity is 2 in the ledger, no limit in the event item",
     )
-    assert disagreements(seats(4), event) == (
+    assert settings_differences(seats(4), event) == (
         "capacity is 4 in the ledger, 3 in the event item",
         "hasWaitlist is False in the ledger, True in the event item",
         "status is active in the ledger, closed in the event item",

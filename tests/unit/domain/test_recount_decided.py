@@ -11,8 +11,8 @@ from tests.support.rules import broken_rules
 from tests.unit.domain.counts import REWRITTEN, STALE, a_line, recount
 from workers.domain.commands import Command, Recount
 from workers.domain.decide import decide
-from workers.domain.records import Ledger
-from workers.domain.recount import LIFETIME, Count
+from workers.domain.records import Ledger, Totals
+from workers.domain.recount import RECOUNT_LIFETIME
 from workers.domain.waitlist import Waitlist
 
 
@@ -54,8 +54,8 @@ def test_a_recount_grows_old() -> None:
     """Out of the dead-letter queue, it may meet a ledger of the same version that is another one."""
     book = a_line("ann", "bob")
     command = recount(book)
-    assert outcomes(book.deliver(command, now=NOW + LIFETIME + 1)) == [STALE]
-    assert outcomes(book.deliver(command, now=NOW + LIFETIME)) == [REWRITTEN]
+    assert outcomes(book.deliver(command, now=NOW + RECOUNT_LIFETIME + 1)) == [STALE]
+    assert outcomes(book.deliver(command, now=NOW + RECOUNT_LIFETIME)) == [REWRITTEN]
 
 
 def test_after_a_recount_the_line_moves_before_anybody_joins() -> None:
@@ -96,6 +96,6 @@ def test_a_recount_promotes_nobody_by_itself() -> None:
 @pytest.mark.parametrize("version", [3, 4])
 def test_the_outcome_of_a_recount_names_it(version: int) -> None:
     """Applied or superseded: the outcome carries the very command that it answers."""
-    command = Recount("recount-1", EVENT, version, Count(), NOW)
+    command = Recount("recount-1", EVENT, version, Totals(), NOW)
     (outcome,) = decide(Ledger(EVENT, seats(1), version=3), [], [command], NOW).outcomes
     assert outcome.command == command

@@ -9,7 +9,7 @@ import pytest
 from tests.support.builders import EVENT, NOW
 from tests.unit.domain.counts import tally, waiting
 from workers.domain.records import Registration, Status
-from workers.domain.recount import MAX_SPAN, Tally
+from workers.domain.recount import MAX_SPAN, TotalsBuilder
 from workers.domain.transitions import DISCARDED
 
 ANN, BOB = (waiting(user, 1).registration_id for user in ("ann", "bob"))
@@ -18,8 +18,8 @@ ANN, BOB = (waiting(user, 1).registration_id for user in ("ann", "bob"))
 def test_everything_that_was_seen_is_counted() -> None:
     """`registrations` is how many there were, readable or not, in any order."""
     added = tally([waiting("ann", 1), waiting("bob", 2, NOW + 1)])
-    added.add_unreadable("reg_X", KeyError("status"))
-    added.add_unreadable("reg_Y", KeyError("status"))
+    added.add_undecodable("reg_X", KeyError("status"))
+    added.add_undecodable("reg_Y", KeyError("status"))
     cid = waiting("cid", 3, NOW + 2)
     added.add(cid.registration_id, cid)
     assert added.registrations == 5
@@ -49,7 +49,7 @@ def test_who_needs_a_ledger(record: Registration, needs_ledger: bool) -> None:
     """What was decided was decided with a ledger. A promise, discarded or not, is older than the event's first."""
     added = tally([record])
     assert added.needs_ledger is needs_ledger
-    counted_time = added.count().last_registered_at
+    counted_time = added.totals().last_registered_at
     assert counted_time == (NOW + 9 if needs_ledger and record.status is not Status.CANCELLED else 0)
 
 
@@ -76,7 +76,7 @@ def test_what_no_ledger_can_agree_with_is_named(records: list[Registration], sen
     added = tally(records)
     assert added.flaws() == (sentence,)
     with pytest.raises(ValueError, match=r"registration|tickets"):
-        added.count()
+        added.totals()
 
 
 def test_two_waiters_were_not_decided_at_the_same_time() -> None:
@@ -104,14 +104,14 @@ def test_a_record_under_another_key_is_a_flaw() -> None:
 @pytest.mark.parametrize(("names", "said"), [(None, "no event"), ("e 2", "the event 'e 2'")])
 def test_a_record_that_names_another_event_is_a_flaw_of_its_own(names: str | None, said: str) -> None:
     """Whose seat it is does not change with what its item says: without it, no count is true."""
-    added = Tally()
-    added.add_astray("reg_X", names)
+    added = TotalsBuilder()
+    added.add_stray("reg_X", names)
     assert added.flaws() == (f"registration reg_X is one of this event's, but names {said}",)
     assert added.registrations == 0
 
 
 def test_a_record_that_cannot_be_read_is_a_flaw() -> None:
     """It may be anything: confirmed, waiting, or nothing."""
-    added = Tally()
-    added.add_unreadable("reg_X", KeyError("status"))
+    added = TotalsBuilder()
+    added.add_undecodable("reg_X", KeyError("status"))
     assert (added.registrations, added.flaws()) == (1, ("registration reg_X cannot be read: KeyError('status')",))
