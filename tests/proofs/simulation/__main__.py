@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import sys
 from collections.abc import Sequence
 
 from tests.proofs.simulation.campaign import ENOUGH, Totals, quiet, run, some
 from tests.proofs.simulation.faults import Fault
-from tests.proofs.simulation.seeded_bugs import PLANTS, VARIABLE
+from tests.proofs.simulation.seeded_bugs import SEEDED_BUGS
 from tests.proofs.simulation.shrink import Shrinker
 from tests.proofs.simulation.simulation import RunResult, RunSettings, simulate
 from tests.support.command_line import at_least
@@ -40,16 +39,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = parser.parse_args(argv)
     if args.seeds != 1 and (args.only or args.without or args.story):
         parser.error("--only, --without and --story are about one history: with --seeds 1")
-    if args.plant != os.environ.get(VARIABLE):  # must be there before anything of the product is loaded
-        os.environ[VARIABLE] = args.plant
-        command = [sys.executable, "-m", "tests.proofs.simulation", *(sys.argv[1:] if argv is None else argv)]
-        os.execv(sys.executable, command)  # noqa: S606 - the same program once more
+    if args.plant:
+        SEEDED_BUGS[args.plant].plant()
     if args.seeds == 1:
         return _one(RunSettings(args.first, args.only, args.without), args)
     if args.first_only:
         totals, seconds = some(range(args.first, args.first + args.seeds)), 0.0
     else:
-        totals, seconds = run(args.first, args.seeds, _progress, args.processes)
+        totals, seconds = run(args.first, args.seeds, _progress, args.processes, args.plant)
     _end_progress()
     _report(totals, seconds, args)
     if totals.broken and not args.brief:
@@ -78,10 +75,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--story", action="store_true", help="with one seed: tell it, call by call")
     parser.add_argument(
         "--plant",
-        choices=sorted(PLANTS),
-        default=os.environ.get(VARIABLE),
-        metavar="MISTAKE",
-        help="; ".join(sorted(PLANTS)),
+        choices=sorted(SEEDED_BUGS),
+        metavar="BUG",
+        help="; ".join(sorted(SEEDED_BUGS)),
     )
     parser.add_argument("--first-only", action="store_true", help="one after the other, up to the first broken rule")
     parser.add_argument(

@@ -15,6 +15,7 @@ from unittest.mock import patch
 
 from tests.proofs.simulation.faults import Fault
 from tests.proofs.simulation.invariants import Violation
+from tests.proofs.simulation.seeded_bugs import SEEDED_BUGS
 from tests.proofs.simulation.simulation import RunResult, RunSettings, simulate
 from workers import telemetry
 
@@ -118,17 +119,23 @@ def some(seeds: Sequence[int]) -> Totals:
 
 
 def run(
-    first: int, histories: int, say: Callable[[Totals, float], None], processes: int | None = None
+    first: int,
+    histories: int,
+    say: Callable[[Totals, float], None],
+    processes: int | None = None,
+    bug: str | None = None,
 ) -> tuple[Totals, float]:
-    """Histories `first`, `first` + 1 and so on; ends early when one breaks a rule. Answers with the seconds it took.
+    """Run histories from seed `first` on, over all processors, until one breaks a rule; also return the seconds.
 
-    `say` is told how far it is.
+    `say` is called with the progress. `bug` names a seeded bug.
     """
     began = time.monotonic()
     totals = Totals()
     chunks = iter(range(first, first + histories, _CHUNK))
     context = multiprocessing.get_context("spawn")
-    pool = ProcessPoolExecutor(processes or os.cpu_count() or 1, mp_context=context, initializer=_no_garbage)
+    pool = ProcessPoolExecutor(
+        processes or os.cpu_count() or 1, mp_context=context, initializer=_initialize, initargs=(bug,)
+    )
     with pool:
         running = set()
         for start in chunks:
@@ -146,8 +153,9 @@ def run(
     return totals, time.monotonic() - began
 
 
-def _no_garbage() -> None:
-    """What is loaded stays for ever, and a history leaves little behind: looking through it all again and again takes a
-    tenth of the time."""
+def _initialize(bug: str | None) -> None:
+    """Plant the bug, and collect garbage less often: a run leaves little behind, and collecting takes a tenth of it."""
+    if bug is not None:
+        SEEDED_BUGS[bug].plant()
     gc.freeze()
     gc.set_threshold(50_000)

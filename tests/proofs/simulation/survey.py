@@ -1,75 +1,64 @@
-"""`python -m tests.proofs.simulation.survey`: does the simulator see the mistakes that somebody could make?"""
+"""`python -m tests.proofs.simulation.survey`: does the simulation see every seeded bug? Writes a table to build/."""
 
 from __future__ import annotations
 
 import argparse
-import importlib
 import json
 import multiprocessing
 import os
 import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
+from pathlib import Path
 
-from tests.proofs.simulation.seeded_bugs import PLANTS, install
+from tests.proofs.simulation.campaign import some
+from tests.proofs.simulation.seeded_bugs import SEEDED_BUGS
 
 MOST = 200
-"""A mistake that so many histories do not show is not seen."""
+"""A bug that so many runs do not show is not seen."""
 
-_LIBRARIES = (
-    "aws_lambda_powertools.metrics", "botocore.client", "botocore.session", "greenlet", "jsonschema_rs",
-    "pydantic.main", "pydantic.networks", "pydantic.root_model", "pytest", "unittest.mock",
-)  # fmt: skip
-"""What takes long to load, and is the same with every mistake: it is loaded once, before the processes part."""
+TABLE = Path("build/seeded-bugs.md")
 
 
 @dataclass(frozen=True, slots=True)
 class Sighting:
-    """The rule that a mistake broke, None if it was not seen, and how many histories were run to see it."""
+    """The rule that a bug broke, None if it was not seen, and how many runs it took from its `first` on."""
 
-    plant: str
+    bug: str
     rule: str | None
     histories: int
 
 
-def look(plants: Iterable[str]) -> Iterator[Sighting]:
-    """Run histories with each mistake in the product, one after the other from its `first` on, until one shows it.
-
-    Each is made in a process that is forked from this one, which so must not have loaded the product.
-    """
-    for library in _LIBRARIES:
-        importlib.import_module(library)
+def survey(names: Iterable[str], most: int = MOST) -> Iterator[Sighting]:
+    """Run the simulation with each bug, in a process of its own, until a run shows it."""
     with multiprocessing.get_context("fork").Pool(os.cpu_count(), maxtasksperchild=1) as pool:
-        yield from pool.imap(_look, plants)
+        yield from pool.imap(_look, [(name, most) for name in names])
 
 
-def _look(plant: str) -> Sighting:
-    install(plant)
-    campaign = importlib.import_module(
-        "tests.proofs.simulation.campaign"
-    )  # which imports the product: now, with the mistake
-    first = PLANTS[plant].first
-    totals = campaign.some(range(first, first + MOST))
+def _look(what: tuple[str, int]) -> Sighting:
+    name, most = what
+    SEEDED_BUGS[name].plant()
+    first = SEEDED_BUGS[name].first
+    totals = some(range(first, first + most))
     rules = [violation.rule for violation in totals.broken.values()]
-    return Sighting(plant, rules[0] if rules else None, totals.histories)
-
-
-def table(sightings: list[Sighting]) -> str:
-    """As it stands in docs/testing.md."""
-    rows = [f"| {PLANTS[s.plant].what} | {s.rule or '**not seen**'} | {s.histories} |" for s in sightings]
-    return "\n".join(["| mistake | the rule that it breaks | after so many histories |", "|---|---|---|", *rows])
+    return Sighting(name, rules[0] if rules else None, totals.histories)
 
 
 def main() -> int:
-    """Prints the table, or one JSON object per mistake. 1 if one is not seen."""
+    """Print the rule that each bug breaks. Returns 1 if a bug is not seen."""
     parser = argparse.ArgumentParser("python -m tests.proofs.simulation.survey", description=__doc__)
-    parser.add_argument("plants", nargs="*", metavar="MISTAKE", help=f"all, or some of: {', '.join(PLANTS)}")
-    parser.add_argument("--json", action="store_true", help="print one JSON object per mistake")
+    parser.add_argument("bugs", nargs="*", metavar="BUG", help=f"all, or some of: {', '.join(SEEDED_BUGS)}")
+    parser.add_argument("--json", action="store_true", help="print one JSON object per bug")
     args = parser.parse_args()
-    if unknown := sorted(set(args.plants) - PLANTS.keys()):
-        parser.error(f"there is no mistake {', '.join(unknown)}")
-    found = list(look(args.plants or PLANTS))
-    print("\n".join(json.dumps(asdict(sighting)) for sighting in found) if args.json else table(found))
+    if unknown := sorted(set(args.bugs) - SEEDED_BUGS.keys()):
+        parser.error(f"there is no bug {', '.join(unknown)}")
+    found = list(survey(args.bugs or SEEDED_BUGS))
+    rows = [f"| {SEEDED_BUGS[s.bug].what} | {s.rule or '**not seen**'} | {s.histories} |" for s in found]
+    table = "\n".join(["| bug | the rule that it breaks | runs until it is seen |", "|---|---|---|", *rows])
+    print("\n".join(json.dumps(asdict(sighting)) for sighting in found) if args.json else table)
+    if not args.bugs:
+        TABLE.parent.mkdir(exist_ok=True)
+        TABLE.write_text(table + "\n", encoding="utf-8")
     return 1 if any(sighting.rule is None for sighting in found) else 0
 
 

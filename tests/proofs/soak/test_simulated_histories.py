@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
 from tests.proofs.simulation.campaign import quiet
 from tests.proofs.simulation.faults import Fault
 from tests.proofs.simulation.scheduler import SECOND, START
+from tests.proofs.simulation.seeded_bugs import SEEDED_BUGS
 from tests.proofs.simulation.simulation import RunSettings, Simulation
 from tests.proofs.soak.checker import violations
 from tests.proofs.soak.history import CONFIGURE, Exchange, FinalState, shown
@@ -71,3 +74,23 @@ def test_a_sound_history_is_not_reported() -> None:
     """Whatever overlaps, gets lost, or arrives late or twice, nothing is found in the histories of the product."""
     found = {seed: violations(*simulated_history(seed)) for seed in range(SEEDS)}
     assert {seed: sentences for seed, sentences in found.items() if sentences} == {}
+
+
+@pytest.mark.parametrize(
+    "bug",
+    [
+        "capacity-condition-dropped",
+        "line-one-too-long",
+        "settle-first-dropped",
+        "generation-of-register-ignored",
+        "fence-dropped",
+        "failure-acknowledged",
+        "deduplication-by-person",
+        "batch-by-person",
+        "change-never-sent",
+    ],
+)
+def test_a_bug_is_reported(bug: str) -> None:
+    """A product with a bug is found out within some histories."""
+    with SEEDED_BUGS[bug].planted():
+        assert any(violations(*simulated_history(seed)) for seed in range(SEEDS))
