@@ -10,7 +10,6 @@ from workers.domain.commands import Cancel, Command, Configure, Recount, Registe
 from workers.domain.decide import _Draft, sold_out
 from workers.domain.decision import Outcome, Reason, Result
 from workers.domain.records import Ledger, Status, registration_id
-from workers.domain.recount import recounted
 from workers.domain.transitions import _register_applies, is_applicable
 from workers.domain.waitlist import Waitlist
 
@@ -87,7 +86,7 @@ def _evict(original: Callable[[_Draft, Configure], Outcome], self: _Draft, comma
 
 
 def _recount_anyway(_: object, self: _Draft, command: Recount) -> Outcome:
-    self._ledger = recounted(self._ledger, command.count)
+    self._ledger = self._ledger.recount(command.totals)
     return Outcome(command, Result.RECOUNTED, Reason.LEDGER_REWRITTEN)
 
 
@@ -111,14 +110,14 @@ DOMAIN = {
     "generation-of-register-ignored": bug(
         "any Register applies to an inactive registration",
         _register_applies,
-        lambda original, generation, record: original(generation, record) or bool(record and not record.alive),
+        lambda original, generation, record: original(generation, record) or bool(record and not record.is_active),
         first=4,
     ),
     "generation-of-cancel-ignored": bug(
         "any Cancel applies to an active registration",
         is_applicable,
         lambda original, record, command: (
-            original(record, command) or bool(isinstance(command, Cancel) and record and record.alive)
+            original(record, command) or bool(isinstance(command, Cancel) and record and record.is_active)
         ),
     ),
     "fence-dropped": bug(

@@ -13,9 +13,9 @@ from tests.proofs.simulation.seeded_bugs.registry import bug
 from workers.aws.clients import Overloaded
 from workers.aws.commit import _event_settings, _versioned, commit, transaction_items
 from workers.aws.items import EVENT_INDEX, STATUS_KEY, Item, ledger_to_item, registration_key
-from workers.aws.load import EventState, Tables, UnknownEvent, _head_of_line, batch_get, read_registrations
+from workers.aws.load import EventState, Tables, UnknownEvent, _waitlist_head, batch_get, read_registrations
 from workers.aws.messages import UndecodableMessage, decode, deduplication_id, group_for
-from workers.aws.send import Message, send_all
+from workers.aws.send import ReceivedMessage, send_all
 from workers.domain.commands import Cancel, Promote, Register
 from workers.domain.decide import _Draft
 from workers.domain.decision import Decision
@@ -24,13 +24,13 @@ from workers.promoter import Promoter
 from workers.registrar.batch import Groups, ParsedMessage, UndecodableTail, read
 from workers.registrar.handler import Registrar
 from workers.registrar.parking import Undecodable
-from workers.registrar.plan import Planner, StepPlan, _set_aside
+from workers.registrar.plan import Planner, StepPlan, _park_or_retry
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
 Event = dict[str, Any]
-Messages = Mapping[str, Sequence[Message]]
+Messages = Mapping[str, Sequence[ReceivedMessage]]
 Read = tuple[Groups, dict[str, UndecodableTail]]
 
 
@@ -120,7 +120,7 @@ def _swallow(kind: type[Exception], call: Callable[[], None]) -> None:
 def _fail_all(original: Callable[[Registrar, Event], Event], self: Registrar, event: Event) -> Event:
     answer = original(self, event)
     if answer["batchItemFailures"]:
-        self._back_off(map(Message.of, event["Records"]))
+        self._back_off(map(ReceivedMessage.of, event["Records"]))
         answer = {"batchItemFailures": [{"itemIdentifier": record["messageId"]} for record in event["Records"]]}
     return answer
 
@@ -136,11 +136,11 @@ def _park_lagging(
 ) -> StepPlan:
     plan = original(self, state, tasks)
     lags = any("index lags" in note.text for note in plan.notes)
-    return _set_aside(replace(plan, failed=()), plan.failed, Undecodable("index")) if lags else plan
+    return _park_or_retry(replace(plan, failed=()), plan.failed, Undecodable("index")) if lags else plan
 
 
 def _regrouped(messages: Messages) -> Messages:
-    found: dict[str, list[Message]] = {}
+    found: dict[str, list[ReceivedMessage]] = {}
     for group, message in ((group, message) for group, waiting in messages.items() for message in waiting):
         own = group
         with suppress(UndecodableMessage):
@@ -171,7 +171,7 @@ WORKERS = {
     ),
     "index-trusted": bug(
         "whoever the index names first is promoted, whatever their ticket",
-        _head_of_line,
+        _waitlist_head,
         lambda _, client, clock, tables, ledger, known, commands: _first_of_index(client, clock, tables, ledger),
         first=3,
     ).also(_Draft.fill_free_seats, _promote_first_found),
@@ -216,7 +216,7 @@ WORKERS = {
     ),
     "nobody-goes-alone": bug(
         "a common commit that is refused fails all its events",
-        Registrar._one_by_one,
+        Registrar._process_separately,
         lambda _, self, groups, started: [task for tasks in groups.values() for task in tasks],
     ),
     "no-back-off": bug("failed messages wait for the whole visibility timeout", Registrar._back_off, lambda *_: None),
@@ -264,7 +264,10 @@ WORKERS = {
         ),
     ),
     "parked-after-one-reading": bug(
-        "a command that cannot be decided is parked without a second read", Planner._stands, lambda *_: True, first=118
+        "a command that cannot be decided is parked without a second read",
+        Planner._is_consistent,
+        lambda *_: True,
+        first=118,
     ),
     "unknown-event-acknowledged": bug(
         "a command for an unknown event is acknowledged, but not parked",
