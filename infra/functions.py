@@ -56,7 +56,7 @@ class Resource(StrEnum):
         return "sqs" if self in queues else "dynamodb"
 
 
-SPARSE = "A minute without a request counts as good: with less than one a minute this may stay silent."
+SPARSE = "A minute without requests counts as good, so with less than one request a minute it may stay silent."
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,7 +174,7 @@ _ALL = (
             Resource.DEAD_LETTERS: "SendMessage",
         },
         errors=ErrorAlarm(
-            3, 5, "What failed comes back after 90 s, so with one busy event some minutes have no error."
+            3, 5, "A failed batch returns after 90 s, so with one busy event some minutes have no error."
         ),
         reserved=True,
     ),
@@ -193,7 +193,7 @@ _ALL = (
             Resource.FAILED_PROMOTIONS: "SendMessage",
         },
         errors=ErrorAlarm(
-            3, 5, "Lambda does not say how soon it tries a failed batch again, so some minutes have no error."
+            3, 5, "Lambda does not document when it retries a failed batch, so some minutes may have no error."
         ),
     ),
     FunctionSpec(
@@ -205,7 +205,7 @@ _ALL = (
         settings=("LEDGER_TABLE", "REGISTRATIONS_TABLE"),
         grants={Resource.LEDGER: "GetItem Scan", Resource.EVENT_INDEX: "Query"},
         errors=ErrorAlarm(
-            1, 1, "It runs every six hours, so once is enough; this stays in alarm until a run succeeds.", sticky=True
+            1, 1, "It runs every six hours, so once is enough; the alarm lasts until a run succeeds.", sticky=True
         ),
     ),
     FunctionSpec(

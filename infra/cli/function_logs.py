@@ -1,4 +1,4 @@
-"""What the functions of a deployment have logged: which log group is whose, and the lines that match a pattern."""
+"""The logs of a deployment's functions: their log groups, and the lines that match a pattern."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ REGISTRAR = FUNCTIONS["registrar"].handler
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One line of a log. `at` is when CloudWatch says that it was written, in milliseconds since 1970."""
+    """One line of a log. `at` is its timestamp in CloudWatch, in milliseconds since 1970."""
 
     at: int
     text: str
 
     @property
     def fields(self) -> dict[str, Any]:
-        """Its fields if it is a JSON object, as all of ours are; nothing for a line that Lambda itself wrote."""
+        """The line's fields if it is a JSON object, as those of the functions are; empty for a line of Lambda's own."""
         try:
             parsed = json.loads(self.text)
         except ValueError:
@@ -38,13 +38,13 @@ class Line:
 
 
 def configurations(deployment: Deployment) -> list[FunctionConfigurationResponseTypeDef]:
-    """The configuration of every function of the stack."""
+    """Return the configuration of every function of the stack."""
     names = deployment.physical_ids("AWS::Lambda::Function")
     return [deployment.clients.functions.get_function_configuration(FunctionName=name) for name in names]
 
 
 def log_groups(deployment: Deployment) -> dict[str, str]:
-    """The name of every function's log group, by the function's handler (`workers.entry.registrar`)."""
+    """Return the name of every function's log group, by the function's handler (`workers.entry.registrar`)."""
     return {
         found["Handler"]: found.get("LoggingConfig", {}).get("LogGroup") or f"/aws/lambda/{found['FunctionName']}"
         for found in configurations(deployment)
@@ -52,11 +52,11 @@ def log_groups(deployment: Deployment) -> dict[str, str]:
 
 
 def lines(logs: CloudWatchLogsClient, group: str, pattern: str, since: float) -> Iterator[list[Line]]:
-    """The lines of a group that match and were written since `since` (seconds since 1970), page by page, oldest first.
+    """Yield the matching lines of a group since `since` (seconds since 1970) in pages, oldest first.
 
-    The only patterns that the emulator understands as AWS does are one word in quotation marks, and nothing, for every
-    line. So the caller has to look at the fields itself. A page may be empty: CloudWatch hands one out whenever it has
-    searched for a while. The emulator hands out the first 10,000 lines that match, and does not say if there are more.
+    The emulator understands only two patterns as AWS does: a phrase in quotation marks, and the empty pattern, which
+    matches every line. So callers must check the fields themselves. A page may be empty: CloudWatch returns one after
+    it has searched for a while. The emulator returns at most the first 10,000 matching lines.
     """
     pages = logs.get_paginator("filter_log_events").paginate(
         logGroupName=group, startTime=int(since * 1000), filterPattern=pattern

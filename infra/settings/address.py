@@ -1,4 +1,4 @@
-"""The public address of a stage's API: its own domain, and a CDN in front. Free of the CDK, which loads slowly."""
+"""The public address of the API: its own domain, and a CDN in front of it."""
 
 from __future__ import annotations
 
@@ -8,21 +8,21 @@ from dataclasses import dataclass
 
 _LABEL = "[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
 HOST = rf"(?=.{{1,253}}(?::|/|$)){_LABEL}(?:\.{_LABEL})+"
-"""A DNS name of two labels or more, in lower case."""
+"""A DNS name of at least two labels, in lower case."""
 
 _CERTIFICATE = re.compile(r"arn:aws(?:-[a-z]+)*:acm:([a-z0-9-]+):([0-9]{12}):certificate/[A-Za-z0-9-]+")
 PORT = r"(?::(?:[1-9][0-9]{0,3}|[1-5][0-9]{4}|6[0-4][0-9]{3}|65[0-4][0-9]{2}|655[0-2][0-9]|6553[0-5]))?"
-"""A port from 1 to 65535 with its colon, or nothing."""
+"""A colon and a port from 1 to 65535, or nothing."""
 
 _PUBLIC_URL = re.compile(rf"https://{HOST}{PORT}(?:/(?!\.{{1,2}}(?:/|$))[A-Za-z0-9._~-]+)*")
 
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """The API's own domain with its certificate, and the URL at which a CDN in front of it has it; None: neither.
+    """The API's own domain with its certificate, and its public URL if there is a CDN in front of it.
 
-    `public_url` has no trailing slash. ValueError, with a sentence for the person deploying, for what is malformed or
-    does not fit together.
+    `public_url` has no trailing slash. Raises ValueError, with a sentence for the person deploying, if a value is
+    malformed or the values contradict each other.
     """
 
     domain_name: str | None = None
@@ -36,12 +36,12 @@ class Address:
         if certificate is not None and not _CERTIFICATE.fullmatch(certificate):
             raise ValueError(
                 f"certificateArn={certificate}: use -c certificateArn=arn:aws:acm:REGION:ACCOUNT:certificate/ID, "
-                "a certificate of AWS Certificate Manager"
+                "the ARN of a certificate in AWS Certificate Manager"
             )
         if domain is not None and certificate is None:
             raise ValueError(f"domainName={domain} needs a certificate for this name: add -c certificateArn=ARN")
         if certificate is not None and domain is None:
-            raise ValueError(f"certificateArn={certificate} is that of a domain: add -c domainName=NAME")
+            raise ValueError(f"certificateArn={certificate} needs a domain: add -c domainName=NAME")
         if public is not None and not _PUBLIC_URL.fullmatch(public):
             raise ValueError(
                 f"publicUrl={public}: use -c publicUrl=URL, an https URL without query and fragment, "
@@ -50,7 +50,7 @@ class Address:
 
     @classmethod
     def parse(cls, setting: Callable[[str], object]) -> Address:
-        """Make it of the CDK's context, which `setting` looks up. Raises ValueError as the class does."""
+        """Read the address from the CDK's context, which `setting` looks up. Raises ValueError as the class does."""
         public = _text(setting("publicUrl"))
         return cls(
             domain_name=_text(setting("domainName")),
@@ -58,22 +58,22 @@ class Address:
             public_url=None if public is None else public.removesuffix("/"),
         )
 
-    def require_here(self, account: str | None, region: str | None) -> None:
-        """Raise ValueError if the certificate is not of the account and region to which the CDK deploys; None: unknown.
+    def require_account_and_region(self, account: str | None, region: str | None) -> None:
+        """Raise ValueError if the certificate is in another account or region than the stack; None means unknown.
 
-        A regional domain takes only one of its own region; those for CloudFront are in us-east-1.
+        A regional domain needs a certificate of its own region; certificates for CloudFront are in us-east-1.
         """
         if (found := _CERTIFICATE.fullmatch(self.certificate_arn or "")) is None:
             return
         for what, there, here in (("region", found[1], region), ("account", found[2], account)):
             if here is not None and there != here:
                 raise ValueError(
-                    f"certificateArn={self.certificate_arn} is of the {what} {there}, and the stack goes to {here}: "
-                    f"request a certificate for {self.domain_name} there"
+                    f"certificateArn={self.certificate_arn} is in the {what} {there}, "
+                    f"and the stack is deployed to {here}: request a certificate for {self.domain_name} there"
                 )
 
     def given(self) -> str | None:
-        """One of the settings that are not at their defaults, as it was written; None if all are."""
+        """Return the first setting that was given, as `name=value`, None if all have their defaults."""
         settings = {"domainName": self.domain_name, "publicUrl": self.public_url}
         return next((f"{name}={value}" for name, value in settings.items() if value is not None), None)
 

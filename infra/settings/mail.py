@@ -1,4 +1,4 @@
-"""The sender of a user pool's mail, as the CDK's context gives it. Free of the CDK, which loads slowly."""
+"""The sender of the user pool's mail."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from email.utils import formataddr, getaddresses, parseaddr
 
 CONTEXT = ("mailFrom", "sesIdentity")
-"""The names under which the CDK's context has these settings."""
+"""The names of these settings."""
 
 _DOMAIN = r"(?:[a-z0-9](?:[a-z0-9-]*[a-z0-9])?\.)+[a-z][a-z0-9-]*[a-z0-9]"
 _ADDRESS = re.compile(rf"[a-z0-9.!#$%&'*+/=?^_`{{|}}~-]+@(?P<domain>{_DOMAIN})", re.IGNORECASE)
@@ -19,12 +19,12 @@ _EXAMPLE = "-c mailFrom=tickets@example.org -c sesIdentity=example.org"
 
 @dataclass(frozen=True, slots=True)
 class Mail:
-    """The sender of the pool's mail, and the identity in SES that covers it.
+    """The sender of the pool's mail, and the SES identity that covers it.
 
-    `sender` is an address, or a name with an address in angle brackets. `identity` is a domain or an address that is
-    verified in the stack's region, or the ARN of one in another region of the same account that Cognito accepts for it:
-    https://docs.aws.amazon.com/cognito/latest/developerguide/user-pool-email.html lists these regions. Raises
-    ValueError, with a sentence for the person deploying, for a sender that the identity does not cover.
+    `sender` is an address, or a name followed by an address in angle brackets. `identity` is a domain or an address
+    that is verified in the stack's region, or the ARN of one in another region that Cognito accepts:
+    https://docs.aws.amazon.com/cognito/latest/developerguide/user-pool-email.html lists them. Raises ValueError, with a
+    sentence for the person deploying, if a value is malformed or the identity does not cover the sender.
     """
 
     sender: str
@@ -50,7 +50,7 @@ class Mail:
 
     @classmethod
     def parse(cls, context: Mapping[str, str | None]) -> Mail | None:
-        """Make it of the CDK's context values, by the names in `CONTEXT`; None if there are none.
+        """Read the settings from the CDK's context, by the names in `CONTEXT`; None if neither is given.
 
         Raises ValueError as the class does.
         """
@@ -64,5 +64,5 @@ class Mail:
 
     @property
     def from_header(self) -> str:
-        """The sender as a header has it: a name in other letters than ASCII is encoded."""
+        """The sender as the `From` header takes it: a name that is not ASCII is encoded."""
         return formataddr(parseaddr(self.sender))

@@ -14,7 +14,7 @@ from infra.build.bundles import LAMBDA_PYTHON, bundle
 from infra.functions import FUNCTIONS, FunctionSpec, Resource, Setting
 from infra.stack.queues import Queues
 from infra.stack.stage import Stage
-from infra.stack.suppressions import accept, accept_lint, accept_policy
+from infra.stack.suppressions import suppress_lint, suppress_nag, suppress_policy
 from infra.stack.tables import Tables
 from workers.aws.items import EVENT_INDEX, USER_INDEX
 
@@ -33,8 +33,8 @@ WRITES_BURST = 40
 class Functions:
     """The functions of one stage, by their names.
 
-    `api_settings` are the settings of the functions that serve the API which only other constructs know: its URL
-    without trailing slash, and those of the tokens.
+    `api_settings` are the settings that other constructs provide for the functions behind the API: its URL without
+    trailing slash, and those about tokens.
     """
 
     def __init__(
@@ -91,7 +91,7 @@ class FunctionConstruct(Construct):
             "Function",
             runtime=lambda_.Runtime.PYTHON_3_13,
             architecture=stage.architecture,
-            # The directory's name ends in the hash of all that went into it: no need to read it all again.
+            # The directory's name ends in the hash of its contents, so the CDK need not read them again.
             code=lambda_.Code.from_asset(str(directory), asset_hash=directory.name),
             handler=spec.handler,
             memory_size=spec.memory_mb,
@@ -103,7 +103,7 @@ class FunctionConstruct(Construct):
         )
         # The role's policy is part of the role: the function need not wait for anything else.
         self.function.node.default_child.add_deletion_override("DependsOn")
-        accept(self.function, "AwsSolutions-L1", f"The bundles are compiled for Python {LAMBDA_PYTHON}.")
+        suppress_nag(self.function, "AwsSolutions-L1", f"The bundles are compiled for Python {LAMBDA_PYTHON}.")
         if Resource.LEDGER_STREAMS in spec.grants:
             _accept_all_streams(self, role)
 
@@ -119,7 +119,7 @@ class FunctionConstruct(Construct):
             inline_policies={"does": iam.PolicyDocument(statements=statements)},
         )
         if for_emulator and batches:
-            accept_lint(role.node.default_child, "W3037", "The emulator wants actions that AWS does not know.")
+            suppress_lint(role.node.default_child, "W3037", "The emulator wants actions that AWS does not know.")
         return role
 
 
@@ -163,14 +163,14 @@ def _allow(actions: Iterable[str], resource: str) -> iam.PolicyStatement:
 
 
 def _accept_all_streams(construct: Construct, role: iam.Role) -> None:
-    accept(
+    suppress_nag(
         construct,
         "AwsSolutions-IAM5[Resource::<LedgerTable.Arn>/stream/*]",
         "ListStreams is granted on all streams of a table, of which the ledger has one at a time.",
     )
-    accept_policy(
+    suppress_policy(
         role.node.default_child,
         "RESOURCE_MISMATCH[dynamodb:ListStreams]",
         # https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/iam-policy-example-lamda-process-dynamodb-streams.html
-        why="AWS's own example for a function on a stream grants it on the table's streams, not on *.",
+        reason="AWS's own example for a function on a stream grants it on the table's streams, not on *.",
     )

@@ -1,7 +1,4 @@
-"""The stack: tables, queues, functions, what wakes them, the HTTP API in front, and what an operator watches.
-
-The same on AWS and locally.
-"""
+"""The stack: tables, queues, functions and their triggers, the HTTP API, and monitoring. It also runs locally."""
 
 from __future__ import annotations
 
@@ -24,13 +21,13 @@ from infra.stack.triggers import Triggers
 
 NOT_COMPILED = f"""\
 There is no Python {LAMBDA_PYTHON} on this machine to compile the functions with: their cold starts will take more \
-than twice as long. Put python{LAMBDA_PYTHON} on the PATH; nothing has to be set up again."""
+than twice as long. Put python{LAMBDA_PYTHON} on the PATH; you need not run make setup again."""
 
 
 class TurnstileStack(Stack):
     """All of Turnstile for one stage. The outputs are what `turnstile status` shows.
 
-    `env` is the account that the CDK may deploy it to; None: whichever it has the keys of.
+    `env` is the account that the CDK may deploy it to; None means the account of its credentials.
     """
 
     def __init__(self, scope: Construct, construct_id: str, *, stage: Stage, env: Environment | None = None) -> None:
@@ -54,7 +51,7 @@ class TurnstileStack(Stack):
         metrics = Metrics(stage=stage, http=http, tables=tables, queues=queues, functions=functions)
         alarms = Alarms(self, "Alarms", stage=stage, metrics=metrics)
         Dashboard(self, "Dashboard", stage=stage, metrics=metrics)
-        if stage.on_aws:  # the emulator knows neither saved queries nor the language they are in
+        if stage.on_aws:  # the emulator has no saved queries
             Queries(self, "Queries", stage=stage, functions=functions)
         outputs = {
             "ApiUrl": http.url,

@@ -20,15 +20,15 @@ from infra.settings.limits import Limits
 
 StageName = Literal["local", "dev", "prod"]
 LOCAL_API_ID = "turnstile"
-NOT_SAID: Mapping[str, str | None] = MappingProxyType({})
+NO_SETTINGS: Mapping[str, str | None] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """One stage. `endpoint` is the emulator's address, without trailing slash: for `local` only, None elsewhere.
+    """One stage. `endpoint` is the emulator's URL without trailing slash on `local`, and None on AWS.
 
-    `cors_origins` are those of the web pages whose scripts may call the API. ValueError for a stage on AWS at which
-    nobody would vouch for the callers, and for settings that a stage has no use for.
+    `cors_origins` are the origins of the web pages whose scripts may call the API. Raises ValueError for a stage on AWS
+    without authentication, and for settings that the stage does not support.
     """
 
     name: StageName
@@ -40,26 +40,26 @@ class Stage:
 
     def __post_init__(self) -> None:
         if self.auth.kind == "none" and self.name != "local":
-            raise ValueError(f"auth=none is for the stage local only: on {self.name} anybody could do anything")
+            raise ValueError(f"auth=none is for the stage local only: on {self.name} anyone could do anything")
         if self.name == "local":
             if self.auth.mail is not None:
                 raise ValueError("mailFrom and sesIdentity are for a stage on AWS: the stage local sends no mail")
-            self._refuse_what_the_emulator_lacks()
+            self._require_emulator_support()
         if self.name == "prod":
             for origin in self.cors_origins:
                 if not origin.startswith("https://"):
                     raise ValueError(f"corsOrigins={origin}: the stage prod takes https origins only; use -c stage=dev")
 
-    def _refuse_what_the_emulator_lacks(self) -> None:
+    def _require_emulator_support(self) -> None:
         cors = f"corsOrigins={','.join(self.cors_origins)}" if self.cors_origins else None
         if given := self.address.given() or cors:
             raise ValueError(
-                f"{given} is for a stage on AWS, and the emulator has no use for it: leave it out of the stage local"
+                f"{given} is for a stage on AWS, and the emulator does not support it: leave it out on the stage local"
             )
 
     @classmethod
-    def parse(cls, name: str, endpoint: str | None, auth: Mapping[str, str | None] = NOT_SAID) -> Stage:
-        """Make a stage of the CDK's context values, `auth` those by the names in `infra.settings.auth.CONTEXT`.
+    def parse(cls, name: str, endpoint: str | None, auth: Mapping[str, str | None] = NO_SETTINGS) -> Stage:
+        """Create a stage from the CDK's context; `auth` has the values for the names in `infra.settings.auth.CONTEXT`.
 
         Raises ValueError with a sentence for the person deploying.
         """
@@ -71,51 +71,53 @@ class Stage:
 
     @property
     def service(self) -> str:
-        """What this stage is called in its stack, logs, metrics and alarms."""
+        """The stage's name in its stack, logs, metrics and alarms."""
         return f"turnstile-{self.name}"
 
     @property
     def on_aws(self) -> bool:
-        """Whether this is AWS, where there are TLS, keys, limits and access logs, and not the emulator, without."""
+        """Whether this is AWS, with TLS, KMS, throttling and access logs; the emulator has none of them."""
         return self.name != "local"
 
     @property
     def keeps_data(self) -> bool:
-        """Whether data outlives mistakes: it can be put back, cannot be deleted by accident, and stays when the stack
-        goes. Elsewhere everything goes with the stack."""
+        """Whether data is protected: it can be restored, cannot be deleted by accident, and outlives the stack.
+
+        On other stages everything is deleted with the stack.
+        """
         return self.name == "prod"
 
     @property
     def removal_policy(self) -> RemovalPolicy:
-        """Say what becomes of a resource with data: production keeps it when the stack goes, or when it is replaced.
+        """Return the policy for a resource with data: production keeps it when it is deleted or replaced.
 
-        If its own creation is rolled back it is new and empty, and CloudFormation deletes it.
+        If its creation is rolled back it is still empty, and CloudFormation deletes it.
         """
         return RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE if self.keeps_data else RemovalPolicy.DESTROY
 
     @property
     def protected_removal_policy(self) -> RemovalPolicy:
-        """Say the same of a resource with deletion protection of its own, as tables and the user pool have.
+        """Return the policy for a resource with deletion protection: the tables and the user pool.
 
-        CloudFormation could not delete it: a rollback that had to would end in ROLLBACK_FAILED
+        CloudFormation cannot delete it: a rollback that tried would end in ROLLBACK_FAILED
         (docs/decisions/0030-the-first-deployment.md).
         """
         return RemovalPolicy.RETAIN if self.keeps_data else RemovalPolicy.DESTROY
 
     @property
     def reserved_registrars(self) -> int | None:
-        """How many executions are set aside for registrars; None: they share the account's with everybody."""
+        """The executions that are reserved for registrars; None if they share the account's concurrency."""
         wanted = self.keeps_data if self.limits.reserve is None else self.limits.reserve
         return self.limits.registrars if wanted else None
 
     @property
     def has_reference(self) -> bool:
-        """Whether there is a page on which anybody can try the routes: not in production."""
+        """Whether there is a page on which anyone can try the routes: not in production."""
         return self.name != "prod"
 
     @property
     def has_test_users(self) -> bool:
-        """Whether an operator may make people in the stage's own user pool, and sign them in."""
+        """Whether an operator may create users in the stage's own user pool and sign them in."""
         return self.name in STAGES_WITH_TEST_USERS
 
     @property
@@ -125,12 +127,12 @@ class Stage:
 
     @property
     def platform(self) -> Platform:
-        """What the bundles are made for: the emulator runs functions with this machine's Python."""
+        """The platform of the bundles: the emulator runs functions with this machine's Python."""
         return "lambda-arm64" if self.on_aws else "host"
 
     @property
     def architecture(self) -> lambda_.Architecture:
-        """The processor of the functions: arm64 on AWS (a fifth cheaper), locally this machine's."""
+        """The processor of the functions: arm64 on AWS, which is a fifth cheaper; locally this machine's."""
         if not self.on_aws and platform.machine() not in {"arm64", "aarch64"}:
             return lambda_.Architecture.X86_64
         return lambda_.Architecture.ARM_64

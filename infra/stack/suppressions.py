@@ -1,5 +1,7 @@
-"""Findings of cdk-nag (AwsSolutions), cfn-lint and parliament that are accepted: each beside its construct, with the
-reason."""
+"""Suppressions of findings of cdk-nag (AwsSolutions), cfn-lint and parliament.
+
+Each is beside its construct, with a reason. The template contains those of cfn-lint and parliament.
+"""
 
 from __future__ import annotations
 
@@ -7,16 +9,16 @@ from aws_cdk import Acknowledgment, CfnResource, Validations
 from constructs import IConstruct
 
 
-def accept(construct: IConstruct, rule: str, why: str) -> None:
-    """Accept one finding of cdk-nag, such as `AwsSolutions-SQS3`, on this construct and what it is made of."""
-    Validations.of(construct).acknowledge(Acknowledgment(id=rule, reason=why))
+def suppress_nag(construct: IConstruct, rule: str, reason: str) -> None:
+    """Suppress one rule of cdk-nag, such as `AwsSolutions-SQS3`, on this construct and its children."""
+    Validations.of(construct).acknowledge(Acknowledgment(id=rule, reason=reason))
 
 
-def accept_lint(resource: CfnResource, rule: str, why: str) -> None:
-    """Accept one finding of cfn-lint, such as `W3037`, on this resource. The template carries it, with the reason."""
-    resource.add_metadata("cfn-lint", {"config": {"ignore_checks": [rule]}, "reason": why})
+def suppress_lint(resource: CfnResource, rule: str, reason: str) -> None:
+    """Suppress one rule of cfn-lint, such as `W3037`, on this resource."""
+    resource.add_metadata("cfn-lint", {"config": {"ignore_checks": [rule]}, "reason": reason})
 
 
-def accept_policy(resource: CfnResource, *findings: str, why: str) -> None:
-    """Accept findings of parliament, such as `RESOURCE_STAR`, on the policies of this resource, as above."""
-    resource.add_metadata("parliament", {"ignore": list(findings), "reason": why})
+def suppress_policy(resource: CfnResource, *findings: str, reason: str) -> None:
+    """Suppress findings of parliament, such as `RESOURCE_STAR`, on this resource's policies."""
+    resource.add_metadata("parliament", {"ignore": list(findings), "reason": reason})

@@ -8,15 +8,15 @@ from aws_cdk import aws_iam as iam
 from constructs import Construct
 
 from infra.stack.stage import Stage
-from infra.stack.suppressions import accept
+from infra.stack.suppressions import suppress_nag
 from workers.aws.items import EVENT_INDEX, STATUS_KEY, USER_INDEX
 
 
 class Tables(Construct):
-    """Four tables, billed per request: a registration rush needs no planning and a quiet week costs nothing.
+    """Four tables, billed per request: a registration rush needs no planning, and a quiet week costs nothing.
 
-    Encrypted with keys that AWS owns, as every table is unless it is told otherwise; in production every second of the
-    last 35 days can be restored, and no call deletes a table before its protection is taken off.
+    They are encrypted with keys that AWS owns, which is the default. In production they can be restored to any second
+    of the last 35 days, and cannot be deleted before their deletion protection is switched off.
     """
 
     def __init__(self, scope: Construct, construct_id: str, *, stage: Stage) -> None:
@@ -25,7 +25,7 @@ class Tables(Construct):
         self.users = self._table("UsersTable", "userId")
         self.events = self._table("EventsTable", "eventId")
         self.registrations = self._table("RegistrationsTable", "registrationId")
-        # The new image suffices: the promoter wants to know which event, and which version of its ledger.
+        # The new image suffices: the promoter needs the event's id and the version of its ledger.
         self.ledger = self._table("LedgerTable", "eventId", stream=dynamodb.StreamViewType.NEW_IMAGE)
         self._index(USER_INDEX, "userId", "registeredAt")
         self._index(EVENT_INDEX, "eventId", STATUS_KEY)
@@ -42,22 +42,22 @@ class Tables(Construct):
             stream=stream,
         )
         if not self._stage.keeps_data:
-            accept(
+            suppress_nag(
                 table,
                 "AwsSolutions-DDB3",
-                "What is on this stage may be lost, and should be gone with it: of a table that can be restored AWS "
-                "keeps a backup for 35 days after it was deleted.",
+                "The data of this stage may be lost, and should be deleted with it: AWS keeps a backup of a table with "
+                "point-in-time recovery for 35 days after its deletion.",
             )
         if self._stage.on_aws:
             table.add_to_resource_policy(_only_over_tls())
-        # A fixed name in the template: a table must survive being moved between constructs.
+        # A fixed logical id: a table must survive a move between constructs.
         resource = table.node.default_child
         assert isinstance(resource, CfnResource)  # noqa: S101 - for the type checker
         resource.override_logical_id(name)
         return table
 
     def _index(self, name: str, partition: str, sort: str) -> None:
-        # Keys only: every projected attribute that changes would be a paid index write.
+        # Keys only: each change of a projected attribute would be a write to the index, which costs.
         self.registrations.add_global_secondary_index(
             index_name=name,
             partition_key=_string(partition),
@@ -69,7 +69,7 @@ class Tables(Construct):
     def stream_arn(self) -> str:
         """The ARN of the ledger's stream."""
         arn: str | None = self.ledger.table_stream_arn
-        assert arn is not None  # noqa: S101 - the table was made with a stream
+        assert arn is not None  # noqa: S101 - it is created with a stream
         return arn
 
 
@@ -82,7 +82,7 @@ def _only_over_tls() -> iam.PolicyStatement:
         effect=iam.Effect.DENY,
         principals=[iam.AnyPrincipal()],
         actions=["dynamodb:*"],
-        resources=["*"],  # the table with its indexes, whose policy this is; its own ARN would be a circle
+        resources=["*"],  # the policy's own table with its indexes; its ARN would be a circular reference
         conditions={"Bool": {"aws:SecureTransport": "false"}},
     )
 

@@ -1,4 +1,4 @@
-"""What wakes the workers: the queue the registrar, the ledger's stream the promoter, the clock the auditor."""
+"""The triggers of the workers: the queue (registrar), the ledger's stream (promoter), a schedule (auditor)."""
 
 from __future__ import annotations
 
@@ -15,13 +15,15 @@ from infra.stack.stage import Stage
 from infra.stack.tables import Tables
 from workers.aws.items import PROMOTABLE
 
-PROMOTIONS_DUE = {"dynamodb": {"NewImage": {"promotable": {"S": [PROMOTABLE]}}}}
-"""Most commits leave no free seat beside a waiter. Those that do say so; only they cost an invocation."""
+PROMOTABLE_LEDGERS = {"dynamodb": {"NewImage": {"promotable": {"S": [PROMOTABLE]}}}}
+"""Few commits leave a free seat while people wait. They mark the ledger, and only they cost an invocation."""
 
 
 class Triggers(Construct):
-    """Two event source mappings and a rule. Plain resources, because the CDK's own event sources would add grants;
-    what is needed is granted in `infra.functions`."""
+    """Two event source mappings and a rule.
+
+    They are plain resources because the CDK's event sources would add grants, which belong in `infra.functions`.
+    """
 
     def __init__(
         self,
@@ -34,40 +36,40 @@ class Triggers(Construct):
         queues: Queues,
     ) -> None:
         super().__init__(scope, construct_id)
-        self._wake_registrar(functions["registrar"], stage, queues)
-        self._wake_promoter(functions["promoter"], tables, queues)
-        self._wake_auditor(functions["auditor"])
+        self._trigger_registrar(functions["registrar"], stage, queues)
+        self._trigger_promoter(functions["promoter"], tables, queues)
+        self._trigger_auditor(functions["auditor"])
 
-    def _wake_registrar(self, registrar: lambda_.Function, stage: Stage, queues: Queues) -> None:
+    def _trigger_registrar(self, registrar: lambda_.Function, stage: Stage, queues: Queues) -> None:
         mapping = lambda_.CfnEventSourceMapping
         mapping(
             self,
             "Commands",
             function_name=registrar.function_arn,
             event_source_arn=queues.commands.queue_arn,
-            batch_size=10,  # the most that a FIFO queue hands out; one transaction decides them all
+            batch_size=10,  # the maximum of a FIFO queue; one transaction commits them all
             function_response_types=["ReportBatchItemFailures"],
-            # A rush at many events must not take the account's concurrency from those who stand at the door.
+            # A rush at many events must not take the account's concurrency from the API.
             scaling_config=mapping.ScalingConfigProperty(maximum_concurrency=stage.limits.registrars),
         )
 
-    def _wake_promoter(self, promoter: lambda_.Function, tables: Tables, queues: Queues) -> None:
+    def _trigger_promoter(self, promoter: lambda_.Function, tables: Tables, queues: Queues) -> None:
         mapping = lambda_.CfnEventSourceMapping
         mapping(
             self,
             "SeatsFree",
             function_name=promoter.function_arn,
             event_source_arn=tables.stream_arn,
-            # From the oldest record that the stream keeps: what changes while the mapping is being set up must not be
-            # missed, and reading a record twice does no harm.
+            # From the oldest record in the stream: a change while the mapping is being created must not be missed, and
+            # reading a record twice does no harm.
             starting_position="TRIM_HORIZON",
             filter_criteria=mapping.FilterCriteriaProperty(
-                filters=[mapping.FilterProperty(pattern=json.dumps(PROMOTIONS_DUE, separators=(",", ":")))]
+                filters=[mapping.FilterProperty(pattern=json.dumps(PROMOTABLE_LEDGERS, separators=(",", ":")))]
             ),
             batch_size=10,  # one SendMessageBatch
-            # A record that cannot be passed on holds up its shard: halve the batch to find it, and try as long as the
-            # stream has it (24 hours), because a promotion that is given up is a free seat beside a waiter until the
-            # event's next command. An hour before the stream forgets it, it is set aside where it is seen.
+            # A failing record blocks its shard: bisect the batch to find it, and retry as long as the stream has it (24
+            # hours), because a lost promotion means a free seat while people wait, until the event's next command. An
+            # hour before it expires it goes to a queue with an alarm.
             bisect_batch_on_function_error=True,
             maximum_retry_attempts=-1,
             maximum_record_age_in_seconds=int(Duration.hours(23).to_seconds()),
@@ -76,15 +78,15 @@ class Triggers(Construct):
             ),
         )
 
-    def _wake_auditor(self, auditor: lambda_.Function) -> None:
+    def _trigger_auditor(self, auditor: lambda_.Function) -> None:
         every_six_hours = events.CfnRule(
             self,
             "AuditDue",
-            description="Turnstile: does each ledger count what the registrations say?",
+            description="Turnstile: compare each ledger with its registrations",
             schedule_expression="rate(6 hours)",
             targets=[events.CfnRule.TargetProperty(arn=auditor.function_arn, id="auditor")],
         )
-        # A rule, not a schedule of EventBridge Scheduler: that one would need a role of its own to call the function.
+        # A rule, because a schedule of EventBridge Scheduler would need a role to invoke the function.
         lambda_.CfnPermission(
             self,
             "MayAudit",

@@ -60,7 +60,7 @@ def test_settings(context: dict[str, str], address: Address) -> None:
             )
         ),
         ({"domainName": "api.example.org"}, "domainName=api.example.org needs a certificate for this name"),
-        ({"certificateArn": ARN}, f"certificateArn={ARN} is that of a domain: add -c domainName=NAME"),
+        ({"certificateArn": ARN}, f"certificateArn={ARN} needs a domain: add -c domainName=NAME"),
         *(
             (CERTIFIED | {"certificateArn": arn}, f"certificateArn={arn}: use -c certificateArn=arn:aws:acm:REGION")
             for arn in ("", "0a1b-2c", ARN + " ", ARN.replace(":acm:", ":iam:"), ARN.replace("123456789012", "1"))
@@ -96,13 +96,13 @@ def test_senseless_settings(context: dict[str, str], sentence: str) -> None:
 def test_the_certificate_is_of_the_stacks_region(account: str | None, region: str | None, here: bool) -> None:
     """A certificate of another region or account is refused before anything is deployed; without a domain there is no
     such question."""
-    Address().require_here(account, region)
+    Address().require_account_and_region(account, region)
     if here:
-        DOMAIN.require_here(account, region)
+        DOMAIN.require_account_and_region(account, region)
         return
     with pytest.raises(ValueError, match=r"request a certificate for api\.example\.org there") as refusal:
-        DOMAIN.require_here(account, region)
-    assert str(refusal.value).startswith(f"certificateArn={ARN} is of the ")
+        DOMAIN.require_account_and_region(account, region)
+    assert str(refusal.value).startswith(f"certificateArn={ARN} is in the ")
 
 
 @pytest.mark.parametrize("address", [DOMAIN, Address(public_url="https://cdn.example.org")])

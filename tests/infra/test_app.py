@@ -111,12 +111,12 @@ def test_unknown_stage(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "hint"), [("listPerSecond", "did you mean listsPerSecond?"), ("zzz", "there are audience, auth, ")]
+    ("name", "hint"), [("listPerSecond", "did you mean listsPerSecond?"), ("zzz", "the settings are audience, auth, ")]
 )
 def test_unknown_setting(tmp_path: Path, name: str, hint: str) -> None:
     """A name that no setting has is refused, with the one that was probably meant: it would be ignored silently."""
     done = _run(tmp_path, {name: "10"})
-    assert (done.returncode, done.stderr.startswith(f"{name} is not a setting: {hint}")) == (1, True), done.stderr
+    assert (done.returncode, done.stderr.startswith(f"unknown setting {name}: {hint}")) == (1, True), done.stderr
 
 
 def test_the_local_stage_on_aws(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from api.contract.__main__ import KEPT
 from api.http.routes import ROUTES
-from infra.settings.cors import origins_of
+from infra.settings.origins import parse_origins
 from infra.stack.http.cors import METHODS, request_headers, response_headers
 from infra.stack.stage import Stage
 from tests.infra.reading import Resources
@@ -31,7 +31,7 @@ OPERATIONS = [operation for path in DOCUMENT["paths"].values() for operation in 
 )
 def test_origins(given: object, origins: tuple[str, ...]) -> None:
     """Origins come in a list with commas, with a port where it is not the usual one; by default there are none."""
-    assert origins_of({"corsOrigins": given}.get) == origins
+    assert parse_origins({"corsOrigins": given}.get) == origins
 
 
 @pytest.mark.parametrize(
@@ -44,8 +44,8 @@ def test_origins(given: object, origins: tuple[str, ...]) -> None:
 )  # fmt: skip
 def test_senseless_origins(given: str) -> None:
     """What no browser sends as an origin is refused with a sentence that names setting, value and origin."""
-    with pytest.raises(ValueError, match="is not an origin as browsers send it; use -c corsOrigins=LIST") as refusal:
-        origins_of({"corsOrigins": given}.get)
+    with pytest.raises(ValueError, match="is not an origin as browsers send it: use -c corsOrigins=LIST") as refusal:
+        parse_origins({"corsOrigins": given}.get)
     assert str(refusal.value).startswith(f"corsOrigins={given}: '")
 
 

@@ -86,9 +86,9 @@ ROWS: dict[str, dict[str, Shown]] = {
         "Time to promotion (ms)": {
             shown for each in (*PERCENTILES, "Maximum") for shown in _ours(each, Metric.TIME_TO_PROMOTION)
         },
-        "Pending answers": _ours("Sum", Metric.PENDING_ANSWERS),
+        "Pending responses": _ours("Sum", Metric.PENDING_ANSWERS),
         "Batch size, average": _ours("Average", Metric.BATCH_SIZE),
-        "Tried again": _ours("Sum", Metric.RETRIED, Metric.COMMITS_FALLEN_BACK, Metric.DEAD_LETTERED),
+        "Retries": _ours("Sum", Metric.RETRIED, Metric.COMMITS_FALLEN_BACK, Metric.DEAD_LETTERED),
         "Audit": _ours("Maximum", Metric.LEDGERS_AUDITED, Metric.LEDGER_DRIFT),
     },
 }

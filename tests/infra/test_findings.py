@@ -12,7 +12,7 @@ from aws_cdk import aws_sqs as sqs
 from aws_cdk.assertions import Template
 
 from infra.stack.stack import TurnstileStack
-from infra.stack.suppressions import accept, accept_lint
+from infra.stack.suppressions import suppress_lint, suppress_nag
 from tests.infra.findings import Accepted, Finding, cfn_lint, covers, nag
 from tests.infra.synthesis import STAGES
 
@@ -68,7 +68,7 @@ def test_cdk_nag_hears_what_is_accepted() -> None:
     stack = cdk.Stack(cdk.App(analytics_reporting=False), "Small")
     queue = sqs.Queue(stack, "Queue", enforce_ssl=True)
     assert nag(stack) == {("Small/Queue/Resource", "AwsSolutions-SQS3")}
-    accept(queue, "AwsSolutions-SQS3", "Nobody minds.")
+    suppress_nag(queue, "AwsSolutions-SQS3", "Nobody minds.")
     assert nag(stack) == set()
 
 
@@ -84,7 +84,7 @@ def test_cfn_lint_hears_what_is_accepted(told: bool) -> None:
         inline_policies={"does": iam.PolicyDocument(statements=[policy])},
     )
     if told:
-        accept_lint(role.node.default_child, "W3037", "Nobody minds.")
+        suppress_lint(role.node.default_child, "W3037", "Nobody minds.")
     assert [rule for _, rule in cfn_lint(Template.from_stack(stack).to_json())] == ([] if told else ["W3037"])
 
 

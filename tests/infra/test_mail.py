@@ -64,8 +64,8 @@ def test_a_sender_that_is_covered(sender: str, identity: str) -> None:
         (SES | {"sesIdentity": "sub.mail.example.org"}, "prod", "is not covered by"),
         (SES | {"sesIdentity": "other@mail.example.org"}, "prod", "is not covered by"),
         (SES | {"sesIdentity": f"{ARN}example.com"}, "dev", "is not covered by"),
-        (SES | OIDC, "prod", "are for the stack's own user pool: auth=oidc has none"),
-        (SES, "local", "are for the stack's own user pool: auth=none has none"),
+        (SES | OIDC, "prod", "belong to the stack's own user pool: auth=oidc has none"),
+        (SES, "local", "belong to the stack's own user pool: auth=none has none"),
         (SES | {"auth": "cognito"}, "local", "are for a stage on AWS: the stage local sends no mail"),
     ],
 )

@@ -44,7 +44,7 @@ _ERROR = re.compile(r'"level":\s*"(ERROR|CRITICAL)"|\[ERROR\]|Traceback|Task tim
 
 
 def parts(deployment: Deployment) -> list[Check]:
-    """The checks of the deployment's parts, in reading order."""
+    """Return the checks of the deployment's parts, in reading order."""
     return [
         *((f"table {_words(output)}", lambda output=output: _table(deployment, output)) for output in TABLES),
         ("queues", lambda: _queues(deployment)),
@@ -77,7 +77,7 @@ def _table(deployment: Deployment, output: str) -> str:
 
 
 def _keys(schema: list[KeySchemaElementTypeDef]) -> tuple[str, ...]:
-    """The names of a key's attributes, partition key first."""
+    """Return the names of a key's attributes, partition key first."""
     return tuple(element["AttributeName"] for element in sorted(schema, key=lambda element: element["KeyType"]))
 
 
@@ -132,7 +132,7 @@ def _routes(deployment: Deployment) -> str:
 
 
 def logs(deployment: Deployment, since: float) -> Check:
-    """The check that no function has logged an error since `since` (seconds since 1970)."""
+    """Return the check that no function has logged an error since `since` (seconds since 1970)."""
     return "logs", lambda: _logs(deployment, since)
 
 
@@ -146,7 +146,7 @@ def _logs(deployment: Deployment, since: float) -> str:
 
 
 def _errors(deployment: Deployment, group: str, since: float) -> list[str]:
-    # The emulator does not know patterns with alternatives; there, everything is read.
+    # The emulator does not support patterns with alternatives: read every line there.
     pattern = "" if deployment.outputs.endpoint_url else _LOG_FILTER
     pages = lines(deployment.clients.logs, group, pattern, since)
     return [f"{group}: {line.text}" for page in pages for line in page if _ERROR.search(line.text)]

@@ -1,1 +1,1 @@
-"""The HTTP API: its routes, stage, domain, CORS and throttles."""
+"""The HTTP API: its routes, stage, domain, CORS and throttling."""

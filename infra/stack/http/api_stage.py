@@ -1,7 +1,4 @@
-"""What the API's `$default` stage has on AWS: limits on requests per second, and a log of every request.
-
-The emulator has neither; the local stage goes without.
-"""
+"""The API's `$default` stage on AWS: throttling, and an access log. The emulator has neither."""
 
 from __future__ import annotations
 
@@ -17,7 +14,7 @@ from constructs import Construct
 from api.http.routes import Route
 from infra.settings.limits import Limits
 from infra.stack.stage import Stage
-from infra.stack.suppressions import accept
+from infra.stack.suppressions import suppress_nag
 
 ACCESS_LOG = {
     "time": "$context.requestTimeEpoch",
@@ -31,26 +28,26 @@ ACCESS_LOG = {
     "functionStatus": "$context.integration.status",
     "bytes": "$context.responseLength",
 }
-"""One line of the access log. Nothing that says who it was: no path (it has the ids of people; the route has none), no
-query, no address, no user agent, no claim of a token. `requestId` leads to the functions' lines."""
+"""One line of the access log. Nothing in it identifies the caller: no path (paths contain user ids, routes do not), no
+query, no IP address, no user agent, no claim of a token. `requestId` leads to the functions' log lines."""
 
 WRITES = frozenset({"POST", "PATCH", "PUT", "DELETE"})
 
 
-def protect(
+def limit_and_log(
     scope: Construct, api: apigateway.HttpApi, stage: Stage, routes: Mapping[Route, apigateway.HttpRoute]
 ) -> None:
-    """Limit and log the requests to `api`."""
+    """Throttle and log the requests to `api`."""
     default = api.default_stage.node.default_child
     if not stage.on_aws:
-        accept(default, "AwsSolutions-APIG1", "The emulator writes no access logs.")
+        suppress_nag(default, "AwsSolutions-APIG1", "The emulator writes no access logs.")
         return
     throttle(default, stage.limits, routes)
     log_requests(scope, default, stage)
 
 
 def throttle(default: apigateway.CfnStage, limits: Limits, routes: Mapping[Route, apigateway.HttpRoute]) -> None:
-    """Let every route take so many requests a second, and fewer those that write or that answer lists."""
+    """Limit the requests a second of every route, with lower limits for routes that write or return lists."""
     default.default_route_settings = apigateway.CfnStage.RouteSettingsProperty(
         throttling_rate_limit=limits.reads, throttling_burst_limit=limits.reads
     )
@@ -63,14 +60,14 @@ def throttle(default: apigateway.CfnStage, limits: Limits, routes: Mapping[Route
     default.route_settings = {
         route.key: {"ThrottlingRateLimit": limit, "ThrottlingBurstLimit": limit} for route, limit in own.items()
     }
-    for route in own:  # the settings of a route that is not there yet are refused
+    for route in own:  # API Gateway rejects settings of a route that does not exist yet
         default.add_resource_dependency(routes[route].node.default_child)
 
 
 def log_requests(scope: Construct, default: apigateway.CfnStage, stage: Stage) -> None:
-    """A log group of its own, which API Gateway may write to, with a line for each request."""
+    """Create a log group that API Gateway may write to, with a line for each request."""
     group = logs.LogGroup(scope, "AccessLog", retention=stage.log_retention, removal_policy=stage.removal_policy)
-    # API Gateway would write a policy of this kind by itself, for the whole account, and leave it there for good.
+    # Otherwise API Gateway would create such a policy itself, for the whole account, and never delete it.
     policy = logs.ResourcePolicy(scope, "MayLog", policy_statements=[_may_log(scope, group)])
     default.access_log_settings = apigateway.CfnStage.AccessLogSettingsProperty(
         destination_arn=group.log_group_arn, format=json.dumps(ACCESS_LOG, separators=(",", ":"))

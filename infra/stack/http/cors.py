@@ -1,8 +1,4 @@
-"""Cross-origin requests (CORS): the web pages whose scripts may call a stage's API, and what they may send and read.
-
-What there is to send and to read is derived from the API's routes and its document, so that nothing new is forgotten.
-Free of the CDK, which loads slowly.
-"""
+"""What cross-origin requests (CORS) may send and read, derived from the API's routes and its OpenAPI document."""
 
 from __future__ import annotations
 
@@ -12,20 +8,20 @@ METHODS = tuple(sorted({route.method for route in ROUTES}))
 """The methods of all routes."""
 
 MAX_AGE_SECONDS = 3600
-"""How long a browser need not ask again."""
+"""How long a browser may cache the answer to a preflight request."""
 
 
 def request_headers() -> list[str]:
     """Return the headers that the API reads."""
-    # The document loads in half a second, which a stage without CORS need not spend.
+    # The document takes half a second to load, which a stage without CORS can save.
     from api.contract.parameters import PARAMETERS  # noqa: PLC0415
 
     named = [parameter["name"] for parameter in PARAMETERS.values() if parameter["in"] == "header"]
-    return ["Accept", "Authorization", "Content-Type", *named]  # the first three are no parameters by OpenAPI's rules
+    return ["Accept", "Authorization", "Content-Type", *named]  # OpenAPI does not count the first three as parameters
 
 
 def response_headers() -> list[str]:
-    """Return the headers that the API sends. `Allow` is that of what is no route, and so in no operation."""
+    """Return the headers that the API sends. `Allow` belongs to the fallback, which is not in the document."""
     from api.contract.parameters import HEADERS  # noqa: PLC0415
 
     return ["Allow", *HEADERS]

@@ -1,6 +1,6 @@
-"""The HTTP API: the routes of `api/http/routes.py`, each to its function, and everything else to the one that says no.
+"""The HTTP API: the routes of `api/http/routes.py`, each to its function, and the fallback for all other requests.
 
-Also under which domain it is reached, and from which web pages: docs/decisions/0028-domain-and-browsers.md.
+Also its domain and CORS: docs/decisions/0028-domain-and-browsers.md.
 """
 
 from __future__ import annotations
@@ -15,19 +15,20 @@ from api.http.routes import DOCS_ROUTES, FALLBACK, ROUTES
 from infra.functions import FUNCTIONS
 from infra.settings.address import Address
 from infra.stack.functions import Functions
-from infra.stack.http.api_stage import protect
+from infra.stack.http.api_stage import limit_and_log
 from infra.stack.http.cors import MAX_AGE_SECONDS, METHODS, request_headers, response_headers
 from infra.stack.identity.token_issuer import TokenIssuer
 from infra.stack.stage import LOCAL_API_ID, Stage
-from infra.stack.suppressions import accept
+from infra.stack.suppressions import suppress_nag
 
-_PUBLIC = ("AwsSolutions-APIG4", "Anybody may see which events there are, the reference page, and that a route is not.")
-_NOBODY_ASKED = ("AwsSolutions-APIG4", "On one's own machine nobody is asked who they are, unless one asks for it.")
+_PUBLIC = ("AwsSolutions-APIG4", "Public: the events, the reference page, and the answer that a route does not exist.")
+_OPEN = ("AwsSolutions-APIG4", "The local stage is open unless it is started with `--auth jwt`.")
 
 
 class HttpApi(Construct):
-    """The API and its `$default` stage. `url` is the base for clients, without trailing slash; `outputs` is what the
-    person who deploys needs for DNS and CDN.
+    """The API and its `$default` stage.
+
+    `url` is the base URL for clients, without trailing slash; `outputs` are the stack's outputs about DNS and CDN.
     """
 
     def __init__(self, scope: Construct, construct_id: str, *, stage: Stage) -> None:
@@ -40,12 +41,12 @@ class HttpApi(Construct):
             "Api",
             description="Turnstile: registrations for events",
             cors_preflight=_cors(stage.cors_origins),
-            # Or clients could go around whatever stands in front of the domain. Said either way, so that it is on again
-            # when the domain is given up.
+            # Otherwise clients could bypass whatever is in front of the domain. Set in either case, so that the
+            # endpoint is enabled again when the domain is removed.
             disable_execute_api_endpoint=domain is not None,
         )
         if domain is not None:
-            # An update must not switch the old address off before the new one exists, or fails for its certificate.
+            # An update must not disable the old address before the new one exists: its certificate may be refused.
             self.api.node.default_child.add_resource_dependency(domain.node.default_child)
             default = self.api.default_stage.node.default_child
             apigateway.CfnApiMapping(
@@ -56,15 +57,15 @@ class HttpApi(Construct):
             if stage.address.public_url is not None:
                 self.outputs["OriginUrl"], self.url = self.url, stage.address.public_url
             return
-        # The emulator takes the API's id from this tag, so that the address stays the same from one start to the next.
-        # In it `$default` is written so that no shell expands it.
+        # The emulator takes the API's id from this tag, so the address is the same at every start. `$default` is
+        # percent-encoded in it, so that no shell expands it.
         Tags.of(self.api).add("ms-custom-id", LOCAL_API_ID)
         self.url = f"{stage.endpoint}/_aws/execute-api/{self.api.api_id}/%24default"
 
     def connect(self, functions: Functions, issuer: TokenIssuer) -> None:
-        """Add the routes, with the authorizer where a token is needed; what matches no route needs none.
+        """Add the routes, with the authorizer where a token is required; the fallback requires none.
 
-        A step of its own, because the functions are told the API's URL.
+        This is a separate step because the functions need the API's URL.
         """
         targets = {
             name: self._target(name, functions[name])
@@ -81,7 +82,7 @@ class HttpApi(Construct):
                 authorizer=None if route.public else issuer.authorizer,
             )
             if route.public or issuer.authorizer is None:
-                accept(made[0], *(_PUBLIC if route.public else _NOBODY_ASKED))
+                suppress_nag(made[0], *(_PUBLIC if route.public else _OPEN))
             routes[route] = made[0]
         if "docs" in targets:
             self._connect_docs(targets["docs"])
@@ -92,17 +93,17 @@ class HttpApi(Construct):
             route_key=apigateway.HttpRouteKey.DEFAULT,
             integration=targets[FALLBACK],
         )
-        accept(fallback, *_PUBLIC)
-        protect(self, self.api, self._stage, routes)
+        suppress_nag(fallback, *_PUBLIC)
+        limit_and_log(self, self.api, self._stage, routes)
 
     def _connect_docs(self, target: _Integration) -> None:
-        # Every method goes to the page's own function, which says that it takes GET: the fallback knows of no page.
+        # Every method goes to the page's function, which allows GET only: the fallback does not know the page.
         for path in dict.fromkeys(route.path for route in DOCS_ROUTES):
             made = self.api.add_routes(path=path, methods=[apigateway.HttpMethod.ANY], integration=target)
-            accept(made[0], *_PUBLIC)
+            suppress_nag(made[0], *_PUBLIC)
 
     def _domain(self, address: Address) -> apigateway.DomainName | None:
-        """Return the API's own domain, if it has one: regional, TLS 1.2. Its DNS record is made by hand."""
+        """Create the API's own domain, if it has one: regional, TLS 1.2. Its DNS record is created by hand."""
         if address.domain_name is None or address.certificate_arn is None:
             return None
         domain = apigateway.DomainName(
@@ -120,13 +121,13 @@ class HttpApi(Construct):
         return domain
 
     def _target(self, name: str, function: lambda_.Function) -> _Integration:
-        """Return the integration of a function, which API Gateway may invoke for this API and no other.
+        """Create the integration of a function, and the permission to invoke it for this API only.
 
-        It invokes a route as `{api}/{stage}/{method}/{path}`, but `$default` as `{api}/{stage}/$default`, which the
-        CDK's own permission for a whole API (`{api}/*/*/*`) does not match: aws/serverless-application-model#1860.
+        API Gateway invokes a route as `{api}/{stage}/{method}/{path}`, but `$default` as `{api}/{stage}/$default`. The
+        CDK's permission for a whole API (`{api}/*/*/*`) does not match that: aws/serverless-application-model#1860.
         """
-        routes = "*/*" if name == FALLBACK else "*/*/*"  # of an ARN's last part, `*` matches slashes, too
-        # Of its own name, so that an update makes it before it deletes the one that an earlier version had.
+        routes = "*/*" if name == FALLBACK else "*/*/*"  # in the last part of an ARN `*` also matches slashes
+        # Its id differs from that of earlier versions, so that an update creates it before it deletes the old one.
         lambda_.CfnPermission(
             self,
             f"MayInvoke{name.capitalize()}",
@@ -139,7 +140,7 @@ class HttpApi(Construct):
 
 
 def _cors(origins: tuple[str, ...]) -> apigateway.CorsPreflightOptions | None:
-    """Return what API Gateway says to browsers. Tokens come in a header, never in a cookie: no credentials."""
+    """Return the CORS configuration. It allows no credentials: tokens come in a header, never in a cookie."""
     if not origins:
         return None
     return apigateway.CorsPreflightOptions(
@@ -152,7 +153,7 @@ def _cors(origins: tuple[str, ...]) -> apigateway.CorsPreflightOptions | None:
 
 
 class _Integration(apigateway.HttpRouteIntegration):  # type: ignore[misc]  # mypy takes the CDK's classes for Any
-    """A function behind routes. Unlike the CDK's own, it brings no permission along."""
+    """The integration of a function. Unlike the CDK's, it adds no permission."""
 
     def __init__(self, name: str, function: lambda_.Function) -> None:
         super().__init__(f"{name}Integration")
@@ -161,10 +162,10 @@ class _Integration(apigateway.HttpRouteIntegration):  # type: ignore[misc]  # my
     def bind(
         self,
         *,
-        route: apigateway.IHttpRoute,  # noqa: ARG002 - the CDK hands over both, by these names
+        route: apigateway.IHttpRoute,  # noqa: ARG002 - the CDK passes both by name
         scope: Construct,  # noqa: ARG002
     ) -> apigateway.HttpRouteIntegrationConfig:
-        """Name the function and the form of its events."""
+        """Return the function's ARN and the format of its events."""
         return apigateway.HttpRouteIntegrationConfig(
             type=apigateway.HttpIntegrationType.AWS_PROXY,
             uri=self._function.function_arn,

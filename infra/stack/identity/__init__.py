@@ -1,1 +1,1 @@
-"""Who callers are: the user pool or an existing issuer, and the mail that the pool sends."""
+"""Authentication of callers: the user pool or an existing issuer, and the authorizer."""

@@ -14,14 +14,14 @@ from constructs import Construct
 from infra.identity import GROUPS
 from infra.settings.mail import Mail
 from infra.stack.stage import Stage
-from infra.stack.suppressions import accept
+from infra.stack.suppressions import suppress_nag
 
 ACCESS_TOKEN_LIFE = Duration.hours(1)
-"""So long a token is good, whatever became of its owner: nobody asks the pool again meanwhile."""
+"""For so long a token is valid, even if its user is disabled: the API does not ask the pool again."""
 
 
 class UserPool(Construct):
-    """The stack's own user pool with its groups and the one app client. `issuer` is the `iss` of its tokens."""
+    """The pool with its groups and its only app client. `issuer` is the claim `iss` of its tokens."""
 
     def __init__(self, scope: Construct, construct_id: str, *, stage: Stage) -> None:
         super().__init__(scope, construct_id)
@@ -52,15 +52,21 @@ class UserPool(Construct):
             deletion_protection=stage.keeps_data,
             removal_policy=stage.protected_removal_policy,
         )
-        accept(self.pool, "AwsSolutions-COG2", "A second factor is offered; who only registers must not need one.")
-        accept(self.pool, "AwsSolutions-COG8", "Threat protection is part of a plan that costs extra for each person.")
+        suppress_nag(
+            self.pool,
+            "AwsSolutions-COG2",
+            "A second factor is offered, but nobody should need one to register for an event.",
+        )
+        suppress_nag(
+            self.pool, "AwsSolutions-COG8", "Threat protection belongs to a plan that costs extra for each user."
+        )
         if stage.auth.mail is not None:
             _send_as(self.pool, stage.auth.mail)
         self.issuer = f"https://{self.pool.user_pool_provider_name}"
         self.client = self._client(stage)
         for name, may in GROUPS.items():
             group = self.pool.add_group(name.capitalize(), group_name=name, description=may)
-            # With its group a pool that is kept would lose who is in it.
+            # If a group were deleted, a pool that is kept would lose its memberships.
             group.apply_removal_policy(stage.removal_policy)
 
     def _client(self, stage: Stage) -> cognito.UserPoolClient:
@@ -68,7 +74,7 @@ class UserPool(Construct):
             "App",
             generate_secret=False,
             disable_o_auth=True,
-            # An operator may sign people in, with IAM rights of the account: `turnstile token` and `verify` do.
+            # `turnstile token` and `verify` sign people in with IAM permissions of the account.
             auth_flows=cognito.AuthFlow(user_srp=True, admin_user_password=stage.has_test_users),
             access_token_validity=ACCESS_TOKEN_LIFE,
             id_token_validity=ACCESS_TOKEN_LIFE,
@@ -81,15 +87,15 @@ class UserPool(Construct):
 
 
 def _send_as(pool: cognito.UserPool, mail: Mail) -> None:
-    """Have the pool send its mail through SES. Set by hand, it would be reset by the next change of the pool.
+    """Have the pool send its mail through SES. If it were set by hand, the next update of the pool would reset it.
 
-    Cognito makes a service-linked role for it, so the identity needs no policy:
+    Cognito creates a service-linked role for this, so the identity needs no policy:
     https://docs.aws.amazon.com/cognito/latest/developerguide/cognito-user-pool-settings-ses-authorization-to-send-email.html
     """
     arn = mail.identity
     if not arn.startswith("arn:"):
         arn = Stack.of(pool).format_arn(service="ses", resource="identity", resource_name=arn)
-    # The CDK's own `UserPoolEmail.with_ses` wants the region in advance, and takes no subdomain of an identity.
+    # The CDK's `UserPoolEmail.with_ses` needs the region in advance, and rejects a subdomain of an identity.
     resource = pool.node.default_child
     assert isinstance(resource, cognito.CfnUserPool)  # noqa: S101 - for the type checker
     resource.email_configuration = cognito.CfnUserPool.EmailConfigurationProperty(

@@ -1,4 +1,4 @@
-"""The topic that alarms send to: encrypted, for nobody without TLS, and for the alarms of this account only."""
+"""The topic that alarms publish to: encrypted, over TLS only, and for the alarms of this account only."""
 
 from __future__ import annotations
 
@@ -9,20 +9,20 @@ from aws_cdk import aws_sns as sns
 from constructs import Construct
 
 from infra.stack.stage import Stage
-from infra.stack.suppressions import accept, accept_policy
+from infra.stack.suppressions import suppress_nag, suppress_policy
 
 _CLOUDWATCH = "cloudwatch.amazonaws.com"
 
 
 def alarm_topic(scope: Construct, stage: Stage) -> sns.Topic:
-    """Make the topic in `scope`. On the local stage it is a plain one: the emulator speaks no TLS."""
+    """Create the topic in `scope`. On the local stage it is a plain one: the emulator has no TLS."""
     name = f"Turnstile ({stage.name})"
     if not stage.on_aws:
         topic = sns.Topic(scope, "Topic", display_name=name)
-        accept(topic, "AwsSolutions-SNS3", "The emulator speaks HTTP only, and would refuse every alarm.")
+        suppress_nag(topic, "AwsSolutions-SNS3", "The emulator has no TLS: every alarm would be rejected.")
         return topic
     topic = sns.Topic(scope, "Topic", display_name=name, master_key=_key(scope), enforce_ssl=True)
-    # A policy of its own takes the place of SNS's default one, under which CloudWatch was let in.
+    # A policy of its own replaces the default policy of SNS, which admits CloudWatch.
     topic.add_to_resource_policy(
         iam.PolicyStatement(
             sid="AlarmsOfThisAccount",
@@ -39,18 +39,18 @@ def alarm_topic(scope: Construct, stage: Stage) -> sns.Topic:
 
 
 def _key(scope: Construct) -> kms.Key:
-    """A key of our own, because CloudWatch may not use the one that AWS manages for SNS: its alarms would be lost."""
+    """Create a key, because CloudWatch may not use the one that AWS manages for SNS: its alarms would be lost."""
     key = kms.Key(
         scope,
         "TopicKey",
-        description="Turnstile: messages of alarms, on their way",
+        description="Turnstile: alarm messages in transit",
         enable_key_rotation=True,
-        # It encrypts nothing that is kept, so it goes with the stack on every stage, as soon as AWS allows.
+        # It encrypts nothing that is stored, so every stage deletes it with the stack, as soon as AWS allows.
         removal_policy=RemovalPolicy.DESTROY,
         pending_window=Duration.days(7),
     )
-    # No condition on the account here: the topic's policy has it, and who cannot publish has no use for the key. If a
-    # condition did not match what SNS tells KMS, every alarm would be lost, and silently.
+    # No condition on the account: the topic's policy has it, and the key is of no use to someone who cannot publish. If
+    # a condition did not match what SNS tells KMS, every alarm would be lost without a trace.
     key.add_to_resource_policy(
         iam.PolicyStatement(
             sid="AlarmsAreEncrypted",
@@ -59,11 +59,11 @@ def _key(scope: Construct) -> kms.Key:
             resources=["*"],
         )
     )
-    accept_policy(
+    suppress_policy(
         key.node.default_child,
         "PERMISSIONS_MANAGEMENT_ACTIONS",
         "RESOURCE_STAR",
-        why="In a key's policy * is the key, and without the account's administrators nobody could change the policy.",
+        reason="In a key's policy, * is the key. Without the account's administrators nobody could change it.",
     )
     return key
 

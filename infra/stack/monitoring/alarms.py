@@ -1,10 +1,10 @@
-"""What wakes an operator: alarms, all to one topic.
+"""The alarms, which all publish to one topic.
 
-Where AWS recommends an alarm, its statistic, period and number of periods are taken from there ("Recommended alarms" in
-the CloudWatch user guide), and mostly it leaves the threshold to who knows the load. Each threshold has its reason in
-the alarm's description, which is what the person who is woken reads, with the entry of the runbook that helps.
+Where AWS recommends an alarm ("Recommended alarms" in the CloudWatch user guide), its statistic, period and number of
+periods are used. Each alarm's description, which the operator reads first, gives the reason for its threshold and the
+entry of the runbook.
 
-Each alarm watches one metric as it is: the emulator deploys no others.
+Each alarm watches one metric without metric math: the emulator deploys no others.
 """
 
 from __future__ import annotations
@@ -23,25 +23,25 @@ from workers.telemetry import Metric
 
 RUNBOOK = "docs/runbook.md"
 
-QUIET = cloudwatch.TreatMissingData.NOT_BREACHING
-"""For metrics that are sent only while something happens: silence is what is wanted."""
+MISSING_IS_GOOD = cloudwatch.TreatMissingData.NOT_BREACHING
+"""For metrics that are sent only while something happens."""
 
-UNCHANGED = cloudwatch.TreatMissingData.IGNORE
-"""For what is looked at every few hours: until the next look says otherwise, it is as the last one found it."""
+KEEP_STATE = cloudwatch.TreatMissingData.IGNORE
+"""For checks that run every few hours: the last result holds until the next."""
 
 STUCK_PERIODS = 20
-"""Minutes. A failed command is tried again after up to 900 s (`seconds_hidden` in `workers.aws.send`), so one value may
-be 16 minutes behind the other, and some more if Lambda is throttled: in 20 there is always one."""
+"""Minutes. A failed command is retried after up to 900 s (`seconds_hidden` in `workers.aws.send`), so two values may be
+16 minutes apart, or a little more if Lambda is throttled: within 20 there is always one."""
 
-MOST_MESSAGES = 20_000
-"""A sixth of SQS's window ("Avoid having a large backlog of messages with the same message group ID"). The hot event
-that has so many decides its last one after 200 s, when `oldest-message` is in alarm anyway."""
+MAX_BACKLOG = 20_000
+"""A sixth of SQS's window ("Avoid having a large backlog of messages with the same message group ID"). A hot event with
+such a backlog decides its last command after 200 s, when `oldest-message` is in alarm anyway."""
 
 _ABOVE = cloudwatch.ComparisonOperator.GREATER_THAN_THRESHOLD
 
 
 class Alarms(Construct):
-    """The topic, and the alarms `turnstile-{stage}-{name}` that send to it when they begin and when they are over."""
+    """The topic, and the alarms `turnstile-{stage}-{name}` that publish to it when they start and when they end."""
 
     def __init__(self, scope: Construct, construct_id: str, *, stage: Stage, metrics: Metrics) -> None:
         super().__init__(scope, construct_id)
@@ -51,7 +51,7 @@ class Alarms(Construct):
         self._api(metrics)
         self._functions(metrics)
         self._tables(metrics)
-        self._promises(metrics)
+        self._guarantees(metrics)
 
     def _queues(self, metrics: Metrics) -> None:
         self._alarm(
@@ -60,28 +60,27 @@ class Alarms(Construct):
             above=180,
             periods=3,
             why="An accepted command has waited for 3 minutes. That is twice the queue's visibility timeout, so a "
-            "registrar that is killed once, which heals by itself, wakes nobody. AWS advises 15 periods; people are "
-            "waiting, so it is 3. A command received more than three times is not in this metric: see stuck-event.",
+            "registrar that is killed once, and recovers by itself, raises no alarm. AWS recommends 15 periods; people "
+            "are waiting, so it is 3. This metric excludes commands received more than three times: see stuck-event.",
         )
         self._alarm(
             "stuck-event",
-            metrics.measured(Metric.FAILED_COMMAND_AGE, "Maximum"),
+            metrics.custom(Metric.FAILED_COMMAND_AGE, "Maximum"),
             above=180,
             periods=STUCK_PERIODS,
             breaching=1,
-            why="A command has waited for 3 minutes, and the registrar cannot decide it, nor anything behind it at its "
-            "event. In the end it is tried again every 15 minutes, so it stays in alarm for 20 minutes after the last "
-            "failure.",
+            why="The registrar has failed to decide a command for 3 minutes, and it blocks its event. Retries are up "
+            "to 15 minutes apart, so the alarm lasts until 20 minutes after the last failure.",
         )
         self._alarm(
             "queue-depth",
             metrics.visible(),
-            above=MOST_MESSAGES,
+            above=MAX_BACKLOG,
             periods=5,
             breaching=1,
-            why=f"More than {MOST_MESSAGES:,} commands wait. SQS looks for available events among the first 120,000 "
-            "messages only: a backlog that large for one event blocks every other event, and repairs too. One event "
-            "can fill the window within 5 minutes of this alarm (300 messages a second), several events within 3.",
+            why=f"More than {MAX_BACKLOG:,} commands wait. SQS looks for available events among the first 120,000 "
+            "messages only: a backlog that large for one event blocks all other events, and repairs. One event can "
+            "fill that window within 5 minutes of this alarm (300 messages a second), several events within 3.",
         )
         self._alarm(
             "dead-letters",
@@ -89,8 +88,8 @@ class Alarms(Construct):
             above=0,
             periods=5,
             breaching=1,
-            why="A message that could not be processed is somebody's request: one is enough. Over when there was none "
-            "for 5 minutes, because reading dead letters hides them for a moment.",
+            why="A message that could not be processed is someone's request, so one is enough. The alarm ends after 5 "
+            "minutes without any, because reading dead letters hides them for a moment.",
         )
         self._alarm(
             "failed-promotions",
@@ -98,8 +97,8 @@ class Alarms(Construct):
             above=0,
             periods=5,
             breaching=1,
-            why="The promoter tried for 23 hours to say that a seat is free beside a waiter. Until the event's next "
-            "command that seat stays free: one is enough.",
+            why="The promoter failed for 23 hours to announce a free seat while people are waiting. The seat stays "
+            "free until the event's next command, so one is enough.",
         )
 
     def _api(self, metrics: Metrics) -> None:
@@ -108,7 +107,7 @@ class Alarms(Construct):
             metrics.server_errors("Average"),
             above=0.05,
             periods=3,
-            why="More than 5 % of the answers in each of 3 minutes were the service's fault (AWS's recommendation). "
+            why="More than 5 % of the responses in each of 3 minutes were server errors (AWS's recommendation). "
             f"{SPARSE}",
         )
 
@@ -122,10 +121,10 @@ class Alarms(Construct):
                 above=0,
                 periods=alarm.minutes,
                 breaching=alarm.breaching,
-                missing=UNCHANGED if alarm.sticky else QUIET,
+                missing=KEEP_STATE if alarm.sticky else MISSING_IS_GOOD,
                 entry="function-errors",
-                why="Functions answer for what goes wrong; one that raises, runs out of time or does not start is "
-                f"broken. {alarm.breaching} of {alarm.minutes} minutes. {alarm.why}",
+                why="Functions handle expected failures; one that raises, times out or does not start is broken. "
+                f"Errors in {alarm.breaching} of {alarm.minutes} minutes. {alarm.why}",
             )
             self._alarm(
                 f"{spec.label}-throttles",
@@ -134,14 +133,14 @@ class Alarms(Construct):
                 periods=5,
                 entry="function-throttles",
                 why="Lambda refuses to run the function: the account's concurrency is used up. For 5 minutes, as AWS "
-                "recommends, since queue and stream get over a short peak.",
+                "recommends, because queue and stream survive a short peak.",
             )
         self._alarm(
             "iterator-age",
             metrics.iterator_age(),
             above=60_000,
             periods=1,
-            why="The promoter is more than 60 s behind: somebody waits beside a free seat for longer than promised.",
+            why="The promoter is more than 60 s behind: people wait too long for a seat that is free.",
         )
 
     def _tables(self, metrics: Metrics) -> None:
@@ -157,27 +156,27 @@ class Alarms(Construct):
                 periods=5,
                 entry="table-throttles",
                 why="Billed per request, a table throttles only when one key is too hot or the load more than doubles. "
-                "Requests are tried again, so only 5 minutes of it, as AWS recommends, need somebody. DynamoDB sends "
-                "this metric only while it throttles, and CloudWatch may ignore what is missing: it may stay in alarm "
-                "after the last throttled request until you set it back.",
+                "Requests are retried, so only 5 minutes of it need attention, as AWS recommends. DynamoDB sends this "
+                "metric only while it throttles, and CloudWatch may ignore missing data: it may stay in alarm after "
+                "the last throttled request until you reset it.",
             )
 
-    def _promises(self, metrics: Metrics) -> None:
+    def _guarantees(self, metrics: Metrics) -> None:
         self._alarm(
             "slow-promotions",
-            metrics.measured(Metric.TIME_TO_PROMOTION, "Maximum"),
+            metrics.custom(Metric.TIME_TO_PROMOTION, "Maximum"),
             above=60_000,
             periods=1,
-            why="Somebody was promoted more than 60 s after a seat became free for her; a second is normal.",
+            why="A person was promoted more than 60 s after their seat became free; one second is normal.",
         )
         self._alarm(
             "ledger-drift",
-            metrics.measured(Metric.LEDGER_DRIFT, "Maximum"),
+            metrics.custom(Metric.LEDGER_DRIFT, "Maximum"),
             above=0,
             periods=1,
-            missing=UNCHANGED,
-            why="A ledger does not count what the registrations say, which no accident can do: one is enough. Over "
-            "when an audit finds none.",
+            missing=KEEP_STATE,
+            why="A ledger disagrees with its event's registrations, which no failure can cause, so one is enough. The "
+            "alarm ends when an audit finds none.",
         )
 
     def _alarm(
@@ -189,10 +188,10 @@ class Alarms(Construct):
         periods: int,
         why: str,
         breaching: int | None = None,
-        missing: cloudwatch.TreatMissingData = QUIET,
+        missing: cloudwatch.TreatMissingData = MISSING_IS_GOOD,
         entry: str | None = None,
     ) -> None:
-        """In alarm when `breaching` of the last `periods` minutes (all, unless told) lie above the threshold."""
+        """Create an alarm: in `breaching` of the last `periods` minutes (default all) the metric is `above`."""
         alarm = cloudwatch.Alarm(
             self,
             name,

@@ -1,4 +1,4 @@
-"""The dashboard: one row per question, in the order in which an operator asks them."""
+"""The dashboard: one row for each question of an operator, in the order in which they ask."""
 
 from __future__ import annotations
 
@@ -17,34 +17,34 @@ from workers.telemetry import Metric
 PERCENTILES = ("p50", "p90", "p99")
 REFUSALS = (Reason.EVENT_FULL, Reason.WAITLIST_FULL, Reason.REGISTRATION_CLOSED)
 
-COMMANDS = """**Is anybody waiting?** Commands that nobody has taken yet (visible) and those in hand or waiting for \
-another try (not visible). Normal: near zero, a hill in a rush, and an oldest message of seconds. Failed is the age of \
-what the registrar gave back: none, or an event is stuck. One event is one group, and has one registrar at a time: a \
+COMMANDS = """**Is anyone waiting?** Visible: commands that are waiting. Not visible: commands in process or waiting \
+for a retry. Normal: near zero, a hill during a rush, and an oldest message of seconds. Failed: the age of commands \
+that the registrar returned; any means that an event is stuck. One event is one group, with one registrar at a time: a \
 **large backlog with few groups in flight is a hot event**, with many groups it is a slow registrar. Dead letters: \
 always zero; `turnstile dlq list` shows them."""
 
-API = """**What do clients see?** 5xx are our fault: normally none. 4xx are theirs; many 409 when an event is full are \
-normal. Latency includes the wait for the decision: p50 far below a second, at most 2 s unless a client asked to wait \
-longer. When p99 stays at its upper end, look at the row above."""
+API = """**What do clients see?** 5xx: server errors, normally none. 4xx: client errors; many 409s are normal when an \
+event is full. Latency includes the wait for the decision: p50 far below a second, at most 2 s unless a client asked \
+to wait longer. If p99 stays at its maximum, look at the row above."""
 
-FUNCTIONS = """**Do the functions run?** Errors and throttles: none. The registrar gives back what it cannot decide \
-yet without an error: see *Tried again* in the last row. Duration is p99: a batch takes far below a second, a \
+FUNCTIONS = """**Do the functions run?** Errors and throttles: none. The registrar returns commands that it cannot \
+decide yet without an error: see *Retries* in the last row. Duration is p99: a batch takes far less than a second, a \
 registration waits for its decision. The registrar's concurrency is at most the number of groups in flight."""
 
-PROMOTIONS = """**Do free seats reach the line?** Iterator age is how far the promoter is behind the ledger's stream. \
-Normal: below a second, no data while nobody cancels. Failed promotions: always zero."""
+PROMOTIONS = """**Do free seats reach the waiting list?** Iterator age: how far the promoter is behind the ledger's \
+stream. Normal: below a second, no data while nobody cancels. Failed promotions: always zero."""
 
-TABLES = """**Do the tables keep up?** Throttles: none. Conflicts: two wrote to the same item; some are normal in a \
-rush, each costs one repetition and nobody a seat."""
+TABLES = """**Do the tables keep up?** Throttles: none. Conflicts: two writes to the same item at once; some are \
+normal in a rush. Each costs a retry, and nobody a seat."""
 
 DECISIONS = """**What was decided?** Decision latency: from the API's acceptance to the commit. Time to promotion: \
-from the free seat to the promoted registration, 0 in the same commit. Pending answers are 202s: the decision came \
-after the client's wait, or the client asked not to wait (`Prefer: respond-async`). Tried again, fallen back, \
-dead-lettered, drift: normally zero. Full batches: a rush."""
+from the free seat to the promoted registration, 0 within one commit. Pending responses are 202s: the decision came \
+after the client's wait, or the client did not want to wait (`Prefer: respond-async`). Retries, single commits, dead \
+letters and ledger drift: normally zero. Full batches: a rush."""
 
 
 class Dashboard(Construct):
-    """The dashboard `turnstile-{stage}`. It makes no alarms: those are in `infra.stack.monitoring.alarms`."""
+    """The dashboard `turnstile-{stage}`. Alarms are in `infra.stack.monitoring.alarms`."""
 
     def __init__(self, scope: Construct, construct_id: str, *, stage: Stage, metrics: Metrics) -> None:
         super().__init__(scope, construct_id)
@@ -61,7 +61,7 @@ class Dashboard(Construct):
 
     def _commands(self, metrics: Metrics) -> None:
         waiting = {"visible": metrics.visible(), "not visible": metrics.not_visible()}
-        failed = metrics.measured(Metric.FAILED_COMMAND_AGE, "Maximum")
+        failed = metrics.custom(Metric.FAILED_COMMAND_AGE, "Maximum")
         ages = {"received up to 3 times": metrics.oldest_message(), "failed": failed}
         self._row(
             "Commands",
@@ -110,12 +110,12 @@ class Dashboard(Construct):
 
     def _decisions(self, metrics: Metrics) -> None:
         def each(*names: Metric, statistic: str = "Sum") -> dict[str, cloudwatch.Metric]:
-            return {str(name): metrics.measured(name, statistic) for name in names}
+            return {str(name): metrics.custom(name, statistic) for name in names}
 
         def percentiles(name: Metric) -> dict[str, cloudwatch.Metric]:
-            return {statistic: metrics.measured(name, statistic) for statistic in (*PERCENTILES, "Maximum")}
+            return {statistic: metrics.custom(name, statistic) for statistic in (*PERCENTILES, "Maximum")}
 
-        rejected = {str(reason): metrics.measured(Metric.REJECTED, "Sum", reason=reason) for reason in REFUSALS}
+        rejected = {str(reason): metrics.custom(Metric.REJECTED, "Sum", reason=reason) for reason in REFUSALS}
         given = (Metric.CONFIRMED, Metric.WAITLISTED, Metric.PROMOTED, Metric.CANCELLED, Metric.SUPERSEDED)
         self._row(
             "Decisions",
@@ -124,17 +124,17 @@ class Dashboard(Construct):
             _graph("Rejected", rejected),
             _graph("Decision latency (ms)", percentiles(Metric.DECISION_LATENCY)),
             _graph("Time to promotion (ms)", percentiles(Metric.TIME_TO_PROMOTION)),
-            _graph("Pending answers", each(Metric.PENDING_ANSWERS)),
+            _graph("Pending responses", each(Metric.PENDING_ANSWERS)),
             _graph("Batch size, average", each(Metric.BATCH_SIZE, statistic="Average")),
-            _graph("Tried again", each(Metric.RETRIED, Metric.COMMITS_FALLEN_BACK, Metric.DEAD_LETTERED)),
+            _graph("Retries", each(Metric.RETRIED, Metric.COMMITS_FALLEN_BACK, Metric.DEAD_LETTERED)),
             _graph("Audit", each(Metric.LEDGERS_AUDITED, Metric.LEDGER_DRIFT, statistic="Maximum")),
         )
 
-    def _row(self, title: str, meaning: str, *graphs: CustomMetricGroup) -> None:
+    def _row(self, title: str, description: str, *graphs: CustomMetricGroup) -> None:
         self._facade.monitor_custom(
             human_readable_name=title,
             alarm_friendly_name=title,
-            description=meaning,
+            description=description,
             description_widget_height=3,
             metric_groups=list(graphs),
         )

@@ -1,4 +1,4 @@
-"""The metrics that alarms watch and the dashboard shows: AWS's own, and those of `workers.telemetry`."""
+"""The metrics that alarms watch and the dashboard shows: those of AWS, and those of `workers.telemetry`."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ MINUTE = Duration.minutes(1)
 
 
 class Metrics:
-    """The metrics of one deployment, each by the minute. Those that come in numbers have names: `registrar`."""
+    """The metrics of one deployment, each by the minute. Several of a kind are a dictionary, by labels."""
 
     def __init__(
         self,
@@ -39,48 +39,48 @@ class Metrics:
         self._functions = functions
 
     def visible(self) -> cloudwatch.Metric:
-        """Commands that wait for the registrar."""
+        """Return the number of commands that wait for the registrar."""
         return self._queues.commands.metric_approximate_number_of_messages_visible(period=MINUTE)
 
     def not_visible(self) -> cloudwatch.Metric:
-        """Commands that the registrar has in hand, or that wait for another try."""
+        """Return the number of commands that the registrar is processing, or that wait for a retry."""
         return self._queues.commands.metric_approximate_number_of_messages_not_visible(period=MINUTE)
 
     def oldest_message(self) -> cloudwatch.Metric:
-        """The age of the oldest command in seconds, without those that were received more than three times.
+        """Return the age of the oldest command in seconds, except for those received more than three times.
 
-        SQS leaves those out ("Available CloudWatch metrics for Amazon SQS"); `Metric.FAILED_COMMAND_AGE` has them.
+        SQS excludes those ("Available CloudWatch metrics for Amazon SQS"); `Metric.FAILED_COMMAND_AGE` includes them.
         """
         return self._queues.commands.metric_approximate_age_of_oldest_message(period=MINUTE)
 
     def groups_in_flight(self) -> cloudwatch.Metric:
-        """Events that the registrar is at. The CDK has no method for this metric of FIFO queues."""
+        """Return the number of events that are being processed. The CDK has no method for this metric."""
         return self._queues.commands.metric(
             "ApproximateNumberOfGroupsWithInflightMessages", statistic="Maximum", period=MINUTE
         )
 
     def dead_letters(self) -> cloudwatch.Metric:
-        """Messages in the dead-letter queue."""
-        return _waiting(self._queues.dead_letters)
+        """Return the number of messages in the dead-letter queue."""
+        return _visible(self._queues.dead_letters)
 
     def failed_promotions(self) -> cloudwatch.Metric:
-        """What the promoter could not pass on."""
-        return _waiting(self._queues.failed_promotions)
+        """Return the number of promotions that the promoter could not send."""
+        return _visible(self._queues.failed_promotions)
 
     def client_errors(self, statistic: str) -> cloudwatch.Metric:
-        """4xx answers: `Sum` is how many, `Average` the share of all answers."""
+        """Return the 4xx responses: `Sum` is their number, `Average` their share of all responses."""
         return self._http.metric_client_error(statistic=statistic, period=MINUTE)
 
     def server_errors(self, statistic: str) -> cloudwatch.Metric:
-        """5xx answers, in the same way."""
+        """Return the 5xx responses in the same way."""
         return self._http.metric_server_error(statistic=statistic, period=MINUTE)
 
     def requests(self) -> cloudwatch.Metric:
-        """Requests to the API."""
+        """Return the number of requests to the API."""
         return self._http.metric_count(statistic="Sum", period=MINUTE)
 
     def latency(self, statistic: str) -> cloudwatch.Metric:
-        """From a request's arrival at API Gateway to its answer, in milliseconds."""
+        """Return the time from a request's arrival at API Gateway to its response, in milliseconds."""
         return self._http.metric_latency(statistic=statistic, period=MINUTE)
 
     def of_functions(self, metric: str, statistic: str) -> dict[str, cloudwatch.Metric]:
@@ -90,11 +90,11 @@ class Metrics:
         }
 
     def iterator_age(self) -> cloudwatch.Metric:
-        """How far the promoter is behind the ledger's stream, in milliseconds."""
+        """Return how far the promoter is behind the ledger's stream, in milliseconds."""
         return self._functions["promoter"].metric("IteratorAge", statistic="Maximum", period=MINUTE)
 
     def of_tables(self, metric: str) -> dict[str, cloudwatch.Metric]:
-        """One of DynamoDB's counts for each table."""
+        """Return one of DynamoDB's counts for each table."""
         tables: dict[str, dynamodb.Table] = {
             "users-table": self._tables.users,
             "events-table": self._tables.events,
@@ -104,7 +104,7 @@ class Metrics:
         return {name: table.metric(metric, statistic="Sum", period=MINUTE) for name, table in tables.items()}
 
     def of_tables_and_indexes(self, metric: str) -> dict[str, cloudwatch.Metric]:
-        """The same, and for each index: DynamoDB does not add an index's to its table's."""
+        """Return the same for each table and each index: DynamoDB does not add an index's counts to its table's."""
         registrations = self._tables.registrations.table_name
         indexes = {
             name: cloudwatch.Metric(
@@ -118,8 +118,8 @@ class Metrics:
         }
         return self.of_tables(metric) | indexes
 
-    def measured(self, metric: Metric, statistic: str, **dimensions: str) -> cloudwatch.Metric:
-        """What the functions measure themselves. `dimensions` are those beside the stage's service."""
+    def custom(self, metric: Metric, statistic: str, **dimensions: str) -> cloudwatch.Metric:
+        """Return a metric that the functions send themselves. `dimensions` are added to the stage's service."""
         return cloudwatch.Metric(
             namespace=NAMESPACE,
             metric_name=metric,
@@ -129,5 +129,5 @@ class Metrics:
         )
 
 
-def _waiting(queue: sqs.Queue) -> cloudwatch.Metric:
+def _visible(queue: sqs.Queue) -> cloudwatch.Metric:
     return queue.metric_approximate_number_of_messages_visible(period=MINUTE)

@@ -271,6 +271,6 @@ def test_preflight_looks_at_what_is_asked_for() -> None:
 
 def test_preflight_says_what_the_app_says() -> None:
     """Settings that do not fit the account and region are refused with the app's own sentence."""
-    sentence = "is of the region eu-central-1, and the stack goes to us-east-1"
+    sentence = "is in the region eu-central-1, and the stack is deployed to us-east-1"
     with pytest.raises(CliError, match=f"the stack cannot be synthesized: certificateArn=.* {sentence}"):
         DeploymentPlan.of("dev", DOMAIN, "123456789012", "us-east-1")
