@@ -113,7 +113,7 @@ soak: setup ## Run a local stack for 20 minutes while 40 % of its calls to AWS f
 fuzz: setup ## Attack a local stack's API from its document, in all of schemathesis's phases: 5,000 cases (minutes)
 	TURNSTILE_FUZZ=$(CASES),$(FUZZ_SEED) $(BIN)/pytest tests/e2e/test_fuzz.py -s $(PYTEST_ARGS)
 
-bench: setup ## Measure everything: hot event, counts, cold start, cost, HTTP (5 minutes; build/bench.html)
+bench: setup ## Measure everything: hot event, counts, cold start, cost, HTTP (5 minutes; build/bench.json)
 	@$(BIN)/python -m tests.tools.bench $(BENCH_ARGS)
 
 ##@ Upkeep

@@ -1,14 +1,14 @@
-"""The peer: event registration as a textbook has it, synchronous, in one function.
+"""The textbook solution: event registration as it is usually written, synchronous, in one function.
 
-One read, one transaction that puts the registration and takes a seat off the event's counter, again after a random
-pause if another transaction was in the way; places in the line are stored on the registrations, and a cancellation
-promotes the first and rewrites everybody behind. It is made to be fast:
+One read, then one transaction that puts the registration and takes a seat off the event's counter; if another
+transaction interferes, the same again after a random pause. Waiting-list positions are stored on the registrations, and
+a cancellation promotes the first waiter and rewrites everybody behind. It is written to be fast:
 
-- the same tables and indexes and the same client settings as Turnstile's, with a connection for each thread;
-- a conflict is tried again with the same transaction, without another read: the condition is checked by the table;
-- a cancellation and the promotion that follows from it are one transaction, where two are usual;
-- the line is read from the index alone, whose entries say all that moving it up needs;
-- nothing is logged, measured or recognised after a lost answer, which Turnstile does and pays for.
+- it has the same tables, indexes and client settings as Turnstile, with a connection for each thread;
+- after a conflict it retries the same transaction without another read: the table checks the condition;
+- a cancellation and the promotion that follows are one transaction, where two are usual;
+- the waiting list is read from the index alone, whose entries have all that moving it up needs;
+- it neither logs nor measures, and does not recognise a lost response; Turnstile does, and pays for it.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
+from tests.support.builders import NOW, event_item
 from tests.support.tables import TableNames
 from workers.aws.items import EVENT_INDEX, STATUS_KEY, Item, event_key, registration_key, status_key, timestamp
 from workers.domain.records import Status, registration_id
@@ -32,18 +33,18 @@ CHUNK = 100
 """What DynamoDB takes in one transaction."""
 
 Pauses = tuple[float, float]
-"""Before the second try, and the longest, in seconds; each is random up to that."""
+"""The upper bounds of the first pause and of the longest, in seconds; each pause is random."""
 
 CHEAP: Pauses = (0.03, 0.3)
-"""Half as many transactions as `FAST` makes in a rush, for a seventh less registrations a second."""
+"""Makes half as many transactions as `FAST` in a rush, for a seventh fewer registrations a second."""
 
 FAST: Pauses = (0.03, 0.06)
-"""The most registrations a second at one event with 32 clients, of those that were tried."""
+"""Gave the most registrations a second at one event with 32 clients, of all pauses that were tried."""
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
-    """What a person hears: `confirmed`, `waitlisted`, `cancelled` or why not; the place in the line, if it is one.
+class TextbookResult:
+    """`confirmed`, `waitlisted`, `cancelled` or why not; the position on the waiting list, if there is one.
 
     `attempts` is how many transactions it took.
     """
@@ -54,7 +55,7 @@ class Answer:
 
 
 class Refused(Exception):
-    """DynamoDB refused the transaction; `reasons` has a code for each of its items."""
+    """DynamoDB cancelled the transaction; `reasons` has a code for each of its items."""
 
     def __init__(self, reasons: Sequence[str]) -> None:
         super().__init__(", ".join(reasons))
@@ -62,10 +63,7 @@ class Refused(Exception):
 
 
 class Textbook:
-    """Registers and cancels. Safe to be called from many threads.
-
-    An event item needs `capacity`, `currentAttendees`, `waitlistLength`, and `hasWaitlist` if it is to have a line.
-    """
+    """Registers and cancels; safe to call from many threads. Its events are made by `textbook_event`."""
 
     def __init__(
         self,
@@ -79,18 +77,18 @@ class Textbook:
         self._tables = tables
         self._sleep = sleep
 
-    def register(self, event_id: str, user_id: str) -> Answer:
-        """Gives a seat or a place in the line, or says `already-registered`, `event-full` or `not-found`."""
+    def register(self, event_id: str, user_id: str) -> TextbookResult:
+        """Give a seat or a waiting-list position, or answer `already-registered`, `event-full` or `not-found`."""
         user, event, record = self._read(event_id, user_id)
         if user is None or event is None:
-            return Answer("not-found")
+            return TextbookResult("not-found")
         if record is not None and record["status"]["S"] != Status.CANCELLED:
-            return Answer("already-registered")
+            return TextbookResult("already-registered")
         attempts = 0
         while True:
             full = _number(event, "currentAttendees") >= _number(event, "capacity")
             if full and not event.get("hasWaitlist", {}).get("BOOL", False):
-                return Answer("event-full", attempts=attempts)
+                return TextbookResult("event-full", attempts=attempts)
             position = _number(event, "waitlistLength") + 1 if full else None
             attempts += 1
             try:
@@ -98,35 +96,29 @@ class Textbook:
             except Refused as refusal:
                 own, counter = refusal.reasons
                 if own == "ConditionalCheckFailed":
-                    return Answer("already-registered", attempts=attempts)
+                    return TextbookResult("already-registered", attempts=attempts)
                 self._pause(attempts)
                 if counter == "ConditionalCheckFailed":
                     _, event, _ = self._read(event_id, user_id)
                     assert event is not None, "events are not deleted"
             else:
-                return Answer("waitlisted" if full else "confirmed", position, attempts)
+                return TextbookResult("waitlisted" if full else "confirmed", position, attempts)
 
-    def cancel(self, event_id: str, user_id: str) -> Answer:
-        """Gives up a seat, which the first of the line gets, or a place in the line; everybody behind moves up."""
-        attempts = 0
-        while True:
-            _, event, record = self._read(event_id, user_id)
-            if event is None or record is None or record["status"]["S"] == Status.CANCELLED:
-                return Answer("not-registered", attempts=attempts)
-            line = self._line(event_id) if _number(event, "waitlistLength") else []
-            writes, behind = self._leave(event_id, record, line)
-            attempts += 1
-            try:
-                self._transact(writes)
-            except Refused:
-                # Somebody else moved, or the index lags: what was read is no longer so.
-                self._pause(attempts)
-            else:
-                self._move_up(behind)
-                return Answer("cancelled", attempts=attempts)
+    def cancel(self, event_id: str, user_id: str) -> TextbookResult:
+        """Give up a seat, which the first waiter gets; everybody behind moves up. For one caller at a time."""
+        _, _, record = self._read(event_id, user_id)
+        if record is None or record["status"]["S"] != Status.CONFIRMED:
+            return TextbookResult("not-confirmed")
+        waiters = self._waiters(event_id)
+        promotion = [self._move(first, Status.CONFIRMED) for first in waiters[:1]]
+        leaving = [self._move(record, Status.CANCELLED), self._count_out(event_id, waiting=bool(waiters))]
+        self._transact(leaving + promotion)
+        for start in range(1, len(waiters), CHUNK):
+            self._transact([self._one_up(entry) for entry in waiters[start : start + CHUNK]])
+        return TextbookResult("cancelled", attempts=1)
 
     def _read(self, event_id: str, user_id: str) -> tuple[Item | None, Item | None, Item | None]:
-        """User, event and registration, each None if it is not there."""
+        """Return user, event and registration, each None if it does not exist."""
         tables = self._tables
         keys: dict[str, Item] = {
             tables.users: {"userId": {"S": user_id}},
@@ -138,8 +130,8 @@ class Textbook:
         user, event, record = (next(iter(found.get(table, [])), None) for table in keys)
         return user, event, record
 
-    def _line(self, event_id: str) -> list[Item]:
-        """The index entries of all who wait, the first first."""
+    def _waiters(self, event_id: str) -> list[Item]:
+        """Return the index entries of all waiters, in order."""
         pages = self._dynamodb.get_paginator("query").paginate(
             TableName=self._tables.registrations,
             IndexName=EVENT_INDEX,
@@ -155,7 +147,7 @@ class Textbook:
         return {
             "Put": {
                 "TableName": self._tables.registrations,
-                "Item": textbook_record(event_id, user_id, status, now, position),
+                "Item": _record(event_id, user_id, status, now, position),
                 "ConditionExpression": "attribute_not_exists(registrationId) OR #status = :cancelled",
                 "ExpressionAttributeNames": {"#status": "status"},
                 "ExpressionAttributeValues": {":cancelled": {"S": str(Status.CANCELLED)}},
@@ -163,7 +155,7 @@ class Textbook:
         }
 
     def _count_in(self, event_id: str, position: int | None) -> Item:
-        """One more seat taken, while there is one; or one more in the line, if it is as long as it was."""
+        """Count one more seat, while one is free; or one more waiter, if nobody else has joined."""
         values = {":one": {"N": "1"}}
         if position is None:
             change, condition = "currentAttendees = currentAttendees + :one", "currentAttendees < #capacity"
@@ -182,19 +174,8 @@ class Textbook:
             }
         }
 
-    def _leave(self, event_id: str, record: Item, line: Sequence[Item]) -> tuple[list[Item], list[Item]]:
-        """The writes of a cancellation with its promotion, and those who then move up by one."""
-        leaving = self._move(record, Status.CANCELLED)
-        if record["status"]["S"] == Status.WAITLISTED:
-            behind = [entry for entry in line if entry[STATUS_KEY]["S"] > record[STATUS_KEY]["S"]]
-            return [leaving, self._count_out(event_id, "waitlistLength")], behind
-        if not line:
-            return [leaving, self._count_out(event_id, "currentAttendees")], []
-        promoted = self._move(line[0], Status.CONFIRMED)
-        return [leaving, promoted, self._count_out(event_id, "waitlistLength")], list(line[1:])
-
     def _move(self, entry: Item, status: Status) -> Item:
-        """A registration comes to another status, if it is where `entry` (itself or its index entry) has it."""
+        """Change the status of a registration, if it still has that of `entry` (itself or its index entry)."""
         before = entry[STATUS_KEY]["S"]
         return {
             "Update": {
@@ -211,34 +192,19 @@ class Textbook:
             }
         }
 
-    def _count_out(self, event_id: str, counter: str) -> Item:
-        """One less; the line must have had somebody in it exactly if it is the line that gets shorter."""
-        condition = "waitlistLength > :none" if counter == "waitlistLength" else "waitlistLength = :none"
+    def _count_out(self, event_id: str, *, waiting: bool) -> Item:
+        """Count one waiter less, who gets the seat, or, if nobody is waiting, one seat less."""
+        counter = "waitlistLength" if waiting else "currentAttendees"
         return {
             "Update": {
                 "TableName": self._tables.events,
                 "Key": event_key(event_id),
                 "UpdateExpression": "SET #counter = #counter - :one",
-                "ConditionExpression": condition,
+                "ConditionExpression": f"waitlistLength {'>' if waiting else '='} :none",
                 "ExpressionAttributeNames": {"#counter": counter},
                 "ExpressionAttributeValues": {":one": {"N": "1"}, ":none": {"N": "0"}},
             }
         }
-
-    def _move_up(self, behind: Sequence[Item]) -> None:
-        """Rewrites the places of all these, a chunk at a time; whoever does not wait any more is left out."""
-        for start in range(0, len(behind), CHUNK):
-            chunk = list(behind[start : start + CHUNK])
-            attempts = 0
-            while chunk:
-                attempts += 1
-                try:
-                    self._transact([self._one_up(entry) for entry in chunk])
-                    break
-                except Refused as refusal:
-                    told = zip(chunk, refusal.reasons, strict=True)
-                    chunk = [entry for entry, reason in told if reason != "ConditionalCheckFailed"]
-                    self._pause(attempts)
 
     def _one_up(self, entry: Item) -> Item:
         return {
@@ -253,7 +219,7 @@ class Textbook:
         }
 
     def _transact(self, writes: list[Item]) -> None:
-        """Writes all or none. Refused if a condition failed or another transaction was in the way."""
+        """Write all or none. Refused if a condition failed or another transaction conflicts."""
         transaction: Any = writes
         try:
             self._dynamodb.transact_write_items(TransactItems=transaction)
@@ -264,12 +230,25 @@ class Textbook:
             raise Refused([reason.get("Code", "?") for reason in reasons]) from error
 
     def _pause(self, attempts: int) -> None:
-        """Full jitter: anything up to a bound that doubles with each attempt."""
+        """Pause with full jitter, up to a bound that doubles with each attempt."""
         self._sleep(random.uniform(0, min(self._longest_pause, self._first_pause * 2 ** (attempts - 1))))
 
 
-def textbook_record(event_id: str, user_id: str, status: Status, at: str, position: int | None) -> Item:
-    """A registration as the textbook stores it, with the keys of both indexes; `at` is a timestamp."""
+def textbook_event(event_id: str, capacity: int, *, has_waitlist: bool, taken: int = 0, waiting: int = 0) -> Item:
+    """Return an event with the counters that the textbook solution keeps on it."""
+    counters: Item = {"currentAttendees": {"N": str(taken)}, "waitlistLength": {"N": str(waiting)}}
+    return event_item(event_id, capacity, hasWaitlist={"BOOL": has_waitlist}, **counters)
+
+
+def textbook_registrations(event_id: str, waiting: int, seated: str = "seated") -> list[Item]:
+    """Return the registrations of a full event with one seat and `waiting` people on its waiting list."""
+    people = [(0, seated, Status.CONFIRMED)]
+    people += [(place, f"waiting-{place}", Status.WAITLISTED) for place in range(1, waiting + 1)]
+    return [_record(event_id, user, status, timestamp(NOW + place), place or None) for place, user, status in people]
+
+
+def _record(event_id: str, user_id: str, status: Status, at: str, position: int | None) -> Item:
+    """Return a registration with the keys of both indexes; `at` is a timestamp."""
     item = {
         **registration_key(registration_id(event_id, user_id)),
         **event_key(event_id),

@@ -1,8 +1,8 @@
-"""Cold start: the processor time of a process from nothing to its first handled event.
+"""Cold start: the processor time of a process from its start to its first handled event.
 
-It is compared with a process that only makes the AWS clients that the function needs, from the same bundle: what that
-costs is boto3's, and nothing that a function does can be had without it. Processor time, because the machine's other
-work does not count towards it; pairs of processes by turns, because its clock speed changes.
+It is compared with a process that only creates the AWS clients that the function needs, from the same bundle: that cost
+is boto3's, and no function can avoid it. Processor time, because it excludes the machine's other work; alternating
+pairs of processes, because the clock speed changes.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ from tests.support.builders import event_item, register
 from tests.support.client import unique
 from tests.support.deliveries import batch
 from tests.support.http_events import http_event
-from tests.tools.bench.figures import Bars, Figure, Part, at_most
-from tests.tools.bench.setting import BenchError, Setting
+from tests.tools.bench.context import BenchContext, BenchError
+from tests.tools.bench.figures import Figure, Part, at_most
 from workers.aws.items import timestamp
 
 _PAIRS_PER_RUN = 3
@@ -41,7 +41,7 @@ import importlib
 module, _, name = sys.argv[2].rpartition(".")
 answer = getattr(importlib.import_module(module), name)(json.loads(sys.argv[3]), None)
 """
-# The bundles have botocore, but no boto3: that comes from where the benchmark runs.
+# The bundles have botocore, but no boto3: it comes from the benchmark's environment.
 _MAKE_CLIENTS = """
 sys.path.insert(0, sys.argv[1])
 import boto3
@@ -51,8 +51,8 @@ for service in sys.argv[2].split(): boto3.client(service)
 
 @dataclass(frozen=True, slots=True)
 class Start:
-    """A function, the services that it talks to, what makes an event for it, what its answer must have in it, and how
-    much dearer than its clients it may be."""
+    """A function, the services that it calls, an event for it, what its response must contain, and the largest ratio to
+    its clients alone."""
 
     handler: str
     services: str
@@ -62,18 +62,17 @@ class Start:
 
     @property
     def package(self) -> Package:
-        """The bundle that it runs from."""
+        """The bundle that it is in."""
         return "api" if self.handler.startswith("api.") else "workers"
 
 
-def measure(setting: Setting) -> Part:
-    """Processor time of the five functions that somebody waits for, and the size of their bundles."""
-    environments = _environments(setting.stack)
+def measure(context: BenchContext) -> Part:
+    """Measure the processor time of the five functions that a person waits for, and the size of their bundles."""
+    environments = _environments(context.stack)
     figures: list[Figure] = []
-    bars: dict[str, float] = {}
-    for start in _starts(setting.stack):
-        setting.say(f"cold start of {start.handler}")
-        ours, clients = _by_turns(start, environments[start.handler], setting.runs * _PAIRS_PER_RUN)
+    for start in _starts(context.stack):
+        context.say(f"cold start of {start.handler}")
+        ours, clients = _by_turns(start, environments[start.handler], context.runs * _PAIRS_PER_RUN)
         name = start.handler.replace(".entry", "")
         ratio = statistics.median(one / other for one, other in zip(ours, clients, strict=True))
         figures += [
@@ -81,44 +80,32 @@ def measure(setting: Setting) -> Part:
             Figure(f"{name}: its clients alone ({start.services})", _ms(clients), "ms of processor"),
             Figure(f"{name}: ratio", ratio, "times", at_most(start.bound), f"median of {len(ours)} pairs"),
         ]
-        bars |= {name: _ms(ours), f"{name}: clients": _ms(clients)}
     figures += [_bundle_size("workers", 30), _bundle_size("api", 40)]
-    return Part("cold start", figures, [Bars("Cold start: processor time to the first handled event", "ms", bars)])
+    return Part("cold start", figures)
 
 
 def _starts(stack: Deployment) -> list[Start]:
-    """Events for each function, as AWS would deliver them; each is about somebody new."""
-    through_queue, direct = _event(stack), _event(stack)
-    there: Any = {"eventId": {"S": through_queue}, "version": {"N": "1"}, "promotable": {"S": "yes"}}
+    """Return an event for each function, as AWS would deliver it; each concerns a new user."""
+    queued, direct = _event(stack), _event(stack)
+    there: Any = {"eventId": {"S": queued}, "version": {"N": "1"}, "promotable": {"S": "yes"}}
     promote = {"Records": [{"dynamodb": {"NewImage": there}}]}
+
+    def register_somebody() -> Mapping[str, Any]:
+        return _post(f"/events/{queued}/registrations", {"userId": _person(stack)})
+
+    api: list[tuple[str, str, Callable[[], Mapping[str, Any]], int]] = [
+        ("registrations", "dynamodb sqs", register_somebody, 201),
+        ("events", "dynamodb sqs", lambda: http_event("GET", f"/events/{direct}", None, {}), 200),
+        ("users", "dynamodb", lambda: _post("/users", {"userId": unique("user"), "name": "n"}), 201),
+    ]
+    done: Mapping[str, Any] = {"batchItemFailures": []}
     return [
+        *[
+            Start(f"api.entry.{name}", services, event, {"statusCode": status}, 1.5)
+            for name, services, event, status in api
+        ],
         Start(
-            "api.entry.registrations",
-            "dynamodb sqs",
-            lambda: _post(f"/events/{through_queue}/registrations", {"userId": _person(stack)}),
-            {"statusCode": 201},
-            1.5,
-        ),
-        Start(
-            "api.entry.events",
-            "dynamodb sqs",
-            lambda: http_event("GET", f"/events/{direct}", None, {}),
-            {"statusCode": 200},
-            1.5,
-        ),
-        Start(
-            "api.entry.users",
-            "dynamodb",
-            lambda: _post("/users", {"userId": unique("user"), "name": "n"}),
-            {"statusCode": 201},
-            1.5,
-        ),
-        Start(
-            "workers.entry.registrar",
-            "dynamodb sqs",
-            lambda: batch(register(unique("user"), event=direct)),
-            {"batchItemFailures": []},
-            1.3,
+            "workers.entry.registrar", "dynamodb sqs", lambda: batch(register(unique("user"), event=direct)), done, 1.3
         ),
         Start("workers.entry.promoter", "sqs", lambda: promote, {}, 1.3),
     ]
@@ -142,7 +129,7 @@ def _post(path: str, body: Mapping[str, str]) -> dict[str, Any]:
 
 
 def _environments(stack: Deployment) -> dict[str, dict[str, str]]:
-    """By handler, the environment that the stack gives to a function."""
+    """Return the environment that the stack gives to each function, by handler."""
     common = {
         "PATH": os.environ.get("PATH", os.defpath),
         "LANG": "C.UTF-8",
@@ -157,9 +144,9 @@ def _environments(stack: Deployment) -> dict[str, dict[str, str]]:
 
 
 def _by_turns(start: Start, environment: Mapping[str, str], pairs: int) -> tuple[list[float], list[float]]:
-    """Seconds of processor time, of the function and of its clients alone."""
+    """Return seconds of processor time, of the function and of its clients alone."""
     directory = _bundle(start.package, "host")
-    _cpu(environment, _MAKE_CLIENTS, str(directory), start.services)  # not counted: it may have to compile boto3
+    _cpu(environment, _MAKE_CLIENTS, str(directory), start.services)  # does not count: it may have to compile boto3
     ours: list[float] = []
     clients: list[float] = []
     for _ in range(pairs):
@@ -172,7 +159,7 @@ def _by_turns(start: Start, environment: Mapping[str, str], pairs: int) -> tuple
 
 
 def _cpu(environment: Mapping[str, str], program: str, *arguments: str) -> tuple[float, Any]:
-    """Seconds, and what the program has for an answer."""
+    """Return seconds, and the response that the program prints."""
     command = [sys.executable, "-c", _START + program + _END, *arguments]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=False)
     word, seconds, answer = (
@@ -184,7 +171,7 @@ def _cpu(environment: Mapping[str, str], program: str, *arguments: str) -> tuple
 
 
 def _bundle_size(package: Package, bound: int) -> Figure:
-    """Without boto3 and botocore, which Lambda has in any case."""
+    """Return the size without boto3 and botocore, which Lambda provides."""
     directory = _bundle(package, "lambda-arm64")
     files = (path for path in directory.rglob("*") if path.is_file())
     size = sum(p.stat().st_size for p in files if p.relative_to(directory).parts[0] not in {"boto3", "botocore"})

@@ -1,4 +1,4 @@
-"""An engine for the tests of the benchmark: the benchmark's own DynamoDB Local, fresh tables per test."""
+"""Fixtures for the tests of the benchmark: its own DynamoDB Local, and fresh tables for each test."""
 
 from __future__ import annotations
 
@@ -6,18 +6,18 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.tools.bench.context import BenchContext
 from tests.tools.bench.engine import Engine
-from tests.tools.bench.setting import Setting
 
 
 @pytest.fixture(scope="session")
-def setting() -> Iterator[Setting]:
-    """What parts of the benchmark run in; nothing is started before it is asked for."""
-    with Setting(lambda _: None) as found:
-        yield found
+def context() -> Iterator[BenchContext]:
+    """What parts of the benchmark run on; nothing is started before it is used."""
+    with BenchContext(lambda _: None) as made:
+        yield made
 
 
 @pytest.fixture
-def engine(setting: Setting) -> Engine:
+def engine(context: BenchContext) -> Engine:
     """Fresh tables on DynamoDB Local."""
-    return Engine(setting)
+    return Engine(context)

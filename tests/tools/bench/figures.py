@@ -1,35 +1,37 @@
-"""What the benchmark reports: figures with their units and goals, and charts."""
+"""What the benchmark reports: figures with their units and goals, grouped by part."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Literal
+import math
+import operator
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
 
-Point = tuple[float, float]
+Kind = Literal["at least", "at most", "exactly"]
+
+_SIGNS: dict[Kind, str] = {"at least": "≥", "at most": "≤", "exactly": "="}
+_HOLDS: dict[Kind, Callable[[float, float], bool]] = {
+    "at least": operator.ge,
+    "at most": operator.le,
+    "exactly": operator.eq,
+}
 
 
 @dataclass(frozen=True, slots=True)
 class Goal:
-    """What a figure is to be: at least, at most or exactly `bound`, in the figure's unit."""
+    """What a figure should be: at least, at most or exactly `bound`, in the figure's unit."""
 
-    kind: Literal["at least", "at most", "exactly"]
+    kind: Kind
     bound: float
 
-    def met(self, value: float) -> bool:
-        """Whether `value` is that."""
-        match self.kind:
-            case "at least":
-                return value >= self.bound
-            case "at most":
-                return value <= self.bound
-            case "exactly":
-                return value == self.bound
+    def __str__(self) -> str:
+        return f"{_SIGNS[self.kind]} {number(self.bound)}"
 
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """One measured or counted number. `name` is unique in its part; `note` says how it came about, in a few words."""
+    """A measured or counted number. `name` is unique within its part; `note` says how the number was obtained."""
 
     name: str
     value: float
@@ -37,46 +39,46 @@ class Figure:
     goal: Goal | None = None
     note: str = ""
 
+    @property
+    def met(self) -> bool | None:
+        """Whether the goal is met; None without a goal."""
+        return None if self.goal is None else _HOLDS[self.goal.kind](self.value, self.goal.bound)
 
-@dataclass(frozen=True, slots=True)
-class Chart:
-    """Lines over a common x axis; `lines` are points by the name of the line. `logarithmic` is for both axes."""
+    @property
+    def amount(self) -> str:
+        """The value with its unit."""
+        return f"{number(self.value)} {self.unit}".strip()
 
-    title: str
-    x: str
-    y: str
-    lines: Mapping[str, Sequence[Point]]
-    logarithmic: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Bars:
-    """One bar per name."""
-
-    title: str
-    y: str
-    bars: Mapping[str, float]
+    def as_json(self) -> dict[str, Any]:
+        """Return plain values; a value that is not finite becomes null."""
+        return asdict(self) | {"value": self.value if math.isfinite(self.value) else None, "met": self.met}
 
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """What one part of the benchmark found."""
+    """The figures of one part of the benchmark."""
 
     name: str
     figures: Sequence[Figure]
-    pictures: Sequence[Chart | Bars] = ()
 
 
 def at_least(bound: float) -> Goal:
-    """A goal that more is better for."""
+    """Return a goal for which more is better."""
     return Goal("at least", bound)
 
 
 def at_most(bound: float) -> Goal:
-    """A goal that less is better for."""
+    """Return a goal for which less is better."""
     return Goal("at most", bound)
 
 
 def exactly(bound: float) -> Goal:
-    """A goal for what is counted."""
+    """Return a goal for a count."""
     return Goal("exactly", bound)
+
+
+def number(value: float) -> str:
+    """Format whole numbers in full, others with four digits or up to the point."""
+    if not math.isfinite(value):
+        return "–"
+    return f"{value:,.0f}" if value == int(value) or abs(value) >= 1000 else f"{value:.4g}"

@@ -1,4 +1,4 @@
-"""What lists cost that read ledgers: one page, the same strongly consistent, and a page that many ask for."""
+"""What lists cost that read ledgers: a page, the same page read strongly consistently, and a popular page."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ from workers.domain.seat_settings import SeatSettings
 
 PAGES = (50, 100)
 NEW_TABLE = 12_000
-"""Read units a second that a new table on demand has.
+"""Read units a second of a new on-demand table.
 https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/warm-throughput.html"""
 
 _SECOND = 1_000_000
 
 
 def prepare(engine: Engine) -> str:
-    """Put as many events with ledgers as the longest page has, and somebody who is registered at each."""
+    """Put as many events with ledgers as the longest page has, and one user registered at each; return the user id."""
     events = [engine.add_event(f"listed-{number}", 100) for number in range(max(PAGES))]
     engine.add_items(engine.tables.ledger, [ledger_to_item(Ledger(e, SeatSettings(100), 1, {}, 1)) for e in events])
     user = "everywhere"
@@ -37,7 +37,7 @@ def prepare(engine: Engine) -> str:
 
 
 def page(engine: Engine, length: int) -> Meter:
-    """Somebody asks a process for a page of events that it has not read yet."""
+    """Read a page of events that the process has not read yet."""
     client = engine.client()
     with Meter(client, engine.reader) as meter:
         EventList(client, engine.environment, SYSTEM_CLOCK).page(Page(length, None))
@@ -45,7 +45,7 @@ def page(engine: Engine, length: int) -> Meter:
 
 
 def strong_page(engine: Engine, length: int) -> Meter:
-    """The same page with its ledgers read strongly consistent."""
+    """Read the same page with strongly consistent ledgers."""
     client = engine.client()
     with Meter(client, engine.reader) as meter:
         found = client.scan(TableName=engine.tables.events, Limit=length)["Items"]
@@ -55,7 +55,7 @@ def strong_page(engine: Engine, length: int) -> Meter:
 
 
 def popular_page(engine: Engine, length: int, per_second: int, seconds: int) -> Meter:
-    """One process is asked for the same page, so many times a second for so many seconds."""
+    """Ask one process for the same page, `per_second` times a second for that many seconds."""
     client, now = engine.client(), [NOW]
     events = EventList(client, engine.environment, Clock(lambda: now[0], SYSTEM_CLOCK.sleep))
     with Meter(client, engine.reader) as meter:
@@ -66,7 +66,7 @@ def popular_page(engine: Engine, length: int, per_second: int, seconds: int) -> 
 
 
 def users_page(engine: Engine, user: str, length: int) -> Meter:
-    """Somebody asks for their own list."""
+    """Read the list of a user's registrations."""
     client = engine.client()
     with Meter(client, engine.reader) as meter:
         Lists(client, engine.environment, SYSTEM_CLOCK).of_user(user, Page(length, None, tuple(Status)), UNCHECKED)
@@ -74,7 +74,7 @@ def users_page(engine: Engine, user: str, length: int) -> Meter:
 
 
 def figures(engine: Engine) -> list[Figure]:
-    """The figures of every page, with those of before in their notes."""
+    """Return the figures of every page; notes have those of strongly consistent reads."""
     user = prepare(engine)
     found = [figure for length in PAGES for figure in _page_figures(engine, length)]
     longest, tables = max(PAGES), engine.tables

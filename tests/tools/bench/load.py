@@ -1,133 +1,144 @@
-"""Load over HTTP: clients that each keep one connection and ask again as soon as they are answered.
+"""Load over HTTP: clients that each keep one connection and send the next request once the last one is answered.
 
-Plain `http.client`: a request costs the clients a third of a millisecond of processor time, so that the processors are
-the service's. It never asks a second time: a connection that breaks ends the measurement.
+Plain `http.client`: a request costs a client a third of a millisecond of processor time, which leaves the processors to
+the service. It never retries: a connection that breaks ends the measurement.
 """
 
 from __future__ import annotations
 
 import json
 import math
-import threading
 import time
-from collections import Counter, deque
-from collections.abc import Iterator, Sequence
-from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
+from collections import Counter
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass
 from http.client import HTTPConnection
-from typing import TYPE_CHECKING
-from urllib.parse import quote, urlsplit
+from itertools import count
+from queue import Empty, SimpleQueue
+from urllib.parse import urlsplit
 
-from tests.support.builders import NEW_EVENT
+from infra.cli.function_logs import REGISTRAR, REGISTRATIONS, configurations
+from tests.support.builders import event_item
+from tests.support.client import at
+from tests.support.stacks import set_variables
 from tests.support.tables import put_items
+from tests.tools.bench.context import BenchContext, BenchError
+from workers.aws.items import timestamp
 
-if TYPE_CHECKING:
-    from mypy_boto3_dynamodb import DynamoDBClient
+_TIMEOUT_SECONDS = 60
+_WARMING_CLIENTS = 32
+_WARMING_REQUESTS = 192
+_NUMBERS = count(1)
 
-_PATIENCE_SECONDS = 60
-
-
-@dataclass(frozen=True, slots=True)
-class Post:
-    """A request to be made: its path under the API's address, and what is sent as JSON."""
-
-    path: str
-    body: dict[str, object]
+Request = tuple[str, str]
+"""A registration to make: event id and user id."""
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
-    """What came of a request, and after how many seconds all of it was there."""
+class TimedResponse:
+    """The status of a response, and after how many seconds it was complete."""
 
     status: int
     seconds: float
 
 
 @dataclass(frozen=True, slots=True)
-class Load:
-    """The answers to one load, and how many seconds all of it took."""
+class Responses:
+    """The responses to one load, and how many seconds all of it took."""
 
-    answers: Sequence[Answer]
+    all: Sequence[TimedResponse]
     seconds: float
-
-    def rate(self, status: int) -> float:
-        """Answers with this status per second."""
-        return self.statuses[status] / self.seconds
 
     @property
     def statuses(self) -> Counter[int]:
-        """How many answers had which status."""
-        return Counter(answer.status for answer in self.answers)
+        """How many responses had which status."""
+        return Counter(response.status for response in self.all)
+
+    def rate(self, status: int) -> float:
+        """Return the responses with this status per second."""
+        return self.statuses[status] / self.seconds
 
     def require(self, *statuses: int) -> None:
-        """Raises UnexpectedAnswer unless every answer has one of these: other answers cost something else."""
+        """Raise BenchError for a response with another status: it would cost something else."""
         if not self.statuses.keys() <= set(statuses):
-            raise UnexpectedAnswer(f"expected nothing but {statuses}, got {dict(self.statuses)}")
+            raise BenchError(f"expected only {statuses}, got {dict(self.statuses)}")
 
 
-class UnexpectedAnswer(Exception):
-    """The service answered something that is not what is measured."""
-
-
-def percentile(answers: Sequence[Answer], percent: float) -> float:
-    """The seconds within which this share of the answers came (nearest rank: one of the measured times)."""
-    times = sorted(answer.seconds for answer in answers)
+def percentile(responses: Sequence[TimedResponse], percent: float) -> float:
+    """Return the seconds within which this share of the responses came (nearest rank)."""
+    times = sorted(response.seconds for response in responses)
     return times[max(0, math.ceil(len(times) * percent / 100) - 1)]
 
 
-def drive(base_url: str, posts: Sequence[Post], clients: int) -> Load:
-    """Makes the requests, as many at a time as there are clients. Raises what a connection raises."""
-    turns, lock = iter(posts), threading.Lock()
+def register_all(api_url: str, requests: Sequence[Request], clients: int) -> Responses:
+    """Make the registrations, `clients` at a time."""
+    waiting: SimpleQueue[Request] = SimpleQueue()
+    for request in requests:
+        waiting.put(request)
+    address = urlsplit(api_url)
 
-    def take() -> Post | None:
-        with lock:
-            return next(turns, None)
-
-    def work() -> list[Answer]:
-        return list(_answers(base_url, iter(take, None)))
+    def work() -> list[TimedResponse]:
+        found: list[TimedResponse] = []
+        with closing(HTTPConnection(address.hostname or "", address.port, timeout=_TIMEOUT_SECONDS)) as connection:
+            while True:
+                try:
+                    event_id, user_id = waiting.get_nowait()
+                except Empty:
+                    return found
+                path, body = f"{address.path}{at(event_id)}/registrations", json.dumps({"userId": user_id})
+                began = time.perf_counter()
+                connection.request("POST", path, body, {"Content-Type": "application/json"})
+                response = connection.getresponse()
+                response.read()
+                found.append(TimedResponse(response.status, time.perf_counter() - began))
 
     began = time.perf_counter()
     with ThreadPoolExecutor(clients) as pool:
         working = [pool.submit(work) for _ in range(clients)]
-        try:
-            wait(working, return_when=FIRST_EXCEPTION)
-        finally:  # after a failure or an interrupt nobody asks any more
-            with lock:
-                deque(turns, maxlen=0)
     seconds = time.perf_counter() - began
-    return Load([answer for client in working for answer in client.result()], seconds)
+    return Responses([response for client in working for response in client.result()], seconds)
 
 
-def _answers(base_url: str, posts: Iterator[Post]) -> Iterator[Answer]:
-    """One client's answers, over one connection."""
-    address = urlsplit(base_url)
-    connection = HTTPConnection(address.hostname or "", address.port, timeout=_PATIENCE_SECONDS)
-    try:
-        for post in posts:
-            body = json.dumps(post.body)
-            began = time.perf_counter()
-            connection.request("POST", address.path + post.path, body, {"Content-Type": "application/json"})
-            response = connection.getresponse()
-            response.read()
-            yield Answer(response.status, time.perf_counter() - began)
-    finally:
-        connection.close()
+class LocalStack:
+    """The local stack as the benchmark uses it: events with people who register, and its functions by handler."""
 
+    def __init__(self, context: BenchContext) -> None:
+        self._deployment = context.stack
+        self.clients, self._outputs = self._deployment.clients, self._deployment.outputs
+        self.endpoint, self.api_url = self._outputs.endpoint_url or "", self._outputs.api_url
 
-def registration(event_id: str, user_id: str) -> Post:
-    """The request by which a person registers for an event."""
-    return Post(f"/events/{quote(event_id, safe='')}/registrations", {"userId": user_id})
+    def requests(self, people: int, seats: int) -> Sequence[Request]:
+        """Create an event with that many seats and that many users; return a registration of each."""
+        event_id = f"bench-{next(_NUMBERS)}"
+        dynamodb = self.clients.dynamodb
+        dynamodb.put_item(TableName=self._outputs.events_table, Item=event_item(event_id, seats))
+        users = [f"{event_id}-{number}" for number in range(people)]
+        fields = {"name": {"S": "Ada"}, "createdAt": {"S": timestamp(0)}}
+        put_items(dynamodb, self._outputs.users_table, [{"userId": {"S": user}, **fields} for user in users])
+        return [(event_id, user) for user in users]
 
+    def register(self, people: int, clients: int) -> Responses:
+        """Register new people for a new event that has a seat for each. BenchError if a request is refused.
 
-def open_event(base_url: str, event_id: str, capacity: int) -> None:
-    """Makes an event with so many seats and no waiting line, by the API."""
-    event = NEW_EVENT | {"eventId": event_id, "capacity": capacity}
-    drive(base_url, [Post("/events", event)], 1).require(201)
+        On a busy machine some responses may be 202.
+        """
+        responses = register_all(self.api_url, self.requests(people, seats=people), clients)
+        responses.require(201, 202)
+        return responses
 
+    def warm_up(self) -> None:
+        """Start every process that the emulator will start for registrations, and use each a few times."""
+        self.register(_WARMING_REQUESTS, _WARMING_CLIENTS)
 
-def add_users(dynamodb: DynamoDBClient, table: str, prefix: str, count: int) -> list[str]:
-    """Puts people into the users table as the API would; answers their ids, `{prefix}-0` and so on."""
-    ids = [f"{prefix}-{number}" for number in range(count)]
-    created = {"createdAt": {"S": "2030-01-01T00:00:00.000000Z"}}
-    put_items(dynamodb, table, [{"userId": {"S": user_id}, "name": {"S": "Ada"}} | created for user_id in ids])
-    return ids
+    def cool_down(self) -> None:
+        """Stop the processes of the functions that a registration needs."""
+        for handler in (REGISTRATIONS, REGISTRAR):
+            name = self.function(handler)
+            settings = self.clients.functions.get_function_configuration(FunctionName=name)["Environment"]["Variables"]
+            set_variables(self.clients.functions, name, settings)  # the emulator restarts a function for these
+
+    def function(self, handler: str) -> str:
+        """Return the name of the function with this handler."""
+        return next(c["FunctionName"] for c in configurations(self._deployment) if c["Handler"] == handler)

@@ -1,8 +1,8 @@
 """How many registrations a second one event has on a deployed stack: thousands of commands in one FIFO group.
 
-`python -m tests.tools.bench.one_group --stage dev` sends them to that stage's queue as fast as SQS takes them, and
-watches the event's ledger until all are decided. What it makes is deleted: an event, its ledger and its registrations.
-Users need not exist, because it is the API that looks for them; so no caller's limit is in the way.
+`python -m tests.tools.bench.one_group --stage dev` sends them to that stage's queue as fast as SQS accepts them, reads
+the event's ledger until all are decided, and deletes what it made. No users are needed, because only the API looks for
+them; so no rate limit of a caller interferes.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ _STALLED = 60
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """How many were confirmed at a time, in seconds since the first message was sent."""
+    """How many were confirmed, `at` seconds after the first message was sent."""
 
     at: float
     confirmed: int
@@ -42,7 +42,7 @@ class Sample:
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """One event of its own on a stack, and the queue that its commands go through."""
+    """An event of its own on a stack, and the queue of its commands."""
 
     dynamodb: DynamoDBClient
     sqs: SQSClient
@@ -53,20 +53,20 @@ class Group:
     sleep: Callable[[float], object] = time.sleep
 
     def open(self, seats: int) -> None:
-        """Make the event, with a seat for everybody."""
+        """Create the event, with a seat for everybody."""
         self.dynamodb.put_item(TableName=self.tables.events, Item=event_item(self.event_id, seats))
 
     def send(self, users: Sequence[str]) -> None:
         """Send a Register for each user, ten at a time."""
         for start in range(0, len(users), _SENT_AT_ONCE):
             entries = [self._entry(user) for user in users[start : start + _SENT_AT_ONCE]]
-            while entries:  # SQS may take some and throttle the rest
+            while entries:  # SQS may accept some and throttle the rest
                 refused = self.sqs.send_message_batch(QueueUrl=self.queue_url, Entries=entries).get("Failed", [])
                 left = {failure["Id"] for failure in refused}
                 entries = [entry for entry in entries if entry["Id"] in left]
 
     def watch(self, how_many: int, since: float) -> list[Sample]:
-        """Look at the ledger every second until all are confirmed. Raises CliError when nothing moves for a minute."""
+        """Read the ledger every second until all are confirmed. CliError when nothing is decided for a minute."""
         samples = [Sample(self.now() - since, self._confirmed())]
         moved = self.now()
         while samples[-1].confirmed < how_many:
@@ -77,12 +77,12 @@ class Group:
             elif self.now() - moved > _STALLED:
                 raise CliError(
                     f"{samples[-1].confirmed} of {how_many} were decided, then none for {_STALLED} s; the event "
-                    f"{self.event_id} stays: look at turnstile dlq list, and at the registrar's log"
+                    f"{self.event_id} is kept: check turnstile dlq list and the registrar's log"
                 )
         return samples
 
     def remove(self, users: Sequence[str]) -> None:
-        """Delete the event, its ledger, and everybody's registrations."""
+        """Delete the event, its ledger and its registrations."""
         keys = [registration_key(Register("", self.event_id, user, 1, 0).registration_id) for user in users]
         for start in range(0, len(keys), _WRITTEN_AT_ONCE):
             wanted: Any = [{"DeleteRequest": {"Key": key}} for key in keys[start : start + _WRITTEN_AT_ONCE]]
@@ -107,16 +107,16 @@ class Group:
 
 
 def rate(samples: Sequence[Sample], how_many: int) -> float:
-    """Return the decisions a second from a tenth of them to nine tenths: start and end are not what one waits for."""
+    """Return the decisions a second between 10 % and 90 % of them, without start and end."""
     first = next(sample for sample in samples if sample.confirmed >= how_many / 10)
     last = next(sample for sample in samples if sample.confirmed >= how_many * 9 / 10)
     if last.at <= first.at:
-        raise CliError("all were decided between two looks; use more: --messages")
+        raise CliError("all were decided between two reads of the ledger; use more: --messages")
     return (last.confirmed - first.confirmed) / (last.at - first.at)
 
 
 def measure(group: Group, how_many: int) -> str:
-    """Have so many registrations decided in one group; return the figures, in a sentence each."""
+    """Have that many registrations decided in one group; return the figures, one a line."""
     users = [f"one-group-{number}" for number in range(how_many)]
     group.open(how_many)
     began = group.now()
@@ -128,19 +128,19 @@ def measure(group: Group, how_many: int) -> str:
         f"messages in one group: {how_many}\n"
         f"sent in batches of ten: {sent:.1f} s\n"
         f"all decided: {samples[-1].at:.1f} s after the first was sent\n"
-        f"decided a second, from a tenth to nine tenths: {rate(samples, how_many):.0f}"
+        f"decided a second, from 10 % to 90 %: {rate(samples, how_many):.0f}"
     )
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Measure it on a stage. Returns the exit code."""
+    """Measure it on a stage. Return the exit code."""
     parser = argparse.ArgumentParser("python -m tests.tools.bench.one_group", description=__doc__)
     parser.add_argument("--stage", default="local", help="local (the default) or dev")
     parser.add_argument("--messages", type=int, default=5000, help="how many (default: %(default)s)")
     args = parser.parse_args(arguments)
     try:
         if args.stage == "prod":
-            raise UsageError("it writes to the tables past the API; measure on another stage than production")
+            raise UsageError("it writes to the tables directly; measure on another stage than production")
         stack = Deployment.resolve(args.stage)
         group = Group(
             stack.clients.dynamodb,

@@ -1,142 +1,111 @@
-"""The peer is right, so that it is worth beating."""
+"""The textbook solution is correct, so that it is worth beating; the modelled DynamoDB makes transactions conflict."""
 
 from __future__ import annotations
 
 import time
 from concurrent.futures import ThreadPoolExecutor
 from itertools import count
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
+from botocore.exceptions import ClientError
 
 from tests.support.faults import refusal
-from tests.tools.bench.baseline import CHUNK, Answer, Textbook
+from tests.tools.bench.baseline import CHUNK, Textbook, TextbookResult
 from tests.tools.bench.engine import THREADS, Engine, names
+from tests.tools.bench.modelled_dynamodb import ModelledDynamoDB
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
 
 pytestmark = pytest.mark.integration
 
 EVENT = "e1"
 
 
-class Hall:
-    """An event, people, and the peer."""
-
-    def __init__(self, engine: Engine, capacity: int, people: int, *, line: bool = False) -> None:
-        self.people = names(people)
-        engine.add_users(self.people)
-        engine.add_event(EVENT, capacity, line=line)
-        self.client = engine.client(THREADS)
-        self.textbook = Textbook(self.client, engine.tables, lambda seconds: time.sleep(seconds / 10))
-
-    def rush(self) -> list[Answer]:
-        """Everybody registers at once."""
-        with ThreadPoolExecutor(THREADS) as pool:
-            return list(pool.map(lambda user: self.textbook.register(EVENT, user), self.people))
-
-
 def counters(engine: Engine) -> tuple[int, int]:
-    """Seats taken and people in the line, as the event has it."""
-    key: Any = {"eventId": {"S": EVENT}}
-    item = engine.reader.get_item(TableName=engine.tables.events, Key=key)["Item"]
+    """Return the seats taken and the people waiting, as the event counts them."""
+    item = engine.reader.get_item(TableName=engine.tables.events, Key={"eventId": {"S": EVENT}})["Item"]
     return int(item["currentAttendees"]["N"]), int(item["waitlistLength"]["N"])
 
 
-def stored(engine: Engine) -> dict[str, tuple[str, int | None]]:
-    """Status and place in the line of everybody who registered."""
+def stored(engine: Engine) -> dict[str, tuple[str, str]]:
+    """Return each user's status and waiting-list position."""
     found = engine.reader.scan(TableName=engine.tables.registrations)["Items"]
-    return {
-        item["userId"]["S"]: (
-            item["status"]["S"],
-            int(item["waitlistPosition"]["N"]) if "waitlistPosition" in item else None,
-        )
-        for item in found
-    }
+    return {i["userId"]["S"]: (i["status"]["S"], i.get("waitlistPosition", {}).get("N", "")) for i in found}
 
 
-def test_a_rush_gives_each_seat_once(engine: Engine) -> None:
-    """64 people, 32 at a time, for 20 seats: 20 are confirmed, no more and no fewer, and the others hear it is full."""
-    hall = Hall(engine, 20, 64)
-    outcomes = [answer.outcome for answer in hall.rush()]
-    assert sorted(outcomes) == ["confirmed"] * 20 + ["event-full"] * 44
-    assert counters(engine) == (20, 0)
-    assert [status for status, _ in stored(engine).values()] == ["confirmed"] * 20
+@pytest.mark.parametrize(("seats", "people", "waitlist"), [(20, 64, False), (4, 20, True)])
+def test_a_rush_never_oversells(engine: Engine, seats: int, people: int, waitlist: bool) -> None:
+    """Of many people at once, each seat goes to one; the others get a position of their own, or `event-full`."""
+    users = names(people)
+    engine.add_users([*users, "twice"])
+    engine.add_event(EVENT, seats, waitlist=waitlist)
+    textbook = Textbook(engine.client(THREADS), engine.tables, lambda seconds: time.sleep(seconds / 10))
+    with ThreadPoolExecutor(THREADS) as pool:
+        results = list(pool.map(lambda user: textbook.register(EVENT, user), users))
+    others = people - seats
+    assert sorted(result.outcome for result in results) == sorted(
+        ["confirmed"] * seats + ["waitlisted" if waitlist else "event-full"] * others
+    )
+    assert counters(engine) == (seats, others if waitlist else 0)
+    positions = sorted(int(position) for _, position in stored(engine).values() if position)
+    assert positions == (list(range(1, others + 1)) if waitlist else [])
+    assert textbook.register(EVENT, users[0]).outcome in {"already-registered", "event-full"}
+    assert textbook.register(EVENT, "nobody").outcome == "not-found"
 
 
-def test_a_rush_for_the_line_gives_each_place_once(engine: Engine) -> None:
-    """Whoever gets no seat is in the line, at a place of their own."""
-    hall = Hall(engine, 4, 20, line=True)
-    answers = hall.rush()
-    assert sorted(answer.position for answer in answers if answer.position is not None) == list(range(1, 17))
-    assert counters(engine) == (4, 16)
-    assert {user: answer.position for user, answer in zip(hall.people, answers, strict=True)} == {
-        user: place for user, (_, place) in stored(engine).items()
-    }
-
-
-def test_nobody_registers_twice(engine: Engine) -> None:
-    """A second registration is refused and takes no seat; after a cancellation it is a new one."""
-    hall = Hall(engine, 5, 1)
-    (ann,) = hall.people
-    outcomes = [hall.textbook.register(EVENT, ann).outcome for _ in range(2)]
-    assert [*outcomes, counters(engine)[0]] == ["confirmed", "already-registered", 1]
-    assert hall.textbook.cancel(EVENT, ann).outcome == "cancelled"
-    assert hall.textbook.cancel(EVENT, ann).outcome == "not-registered"
-    assert counters(engine) == (0, 0)
-    assert hall.textbook.register(EVENT, ann).outcome == "confirmed"
-
-
-def test_two_at_the_same_instant_are_one_registration(engine: Engine) -> None:
-    """The same person registers while the first request is between its read and its write: the table refuses it."""
-    hall = Hall(engine, 5, 1)
-    (ann,) = hall.people
-    events: Any = hall.client.meta.events
-    other = Textbook(engine.client(), engine.tables)
-
-    def overtake(**_: Any) -> None:
-        other.register(EVENT, ann)
-
-    events.register("before-call.dynamodb.TransactWriteItems", overtake)
-    assert hall.textbook.register(EVENT, ann).outcome == "already-registered"
+def test_a_conflict_is_retried_without_another_read(engine: Engine) -> None:
+    """After two conflicts the third transaction succeeds, and counts once."""
+    engine.add_users(["ann"])
+    engine.add_event(EVENT, 5)
+    client, calls, tries = engine.client(), list[str](), count()
+    conflict = refusal(
+        "TransactionCanceledException", CancellationReasons=[{"Code": "None"}, {"Code": "TransactionConflict"}]
+    )
+    events: Any = client.meta.events
+    events.register("before-parameter-build.dynamodb", lambda model, **_: calls.append(model.name))
+    events.register("before-call.dynamodb.TransactWriteItems", lambda **_: conflict if next(tries) < 2 else None)
+    textbook = Textbook(client, engine.tables, lambda _: None)
+    assert textbook.register(EVENT, "ann") == TextbookResult("confirmed", attempts=3)
+    assert calls == ["BatchGetItem", *["TransactWriteItems"] * 3]
     assert counters(engine) == (1, 0)
 
 
-def test_strangers_get_nothing(engine: Engine) -> None:
-    """An unknown person or event is not found."""
-    hall = Hall(engine, 5, 1)
-    assert hall.textbook.register(EVENT, "nobody").outcome == "not-found"
-    assert hall.textbook.register("nothing", hall.people[0]).outcome == "not-found"
-
-
-def test_a_seat_given_up_goes_to_the_first(engine: Engine) -> None:
-    """The first of the line is confirmed, everybody behind moves up by one, in chunks of a transaction's size."""
+def test_a_cancelled_seat_goes_to_the_first_waiter(engine: Engine) -> None:
+    """The first waiter is confirmed; everybody behind moves up, in chunks of a transaction's size."""
     engine.add_textbook_event(EVENT, CHUNK + 5)
-    textbook = Textbook(engine.client(), engine.tables)
-    assert textbook.cancel(EVENT, "seated") == Answer("cancelled", attempts=1)
-    expected: dict[str, tuple[str, int | None]] = {"seated": ("cancelled", None), "waiting-1": ("confirmed", None)}
-    assert stored(engine) == expected | {f"waiting-{n}": ("waitlisted", n - 1) for n in range(2, CHUNK + 6)}
+    assert engine.textbook(engine.client()).cancel(EVENT, "seated").outcome == "cancelled"
+    expected = {"seated": ("cancelled", ""), "waiting-1": ("confirmed", "")}
+    expected |= {f"waiting-{n}": ("waitlisted", str(n - 1)) for n in range(2, CHUNK + 6)}
+    assert stored(engine) == expected
     assert counters(engine) == (1, CHUNK + 4)
 
 
-def test_a_place_given_up_moves_those_behind(engine: Engine) -> None:
-    """Whoever stands in front of it stays where they are, and the seats are nobody's business."""
-    hall = Hall(engine, 1, 5, line=True)
-    for user in hall.people:
-        hall.textbook.register(EVENT, user)
-    hall.textbook.cancel(EVENT, hall.people[2])
-    found = [stored(engine)[user] for user in hall.people]
-    assert found == [("confirmed", None), ("waitlisted", 1), ("cancelled", None), ("waitlisted", 2), ("waitlisted", 3)]
-    assert counters(engine) == (1, 3)
+def test_transactions_conflict(engine: Engine) -> None:
+    """While a transaction is under way, another one or a PutItem with one of its items is refused; reads and other
+    items are not."""
+    table, modelled = engine.tables.users, ModelledDynamoDB(engine.reader)
+    client, other = engine.client(), engine.client()
+    modelled.attach(client)
+    modelled.attach(other)
 
+    def put(through: DynamoDBClient, *users: str) -> None:
+        writes: Any = [{"Put": {"TableName": table, "Item": {"userId": {"S": user}}}} for user in users]
+        through.transact_write_items(TransactItems=writes)
 
-def test_a_conflict_is_tried_again_without_another_read(engine: Engine) -> None:
-    """Two transactions are refused for a conflict: the third one counts, and it counts once."""
-    hall = Hall(engine, 5, 1)
-    calls, tries = list[str](), count()
-    reasons = [{"Code": "None"}, {"Code": "TransactionConflict"}]
-    conflict = refusal("TransactionCanceledException", CancellationReasons=reasons)
-    events: Any = hall.client.meta.events
-    events.register("before-parameter-build.dynamodb", lambda model, **_: calls.append(model.name))
-    events.register("before-call.dynamodb.TransactWriteItems", lambda **_: conflict if next(tries) < 2 else None)
-    assert hall.textbook.register(EVENT, hall.people[0]) == Answer("confirmed", attempts=3)
-    assert calls == ["BatchGetItem", *["TransactWriteItems"] * 3]
-    assert counters(engine) == (1, 0)
+    def interfere(**_: Any) -> None:
+        with pytest.raises(ClientError) as refused:
+            put(other, "bob", "ann")
+        reasons: Any = refused.value.response.get("CancellationReasons")
+        assert [reason["Code"] for reason in reasons] == ["None", "TransactionConflict"]
+        with pytest.raises(ClientError, match="TransactionConflictException"):
+            other.put_item(TableName=table, Item={"userId": {"S": "ann"}})
+        other.batch_get_item(RequestItems={table: {"Keys": [{"userId": {"S": "ann"}}]}})
+        put(other, "bob")
+
+    events: Any = client.meta.events
+    events.register("before-send.dynamodb.TransactWriteItems", interfere)
+    put(client, "ann")
+    assert modelled.conflicts == 2
+    put(other, "bob", "ann")

@@ -1,4 +1,4 @@
-"""What a batch, a promotion and a look at one's place cost, to the unit: a dearer one is seen here."""
+"""The exact units of a batch, a promotion, a waiting-list position and a list."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ pytestmark = pytest.mark.integration
 
 
 def calls(meter: Meter) -> dict[str, int]:
-    """How often each operation was called."""
+    """Return how often each operation was called."""
     return dict(meter.calls)
 
 
@@ -32,9 +32,9 @@ def test_a_redelivered_batch_is_one_read(engine: Engine) -> None:
 
 @pytest.mark.parametrize(("waiting", "units"), [(20, 12), (1_000, 12), (5_000, 12), (50_000, 20)])
 def test_a_promotion_costs_the_same_whoever_waits(engine: Engine, waiting: int, units: int) -> None:
-    """A seat given up and given away: 12 units up to 5,000 waiting; at 50,000 the ledger has two KB more.
+    """A cancelled seat and its promotion: 12 units up to 5,000 waiting; at 50,000 the ledger has two KB more.
 
-    Read are the ledger twice, the cancelled record, a row of the index and the record that it names.
+    Reads: the ledger twice, the cancelled record, an index entry and the record that it names.
     """
     meter = counts.cancel_and_promote(engine, waiting, counts.HOLES)
     assert (meter.write_units, meter.items, meter.read_units) == (units, 4, 2 + 1 + 0.5 + 1)
@@ -42,14 +42,14 @@ def test_a_promotion_costs_the_same_whoever_waits(engine: Engine, waiting: int, 
 
 
 @pytest.mark.parametrize("waiting", [10, 50_000])
-def test_a_place_in_the_line_is_one_read_of_two_items(engine: Engine, waiting: int) -> None:
+def test_a_position_is_one_read_of_two_items(engine: Engine, waiting: int) -> None:
     """At any length."""
     meter = counts.position(engine, waiting)
     assert (calls(meter), meter.keys, meter.read_units) == ({"BatchGetItem": 1}, 2, 2)
 
 
 def test_the_textbook_costs_what_it_is_said_to(engine: Engine) -> None:
-    """6 units for a registration; 10 for a cancellation and its promotion, and 2 for everybody else in the line."""
+    """6 units for a registration; 10 for a cancellation and its promotion, and 2 for everybody else who waits."""
     engine.add_users(names(1))
     assert counts.textbook_register(engine).write_units == 6
     assert counts.textbook_cancel(engine, 10).write_units == 10 + 2 * 9
@@ -57,8 +57,8 @@ def test_the_textbook_costs_what_it_is_said_to(engine: Engine) -> None:
 
 @pytest.mark.parametrize("length", lists.PAGES)
 def test_a_page_of_events_costs_half(engine: Engine, length: int) -> None:
-    """A page of events costs half a unit for each ledger; strongly consistent it would be one. A process that is asked
-    for it 40 times a second reads it every other second."""
+    """A page of events costs half a unit for each ledger, strongly consistent one. Asked for it 40 times a second, a
+    process reads it every other second."""
     lists.prepare(engine)
     page, strong = lists.page(engine, length), lists.strong_page(engine, length)
     ledger, events = engine.tables.ledger, engine.tables.events
@@ -69,7 +69,7 @@ def test_a_page_of_events_costs_half(engine: Engine, length: int) -> None:
 
 
 def test_a_users_list_costs_half_of_its_ledgers(engine: Engine) -> None:
-    """A user's list of 100 reads ledgers for 50 units, and what may not be old for one unit each."""
+    """A user's list of 100 reads ledgers for 50 units, and what must be current for one unit each."""
     page = lists.users_page(engine, lists.prepare(engine), 100)
     tables = engine.tables
     assert (page.reads[tables.ledger], page.reads[tables.events], page.reads[tables.users]) == (50, 100, 1)

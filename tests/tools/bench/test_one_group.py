@@ -42,7 +42,7 @@ def test_one_group(pipeline: Pipeline) -> None:
         "messages in one group: 50",
         "sent in batches of ten: 0.0 s",
         "all decided: 5.0 s after the first was sent",
-        "decided a second, from a tenth to nine tenths: 10",
+        "decided a second, from 10 % to 90 %: 10",
     ]
     for table in (pipeline.tables.events, pipeline.tables.ledger, pipeline.tables.registrations):
         assert pipeline.dynamodb.scan(TableName=table)["Items"] == []
@@ -54,7 +54,7 @@ def test_a_group_that_is_stuck(pipeline: Pipeline) -> None:
     group = group_of(pipeline)
     group.open(10)
     group.send(["ada"])
-    with pytest.raises(CliError, match="0 of 1 were decided, then none for 60 s; the event hot stays"):
+    with pytest.raises(CliError, match="0 of 1 were decided, then none for 60 s; the event hot is kept"):
         group.watch(1, group.now())
 
 

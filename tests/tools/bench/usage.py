@@ -1,4 +1,4 @@
-"""Amounts of what AWS charges for: how they add up, what they cost, and what an invocation of a function comes to."""
+"""Amounts of what AWS charges for: sums, costs, and the GB-seconds of an invocation."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from infra.build.bundles import ROOT
 from tests.tools.bench import prices
 
 PROCESSOR_MB = 1769
-"""A function with so much memory has a whole processor, with less a part of one (Lambda's documentation, "Configure
+"""With this much memory a function has a whole processor, with less a share of one (Lambda's documentation, "Configure
 Lambda function memory")."""
 
 OWN_MS = {"registrations": 4.1, "registrar": 3.5, "promoter": 2.0, "textbook": 3.0}
-"""Processor time of one invocation, without waiting. Measured with `time.process_time` against DynamoDB Local on an
+"""Processor time of an invocation, without waiting. Measured with `time.process_time` against DynamoDB Local on an
 Intel Xeon at 2 cores; the promoter is estimated."""
 
 OWN_MS_PER_MESSAGE = 0.3
-"""What each further message of a batch adds for the registrar; measured in the same way, with batches of 1 and 10."""
+"""What each further message of a batch adds for the registrar; measured the same way, with batches of 1 and 10."""
 
 _ID = uuid.UUID(int=0)
 _SPENT = "Duration: 123.45 ms\tBilled Duration: 124 ms\tMemory Size: 1024 MB\tMax Memory Used: 104 MB\t"
@@ -28,7 +28,7 @@ PLATFORM_LINES = (
     f"END RequestId: {_ID}\n",
     f"REPORT RequestId: {_ID}\t{_SPENT}\n",
 )
-"""What Lambda itself writes for each invocation."""
+"""What Lambda itself logs for each invocation."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +50,7 @@ class Usage:
         return Usage(*(amount * factor for amount in astuple(self)))
 
     def dollars(self) -> dict[str, float]:
-        """What it costs, by item."""
+        """Return the costs by item."""
         return {
             "HTTP API": prices.HTTP_REQUESTS.of(self.http_requests),
             "Lambda requests": prices.LAMBDA_REQUESTS.of(self.lambda_requests),
@@ -62,14 +62,16 @@ class Usage:
         }
 
     def total(self) -> float:
-        """What all of it costs, in dollars."""
+        """Return the whole cost in dollars."""
         return sum(self.dollars().values())
 
 
 @cache
 def memory_mb(path: str = "infra/stack/functions.py") -> dict[str, int]:
-    """The memory of each function in MB, by the last module of its handler: read from the source, because making the
-    stack takes much longer."""
+    """Return the memory of each function in MB, by the last part of its handler.
+
+    It is read from the source, because synthesizing the stack takes much longer.
+    """
     found: dict[str, int] = {}
     for node in ast.walk(ast.parse((ROOT / path).read_text(encoding="utf-8"))):
         if isinstance(node, ast.Call):
@@ -80,7 +82,7 @@ def memory_mb(path: str = "infra/stack/functions.py") -> dict[str, int]:
 
 
 def gb_seconds(function: str, milliseconds: float, own_ms: float = 0.0) -> float:
-    """What an invocation is charged for: `milliseconds` of waiting, and `own_ms` on a whole processor, of which it has
-    as much as its memory buys. The textbook solution has the memory of the function that it stands beside."""
+    """Return what an invocation is charged for: `milliseconds` of waiting, and `own_ms` of a whole processor, of which
+    the function has the share that its memory buys. The textbook solution has the memory of `registrations`."""
     megabytes = memory_mb()["registrations" if function == "textbook" else function]
     return megabytes / 1024 * (milliseconds + own_ms / min(1, megabytes / PROCESSOR_MB)) / 1000

@@ -1,4 +1,4 @@
-"""Where the parts of the benchmark run: AWS's DynamoDB Local and the local stack, each started when first asked for."""
+"""What a part of the benchmark runs on: DynamoDB Local and the local stack, each started when first used."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ class BenchError(Exception):
     """The benchmark cannot go on; the message is for the person at the terminal."""
 
 
-class Setting:
-    """What a part may use. `say` tells the person at the terminal what goes on; `runs` is how often to repeat."""
+class BenchContext:
+    """What a part may use. `say` reports progress; `runs` is how often to repeat timings."""
 
     def __init__(self, say: Callable[[str], None], runs: int = 5) -> None:
         self.say = say
@@ -33,21 +33,21 @@ class Setting:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Ends what was started."""
+        """Stop what was started."""
         self._running.close()
 
     @cached_property
     def session(self) -> boto3.Session:
-        """A session with keys that only emulators take."""
+        """A session with keys that only emulators accept."""
         return boto3.Session(aws_access_key_id="test", aws_secret_access_key="test", region_name=REGION)
 
     @cached_property
     def dynamodb_url(self) -> str:
-        """The address of a DynamoDB Local of its own, in memory, compiled to the last."""
+        """The address of a DynamoDB Local of its own, in memory, fully compiled."""
         self.say("starting DynamoDB Local")
         return self._running.enter_context(dynamodb_local(thorough=True))
 
     @cached_property
     def stack(self) -> Deployment:
-        """The local stack, brought up for the benchmark alone. NoStack if it does not come up."""
+        """A local stack for the benchmark alone. NoStack if it does not start."""
         return self._running.enter_context(own_stack(self.say))

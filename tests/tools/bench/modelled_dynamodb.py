@@ -1,10 +1,10 @@
-"""What DynamoDB Local lacks to be like DynamoDB: the time a request takes, and the conflicts of transactions.
+"""What DynamoDB Local lacks compared with DynamoDB: the time a request takes, and the conflicts of transactions.
 
 Conflicts as "Transaction conflict handling in DynamoDB" specifies them
-(https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/transaction-apis.html): an item of a
-TransactWriteItems that is part of another one still under way has that transaction cancelled, a
-TransactionCanceledException with the code TransactionConflict for the item; a PutItem, UpdateItem or DeleteItem of such
-an item gets a TransactionConflictException. Reads that are no transactions conflict with nothing.
+(https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/transaction-apis.html): a TransactWriteItems with an
+item that is part of another transaction under way is cancelled, with the code TransactionConflict for that item; a
+PutItem, UpdateItem or DeleteItem of such an item gets a TransactionConflictException. Non-transactional reads never
+conflict.
 """
 
 from __future__ import annotations
@@ -21,28 +21,24 @@ from workers.aws.items import Item
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
-Keys = list[tuple[str, str]]
-"""Tables and keys of items."""
 
-
-class Service:
-    """Puts itself between clients and DynamoDB Local; clients of the same `Service` are in each other's way.
+class ModelledDynamoDB:
+    """Puts itself between clients and DynamoDB Local; clients of the same model conflict with each other.
 
     A request takes its published median (`tests.tools.bench.latencies`) or, if that is more, as long as DynamoDB Local
-    does; a transaction that meets a conflict takes as long as one that does not. A transaction holds its items for a
-    share of its time, `held` (0 to 1): nobody publishes how long. With less than all of it a transaction meets fewer
-    conflicts. `conflicts` counts the requests that met one.
+    does; a transaction that meets a conflict takes as long as one that does not. A transaction locks its items for a
+    share of its time, `locked` (0 to 1): nobody publishes how long. `conflicts` counts the requests that met one.
     """
 
-    def __init__(self, reader: DynamoDBClient, held: float = 1.0) -> None:
+    def __init__(self, reader: DynamoDBClient, locked: float = 1.0) -> None:
         self._schemas = Schemas(reader)
-        self._share = held
-        self._held: set[tuple[str, str]] = set()
+        self._share = locked
+        self._locked: set[tuple[str, str]] = set()
         self._lock = threading.Lock()
         self.conflicts = 0
 
     def attach(self, client: DynamoDBClient) -> None:
-        """From now on the client's calls take as long, and conflict, as on AWS."""
+        """Make the client's calls take as long, and conflict, as on AWS."""
         events: Any = client.meta.events
         events.register("before-parameter-build.dynamodb", self._note)
         events.register("before-call.dynamodb", self._begin)
@@ -56,12 +52,12 @@ class Service:
         params, seconds = context["modelled"]
         began = time.monotonic()
         context["until"] = began + seconds
-        context["let go"] = began + seconds * self._share
+        context["unlock"] = began + seconds * self._share
         keys = [(write["TableName"], str(self._schemas.key_of(write))) for write in writes_of(model.name, params)]
         with self._lock:
-            taken = [key in self._held for key in keys]
-            context["held"] = [] if any(taken) or model.name != "TransactWriteItems" else keys
-            self._held.update(context["held"])
+            taken = [key in self._locked for key in keys]
+            context["locked"] = [] if any(taken) or model.name != "TransactWriteItems" else keys
+            self._locked.update(context["locked"])
             self.conflicts += any(taken)
         if not any(taken):
             return None
@@ -71,14 +67,14 @@ class Service:
         return refusal("TransactionCanceledException", CancellationReasons=reasons)
 
     def _end(self, context: Item, **_: Any) -> None:
-        time.sleep(max(0.0, context["let go"] - time.monotonic()))
+        time.sleep(max(0.0, context["unlock"] - time.monotonic()))
         with self._lock:
-            self._held.difference_update(context["held"])
+            self._locked.difference_update(context["locked"])
         time.sleep(max(0.0, context["until"] - time.monotonic()))
 
 
 def modelled_ms(operation: str, params: Item) -> float:
-    """How long a request takes on AWS, in the middle. KeyError for one that has no latency here."""
+    """Return the median time of a request on AWS. KeyError for an operation without a published latency."""
     if operation == "TransactWriteItems":
         return latencies.transaction_ms(len(params["TransactItems"]))
     if operation == "BatchGetItem":
