@@ -11,12 +11,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from infra.functions import FUNCTIONS
 from tests.tools.bench import latencies, prices
 from tests.tools.bench.context import BenchContext
 from tests.tools.bench.engine import THREADS
 from tests.tools.bench.figures import Figure, Goal, Part, at_least
 from tests.tools.bench.hot import SPARING, SPARING_ATTEMPTS, WITH_QUEUE
-from tests.tools.bench.usage import OWN_MS, PLATFORM_LINES, PROCESSOR_MB, Usage, memory_mb
+from tests.tools.bench.usage import OWN_MS, PLATFORM_LINES, PROCESSOR_MB, Usage
 from tests.tools.bench.usage_meter import WAITING, Counted, count
 from workers.domain.decision import Reason
 from workers.telemetry import Metric
@@ -161,7 +162,7 @@ def idle_month() -> dict[str, float]:
 
 
 def _gigabytes(function: str) -> float:
-    return memory_mb()[function] / 1024
+    return FUNCTIONS[function].memory_mb / 1024
 
 
 def _hot_textbook(counted: Counted, inputs: Inputs, refused_cost: float = 1) -> Usage:

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import ast
 import uuid
 from dataclasses import astuple, dataclass
-from functools import cache
 
-from infra.build.bundles import ROOT
+from infra.functions import FUNCTIONS
 from tests.tools.bench import prices
 
 PROCESSOR_MB = 1769
@@ -66,23 +64,8 @@ class Usage:
         return sum(self.dollars().values())
 
 
-@cache
-def memory_mb(path: str = "infra/stack/functions.py") -> dict[str, int]:
-    """Return the memory of each function in MB, by the last part of its handler.
-
-    It is read from the source, because synthesizing the stack takes much longer.
-    """
-    found: dict[str, int] = {}
-    for node in ast.walk(ast.parse((ROOT / path).read_text(encoding="utf-8"))):
-        if isinstance(node, ast.Call):
-            named = {k.arg: k.value.value for k in node.keywords if isinstance(k.value, ast.Constant)}
-            if "handler" in named and "memory_mb" in named:
-                found[str(named["handler"]).split(".")[-1]] = int(str(named["memory_mb"]))
-    return found
-
-
 def gb_seconds(function: str, milliseconds: float, own_ms: float = 0.0) -> float:
     """Return what an invocation is charged for: `milliseconds` of waiting, and `own_ms` of a whole processor, of which
     the function has the share that its memory buys. The textbook solution has the memory of `registrations`."""
-    megabytes = memory_mb()["registrations" if function == "textbook" else function]
+    megabytes = FUNCTIONS["registrations" if function == "textbook" else function].memory_mb
     return megabytes / 1024 * (milliseconds + own_ms / min(1, megabytes / PROCESSOR_MB)) / 1000
