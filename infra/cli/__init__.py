@@ -1,6 +1,5 @@
-"""The `turnstile` command line: brings the stack up locally, and looks after a deployment.
+"""The `turnstile` command line: run the stack locally, and operate deployments.
 
-`main` finds the commands in `commands`, one module for each. What takes several modules more is in a package beside
-them: `local` (up, down, token), `verify`, `dlq`, `reconcile`; what takes one is `board` (top) and `story` (trace). The
-other modules here serve several commands.
+`main` finds the commands in `commands`, one module each. The code of a larger command is in a package of its own:
+`dlq`, `local` (up, down), `preflight`, `reconcile`, `top`, `trace`, `verify`. The other modules here are shared.
 """

@@ -1,7 +1,7 @@
-"""A deployed Turnstile, found by its stage: where its parts are, and AWS clients to reach them.
+"""Find a deployment by its stage: its outputs, its resources, and AWS clients to reach them.
 
-Every command that looks at a deployment starts here. Locally the clients use the emulator's root keys and see nothing
-of the user's AWS set-up; on AWS they use the standard chain of credentials and regions.
+Locally the clients use the emulator's root keys and ignore the user's AWS settings; on AWS they use the standard chain
+of credentials and regions.
 """
 
 from __future__ import annotations
@@ -50,10 +50,11 @@ ROOT_KEYS = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test"}
 
 @dataclass(frozen=True, slots=True)
 class Outputs:
-    """Where a deployment's parts are. `endpoint_url` is the emulator's address, None on AWS; production has no docs.
+    """The addresses of a deployment's parts.
 
-    The user pool is None unless the stack has its own. `api_url` is the API's public address: API Gateway's, its own
-    domain, or a CDN with the origin `origin_url`. The domain's DNS record points to `domain_target`.
+    `endpoint_url` is the emulator's address, None on AWS. `docs_url` is None in production. The user pool is None
+    unless the stack has its own. `api_url` is the API's public address: API Gateway's, its own domain, or a CDN with
+    the origin `origin_url`. The domain's DNS record points to `domain_target`.
     """
 
     api_url: str
@@ -81,7 +82,7 @@ class Outputs:
 
     @classmethod
     def from_stack(cls, outputs: dict[str, str], endpoint_url: str | None, region: str) -> Outputs:
-        """Read the stack's outputs (`ApiUrl`, `QueueUrl` and so on). Raises CliError when one is missing."""
+        """Read the stack's outputs (`ApiUrl`, `QueueUrl` and so on). Raises CliError if one is missing."""
         found = {field.name: outputs.get(_pascal(field.name), field.default) for field in fields(cls)}
         found |= {"endpoint_url": endpoint_url, "region": region}
         if missing := [_pascal(name) for name, value in found.items() if value is MISSING]:
@@ -94,7 +95,7 @@ class Outputs:
         return cls(**{field.name: status[_camel(field.name)] for field in fields(cls)})  # type: ignore[arg-type]
 
     def as_json(self) -> dict[str, str | None]:
-        """The same with the names that `turnstile status --json` prints: `apiUrl`, `endpointUrl` and so on."""
+        """Return the object that `turnstile status --json` prints: `apiUrl`, `endpointUrl` and so on."""
         return {_camel(field.name): getattr(self, field.name) for field in fields(self)}
 
 
@@ -107,12 +108,12 @@ def _camel(name: str) -> str:
 
 
 class Clients:
-    """AWS clients, each made when it is first asked for."""
+    """AWS clients, each created on first use."""
 
     def __init__(self, session: boto3.Session, endpoint_url: str | None) -> None:
         self._session = session
         self._endpoint = endpoint_url
-        # The emulator is near: a proxy that the environment names cannot reach it, and if it is gone it stays so.
+        # A proxy from the environment cannot reach the emulator, and retries do not bring a stopped one back.
         local = Config(proxies={}, retries={"mode": "standard", "total_max_attempts": 2})
         self._config = local if endpoint_url else Config(retries={"mode": "standard"})
 
@@ -202,7 +203,7 @@ class Clients:
 
 
 def emulator_clients(endpoint_url: str) -> Clients:
-    """Clients for an emulator, with its root keys, deaf to profiles and files of the user's own AWS set-up."""
+    """Return clients for an emulator, with its root keys and without the user's AWS profiles and files."""
     nothing = (None, None, os.devnull, None)
     core = botocore.session.Session(
         session_vars={"profile": (None, None, None, None), "config_file": nothing, "credentials_file": nothing}
@@ -236,7 +237,7 @@ class Deployment:
 
     @classmethod
     def resolve(cls, stage: str = LOCAL) -> Deployment:
-        """Find the deployment of `stage`. Raises NoStackError when there is none, CliError when AWS cannot be asked."""
+        """Find the deployment of `stage`. Raises NoStackError if there is none, CliError if a request to AWS fails."""
         if stage == LOCAL:
             stack = StateDir().ready()
             return cls.of(stage, emulator_clients(stack.endpoint), stack.endpoint, REGION)
@@ -244,17 +245,17 @@ class Deployment:
             session = aws_session()
             return cls.of(stage, Clients(session, None), None, session.region_name)
         except BotoCoreError as error:
-            raise CliError(f"cannot ask AWS about the stack {stack_name(stage)}: {error}") from error
+            raise CliError(f"cannot read the stack {stack_name(stage)}: {error}") from error
 
     @classmethod
     def of(cls, stage: str, clients: Clients, endpoint_url: str | None, region: str) -> Deployment:
-        """The deployment of `stage` that `clients` see. Raises as `resolve` does."""
+        """Find the deployment of `stage` with these clients. Raises as `resolve` does."""
         try:
             stack = clients.cloudformation.describe_stacks(StackName=stack_name(stage))["Stacks"][0]
         except ClientError as error:
             if "does not exist" in str(error):
                 raise NoStackError(f"there is no stack {stack_name(stage)} in {region}") from error
-            raise CliError(f"cannot ask AWS about the stack {stack_name(stage)}: {error}") from error
+            raise CliError(f"cannot read the stack {stack_name(stage)}: {error}") from error
         outputs = {output["OutputKey"]: output["OutputValue"] for output in stack.get("Outputs", [])}
         return cls(stage, Outputs.from_stack(outputs, endpoint_url, region), clients)
 
@@ -265,10 +266,10 @@ class Deployment:
         return [resource for page in pages for resource in page["StackResourceSummaries"]]
 
     def physical_ids(self, kind: str) -> list[str]:
-        """The names or ids of the stack's resources of a CloudFormation type such as `AWS::Lambda::Function`."""
+        """Return the names or ids of the stack's resources of a type such as `AWS::Lambda::Function`."""
         return [r["PhysicalResourceId"] for r in self.resources if r["ResourceType"] == kind]
 
 
 def stack_name(stage: str) -> str:
-    """The CloudFormation stack's name for a stage."""
+    """Return the name of the CloudFormation stack of a stage."""
     return f"turnstile-{stage}"

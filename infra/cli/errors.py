@@ -1,19 +1,19 @@
-"""What a command may fail with: one sentence for the person at the terminal, and the exit code that goes with it.
+"""The errors of commands, each with a sentence for the terminal and an exit code.
 
-Exit codes of every command: 0 fine; 1 failed, or something remains to be done; 2 wrong usage; 3 there is no stack.
+Exit codes of all commands: 0 success; 1 failure, or something remains to be done; 2 wrong usage; 3 no stack.
 """
 
 from __future__ import annotations
 
 
 class CliError(Exception):
-    """A command failed. The message is the sentence that is printed; the process exits with `code`."""
+    """A command failed. The message is printed, and the process exits with `code`."""
 
     code = 1
 
 
 class UsageError(CliError):
-    """The command was called in a way that cannot work."""
+    """The arguments are not valid."""
 
     code = 2
 

@@ -1,4 +1,4 @@
-"""The least that is needed to talk JSON over HTTP, from the standard library."""
+"""Send JSON requests over HTTP with the standard library."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ if TYPE_CHECKING:
 
 
 class UnreachableError(CliError):
-    """Nobody answered at the address, or not in time."""
+    """The address did not answer, or not in time."""
 
 
 @dataclass(frozen=True, slots=True)
 class HttpResponse:
-    """An HTTP answer. `body` is the parsed JSON where it is JSON, else the text; header names are in lower case."""
+    """A response. `body` is the parsed JSON, or the text if it is not JSON; header names are in lower case."""
 
     status: int
     headers: Mapping[str, str]
@@ -30,10 +30,10 @@ class HttpResponse:
 
 
 class _NoRedirects(HTTPRedirectHandler):
-    """Leave redirects to the caller: the standard library would send `Authorization` on to any host, even over HTTP."""
+    """Does not follow redirects: the standard library would forward `Authorization` to any host, even over HTTP."""
 
     def redirect_request(self, *_: object) -> None:
-        """Follow none."""
+        """Follow no redirect."""
 
 
 def call(
@@ -45,11 +45,10 @@ def call(
     headers: Mapping[str, str] | None = None,
     timeout: float = 15.0,
 ) -> HttpResponse:
-    """Send one request (`body` as JSON) and return the answer, whatever its status, redirects included.
+    """Send one request with `body` as JSON, and return the response whatever its status, redirects included.
 
-    `token` is an access token of the caller's, `headers` are sent besides, `timeout` is in seconds.
-
-    Raises UnreachableError when there is no answer, CliError when the request is malformed.
+    `token` is an access token, `headers` are additional headers, `timeout` is in seconds. Raises UnreachableError if
+    there is no answer, CliError if the request is malformed.
     """
     data = None if body is None else json.dumps(body).encode()
     sent = {"accept": "application/json"} | ({"content-type": "application/json"} if data is not None else {})
@@ -57,7 +56,7 @@ def call(
     if token is not None:
         sent["authorization"] = f"Bearer {token}"
     request = Request(url, data=data, headers=sent, method=method)  # noqa: S310 - the URL is the stack's own
-    # A proxy that the user's environment names cannot reach this machine's own ports.
+    # A proxy from the user's environment cannot reach this machine's own ports.
     local = urlsplit(url).hostname in {"localhost", "127.0.0.1"}
     opener = build_opener(_NoRedirects, *([ProxyHandler({})] if local else []))
     try:
@@ -66,7 +65,7 @@ def call(
     except HTTPError as error:
         with error:
             return _answer(error.code, dict(error.headers), error.read())
-    except ValueError:  # its text may repeat a header, and with it the token
+    except ValueError:  # its text may contain a header, and so the token
         raise CliError(f"cannot send {method} {url}: its URL or one of its headers is malformed") from None
     except (URLError, HTTPException, OSError) as error:
         raise UnreachableError(f"no answer from {url}: {error}") from error

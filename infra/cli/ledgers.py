@@ -19,8 +19,10 @@ MAX_LEDGERS = 2000
 
 @dataclass(frozen=True, slots=True)
 class ScannedLedgers:
-    """The ledgers that were read, and the ids of events whose ledgers cannot be read; `complete` is False when there
-    are more than these."""
+    """The ledgers that were read, and the ids of events with unreadable ledgers.
+
+    `complete` is False if there are more than these.
+    """
 
     readable: Sequence[Ledger]
     unreadable: Sequence[str]

@@ -1,8 +1,8 @@
-"""Child processes that never outlive the command by accident.
+"""Run child processes that never outlive the command by accident, and turn signals into one interruption.
 
-Each child gets a session, hence a process group, of its own: a Ctrl-C in the terminal reaches only the command, which
-then ends the whole group, grandchildren included. Signals are held back while a child is being started, so that there
-is no moment in which a process exists that nobody knows of.
+Each child gets a session, and so a process group, of its own: Ctrl-C in the terminal reaches only the command, which
+then ends the whole group, including grandchildren. Signals are deferred while a child is being started, so that no
+process exists without being recorded.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ _ONCE_MORE = 0.001  # seconds
 class Interrupts:
     """Turns SIGINT, SIGTERM and SIGHUP into one KeyboardInterrupt, never inside a `hold()` block.
 
-    A second signal changes nothing: the first one has already set the clean-up going. One that comes while Python runs
-    a destructor is raised once more behind it, because what a destructor raises is lost.
+    A second signal has no effect, because the first one has already started the clean-up. A KeyboardInterrupt that is
+    lost because Python was running a destructor is raised again afterwards.
     """
 
     def __init__(self) -> None:
@@ -44,7 +44,7 @@ class Interrupts:
         sys.unraisablehook = self._hook
         signal.setitimer(signal.ITIMER_REAL, 0)
         for number, handler in self._previous.items():
-            # Once interrupted the command is on its way out; one more signal would only spoil its last words.
+            # After an interruption the command is about to exit; another signal would only garble its last output.
             signal.signal(number, signal.SIG_IGN if self._raised else handler)
 
     def _receive(self, _number: int, _frame: FrameType | None) -> None:
@@ -67,7 +67,7 @@ class Interrupts:
 
     @contextmanager
     def hold(self) -> Iterator[None]:
-        """Put signals off until the end of the block."""
+        """Defer signals until the end of the block."""
         self._held += 1
         try:
             yield
@@ -79,7 +79,7 @@ class Interrupts:
 
 
 class Children:
-    """The processes a command has started; those still there at the end of the `with` block are ended."""
+    """The processes that a command has started. Those that remain at the end of the `with` block are killed."""
 
     def __init__(self, interrupts: Interrupts) -> None:
         self._interrupts = interrupts
@@ -103,7 +103,7 @@ class Children:
         output: IO[bytes],
         keep_open: Sequence[int] = (),
     ) -> subprocess.Popen[bytes]:
-        """Start `command` in a group of its own, output and errors going to `output`, and answer for its end."""
+        """Start `command` in a process group of its own, with stdout and stderr going to `output`."""
         with self._interrupts.hold():
             child = subprocess.Popen(
                 command,
@@ -119,11 +119,11 @@ class Children:
         return child
 
     def release(self, child: subprocess.Popen[bytes]) -> None:
-        """Let `child` live on after the command has ended."""
+        """Let `child` continue after the command has ended."""
         self._running.remove(child)
 
 
 def kill_group(pid: int) -> None:
-    """End the process group led by `pid` at once. An emulator needs no farewell: its state is in memory."""
+    """Kill the process group led by `pid`. The emulator needs no orderly shutdown, as its state is in memory."""
     with suppress(ProcessLookupError, PermissionError):
         os.killpg(pid, signal.SIGKILL)

@@ -1,4 +1,4 @@
-"""How a long command says on stderr how far it is: a bar on a terminal, a line now and then elsewhere."""
+"""Report the progress of a long command on stderr: a bar on a terminal, a line now and then elsewhere."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ _EVERY = 5.0
 
 class _Rate(ProgressColumn):
     def render(self, task: Task) -> Text:
-        """How many per second."""
+        """Render the rate per second."""
         speed = task.finished_speed or task.speed
         return Text(f"{speed:.1f}/s" if speed else "-/s")
 
 
 @contextmanager
 def progress(name: str, total: int | None) -> Iterator[Callable[[int], None]]:
-    """Gives a function to call with the number done so far. `total` None: nobody knows how many there will be."""
+    """Yield a function to call with the number done so far. `total` is None if it is unknown."""
     if not sys.stderr.isatty():
         yield _Lines(name, total)
         return
@@ -41,13 +41,13 @@ class _Lines:
     def __init__(self, name: str, total: int | None) -> None:
         self._name = name
         self._total = total
-        self._began = self._said = time.monotonic()
+        self._began = self._printed = time.monotonic()
 
     def __call__(self, done: int) -> None:
         now = time.monotonic()
-        if now - self._said < _EVERY:
+        if now - self._printed < _EVERY:
             return
-        self._said = now
+        self._printed = now
         rate = done / (now - self._began)
         of, left = "", ""
         if self._total is not None:

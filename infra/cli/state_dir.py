@@ -1,7 +1,7 @@
-"""What a local stack leaves on disk: who it is, its logs, and the lock that tells whether it is alive.
+"""Keep the files of a local stack: its state, its logs, and the lock that shows whether it is alive.
 
-The emulator inherits an open, locked file, and nobody else keeps it open. So the lock is taken exactly as long
-as the emulator lives, whoever ended it and however; a process id in a file cannot promise that, because ids are reused.
+The emulator inherits an open, locked file that no other process keeps open. So the lock is held exactly as long as the
+emulator lives, however it ends. A process id in a file cannot guarantee that, because ids are reused.
 """
 
 from __future__ import annotations
@@ -20,15 +20,17 @@ from infra.cli.processes import kill_group
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 COMMAND = os.path.relpath(Path(sys.prefix, "bin", "turnstile"))
-"""This command as it can be pasted: set-up puts it into .venv/bin, which is on nobody's PATH."""
+"""This command as it can be pasted: `make setup` installs it into .venv/bin, which is usually not on the PATH."""
 _END_WAIT = 5.0
 _LOCK_WAIT = 0.3
 
 
 @dataclass(frozen=True, slots=True)
 class LocalStackState:
-    """A local stack: the emulator's process (leader of its group), its port and endpoint, when it was started
-    (seconds since 1970), and whether a request through the API has succeeded yet."""
+    """The state of a local stack: its emulator's process id (leader of its group), port and endpoint.
+
+    `started` is in seconds since 1970; `ready` is True once a request through the API has succeeded.
+    """
 
     pid: int
     port: int
@@ -38,7 +40,7 @@ class LocalStackState:
 
 
 class StateDir:
-    """The directory of one local stack: `.turnstile` in the repository, or what TURNSTILE_HOME names."""
+    """The directory of one local stack: TURNSTILE_HOME, or `.turnstile` in the repository."""
 
     def __init__(self, path: Path | None = None) -> None:
         self.path = path or Path(os.environ.get("TURNSTILE_HOME") or REPOSITORY / ".turnstile").resolve()
@@ -49,10 +51,10 @@ class StateDir:
         self._lock = self.path / "lock"
 
     def acquire(self) -> int:
-        """Take the lock and clear away what a stack that died may have left.
+        """Take the lock, remove what a dead stack may have left, and return the file descriptor of the lock.
 
-        Returns the file descriptor that holds the lock: hand it to the emulator, then close it.
-        Raises CliError when a stack is alive here, or when the directory cannot be used.
+        Pass the descriptor on to the emulator, then close it. Raises CliError if a stack is alive here, or if the
+        directory cannot be used.
         """
         try:
             self.path.mkdir(parents=True, exist_ok=True)
@@ -62,59 +64,58 @@ class StateDir:
         if not self._locked_within(_LOCK_WAIT, descriptor):
             os.close(descriptor)
             where = f" at {stack.endpoint}" if (stack := self._read()) else ""
-            raise CliError(f"a stack is already running{where}; end it first with: {COMMAND} down")
+            raise CliError(f"a stack is already running{where}; stop it first with: {COMMAND} down")
         self.clear()
         self.temporary.mkdir()
         return descriptor
 
     def record(self, stack: LocalStackState) -> None:
-        """Write down who the stack is. The file appears at once or not at all."""
+        """Record the stack, atomically."""
         draft = self._state.with_suffix(".new")
         draft.write_text(json.dumps(asdict(stack)))
         draft.replace(self._state)
 
     def mark_ready(self) -> None:
-        """Write down that the stack takes requests."""
+        """Record that the stack answers requests."""
         if stack := self._read():
             self.record(replace(stack, ready=True))
 
     def ready(self) -> LocalStackState:
-        """The stack that takes requests here. Raises NoStackError when there is none, or none yet."""
+        """Return the stack that answers requests here. Raises NoStackError if there is none, or none yet."""
         stack = self._read()
         if stack is None or not self._alive():
             raise NoStackError(f"there is no local stack; start one with: {COMMAND} up")
         if not stack.ready:
-            raise NoStackError("the local stack is still starting")
+            raise NoStackError("the local stack is still starting; try again in a moment")
         return stack
 
     def recorded(self) -> bool:
-        """Whether a stack is written down here, alive or not; `down` erases it before it ends the emulator."""
+        """Tell whether a stack, alive or not, is recorded; `down` removes the record before it kills the emulator."""
         return self._state.exists()
 
     def end(self) -> LocalStackState:
-        """End the stack and everything it started, and clear away its files (logs stay).
+        """Stop the stack and everything it started, and remove its files, except for the logs.
 
-        Raises NoStackError when none is alive (after clearing away what a dead one left), and CliError when it
-        does not go.
+        Raises NoStackError if no stack is alive (after removing what a dead one left), and CliError if it stays.
         """
         if not self._alive():
             self.clear()
-            raise NoStackError("there is no local stack to end")
+            raise NoStackError("there is no local stack to stop")
         if not (stack := self._read()):
-            raise CliError("a stack is just being started; try again in a moment")
+            raise CliError("a stack is being started; try again in a moment")
         self._state.unlink(missing_ok=True)
         kill_group(stack.pid)
         deadline = time.monotonic() + _END_WAIT
         while self._alive():
             if time.monotonic() > deadline:
                 self.record(stack)
-                raise CliError(f"the emulator (process {stack.pid}) does not end")
+                raise CliError(f"the emulator (process {stack.pid}) does not end; kill it")
             time.sleep(0.01)
         self.clear()
         return stack
 
     def clear(self) -> None:
-        """Remove state and temporary files, not the logs."""
+        """Remove state and temporary files, but not the logs."""
         self._state.unlink(missing_ok=True)
         shutil.rmtree(self.temporary, ignore_errors=True)
 
@@ -135,14 +136,14 @@ class StateDir:
         except OSError:
             return False
         try:
-            # Shared, so that two commands that look at the same time do not take each other for the stack.
+            # Shared, so that two commands that check at the same time do not mistake each other for the stack.
             return not _try_lock(descriptor, fcntl.LOCK_SH)
         finally:
             os.close(descriptor)
 
     @staticmethod
     def _locked_within(seconds: float, descriptor: int) -> bool:
-        deadline = time.monotonic() + seconds  # another command may be looking for a moment
+        deadline = time.monotonic() + seconds  # another command may be checking for a moment
         while not _try_lock(descriptor, fcntl.LOCK_EX):
             if time.monotonic() > deadline:
                 return False

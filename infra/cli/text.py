@@ -1,4 +1,4 @@
-"""Text from elsewhere on its way to a terminal: what nobody may obey, and logs of which one sentence is wanted."""
+"""Prepare foreign text for a terminal: remove control characters, and extract the decisive lines of a log."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ _TELLING = re.compile(
 
 
 def plain(text: str) -> str:
-    """One line without what a terminal would obey. Ids, names and reasons may contain anything."""
+    """Replace characters that a terminal would interpret. Ids, names and reasons may contain anything."""
     return "".join(character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in text)
 
 
 def decisive_lines(log: str, limit: int = 6) -> str:
-    """The last lines of `log` that speak of a failure, or simply its last lines; at most `limit`, indented."""
+    """Return the last lines of `log` that mention a failure, or else its last lines; at most `limit`, indented."""
     lines = [line.rstrip() for line in _COLOUR.sub("", log).splitlines() if line.strip()]
     telling = [line for line in lines if _TELLING.search(line)] or lines
     unique = list(dict.fromkeys(telling))

@@ -1,4 +1,4 @@
-"""Access tokens of a stack's own user pool, for users that are created if missing.
+"""Sign users in to a stack's own user pool, and create them if missing.
 
 Each password derives from a secret and the user's name, so that no password is stored. `turnstile token` uses no
 secret, and two calls at once sign in the same user. That is enough on the local stack, which listens on this machine
@@ -27,17 +27,16 @@ if TYPE_CHECKING:
     from infra.cli.deployment import Clients, Outputs
 
 WITHOUT_POOL = f"""\
-the local stack has no user pool, so there are no tokens: without authorization anybody may do anything.
-Switch it on with:
+the local stack has no user pool and needs no tokens. To require them, start it with authorization:
     {COMMAND} down
     {COMMAND} up --auth jwt"""
 
 
 @dataclass(frozen=True, slots=True)
 class TokenSet:
-    """What signing in gave: the access token for the API, and the two others, which the API takes from nobody.
+    """The tokens of a sign-in: the access token for the API, and two others, which the API refuses.
 
-    `subject` is who that is, for ever; `groups` are those that the tokens name; `expires_in` is in seconds.
+    `subject` identifies the user permanently; `groups` are those in the tokens; `expires_in` is in seconds.
     """
 
     access: str
@@ -49,7 +48,7 @@ class TokenSet:
 
 
 class UserPool:
-    """The user pool of a stack; CliError if it has none. All passwords derive from `secret`, so keep it private."""
+    """The user pool of a stack. All passwords derive from `secret`. Raises CliError if the stack has no pool."""
 
     def __init__(self, clients: Clients, outputs: Outputs, secret: str = "") -> None:
         if outputs.user_pool_id is None or outputs.user_pool_client_id is None:
@@ -61,7 +60,7 @@ class UserPool:
 
     def sign_in(self, name: str, groups: Collection[str] = ()) -> TokenSet:
         """Sign in the user `name`, created if missing, as a member of exactly `groups`, and return the tokens."""
-        self._make(name)
+        self._create(name)
         joined = {group["GroupName"] for group in self._groups(name)}
         for group in GROUPS.keys() - joined & set(groups):
             self._join(name, group)
@@ -74,7 +73,7 @@ class UserPool:
             AuthParameters={"USERNAME": name, "PASSWORD": self._password(name)},
         )
         if "AuthenticationResult" not in answer:
-            raise CliError(f"{name} cannot be signed in: the pool asks for {answer.get('ChallengeName')}")
+            raise CliError(f"cannot sign {name} in: the pool asks for {answer.get('ChallengeName')}")
         return _tokens(answer["AuthenticationResult"])
 
     def remove(self, name: str) -> None:
@@ -82,7 +81,7 @@ class UserPool:
         with suppress(self._cognito.exceptions.UserNotFoundException):
             self._cognito.admin_delete_user(UserPoolId=self._id, Username=name)
 
-    def _make(self, name: str) -> None:
+    def _create(self, name: str) -> None:
         attributes = {"email": f"{name}@example.com", "email_verified": "true"}
         with suppress(self._cognito.exceptions.UsernameExistsException):
             self._cognito.admin_create_user(
@@ -106,7 +105,7 @@ class UserPool:
 
     def _password(self, name: str) -> str:
         digest = hashlib.sha256(f"{self._secret}\0{self._id}\0{name}".encode()).hexdigest()
-        return f"Aa1!{digest}"  # the first four are what the pool's policy wants
+        return f"Aa1!{digest}"  # the first four characters satisfy the pool's policy
 
 
 def _tokens(result: AuthenticationResultTypeTypeDef) -> TokenSet:

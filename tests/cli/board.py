@@ -81,8 +81,8 @@ class World:
         self.sqs, self.cloudwatch = FakeSqs(), FakeCloudWatch()
         self.dynamodb, self.logs = FakeDynamoDB(*ledgers), FakeLogs()
         self.deployment = deployment_of(self.logs, sqs=self.sqs, cloudwatch=self.cloudwatch, dynamodb=self.dynamodb)
-        self.watcher = Collector(self.deployment, lambda: self.now)
+        self.collector = Collector(self.deployment, lambda: self.now)
 
     def look(self) -> dict[str, Any]:
         """What the board says as JSON."""
-        return self.watcher.look().as_json()
+        return self.collector.collect().as_json()

@@ -13,6 +13,7 @@ from moto import mock_aws
 
 from infra.cli.commands import dlq
 from infra.cli.deployment import Deployment
+from infra.cli.dlq import session
 from tests.cli.dead_letter_stack import Stack
 from tests.cli.replay_world import World
 
@@ -40,7 +41,8 @@ def stack(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, db: DynamoDBClient) -
     """It is what `--stage local` finds."""
     monkeypatch.setenv("TURNSTILE_HOME", str(tmp_path))
     made = Stack(tmp_path, db)
-    monkeypatch.setattr(dlq, "SYSTEM_CLOCK", made.sqs.clock)
+    for module in (dlq, session):
+        monkeypatch.setattr(module, "SYSTEM_CLOCK", made.sqs.clock)
     monkeypatch.setattr(Deployment, "resolve", lambda _stage: made.deployment)
     return made
 

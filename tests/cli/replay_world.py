@@ -10,7 +10,7 @@ from typing import Any, cast
 
 from infra.cli.dlq.dead_letters import LAG, DeadLetterQueue
 from infra.cli.dlq.journal import Journal
-from infra.cli.dlq.replay import Replay, settle
+from infra.cli.dlq.replay import ReplayRun, recover
 from infra.cli.dlq.summary import Selection, Summary
 from tests.support.fake_sqs import FakeSqs, Fifo, Killed
 from workers.aws.send import ReceivedMessage, park
@@ -55,8 +55,8 @@ class World:
         client = cast("Any", self.sqs)
         queue = DeadLetterQueue(client, DEAD, self.sqs.clock)
         with self.journal_type(self.path) as journal:
-            settle(queue, journal)
-            return Replay(
+            recover(queue, journal)
+            return ReplayRun(
                 queue=queue,
                 sqs=client,
                 main_url=MAIN,

@@ -31,7 +31,7 @@ def test_list_shows_a_line_per_letter(stack: Stack, capsys: pytest.CaptureFixtur
 def test_an_empty_queue_is_a_sentence(stack: Stack, capsys: pytest.CaptureFixture[str]) -> None:
     """Where there are no letters there is one sentence, not an empty table."""
     assert main(["dlq", "list"]) == 0
-    assert capsys.readouterr().out == "There are no dead letters.\n"
+    assert capsys.readouterr().out == "The dead-letter queue is empty.\n"
 
 
 def test_list_shows_the_first_ten_of_every_event(stack: Stack, capsys: pytest.CaptureFixture[str]) -> None:
@@ -44,7 +44,7 @@ def test_list_shows_the_first_ten_of_every_event(stack: Stack, capsys: pytest.Ca
     assert (found["seen"], found["hidden"]) == (30, 12)
     assert stack.visible
     assert main(["dlq", "list"]) == 0
-    assert "30 shown of 42 (12 stay hidden" in capsys.readouterr().out
+    assert "30 shown of 42 (12 hidden" in capsys.readouterr().out
 
 
 def test_list_can_be_narrowed(stack: Stack, capsys: pytest.CaptureFixture[str]) -> None:
@@ -91,11 +91,11 @@ def test_text_from_outside_cannot_change_the_terminal(stack: Stack, capsys: pyte
 def test_two_at_once_are_refused(
     stack: Stack, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """While another `turnstile dlq` is at work the next one is refused: they would hide letters from each other."""
+    """A second `turnstile dlq` is refused while another uses the queue: they would hide messages from each other."""
     monkeypatch.setattr(journal_module, "_LOCK_WAIT", 0.05)
     with Journal(stack.journal):
         assert main(["dlq", "list"]) == 1
-    assert "another `turnstile dlq` is at work" in capsys.readouterr().err
+    assert "another `turnstile dlq` is using this queue" in capsys.readouterr().err
 
 
 def test_trouble_with_aws_is_one_sentence(stack: Stack, capsys: pytest.CaptureFixture[str]) -> None:
@@ -106,7 +106,7 @@ def test_trouble_with_aws_is_one_sentence(stack: Stack, capsys: pytest.CaptureFi
 
     stack.sqs.before = fail
     assert main(["dlq", "list"]) == 1
-    assert "AWS did not do what it was asked for" in capsys.readouterr().err
+    assert "an AWS request failed" in capsys.readouterr().err
 
 
 def test_what_was_sent_back_is_not_shown_any_more(stack: Stack, capsys: pytest.CaptureFixture[str]) -> None:
@@ -116,8 +116,8 @@ def test_what_was_sent_back_is_not_shown_any_more(stack: Stack, capsys: pytest.C
     stack.sent_before(letter)
     assert main(["dlq", "list"]) == 0
     out, err = capsys.readouterr()
-    assert out == "There are no dead letters.\n"
-    assert err == "1 letters that an earlier run had sent are deleted now\n"
+    assert out == "The dead-letter queue is empty.\n"
+    assert err == "deleted 1 messages that an earlier run had sent\n"
     assert stack.sqs.queue(DEAD).messages == []
 
 
@@ -188,7 +188,7 @@ def test_list_says_that_somebody_else_has_them(stack: Stack, capsys: pytest.Capt
     assert (found["seen"], found["hidden"], found["elsewhere"]) == (0, 2, 1)
     assert main(["dlq", "list"]) == 0
     out = capsys.readouterr().out
-    assert "1 are held by somebody else just now" in out
+    assert "1 are being received by someone else" in out
     assert "first ten" not in out
 
 

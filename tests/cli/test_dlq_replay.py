@@ -29,7 +29,7 @@ def test_replay_sends_and_sums_up(stack: Stack, capsys: pytest.CaptureFixture[st
     """It is said how many were sent and how many are left; exit code 0 when nothing of what was asked for remains."""
     stack.die(register("ann"), register("bob"), register("cid", event="other"))
     assert main(["dlq", "replay", "--event", EVENT]) == 0
-    assert "2 letters sent back to the queue; 1 in the dead-letter queue now." in capsys.readouterr().out
+    assert "2 messages sent back to the queue; 1 in the dead-letter queue now." in capsys.readouterr().out
     assert main(["dlq", "replay", "--all", "--json"]) == 0
     told = json.loads(capsys.readouterr().out)
     assert (told["sent"], told["left"], told["done"], told["stops"]) == (1, 0, True, {})
@@ -40,7 +40,7 @@ def test_replay_fails_when_something_remains(stack: Stack, capsys: pytest.Captur
     _, second = stack.die(register("ann"), register("bob"))
     stack.sqs.refuse = lambda call, what: call == "send" and "bob" in what
     assert main(["dlq", "replay", "--all"]) == 1
-    assert f"Event e1 stopped at {second}: SQS did not take it: InternalError" in capsys.readouterr().out
+    assert f"Event e1 stopped at {second}: SQS did not accept it: InternalError" in capsys.readouterr().out
 
 
 def test_an_id_deep_in_its_group_needs_those_before_it(stack: Stack, capsys: pytest.CaptureFixture[str]) -> None:
@@ -92,9 +92,9 @@ def test_an_event_without_letters_is_said(stack: Stack, capsys: pytest.CaptureFi
     stack.die(register("ann"))
     for arguments in ([], ["--dry-run"]):
         assert main(["dlq", "replay", "--event", "nope", *arguments]) == 1
-        assert "No letters of event nope can be seen." in capsys.readouterr().out
+        assert "Event nope has no visible messages." in capsys.readouterr().out
     assert main(["dlq", "list", "--event", "nope"]) == 0
-    assert "No such letters can be seen; 0 shown of 1" in capsys.readouterr().out
+    assert "No visible message matches; 0 shown of 1" in capsys.readouterr().out
     for arguments in ([], [], ["--dry-run"]):
         assert main(["dlq", "replay", "--event", EVENT, *arguments]) == 0
 
@@ -110,7 +110,7 @@ def test_a_signal_waits_until_it_is_written_down(stack: Stack, capsys: pytest.Ca
 
     stack.sqs.after = terminate
     assert main(["dlq", "replay", "--all"]) == 1
-    assert "10 letters sent back to the queue; 2 in" in capsys.readouterr().out
+    assert "10 messages sent back to the queue; 2 in" in capsys.readouterr().out
     with Journal(stack.journal) as journal:
         assert journal.gone == set(ids[:10])
     assert stack.visible

@@ -101,9 +101,9 @@ def test_an_id_has_to_be_found(stack: Stack, capsys: pytest.CaptureFixture[str])
     assert main(["dlq", "show", first[:5]]) == 2
     assert "at least 6 characters" in capsys.readouterr().err
     assert main(["dlq", "show", "ffffffff"]) == 1
-    assert "there is no dead letter ffffffff among the 2" in capsys.readouterr().err
+    assert "no dead-letter message ffffffff is among the 2 visible ones" in capsys.readouterr().err
     assert main(["dlq", "show", first[:6]]) == 1
-    assert "several dead letters begin with" in capsys.readouterr().err
+    assert "several dead-letter messages begin with" in capsys.readouterr().err
 
 
 def test_a_letter_of_another_event_in_the_group_decides_nothing(

@@ -160,7 +160,7 @@ def event(payload: str) -> dict[str, object]:
 
 def test_an_unknown_emulator_is_refused() -> None:
     """A version that runs functions otherwise is found out at the start, not by its waits."""
-    with pytest.raises(ValueError, match="not known here"):
+    with pytest.raises(ValueError, match="in an unknown way"):
         emulator_process.program("another program")
 
 

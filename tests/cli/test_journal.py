@@ -69,7 +69,7 @@ def test_what_the_queue_cannot_have_any_more_is_forgotten(path: Path) -> None:
 def test_two_processes_exclude_each_other(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A second process is refused with a sentence; when the first is gone the file is free."""
     monkeypatch.setattr(module, "_LOCK_WAIT", 0.05)
-    with Journal(path), pytest.raises(CliError, match="another `turnstile dlq` is at work"):
+    with Journal(path), pytest.raises(CliError, match="another `turnstile dlq` is using this queue"):
         Journal(path)
     with Journal(path):
         pass

@@ -95,7 +95,7 @@ def ask(
             HERE,
             1,
             "FAILED  certificate",
-            "make the DNS records that ACM shows",
+            "create the DNS records that ACM shows",
         ),
         (certificate("api.example.org", status="EXPIRED"), HERE, 1, "FAILED  certificate", "is EXPIRED, not ISSUED"),
         (

@@ -94,8 +94,8 @@ def test_every_event_where_one_is_due(world: World, capsys: pytest.CaptureFixtur
     assert (command.event_id, command.ledger_version) == ("due", 7)
     assert command.command_id == promotion("due", 7, 0).command_id  # so SQS takes it and the promoter's for the same
     assert capsys.readouterr().out.splitlines() == [
-        "asked for a promotion at 'due' (ledger version 7)",
-        "1 promotions asked for; 0 records of failed promotions deleted.",
+        "requested a promotion for 'due' (ledger version 7)",
+        "1 promotions requested; 0 records of failed promotions deleted.",
     ]
 
 
@@ -120,7 +120,7 @@ def test_one_event(world: World, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["promote", "--event", "this"]) == 0
     assert set(world.asked()) == {"this"}
     assert world.records() == (1, 0)
-    assert capsys.readouterr().out.endswith("1 promotions asked for.\n")
+    assert capsys.readouterr().out.endswith("1 promotions requested.\n")
 
 
 def test_one_event_where_nothing_is_due(world: World, capsys: pytest.CaptureFixture[str]) -> None:
@@ -128,7 +128,7 @@ def test_one_event_where_nothing_is_due(world: World, capsys: pytest.CaptureFixt
     world.event("full", free=0, waiting=1)
     assert main(["promote", "--event", "full"]) == 0
     assert world.asked() == {}
-    assert capsys.readouterr().out == "0 promotions asked for.\n"
+    assert capsys.readouterr().out == "0 promotions requested.\n"
 
 
 def test_an_unknown_event(world: World, capsys: pytest.CaptureFixture[str]) -> None:
@@ -141,7 +141,7 @@ def test_an_empty_event(world: World, capsys: pytest.CaptureFixture[str]) -> Non
     """`--event ""`, as from a variable that is not set, is wrong usage: it neither fails in AWS nor means all."""
     world.event("due", free=1, waiting=1)
     assert main(["promote", "--event", ""]) == 2
-    assert capsys.readouterr().err == "turnstile: --event is empty; leave it out to ask at every event\n"
+    assert capsys.readouterr().err == "turnstile: --event is empty; omit it to request promotions for every event\n"
     assert world.asked() == {}
 
 
@@ -152,7 +152,7 @@ def test_when_sending_fails_the_records_stay(world: World, capsys: pytest.Captur
     world.deployment.outputs = dataclasses.replace(world.deployment.outputs, queue_url=world.queue + "-gone")
     assert main(["promote"]) == 1
     assert world.records() == (12, 0)
-    assert "not all promotions could be asked for" in capsys.readouterr().err
+    assert "not all promotions could be requested" in capsys.readouterr().err
 
 
 def test_a_failure_meanwhile_keeps_its_record(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -190,7 +190,7 @@ def test_a_ledger_that_a_hand_has_changed(world: World, capsys: pytest.CaptureFi
     world.dynamodb.put_item(TableName="ledger", Item={"eventId": {"S": "damaged"}, "version": {"S": "?"}})
     assert main(["promote"]) == 0
     assert set(world.asked()) == {"mended"}
-    assert "the ledger of 'damaged' cannot be read" in capsys.readouterr().err
+    assert "cannot read the ledger of 'damaged'" in capsys.readouterr().err
     world.dynamodb.update_item(
         TableName="ledger",
         Key=key,

@@ -260,7 +260,7 @@ def test_a_letter_that_is_too_long_stops_its_group_and_no_other(world: World) ->
     world.die("b1", group="b")
     summary = settled(world).replay()
     assert (world.main.bodies(), summary.aborted, summary.done) == (["b1"], None, False)
-    assert summary.stops["a"].why == "SQS did not take it: it is too long"
+    assert summary.stops["a"].why == "SQS did not accept it: it is too long"
 
 
 def test_a_disk_that_is_full_leaves_the_letters_where_they_were(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -274,7 +274,7 @@ def test_a_disk_that_is_full_leaves_the_letters_where_they_were(world: World, mo
 
     monkeypatch.setattr(os, "write", full)
     summary = settled(world).replay()
-    assert (summary.aborted or "").startswith("1 were sent and could not be written down: ")
+    assert (summary.aborted or "").startswith("1 were sent but could not be recorded: ")
     assert (summary.sent, summary.done, world.dead.left()) == (1, False, ["a1", "a2"])
     assert all(message.visible_at <= world.sqs.now for message in world.dead.messages)
     monkeypatch.setattr(os, "write", write)

@@ -58,7 +58,7 @@ def test_a_pool_that_refuses_is_one_sentence(
     assert main(["token", "ada"]) == 1
     said = capsys.readouterr()
     assert said.out == ""
-    assert said.err.startswith("turnstile: ada cannot be signed in: ")
+    assert said.err.startswith("turnstile: cannot sign ada in: ")
     assert said.err.endswith("not today\n")
 
 
@@ -68,4 +68,4 @@ def test_what_is_no_name_is_wrong_usage(name: str, capsys: pytest.CaptureFixture
     with pytest.raises(SystemExit) as ended:
         main(["token", "--", name])
     assert ended.value.code == 2
-    assert f"{name!r} is no name" in capsys.readouterr().err
+    assert f"{name!r} is not a valid name" in capsys.readouterr().err

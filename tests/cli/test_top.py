@@ -72,7 +72,7 @@ def test_more_decisions_than_can_be_read(monkeypatch: pytest.MonkeyPatch) -> Non
         world.logs.measure(REGISTRAR, NOW - 1, Confirmed=[1.0])
     said = world.look()
     assert said["decisions"]["counts"]["confirmed"] == 2
-    assert said["problems"] == ["decisions: too many to read in time, the figures show only a part"]
+    assert said["problems"] == ["decisions: too many log lines to read in time; the figures are incomplete"]
 
 
 def test_the_fullest_events_come_first() -> None:

@@ -7,8 +7,8 @@ from botocore.exceptions import ClientError
 from rich.console import Console
 from rich.screen import Screen
 
-from infra.cli.commands.top import render
 from infra.cli.function_logs import REGISTRAR
+from infra.cli.top.screen import render
 from tests.cli.board import NOW, World
 from tests.support.builders import ledger_of, seats
 from tests.support.deployment import OUTPUTS
@@ -17,7 +17,7 @@ from tests.support.deployment import OUTPUTS
 def screen(world: World, width: int, height: int) -> list[str]:
     """What a terminal of this size shows: nothing below its last line."""
     console = Console(width=width, height=height, force_terminal=True, no_color=True, highlight=False)
-    lines = console.render_lines(Screen(render(world.watcher.look(), console)))
+    lines = console.render_lines(Screen(render(world.collector.collect(), console)))
     return ["".join(segment.text for segment in line).rstrip() for line in lines]
 
 
@@ -73,7 +73,7 @@ def test_a_narrow_terminal_loses_columns_not_numbers(width: int) -> None:
         assert figure in text
     for figure in ("failed promotions 0", "confirmed 54,321", "latency p90 12,345 ms", "99999/100000 42/50"):
         assert figure in text
-    for heading in ("queue", "decisions", "last minute", "fullest events", "seats", "line"):
+    for heading in ("queue", "decisions", "last minute", "fullest events", "seats waiting"):
         assert heading in text
     assert text.count("…") == 1  # the id gives way, and stays on one line
     assert ("per second" in text) is ("active" in text) is (width >= 72)

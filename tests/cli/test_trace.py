@@ -129,15 +129,15 @@ def test_the_whole_story(logs: FakeLogs, dynamodb: FakeDynamoDB, capsys: pytest.
     logs.say(REGISTRAR, ago(99), **decided("Cancel", "cancelled", "gave-up-seat"))
     story = told(capsys, ADA)["story"]
     assert [(entry["what"], entry["details"]) for entry in story] == [
-        ("accepted", "Register of generation 1, put into the queue"),
+        ("accepted", "Register of generation 1, sent to the queue"),
         ("answered", "202: not decided within the time that the client waited"),
         ("noted", "a command waits for another try: oh"),
         ("dead-lettered", "Register: failed: KeyError while deciding Register (turnstile dlq show d1)"),
         ("replayed", "Register, from dead letter d1"),
-        ("decided", "Register: waitlisted (joined-waitlist), 34 ms after it was accepted; seats 1/1, line 0 -> 1"),
-        ("promoted", "1.2 s after a seat was free; seats 0/1 -> 1/1, line 1 -> 0"),
-        ("accepted", "Cancel of generation 1, put into the queue"),
-        ("cancelled", "Cancel: cancelled (gave-up-seat), 34 ms after it was accepted; seats 1/1, line 0 -> 1"),
+        ("decided", "Register: waitlisted (joined-waitlist), 34 ms after it was accepted; seats 1/1, waiting 0 -> 1"),
+        ("promoted", "1.2 s after a seat became free; seats 0/1 -> 1/1, waiting 1 -> 0"),
+        ("accepted", "Cancel of generation 1, sent to the queue"),
+        ("cancelled", "Cancel: cancelled (gave-up-seat), 34 ms after it was accepted; seats 1/1, waiting 0 -> 1"),
     ]
     assert (story[0]["requestId"], story[0]["commandId"]) == ("r1", "Register")
     assert story[5]["log"]["ledger_after"]["waiting"] == 1
@@ -169,9 +169,9 @@ def test_a_waiter_sees_her_place(dynamodb: FakeDynamoDB, capsys: pytest.CaptureF
         ADA,
         "  ada at pycon, generation 1",
         "  registered at 2026-11-22T12:00:00.000000Z",
-        "  now waitlisted: 3rd in line, 0 seats free",
+        "  now waitlisted: 3rd on the waiting list, 0 seats free",
     ]
-    assert "The logs since 7d say nothing of it; they may have expired" in text
+    assert "The logs since 7d have no line about it. They may have expired" in text
     story = told(capsys, "pycon", "ada")
     record = story["registration"]
     assert (record["status"], record["waitlistPosition"], record["freeSeats"]) == ("waitlisted", 3, 0)
@@ -184,21 +184,21 @@ def test_a_waiter_sees_her_place(dynamodb: FakeDynamoDB, capsys: pytest.CaptureF
         (
             registration(ticket=1),
             ledger(2),
-            "waitlisted: 1st in line, 1 seat free; a promotion is due (turnstile promote",
+            "1st on the waiting list, 1 seat free; a promotion is due (if it does not come: turnstile promote",
         ),
         (
             registration(ticket=2),
             ledger(9, 1, EventStatus.CANCELLED),
-            "2nd in line, 8 seats free; the event is cancelled",
+            "2nd on the waiting list, 8 seats free; the event is cancelled",
         ),
-        (registration(ticket=3), ledger(), "waitlisted: but the ledger does not know its ticket"),
-        (registration(ticket=3), None, "waitlisted: but the ledger does not know its ticket"),
-        (registration(Status.PENDING), ledger(), "pending: its Register is in the queue, or among the dead letters"),
+        (registration(ticket=3), ledger(), "waitlisted: its ticket is missing from the ledger"),
+        (registration(ticket=3), None, "waitlisted: its ticket is missing from the ledger"),
+        (registration(Status.PENDING), ledger(), "pending: its Register is in the queue or in the dead-letter queue"),
         (registration(Status.PENDING, cancelling=True), None, "pending: its Cancel is in the queue"),
         (registration(Status.REJECTED, code="event-full"), ledger(), "rejected (event-full)"),
         (registration(Status.REJECTED, code="discarded", note="a test"), ledger(), "rejected (discarded: a test)"),
         (registration(Status.CONFIRMED), ledger(), "confirmed"),
-        (None, None, "there is no record of it: nothing has been decided yet"),
+        (None, None, "no record: nothing has been decided yet"),
     ],
 )
 def test_where_it_stands(record: Registration | None, event: Ledger | None, words: str) -> None:
@@ -210,7 +210,7 @@ def test_where_it_stands(record: Registration | None, event: Ledger | None, word
 def test_places_are_ordinals(place: int, word: str) -> None:
     """Places in the line are said as people say them."""
     line = Ledger("pycon", seats(1, True), 1, confirmed=1, waitlist=Waitlist(1, (1 << 200) - 1))
-    assert f"waitlisted: {word} in line" in describe_status(registration(ticket=place), line)
+    assert f"waitlisted: {word} on the waiting list" in describe_status(registration(ticket=place), line)
 
 
 def test_queued_and_not_decided_yet(logs: FakeLogs, capsys: pytest.CaptureFixture[str]) -> None:
@@ -224,7 +224,7 @@ def test_queued_and_not_decided_yet(logs: FakeLogs, capsys: pytest.CaptureFixtur
 def test_nothing_at_all(capsys: pytest.CaptureFixture[str]) -> None:
     """Without record and lines there is no such registration: a sentence, and exit code 1."""
     assert main(["trace", "pycon", "ada"]) == 1
-    sentence = f"there is no registration ada at pycon ({ADA}), and the logs since 7d know nothing of it"
+    sentence = f"there is no registration ada at pycon ({ADA}), and no log line about it since 7d"
     assert capsys.readouterr().err == f"turnstile: {sentence}\n"
 
 
@@ -233,7 +233,7 @@ def test_what_aws_refuses_is_one_sentence(logs: FakeLogs, capsys: pytest.Capture
     logs.fault = ClientError({"Error": {"Code": "AccessDeniedException", "Message": "no"}}, "FilterLogEvents")
     assert main(["trace", ADA]) == 1
     assert capsys.readouterr().err.startswith(
-        f"turnstile: cannot read the story of {ADA}: An error occurred (AccessDen"
+        f"turnstile: cannot read the history of {ADA}: An error occurred (AccessDen"
     )
 
 
@@ -263,7 +263,7 @@ def test_a_record_that_somebody_deleted(logs: FakeLogs, capsys: pytest.CaptureFi
     """Decided in the logs, but there is no record: nobody claims that nothing has been decided yet."""
     logs.say(REGISTRAR, time.time(), message="decided", registration_id=ADA, command="Register", outcome="confirmed")
     assert main(["trace", ADA]) == 0
-    assert "now there is no record of it any more: somebody deleted it" in capsys.readouterr().out
+    assert "now its record no longer exists: someone deleted it" in capsys.readouterr().out
 
 
 def test_no_terminal_obeys_what_an_id_says(dynamodb: FakeDynamoDB, capsys: pytest.CaptureFixture[str]) -> None:
@@ -276,17 +276,17 @@ def test_no_terminal_obeys_what_an_id_says(dynamodb: FakeDynamoDB, capsys: pytes
 @pytest.mark.parametrize(
     ("arguments", "complaint"),
     [
-        (["pycon"], "pycon is no registration id"),
-        ([ADA.lower()], "is no registration id"),
-        ([ADA + "A"], "is no registration id"),
-        ([ADA, "--since", "soon"], "--since soon is neither like 30m"),
-        ([ADA, "--since", "7w"], "--since 7w is neither like 30m"),
+        (["pycon"], "pycon is not a registration id"),
+        ([ADA.lower()], "is not a registration id"),
+        ([ADA + "A"], "is not a registration id"),
+        ([ADA, "--since", "soon"], "--since soon is not valid: use 30m"),
+        ([ADA, "--since", "7w"], "--since 7w is not valid: use 30m"),
         ([ADA, "--since", "999999d"], "--since 999999d is before 1970"),
         ([ADA, "--since", "1969-12-31"], "--since 1969-12-31 is before 1970"),
     ],
 )
 def test_wrong_usage(arguments: list[str], complaint: str, capsys: pytest.CaptureFixture[str]) -> None:
-    """What is no registration id, or no time, is wrong usage; the sentence shows how it is meant."""
+    """What is not a registration id, or no time, is wrong usage; the sentence shows how it is meant."""
     assert main(["trace", *arguments]) == 2
     assert complaint in capsys.readouterr().err
 

@@ -167,7 +167,9 @@ def test_up_says_who_may_call() -> None:
     unguarded, guarded = (
         explanation(outputs, 1.0, command="turnstile", end="Ctrl-C") for outputs in (OUTPUTS, GUARDED)
     )
-    (line,) = [line for line in unguarded.splitlines() if line.startswith("Anybody on this machine may do anything")]
+    (line,) = [
+        line for line in unguarded.splitlines() if line.startswith("Anyone on this machine can call every route")
+    ]
     assert line.endswith("turnstile up --auth jwt")
-    assert "Anybody" not in guarded
+    assert "Anyone" not in guarded
     assert "turnstile token NAME [--organizer] [--operator]" in guarded

@@ -124,12 +124,12 @@ def _routes(stage: str, apis: FakeApis) -> CheckResult:
 @pytest.mark.parametrize("stage", ["local", "dev"])
 def test_a_route_that_lost_its_authorizer_fails(stage: str) -> None:
     """A route without the authorizer that the others have fails the check, by its name."""
-    assert _routes(stage, FakeApis(guarded=True)).detail == "13 there, 10 of them for callers with a token"
+    assert _routes(stage, FakeApis(guarded=True)).detail == "13 found, 10 of them for callers with a token"
     result = _routes(stage, FakeApis(guarded=True, lost="PATCH /events/{eventId}"))
     assert (result.ok, result.detail) == (False, "without an authorizer: PATCH /events/{eventId}")
 
 
 def test_only_the_local_stage_may_be_open() -> None:
     """An API without any authorizer passes on the local stage, which says so, and fails on every other."""
-    assert _routes("local", FakeApis(guarded=False)).detail == "13 there, open to everybody"
+    assert _routes("local", FakeApis(guarded=False)).detail == "13 found, open to everyone"
     assert not _routes("prod", FakeApis(guarded=False)).ok

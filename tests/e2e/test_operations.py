@@ -59,7 +59,7 @@ def test_trace_and_top(front: Front) -> None:
         "status": "active",
     }
     waits = printed("trace", registration_id(event_id, last))
-    assert waits["now"] == "waitlisted: 1st in line, 0 seats free"
+    assert waits["now"] == "waitlisted: 1st on the waiting list, 0 seats free"
 
     board = printed("top", "--once")
     at_least = {"confirmed": 1, "waitlisted": 2, "cancelled": 1, "promoted": 1}
@@ -98,7 +98,7 @@ def test_promote(stack: Outputs, aws: Clients, front: Front) -> None:
     assert front.cancel(event_id, leaver).status_code == 204
     aws.sqs.send_message(QueueUrl=stack.failed_promotions_queue_url, MessageBody="{}")
     waits = printed("trace", event_id, waiter)
-    assert waits["now"].startswith("waitlisted: 1st in line, 1 seat free; a promotion is due")
+    assert waits["now"].startswith("waitlisted: 1st on the waiting list, 1 seat free; a promotion is due")
     ledger = aws.dynamodb.get_item(TableName=stack.ledger_table, Key=event_key(event_id), ConsistentRead=True)["Item"]
 
     done = printed("promote")

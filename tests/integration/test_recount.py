@@ -28,11 +28,11 @@ def test_sound_events(bench: Bench, recounter: Recounter) -> None:
     a_line(bench, "other")
     bench.add_event(3, "nobody came")
     before = bench.stored()
-    look = recounter.look()
+    look = recounter.recount()
     assert {event_id: finding.sound for event_id, finding in look.findings.items()} == {EVENT: True, "other": True}
     assert (look.registrations, look.strays) == (8, ())
-    assert recounter.look(["nobody came"]).findings["nobody came"].sound
-    assert recounter.look(["nowhere"]).findings == {}
+    assert recounter.recount(["nobody came"]).findings["nobody came"].sound
+    assert recounter.recount(["nowhere"]).findings == {}
     assert bench.stored() == before
 
 
@@ -60,9 +60,9 @@ def test_damage_is_found_and_mended(
     bench.deliver_all(change(4, capacity=1))
     before = bench.pipeline.ledger(EVENT)
     damage_ledger(bench, expression, **values)
-    found = recounter.look([EVENT]).findings
+    found = recounter.recount([EVENT]).findings
     assert found[EVENT].differences[0].startswith(sentence)
-    after = mender.mend(found)
+    after = mender.repair(found)
     assert after[EVENT].sound
     ledger = bench.pipeline.ledger(EVENT)
     assert ledger.version == before.version + 1
@@ -77,9 +77,9 @@ def test_a_deleted_ledger_is_made_again(bench: Bench, recounter: Recounter, mend
     taken."""
     a_line(bench)
     delete_ledger(bench)
-    found = recounter.look().findings
+    found = recounter.recount().findings
     assert found[EVENT].differences == ("there is no ledger, but registrations were decided",)
-    assert mender.mend(found)[EVENT].sound
+    assert mender.repair(found)[EVENT].sound
     bench.check()
     assert bench.pipeline.ledger(EVENT).version == 1
     bench.deliver_all(register("eve"))
@@ -93,11 +93,11 @@ def test_registrations_that_no_ledger_can_mend(bench: Bench, recounter: Recounte
     damage_ledger(bench, "SET confirmed = :n", n={"N": "0"})
     key: Any = registration_key(registration_id(EVENT, "bob"))
     bench.db.update_item(TableName=bench.tables.registrations, Key=key, UpdateExpression="REMOVE generation")
-    look = recounter.look()
+    look = recounter.recount()
     finding = look.findings[EVENT]
     assert finding.flaws == (f"registration {registration_id(EVENT, 'bob')} cannot be read: KeyError('generation')",)
-    assert (finding.differences, finding.due) == ((), False)
-    assert mender.mend(look.findings) == {}
+    assert (finding.differences, finding.repairable) == ((), False)
+    assert mender.repair(look.findings) == {}
     assert bench.pipeline.ledger(EVENT).confirmed == 0
 
 
@@ -116,9 +116,9 @@ def test_a_registration_that_says_it_is_not_of_its_event(
     where: Any = {"TableName": bench.tables.registrations, "Key": registration_key(key)}
     more: Any = {"ExpressionAttributeValues": {":other": {"S": "other"}}} if ":other" in expression else {}
     bench.db.update_item(**where, UpdateExpression=expression, **more)
-    look = recounter.look(look_at)
+    look = recounter.recount(look_at)
     assert look.findings[EVENT].flaws == (f"registration {key} is one of this event's, but names {names}",)
-    assert (mender.mend(look.findings), look.strays) == ({}, ())
+    assert (mender.repair(look.findings), look.strays) == ({}, ())
     if look_at is None and "other" in names:
         (flaw,) = look.findings["other"].flaws
         assert flaw == f"registration {key} is stored under an id that its event and its user do not make"
@@ -136,13 +136,13 @@ def test_a_registration_of_nobody_knows_which_event(
     stray = {"registrationId": {"S": "reg_STRAY"}, **user}
     bench.db.put_item(TableName=bench.tables.registrations, Item=stray)
     for events in (None, [EVENT]):
-        look = recounter.look(events)
-        flaw = "registration reg_STRAY names neither event nor user: it may be one of this event's"
+        look = recounter.recount(events)
+        flaw = "registration reg_STRAY names neither event nor user, and may belong to this event"
         assert look.findings[EVENT].flaws == ((flaw,) if doubt else ())
-        assert look.findings[EVENT].due is not doubt
+        assert look.findings[EVENT].repairable is not doubt
         assert look.strays == (("registration reg_STRAY names no event",) if events is None else ())
         assert events is not None or look.findings["other"].sound
-    assert (mender.mend(look.findings) == {}) is doubt
+    assert (mender.repair(look.findings) == {}) is doubt
 
 
 def test_seats_that_the_event_does_not_have(bench: Bench, recounter: Recounter, mender: LedgerRepairer) -> None:
@@ -152,22 +152,22 @@ def test_seats_that_the_event_does_not_have(bench: Bench, recounter: Recounter, 
     ledger = bench.db.get_item(**where)["Item"]
     seats: Any = {"capacity": {"N": "5"}, "hasWaitlist": {"BOOL": False}, "waitlistCapacity": {"N": "5"}}
     bench.db.put_item(TableName=bench.tables.ledger, Item=ledger | seats)
-    found = recounter.look([EVENT]).findings
+    found = recounter.recount([EVENT]).findings
     assert found[EVENT].flaws == (
         "capacity is 5 in the ledger, 1 in the event item",
         "hasWaitlist is False in the ledger, True in the event item",
         "waitlistCapacity is 5 in the ledger, no limit in the event item",
     )
-    assert (found[EVENT].free_seats, mender.mend(found)) == (0, {})
+    assert (found[EVENT].free_seats, mender.repair(found)) == (0, {})
     bench.deliver_all(change(2, capacity=1, has_waitlist=True, waitlist_capacity=None))
-    assert recounter.look([EVENT]).findings[EVENT].sound
+    assert recounter.recount([EVENT]).findings[EVENT].sound
 
 
 def test_a_ledger_whose_event_is_lost(bench: Bench, recounter: Recounter) -> None:
     """A ledger without its event, which nobody sees and nobody can change, is named although it is sound."""
     a_line(bench)
     bench.db.delete_item(TableName=bench.tables.events, Key=event_key(EVENT))
-    assert recounter.look([EVENT]).findings[EVENT].flaws == ("there is a ledger, but no event of this id",)
+    assert recounter.recount([EVENT]).findings[EVENT].flaws == ("there is a ledger, but no event with this id",)
 
 
 def test_the_first_ticket_is_1(bench: Bench, recounter: Recounter, mender: LedgerRepairer) -> None:
@@ -176,9 +176,9 @@ def test_the_first_ticket_is_1(bench: Bench, recounter: Recounter, mender: Ledge
     bench.add_queueing_event(1)
     bench.deliver_all(register("ann"))
     damage_ledger(bench, "SET nextTicket = :n", n={"N": "0"})
-    found = recounter.look([EVENT]).findings
+    found = recounter.recount([EVENT]).findings
     assert found[EVENT].differences == ("the ledger gives ticket 0 next, but the first is 1",)
-    assert mender.mend(found)[EVENT].sound
+    assert mender.repair(found)[EVENT].sound
     assert bench.pipeline.ledger(EVENT).next_ticket == 1
 
 
@@ -186,9 +186,9 @@ def test_too_little_is_left(bench: Bench, recounter: Recounter) -> None:
     """A ledger without a version, registrations without ledger and event: what is missing is said."""
     a_line(bench)
     damage_ledger(bench, "REMOVE version")
-    (flaw,) = recounter.look().findings[EVENT].flaws
-    assert flaw.startswith("the ledger cannot be read: KeyError('version'), and too little is left of it")
+    (flaw,) = recounter.recount().findings[EVENT].flaws
+    assert flaw.startswith("the ledger cannot be read: KeyError('version'), and too little of it is left")
     delete_ledger(bench)
     bench.db.delete_item(TableName=bench.tables.events, Key=event_key(EVENT))
-    (flaw,) = recounter.look().findings[EVENT].flaws
-    assert flaw == "there are 4 registrations, but neither a ledger nor an event of this id"
+    (flaw,) = recounter.recount().findings[EVENT].flaws
+    assert flaw == "there are 4 registrations, but neither a ledger nor an event with this id"

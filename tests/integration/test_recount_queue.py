@@ -36,7 +36,7 @@ def test_a_stuck_group_is_set_free(bench: Bench, recounter: Recounter, mender: L
         send(bench.pipeline.sqs, bench.pipeline.queue, register(f"late{number}"))
     bench.pipeline.run()
     assert bench.who("confirmed") == []
-    after = mender.mend(recounter.look([EVENT]).findings)[EVENT]
+    after = mender.repair(recounter.recount([EVENT]).findings)[EVENT]
     assert (after.differences, after.flaws, after.free_seats) == ((), (), 1)
     assert bench.deliver(*[register(f"late{number}") for number in range(10)]) == []
     assert bench.who("confirmed") == ["bob"]
@@ -112,9 +112,9 @@ def test_a_ledger_that_moves_while_a_count_is_on_the_way(
     """The registrar refuses the first count, the next one is true."""
     a_line(bench)
     damage_ledger(bench, "SET confirmed = :n", n={"N": "2"})
-    found = recounter.look([EVENT]).findings
+    found = recounter.recount([EVENT]).findings
     bench.deliver_all(cancel("dee"))
-    assert mender.mend(found)[EVENT].sound
+    assert mender.repair(found)[EVENT].sound
     bench.check()
 
 
@@ -122,9 +122,9 @@ def test_a_count_is_as_old_as_its_look(bench: Bench, recounter: Recounter, mende
     """An operator who thinks for a quarter of an hour sends what may not be true any more: it is refused."""
     a_line(bench)
     damage_ledger(bench, "SET confirmed = :n", n={"N": "0"})
-    found = recounter.look([EVENT]).findings
+    found = recounter.recount([EVENT]).findings
     bench.pipeline.time.now += 15 * 60 * 1_000_000
-    assert mender.mend(found) == {}
+    assert mender.repair(found) == {}
     assert bench.pipeline.ledger(EVENT).confirmed == 0
 
 
@@ -133,10 +133,10 @@ def test_sending_takes_no_time_off_the_wait(bench: Bench, recounter: Recounter) 
     for event_id in ("e1", "e2", "e3", "e4"):
         a_line(bench, event_id)
         damage_ledger(bench, "SET confirmed = :n", event_id, n={"N": "0"})
-    found = recounter.look().findings
+    found = recounter.recount().findings
     slow = Slow(bench.pipeline.sqs, bench.pipeline.time)
     bench.pipeline.time.on_sleep.append(bench.pipeline.run)
-    after = LedgerRepairer(recounter, slow, bench.pipeline.queue, bench.pipeline.clock).mend(found)  # type: ignore[arg-type]
+    after = LedgerRepairer(recounter, slow, bench.pipeline.queue, bench.pipeline.clock).repair(found)  # type: ignore[arg-type]
     assert [finding.sound for finding in after.values()] == [True] * 4
 
 
@@ -159,9 +159,9 @@ def test_a_registrar_that_does_not_decide(bench: Bench, recounter: Recounter) ->
     """After half a minute nobody waits any longer, and the event is not among those that were looked at again."""
     a_line(bench)
     damage_ledger(bench, "SET confirmed = :n", n={"N": "0"})
-    found = recounter.look().findings
+    found = recounter.recount().findings
     began = bench.pipeline.time.now
-    assert LedgerRepairer(recounter, bench.pipeline.sqs, bench.pipeline.queue, bench.pipeline.clock).mend(found) == {}
+    assert LedgerRepairer(recounter, bench.pipeline.sqs, bench.pipeline.queue, bench.pipeline.clock).repair(found) == {}
     assert 30 <= (bench.pipeline.time.now - began) / 1e6 <= 31
 
 

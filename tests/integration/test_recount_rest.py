@@ -25,8 +25,8 @@ def test_an_event_that_is_never_at_rest(bench: Bench, recounter: Recounter) -> N
     damage_ledger(bench, "SET confirmed = :n", n={"N": "0"})
     users = iter(range(99))
     bench.pipeline.time.on_sleep.append(lambda: bench.deliver_all(register(f"u{next(users)}")))
-    finding = recounter.look().findings[EVENT]
-    assert (finding.busy, finding.sound, finding.due, finding.differences) == (True, False, False, ())
+    finding = recounter.recount().findings[EVENT]
+    assert (finding.busy, finding.sound, finding.repairable, finding.differences) == (True, False, False, ())
 
 
 def test_an_event_that_comes_to_rest(bench: Bench, recounter: Recounter) -> None:
@@ -35,7 +35,7 @@ def test_an_event_that_comes_to_rest(bench: Bench, recounter: Recounter) -> None
     a_line(bench, "other")
     moves = [register("eve")]
     bench.pipeline.time.on_sleep.append(lambda: bench.deliver_all(*[moves.pop() for _ in list(moves)]))
-    assert [finding.sound for finding in recounter.look().findings.values()] == [True, True]
+    assert [finding.sound for finding in recounter.recount().findings.values()] == [True, True]
     ledgers = [params["RequestItems"][bench.tables.ledger]["Keys"] for params in batch_gets(bench, bench.tables.ledger)]
     assert ledgers[-1] == [event_key(EVENT)]
 
@@ -47,11 +47,11 @@ def test_a_free_seat_that_nobody_was_told_of(bench: Bench, recounter: Recounter)
     send(bench.pipeline.sqs, bench.pipeline.queue, promote(bench.pipeline.ledger(EVENT).version))
     for lost in bench.pipeline.receive():
         bench.pipeline.sqs.delete_message(QueueUrl=bench.pipeline.queue, ReceiptHandle=lost["receiptHandle"])
-    found = recounter.look().findings
+    found = recounter.recount().findings
     assert (found[EVENT].differences, found[EVENT].free_seats, found[EVENT].sound) == ((), 1, False)
     bench.pipeline.time.on_sleep.append(bench.pipeline.deliver)
     mender = LedgerRepairer(recounter, bench.pipeline.sqs, bench.pipeline.queue, bench.pipeline.clock)
-    assert mender.mend(found)[EVENT].sound
+    assert mender.repair(found)[EVENT].sound
     assert bench.who("confirmed") == ["bob"]
     bench.check()
 
@@ -69,7 +69,7 @@ def test_half_a_transaction_is_no_finding(bench: Bench, recounter: Recounter) ->
     waiting = bob["Item"] | {"status": {"S": "waitlisted"}, "ticket": {"N": "1"}}
     bench.db.put_item(TableName=bench.tables.registrations, Item=waiting)
     bench.pipeline.time.on_sleep.append(lambda: bench.db.put_item(**bob))
-    assert recounter.look().findings[EVENT].sound
+    assert recounter.recount().findings[EVENT].sound
 
 
 def test_a_promotion_on_its_way_is_no_finding(bench: Bench, recounter: Recounter) -> None:
@@ -78,7 +78,7 @@ def test_a_promotion_on_its_way_is_no_finding(bench: Bench, recounter: Recounter
     bench.deliver_all(cancel("ann"))
     pauses = count(1)
     bench.pipeline.time.on_sleep.append(lambda: bench.pipeline.run() if next(pauses) > 1 else None)
-    assert recounter.look().findings[EVENT].sound
+    assert recounter.recount().findings[EVENT].sound
     assert bench.who("confirmed") == ["bob"]
 
 
@@ -88,7 +88,7 @@ def test_every_page_counts(bench: Bench, recounter: Recounter) -> None:
         a_line(bench, f"e{number}")
     bench.calls.clear()
     bench.dynamodb_events.register("before-parameter-build.dynamodb.Scan", by_threes)
-    assert all(finding.sound for finding in recounter.look().findings.values())
+    assert all(finding.sound for finding in recounter.recount().findings.values())
     scans = [params for name, params in bench.calls if name == "Scan"]
     assert len(scans) >= 8
     assert all(params["ConsistentRead"] for params in scans)

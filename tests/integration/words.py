@@ -45,7 +45,7 @@ def damage_record(bench: Bench, user: str, **attributes: Any) -> None:
 
 def counted(recounter: Recounter) -> Recount:
     """The command that a look comes to."""
-    finding = recounter.look([EVENT]).findings[EVENT]
+    finding = recounter.recount([EVENT]).findings[EVENT]
     assert finding.count is not None
     return Recount("recount", EVENT, finding.version, finding.count, NOW)
 

@@ -1,4 +1,4 @@
-"""`turnstile down`: the end of the local stack."""
+"""`turnstile down`: stop the local stack."""
 
 from __future__ import annotations
 
@@ -9,20 +9,23 @@ from infra.cli.state_dir import StateDir
 if TYPE_CHECKING:
     import argparse
 
-HELP = "end the local stack"
+HELP = "stop the local stack"
 DESCRIPTION = """\
-End the local stack and everything it started, and remove its temporary files. Its data are gone:
-they were in memory. The logs stay in .turnstile/ until the next start.
+Stop the local stack and everything it started, and remove its temporary files. Its data are lost,
+because they are in memory. The logs stay in .turnstile/ until the next start.
+
+example:
+  turnstile down
 
 Exit code 3 when there is no stack."""
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
-    """The command has no arguments."""
+    """Add no arguments."""
 
 
 def run(_args: argparse.Namespace) -> int:
-    """End it."""
+    """Stop the stack."""
     stack = StateDir().end()
-    print(f"The stack at {stack.endpoint} has ended.")
+    print(f"The stack at {stack.endpoint} has been stopped.")
     return 0

@@ -55,10 +55,10 @@ def run(args: argparse.Namespace) -> int:
     context = dict(_setting(text) for text in args.context)
     session = _session()
     clients = Clients(session, None)
-    identity = account.whose(clients)
+    identity = account.account_of(clients)
     findings = []
     plan = DeploymentPlan.of(args.stage, context, identity, session.region_name)
-    for finding in look(plan, session, clients, identity):
+    for finding in findings_of(plan, session, clients, identity):
         findings.append(finding)
         if not args.json:
             print(f"{finding.level:7} {finding.name}: {finding.detail}", flush=True)
@@ -72,7 +72,9 @@ def run(args: argparse.Namespace) -> int:
     return 0 if ok else 1
 
 
-def look(plan: DeploymentPlan, session: boto3.Session, clients: Clients, identity: str) -> Iterator[PreflightFinding]:
+def findings_of(
+    plan: DeploymentPlan, session: boto3.Session, clients: Clients, identity: str
+) -> Iterator[PreflightFinding]:
     """Run every check, in the order in which they are printed; `identity` is the id of the account."""
     for check in (
         *account.checks(plan, session, clients, identity),

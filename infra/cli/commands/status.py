@@ -1,4 +1,4 @@
-"""`turnstile status`: where the parts of a deployment are."""
+"""`turnstile status`: the addresses of a deployment's parts."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from infra.cli.deployment import Deployment
 if TYPE_CHECKING:
     import argparse
 
-HELP = "show where the stack's API, queues and tables are"
+HELP = "show the addresses of a deployment's parts"
 DESCRIPTION = """\
-Show where a deployment's API, queues and tables are: of the local stack, or of a stage on AWS
+Show the addresses of a deployment's API, queues and tables: of the local stack, or of a stage on AWS
 (with the standard AWS credentials and region).
 
 examples:
@@ -26,6 +26,7 @@ failedPromotionsQueueUrl, alarmTopicArn, usersTable, eventsTable, registrationsT
 docsUrl (the API reference; null in production), userPoolId and userPoolClientId (null where the stack
 has no user pool of its own), originUrl (the origin for a CDN in front of the API; null without publicUrl),
 domainTarget and domainHostedZoneId (for the DNS record of the API's own domain; null without one).
+
 Exit code 3 when there is no stack."""
 
 
@@ -36,7 +37,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Print it."""
+    """Print the addresses."""
     outputs = Deployment.resolve(args.stage).outputs.as_json()
     if args.json:
         print(json.dumps(outputs))

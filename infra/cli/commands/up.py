@@ -1,4 +1,4 @@
-"""`turnstile up`: the whole stack on this machine."""
+"""`turnstile up`: run the whole stack on this machine."""
 
 from __future__ import annotations
 
@@ -32,23 +32,23 @@ if TYPE_CHECKING:
 
 HELP = "start the stack on this machine"
 DESCRIPTION = """\
-Start the whole stack on this machine: an AWS emulator with IAM enforced, into which the CDK
-deploys the same stack that goes to AWS. Nothing leaves the machine, nothing listens beyond it.
+Start the whole stack on this machine: an AWS emulator that enforces IAM, into which the CDK deploys the
+same stack as to AWS. Nothing leaves the machine, and nothing listens on other interfaces.
 
 examples:
-  turnstile up                 stay in the foreground; Ctrl-C ends the stack
-  turnstile up --detach        come back when the first request has succeeded
+  turnstile up                 stay in the foreground; Ctrl-C stops the stack
+  turnstile up --detach        return when the first request has succeeded
   turnstile up --port 4600     when port 4566 is taken
-  turnstile up --auth jwt      with authorization, as on AWS: callers need a token, see `turnstile token`
+  turnstile up --auth jwt      with authorization, as on AWS; `turnstile token` issues tokens
 
-The state and the logs are in .turnstile/ (see TURNSTILE_HOME in `turnstile --help`)."""
+State and logs are in .turnstile/ (see TURNSTILE_HOME in `turnstile --help`)."""
 
 EXPLANATION = """
-Turnstile is up, after {seconds:.1f} s:  {api}
+Turnstile is up after {seconds:.1f} s:  {api}
 
 {access}
 
-Paste these to create a person and an event, and to register one for the other:
+Paste these commands to create a user and an event, and to register the user:
 
   curl -w '\\n' {api}/users{ada} -H 'content-type: application/json' -d '{{"userId": "ada", "name": "Ada Lovelace"}}'
   curl -w '\\n' {api}/events{grace} -H 'content-type: application/json' -d '{{"eventId": "pycon", "title": "PyCon", \
@@ -56,36 +56,34 @@ Paste these to create a person and an event, and to register one for the other:
   curl -w '\\n' {api}/events/pycon/registrations{ada} -H 'content-type: application/json' -H 'prefer: wait=10' \
 -d '{{"userId": "ada"}}'
 
-The API reference, to try every route in a browser:  {docs}
+Try every route in the browser (API reference):  {docs}
 
 Check it:  {command} verify
-End it:    {end}"""
-"""What `up` prints at the end. Each curl command is one line."""
+Stop it:   {end}"""
+"""The text that `up` prints at the end. Each curl command is one line."""
 
 OPEN = """\
-Anybody on this machine may do anything here, without a token. With authorization: {command} up --auth jwt"""
-GUARDED = (
-    "Callers need a token, which for everybody you name comes from: {command} token NAME [--organizer] [--operator]"
-)
+Anyone on this machine can call every route without a token. To require tokens: {command} up --auth jwt"""
+GUARDED = "Callers need a token. To get one for any user: {command} token NAME [--organizer] [--operator]"
 _BEARER = """ -H "authorization: Bearer $({command} token {who})\""""
-_CONTEXT = {"none": "none", "jwt": "cognito"}  # `--auth` in the words of the CDK's context
+_CONTEXT = {"none": "none", "jwt": "cognito"}  # from `--auth` to the CDK's context
 
-_NOBODY = "warm-up"  # in the user pool, until the functions are awake
+_WARM_UP_USER = "warm-up"  # in the user pool until the functions are warm
 _REQUEST_WAIT = 20.0
 _WARM_WAIT = 60.0  # all functions start at once, on a machine that may be busy with other things
 _WATCH_INTERVAL = 0.25
-_LAST_GASP = 0.2  # seconds; a connection may break a moment before its process is seen to end
+_EXIT_WAIT = 0.2  # seconds; a connection may break a moment before its process has ended
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
     parser.add_argument("--port", type=_port, default=4566, help="port of the emulator (default: 4566)")
-    parser.add_argument("--detach", action="store_true", help="leave the stack running and return")
+    parser.add_argument("--detach", action="store_true", help="return and leave the stack running")
     parser.add_argument(
         "--auth",
         choices=("jwt", "none"),
         default="none",
-        help="who may call the API: everybody on this machine (none, the default), or who has a token (jwt)",
+        help="who may call the API: anyone on this machine (none, the default), or callers with a token (jwt)",
     )
 
 
@@ -96,7 +94,7 @@ def _port(text: str) -> int:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Start the stack. Unless it is left running on purpose, nothing of it outlives this call."""
+    """Start the stack. Unless it is detached, nothing of it outlives this call."""
     check_tools()
     home = StateDir()
     with Interrupts() as interrupts:
@@ -117,14 +115,14 @@ def _start(home: StateDir, args: argparse.Namespace, children: Children, lock: i
     with step("emulator, with IAM enforced"):
         process, stack = emulator.start(home, args.port, children, lock)
         cdk = Cdk(home, stack.endpoint, children, auth=_CONTEXT[args.auth])
-        cdk.begin_synthesis()  # takes longest when something changed, so it runs beside the emulator's start
+        cdk.begin_synthesis()  # takes longest if something changed, so it runs while the emulator starts
         emulator.wait_until_healthy(process, stack, home)
     try:
         outputs = _deploy(cdk, stack, home)
     except (CliError, BotoCoreError, ClientError) as error:
         with suppress(TimeoutExpired):
-            process.wait(_LAST_GASP)
-        emulator.require_alive(process, home)  # its end explains everything else
+            process.wait(_EXIT_WAIT)
+        emulator.require_alive(process, home)  # if it has ended, that is the cause
         raise CliError(str(error)) from error
     home.mark_ready()
     _explain(outputs, time.monotonic() - began, detached=args.detach)
@@ -135,12 +133,12 @@ def _start(home: StateDir, args: argparse.Namespace, children: Children, lock: i
 
 
 def _deploy(cdk: Cdk, stack: LocalStackState, home: StateDir) -> Outputs:
-    """Deploy the stack into the emulator. Returns where its parts are; the API has answered a request."""
+    """Deploy the stack into the emulator, and return its outputs when the API has answered a request."""
     clients = emulator_clients(stack.endpoint)
     with step("CDK bootstrap"):
         bootstrap(clients)
     with step(
-        "synthesis and Lambda bundles" if cdk.synthesising else "synthesis (nothing changed: the last one is used)"
+        "synthesis and Lambda bundles" if cdk.synthesizing else "synthesis (unchanged, so the last one is reused)"
     ):
         cdk.finish_synthesis()
     with step("deployment"):
@@ -154,7 +152,7 @@ def _deploy(cdk: Cdk, stack: LocalStackState, home: StateDir) -> Outputs:
 
 
 def _wait_for_request(api_url: str, home: StateDir) -> None:
-    """Return when the API has listed the events: gateway, function, permissions and table work together."""
+    """Wait until the API lists events: then gateway, function, permissions and table work together."""
     deadline = time.monotonic() + _REQUEST_WAIT
     while True:
         try:
@@ -166,15 +164,15 @@ def _wait_for_request(api_url: str, home: StateDir) -> None:
                 return
             last = f"GET {api_url}/events answers {answer.status}: {str(answer.body)[:500]}"
         if time.monotonic() > deadline:
-            raise CliError(f"the stack is deployed, but takes no requests: {last}\nlog: {home.emulator_log}")
+            raise CliError(f"the stack is deployed but does not answer requests: {last}\nlog: {home.emulator_log}")
         time.sleep(0.2)
 
 
 def _warm(deployment: Deployment) -> None:
-    """Wake every function, so that the first registration is answered with its outcome and not with "pending"."""
+    """Start every function, so that the first registration is answered with its outcome instead of "pending"."""
     api_url, invoke = deployment.outputs.api_url, deployment.clients.functions.invoke
     pool = UserPool(deployment.clients, deployment.outputs) if deployment.outputs.user_pool_id else None
-    token = pool.sign_in(_NOBODY).access if pool else None
+    token = pool.sign_in(_WARM_UP_USER).access if pool else None
     workers = [r for r in deployment.resources if r["LogicalResourceId"].startswith("Workers")]
     names = [r["PhysicalResourceId"] for r in workers if r["ResourceType"] == "AWS::Lambda::Function"]
     with ThreadPoolExecutor() as threads:
@@ -188,20 +186,20 @@ def _warm(deployment: Deployment) -> None:
     for invocation in invocations:
         invocation.result()
     if pool:
-        pool.remove(_NOBODY)
+        pool.remove(_WARM_UP_USER)
 
 
 def _watch(process: subprocess.Popen[bytes], home: StateDir) -> int:
-    """Stay until somebody ends the stack. Raises CliError when it ends by itself."""
+    """Wait until the stack is stopped. Raises CliError if it ends by itself."""
     try:
         while True:
             time.sleep(_WATCH_INTERVAL)
             if process.poll() is not None and not home.recorded():
-                print("The stack was ended by: turnstile down")
+                print("The stack was stopped by: turnstile down")
                 return 0
             emulator.require_alive(process, home)
     except KeyboardInterrupt:
-        print("\nEnding the stack")
+        print("\nStopping the stack")
         return 0
 
 
@@ -213,9 +211,9 @@ def _explain(outputs: Outputs, seconds: float, *, detached: bool) -> None:
 
 
 def explanation(outputs: Outputs, seconds: float, *, command: str, end: str) -> str:
-    """What there is to say about the stack that is up: how to call it, and `end`, how to end it.
+    """Explain how to call the running stack.
 
-    `command` is this command as it can be pasted.
+    `command` is this command as it can be pasted, and `end` says how to stop the stack.
     """
     guarded = outputs.user_pool_id is not None
     return EXPLANATION.format(

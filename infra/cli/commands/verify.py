@@ -14,7 +14,7 @@ from infra.cli.text import plain
 from infra.cli.verify.checks import logs, parts
 from infra.cli.verify.end_to_end import EndToEndRun, new_name
 from infra.cli.verify.gateway import refusals
-from infra.cli.verify.health import DeadLetters, looks
+from infra.cli.verify.health import DeadLetters, health_checks
 from infra.cli.verify.identities import WANTED, identities_for, read_tokens
 from infra.cli.verify.result import CheckResult, CheckVerdict, NotChecked, perform
 from infra.identity import STAGES_WITH_TEST_USERS
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Iterator
 
-HELP = "check a deployment, with one registration from end to end"
+HELP = "check a deployment from end to end"
 DESCRIPTION = f"""\
 Check a deployment and print one line for each check: tables and indexes, queues, functions, event
 source mappings and routes, with their authorizer; how the API answers unmatched and unauthenticated
@@ -74,32 +74,32 @@ def run(args: argparse.Namespace) -> int:
     given = read_tokens(args.tokens, time.time()) if args.tokens else None
     deployment = Deployment.resolve(args.stage)
     name = new_name()
-    callers = identities_for(deployment, given, name)
+    identities = identities_for(deployment, given, name)
     interrupts = Interrupts()
-    journey = EndToEndRun(deployment, callers, name, interrupts.hold) if callers else None
+    scenario = EndToEndRun(deployment, identities, name, interrupts.hold) if identities else None
     results: list[CheckResult] = []
     remains: list[str] = []
     interrupted = False
     with interrupts:
         try:
             try:
-                for result in _results(deployment, journey):
+                for result in _results(deployment, scenario):
                     results.append(result)
                     if not args.json:
                         _print(result)
             finally:
                 with interrupts.hold():
-                    remains = journey.clean_up() if journey else []
+                    remains = scenario.clean_up() if scenario else []
         except KeyboardInterrupt:
             interrupted = True
     ok = all(result.ok for result in results) and not remains and not interrupted
     if args.json:
-        said = {"stage": args.stage, "ok": ok, "interrupted": interrupted}
-        print(json.dumps(said | {"checks": [result.as_json() for result in results], "remains": remains}))
+        summary = {"stage": args.stage, "ok": ok, "interrupted": interrupted}
+        print(json.dumps(summary | {"checks": [result.as_json() for result in results], "remains": remains}))
     else:
         for item in remains:
             print(f"remains {plain(item)}")
-        print("Not everything was checked." if interrupted else _conclusion(results, ok=ok))
+        print("Interrupted before all checks were done." if interrupted else _conclusion(results, ok=ok))
     if interrupted:
         print("turnstile: interrupted", file=sys.stderr)
     return 0 if ok else 1
@@ -113,24 +113,24 @@ def _print(result: CheckResult) -> None:
 
 def _conclusion(results: list[CheckResult], *, ok: bool) -> str:
     if not ok:
-        return "Not all is well."
+        return "Some checks did not pass."
     skipped = any(result.verdict is CheckVerdict.SKIPPED for result in results)
-    return "All that was checked is well; nobody was registered." if skipped else "All is well."
+    return "All checks passed, except for skipped ones; nobody was registered." if skipped else "All checks passed."
 
 
-def _results(deployment: Deployment, journey: EndToEndRun | None) -> Iterator[CheckResult]:
+def _results(deployment: Deployment, scenario: EndToEndRun | None) -> Iterator[CheckResult]:
     since = time.time()
     dead_letters = DeadLetters(deployment)
     for check in (*parts(deployment), *refusals(deployment), *dead_letters.checks_before()):
         yield perform(check)
-    if journey is None:
+    if scenario is None:
         yield perform(("one registration from end to end", lambda: _skip(deployment)))
-    for check in journey.checks() if journey else []:
+    for check in scenario.checks() if scenario else []:
         result = perform(check)
         yield result
         if not result.ok:
             break
-    for check in (dead_letters.check_after(), *looks(deployment), logs(deployment, since)):
+    for check in (dead_letters.check_after(), *health_checks(deployment), logs(deployment, since)):
         yield perform(check)
 
 

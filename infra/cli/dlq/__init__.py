@@ -1,1 +1,1 @@
-"""Dead letters: looked at without being taken, told in words, sent back in order, thrown away."""
+"""Browse dead letters, describe them, replay them in order, or discard them."""

@@ -1,4 +1,4 @@
-"""Throws one dead letter away, after writing down what it was, and gives whoever waits for it an answer."""
+"""Discard one dead letter: record it in the journal first, and mark the registration that waits for it as rejected."""
 
 from __future__ import annotations
 
@@ -23,44 +23,46 @@ if TYPE_CHECKING:
 
 _ATTEMPTS = 5
 _REMEMBERED = 330_000_000
-"""Microseconds: SQS knows a command for five minutes; and it may be half a minute until who asks again is answered."""
+"""Microseconds: SQS deduplicates for five minutes, and a repeated request may be answered half a minute after that."""
 
 
 def discard(
-    queue: DeadLetterQueue, dynamodb: DynamoDBClient, table: str, journal: Journal, letter: DeadLetter, why: str
+    queue: DeadLetterQueue, dynamodb: DynamoDBClient, table: str, journal: Journal, message: DeadLetter, why: str
 ) -> str:
-    """Journal first, then the registration, then the queue: killed anywhere, the same again completes it.
+    """Discard a message and return what became of its registration.
 
-    Answers what became of the registration. Raises CliError, before anything is written, when the letter is not ours
-    any more, when the registration cannot be read, and while the same request, made again, would not be heard; later,
-    when the registration keeps changing, or the letter could not be deleted.
+    The order is journal, registration, queue, so that the same command completes a run that was killed at any point.
+
+    Raises CliError before writing anything if the message is no longer held, if the registration cannot be read, or if
+    SQS would drop the same request as a duplicate. Raises it afterwards if the registration keeps changing, or SQS does
+    not delete the message.
     """
-    if not queue.hide({letter.message_id: letter.receipt_handle}, HELD):
+    if not queue.hide({message.message_id: message.receipt_handle}, HELD):
         raise CliError(
-            f"the look took so long that {letter.message_id} is somebody else's by now; nothing was changed. "
-            "Try again with this whole ID: it is found sooner"
+            f"the search took so long that {message.message_id} is visible to others again; nothing was changed. "
+            "Try again with the whole ID, which is found sooner"
         )
-    command = letter.command
+    command = message.command
     if isinstance(command, Register | Cancel):
         record = _stored(dynamodb, table, command)
         if discarded(record, command, why) is None:
             _require_old(command, record, queue.now())
     journal.note_discarded(
-        letter.message_id,
+        message.message_id,
         {
             "why": why,
-            "reason": letter.reason,
-            "group": letter.group,
-            "mainId": letter.main_id,
-            "receives": letter.receives,
-            "body": letter.body,
+            "reason": message.reason,
+            "group": message.group,
+            "mainId": message.main_id,
+            "receives": message.receives,
+            "body": message.body,
         },
     )
     fate = "no registration waits for its outcome"
     if isinstance(command, Register | Cancel):
         fate = _reject(dynamodb, table, command, why)
-    if not queue.delete({letter.message_id: letter.receipt_handle}):
-        raise CliError(f"SQS did not delete {letter.message_id}; the same command again completes it")
+    if not queue.delete({message.message_id: message.receipt_handle}):
+        raise CliError(f"SQS did not delete {message.message_id}; run the same command again to complete it")
     return fate
 
 
@@ -70,9 +72,8 @@ def _stored(dynamodb: DynamoDBClient, table: str, command: Register | Cancel) ->
     try:
         return registration_from_item(answer["Item"]) if "Item" in answer else None
     except DECODE_ERRORS as error:
-        # Whoever repairs it later would find it pending, and nothing left that could decide it.
-        message = f"the registration {key} cannot be read ({error!r}): repair it first, then the same command again"
-        raise CliError(message) from error
+        # A repair would find it pending later, with no command left to decide it.
+        raise CliError(f"cannot read the registration {key} ({error!r}): repair it, then try again") from error
 
 
 def _reject(dynamodb: DynamoDBClient, table: str, command: Register | Cancel, why: str) -> str:
@@ -90,15 +91,15 @@ def _reject(dynamodb: DynamoDBClient, table: str, command: Register | Cancel, wh
             if error.response.get("Error", {}).get("Code") != "ConditionalCheckFailedException":
                 raise
         else:
-            return f"{name} was pending and is rejected now, with the reason as its note"
+            return f"{name} was pending and is now rejected, with the reason as its note"
     raise CliError(f"{name} keeps changing; try again")
 
 
 def _require_old(command: Register | Cancel, record: Registration | None, now: int) -> None:
-    """Who asks again is answered, and then not heard, while SQS takes her new command for this one."""
+    """Raise CliError while SQS would drop the same request as a duplicate, although the API would accept it."""
     left = (command.accepted_at + _REMEMBERED - now) / 1_000_000
     if left > 0 and is_applicable(record, command):
         raise CliError(
-            "this request may be made again, and for five minutes SQS would take it for a repetition and drop it; "
-            f"try again in {left:.0f} s"
+            f"if this request is made again within {left:.0f} s, SQS drops it as a duplicate (its window is five "
+            "minutes), so it cannot be discarded yet; try again after that"
         )

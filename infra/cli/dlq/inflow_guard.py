@@ -1,4 +1,4 @@
-"""Do more and more dead letters come while they are replayed? Then their cause is still there: the run must stop."""
+"""Stop a replay while dead letters keep arriving: their cause has not been fixed yet."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ if TYPE_CHECKING:
     from workers.aws.clock import Clock
 
 _ARRIVALS = 10
-"""So many letters that were not there at the start, and one more per hundred sent: the cause is still there."""
+"""The arrivals, plus one per hundred messages sent, at which the cause is taken to persist."""
 _COUNT_EVERY = 2 * 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
 class CountSample:
-    """How many letters the run had deleted and received when the queue was last counted."""
+    """How many messages the run had deleted and received when it last counted the queue."""
 
     at: int
     deleted: int = 0
@@ -24,9 +24,9 @@ class CountSample:
 
 
 class InflowGuard:
-    """What came during a run: letters that it saw come (`arrivals`), and by the queue's count those that it did not.
+    """Tracks the messages that arrive during a run: those it saw (`arrivals`), and by the queue's count the others.
 
-    The run says how many it has `received` and `deleted`. `lag` is how many microseconds a count may be behind.
+    The run maintains `received` and `deleted`. `lag` is how many microseconds a count may be behind.
     """
 
     def __init__(self, queue: DeadLetterQueue, clock: Clock, lag: int) -> None:
@@ -34,34 +34,34 @@ class InflowGuard:
         self._clock = clock
         self._lag = lag
         self._began = self._at_start = 0
-        self._tide = CountSample(0)
+        self._sample = CountSample(0)
         self.arrivals: set[str] = set()
         self.received = self.deleted = 0
 
     def begin(self, now: int, total: int) -> None:
-        """The run begins with so many letters in the queue."""
-        self._began, self._at_start, self._tide = now, total, CountSample(now)
+        """Record that the run begins with `total` messages in the queue."""
+        self._began, self._at_start, self._sample = now, total, CountSample(now)
 
-    def rising(self, sent: int) -> str | None:
-        """Why to stop because more and more dead letters come, if they do; `sent` is how many the run has sent."""
+    def reason_to_stop(self, sent: int) -> str | None:
+        """Return why a run that has sent `sent` messages must stop, None while it may go on."""
         limit = _ARRIVALS + sent // 100
-        arrived = max(len(self.arrivals), self._grown())
+        arrived = max(len(self.arrivals), self._growth())
         if arrived < limit:
             return None
-        return f"{arrived} letters or more have come (back) since the start; fix the cause first"
+        return f"at least {arrived} messages have arrived since the start, or came back; fix the cause first"
 
-    def _grown(self) -> int:
-        """How many letters the queue says that it has beyond those that may have been there at the start.
+    def _growth(self) -> int:
+        """Count the messages in the queue beyond those that may have been there at the start.
 
-        A count may be as old as `lag`. So the first one that is sure to know the start is taken an equal time after it,
-        and each may still count what was deleted since the one before, and twice, as visible and as invisible, what
-        was received.
+        A count may be as old as `lag`, so the first count that is sure to reflect the start is taken `lag` after the
+        first sample. Any count may still include messages deleted since the previous one, and include received
+        messages twice, as visible and as invisible.
         """
-        now, before = self._clock.now(), self._tide
+        now, before = self._clock.now(), self._sample
         if now - before.at < max(self._lag, _COUNT_EVERY):
             return 0
         total = self._queue.count().total
-        self._tide = CountSample(now, self.deleted, self.received)
+        self._sample = CountSample(now, self.deleted, self.received)
         if now - self._began < 2 * self._lag:
             self._at_start = total + self.deleted
             return 0

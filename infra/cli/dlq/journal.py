@@ -1,9 +1,9 @@
-"""What `turnstile dlq` has done to a dead-letter queue, on disk, so that a run that was killed can be taken up again.
+"""Record on disk what `turnstile dlq` does to a dead-letter queue, so that a killed run can be resumed.
 
-One JSON object per line, only ever appended. `taken` letters are invisible in the queue and `freed` ones no longer are;
-`sent` ones (of these `groups`) are back in the main queue and must not go there again; `deleted` ones were sent and are
-gone from the dead-letter queue. A discarded letter is written down whole, before it is deleted. Each line has the time
-(UTC) as `at`.
+The file has one JSON object per line and is only ever appended to. Messages under `taken` are invisible in the queue,
+those under `freed` no longer are; those under `sent` (of these `groups`) are back in the main queue and must not be
+sent again; those under `deleted` were sent and are gone from the dead-letter queue. A message under `discarded` is
+recorded whole before it is deleted. Each line has the time (UTC) as `at`.
 """
 
 from __future__ import annotations
@@ -23,20 +23,20 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _LOCK_WAIT = 5.0
-_FORGOTTEN_AFTER = timedelta(days=15)
-"""SQS keeps a message for at most fourteen days: nothing older can still be in the queue."""
+_EXPIRES_AFTER = timedelta(days=15)
+"""SQS keeps a message for at most fourteen days, so older entries concern messages that are gone."""
 
 
 class Journal:
     """The journal of one stage, open and locked: `with Journal(path) as journal`.
 
-    `sent` maps dead letters that were sent, but not yet deleted, to the id of what was sent; `gone` has the ids of
-    those that were sent and deleted, `groups` the groups of both; `taken` maps those that are invisible to their
-    receipt handles; `discarded` has the ids of those that were thrown away.
+    `sent` maps the id of each message that was sent but not yet deleted to its id in the main queue. `gone` has the ids
+    of messages that were sent and deleted, and `groups` the groups of both. `taken` maps the ids of invisible messages
+    to their receipt handles. `discarded` has the ids of discarded messages.
     """
 
     def __init__(self, path: Path) -> None:
-        """Open it, and read what is in it. Raises CliError when another process has it, or the disk says no."""
+        """Open and read the journal. Raises CliError if another process holds it, or the disk refuses."""
         self.sent: dict[str, str] = {}
         self.gone: set[str] = set()
         self.groups: set[str] = set()
@@ -62,33 +62,32 @@ class Journal:
         os.close(self._file)
 
     def note_taken(self, handles: Mapping[str, str]) -> None:
-        """The queue has handed out these letters: id to receipt handle."""
+        """Record that these messages were received: id to receipt handle."""
         if handles:
             self._write({"taken": dict(handles)}, durable=False)
 
     def note_freed(self, ids: Iterable[str]) -> None:
-        """These letters are no longer ours."""
+        """Record that these messages are no longer held."""
         if freed := list(ids):
             self._write({"freed": freed}, durable=False)
 
     def note_sent(self, sent: Mapping[str, str], groups: Iterable[str]) -> None:
-        """SQS has confirmed these, of these groups: id of the dead letter to id in the main queue. On disk when this
-        returns."""
+        """Record the messages that SQS accepted (id to id in the main queue) and their groups, durably."""
         if sent:
             self._write({"sent": dict(sent), "groups": sorted(groups)}, durable=True)
 
     def note_deleted(self, ids: Iterable[str]) -> None:
-        """These letters were sent, and are gone from the dead-letter queue."""
+        """Record that these messages were sent and are gone from the dead-letter queue."""
         if deleted := list(ids):
             self._write({"deleted": deleted}, durable=False)
 
-    def note_discarded(self, letter_id: str, details: Mapping[str, object]) -> None:
-        """This letter is about to be thrown away; `details` is all there is of it. On disk when this returns."""
-        self._write({"discarded": letter_id, **details}, durable=True)
+    def note_discarded(self, message_id: str, details: Mapping[str, object]) -> None:
+        """Record that a message is about to be discarded; `details` is its content. On disk when this returns."""
+        self._write({"discarded": message_id, **details}, durable=True)
 
-    def was_sent(self, letter_id: str) -> bool:
-        """True for a letter that is in the main queue again, deleted here or not."""
-        return letter_id in self.sent or letter_id in self.gone
+    def was_sent(self, message_id: str) -> bool:
+        """Tell whether a message is in the main queue again, whether or not it has been deleted here."""
+        return message_id in self.sent or message_id in self.gone
 
     def _lock(self) -> None:
         deadline = time.monotonic() + _LOCK_WAIT
@@ -98,14 +97,15 @@ class Journal:
             except BlockingIOError:
                 if time.monotonic() > deadline:
                     raise CliError(
-                        "another `turnstile dlq` is at work on this queue; two would hide its letters from each other"
+                        "another `turnstile dlq` is using this queue; two at once would hide messages from each other. "
+                        "Wait until it ends"
                     ) from None
                 time.sleep(0.05)
             else:
                 return
 
     def _read(self, path: Path) -> None:
-        horizon = (datetime.now(UTC) - _FORGOTTEN_AFTER).isoformat()
+        horizon = (datetime.now(UTC) - _EXPIRES_AFTER).isoformat()
         line = "\n"
         with path.open(encoding="utf-8", errors="replace") as lines:
             for line in lines:
@@ -116,11 +116,11 @@ class Journal:
                 except (ValueError, LookupError, TypeError, AttributeError):
                     continue
         if not line.endswith("\n"):
-            # The end of a line that a power cut tore. It counts for nothing, and nothing may be glued to it.
+            # A power cut left an incomplete line. It is ignored, and the next entry must not be appended to it.
             os.write(self._file, b"\n")
 
     def _write(self, entry: dict[str, Any], *, durable: bool) -> None:
-        # What ends a process takes nothing back that it has written. Only a power cut does; against that helps fsync.
+        # What a process has written survives the end of the process. fsync makes it survive a power cut, too.
         line = (json.dumps({"at": datetime.now(UTC).isoformat(), **entry}) + "\n").encode()
         try:
             if os.write(self._file, line) < len(line):
@@ -128,7 +128,7 @@ class Journal:
             if durable:
                 os.fsync(self._file)
         except OSError as error:
-            raise CliError(f"the journal cannot be written: {error.strerror}; nothing is done without it") from error
+            raise CliError(f"cannot write the journal: {error.strerror}; nothing is done without it") from error
         self._apply(entry)
 
     def _apply(self, entry: dict[str, Any]) -> None:
@@ -137,12 +137,12 @@ class Journal:
         self.groups.update(entry.get("groups", []))
         if "discarded" in entry:
             self.discarded.add(entry["discarded"])
-        for letter_id in entry.get("freed", []):
-            self.taken.pop(letter_id, None)
-        for letter_id in entry.get("deleted", []):
-            self.taken.pop(letter_id, None)
-            self.sent.pop(letter_id, None)
-            self.gone.add(letter_id)
+        for message_id in entry.get("freed", []):
+            self.taken.pop(message_id, None)
+        for message_id in entry.get("deleted", []):
+            self.taken.pop(message_id, None)
+            self.sent.pop(message_id, None)
+            self.gone.add(message_id)
 
 
 def _sync_directory(path: Path) -> None:

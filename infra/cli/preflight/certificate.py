@@ -28,7 +28,7 @@ def _certificate(domain: CustomDomain, clients: Clients) -> tuple[Level, str]:
         return "FAILED", f"there is no certificate {arn}; {anew}"
     status, names = found["Status"], {found["DomainName"], *found.get("SubjectAlternativeNames", [])}
     if status == "PENDING_VALIDATION":
-        return "FAILED", f"{arn} is {status}; make the DNS records that ACM shows, and wait until it is ISSUED"
+        return "FAILED", f"{arn} is {status}; create the DNS records that ACM shows, and wait until it is ISSUED"
     if status != "ISSUED":
         return "FAILED", f"{arn} is {status}, not ISSUED; {anew}"
     if not any(_covers(name.lower(), domain.name) for name in names):

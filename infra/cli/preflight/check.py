@@ -1,4 +1,4 @@
-"""Checks of `turnstile preflight` and their findings; errors of AWS become findings, too."""
+"""The checks of `turnstile preflight` and their findings. Errors of AWS become findings, too."""
 
 from __future__ import annotations
 
@@ -24,16 +24,16 @@ class PreflightFinding:
 
 @dataclass(frozen=True, slots=True)
 class PreflightCheck:
-    """One check. `look` returns the level and the detail; its calls need `permissions` of IAM."""
+    """A check. `action` returns the level and the detail; its calls need the IAM `permissions`."""
 
     name: str
     permissions: tuple[str, ...]
-    look: Callable[[], tuple[Level, str]]
+    action: Callable[[], tuple[Level, str]]
 
     def perform(self) -> PreflightFinding:
         """Run the check. A check that cannot run is FAILED: passing without an answer would prove nothing."""
         try:
-            level, detail = self.look()
+            level, detail = self.action()
         except ClientError as error:
             level, detail = "FAILED", f"the check could not run: {self._refusal(error)}"
         except BotoCoreError as error:

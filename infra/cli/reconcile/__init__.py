@@ -1,1 +1,1 @@
-"""Ledgers held against their registrations: counted again, judged, mended; and who was forgotten."""
+"""Recount registrations, compare the ledgers with them, repair the ledgers, and finish interrupted erasures."""

@@ -1,4 +1,4 @@
-"""Registrations of people who were forgotten: whose Register was still in the queue then got a seat all the same."""
+"""Cancel registrations of erased users: a `Register` that was still queued at the erasure gets a seat nevertheless."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 class ErasureCleanup:
-    """Gives back, through the queue, what people who were forgotten still have."""
+    """Cancels, through the queue, the registrations that erased users still have."""
 
     def __init__(
         self,
@@ -41,15 +41,15 @@ class ErasureCleanup:
         self._new_id = new_id
 
     def cancel(self, registrations: Sequence[Registration]) -> frozenset[str]:
-        """Sends the cancellations, and waits; answers the ids of the registrations that are cancelled.
+        """Send the cancellations, wait, and return the ids of the registrations that are cancelled by then.
 
-        The others may still come to it. Raises what the clients raise, and Overloaded.
+        The others may still be cancelled later. Raises what the clients raise, and Overloaded.
         """
         send_all(self._sqs, self._queue_url, cancellations(registrations, self._new_id, self._clock.now()))
         wanted = {record.registration_id for record in registrations}
         return frozenset(wanted - wait_for_registrar(lambda: self._active(wanted), self._clock))
 
     def _active(self, registration_ids: set[str]) -> set[str]:
-        keys = [registration_key(one) for one in registration_ids]
+        keys = [registration_key(key) for key in registration_ids]
         items = batch_get(self._client, self._clock, {self._table: keys})[self._table]
         return {record.registration_id for record in map(registration_from_item, items) if record.is_active}

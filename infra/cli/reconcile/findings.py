@@ -1,4 +1,4 @@
-"""What is to be said of an event: its ledger against what its registrations add up to, and against the event item."""
+"""Compare the ledger of an event with the count of its registrations and with the event item."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ from workers.domain.recount import TotalsBuilder, differences, settings_differen
 
 @dataclass(frozen=True, slots=True)
 class LedgerFinding:
-    """What was found at one event.
+    """The result for one event.
 
-    `at` is when (microseconds since 1970). `version` is that of the stored ledger, 0 without one; `ledger` is None if
-    there is none, or it cannot be read.
-    `should` is what the ledger must be by `count`; both are None where that cannot be said: `flaws` has the reasons, or
-    the event is `busy`, its ledger never the same twice.
+    `at` is the time of the count (microseconds since 1970). `version` is that of the stored ledger, 0 without one;
+    `ledger` is None if there is none, or if it cannot be read. `expected` is the ledger according to `count`. Both are
+    None if that is unknown: `flaws` has the reasons, or the event is `busy`, so that its ledger changed during every
+    count. `differences` can be repaired by a recount, `flaws` cannot.
     """
 
     event_id: str
@@ -32,41 +32,43 @@ class LedgerFinding:
     ledger: Ledger | None = None
     at: int = 0
     count: Totals | None = None
-    should: Ledger | None = None
+    expected: Ledger | None = None
     differences: tuple[str, ...] = ()
     flaws: tuple[str, ...] = ()
     busy: bool = False
 
     @property
     def free_seats(self) -> int:
-        """How many seats are free beside somebody who waits for one."""
-        should = self.should
-        return min(should.free_seats, len(should.waitlist)) if should is not None and should.promotable else 0
+        """Return the number of free seats that people on the waiting list could have."""
+        ledger = self.expected
+        return min(ledger.free_seats, len(ledger.waitlist)) if ledger is not None and ledger.promotable else 0
 
     @property
     def sound(self) -> bool:
-        """True when there is nothing to say."""
+        """Tell whether nothing is wrong."""
         return not (self.differences or self.flaws or self.free_seats or self.busy)
 
     @property
-    def due(self) -> bool:
-        """True when a recount would mend it."""
+    def repairable(self) -> bool:
+        """Tell whether a recount would repair what is wrong."""
         return self.count is not None and not self.sound
 
 
 def judge(event_id: str, item: Item | None, event: Item | None, tally: TotalsBuilder) -> LedgerFinding | None:
-    """What is to be said of one event: of its ledger's `item`, its `event` item, and the `tally` of its registrations;
-    None if nobody knows it."""
+    """Judge one event by the `item` of its ledger, its `event` item and the `tally` of its registrations.
+
+    Return None if there is no such event.
+    """
     ledger = None if item is None else open_ledger(item)
     if isinstance(ledger, Ledger):
-        return _held(ledger, event, tally)
+        return _compared(ledger, event, tally)
     if ledger is not None and item is not None:
         return _unreadable(item, ledger, event, tally)
     return _missing(event_id, event, tally) if event is not None or tally.registrations else None
 
 
 def open_ledger(item: Item) -> Ledger | Exception:
-    """The ledger, or why it cannot be read."""
+    """Return the ledger, or the reason why it cannot be read."""
     try:
         return ledger_from_item(item)
     except DECODE_ERRORS as error:
@@ -74,46 +76,46 @@ def open_ledger(item: Item) -> Ledger | Exception:
 
 
 def with_doubts(found: Mapping[str, LedgerFinding], nameless: Sequence[str]) -> dict[str, LedgerFinding]:
-    """A registration that may be anybody's: where anything does not add up, it may be what is missing."""
-    flaws = tuple(f"registration {key} names neither event nor user: it may be one of this event's" for key in nameless)
+    """Mark repairable findings as doubtful if a registration that may belong to any event could explain them."""
+    flaws = tuple(f"registration {key} names neither event nor user, and may belong to this event" for key in nameless)
     return {
-        event_id: replace(finding, count=None, should=None, flaws=flaws) if flaws and finding.due else finding
+        event_id: replace(finding, count=None, expected=None, flaws=flaws) if flaws and finding.repairable else finding
         for event_id, finding in found.items()
     }
 
 
-def _held(ledger: Ledger, event: Item | None, tally: TotalsBuilder) -> LedgerFinding:
-    """A ledger against the count; and against the event item, which is written together with it."""
+def _compared(ledger: Ledger, event: Item | None, tally: TotalsBuilder) -> LedgerFinding:
+    """Compare a ledger with the count, and with the event item, which is written together with it."""
     found = LedgerFinding(ledger.event_id, ledger.version, ledger)
-    flaws: tuple[str, ...] = ("there is a ledger, but no event of this id",)
+    flaws: tuple[str, ...] = ("there is a ledger, but no event with this id",)
     if event is not None:
         flaws = settings_differences(ledger.settings, seat_settings_from_item(event))
     return replace(found, flaws=(*flaws, *tally.flaws())) if flaws else _finding(found, ledger, tally)
 
 
 def _finding(found: LedgerFinding, base: Ledger, tally: TotalsBuilder) -> LedgerFinding:
-    """Completes what was found by a count. `base` is the ledger that the count is held against."""
+    """Complete a finding by a count, which is compared with the ledger `base`."""
     if flaws := tally.flaws():
         return replace(found, flaws=flaws)
     count = tally.totals()
-    said = found.differences or (differences(base, count) if found.ledger is not None else ())
-    return replace(found, count=count, should=base.recount(count), differences=said)
+    wrong = found.differences or (differences(base, count) if found.ledger is not None else ())
+    return replace(found, count=count, expected=base.recount(count), differences=wrong)
 
 
 def _unreadable(item: Item, error: Exception, event: Item | None, tally: TotalsBuilder) -> LedgerFinding:
-    event_id, sentence = item["eventId"]["S"], f"the ledger cannot be read: {error!r}"
+    event_id, unreadable = item["eventId"]["S"], f"the ledger cannot be read: {error!r}"
     try:
         rest = salvage_ledger(item, event)
     except DECODE_ERRORS as why:
-        hint = f"and too little is left of it ({why!r}): it needs a version, and without an event item a capacity"
-        return LedgerFinding(event_id, flaws=(f"{sentence}, {hint}", *tally.flaws()))
-    return _finding(LedgerFinding(event_id, rest.version, differences=(sentence,)), rest, tally)
+        hint = f"and too little of it is left ({why!r}): it needs a version, and a capacity if there is no event item"
+        return LedgerFinding(event_id, flaws=(f"{unreadable}, {hint}", *tally.flaws()))
+    return _finding(LedgerFinding(event_id, rest.version, differences=(unreadable,)), rest, tally)
 
 
 def _missing(event_id: str, event: Item | None, tally: TotalsBuilder) -> LedgerFinding:
     if event is None:
-        sentence = f"there are {tally.registrations} registrations, but neither a ledger nor an event of this id"
-        return LedgerFinding(event_id, flaws=(sentence, *tally.flaws()))
+        flaw = f"there are {tally.registrations} registrations, but neither a ledger nor an event with this id"
+        return LedgerFinding(event_id, flaws=(flaw, *tally.flaws()))
     try:
         fresh = ledger_from_event(event)
     except DECODE_ERRORS as error:

@@ -1,6 +1,6 @@
-"""Has the registrar mend ledgers.
+"""Have the registrar repair ledgers.
 
-Only the registrar writes them, here as everywhere: what was counted goes to it as a `Recount` of that version.
+Only the registrar writes ledgers, here as everywhere: it receives the counts as a `Recount` of one ledger version.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ if TYPE_CHECKING:
     from workers.aws.clock import Clock
 
 _ROUNDS = 3
-"""If a ledger moves on before its count is decided, another count is sent: so many at most."""
+"""The most counts that are sent for a ledger that changes before its count is decided."""
 
 
 class LedgerRepairer:
-    """Mends ledgers: sends what was counted, waits, and looks again."""
+    """Repairs ledgers: sends the counts, waits, and counts again."""
 
     def __init__(
         self,
@@ -44,14 +44,14 @@ class LedgerRepairer:
         self._clock = clock
         self._new_id = new_id
 
-    def mend(self, found: Mapping[str, LedgerFinding]) -> dict[str, LedgerFinding]:
-        """Mends what is due among the findings; answers what is found there afterwards.
+    def repair(self, found: Mapping[str, LedgerFinding]) -> dict[str, LedgerFinding]:
+        """Repair the repairable findings, and return the findings of these events afterwards.
 
-        An event is left out of the answer if the registrar has not decided its count in time, which may still happen.
+        An event is missing from the result if the registrar has not decided its count in time; it may still do so.
         Raises what the clients raise, and Overloaded.
         """
-        due = {event_id: finding for event_id, finding in found.items() if finding.due}
-        mended: dict[str, LedgerFinding] = {}
+        due = {event_id: finding for event_id, finding in found.items() if finding.repairable}
+        repaired: dict[str, LedgerFinding] = {}
         for _ in range(_ROUNDS):
             versions = {event_id: finding.version for event_id, finding in due.items()}
             for finding in due.values():
@@ -60,13 +60,13 @@ class LedgerRepairer:
             if not decided:
                 break
             self._promote(decided)
-            looked = self._recounter.look(decided).findings
-            mended |= looked
-            due = {event_id: finding for event_id, finding in looked.items() if finding.due}
-        return mended
+            after = self._recounter.recount(decided).findings
+            repaired |= after
+            due = {event_id: finding for event_id, finding in after.items() if finding.repairable}
+        return repaired
 
     def _command(self, finding: LedgerFinding) -> Recount:
-        assert finding.count is not None  # noqa: S101 - for the type checker: it is due
+        assert finding.count is not None  # noqa: S101 - for the type checker: it is repairable
         return Recount(self._new_id(), finding.event_id, finding.version, finding.count, finding.at)
 
     def _unmoved(self, versions: Mapping[str, int]) -> set[str]:
@@ -74,11 +74,13 @@ class LedgerRepairer:
         return {key for key, version in versions.items() if key not in ledgers or ledgers[key].version == version}
 
     def _promote(self, event_ids: Collection[str]) -> None:
-        """The ledger's stream asks for these promotions too, if it works. SQS takes them: their version is new."""
+        """Send due promotions, in case the ledger stream does not work. SQS drops duplicates of the stream's."""
 
         def promotable() -> dict[str, Ledger]:
             return {key: ledger for key, ledger in self._recounter.readable(event_ids).items() if ledger.promotable}
 
         now = self._clock.now()
-        send_all(self._sqs, self._queue_url, [promotion(key, one.version, now) for key, one in promotable().items()])
+        send_all(
+            self._sqs, self._queue_url, [promotion(key, ledger.version, now) for key, ledger in promotable().items()]
+        )
         wait_for_registrar(promotable, self._clock)

@@ -1,4 +1,4 @@
-"""How a repair waits for the registrar, which it has asked through the queue: it looks again and again, for so long."""
+"""Wait for the registrar to decide commands that a repair has sent."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _Left = TypeVar("_Left", bound=Collection[str])
 
 
 def wait_for_registrar(left: Callable[[], _Left], clock: Clock) -> _Left:
-    """Waits until nothing is `left` to be decided, or for 30 s; answers what is left. Raises what `left` raises."""
+    """Wait up to 30 s until nothing is `left` to decide, and return what is. Raises what `left` raises."""
     deadline = clock.now() + _WAIT
     while (still := left()) and clock.now() < deadline:
         clock.sleep(_INTERVAL)

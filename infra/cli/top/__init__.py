@@ -1,1 +1,1 @@
-"""Read queues, decisions and the fullest events of a deployment."""
+"""Collect and show queues, decisions and the fullest events of a deployment."""

@@ -1,6 +1,6 @@
-"""What `turnstile top` shows: queues, decisions, and the fullest events of a deployment, read without disturbing it.
+"""Collect what `turnstile top` shows: queues, decisions, and the fullest events of a deployment.
 
-No message is ever received: the queues' own counts say how many there are.
+No message is ever received; the queues' own counts are used.
 """
 
 from __future__ import annotations
@@ -37,11 +37,11 @@ OUTCOMES = (
     Metric.SUPERSEDED,
 )
 WINDOW = 60.0
-"""Seconds of the logs that the rates and latencies are from."""
+"""Seconds of logs that the rates and latencies are taken from."""
 
-_RARELY = 15.0
-"""Seconds between two looks at what changes slowly or costs most: SQS sends its metrics once a minute, and a scan
-of the ledgers pays for every one that it reads."""
+_REFRESH = 15.0
+"""Seconds between two readings of data that changes slowly or is expensive: SQS publishes metrics once a minute, and a
+scan is charged for every ledger."""
 _MAX_PAGES = 20
 _FULLEST = 50
 _METRICS = {"age": "ApproximateAgeOfOldestMessage", "groups": "ApproximateNumberOfGroupsWithInflightMessages"}
@@ -52,7 +52,7 @@ Value = TypeVar("Value")
 
 @dataclass(frozen=True, slots=True)
 class QueueDepth:
-    """How many messages a queue has: for the taking, and in somebody's hands."""
+    """The number of messages in a queue: visible ones, and those that a consumer has received."""
 
     visible: int
     in_flight: int
@@ -60,8 +60,10 @@ class QueueDepth:
 
 @dataclass(frozen=True, slots=True)
 class QueueMetrics:
-    """CloudWatch's metrics of the queue: the age in seconds of the oldest message that was received at most three
-    times, and the number of groups in flight. None where there are no metrics, as on the emulator."""
+    """CloudWatch metrics of the queue; None where there are none, as on the emulator.
+
+    `age` is that of the oldest message that was received at most three times, in seconds; `groups` are those in flight.
+    """
 
     age: float | None
     groups: float | None
@@ -69,7 +71,7 @@ class QueueMetrics:
 
 @dataclass(frozen=True, slots=True)
 class DecisionStats:
-    """The last WINDOW seconds: how many of each outcome, and the latencies accepted -> committed, in milliseconds."""
+    """The number of each outcome in the last WINDOW seconds, and latencies (accepted to committed) in milliseconds."""
 
     counts: Mapping[Metric, int]
     p50: float | None
@@ -78,9 +80,9 @@ class DecisionStats:
 
 @dataclass(frozen=True, slots=True)
 class FullestEvents:
-    """The fullest events of those whose ledgers were read, and the ids of events whose ledgers cannot be read.
+    """The fullest events among those whose ledgers were read, and the ids of events with unreadable ledgers.
 
-    `complete` is False when there are more than `read`.
+    `complete` is False when there are more ledgers than the `read` ones.
     """
 
     fullest: Sequence[Ledger]
@@ -91,7 +93,7 @@ class FullestEvents:
 
 @dataclass(frozen=True, slots=True)
 class DeploymentSnapshot:
-    """One look at a deployment. What could not be read is None, and `problems` says why."""
+    """The state of a deployment. Anything that could not be read is None, and `problems` says why."""
 
     at: str
     stage: str
@@ -104,7 +106,7 @@ class DeploymentSnapshot:
     problems: tuple[str, ...]
 
     def as_json(self) -> dict[str, Any]:
-        """The object that `turnstile top --json` prints."""
+        """Return the object that `turnstile top --json` prints."""
         queue, metrics, events = self.queue, self.metrics, self.events
         return {
             "at": self.at,
@@ -149,7 +151,7 @@ def _event_as_json(ledger: Ledger) -> dict[str, Any]:
 
 
 class Collector:
-    """Looks at a deployment again and again. What fails once is looked at again the next time."""
+    """Collects snapshots of a deployment. Anything that fails is read again for the next snapshot."""
 
     def __init__(self, deployment: Deployment, clock: Callable[[], float] = time.time) -> None:
         self._deployment = deployment
@@ -157,16 +159,16 @@ class Collector:
         self._problems: list[str] = []
         self._metrics: QueueMetrics | None = None
         self._events: FullestEvents | None = None
-        self._rare_due = 0.0
+        self._refresh_at = 0.0
 
-    def look(self) -> DeploymentSnapshot:
-        """One look. Never raises for what AWS answers or does not answer."""
+    def collect(self) -> DeploymentSnapshot:
+        """Collect a snapshot. Errors of AWS end up in its `problems`."""
         self._problems = []
         now, outputs = self._clock(), self._deployment.outputs
-        if now >= self._rare_due or self._events is None or self._metrics is None:
+        if now >= self._refresh_at or self._events is None or self._metrics is None:
             self._metrics = self._read("queue metrics", lambda: self._queue_metrics(now))
             self._events = self._read("events", self._fullest_events)
-            self._rare_due = now + _RARELY
+            self._refresh_at = now + _REFRESH
         if self._events and (unreadable := self._events.unreadable):
             self._problems.append(
                 f"events: {len(unreadable)} ledgers cannot be read, the first is that of {unreadable[0]}"
@@ -197,7 +199,7 @@ class Collector:
         )
 
     def _total(self, url: str) -> int:
-        """All messages: what somebody is looking at right now is in the queue still."""
+        """Return the number of all messages, received ones included: they are still in the queue."""
         depth = self._depth(url)
         return depth.visible + depth.in_flight
 
@@ -214,7 +216,7 @@ class Collector:
 
     @cached_property
     def _logs(self) -> list[str]:
-        """The log groups of those who decide: the registrar, and the API, which refuses where there is no room."""
+        """The log groups of the functions that decide: the registrar, and the API, which refuses for full events."""
         groups = log_groups(self._deployment)
         missing = [handler for handler in (REGISTRAR, REGISTRATIONS) if handler not in groups]
         if missing:
@@ -227,7 +229,7 @@ class Collector:
         found = (page for log in self._logs for page in lines(logs, log, '"CloudWatchMetrics"', now - WINDOW))
         for number, page in enumerate(found):
             if number == _MAX_PAGES:
-                self._problems.append("decisions: too many to read in time, the figures show only a part")
+                self._problems.append("decisions: too many log lines to read in time; the figures are incomplete")
                 break
             for line in page:
                 fields = line.fields
@@ -244,13 +246,13 @@ class Collector:
 
 
 def _fullness(ledger: Ledger) -> tuple[bool, int, float, str]:
-    """Sorts the longest line first, then the fewest seats left; cancelled events, where nothing moves, come last."""
+    """Return a sort key: longest waiting list first, then fewest free seats; cancelled events come last."""
     taken = ledger.confirmed / ledger.settings.capacity if ledger.settings.capacity else 1.0
     return ledger.settings.status is EventStatus.CANCELLED, -len(ledger.waitlist), -taken, ledger.event_id
 
 
 def _percentile(ordered: Sequence[float], share: float) -> float | None:
-    """The smallest value that `share` of them do not exceed."""
+    """Return the smallest value that a `share` of all values do not exceed."""
     return round(ordered[math.ceil(share * len(ordered)) - 1], 1) if ordered else None
 
 

@@ -1,1 +1,1 @@
-"""Read the history of one registration from its record and the logs."""
+"""Reconstruct the history of one registration from its record and the logs."""

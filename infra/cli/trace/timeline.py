@@ -1,4 +1,4 @@
-"""What `turnstile trace` tells: where one registration stands now, and what the logs say of how it came to that."""
+"""Reconstruct the timeline of one registration: its current state from the tables, its past from the logs."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ from workers.domain.seat_settings import EventStatus
 if TYPE_CHECKING:
     from infra.cli.deployment import Deployment
 
-_TELLERS = (REGISTRATIONS, REGISTRAR)
+_SOURCES = (REGISTRATIONS, REGISTRAR)
 """The functions whose log lines name a registration."""
 
 _ANSWERS = {
     "answered pending": ("answered", "202: not decided within the time that the client waited"),
-    "refused": ("refused", "at the door: the ledger that the request read had no room"),
+    "refused": ("refused", "by the API: the event was full when the request was checked"),
 }
-"""Log lines of the API about what the client heard: what to call them, and what they mean."""
+"""The API's log messages about a response, each with the name of its entry and an explanation."""
 
 _OUTCOMES = {"decided", "promoted", "cancelled"}
 _ORDINALS = {1: "st", 2: "nd", 3: "rd"}
@@ -39,7 +39,7 @@ _ORDINALS = {1: "st", 2: "nd", 3: "rd"}
 
 @dataclass(frozen=True, slots=True)
 class TimelineEntry:
-    """One thing that happened. `at` is a time in ISO form (UTC), `source` the log line that says so."""
+    """One step in the history. `at` is an ISO time (UTC), `source` the log line that reports it."""
 
     at: str
     what: str
@@ -47,14 +47,14 @@ class TimelineEntry:
     source: Mapping[str, Any] = field(default_factory=dict)
 
     def as_json(self) -> dict[str, Any]:
-        """The entry as `turnstile trace --json` prints it: with the ids to search on by, and the whole log line."""
+        """Return the entry as `turnstile trace --json` prints it, with ids to search for and the whole log line."""
         ids = {"requestId": self.source.get("request_id"), "commandId": self.source.get("command_id")}
         return {"at": self.at, "what": self.what, "details": self.details, **ids, "log": dict(self.source)}
 
 
 @dataclass(frozen=True, slots=True)
 class Timeline:
-    """One registration: its record and its event's ledger as they are now (None: there is none), its past.
+    """A registration: its record and its event's ledger now (None if there is none), and its history.
 
     `damage` says which of the two cannot be read, and why.
     """
@@ -67,28 +67,28 @@ class Timeline:
 
     @property
     def now(self) -> str:
-        """Where it stands, in words; what it waits for, if it waits."""
+        """Describe the current state."""
         if self.record is None and self.damage is None and any(e.what in _OUTCOMES for e in self.entries):
-            return "there is no record of it any more: somebody deleted it"
+            return "its record no longer exists: someone deleted it"
         return self.damage or describe_status(self.record, self.ledger)
 
     @property
-    def place(self) -> int | None:
-        """Its place in the line, 1 for the head; None if it does not wait."""
+    def position(self) -> int | None:
+        """Return its position on the waiting list, 1 for the head; None if it is not on it."""
         return waitlist_position(self.record, self.ledger) if self.record is not None else None
 
 
 def read_timeline(deployment: Deployment, registration_id: str, since: float) -> Timeline:
-    """The story of a registration: its record, its event's ledger, the logs since `since` (seconds since 1970).
+    """Read a registration's record, its event's ledger, and the logs since `since` (seconds since 1970).
 
-    Raises ClientError or BotoCoreError when AWS cannot be asked.
+    Raises ClientError or BotoCoreError if a request to AWS fails.
     """
     clients, outputs = deployment.clients, deployment.outputs
-    said = _log_lines(deployment, registration_id, since)
+    found = _log_lines(deployment, registration_id, since)
     item = clients.dynamodb.get_item(
         TableName=outputs.registrations_table, Key=registration_key(registration_id), ConsistentRead=True
     ).get("Item")
-    entries = entries_of(said)
+    entries = entries_of(found)
     try:
         record = registration_from_item(item) if item is not None else None
     except DECODE_ERRORS as error:
@@ -107,9 +107,9 @@ def read_timeline(deployment: Deployment, registration_id: str, since: float) ->
 
 
 def _log_lines(deployment: Deployment, registration_id: str, since: float) -> list[Line]:
-    """Both functions' lines about the registration, searched at the same time: a busy log takes CloudWatch a while."""
+    """Search both functions' logs for the registration, in parallel because CloudWatch needs time for a busy log."""
     groups = log_groups(deployment)
-    wanted = [groups[handler] for handler in _TELLERS if handler in groups]
+    wanted = [groups[handler] for handler in _SOURCES if handler in groups]
     logs = deployment.clients.logs  # made before the threads would make one each
 
     def search(group: str) -> list[Line]:
@@ -120,16 +120,16 @@ def _log_lines(deployment: Deployment, registration_id: str, since: float) -> li
     return [line for line in found if line.fields.get("registration_id") == registration_id]
 
 
-def entries_of(said: Iterable[Line]) -> tuple[TimelineEntry, ...]:
-    """Log lines as entries, oldest first."""
-    timed = [(_time(line), line.fields) for line in said]
+def entries_of(found: Iterable[Line]) -> tuple[TimelineEntry, ...]:
+    """Turn log lines into entries, oldest first."""
+    timed = [(_time(line), line.fields) for line in found]
     begun: dict[str, str] = {}
     for at, fields in timed:
         command = fields.get("command_id", "")
         begun[command] = min(at, begun.get(command, at))
 
     def moment(line: tuple[str, Mapping[str, Any]]) -> tuple[str, bool]:
-        # The API says `accepted` once SQS has the command; the registrar may have decided it and said so before.
+        # The API logs `accepted` after SQS has the command, so the registrar may have logged its decision before.
         at, fields = line
         accepted = fields["message"] == "accepted"
         return begun[fields.get("command_id", "")] if accepted else at, not accepted
@@ -139,7 +139,7 @@ def entries_of(said: Iterable[Line]) -> tuple[TimelineEntry, ...]:
 
 
 def _time(line: Line) -> str:
-    """When it was logged, as the line itself says: to the millisecond, in UTC."""
+    """Return when the line was logged according to itself, to the millisecond, in UTC."""
     try:
         written = datetime.strptime(line.fields["timestamp"], "%Y-%m-%d %H:%M:%S,%f%z").timestamp()
     except (KeyError, TypeError, ValueError):
@@ -151,7 +151,7 @@ def _entries(at: str, fields: Mapping[str, Any]) -> list[TimelineEntry]:
     command = fields.get("command", "?")
     match fields["message"]:
         case "accepted":
-            details = f"{command} of generation {fields.get('generation', '?')}, put into the queue"
+            details = f"{command} of generation {fields.get('generation', '?')}, sent to the queue"
             return [TimelineEntry(at, "accepted", details, fields)]
         case "refused" | "answered pending" as message:
             return [TimelineEntry(at, *_ANSWERS[message], fields)]
@@ -163,13 +163,13 @@ def _entries(at: str, fields: Mapping[str, Any]) -> list[TimelineEntry]:
             return [*sent_back, _decided(at, fields)]
         case "promoted":
             waited = _duration(fields.get("waited_ms"))
-            return [TimelineEntry(at, "promoted", f"{waited} after a seat was free; {_ledgers(fields)}", fields)]
+            return [TimelineEntry(at, "promoted", f"{waited} after a seat became free; {_ledgers(fields)}", fields)]
         case "a message was parked in the dead-letter queue":
-            letter = fields.get("dead_letter_id", "?")
-            details = f"{command}: {fields.get('reason', '?')} (turnstile dlq show {letter})"
+            message_id = fields.get("dead_letter_id", "?")
+            details = f"{command}: {fields.get('reason', '?')} (turnstile dlq show {message_id})"
             return [TimelineEntry(at, "dead-lettered", details, fields)]
         case message:
-            # Of an exception the last line says what it was.
+            # The last line of a traceback names the exception.
             cause = fields.get("reason") or str(fields.get("exception") or "").strip().rpartition("\n")[2]
             return [TimelineEntry(at, "noted", f"{message}: {cause}" if cause else message, fields)]
 
@@ -182,11 +182,11 @@ def _decided(at: str, fields: Mapping[str, Any]) -> TimelineEntry:
 
 
 def _ledgers(fields: Mapping[str, Any]) -> str:
-    """What the commit that decided it did to the event's seats and line; others may have been in the same commit."""
+    """Describe how the whole commit changed the event's seats and waiting list; it may have included other commands."""
     before, after = fields.get("ledger_before", {}), fields.get("ledger_after", {})
     seats = [f"{ledger.get('confirmed', '?')}/{ledger.get('capacity', '?')}" for ledger in (before, after)]
-    line = [str(ledger.get("waiting", "?")) for ledger in (before, after)]
-    return f"seats {_change(seats)}, line {_change(line)}"
+    waiting = [str(ledger.get("waiting", "?")) for ledger in (before, after)]
+    return f"seats {_change(seats)}, waiting {_change(waiting)}"
 
 
 def _change(values: list[str]) -> str:
@@ -201,15 +201,15 @@ def _duration(milliseconds: float | None) -> str:
 
 
 def describe_status(record: Registration | None, ledger: Ledger | None) -> str:
-    """Where a registration stands, in words."""
+    """Describe the state of a registration."""
     if record is None:
-        return "there is no record of it: nothing has been decided yet"
+        return "no record: nothing has been decided yet"
     match record.status:
         case Status.WAITLISTED:
-            return f"waitlisted: {_waits_for(record, ledger)}"
+            return f"waitlisted: {_describe_position(record, ledger)}"
         case Status.PENDING:
             last = "Cancel" if record.cancelling else "Register"
-            return f"pending: its {last} is in the queue, or among the dead letters (turnstile dlq list)"
+            return f"pending: its {last} is in the queue or in the dead-letter queue (turnstile dlq list)"
         case Status.REJECTED:
             note = f": {record.note}" if record.note else ""
             return f"rejected ({record.code or '?'}{note})"
@@ -217,15 +217,15 @@ def describe_status(record: Registration | None, ledger: Ledger | None) -> str:
             return str(status)
 
 
-def _waits_for(record: Registration, ledger: Ledger | None) -> str:
-    place = waitlist_position(record, ledger)
-    if ledger is None or place is None:
-        return "but the ledger does not know its ticket"
+def _describe_position(record: Registration, ledger: Ledger | None) -> str:
+    position = waitlist_position(record, ledger)
+    if ledger is None or position is None:
+        return "its ticket is missing from the ledger"
     seats = f"{ledger.free_seats} seat{'' if ledger.free_seats == 1 else 's'} free"
-    words = f"{_ordinal(place)} in line, {seats}"
+    words = f"{_ordinal(position)} on the waiting list, {seats}"
     if ledger.settings.status is EventStatus.CANCELLED:
-        return f"{words}; the event is cancelled, nobody is promoted"
-    return f"{words}; a promotion is due (turnstile promote, if it does not come)" if ledger.promotable else words
+        return f"{words}; the event is cancelled, so nobody is promoted"
+    return f"{words}; a promotion is due (if it does not come: turnstile promote)" if ledger.promotable else words
 
 
 def _ordinal(number: int) -> str:

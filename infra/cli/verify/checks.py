@@ -90,7 +90,7 @@ def _queues(deployment: Deployment) -> str:
     for name, queue in (("queue", main), ("dead-letter queue", dead)):
         require(queue.get("FifoQueue") == "true", f"the {name} is not FIFO")
     target = json.loads(main.get("RedrivePolicy", "{}")).get("deadLetterTargetArn")
-    require(target == dead["QueueArn"], "the queue does not lead to the dead-letter queue")
+    require(target == dead["QueueArn"], "the queue's redrive policy does not name the dead-letter queue")
     return f"FIFO; {main.get('ApproximateNumberOfMessages', '?')} waiting"
 
 
@@ -125,10 +125,10 @@ def _routes(deployment: Deployment) -> str:
     require(not missing, f"missing: {', '.join(sorted(missing))}")
     guarded = {key for key, needs_token in found.items() if needs_token}
     if deployment.stage == LOCAL and not guarded:
-        return f"{len(found)} there, open to everybody"
+        return f"{len(found)} found, open to everyone"
     open_to_all = {route.key for route in ROUTES if not route.public} - guarded
     require(not open_to_all, f"without an authorizer: {', '.join(sorted(open_to_all))}")
-    return f"{len(found)} there, {len(guarded)} of them for callers with a token"
+    return f"{len(found)} found, {len(guarded)} of them for callers with a token"
 
 
 def logs(deployment: Deployment, since: float) -> Check:

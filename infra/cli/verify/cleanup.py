@@ -54,21 +54,21 @@ class CleanUp:
         self._awaited: dict[str, Kind] = {}
         self._has_event = False
 
-    def of_event(self) -> None:
+    def will_create_event(self) -> None:
         """Record that the event is about to be created."""
         self._has_event = True
 
-    def of_user(self, user_id: str, token: str | None) -> None:
+    def will_create_user(self, user_id: str, token: str | None) -> None:
         """Record that a user is about to be created by the caller with this token."""
         self._users.append((user_id, token))
 
-    def asks(self, kind: Kind, user_id: str) -> None:
+    def will_request(self, kind: Kind, user_id: str) -> None:
         """Record that a command for this user is about to be requested."""
         self._registered[user_id] = None
         self._awaited[user_id] = kind
 
     def refused(self, user_id: str | None) -> None:
-        """Record that the API refused the request for this user, so that there is no command to wait for."""
+        """Record that the API refused the request for this user, so there is no command to wait for."""
         self._awaited.pop(user_id or "", None)
 
     def run(self, wait: float) -> list[str]:
@@ -76,10 +76,10 @@ class CleanUp:
         try:
             undecided = self._has_event and self._wait(wait)
         except (ClientError, BotoCoreError, *DECODE_ERRORS) as error:
-            return self._stays(f"cannot tell whether its commands are decided: {error}; delete it when they are")
+            return self._stays(f"cannot tell whether its commands are decided: {error}; delete it after they are")
         if undecided:
-            return self._stays("a command for it may still be queued; delete it when that is decided")
-        return [word for word in map(self._delete, self._items()) if word]
+            return self._stays("a command for it may still be queued; delete it after that is decided")
+        return [line for line in map(self._delete, self._items()) if line]
 
     def _wait(self, seconds: float) -> bool:
         """Wait for decisions; return True if something is still undecided after this time."""
@@ -108,7 +108,7 @@ class CleanUp:
     def _items(self) -> list[tuple[str, Item, Condition | None]]:
         """Return table and key of everything that may exist.
 
-        Users and bindings have a condition besides: by now they may be somebody else's.
+        Users and bindings have a condition besides: by now they may belong to someone else.
         """
         outputs, items = self._outputs, list[tuple[str, Item, Condition | None]]()
         if self._has_event:  # the ledger first: without its registrations the auditor would call it damaged

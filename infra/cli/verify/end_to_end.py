@@ -43,19 +43,18 @@ class EndToEndRun:
 
     `name` is the event's id, and the prefix of the ids of users that are created. If a token's owner already has a
     user, that user registers.
-    `hold` puts signals off: an interrupted request may have been accepted or not, and without its answer the clean-up
-    does not know which command to wait for.
+    `hold` defers signals: after an interrupted request the clean-up would not know which command to wait for.
     """
 
     def __init__(
         self,
         deployment: Deployment,
-        callers: Identities,
+        identities: Identities,
         name: str,
         hold: Callable[[], AbstractContextManager[None]] = nullcontext,
     ) -> None:
         self.event = name
-        self._callers = callers
+        self._identities = identities
         self._deployment = deployment
         self._users: dict[Role, str] = {}
         self._hold = hold
@@ -77,13 +76,13 @@ class EndToEndRun:
     def _people(self) -> str:
         kept = []
         for role in ("first", "second"):
-            token = self._callers.token(role)
+            token = self._identities.token(role)
             user = self._user_of(token)
             if user is not None:
                 kept.append(role)
             else:
                 user = f"{self.event}-{role}"
-                self._clean_up.of_user(user, token)
+                self._clean_up.will_create_user(user, token)
                 body = {"userId": user, "name": USER_NAME}
                 self._call(role, "POST", "/users", 201, body=body)
             self._users[role] = user
@@ -101,14 +100,14 @@ class EndToEndRun:
     def _create(self) -> str:
         event = {"eventId": self.event, "title": self.event, "date": "2030-01-01", "location": "nowhere"}
         seats = {"organizer": USER_NAME, "capacity": 1, "hasWaitlist": True}
-        self._clean_up.of_event()
+        self._clean_up.will_create_event()
         self._call("organizer", "POST", "/events", 201, body=event | seats)
         return self.event
 
     def _register(self, role: Role, status: str) -> str:
         user = self._users[role]
         with self._hold():
-            self._clean_up.asks("Register", user)
+            self._clean_up.will_request("Register", user)
             answer = self._call(role, "POST", _REGISTRATIONS, 201, 202, body={"userId": user})
         body = answer.body if answer.status == 201 else self._wait_while(role, "pending")
         require(body["status"] == status, f"expected {status}, got {body['status']}")
@@ -118,7 +117,7 @@ class EndToEndRun:
 
     def _cancel(self, role: Role) -> str:
         with self._hold():
-            self._clean_up.asks("Cancel", self._users[role])
+            self._clean_up.will_request("Cancel", self._users[role])
             answer = self._call(role, "DELETE", _REGISTRATION, 204, 202)
         if answer.status == 202:
             self._wait_while(role, "confirmed")
@@ -143,17 +142,17 @@ class EndToEndRun:
     def _call(
         self, role: Role, method: str, route: str, *statuses: int, body: dict[str, Any] | None = None
     ) -> http_client.HttpResponse:
-        """Send a request as this person. Complaints name the route, because the path has a user's id."""
+        """Send a request as this person. Error messages name the route, because the path contains a user's id."""
         path = route.format(eventId=self.event, userId=self._users.get(role, ""))
-        token = self._callers.token(role)
+        token = self._identities.token(role)
         with nullcontext() if method == "GET" else self._hold():
             answer = http_client.call(method, self._deployment.outputs.api_url + path, body, token=token)
             if 400 <= answer.status < 500 and method != "GET":
                 self._clean_up.refused(self._users.get(role))
-        complaint = f"{method} {route} is answered {answer.status}: {str(answer.body)[:300]}"
+        complaint = f"{method} {route} was answered with {answer.status}: {str(answer.body)[:300]}"
         require(answer.status in statuses, complaint, _TODO.get(answer.status, ""))
         return answer
 
     def clean_up(self) -> list[str]:
         """Delete what the run created, from tables and pool. Return a line for each item that remains."""
-        return [*self._callers.leave(), *self._clean_up.run(DECISION_WAIT)]
+        return [*self._identities.delete_accounts(), *self._clean_up.run(DECISION_WAIT)]

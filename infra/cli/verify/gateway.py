@@ -51,8 +51,8 @@ def _unmatched(deployment: Deployment) -> str:
         expected = f"{status} {code or ''}".rstrip()
         if method == "OPTIONS":
             ours, expected = ours and "allow" in answer.headers, f"{expected} with the header Allow"
-        said = f"{method} {path} is answered {answer.status}: {str(answer.body)[:200]}"
-        require(ours, f"{said}; expected {expected}", _PERMISSION)
+        found = f"{method} {path} was answered with {answer.status}: {str(answer.body)[:200]}"
+        require(ours, f"{found}; expected {expected}", _PERMISSION)
         seen.append(f"{method} {path} {answer.status}")
     return ", ".join(seen)
 
@@ -81,14 +81,14 @@ def _preflight(deployment: Deployment, path: str, cors: Mapping[str, Any]) -> st
     headers = {"origin": origin, "access-control-request-method": "POST"}
     answer = http_client.call("OPTIONS", deployment.outputs.api_url + path, headers=headers)
     allowed = answer.headers.get("access-control-allow-origin")
-    said = f"a preflight of {origin} for {path} is answered {answer.status}, and allows {allowed or 'no origin'}"
-    said += f"; expected 200 or 204 that allows {origin}"
+    found = f"a preflight of {origin} for {path} was answered with {answer.status}, and allows {allowed or 'no origin'}"
+    found += f"; expected 200 or 204 that allows {origin}"
     todo = "check corsOrigins of the deployment, and the API's CORS settings"
-    require(answer.status in {200, 204} and allowed in {origin, "*"}, said, todo)
+    require(answer.status in {200, 204} and allowed in {origin, "*"}, found, todo)
     return f"preflight of {path} {answer.status}"
 
 
 def _closed(deployment: Deployment) -> str:
     answer = http_client.call("GET", f"{deployment.outputs.api_url}/users/-")
-    require(answer.status == 401, f"GET /users/- without a token is answered {answer.status}; expected 401")
+    require(answer.status == 401, f"GET /users/- without a token was answered with {answer.status}; expected 401")
     return "refused"

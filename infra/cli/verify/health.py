@@ -88,7 +88,7 @@ class DeadLetters:
         return _messages(self._deployment, self._deployment.outputs.dead_letter_queue_url)
 
 
-def looks(deployment: Deployment) -> list[Check]:
+def health_checks(deployment: Deployment) -> list[Check]:
     """Return the checks of ledgers, stuck events and alarms."""
     return [
         ("ledgers", lambda: _ledgers(deployment)),
@@ -126,7 +126,7 @@ def _ledgers(deployment: Deployment) -> str:
             _command(deployment, f"reconcile {found.unreadable[0]} --repair") + ", for each of them",
         )
     late = time.time() * 1e6 - _SLOW
-    if slow := [one.event_id for one in found.readable if one.promotable and (one.free_since or 0) < late]:
+    if slow := [ledger.event_id for ledger in found.readable if ledger.promotable and (ledger.free_since or 0) < late]:
         raise NeedsOperator(
             f"a seat has been free for more than a minute while people are waiting, at {_some(slow)} ({seen})",
             _command(deployment, "promote"),
@@ -148,7 +148,7 @@ class _Head:
     first: int
     last: int
     times: int
-    said: str
+    reason: str
 
 
 def _stuck(deployment: Deployment) -> str:
@@ -159,12 +159,12 @@ def _stuck(deployment: Deployment) -> str:
         time.sleep(PAUSE)
         undecided = _undecided(deployment, group, undecided)
     if undecided:
-        told = [
+        details = [
             f"{event} (its command was returned to the queue {head.times} times since "
-            f"{timestamp(head.first * 1000)[:19]}Z, last reason: {head.said})"
+            f"{timestamp(head.first * 1000)[:19]}Z, last reason: {head.reason})"
             for event, head in undecided.items()
         ]
-        raise NeedsOperator(_some(told), "docs/runbook.md#stuck-event says what each reason means")
+        raise NeedsOperator(_some(details), "docs/runbook.md#stuck-event says what each reason means")
     return f"none whose command failed in the registrar's log of the last {LOOK_BACK / 60:.0f} minutes"
 
 
@@ -180,7 +180,7 @@ def _heads(deployment: Deployment, group: str, since: float) -> dict[str, _Head]
         head = heads.get(event)
         if head is None or head.command_id != command:
             heads[event] = head = _Head(command, at, at, 0, "")
-        head.last, head.times, head.said = at, head.times + 1, str(fields["message"])
+        head.last, head.times, head.reason = at, head.times + 1, str(fields["message"])
     return heads
 
 

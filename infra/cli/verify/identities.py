@@ -45,7 +45,7 @@ class Identities(Protocol):
     def token(self, role: Role) -> str | None:
         """Return the access token of a role, None for a deployment without authorization."""
 
-    def leave(self) -> list[str]:
+    def delete_accounts(self) -> list[str]:
         """Delete the accounts that were created for this run. Return a line for each that remains."""
 
 
@@ -55,7 +55,7 @@ class NoTokens:
     def token(self, role: Role) -> None:
         """Return None: no token is needed."""
 
-    def leave(self) -> list[str]:
+    def delete_accounts(self) -> list[str]:
         """Delete nothing: there are no accounts."""
         return []
 
@@ -70,7 +70,7 @@ class GivenTokens:
         """Return the token that was passed for this role."""
         return self.tokens[role]
 
-    def leave(self) -> list[str]:
+    def delete_accounts(self) -> list[str]:
         """Delete nothing: no account was created."""
         return []
 
@@ -95,7 +95,7 @@ class TestUsers:
             self._tokens[role] = self._pool.sign_in(name, (ORGANIZERS,) if role == "organizer" else ()).access
         return self._tokens[role]
 
-    def leave(self) -> list[str]:
+    def delete_accounts(self) -> list[str]:
         """Delete all test users from the pool."""
         remains = []
         for name in self._names:

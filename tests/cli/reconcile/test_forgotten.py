@@ -37,10 +37,10 @@ def test_who_was_forgotten_while_queued(world: World, said: Any, which: str) -> 
     """A Register that was queued before its user was forgotten, and decided after, seats them: it is shown, and the
     exit code is 1; --repair cancels it, and who waits moves up."""
     key = forget_while_queued(world)
-    found = f"registration {key} at event 'late' is confirmed, of a forgotten user"
+    found = f"registration {key} at event 'late' is confirmed, of an erased user"
     code, lines = said(which)
     assert (code, found in lines) == (1, True)
-    assert lines[-1] == "Nothing was changed; --repair has the registrar cancel it."
+    assert lines[-1] == "Nothing was changed; use --repair to have the registrar cancel it."
     assert world.ledger("late").confirmed == 1
     code, lines = said(which, "--repair")
     assert (code, f"{found}: cancelled" in lines) == (0, True)
@@ -49,7 +49,7 @@ def test_who_was_forgotten_while_queued(world: World, said: Any, which: str) -> 
 
 
 def test_who_was_forgotten_elsewhere(world: World, said: Any) -> None:
-    """A look at one event says nothing of a forgotten user's seat at another one."""
+    """A look at one event says nothing of an erased user's seat at another one."""
     forget_while_queued(world)
     assert said(EVENT)[0] == 0
     assert said(EVENT, "--repair")[0] == 0
@@ -70,8 +70,8 @@ def test_who_was_forgotten_at_a_damaged_event(world: World, said: Any) -> None:
     assert lines == [
         "event 'late': 0 of 1 seats taken, 1 waiting, ledger version 2",
         "  the ledger says 0 confirmed, 1 are",
-        "  mended: 1 of 1 seats taken, 1 waiting, ledger version 3",
-        f"registration {key} at event 'late' is confirmed, of a forgotten user: cancelled",
+        "  repaired: 1 of 1 seats taken, 1 waiting, ledger version 3",
+        f"registration {key} at event 'late' is confirmed, of an erased user: cancelled",
     ]
     assert said("--all")[0] == 0
 
@@ -93,7 +93,7 @@ def test_a_cancellation_that_is_not_decided(world: World, said: Any, capsys: pyt
     code, lines = said("late", "--repair")
     assert (code, lines[-1]) == (
         1,
-        f"registration {key} at event 'late' is confirmed, of a forgotten user: not decided",
+        f"registration {key} at event 'late' is confirmed, of an erased user: not decided",
     )
     world.time.on_sleep.append(run)
     assert said("--all") == (0, ["2 events, 5 registrations: all sound"])

@@ -11,7 +11,7 @@ from infra.cli.main import main
 from tests.cli.reconcile.world import EVENT, World, printed
 from workers.aws.items import event_key
 
-HINT = "Nothing was changed; --repair has the registrar mend it."
+HINT = "Nothing was changed; use --repair to have the registrar repair it."
 
 
 def test_a_sound_event(world: World, said: Any) -> None:
@@ -57,7 +57,7 @@ def test_a_difference_is_mended(world: World, said: Any, which: str) -> None:
         [
             "event 'pycon': 0 of 1 seats taken, 2 waiting, ledger version 3",
             "  the ledger says 0 confirmed, 1 are",
-            "  mended: 1 of 1 seats taken, 2 waiting, ledger version 4",
+            "  repaired: 1 of 1 seats taken, 2 waiting, ledger version 4",
         ],
     )
     assert said(EVENT)[0] == 0
@@ -93,9 +93,9 @@ def test_a_deleted_ledger_is_mended(world: World, said: Any) -> None:
     code, lines = said(EVENT, "--repair")
     assert code == 0
     assert lines == [
-        "event 'pycon': no ledger that can be read",
+        "event 'pycon': no readable ledger",
         "  there is no ledger, but registrations were decided",
-        "  mended: 1 of 1 seats taken, 2 waiting, ledger version 1",
+        "  repaired: 1 of 1 seats taken, 2 waiting, ledger version 1",
     ]
 
 
@@ -103,7 +103,7 @@ def test_a_free_seat_is_shown_and_given(world: World, said: Any) -> None:
     """The capacity was raised past the queue, so nobody was told: bob gets the seat that he waits for."""
     world.add_seats(2)
     code, lines = said(EVENT)
-    assert (code, lines[1:]) == (1, ["  free seats beside those who wait: 1 for 2", HINT])
+    assert (code, lines[1:]) == (1, ["  seats that are free while people are waiting: 1, with 2 waiting", HINT])
     assert said(EVENT, "--repair")[0] == 0
     assert world.stored(EVENT, "bob").status == "confirmed"
 
@@ -117,7 +117,7 @@ def test_what_a_recount_cannot_mend(world: World, said: Any, capsys: pytest.Capt
     assert code == 1
     assert lines[1:] == [
         f"  registration {key} cannot be read: KeyError('generation')",
-        "  not mended: a recount cannot mend this",
+        "  not repaired: a recount cannot repair this",
     ]
     assert printed(capsys, 1, EVENT, "--repair")["findings"][0]["repair"] == "not mended"
     assert world.ledger(EVENT).confirmed == 0
@@ -136,7 +136,7 @@ def test_a_registrar_that_does_not_decide(world: World, said: Any, capsys: pytes
     world.time.on_sleep.clear()
     code, lines = said(EVENT, "--repair")
     assert code == 1
-    assert lines[-1].startswith("  not mended: the registrar has not decided it in time, or ")
+    assert lines[-1].startswith("  not repaired: the registrar has not decided it in time, or ")
     assert lines[-1].endswith("; see turnstile top and turnstile dlq list")
     assert printed(capsys, 1, EVENT, "--repair")["findings"][0]["repair"] == "not decided"
 
@@ -151,7 +151,7 @@ def test_a_promotion_that_does_not_come(world: World, said: Any, capsys: pytest.
     after = "1 of 2 seats taken, 2 waiting, ledger version 4"
     assert (code, lines[-1]) == (
         1,
-        f"  the ledger is right: {after}; the promotion is asked for, but others are before it",
+        f"  the ledger is repaired: {after}; the promotion is queued behind other commands",
     )
     assert printed(capsys, 1, EVENT, "--repair")["findings"][0]["repair"] == "not decided"
     world.run()
@@ -163,7 +163,9 @@ def test_a_busy_event(world: World, said: Any, capsys: pytest.CaptureFixture[str
     version = iter(range(10, 99))
     world.time.on_sleep[:] = [lambda: world.damage(version=next(version))]
     code, lines = said(EVENT)
-    expected = "event 'pycon': its ledger changed during every look, so nothing can be said; try a quieter time"
+    expected = (
+        "event 'pycon': its ledger changed during every count, so its state is unknown; try again at a quieter time"
+    )
     assert (code, lines) == (1, [expected])
     assert printed(capsys, 1, EVENT, "--repair")["findings"][0]["repair"] == "not mended"
 
@@ -173,14 +175,14 @@ def test_wrong_usage(world: World, arguments: list[str], capsys: pytest.CaptureF
     """Neither an event nor --all, or both: exit code 2, and how it should be."""
     capsys.readouterr()
     assert main(["reconcile", *arguments]) == 2
-    assert capsys.readouterr().err == "turnstile: say what to look at: one EVENT_ID, or --all for every event\n"
+    assert capsys.readouterr().err == "turnstile: choose what to check: one EVENT_ID, or --all for every event\n"
 
 
 def test_an_unknown_event(world: World, capsys: pytest.CaptureFixture[str]) -> None:
     """An event that nobody knows is an error that names it."""
     capsys.readouterr()
     assert main(["reconcile", "nope"]) == 1
-    expected = "turnstile: there is no event 'nope', and nobody is registered for one of this id\n"
+    expected = "turnstile: there is no event 'nope', and no registration for an event with this id\n"
     assert capsys.readouterr().err == expected
 
 
@@ -195,4 +197,4 @@ def test_aws_refuses(world: World, monkeypatch: pytest.MonkeyPatch, capsys: pyte
     capsys.readouterr()
     assert main(["reconcile", EVENT]) == 1
     err = capsys.readouterr().err
-    assert err.startswith("turnstile: AWS did not do what it was asked for: An error occurred (AccessDenied")
+    assert err.startswith("turnstile: an AWS request failed: An error occurred (AccessDenied")

@@ -104,7 +104,7 @@ def test_whoever_is_made_is_removed_and_whoever_stays_is_named() -> None:
     assert {made.token(role) for role in (*ROLES, *ROLES)} == {token(f"verify-1-{role}") for role in ROLES}
     assert len(pool.passwords) == len(set(pool.passwords)) == 3
     pool.refuses.add("verify-1-first")
-    [remains] = made.leave()
+    [remains] = made.delete_accounts()
     assert remains.startswith("verify-1-first in the user pool (")
     assert list(pool.users) == ["verify-1-first"]
 
@@ -126,7 +126,7 @@ def test_an_interruption_leaves_nobody() -> None:
     with pytest.raises(KeyboardInterrupt):
         made.token("first")
     assert pool.users
-    assert (made.leave(), pool.users) == ([], {})
+    assert (made.delete_accounts(), pool.users) == ([], {})
 
 
 def test_tokens_come_from_a_file_or_from_standard_input(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -34,15 +34,18 @@ WARNING = ("letters", _raise(NeedsOperator("29 wait\x1b[2J", "turnstile dlq list
 FAILURE = ("table", _raise(CheckError("it is gone", "deploy it")))
 SKIPPED = ("registration", _raise(NotChecked("nobody is here", "--tokens FILE")))
 GOOD = ("queue", _good)
-_NOBODY = "All that was checked is well; nobody was registered.\n"
+_NOBODY = "All checks passed, except for skipped ones; nobody was registered.\n"
 CASES = {
-    "good": ([GOOD], 0, "ok      queue: fine\nAll is well.\n"),
+    "good": ([GOOD], 0, "ok      queue: fine\nAll checks passed.\n"),
     "warning": (
         [GOOD, WARNING],
         1,
-        "ok      queue: fine\nwarning letters: 29 wait\ufffd[2J\n        -> turnstile dlq list\nNot all is well.\n",
+        (
+            "ok      queue: fine\nwarning letters: 29 wait\ufffd[2J\n        -> turnstile dlq list\n"
+            "Some checks did not pass.\n"
+        ),
     ),
-    "failure": ([FAILURE], 1, "FAILED  table: it is gone\n        -> deploy it\nNot all is well.\n"),
+    "failure": ([FAILURE], 1, "FAILED  table: it is gone\n        -> deploy it\nSome checks did not pass.\n"),
     "skipped": (
         [SKIPPED],
         0,
@@ -110,7 +113,7 @@ def test_an_interruption_leaves_nothing(
     assert main(["verify"]) == 1
     said = capsys.readouterr()
     lines = [line for line in said.out.splitlines() if not line.startswith("{")]  # the handlers' log
-    assert (lines[-1], said.err) == ("Not everything was checked.", "turnstile: interrupted\n")
+    assert (lines[-1], said.err) == ("Interrupted before all checks were done.", "turnstile: interrupted\n")
     assert not [line for line in lines if line.startswith("remains")]
     assert (world.left(), world.parked()) == ([], [])
 

@@ -91,7 +91,7 @@ def test_options_must_say_what_the_path_takes(
     gateway.others = {"OPTIONS": answer}
     [unmatched, *_] = _see(gateway, monkeypatch)
     assert not unmatched.ok
-    assert unmatched.detail.startswith(f"OPTIONS /events is answered {answer.status}: ")
+    assert unmatched.detail.startswith(f"OPTIONS /events was answered with {answer.status}: ")
     assert unmatched.detail.endswith("; expected 204 with the header Allow")
 
 
@@ -103,7 +103,7 @@ def test_a_gateway_that_may_not_call_it_fails(method: str, monkeypatch: pytest.M
     [unmatched, *_] = _see(gateway, monkeypatch)
     assert not unmatched.ok
     assert unmatched.detail.startswith(f"{method} /")
-    assert "is answered 500" in unmatched.detail
+    assert "was answered with 500" in unmatched.detail
     assert "; expected 20" in unmatched.detail or "; expected 40" in unmatched.detail
     assert "$default" in unmatched.todo
 

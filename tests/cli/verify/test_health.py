@@ -12,7 +12,7 @@ import pytest
 from infra.cli import ledgers
 from infra.cli.function_logs import REGISTRAR
 from infra.cli.verify import health
-from infra.cli.verify.health import DECIDED, GIVEN_BACK, DeadLetters, looks
+from infra.cli.verify.health import DECIDED, GIVEN_BACK, DeadLetters, health_checks
 from infra.cli.verify.result import CheckResult, CheckVerdict, perform
 from tests.cli.board import FakeDynamoDB, FakeSqs
 from tests.support.builders import ledger_of, seats
@@ -55,7 +55,7 @@ class World:
 
     def see(self, name: str) -> CheckResult:
         """The result of one look."""
-        return perform(next(check for check in looks(self.deployment) if check[0] == name))
+        return perform(next(check for check in health_checks(self.deployment) if check[0] == name))
 
     def give_back(self, seconds_ago: float, event: str, command: str, message: str = DAMAGED) -> None:
         """What the registrar logs then."""
@@ -72,7 +72,7 @@ def world(monkeypatch: pytest.MonkeyPatch) -> World:
 def test_a_sound_deployment_is_well(world: World) -> None:
     """Nothing is said of empty queues, sound ledgers, an event that moves, and alarms that are silent."""
     letters = DeadLetters(world.deployment)
-    checks = [*letters.checks_before(), letters.check_after(), *looks(world.deployment)]
+    checks = [*letters.checks_before(), letters.check_after(), *health_checks(world.deployment)]
     assert {name: perform((name, action)).verdict for name, action in checks} == dict.fromkeys(
         [
             "dead letters",
@@ -139,7 +139,7 @@ def test_many_are_named_in_part(world: World) -> None:
 def test_a_seat_that_stays_free_beside_waiters(
     world: World, seconds: float, status: EventStatus, verdict: CheckVerdict
 ) -> None:
-    """A promotion has a minute; nobody is promoted at an event that was cancelled."""
+    """A promotion has a minute; so nobody is promoted at an event that was cancelled."""
     since = int((time.time() - seconds) * 1e6)
     ledger = dataclasses.replace(ledger_of("slow", seats(2, None, status), 1, waiting=3), free_since=since)
     world.dynamodb.items.append(ledger_to_item(ledger))

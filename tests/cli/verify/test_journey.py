@@ -135,7 +135,7 @@ def test_what_is_still_queued_keeps_its_event(world: VerifiedDeployment) -> None
     results, remains = _walk(world.journey(NoTokens()))
     assert "still pending after" in results[-1].detail
     assert {line.partition(": ")[2] for line in remains} == {
-        "a command for it may still be queued; delete it when that is decided"
+        "a command for it may still be queued; delete it after that is decided"
     }
     event = results[1].detail
     expected = {
@@ -185,7 +185,7 @@ def test_what_is_refused_is_not_waited_for(
     monkeypatch.setattr(http_client, "call", call)
     journey = world.journey(given())
     results, remains = _walk(journey)
-    assert results[-1].detail.startswith(f"{refused} is answered 401")
+    assert results[-1].detail.startswith(f"{refused} was answered with 401")
     assert results[-1].todo.startswith("use an access token")
     assert (remains, world.left()) == ([], [])
 

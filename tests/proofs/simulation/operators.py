@@ -59,7 +59,7 @@ class Operator:
         def work() -> None:
             recounter = Recounter(self._dynamodb, self._clock, self._sim.tables.worker)
             mender = LedgerRepairer(recounter, self._sqs, QUEUE, self._clock, self._sim.new_id)
-            mender.mend(recounter.look(event_ids).findings)
+            mender.repair(recounter.recount(event_ids).findings)
 
         def ended(how: Ended) -> None:
             if how.error is not None and not isinstance(how.error, ClientError | BotoCoreError | Overloaded):

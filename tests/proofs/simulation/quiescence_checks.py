@@ -67,7 +67,7 @@ def _recount(sim: Simulation, dynamodb: FakeDynamoDb) -> Collection[LedgerFindin
     """What `turnstile reconcile --all` finds."""
     clock = Clock(lambda: sim.scheduler.now, lambda _: None)
     recounter = Recounter(cast("DynamoDBClient", dynamodb), clock, sim.tables.worker)
-    return recounter.look().findings.values()
+    return recounter.recount().findings.values()
 
 
 def _check_event(sim: Simulation, history: EventHistory, commands: list[Command]) -> None:

@@ -133,7 +133,7 @@ def play(deployment: Deployment, sizes: Sizes) -> Report:
         final = at_rest(deployment, day.events, unrest)
         history = read_history(history_path)
     recounter = Recounter(deployment.clients.dynamodb, SYSTEM_CLOCK, deployment.outputs.tables)
-    seen = Evidence(event, lookout.looks, history, final, recounter.look([event]).findings[event])
+    seen = Evidence(event, lookout.looks, history, final, recounter.recount([event]).findings[event])
     return Report(
         sizes=sizes,
         chapters=day.chapters,

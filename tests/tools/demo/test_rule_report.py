@@ -82,7 +82,7 @@ def _overlong(seen: Evidence) -> Evidence:
 def _seat_left_free(seen: Evidence) -> Evidence:
     """In the end somebody waits beside a free seat."""
     ledger = replace(seen.ledger, confirmed=0, waitlist=Waitlist().join(2))
-    return replace(seen, recount=replace(seen.recount, should=ledger))
+    return replace(seen, recount=replace(seen.recount, expected=ledger))
 
 
 def _lost(seen: Evidence) -> Evidence:
