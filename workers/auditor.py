@@ -17,6 +17,7 @@ from workers.aws import clients
 from workers.aws.clock import SYSTEM_CLOCK, Clock
 from workers.aws.items import DECODE_ERRORS, EVENT_INDEX, STATUS_KEY, event_key, ledger_from_item
 from workers.domain.records import Ledger, Status
+from workers.settings import AuditorSettings
 from workers.telemetry import Metric, logger, measure
 
 if TYPE_CHECKING:
@@ -140,9 +141,8 @@ def _counts_in(ledger: Ledger) -> SeatCounts:
 
 @cache
 def _auditor() -> Auditor:
-    env = os.environ
-    ledger, registrations = clients.setting(env, "LEDGER_TABLE"), clients.setting(env, "REGISTRATIONS_TABLE")
-    return Auditor(clients.dynamodb(), ledger, registrations, SYSTEM_CLOCK)
+    settings = AuditorSettings.load(os.environ)
+    return Auditor(clients.dynamodb(), settings.ledger_table, settings.registrations_table, SYSTEM_CLOCK)
 
 
 def handler(_event: dict[str, Any], context: object) -> None:

@@ -15,6 +15,7 @@ from workers.aws import clients
 from workers.aws.clock import SYSTEM_CLOCK, Clock
 from workers.aws.send import send_all
 from workers.domain.commands import Promote
+from workers.settings import PromoterSettings
 from workers.telemetry import log_fields, logger
 
 if TYPE_CHECKING:
@@ -52,7 +53,7 @@ def promotion(event_id: str, ledger_version: int, now: int) -> Promote:
 
 @cache
 def _promoter() -> Promoter:
-    return Promoter(clients.sqs(), clients.setting(os.environ, "QUEUE_URL"), SYSTEM_CLOCK)
+    return Promoter(clients.sqs(), PromoterSettings.load(os.environ).queue_url, SYSTEM_CLOCK)
 
 
 def handler(event: dict[str, Any], context: object) -> None:

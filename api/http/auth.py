@@ -10,33 +10,31 @@ from __future__ import annotations
 import base64
 import json
 import math
-import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cache
 from typing import Any
 
 from api.http.caller import OPERATORS, ORGANIZERS, UNCHECKED, Caller
-from api.http.dispatch import Identify
+from api.http.dispatch import Authenticate
 from api.http.types import Request
-from workers.aws.clients import setting
-from workers.aws.clock import SYSTEM_CLOCK, Clock
+from api.settings import AccessSettings
+from workers.aws.clock import Clock
 
 _TOKEN = re.compile(r"(?:Bearer )?[\w-]+\.([\w-]+)\.[\w-]+", re.ASCII | re.IGNORECASE)
 """What the authorizer takes from the header; API Gateway joins two of them with a comma, and that is none."""
 
 
 @dataclass(frozen=True, slots=True)
-class Tokens:
-    """`audience` is whom a token must be for, `groups` the claim that lists the groups of its bearer."""
+class AccessTokens:
+    """Authentication by access tokens of one audience; the claim `groups` lists the groups of their bearer."""
 
     audience: str
     groups: str
     clock: Clock
 
-    def bearer(self, request: Request) -> Caller | None:
-        """Whose token it is; None without one, or if it is no access token of now for this API."""
+    def authenticate(self, request: Request) -> Caller | None:
+        """Return the bearer of a request's token; None without a valid access token for this API."""
         claims = request.claims
         subject = claims.get("sub")
         # Cognito says of each token what it is for; other issuers by the audience alone.
@@ -59,26 +57,16 @@ class Tokens:
             return False
 
 
-def anybody(_request: Request) -> Caller:
-    """Nobody is asked who they are: for a stack on one's own machine."""
+def allow_anyone(_request: Request) -> Caller:
+    """Let everyone do everything: for a stack on your own machine."""
     return UNCHECKED
 
 
-def identify_by(env: Mapping[str, str]) -> Identify:
-    """As a function's settings say. MissingSetting names one that is not there; ValueError if one says nothing."""
-    match setting(env, "AUTH"):
-        case "none":
-            return anybody
-        case "jwt":
-            return Tokens(setting(env, "AUTH_AUDIENCE"), setting(env, "AUTH_GROUPS_CLAIM"), SYSTEM_CLOCK).bearer
-        case other:
-            raise ValueError(f"AUTH must be none or jwt, not {other!r}")
-
-
-@cache
-def identify_as_set_up() -> Identify:
-    """As this function is set up."""
-    return identify_by(os.environ)
+def authenticator(settings: AccessSettings, clock: Clock) -> Authenticate:
+    """Return the authentication that the settings ask for."""
+    if settings.auth == "none":
+        return allow_anyone
+    return AccessTokens(settings.auth_audience, settings.auth_groups_claim, clock).authenticate
 
 
 def _names(request: Request, claim: str) -> frozenset[str]:

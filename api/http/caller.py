@@ -35,7 +35,7 @@ class Caller:
     unchecked: bool = False
 
     @property
-    def organizes(self) -> bool:
+    def can_create_events(self) -> bool:
         """Whether the caller may create events."""
         return self.unchecked or self.organizer
 
@@ -43,7 +43,7 @@ class Caller:
         """Whether this user is the caller."""
         return self.unchecked or self._owns(user, SUBJECT)
 
-    def sees_user(self, user: Item | None) -> bool:
+    def can_see_user(self, user: Item | None) -> bool:
         """Whether the caller may see this user, and their registrations."""
         return self.operator or self.is_user(user)
 
@@ -59,7 +59,7 @@ class Caller:
         return self.subject is not None and item is not None and item.get(attribute) == {"S": self.subject}
 
 
-NOBODY = Caller()
+ANONYMOUS = Caller()
 """Who shows no token: may do what needs none."""
 UNCHECKED = Caller(unchecked=True)
 """Anybody, where nobody is asked."""

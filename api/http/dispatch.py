@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from api.http.caller import NOBODY, Caller
+from api.http.caller import ANONYMOUS, Caller
 from api.http.problems import Problem, RequestError
 from api.http.routes import Route
 from api.http.types import Request, Response
@@ -18,15 +18,15 @@ from workers.telemetry import logger
 Handlers = Mapping[str, Callable[[Request], Response]]
 """The routes of one function, by API Gateway's route key: `GET /users/{userId}`."""
 
-Identify = Callable[[Request], Caller | None]
-"""Tells who sends a request; None if it has no token that is good here."""
+Authenticate = Callable[[Request], Caller | None]
+"""Returns who sends a request, None without a valid token."""
 
-Failed = Callable[[Exception, Request], Response]
-"""The answer to a fault."""
+OnError = Callable[[Exception, Request], Response]
+"""Returns the answer to an unexpected exception."""
 
 
 def dispatch(
-    handlers: Handlers, event: Mapping[str, Any], routes: Sequence[Route], identify: Identify, failed: Failed
+    handlers: Handlers, event: Mapping[str, Any], routes: Sequence[Route], authenticate: Authenticate, on_error: OnError
 ) -> dict[str, Any]:
     """Answers one API Gateway event; every log line of it carries the request's id, and that of its event if any."""
     request = Request.of(event)
@@ -37,24 +37,24 @@ def dispatch(
         if route is None or handler is None:
             response = _no_such_route(request, routes)
         else:
-            response = handler(replace(request, ids=ids, caller=_caller(request, route, identify)))
+            response = handler(replace(request, ids=ids, caller=_caller(request, route, authenticate)))
     except RequestError as refusal:
         response = refusal.problem.response()
     except Exception as error:  # noqa: BLE001 - API Gateway would show its text to the client
-        response = failed(error, request)
+        response = on_error(error, request)
     if request.method == "HEAD":  # an answer to it has no body (RFC 9110, section 9.3.2)
         response = replace(response, body="")
     return response.as_event()
 
 
-def unexpected(error: Exception, request: Request) -> Response:
+def internal_error(error: Exception, request: Request) -> Response:
     """500, and a line in the log that has the request's id."""
     logger.error("unexpected error", exc_info=error)
     return Problem("internal-error", f"The log has more under request id {request.id}.").response()
 
 
-def nobody(_request: Request) -> None:
-    """Knows nobody: for a function whose routes are all public."""
+def anonymous(_request: Request) -> None:
+    """Authenticate nobody: for a function whose routes are all public."""
 
 
 def _route(request: Request, routes: Sequence[Route]) -> tuple[Route | None, Mapping[str, str]]:
@@ -65,13 +65,13 @@ def _route(request: Request, routes: Sequence[Route]) -> tuple[Route | None, Map
     return None, {}
 
 
-def _caller(request: Request, route: Route, identify: Identify) -> Caller:
+def _caller(request: Request, route: Route, authenticate: Authenticate) -> Caller:
     """Who asks. RequestError if that must be known for this route, and is not."""
-    caller = identify(request)
+    caller = authenticate(request)
     if caller is None and not route.public:
         detail = "Send an access token for this API in the header Authorization: Bearer TOKEN."
         raise RequestError(Problem("unauthenticated", detail, headers={"WWW-Authenticate": "Bearer"}))
-    return caller or NOBODY
+    return caller or ANONYMOUS
 
 
 def _no_such_route(request: Request, routes: Sequence[Route]) -> Response:

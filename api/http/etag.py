@@ -26,12 +26,12 @@ _OURS = re.compile(r'"(0|[1-9][0-9]{0,14})\.(?:0|[1-9][0-9]{0,14})"')
 
 
 @dataclass(frozen=True, slots=True)
-class Tags:
+class EntityTags:
     """The entity tags that a header names; None: `*`, whatever there is."""
 
     named: tuple[str, ...] | None
 
-    def have(self, tag: str) -> bool:
+    def match(self, tag: str) -> bool:
         """Whether this one is among them, by weak comparison."""
         return self.named is None or tag in (named.removeprefix("W/") for named in self.named)
 
@@ -48,15 +48,15 @@ class Tags:
         return found
 
 
-def tags_of(name: str, header: str | None) -> Tags | None:
+def parse_entity_tags(name: str, header: str | None) -> EntityTags | None:
     """What the header of that name says; None without one. RequestError if it is malformed."""
     if header is None:
         return None
     if header.strip(" \t") == "*":
-        return Tags(None)
+        return EntityTags(None)
     if not _TAGS.fullmatch(header):
         raise invalid(name, 'It must be * or a list of entity tags, like "3.14".')
-    return Tags(tuple(re.findall(_TAG, header)))
+    return EntityTags(tuple(re.findall(_TAG, header)))
 
 
 def event_tag(event: Item, ledger: Ledger | None) -> str:
@@ -69,7 +69,7 @@ def revision_of(event: Item) -> int:
     return int(event.get("revision", {}).get("N", "0"))
 
 
-def at_revision(revisions: Revisions) -> tuple[str, Item]:
+def revision_condition(revisions: Revisions) -> tuple[str, Item]:
     """The condition on an event item that it is there, at one of these revisions (None: any), and its values.
 
     `#revision` stands for the attribute. There must be at least one revision.

@@ -27,7 +27,7 @@ _MAX_SORT_KEY_BYTES = 1024
 
 
 @dataclass(frozen=True, slots=True)
-class Page:
+class PageRequest:
     """Which part of a list is asked for; of registrations, in which statuses. `kept` are the parameters of the request
     that the next page has too."""
 
@@ -36,14 +36,14 @@ class Page:
     statuses: tuple[Status, ...] = ()
     kept: Mapping[str, str] = field(default_factory=dict)
 
-    def link(self, here: str, following: str | None) -> dict[str, str]:
+    def link(self, here: str, next_cursor: str | None) -> dict[str, str]:
         """A `Link` header to the page behind this one, if there is one; `here` is the URL of the list."""
-        if following is None:
+        if next_cursor is None:
             return {}
-        return {"Link": f'<{here}?{urlencode({**self.kept, "cursor": following})}>; rel="next"'}
+        return {"Link": f'<{here}?{urlencode({**self.kept, "cursor": next_cursor})}>; rel="next"'}
 
 
-def limit_of(request: Request) -> int:
+def _parse_limit(request: Request) -> int:
     """`?limit=`, 1 to 100, 50 if absent. RequestError if it is anything else."""
     text = request.query.get("limit")
     if text is None:
@@ -53,15 +53,15 @@ def limit_of(request: Request) -> int:
     return int(text)
 
 
-def cursor_of(request: Request) -> str | None:
+def _parse_cursor(request: Request) -> str | None:
     """`?cursor=`, as a list before answered it in `next`. RequestError if none is as long."""
     cursor = request.query.get("cursor") or None
     if cursor is not None and len(cursor) > MAX_CURSOR_CHARS:
-        raise no_cursor()
+        raise invalid_cursor()
     return cursor
 
 
-def statuses_of(request: Request) -> tuple[Status, ...]:
+def _parse_statuses(request: Request) -> tuple[Status, ...]:
     """`?status=`, one or several, in the order in which records move; without it, what is alive. Or RequestError."""
     text = request.query.get("status")
     if text is None:
@@ -75,15 +75,15 @@ def statuses_of(request: Request) -> tuple[Status, ...]:
     return tuple(status for status in Status if status in asked)
 
 
-def page_of(request: Request) -> Page:
+def parse_page(request: Request) -> PageRequest:
     """The page of events that a request asks for. RequestError if it asks for none that can be."""
-    return Page(limit_of(request), cursor_of(request), kept=_kept(request, "limit"))
+    return PageRequest(_parse_limit(request), _parse_cursor(request), kept=_kept(request, "limit"))
 
 
-def page_of_registrations(request: Request) -> Page:
+def parse_registrations_page(request: Request) -> PageRequest:
     """The page of registrations that a request asks for. RequestError if it asks for none that can be."""
     kept = _kept(request, "limit", "status")
-    return Page(limit_of(request), cursor_of(request), statuses_of(request), kept)
+    return PageRequest(_parse_limit(request), _parse_cursor(request), _parse_statuses(request), kept)
 
 
 def seal_cursor(scope: str, *position: str) -> str:
@@ -108,15 +108,15 @@ def open_cursor(scope: str, cursor: str, parts: int = 1) -> list[str]:
     except (ValueError, RecursionError):
         position = None
     if not isinstance(position, list) or len(position) != parts or not all(_is_key(part) for part in position):
-        raise no_cursor()
+        raise invalid_cursor()
     if parts > 1 and not _is_key(position[-1], _MAX_SORT_KEY_BYTES):
-        raise no_cursor()
+        raise invalid_cursor()
     if seal_cursor(scope, *position) != cursor:  # base64 has several texts for the same bytes
-        raise no_cursor()
+        raise invalid_cursor()
     return position
 
 
-def no_cursor() -> RequestError:
+def invalid_cursor() -> RequestError:
     """What a cursor gets that is none of this list."""
     return invalid("?cursor", "It is not a cursor of this list with this filter.")
 

@@ -35,7 +35,7 @@ class Wait:
     headers: dict[str, str]
 
 
-def wait_of(prefer: str | None, now: int) -> Wait:
+def parse_prefer(prefer: str | None, now: int) -> Wait:
     """What the `Prefer` header asks for. Other preferences, and values that are no whole number, are ignored.
 
     `respond-async` answers at once, `wait=N` after N seconds at the latest (at most 10). Both together, as RFC 7240 has
@@ -107,7 +107,7 @@ def none_on_transient_error(look: Callable[[], Found | None]) -> Callable[[], Fo
     return look_or_wait
 
 
-def note_pending(event_id: str, **fields: str) -> None:
-    """Logs and counts that a client hears "accepted, not decided yet" (202) instead of an outcome."""
+def log_pending(event_id: str, **fields: str) -> None:
+    """Log and count an answer "accepted, not decided yet" (202)."""
     logger.info("answered pending", extra={"event_id": event_id, **fields})
     measure({Metric.PENDING_ANSWERS: 1})

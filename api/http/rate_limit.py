@@ -7,13 +7,12 @@ approximate: each warm function counts for itself, and forgets when it ends.
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from functools import partial
 
 from api.http.dispatch import Handlers
 from api.http.problems import Problem
 from api.http.types import Request, Response
-from workers.aws import clients
 from workers.aws.clock import Clock
 from workers.telemetry import logger
 
@@ -30,19 +29,10 @@ class WriteLimit:
     """
 
     def __init__(self, per_second: float, burst: int, clock: Clock) -> None:
-        if not 0 < per_second <= _SECOND or burst < 1:
-            raise ValueError("WRITES_PER_SECOND and WRITES_BURST must be numbers above zero")
         self._interval = round(_SECOND / per_second)
         self._depth = self._interval * burst
         self._clock = clock
         self._full_at: OrderedDict[str, int] = OrderedDict()
-
-    @classmethod
-    def of(cls, env: Mapping[str, str], clock: Clock) -> WriteLimit | None:
-        """What the function's settings say; None if they name no limit. ValueError if it is no number above zero."""
-        if not env.get("WRITES_PER_SECOND"):
-            return None
-        return cls(float(env["WRITES_PER_SECOND"]), int(clients.setting(env, "WRITES_BURST")), clock)
 
     def seconds_to_wait(self, caller: str) -> int:
         """0, and the write counts; or after how many whole seconds one would be taken."""
@@ -62,10 +52,8 @@ class WriteLimit:
             self._full_at.popitem(last=False)
 
 
-def limited(handlers: Handlers, limit: WriteLimit | None) -> Handlers:
-    """The same routes, but those that write answer 429 to who has exceeded the limit."""
-    if limit is None:
-        return handlers
+def limited(handlers: Handlers, limit: WriteLimit) -> Handlers:
+    """Put a limit on the handlers that write: they answer 429 to callers who exceed it."""
     return {
         key: handler if key.startswith("GET ") else partial(_limited, handler, limit)
         for key, handler in handlers.items()

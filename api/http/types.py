@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import quote
 
-from api.http.caller import NOBODY, Caller
+from api.http.caller import ANONYMOUS, Caller
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +30,7 @@ class Request:
     source_ip: str = ""
     ids: Mapping[str, str] = field(default_factory=dict)
     claims: Mapping[str, Any] = field(default_factory=dict)
-    caller: Caller = NOBODY
+    caller: Caller = ANONYMOUS
 
     @classmethod
     def of(cls, event: Mapping[str, Any]) -> Request:

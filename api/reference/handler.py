@@ -15,7 +15,7 @@ from typing import Any
 
 import aws_lambda_powertools
 
-from api.http.dispatch import Handlers, dispatch, nobody, unexpected
+from api.http.dispatch import Handlers, anonymous, dispatch, internal_error
 from api.http.problems import Problem
 from api.http.routes import DOCS_ROUTES
 from api.http.types import Request, Response
@@ -81,4 +81,4 @@ _HANDLERS: Handlers = {
 
 def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
     """The Lambda entry of `/docs`."""
-    return dispatch(_HANDLERS, event, DOCS_ROUTES, nobody, unexpected)
+    return dispatch(_HANDLERS, event, DOCS_ROUTES, anonymous, internal_error)

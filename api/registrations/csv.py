@@ -44,7 +44,7 @@ def _range(element: str) -> tuple[str, float]:
     return media, float(quality) if _QUALITY.fullmatch(quality) else 0.0
 
 
-def table(entries: Iterable[Mapping[str, Any]]) -> str:
+def to_csv(entries: Iterable[Mapping[str, Any]]) -> str:
     """A header line, and a line for each entry of an event's list as it is shown in JSON."""
     text = io.StringIO()
     rows = csv.writer(text)

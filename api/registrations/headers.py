@@ -18,7 +18,7 @@ import re
 from dataclasses import dataclass
 
 from api.http.headers import header
-from api.http.polling import Wait, wait_of
+from api.http.polling import Wait, parse_prefer
 from api.http.problems import invalid
 from api.http.types import Request
 
@@ -37,7 +37,7 @@ def parse_registration_headers(request: Request, now: int) -> RegistrationHeader
     """What the headers ask for; `now` is in microseconds since 1970. RequestError if the key is none, or a header too
     long."""
     return RegistrationHeaders(
-        wait_of(header(request, "Prefer"), now), idempotency_key(header(request, "Idempotency-Key"))
+        parse_prefer(header(request, "Prefer"), now), idempotency_key(header(request, "Idempotency-Key"))
     )
 
 

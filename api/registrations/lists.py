@@ -1,13 +1,13 @@
-"""The two lists of registrations: a user's with their events, an event's with their users.
+"""The two lists of registrations: a user's with their events, and an event's with their users.
 
-The indexes say where to look and may lag; what is shown comes from the records themselves. Where their present key is
-another one than the index says, it is not shown: a lagging index shows nobody twice or out of order, but while it lags
-somebody may be missing for a moment. The walk through several statuses of an event is to miss nobody: it goes pending,
-waitlisted, confirmed, rejected, cancelled, the way records move, and shows who has moved on to another one of these, as
-she stands now; so it may show her twice.
+The indexes only say where to look, and may lag behind the records, which are what is shown. A record whose key differs
+from the index's is left out: a lagging index shows no registration twice or out of order, but may miss one for a
+moment. A list of several statuses of an event must miss none. It goes through them in the order in which records move
+(pending, waitlisted, confirmed, rejected, cancelled) and shows a record that has moved to another of these as it stands
+now; so it may show one twice, on different pages.
 
-Beside a user's records are the seats of up to a hundred events. Registrations depend on the ledgers that these come
-from, so they are read eventually consistent: half the price, and a moment old.
+A user's list shows the seats of up to a hundred events. Registering depends on the same ledgers, so the list reads them
+eventually consistent: at half the price, and a moment old.
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING, Any
 
+from api.events.responses import Ledgers
 from api.http.caller import Caller
-from api.http.pagination import Page, no_cursor, open_cursor, seal_cursor
-from api.http.problems import Problem, forbidden
+from api.http.pagination import PageRequest, invalid_cursor, open_cursor, seal_cursor
+from api.http.problems import Problem, RequestError, forbidden
 from api.http.types import Response, json_response, url
-from api.registrations.snapshot import Tables
-from api.users.user_keys import is_user, is_user_key, user_key
-from api.views import Ledgers, registration_view, user_view, waitlist_position
-from workers.aws import clients
+from api.registrations.responses import registration_view
+from api.settings import RegistrationSettings
+from api.users.responses import user_view
 from workers.aws.clock import Clock
 from workers.aws.items import (
     EVENT_INDEX,
@@ -36,7 +36,8 @@ from workers.aws.items import (
     registration_key,
 )
 from workers.aws.load import batch_get
-from workers.domain.records import Registration, Status
+from workers.aws.user_keys import is_user, is_user_key, user_key
+from workers.domain.records import Ledger, Registration, Status, waitlist_position
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -45,77 +46,79 @@ _MAX_QUERIES = 20
 _START = "-"
 
 Row = tuple[str, str]
-"""A registration's id and the sort key of its row in the index of events; both `_START`: before the first row."""
+"""A registration's id and sort key in the index of events; both are `_START` before the first row."""
 
 
-class Lists:
+class RegistrationLists:
     """Pages of registrations."""
 
-    def __init__(self, dynamodb: DynamoDBClient, env: dict[str, str], clock: Clock) -> None:
+    def __init__(self, dynamodb: DynamoDBClient, settings: RegistrationSettings, clock: Clock) -> None:
         self._dynamodb = dynamodb
         self._clock = clock
-        self._tables = Tables.of(env)
-        self._base_url = clients.setting(env, "API_URL")
+        self._settings = settings
 
-    def of_event(self, event_id: str, page: Page, caller: Caller, *, as_csv: bool = False) -> Response:
-        """200: the registrations of an event, each with its `user`; within a status in the order decided. 404, 403."""
+    def of_event(self, event_id: str, page: PageRequest, caller: Caller, *, as_csv: bool = False) -> Response:
+        """Answer 200 with an event's registrations and their users, in order of decision within a status; 404, 403."""
         start = _start_of_event(event_id, page)
+        ledger = self._check_event(event_id, caller)
+        records, next_cursor = self._walk_event(event_id, page, *start)
+        waiting = (record for record in records if record.status is Status.WAITLISTED)
+        if any(waitlist_position(record, ledger) is None for record in waiting):
+            # Someone has joined the waiting list since the ledger was read.
+            table, key = self._settings.ledger_table, event_key(event_id)
+            ledger = next(map(ledger_from_item, self._read({table: [key]})[table]), None)
+        entries = self._with_users(records, ledger)
+        headers = {"Vary": "Accept"} | page.link(self._url("events", event_id), next_cursor)
+        if as_csv:
+            from api.registrations.csv import CSV_TYPE, to_csv  # noqa: PLC0415 - few ask for it
+
+            return Response(200, to_csv(entries), headers, CSV_TYPE)
+        return json_response(200, {"registrations": entries, "next": next_cursor}, headers)
+
+    def _check_event(self, event_id: str, caller: Caller) -> Ledger | None:
+        """Return the event's ledger. Raises a RequestError without such an event, or if the caller may not see this."""
+        events, ledgers = self._settings.events_table, self._settings.ledger_table
         key = event_key(event_id)
-        sides = (
-            self._read({self._tables.events: [key], self._tables.ledger: [key]})
-            if is_key(event_id)
-            else {self._tables.events: []}
-        )
-        if not sides[self._tables.events]:
-            return Problem("event-not-found", "No event has this id.").response()
-        if not caller.can_list_registrations(sides[self._tables.events][0]):
-            raise forbidden("Who has registered is shown to who has created the event.")
-        records, following = self._walk_event(event_id, page, *start)
-        ledger = next(map(ledger_from_item, sides[self._tables.ledger]), None)
-        if any(record.status is Status.WAITLISTED and waitlist_position(record, ledger) is None for record in records):
-            # Somebody joined the line after the ledger was read.
-            ledger = next(map(ledger_from_item, self._read({self._tables.ledger: [key]})[self._tables.ledger]), None)
-        found = self._read({self._tables.users: [user_key(record.user_id) for record in records]})[self._tables.users]
+        found = self._read({events: [key], ledgers: [key]}) if is_key(event_id) else {events: []}
+        if not found[events]:
+            raise RequestError(Problem("event-not-found", "No event has this id."))
+        if not caller.can_list_registrations(found[events][0]):
+            raise forbidden("Only the organizer who created the event can list its registrations.")
+        return next(map(ledger_from_item, found[ledgers]), None)
+
+    def _with_users(self, records: Sequence[Registration], ledger: Ledger | None) -> list[dict[str, Any]]:
+        table = self._settings.users_table
+        found = self._read({table: [user_key(record.user_id) for record in records]})[table]
         users = {item["userId"]["S"]: user_view(item) for item in found if is_user(item)}
-        entries = [
+        return [
             registration_view(record, ledger) | {"user": users.get(record.user_id, {"userId": record.user_id})}
             for record in records
         ]
-        headers = {"Vary": "Accept"} | page.link(self._url("events", event_id), following)
-        if as_csv:
-            from api.registrations.csv import CSV_TYPE, table  # noqa: PLC0415 - few ask for it
 
-            return Response(200, table(entries), headers, CSV_TYPE)
-        return json_response(200, {"registrations": entries, "next": following}, headers)
-
-    def of_user(self, user_id: str, page: Page, caller: Caller) -> Response:
-        """200: the registrations of a user, oldest first, each with its `event`. Or 404."""
+    def of_user(self, user_id: str, page: PageRequest, caller: Caller) -> Response:
+        """Answer 200 with a user's registrations and their events, the oldest first, or 404."""
         scope = f"user {user_id} {page.statuses}"
         row = open_cursor(scope, page.cursor, parts=2) if page.cursor is not None else None
-        key = user_key(user_id)
-        found = self._read({self._tables.users: [key]})[self._tables.users] if is_user_key(user_id) else []
-        if not any(is_user(user) and caller.sees_user(user) for user in found):
-            return Problem("user-not-found", "Nobody has this id.").response()
+        users, events, ledger = self._settings.users_table, self._settings.events_table, self._settings.ledger_table
+        found = self._read({users: [user_key(user_id)]})[users] if is_user_key(user_id) else []
+        if not any(is_user(user) and caller.can_see_user(user) for user in found):
+            return Problem("user-not-found", "No user has this id.").response()
         records, last = self._walk_user(user_id, page, row)
-        following = seal_cursor(scope, *last) if last else None
-        keys, ledger = [event_key(record.event_id) for record in records], self._tables.ledger
-        sides = self._read({self._tables.events: keys, ledger: keys}, eventual={ledger})
-        ledgers = Ledgers.of(sides[ledger])
-        if unplaced := [event_key(record.event_id) for record in records if _has_no_place(record, ledgers)]:
-            ledgers = Ledgers.of([*sides[ledger], *self._read({ledger: unplaced})[ledger]])
-        events = {item["eventId"]["S"]: item for item in sides[self._tables.events]}
-        entries = [self._with_event(record, events.get(record.event_id), ledgers) for record in records]
-        link = page.link(self._url("users", user_id), following)
-        return json_response(200, {"registrations": entries, "next": following}, link)
-
-    def _with_event(self, record: Registration, event: Item | None, ledgers: Ledgers) -> dict[str, Any]:
-        shown = {"eventId": record.event_id} if event is None else ledgers.view(event)
-        return registration_view(record, ledgers.sound.get(record.event_id)) | {"event": shown}
+        next_cursor = seal_cursor(scope, *last) if last else None
+        keys = [event_key(record.event_id) for record in records]
+        read = self._read({events: keys, ledger: keys}, eventual={ledger})
+        ledgers = Ledgers.of(read[ledger])
+        if missing := [event_key(record.event_id) for record in records if _lacks_position(record, ledgers)]:
+            ledgers = Ledgers.of([*read[ledger], *self._read({ledger: missing})[ledger]])
+        by_id = {item["eventId"]["S"]: item for item in read[events]}
+        entries = [_with_event(record, by_id.get(record.event_id), ledgers) for record in records]
+        link = page.link(self._url("users", user_id), next_cursor)
+        return json_response(200, {"registrations": entries, "next": next_cursor}, link)
 
     def _walk_event(
-        self, event_id: str, page: Page, todo: Sequence[Status], row: Row
+        self, event_id: str, page: PageRequest, todo: Sequence[Status], row: Row
     ) -> tuple[list[Registration], str | None]:
-        """One status after the other: those `todo`, the first behind this row."""
+        """Read a page of the statuses `todo`, one after the other, the first of them after `row`."""
         records: list[Registration] = []
         for _ in range(_MAX_QUERIES):
             if not todo or len(records) == page.limit:
@@ -125,7 +128,7 @@ class Lists:
                 key = registration_key(row[0]) | event_key(event_id) | {STATUS_KEY: {"S": row[1]}}
                 start = {"ExclusiveStartKey": key}
             answer = self._dynamodb.query(
-                TableName=self._tables.registrations,
+                TableName=self._settings.registrations_table,
                 IndexName=EVENT_INDEX,
                 KeyConditionExpression="eventId = :event AND begins_with(#key, :status)",
                 ExpressionAttributeNames={"#key": STATUS_KEY},
@@ -138,14 +141,14 @@ class Lists:
             last = answer.get("LastEvaluatedKey")
             row = (last["registrationId"]["S"], last[STATUS_KEY]["S"]) if last else (_START, _START)
             todo = todo if last else todo[1:]
-        # As the index has them; who has moved on, in her place among the others.
+        # In the order of the index, with the records that have moved on in their new places.
         records.sort(key=lambda record: (page.statuses.index(record.status), record.registered_at))
         return records, seal_cursor(_scope_of_event(event_id, page), todo[0], *row) if todo else None
 
     def _walk_user(
-        self, user_id: str, page: Page, row: Sequence[str] | None
+        self, user_id: str, page: PageRequest, row: Sequence[str] | None
     ) -> tuple[list[Registration], Sequence[str] | None]:
-        """A page behind this row (None: from the beginning), and its last row, if there may be more behind that."""
+        """Read a page after `row` (None: the first page). Return its last row too, if there may be more after it."""
         records: list[Registration] = []
         for _ in range(_MAX_QUERIES):
             start: dict[str, Any] = {}
@@ -153,7 +156,7 @@ class Lists:
                 key = registration_key(row[0]) | user_key(user_id) | {"registeredAt": {"S": row[1]}}
                 start = {"ExclusiveStartKey": key}
             answer = self._dynamodb.query(
-                TableName=self._tables.registrations,
+                TableName=self._settings.registrations_table,
                 IndexName=USER_INDEX,
                 KeyConditionExpression="userId = :user",
                 ExpressionAttributeValues={":user": {"S": user_id}},
@@ -171,13 +174,13 @@ class Lists:
         return records, row
 
     def _records(self, rows: list[Item], sort_key: str, moved_to: Sequence[Status] = ()) -> list[Registration]:
-        """The records behind index rows, in the order of the rows.
+        """Read the records of index rows, in the order of the rows.
 
-        Of those that have moved on since the index was written, only those that now have one of the statuses
-        `moved_to`: their new row may not be there yet.
+        A record that has moved on since its row was written is left out, unless its status is among `moved_to`: its new
+        row may not be there yet.
         """
         keys = [registration_key(row["registrationId"]["S"]) for row in rows]
-        items = self._read({self._tables.registrations: keys})[self._tables.registrations]
+        items = self._read({self._settings.registrations_table: keys})[self._settings.registrations_table]
         found = {item["registrationId"]["S"]: item for item in items}
         records = []
         for row in rows:
@@ -188,35 +191,40 @@ class Lists:
         return records
 
     def _url(self, *of: str) -> str:
-        return url(self._base_url, *of, "registrations")
+        return url(self._settings.api_url, *of, "registrations")
 
     def _read(self, wanted: dict[str, list[Item]], eventual: Collection[str] = ()) -> dict[str, list[Item]]:
         return batch_get(self._dynamodb, self._clock, wanted, eventual=eventual)
 
 
-def _start_of_event(event_id: str, page: Page) -> tuple[list[Status], Row]:
-    """The statuses that are still to be walked through, and behind which row. RequestError if the cursor is none."""
+def _start_of_event(event_id: str, page: PageRequest) -> tuple[list[Status], Row]:
+    """Return the statuses still to read and the row to start after. Raises a RequestError for an invalid cursor."""
     todo = list(page.statuses)
     if page.cursor is None:
         return todo, (_START, _START)
     status, *place = open_cursor(_scope_of_event(event_id, page), page.cursor, parts=3)
     row = (place[0], place[1])
     if status not in todo or not (row[0] == _START or row[1].startswith(f"{status}#")):
-        raise no_cursor()
+        raise invalid_cursor()
     return todo[todo.index(Status(status)) :], row
 
 
-def _scope_of_event(event_id: str, page: Page) -> str:
+def _scope_of_event(event_id: str, page: PageRequest) -> str:
     return f"event {event_id} {page.statuses}"
 
 
-def _has_no_place(record: Registration, ledgers: Ledgers) -> bool:
-    """Whether somebody waits at an event whose ledger does not know their ticket: as a rule it is older than that."""
+def _with_event(record: Registration, event: Item | None, ledgers: Ledgers) -> dict[str, Any]:
+    shown = {"eventId": record.event_id} if event is None else ledgers.view(event)
+    return registration_view(record, ledgers.decoded.get(record.event_id)) | {"event": shown}
+
+
+def _lacks_position(record: Registration, ledgers: Ledgers) -> bool:
+    """Return whether a waiter's ticket is not in the ledger that was read, usually because the ledger is older."""
     waits = record.status is Status.WAITLISTED and record.event_id not in ledgers.damaged
-    return waits and waitlist_position(record, ledgers.sound.get(record.event_id)) is None
+    return waits and waitlist_position(record, ledgers.decoded.get(record.event_id)) is None
 
 
 def _once(records: list[Registration]) -> list[Registration]:
-    """Who was found twice, since she moved on meanwhile, is shown once, as she was found last."""
+    """Drop all but the last record of a registration that was found twice because it moved on meanwhile."""
     last = {record.registration_id: record for record in records}
     return [record for record in records if last[record.registration_id] is record]

@@ -1,8 +1,8 @@
-"""What a client is promised is written into her pending registration before she hears it.
+"""Persist what a client was promised in the pending registration, before answering.
 
-That it is pending at all, so that the Location of the 202 resolves; the idempotency keys of the requests that asked for
-it; when its command was sent once more; that its cancellation is on the way. The registrar may be faster at any moment:
-every write has the version that was read as its condition, and the outcome is never written over.
+That is the pending registration itself, so that the Location of a 202 resolves; the idempotency keys of the requests
+that asked for it; when its command was sent again; and that its cancellation was accepted. The registrar may decide at
+any moment, so every write has the version that was read as its condition and never overwrites a decision.
 """
 
 from __future__ import annotations
@@ -11,91 +11,71 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, TypeGuard
 
 from api.http.polling import none_on_transient_error
-from api.registrations.responses import Standing
-from api.registrations.snapshot import Reader, Snapshot
+from api.registrations.snapshot import Snapshot, SnapshotReader
 from workers.aws.clients import Overloaded
 from workers.aws.clock import Clock
 from workers.aws.commit import versioned_put
 from workers.domain.commands import Register
-from workers.domain.records import Ledger, Registration, Status, remember_key
+from workers.domain.records import Registration, Status, remember_key
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
-_PUTS = 12
-"""So many attempts to write into a pending registration: of so many requests at once, one wins each time."""
+_MAX_PUTS = 12
+"""Attempts to write a pending registration. Of concurrent requests one succeeds each time, so it takes as many."""
 
 _CONFLICT_PAUSE_SECONDS = 0.05
 
 
 class PendingStore:
-    """Writes into pending registrations."""
+    """Writes pending registrations."""
 
-    def __init__(self, dynamodb: DynamoDBClient, reader: Reader, table: str, clock: Clock) -> None:
+    def __init__(self, dynamodb: DynamoDBClient, reader: SnapshotReader, table: str, clock: Clock) -> None:
         self._dynamodb = dynamodb
         self._reader = reader
         self._table = table
         self._clock = clock
 
-    def save_pending(self, command: Register, before: Registration | None, resent_at: int | None = None) -> Standing:
-        """Writes `pending`, so that the Location of the 202 resolves, or into what is pending already its key and when
-        it was sent once more; unless the registrar was faster.
+    def save_pending(self, command: Register, before: Registration | None, resent_at: int | None = None) -> Snapshot:
+        """Save the command's attempt as pending, with its key and when it was sent again. Return what is stored then.
 
-        Overloaded if it cannot be written: who is told that her request is pending must find it so. (That it is, she
-        does if only her key could not be added, among many that came at once.)
+        If the registrar was faster, that is its decision. Raises Overloaded if the attempt cannot be saved at all. If
+        only the key could not be added to it, among many concurrent requests, the attempt is returned as it is.
         """
-        ledger: Ledger | None = None
-        for _ in range(_PUTS):
-            pending = self._pending(command, before, resent_at)
-            if pending is before:
-                return Standing(pending, ledger)
+        snapshot = Snapshot(before)
+        for _ in range(_MAX_PUTS):
+            pending = _pending(command, snapshot.record, resent_at)
+            if pending is snapshot.record:
+                return snapshot
             if self._put(pending):
-                return Standing(pending)
-            seen = none_on_transient_error(lambda: self._reader.fetch(command.event_id, command.user_id))() or Snapshot(
-                record=before
-            )
-            before, ledger = seen.record, seen.ledger
-        if before is None or before.generation < command.generation:
-            raise Overloaded("the registration could not be noted as pending")
-        return Standing(before, ledger)
+                return Snapshot(pending)
+            read = none_on_transient_error(lambda: self._reader.fetch(command.event_id, command.user_id))
+            snapshot = read() or Snapshot(snapshot.record)
+        if snapshot.record is None or snapshot.record.generation < command.generation:
+            raise Overloaded("the pending registration could not be saved")
+        return snapshot
 
-    def note_cancelling(self, record: Registration, key: str | None) -> None:
-        """A registration whose Cancel was sent says so, while it is pending. Overloaded if that cannot be written."""
-        for _ in range(_PUTS):
+    def save_cancelling(self, record: Registration, key: str | None) -> None:
+        """Mark a pending registration as being cancelled, with the key. Raises Overloaded if that cannot be saved.
+
+        Registering again before the cancellation is decided then asks for the next attempt.
+        """
+        for _ in range(_MAX_PUTS):
             keys = remember_key(record.delete_keys, key)
-            noted = record.cancelling and record.delete_keys == keys
-            if noted or not is_pending(record):
+            saved = record.cancelling and record.delete_keys == keys
+            if saved or not is_pending(record):
                 return
-            # Who registers again before this is decided then asks for the attempt after it.
             if self._put(replace(record, version=record.version + 1, cancelling=True, delete_keys=keys)):
                 return
-            now = self._reader.record(record.event_id, record.user_id)
-            if now is None or now.generation != record.generation:
+            stored = self._reader.fetch_registration(record.event_id, record.user_id)
+            if stored is None or stored.generation != record.generation:
                 return
-            record = now
+            record = stored
         if not record.cancelling:
-            raise Overloaded("the cancellation could not be noted")
-
-    def _pending(self, command: Register, before: Registration | None, resent_at: int | None) -> Registration:
-        """What must be stored while the command is undecided; `before` itself if nothing is to be changed."""
-        keys = remember_key(before.post_keys if before else (), command.key)
-        if before is not None and before.generation >= command.generation:
-            noted = replace(before, post_keys=keys, resent_at=resent_at or before.resent_at)
-            own = is_pending(before) and before.generation == command.generation
-            return replace(noted, version=before.version + 1) if own and noted != before else before
-        return Registration(
-            command.event_id,
-            command.user_id,
-            Status.PENDING,
-            command.generation,
-            version=before.version + 1 if before else 1,
-            registered_at=command.accepted_at,
-            post_keys=keys,
-            delete_keys=before.delete_keys if before else (),
-        )
+            raise Overloaded("the cancellation could not be saved")
 
     def _put(self, record: Registration) -> bool:
-        """False if the record is not as it was read, or the registrar's transaction is just changing it."""
+        """Write a record. Return False if it has changed since it was read, or is part of a running transaction."""
         try:
             self._dynamodb.put_item(**versioned_put(self._table, record))
         except self._dynamodb.exceptions.ConditionalCheckFailedException:
@@ -107,5 +87,24 @@ class PendingStore:
 
 
 def is_pending(record: Registration | None) -> TypeGuard[Registration]:
-    """True while nobody has decided it."""
+    """Return whether a registration is waiting for its decision."""
     return record is not None and record.status is Status.PENDING
+
+
+def _pending(command: Register, before: Registration | None, resent_at: int | None) -> Registration:
+    """Return what must be stored while the command is undecided: `before` itself if nothing needs to change."""
+    keys = remember_key(before.post_keys if before else (), command.key)
+    if before is not None and before.generation >= command.generation:
+        after = replace(before, post_keys=keys, resent_at=resent_at or before.resent_at)
+        own = is_pending(before) and before.generation == command.generation
+        return replace(after, version=before.version + 1) if own and after != before else before
+    return Registration(
+        command.event_id,
+        command.user_id,
+        Status.PENDING,
+        command.generation,
+        version=before.version + 1 if before else 1,
+        registered_at=command.accepted_at,
+        post_keys=keys,
+        delete_keys=before.delete_keys if before else (),
+    )

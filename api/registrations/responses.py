@@ -1,20 +1,21 @@
-"""The answers about one registration: what it has come to, why it is refused, where it is."""
+"""Registrations as clients see them: JSON made from records, and the answers to POST and DELETE."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import Any
 
-from api.http.polling import note_pending
+from api.http.polling import log_pending
 from api.http.problems import RETRY_AFTER_SECONDS, Problem
 from api.http.types import Response, json_response, url
-from api.views import registration_view
+from api.registrations.snapshot import Snapshot
+from workers.aws.items import timestamp
 from workers.domain.decision import Reason
-from workers.domain.records import Ledger, Registration, Status
+from workers.domain.records import Ledger, Registration, Status, waitlist_position
 from workers.domain.transitions import DISCARDED
 from workers.telemetry import Metric, logger, measure
 
 REPLAYED = {"Idempotent-Replayed": "true"}
-"""The header of an answer that repeats what an earlier request with the same idempotency key came to."""
+"""The header of an answer to a retry: a request with the same idempotency key was accepted before."""
 
 NOT_REGISTERED = Problem("not-registered", "This user has no active registration for this event.")
 
@@ -26,12 +27,21 @@ _REFUSALS = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Standing:
-    """A registration, and the ledger if it was read too."""
-
-    record: Registration
-    ledger: Ledger | None = None
+def registration_view(record: Registration, ledger: Ledger | None) -> dict[str, Any]:
+    """Show a registration, with its position while it is waitlisted and the code of a rejection."""
+    view: dict[str, Any] = {
+        "registrationId": record.registration_id,
+        "eventId": record.event_id,
+        "userId": record.user_id,
+        "status": str(record.status),
+        "registeredAt": timestamp(record.registered_at),
+    }
+    position = waitlist_position(record, ledger)
+    if position is not None:
+        view["waitlistPosition"] = position
+    if record.status is Status.REJECTED and record.code:
+        view["code"] = record.code
+    return view
 
 
 class RegistrationResponses:
@@ -40,26 +50,26 @@ class RegistrationResponses:
     def __init__(self, base_url: str) -> None:
         self._base_url = base_url
 
-    def of_post(self, standing: Standing, headers: dict[str, str]) -> Response:
-        """201, 202 or 409, from the registration as it stands."""
-        record = standing.record
+    def of_post(self, snapshot: Snapshot, headers: dict[str, str]) -> Response:
+        """Answer 201, 202 or 409, by the status of the registration."""
+        record = snapshot.registration
         if record.status is Status.REJECTED:
             code = record.code if record.code in _REFUSALS else "registration-closed"
             return Problem(code, _REFUSALS[code], headers=headers).response()
         if record.status is Status.PENDING:
-            return self.undecided(standing, headers)
+            return self.undecided(snapshot, headers)
         headers = {"Location": self._url(record)} | headers
-        return json_response(201, registration_view(record, standing.ledger), headers)
+        return json_response(201, registration_view(record, snapshot.ledger), headers)
 
-    def undecided(self, standing: Standing, headers: dict[str, str]) -> Response:
-        """202: accepted, not decided yet."""
-        record = standing.record
-        note_pending(record.event_id, registration_id=record.registration_id)
+    def undecided(self, snapshot: Snapshot, headers: dict[str, str]) -> Response:
+        """Answer 202: accepted, not decided yet."""
+        record = snapshot.registration
+        log_pending(record.event_id, registration_id=record.registration_id)
         later = {"Location": self._url(record), "Retry-After": str(RETRY_AFTER_SECONDS)}
-        return json_response(202, registration_view(record, standing.ledger), later | headers)
+        return json_response(202, registration_view(record, snapshot.ledger), later | headers)
 
-    def already(self, record: Registration) -> Response:
-        """409 for who has a seat or a place in the line."""
+    def already_registered(self, record: Registration) -> Response:
+        """Answer 409 with a link to the active registration."""
         location = self._url(record)
         return Problem(
             "already-registered",
@@ -72,16 +82,13 @@ class RegistrationResponses:
         return url(self._base_url, "events", record.event_id, "registrations", record.user_id)
 
 
-def no_room(registration_id: str, why: Reason, headers: dict[str, str]) -> Response:
-    """409 from the ledger that was just read: the queue could only say the same, so it is not asked.
-
-    A cancellation that is not decided yet may make room a moment later, for who comes then.
-    """
-    logger.info("refused", extra={"registration_id": registration_id, "reason": str(why)})
-    measure({Metric.REJECTED: 1}, reason=str(why))
-    return Problem(str(why), _REFUSALS[why], headers=headers).response()
+def refused(registration_id: str, reason: Reason, headers: dict[str, str]) -> Response:
+    """Answer 409 from the ledger alone, log and count the rejection."""
+    logger.info("refused", extra={"registration_id": registration_id, "reason": str(reason)})
+    measure({Metric.REJECTED: 1}, reason=str(reason))
+    return Problem(str(reason), _REFUSALS[reason], headers=headers).response()
 
 
 def no_content(headers: dict[str, str]) -> Response:
-    """204."""
+    """Answer 204."""
     return Response(204, headers=headers)

@@ -1,12 +1,12 @@
-"""`DELETE /users/{userId}`: a person is forgotten.
+"""`DELETE /users/{userId}`: erase a person's data and cancel their registrations.
 
-A tombstone comes first: name and e-mail are gone, and whoever reads the user strongly, as registering does, finds
-nobody. Then what the person still has is given back, through the queue of each event, so that its line moves up. Last,
-the login is unbound. After each call to AWS the rest may be left undone: the same request again does it, and does what
-was done once more without harm.
+A tombstone comes first: it has no name and no email, and a strongly consistent read, as registering makes it, finds no
+user any more. Then every active registration is cancelled through the queue of its event, so that its waiting list
+moves up. Last, the login is unbound. Any call to AWS may fail and leave the rest undone; the same request completes it,
+and repeating what was done is harmless.
 
-Whose Register was accepted before the tombstone, and is decided after this, gets a seat all the same: `turnstile
-reconcile` finds it.
+A Register that was accepted before the tombstone and is decided after the erasure still gets a seat: `turnstile
+reconcile` finds and cancels it.
 """
 
 from __future__ import annotations
@@ -17,72 +17,72 @@ from typing import TYPE_CHECKING, Any
 from api.http.caller import SUBJECT, Caller
 from api.http.problems import Problem
 from api.http.types import Response, json_response
-from api.users.user_keys import binding_key, is_user_key, user_key
 from workers.aws.clients import Overloaded
 from workers.aws.erasure import cancellations, registrations_of
 from workers.aws.items import ERASED_AT, Item, timestamp
 from workers.aws.send import send_all
+from workers.aws.user_keys import binding_key, is_user_key, user_key
 from workers.telemetry import log_fields, logger
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
     from mypy_boto3_sqs import SQSClient
 
+    from api.settings import UserSettings
     from workers.aws.clock import Clock
 
 PATIENCE = 5_000_000
-"""Microseconds: who has more registrations than can be given back in it is asked to send the request again."""
+"""Microseconds for cancelling. If it does not suffice, the client is asked to send the request again."""
 
 _RESUME_KEY = "erasedUpTo"
-"""On the tombstone, while there is more to give back: the key in the index to go on behind."""
+"""On the tombstone while there is more to cancel: the key of the index to continue after."""
 
 
-class Erasure:
-    """Forgets people: in the table `users`, with what they have in the table `registrations`."""
+class UserEraser:
+    """Erases users, and cancels their registrations."""
 
     def __init__(
         self,
         dynamodb: DynamoDBClient,
         sqs: SQSClient,
+        settings: UserSettings,
         clock: Clock,
         new_id: Callable[[], str],
-        *,
-        users: str,
-        registrations: str,
-        queue_url: str,
     ) -> None:
         self._dynamodb = dynamodb
         self._sqs = sqs
         self._clock = clock
         self._new_id = new_id
-        self._users = users
-        self._registrations = registrations
-        self._queue_url = queue_url
+        self._users = settings.users_table
+        self._registrations = settings.registrations_table
+        self._queue_url = settings.queue_url
 
-    def forget(self, user_id: str, caller: Caller) -> Response:
-        """202, also for who is forgotten already; or 404. Overloaded if there is more to give back than fits into one
-        request: the next one goes on there."""
-        tombstone = self._bury(user_id) if self._may(caller, user_id) else None
+    def erase(self, user_id: str, caller: Caller) -> Response:
+        """Answer 202, also for a user who was erased before, or 404.
+
+        Raises Overloaded if there is more to cancel than fits into one request: the next one continues there.
+        """
+        tombstone = self._write_tombstone(user_id) if self._may_erase(caller, user_id) else None
         if tombstone is None:
             return Problem("user-not-found", "Nobody has this id.").response()
-        sent = self._give_back(user_id, tombstone)
+        sent = self._cancel_all(user_id, tombstone)
         self._finish(tombstone)
         logger.info("forgotten", extra={"cancellations": sent})
         body = {"userId": user_id, "erasedAt": tombstone[ERASED_AT]["S"], "cancellations": sent}
         return json_response(202, body)
 
-    def _may(self, caller: Caller, user_id: str) -> bool:
-        """Whether there can be such a user, and the caller may have them forgotten."""
+    def _may_erase(self, caller: Caller, user_id: str) -> bool:
+        """Return whether there can be such a user, and the caller may erase them."""
         if not is_user_key(user_id):
             return False
         if caller.unchecked:
             return True
         key = user_key(user_id)
         found = self._dynamodb.get_item(TableName=self._users, Key=key, ConsistentRead=True)
-        return caller.sees_user(found.get("Item"))
+        return caller.can_see_user(found.get("Item"))
 
-    def _bury(self, user_id: str) -> Item | None:
-        """The tombstone, which is there from now on; None if there never was such a user."""
+    def _write_tombstone(self, user_id: str) -> Item | None:
+        """Replace the user by a tombstone and return it; None if there never was such a user."""
         try:
             return self._dynamodb.update_item(
                 TableName=self._users,
@@ -96,8 +96,8 @@ class Erasure:
         except self._dynamodb.exceptions.ConditionalCheckFailedException:
             return None
 
-    def _give_back(self, user_id: str, tombstone: Item) -> int:
-        """Sends a Cancel for everything active; answers how many."""
+    def _cancel_all(self, user_id: str, tombstone: Item) -> int:
+        """Send a Cancel for every active registration. Return how many were sent."""
         behind = tombstone.get(_RESUME_KEY, {}).get("M")
         deadline, sent = self._clock.now() + PATIENCE, 0
         while True:
@@ -116,10 +116,10 @@ class Erasure:
                 return sent
             if self._clock.now() >= deadline:
                 self._amend(tombstone, f"SET {_RESUME_KEY} = :place", {":place": {"M": behind}})
-                raise Overloaded("there is more to give back than fits into one request")
+                raise Overloaded("there is more to cancel than fits into one request")
 
     def _finish(self, tombstone: Item) -> None:
-        """Unbinds the login, first on its side: while the tombstone names it, its owner may send the request again."""
+        """Unbind the login, its own item first: while the tombstone names it, its owner may send the request again."""
         if SUBJECT in tombstone:
             self._unbind(tombstone)
         if SUBJECT in tombstone or _RESUME_KEY in tombstone:
@@ -134,7 +134,7 @@ class Erasure:
                 ExpressionAttributeValues={":user": tombstone["userId"]},
             )
         except self._dynamodb.exceptions.ConditionalCheckFailedException:
-            logger.info("the login is bound to nobody or to somebody else")  # a request before this one came so far
+            logger.info("the login is bound to no user, or to another one")  # an earlier request came this far
 
     def _amend(self, tombstone: Item, expression: str, values: Item | None = None) -> None:
         more: dict[str, Any] = {} if values is None else {"ExpressionAttributeValues": values}

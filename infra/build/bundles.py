@@ -41,6 +41,7 @@ SOURCES: dict[Package, tuple[str, ...]] = {
         "api",
         "workers/__init__.py",
         "workers/entry.py",
+        "workers/settings.py",
         "workers/telemetry.py",
         "workers/aws",
         "workers/domain",

@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 
-from api.http.auth import anybody, identify_by
 from api.http.caller import Caller
 from api.http.routes import ROUTES
 from api.http.types import Request
@@ -15,7 +14,6 @@ from tests.support.builders import NEW_EVENT
 from tests.support.http_events import AUDIENCE, END_OF_TOKENS, bearer_of, claims_of, http_event, passed_on
 from tests.support.pii_canaries import name_of
 from tests.support.pipeline import START, Pipeline
-from workers.aws.clients import MissingSetting
 
 ANN, BOB, ORGA, OTHER, OPER = "s-ann", "s-bob", "s-orga", "s-other", "s-oper"
 GROUPS = {ORGA: ("organizers",), OTHER: ("organizers",), OPER: ("operators",)}
@@ -79,7 +77,7 @@ def test_tokens_of_all_issuers(shared: Pipeline, claims: dict[str, Any]) -> None
         shared.claims = {"sub": "s", "exp": END_OF_TOKENS} | claims
         assert shared.request("GET", "/users/nobody").status == 404
         assert shared.request("POST", "/events", NEW_EVENT).status == 403
-        assert shared.identify(_request_of(shared.claims)) == Caller("s", operator=True)
+        assert shared.authenticate(_request_of(shared.claims)) == Caller("s", operator=True)
 
 
 @pytest.mark.parametrize(
@@ -92,7 +90,7 @@ def test_tokens_of_all_issuers(shared: Pipeline, claims: dict[str, Any]) -> None
 def test_part_of_a_groups_name_is_no_group(shared: Pipeline, groups: object) -> None:
     """Nobody is in a group whose name is a part of another one's, however API Gateway writes a list of them."""
     with shared.signed_in("s"):
-        assert shared.identify(_request_of(claims_of("s") | {"cognito:groups": groups})) == Caller("s")
+        assert shared.authenticate(_request_of(claims_of("s") | {"cognito:groups": groups})) == Caller("s")
 
 
 @pytest.mark.parametrize(
@@ -102,21 +100,21 @@ def test_a_token_that_cannot_be_read(shared: Pipeline, sent: str) -> None:
     """Whoever sends two tokens, or one that cannot be read, is nobody."""
     claims = claims_of("s", "operators")
     with shared.signed_in("s"):
-        assert shared.identify(_request_of(claims, sent.format(bearer_of(claims)[7:]))) is None
+        assert shared.authenticate(_request_of(claims, sent.format(bearer_of(claims)[7:]))) is None
 
 
 def test_no_groups_of_another_token(shared: Pipeline) -> None:
     """A group that the token names, and the claims that were verified do not, counts for nothing."""
     forged = bearer_of(claims_of("s", "operators", "organizers"))
     with shared.signed_in("s"):
-        assert shared.identify(_request_of(claims_of("s", "operators"), forged)) == Caller("s", operator=True)
+        assert shared.authenticate(_request_of(claims_of("s", "operators"), forged)) == Caller("s", operator=True)
 
 
 def test_a_date_as_text(shared: Pipeline) -> None:
     """When a token ends is read from the token itself, whatever the gateway makes of the number."""
     with shared.signed_in("s"):
         request = _request_of(claims_of("s") | {"exp": "Sun Apr 19 08:06:14 UTC 2037"}, bearer_of(claims_of("s")))
-        assert shared.identify(request) == Caller("s")
+        assert shared.authenticate(request) == Caller("s")
 
 
 def _request_of(claims: dict[str, Any], sent: str | None = None) -> Request:
@@ -208,13 +206,3 @@ def test_what_is_not_there_is_told_from_nothing(peopled: Pipeline, method: str) 
         )
         assert there.status == 404
         assert (there.body, there.headers) == (nowhere.body, nowhere.headers)
-
-
-def test_settings() -> None:
-    """A function without a word about authorization, or with one that it does not know, answers nobody."""
-    assert identify_by({"AUTH": "none"}) is anybody
-    for env in ({}, {"AUTH": "jwt"}, {"AUTH": "jwt", "AUTH_AUDIENCE": "a"}):
-        with pytest.raises(MissingSetting, match="AUTH"):
-            identify_by(env)
-    with pytest.raises(ValueError, match="AUTH must be none or jwt, not 'off'"):
-        identify_by({"AUTH": "off"})

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from api.http.answer import answer
-from api.http.auth import anybody
+from api.http.app import App
+from api.http.auth import allow_anyone
 from api.http.body import MAX_BODY_BYTES, _object
 from api.http.problems import CODES, RequestError
 from tests.support.http_events import http_event
@@ -22,7 +22,7 @@ USER = '{"userId": "ann", "name": "Ann"}'
 def post(pipeline: Pipeline, body: str | None, headers: dict[str, str] = JSON, *, encoded: bool = False) -> Any:
     """POST /users with a body as it is: the status and the document."""
     event = http_event("POST", "/users", body, headers) | {"isBase64Encoded": encoded}
-    result = answer(pipeline.apps["users"], event, anybody)
+    result = App(pipeline.apps["users"], allow_anyone).respond(event)
     return result["statusCode"], json.loads(result["body"])
 
 

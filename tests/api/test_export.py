@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from api.registrations.csv import COLUMNS, prefers_csv, table
+from api.registrations.csv import COLUMNS, prefers_csv, to_csv
 from tests.api.conftest import AwsClients, new_pipeline
 from tests.support.pipeline import BASE_URL, Answer, Pipeline
 
@@ -197,7 +197,7 @@ FORMULAS = [
 
 def exported(name: str) -> str:
     """A name as it comes out of the export."""
-    [_, line] = csv.reader(io.StringIO(table([{"user": {"name": name}}]), newline=""))
+    [_, line] = csv.reader(io.StringIO(to_csv([{"user": {"name": name}}]), newline=""))
     return line[COLUMNS.index("name")]
 
 

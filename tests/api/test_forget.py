@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import asdict
 from typing import Any
 
 import pytest
@@ -46,7 +47,7 @@ def test_name_and_address_are_nowhere(everywhere: Pipeline) -> None:
     """No table has the name or the address any more, and the lists of events, JSON and CSV, show the id alone."""
     assert _found(everywhere.request("GET", "/events/waited-for/registrations").body) == [ANN["name"], ANN["email"]]
     everywhere.forget("ann")
-    for table in everywhere.tables.environment.values():
+    for table in asdict(everywhere.tables).values():
         assert _found(everywhere.dynamodb.scan(TableName=table)["Items"]) == []
     path = "/events/waited-for/registrations"
     users = [entry["user"] for entry in everywhere.request("GET", path).body["registrations"]]

@@ -4,45 +4,38 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import asdict, fields
 from types import ModuleType
 
 import pytest
 
 from api.events import handler as events
-from api.http.answer import answer
-from api.http.auth import anybody, identify_as_set_up
+from api.http.app import App
+from api.http.auth import allow_anyone
 from api.registrations import handler as registrations
+from api.settings import EventSettings, RegistrationSettings, UserSettings
 from api.users import handler as users
 from tests.support.builders import NEW_EVENT
 from tests.support.http_events import http_event
 from tests.support.pipeline import Pipeline
-from workers.aws.clients import MissingSetting
+from workers.settings import MissingSetting, Settings
 
-SETTINGS: dict[ModuleType, tuple[str, ...]] = {
-    users: ("AUTH", "USERS_TABLE", "API_URL", "REGISTRATIONS_TABLE", "QUEUE_URL"),
-    events: ("AUTH", "EVENTS_TABLE", "LEDGER_TABLE", "QUEUE_URL", "API_URL"),
-    registrations: (
-        "AUTH",
-        "USERS_TABLE",
-        "EVENTS_TABLE",
-        "REGISTRATIONS_TABLE",
-        "LEDGER_TABLE",
-        "QUEUE_URL",
-        "API_URL",
-    ),
-}
+SETTINGS: dict[ModuleType, type[Settings]] = {
+    users: UserSettings, events: EventSettings, registrations: RegistrationSettings,
+}  # fmt: skip
+
+
+def names_of(module: ModuleType) -> set[str]:
+    """The environment variables that a function needs where authorization is off and writes have no limit."""
+    return {"AUTH"} | {field.name.upper() for field in fields(SETTINGS[module])}
 
 
 @pytest.fixture
 def environment(pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """The settings of all functions, and no function that has read others."""
-    settings = {
-        "AWS_DEFAULT_REGION": "eu-central-1",
-        "AUTH": "none",
-        "QUEUE_URL": pipeline.queue,
-        "API_URL": "https://public.example/base",
-    }
-    for name, value in (settings | pipeline.tables.environment).items():
+    settings = pipeline.tables.settings(RegistrationSettings, pipeline.queue, "https://public.example/base")
+    values = {name.upper(): value for name, value in asdict(settings).items()}
+    for name, value in (values | {"AWS_DEFAULT_REGION": "eu-central-1", "AUTH": "none"}).items():
         monkeypatch.setenv(name, value)
     _forget()
     yield
@@ -51,11 +44,12 @@ def environment(pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch) -> Iterator
 
 def _forget() -> None:
     for module in SETTINGS:
-        module._routes.cache_clear()
-    identify_as_set_up.cache_clear()
+        module._app.cache_clear()
 
 
-@pytest.mark.parametrize(("module", "name"), [(module, name) for module, names in SETTINGS.items() for name in names])
+@pytest.mark.parametrize(
+    ("module", "name"), [(module, name) for module in SETTINGS for name in sorted(names_of(module))]
+)
 @pytest.mark.parametrize("value", [None, ""])
 def test_missing_setting(
     environment: None, monkeypatch: pytest.MonkeyPatch, module: ModuleType, name: str, value: str | None
@@ -72,7 +66,7 @@ def test_missing_setting(
 @pytest.mark.parametrize("module", SETTINGS)
 def test_needs_nothing_else(environment: None, monkeypatch: pytest.MonkeyPatch, module: ModuleType) -> None:
     """A function starts with its own settings alone."""
-    for name in {name for names in SETTINGS.values() for name in names} - set(SETTINGS[module]):
+    for name in {name for other in SETTINGS for name in names_of(other)} - names_of(module):
         monkeypatch.delenv(name)
     assert module.handler(http_event("GET", "/", None, {}), None)["statusCode"] == 404
 
@@ -124,5 +118,5 @@ def test_no_content_has_none(pipeline: Pipeline) -> None:
     """A 204 comes with an empty body; a request without any header is no fault."""
     pipeline.register(pipeline.add_event("e", 1), pipeline.add_user("ann"))
     event = http_event("DELETE", "/events/e/registrations/ann", None, {}) | {"headers": None}
-    gone = answer(pipeline.apps["registrations"], event, anybody)
+    gone = App(pipeline.apps["registrations"], allow_anyone).respond(event)
     assert (gone["statusCode"], gone["body"]) == (204, "")

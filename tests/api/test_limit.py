@@ -7,15 +7,14 @@ from typing import Any
 
 import pytest
 
-from api.http.answer import answer
-from api.http.auth import anybody
+from api.http.app import App
+from api.http.auth import allow_anyone
 from api.http.rate_limit import MAX_CALLERS, WriteLimit, limited
 from api.http.routes import ROUTES
 from api.http.types import Request, Response
 from tests.api.conftest import Taps
 from tests.support.http_events import http_event
 from tests.support.pipeline import Pipeline, Time
-from workers.aws.clients import MissingSetting
 from workers.aws.clock import Clock
 
 SECOND = 1_000_000
@@ -107,21 +106,6 @@ def test_a_clock_that_is_set_back(time: Time) -> None:
     assert limit.seconds_to_wait("ann") == 0
 
 
-def test_settings(time: Time) -> None:
-    """The limit is what the settings say; without them there is none, and half of them, or nonsense, is a fault."""
-    clock = Clock(lambda: time.now, time.sleep)
-    assert WriteLimit.of({}, clock) is None
-    assert WriteLimit.of({"WRITES_PER_SECOND": "", "WRITES_BURST": "3"}, clock) is None
-    limit = WriteLimit.of({"WRITES_PER_SECOND": "0.5", "WRITES_BURST": "3"}, clock)
-    assert limit is not None
-    assert (taken(limit, "ann", 9), limit.seconds_to_wait("ann")) == (3, 2)
-    with pytest.raises(MissingSetting, match="WRITES_BURST"):
-        WriteLimit.of({"WRITES_PER_SECOND": "1"}, clock)
-    for rate, burst in (("0", "1"), ("-1", "1"), ("1", "0"), ("many", "1"), ("1", "1.5"), ("nan", "1"), ("inf", "1")):
-        with pytest.raises(ValueError, match=r".+"):
-            WriteLimit.of({"WRITES_PER_SECOND": rate, "WRITES_BURST": burst}, clock)
-
-
 def test_only_what_writes(time: Time) -> None:
     """Every POST, PATCH and DELETE counts, against one and the same limit; a GET does not."""
     asked: list[str] = []
@@ -151,7 +135,7 @@ def post(pipeline: Pipeline, address: str, number: int) -> Any:
     body = json.dumps({"userId": f"user-{number}", "name": "Ann"})
     event = http_event("POST", "/users", body, {"content-type": "application/json"})
     event["requestContext"]["http"]["sourceIp"] = address
-    return answer(pipeline.apps["users"], event, anybody)
+    return App(pipeline.apps["users"], allow_anyone).respond(event)
 
 
 def test_a_flood(pipeline: Pipeline, taps: Taps) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Any
 
 import pytest
@@ -30,7 +31,7 @@ def ready(pipeline: Pipeline) -> Pipeline:
 
 def stored(pipeline: Pipeline) -> list[Any]:
     """Everything in the tables."""
-    names = pipeline.tables.environment.values()
+    names = asdict(pipeline.tables).values()
     return [sorted(pipeline.dynamodb.scan(TableName=name)["Items"], key=str) for name in names]
 
 

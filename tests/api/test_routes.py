@@ -6,8 +6,8 @@ import re
 
 import pytest
 
-from api.http.answer import answer
-from api.http.auth import anybody
+from api.http.app import App
+from api.http.auth import allow_anyone
 from api.http.routes import ROUTES
 from tests.support.http_events import http_event
 from tests.support.pipeline import Pipeline
@@ -63,4 +63,4 @@ def test_unknown_path(shared: Pipeline, path: str) -> None:
 
 def test_route_of_another_function(shared: Pipeline) -> None:
     """A request for another function's route, should it ever come to the wrong one, is a plain 404."""
-    assert answer(shared.apps["users"], http_event("GET", "/events", None, {}), anybody)["statusCode"] == 404
+    assert App(shared.apps["users"], allow_anyone).respond(http_event("GET", "/events", None, {}))["statusCode"] == 404

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from api.http.polling import DEFAULT_WAIT_SECONDS, MAX_WAIT_SECONDS, AdaptivePoller, Wait, wait_of
+from api.http.polling import DEFAULT_WAIT_SECONDS, MAX_WAIT_SECONDS, AdaptivePoller, Wait, parse_prefer
 from workers.aws.clock import Clock
 
 NOW = 5_000_000_000_000_000
@@ -51,7 +51,7 @@ NOW = 5_000_000_000_000_000
 )
 def test_prefer(prefer: str | None, seconds: float, applied: str | None) -> None:
     """`respond-async` and `wait=N` up to 10 are honoured and said so; any other preference is none."""
-    wait = wait_of(prefer, NOW)
+    wait = parse_prefer(prefer, NOW)
     assert wait.deadline == NOW + round(seconds * 1_000_000)
     assert wait.headers == ({} if applied is None else {"Preference-Applied": applied})
 

@@ -10,7 +10,6 @@ from typing import Any
 
 import pytest
 
-from api.users.user_keys import binding_key, user_key
 from infra.cli.deployment import Clients, Deployment, Outputs
 from infra.cli.main import main
 from infra.cli.user_pool import TokenSet, UserPool
@@ -21,6 +20,7 @@ from tests.support.client import eventually, unique
 from tests.support.stacks import local_deployment, printed, queue_depth, turnstile
 from workers.aws.items import event_key, registration_key
 from workers.aws.messages import encode
+from workers.aws.user_keys import binding_key, user_key
 from workers.domain.records import registration_id
 
 pytestmark = pytest.mark.e2e

@@ -5,16 +5,19 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter
+from dataclasses import fields
 from typing import Any
 
 import pytest
 
 from api.http.routes import DOCS_ROUTES, FALLBACK, ROUTES
+from api.settings import AccessSettings, EventSettings, RegistrationSettings, UserSettings
 from infra.stack.monitoring.queries import QUERIES
 from tests.infra.reading import Resources
 from workers import auditor
 from workers.aws import clients
 from workers.registrar import handler as registrar
+from workers.settings import AuditorSettings, PromoterSettings, RegistrarSettings, Settings
 
 FUNCTIONS = {
     "ApiUsers": "api.entry.users",
@@ -25,6 +28,16 @@ FUNCTIONS = {
     "WorkersPromoter": "workers.entry.promoter",
     "WorkersAuditor": "workers.entry.auditor",
 }
+SETTINGS: dict[str, type[Settings] | None] = {
+    "ApiUsers": UserSettings,
+    "ApiEvents": EventSettings,
+    "ApiRegistrations": RegistrationSettings,
+    "ApiDocs": None,
+    "WorkersRegistrar": RegistrarSettings,
+    "WorkersPromoter": PromoterSettings,
+    "WorkersAuditor": AuditorSettings,
+}
+"""The settings that each function reads, besides who may call it."""
 IDENTITY = {
     "AWS::ApiGatewayV2::Authorizer",
     "AWS::Cognito::UserPool",
@@ -180,20 +193,10 @@ def test_environments(resources: Resources, stage_name: str) -> None:
     common = {"POWERTOOLS_SERVICE_NAME", "POWERTOOLS_LOG_LEVEL"}
     on_aws = {"AUTH_AUDIENCE", "AUTH_GROUPS_CLAIM", "WRITES_PER_SECOND", "WRITES_BURST"}
     callers = {"AUTH"} | (set() if stage_name == "local" else on_aws)
-    expected = {
-        "ApiUsers": {"USERS_TABLE", "REGISTRATIONS_TABLE", "QUEUE_URL", "API_URL"} | callers,
-        "ApiEvents": {"EVENTS_TABLE", "LEDGER_TABLE", "QUEUE_URL", "API_URL"} | callers,
-        "ApiRegistrations": {
-            "USERS_TABLE", "EVENTS_TABLE", "REGISTRATIONS_TABLE", "LEDGER_TABLE", "QUEUE_URL", "API_URL",
-        } | callers,
-        "ApiDocs": set(),
-        "WorkersRegistrar": {
-            "EVENTS_TABLE", "REGISTRATIONS_TABLE", "LEDGER_TABLE", "QUEUE_URL", "DEAD_LETTER_QUEUE_URL",
-        },
-        "WorkersPromoter": {"QUEUE_URL"},
-        "WorkersAuditor": {"LEDGER_TABLE", "REGISTRATIONS_TABLE"},
-    }  # fmt: skip
-    for name, names in expected.items():
+    assert on_aws | {"AUTH"} == {field.name.upper() for field in fields(AccessSettings)}
+    for name, settings in SETTINGS.items():
+        names = {field.name.upper() for field in fields(settings)} if settings else set()
+        names |= callers if settings and name.startswith("Api") else set()
         variables = resources.one(f"{name}Function")["Environment"]["Variables"]
         assert set(variables) == names | common
         assert variables.get("QUEUE_URL", "QueuesCommands") == "QueuesCommands"

@@ -16,14 +16,19 @@ from itertools import count
 from typing import TYPE_CHECKING, Any
 
 from api.events import handler as events
-from api.http.answer import answer as resolve
-from api.http.auth import Tokens, anybody
-from api.http.dispatch import Identify
+from api.events.lists import EventList
+from api.events.service import EventService
+from api.http.app import App
+from api.http.auth import AccessTokens, allow_anyone
+from api.http.dispatch import Authenticate
 from api.http.routes import FALLBACK, ROUTES
 from api.registrations import handler as registrations
-from api.registrations.lists import Lists
+from api.registrations.lists import RegistrationLists
+from api.registrations.service import RegistrationService
+from api.settings import EventSettings, RegistrationSettings, UserSettings
 from api.users import handler as users
-from api.users.erasure import Erasure
+from api.users.erasure import UserEraser
+from api.users.service import UserService
 from tests.support import contract
 from tests.support.builders import NEW_EVENT
 from tests.support.http_events import AUDIENCE, bearer_of, claims_of, http_event, passed_on
@@ -90,26 +95,24 @@ class Pipeline:
         self.tables: TableNames = create_tables(dynamodb, prefix)
         self.dead_letters = self._fifo_queue(f"{prefix}dead.fifo")
         self.queue = self._fifo_queue(f"{prefix}commands.fifo")
-        self.identify: Identify = anybody
+        self.authenticate: Authenticate = allow_anyone
         self.claims: dict[str, Any] = {}
         self.time = Time()
         self.clock = Clock(lambda: self.time.now, self.time.sleep)
         ids = (f"id-{number}" for number in count(1))
-        env = self.tables.environment | {"QUEUE_URL": self.queue, "API_URL": BASE_URL}
-        desk = registrations.Registrations(dynamodb, sqs, env, self.clock, lambda: next(ids))
-        forgetting = Erasure(
-            dynamodb,
-            sqs,
-            self.clock,
-            lambda: next(ids),
-            users=self.tables.users,
-            registrations=self.tables.registrations,
-            queue_url=self.queue,
-        )
+        new_id, clock = lambda: next(ids), self.clock
+        for_users = self.tables.settings(UserSettings, self.queue, BASE_URL)
+        for_events = self.tables.settings(EventSettings, self.queue, BASE_URL)
+        for_registrations = self.tables.settings(RegistrationSettings, self.queue, BASE_URL)
+        eraser = UserEraser(dynamodb, sqs, for_users, clock, new_id)
+        event_list = EventList(dynamodb, for_events, clock)
+        event_service = EventService(dynamodb, sqs, for_events, clock, new_id)
+        lists = RegistrationLists(dynamodb, for_registrations, clock)
+        service = RegistrationService(dynamodb, sqs, for_registrations, clock, new_id)
         self.apps = {
-            "users": users.routes(users.Users(dynamodb, self.tables.users, BASE_URL, self.clock), forgetting.forget),
-            "events": events.routes(events.Events(dynamodb, sqs, env, self.clock, lambda: next(ids)), self.clock),
-            "registrations": registrations.routes(desk, Lists(dynamodb, env, self.clock), self.clock),
+            "users": users.routes(UserService(dynamodb, for_users, clock), lambda: eraser),
+            "events": events.routes(event_service, event_list, clock),
+            "registrations": registrations.routes(service, lists, clock),
         }
         self.registrar = Registrar(dynamodb, sqs, self.tables.worker, self.queue, self.dead_letters, self.clock)
         self.promoter = Promoter(sqs, self.queue, self.clock)
@@ -135,7 +138,7 @@ class Pipeline:
         if self.claims:
             event["headers"] = {"authorization": bearer_of(self.claims)} | event["headers"]
             event["requestContext"]["authorizer"] = {"jwt": {"claims": passed_on(self.claims)}}
-        answer = resolve(self.apps[function], event, self.identify)
+        answer = App(self.apps[function], self.authenticate).respond(event)
         content: str = answer["body"]
         contract.check(method, path.replace("%25", "%"), answer["statusCode"], answer["headers"], content)
         is_json = "json" in answer["headers"].get("Content-Type", "")
@@ -146,11 +149,11 @@ class Pipeline:
     @contextmanager
     def signed_in(self, subject: str | None, *groups: str) -> Iterator[None]:
         """Authorization is on, and requests come with an access token of this subject; None: without any."""
-        before = self.identify, self.claims
-        self.identify = Tokens(AUDIENCE, "cognito:groups", self.clock).bearer
+        before = self.authenticate, self.claims
+        self.authenticate = AccessTokens(AUDIENCE, "cognito:groups", self.clock).authenticate
         self.claims = {} if subject is None else claims_of(subject, *groups)
         yield
-        self.identify, self.claims = before
+        self.authenticate, self.claims = before
 
     def run(self) -> None:
         """Delivers what is in the queue, and rings the bell for promotable ledgers, until nothing is left to do."""

@@ -6,16 +6,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
-from typing import TYPE_CHECKING, Any
+from dataclasses import asdict, dataclass, fields
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from workers.aws.items import EVENT_INDEX, STATUS_KEY, USER_INDEX, Item
 from workers.aws.load import Tables
+from workers.settings import Settings
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
 _MOST_AT_ONCE = 25
+
+S = TypeVar("S", bound=Settings)
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,10 +35,11 @@ class TableNames:
         """Those that the registrar knows."""
         return Tables(events=self.events, registrations=self.registrations, ledger=self.ledger)
 
-    @property
-    def environment(self) -> dict[str, str]:
-        """The settings that tell a function their names."""
-        return {f"{field.name.upper()}_TABLE": getattr(self, field.name) for field in fields(self)}
+    def settings(self, cls: type[S], queue_url: str = "", api_url: str = "") -> S:
+        """Return the settings of a function that works on these tables."""
+        values = {f"{name}_table": table for name, table in asdict(self).items()}
+        values |= {"queue_url": queue_url, "api_url": api_url}
+        return cls(**{field.name: values[field.name] for field in fields(cls)})
 
 
 def put_items(client: DynamoDBClient, table: str, items: Sequence[Item]) -> None:

@@ -16,12 +16,12 @@ from tests.support.deliveries import batch
 from tests.support.pipeline import Pipeline
 from tests.support.telemetry import metrics
 from workers import auditor, promoter
-from workers.aws.clients import MissingSetting
 from workers.aws.items import ledger_to_item
 from workers.domain.records import Ledger
 from workers.domain.seat_settings import SeatSettings
 from workers.domain.waitlist import Waitlist
 from workers.registrar import handler as registrar
+from workers.settings import MissingSetting
 from workers.telemetry import logger
 
 REGISTRAR = ("EVENTS_TABLE", "REGISTRATIONS_TABLE", "LEDGER_TABLE", "QUEUE_URL", "DEAD_LETTER_QUEUE_URL")

@@ -1,8 +1,7 @@
-"""AWS clients, the names of what they talk to, and which of their errors pass by themselves."""
+"""AWS clients, and which of their errors pass by themselves."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from functools import cache
 from typing import TYPE_CHECKING, cast
 
@@ -36,13 +35,6 @@ _TRANSIENT_CODES = frozenset(
 )
 
 
-class MissingSetting(Exception):
-    """A function was started without a setting that it needs."""
-
-    def __init__(self, name: str) -> None:
-        super().__init__(f"the environment variable {name} is not set")
-
-
 class Overloaded(Exception):
     """AWS refused for now, after retries: nobody's fault, try again later."""
 
@@ -62,14 +54,6 @@ def _session() -> Session:
     # boto3's clients are botocore's. What boto3 adds to them (resources, transfers of files) nobody here uses, and
     # loading it takes a tenth of a cold start.
     return Session()
-
-
-def setting(environment: Mapping[str, str], name: str) -> str:
-    """The setting `name`. MissingSetting if there is none."""
-    value = environment.get(name)
-    if not value:
-        raise MissingSetting(name)
-    return value
 
 
 def is_transient(error: Exception) -> bool:

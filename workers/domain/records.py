@@ -185,3 +185,10 @@ class Ledger:
     def next_version(self, free_since: int) -> Ledger:
         """Return the ledger as it is written next; `free_since` counts if it leaves a seat free beside a waiter."""
         return replace(self, version=self.version + 1, free_since=free_since if self.promotable else None)
+
+
+def waitlist_position(record: Registration, ledger: Ledger | None) -> int | None:
+    """Return the position in the waiting list, 1 for its head; None unless the ledger has the registration's ticket."""
+    if record.status is not Status.WAITLISTED or record.ticket is None or ledger is None:
+        return None
+    return ledger.waitlist.position(record.ticket)

@@ -26,6 +26,7 @@ from workers.registrar.batch import Groups, ParsedMessage, UndecodableTail, read
 from workers.registrar.parking import ParkingReason, Undecodable
 from workers.registrar.plan import Planner, StepPlan
 from workers.registrar.report import CommittedDecision, report
+from workers.settings import RegistrarSettings
 from workers.telemetry import Metric, log_fields, logger, measure
 
 if TYPE_CHECKING:
@@ -203,15 +204,10 @@ class Registrar:
 
 @cache
 def _registrar() -> Registrar:
-    env = os.environ
-    tables = Tables(
-        events=clients.setting(env, "EVENTS_TABLE"),
-        registrations=clients.setting(env, "REGISTRATIONS_TABLE"),
-        ledger=clients.setting(env, "LEDGER_TABLE"),
-    )
-    queue_url = clients.setting(env, "QUEUE_URL")
-    dead_letter_queue_url = clients.setting(env, "DEAD_LETTER_QUEUE_URL")
-    return Registrar(clients.dynamodb(), clients.sqs(), tables, queue_url, dead_letter_queue_url, SYSTEM_CLOCK)
+    settings = RegistrarSettings.load(os.environ)
+    tables = Tables(settings.events_table, settings.registrations_table, settings.ledger_table)
+    queues = settings.queue_url, settings.dead_letter_queue_url
+    return Registrar(clients.dynamodb(), clients.sqs(), tables, *queues, SYSTEM_CLOCK)
 
 
 def handler(event: dict[str, Any], context: object) -> dict[str, Any]:

@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from api.views import waitlist_position
 from infra.cli.function_logs import REGISTRAR, REGISTRATIONS, Line, lines, log_groups
 from workers.aws.items import (
     DECODE_ERRORS,
@@ -18,7 +17,7 @@ from workers.aws.items import (
     registration_key,
     timestamp,
 )
-from workers.domain.records import Ledger, Registration, Status
+from workers.domain.records import Ledger, Registration, Status, waitlist_position
 from workers.domain.seat_settings import EventStatus
 
 if TYPE_CHECKING:

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Literal
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from api.users.user_keys import binding_key, user_key
 from infra.cli.verify.identities import subject_of
 from workers.aws.items import (
     DECODE_ERRORS,
@@ -21,6 +20,7 @@ from workers.aws.items import (
     registration_from_item,
     registration_key,
 )
+from workers.aws.user_keys import binding_key, user_key
 from workers.domain.records import Status, registration_id
 
 if TYPE_CHECKING:

@@ -7,11 +7,11 @@ import time
 from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
 
-from api.users.user_keys import binding_key
 from infra.cli import http_client
 from infra.cli.verify.cleanup import USER_NAME, CleanUp
 from infra.cli.verify.identities import subject_of
 from infra.cli.verify.result import require
+from workers.aws.user_keys import binding_key
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -10,7 +10,7 @@ from typing import Any, cast
 
 import pytest
 
-from api.http.dispatch import dispatch, nobody, unexpected
+from api.http.dispatch import anonymous, dispatch, internal_error
 from api.http.routes import ROUTES
 from infra.cli import http_client
 from infra.cli.deployment import Clients, Deployment
@@ -47,7 +47,7 @@ class Gateway:
             return http_client.HttpResponse(401, {}, {"message": "Unauthorized"}) if self.asks_for_tokens else FAULT
         if method == "OPTIONS" and self.cors:
             return self._preflight(headers or {})
-        answer = dispatch({}, http_event(method, path, None, {}), ROUTES, nobody, unexpected)
+        answer = dispatch({}, http_event(method, path, None, {}), ROUTES, anonymous, internal_error)
         body = json.loads(answer["body"]) if answer["body"] and method != "HEAD" else ""
         lower = {name.lower(): value for name, value in answer["headers"].items()}
         if method in self.others:

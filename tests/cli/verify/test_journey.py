@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from api.users.user_keys import binding_key, user_key
 from infra.cli import http_client
 from infra.cli.verify.end_to_end import EndToEndRun, new_name
 from infra.cli.verify.identities import Identities, NoTokens, subject_of
@@ -17,6 +16,7 @@ from infra.cli.verify.result import CheckResult, perform
 from tests.cli.verify.world import VerifiedDeployment, given
 from tests.support.deployment import OUTPUTS
 from tests.support.pii_canaries import person
+from workers.aws.user_keys import binding_key, user_key
 from workers.domain.records import registration_id
 
 

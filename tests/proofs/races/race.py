@@ -20,10 +20,12 @@ from typing import TYPE_CHECKING, Any, cast
 from botocore.config import Config
 from botocore.session import Session
 
-from api.http.answer import answer
-from api.http.auth import anybody
+from api.http.app import App
+from api.http.auth import allow_anyone
 from api.registrations import handler as registrations
-from api.registrations.lists import Lists
+from api.registrations.lists import RegistrationLists
+from api.registrations.service import RegistrationService
+from api.settings import RegistrationSettings
 from tests.proofs.races.queue import BATCH, DEAD_LETTERS, QUEUE, StandardQueue
 from tests.proofs.races.wire import Wire
 from tests.support.builders import seats
@@ -52,11 +54,12 @@ class Worker:
     """
 
     def __init__(self, wire: Wire, queue: StandardQueue, tables: TableNames, chance: Random) -> None:
-        env = tables.environment | {"QUEUE_URL": QUEUE, "API_URL": BASE_URL}
+        settings = tables.settings(RegistrationSettings, QUEUE, BASE_URL)
         dynamodb, sqs, clock = wire.client, cast("Any", queue), Clock(SYSTEM_CLOCK.now, self.pause)
-        desk = registrations.Registrations(dynamodb, sqs, env, clock, lambda: str(uuid.uuid4()))
+        desk = RegistrationService(dynamodb, sqs, settings, clock, lambda: str(uuid.uuid4()))
         self.answers: list[tuple[str, Answer]] = []
-        self._routes = registrations.routes(desk, Lists(dynamodb, env, clock), clock)
+        handlers = registrations.routes(desk, RegistrationLists(dynamodb, settings, clock), clock)
+        self._app = App(handlers, allow_anyone)
         self._registrar = Registrar(dynamodb, sqs, tables.worker, QUEUE, DEAD_LETTERS, SYSTEM_CLOCK)
         self._promoter = Promoter(sqs, QUEUE, SYSTEM_CLOCK)
         self._queue, self._stream, self._chance = queue, wire.stream, chance
@@ -69,7 +72,7 @@ class Worker:
         body = json.dumps({"userId": user_id}) if posts else None
         headers = {"content-type": "application/json", "prefer": prefer}
         for _ in range(_TRIES):
-            got = answer(self._routes, http_event(method, path, body, headers), anybody)
+            got = self._app.respond(http_event(method, path, body, headers))
             if got["statusCode"] != 503:  # which says: ask again
                 break
         self.answers.append((method, Answer(got["statusCode"], got["headers"], json.loads(got["body"] or "null"))))

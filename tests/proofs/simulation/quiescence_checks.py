@@ -6,8 +6,9 @@ import json
 from typing import TYPE_CHECKING, Any, cast
 
 from api.http.caller import UNCHECKED
-from api.http.pagination import Page
-from api.registrations.lists import Lists
+from api.http.pagination import PageRequest
+from api.registrations.lists import RegistrationLists
+from api.settings import RegistrationSettings
 from infra.cli.reconcile.recount import Recounter
 from tests.proofs.simulation.queues import DEAD_LETTERS, QUEUE
 from tests.proofs.simulation.scheduler import SECOND
@@ -144,8 +145,9 @@ def _check_title(sim: Simulation, history: EventHistory) -> None:
 
 def _check_lists(sim: Simulation, dynamodb: FakeDynamoDb) -> None:
     """Both lists, page by page, show the histories: an event's by status, a user's by time."""
-    env = sim.tables.environment | {"API_URL": BASE_URL}
-    lists = Lists(cast("DynamoDBClient", dynamodb), env, Clock(lambda: sim.scheduler.now, lambda _: None))
+    settings = sim.tables.settings(RegistrationSettings, api_url=BASE_URL)
+    clock = Clock(lambda: sim.scheduler.now, lambda _: None)
+    lists = RegistrationLists(cast("DynamoDBClient", dynamodb), settings, clock)
     histories, statuses = sim.histories, list(Status)
     for event_id, history in histories.items():
         shown = _walk(lambda page, of=event_id: lists.of_event(of, page, UNCHECKED))  # type: ignore[misc]  # bound now
@@ -161,12 +163,12 @@ def _check_lists(sim: Simulation, dynamodb: FakeDynamoDb) -> None:
             sim.broken(LISTED, f"{user_id}: {shown}, not {own}")
 
 
-def _walk(ask: Callable[[Page], Response]) -> list[tuple[str, str]]:
+def _walk(ask: Callable[[PageRequest], Response]) -> list[tuple[str, str]]:
     """All pages of a list, whatever the status: who, and how she stands."""
     shown: list[tuple[str, str]] = []
     cursor: str | None = None
     while True:
-        page = json.loads(ask(Page(2, cursor, tuple(Status))).body)
+        page = json.loads(ask(PageRequest(2, cursor, tuple(Status))).body)
         shown += [(entry["registrationId"], entry["status"]) for entry in page["registrations"]]
         cursor = page["next"]
         if cursor is None:

@@ -10,10 +10,14 @@ from typing import TYPE_CHECKING, Any, cast
 from unittest.mock import patch
 
 from api.events import handler as events
-from api.http.answer import answer as resolve
-from api.http.auth import anybody
+from api.events.lists import EventList
+from api.events.service import EventService
+from api.http.app import App
+from api.http.auth import allow_anyone
 from api.registrations import handler as registrations
-from api.registrations.lists import Lists
+from api.registrations.lists import RegistrationLists
+from api.registrations.service import RegistrationService
+from api.settings import EventSettings, RegistrationSettings
 from tests.proofs.simulation.clients import Clients
 from tests.proofs.simulation.conditional_changes import ConditionalChanges
 from tests.proofs.simulation.delivery_checks import DeliveryChecker
@@ -165,18 +169,20 @@ class Simulation:
     def _connect(self) -> None:
         dynamodb = cast("DynamoDBClient", FaultyClient(self, "dynamodb", self._dynamodb))
         sqs = cast("SQSClient", FaultyClient(self, "sqs", self.sqs))
-        env = self.tables.environment | {"QUEUE_URL": QUEUE, "API_URL": BASE_URL}
+        settings = self.tables.settings(RegistrationSettings, QUEUE, BASE_URL)
+        event_settings = self.tables.settings(EventSettings, QUEUE, BASE_URL)
         ids = self.new_id
 
         def registrations_handler(clock: Clock) -> Handler:
-            people = registrations.Registrations(dynamodb, sqs, env, clock, ids)
-            handlers = registrations.routes(people, Lists(dynamodb, env, clock), clock)
-            return lambda event: resolve(handlers, event, anybody)
+            people = RegistrationService(dynamodb, sqs, settings, clock, ids)
+            handlers = registrations.routes(people, RegistrationLists(dynamodb, settings, clock), clock)
+            return App(handlers, allow_anyone).respond
 
         def events_handler(clock: Clock) -> Handler:
             change_id = lambda: self.changes.begins(self.scheduler.current.name, ids())  # noqa: E731
-            handlers = events.routes(events.Events(dynamodb, sqs, env, clock, change_id), clock)
-            return lambda event: resolve(handlers, event, anybody)
+            service = EventService(dynamodb, sqs, event_settings, clock, change_id)
+            handlers = events.routes(service, EventList(dynamodb, event_settings, clock), clock)
+            return App(handlers, allow_anyone).respond
 
         def registrar_handler(clock: Clock) -> Handler:
             worker = registrar.Registrar(dynamodb, sqs, self.tables.worker, QUEUE, DEAD_LETTERS, clock)

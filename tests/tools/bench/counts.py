@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import count
 
-from api.registrations.snapshot import Reader
-from api.views import waitlist_position
+from api.registrations.snapshot import SnapshotReader
+from api.settings import RegistrationSettings
 from tests.support.builders import cancel, promote
 from tests.support.deliveries import batch
 from tests.tools.bench import lists
@@ -16,7 +16,7 @@ from tests.tools.bench.figures import Figure, Part, at_most, exactly
 from tests.tools.bench.units import Meter
 from workers.aws.clock import SYSTEM_CLOCK
 from workers.aws.items import Item, registration_key
-from workers.domain.records import Status, registration_id
+from workers.domain.records import Status, registration_id, waitlist_position
 
 TEN = names(10)
 LENGTHS = (10, 1_000, 5_000)
@@ -78,7 +78,8 @@ def position(engine: Engine, waiting: int) -> Meter:
     """Read a position on the waiting list."""
     full, client = engine.add_full_event(_event_id(), waiting, HOLES), engine.client()
     with Meter(client, engine.reader) as meter:
-        seen = Reader(client, engine.environment, SYSTEM_CLOCK).fetch(full.event_id, full.first)
+        reader = SnapshotReader(client, engine.settings(RegistrationSettings), SYSTEM_CLOCK)
+        seen = reader.fetch(full.event_id, full.first)
     assert seen.record is not None
     assert waitlist_position(seen.record, seen.ledger) == 1
     return meter

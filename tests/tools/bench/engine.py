@@ -14,7 +14,7 @@ from botocore.config import Config
 
 from tests.support.builders import NOW, register
 from tests.support.deliveries import batch
-from tests.support.tables import create_tables, put_items
+from tests.support.tables import S, create_tables, put_items
 from tests.tools.bench.baseline import CHEAP, Pauses, Textbook, textbook_event, textbook_registrations
 from tests.tools.bench.context import BenchContext
 from workers.aws import clients
@@ -68,10 +68,9 @@ class Engine:
         config = clients._CONFIG.merge(Config(max_pool_connections=connections))
         return self._context.session.client("dynamodb", endpoint_url=self._context.dynamodb_url, config=config)
 
-    @property
-    def environment(self) -> dict[str, str]:
-        """The environment of a function that reads the tables."""
-        return self.tables.environment | {"API_URL": _UNREACHABLE}
+    def settings(self, cls: type[S]) -> S:
+        """Return the settings of a function that reads the tables."""
+        return self.tables.settings(cls, api_url=_UNREACHABLE)
 
     def registrar(self, client: DynamoDBClient) -> Registrar:
         """Return the queue's handler."""

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from api.events.lists import CACHE_SECONDS, EventList
 from api.http.caller import UNCHECKED
-from api.http.pagination import Page
-from api.registrations.lists import Lists
+from api.http.pagination import PageRequest
+from api.registrations.lists import RegistrationLists
+from api.settings import EventSettings, RegistrationSettings
 from infra.settings.limits import Limits
 from tests.support.builders import NOW
 from tests.tools.bench.engine import Engine
@@ -40,7 +41,7 @@ def page(engine: Engine, length: int) -> Meter:
     """Read a page of events that the process has not read yet."""
     client = engine.client()
     with Meter(client, engine.reader) as meter:
-        EventList(client, engine.environment, SYSTEM_CLOCK).page(Page(length, None))
+        EventList(client, engine.settings(EventSettings), SYSTEM_CLOCK).page(PageRequest(length, None))
     return meter
 
 
@@ -57,10 +58,10 @@ def strong_page(engine: Engine, length: int) -> Meter:
 def popular_page(engine: Engine, length: int, per_second: int, seconds: int) -> Meter:
     """Ask one process for the same page, `per_second` times a second for that many seconds."""
     client, now = engine.client(), [NOW]
-    events = EventList(client, engine.environment, Clock(lambda: now[0], SYSTEM_CLOCK.sleep))
+    events = EventList(client, engine.settings(EventSettings), Clock(lambda: now[0], SYSTEM_CLOCK.sleep))
     with Meter(client, engine.reader) as meter:
         for _ in range(per_second * seconds):
-            events.page(Page(length, None))
+            events.page(PageRequest(length, None))
             now[0] += _SECOND // per_second
     return meter
 
@@ -69,7 +70,9 @@ def users_page(engine: Engine, user: str, length: int) -> Meter:
     """Read the list of a user's registrations."""
     client = engine.client()
     with Meter(client, engine.reader) as meter:
-        Lists(client, engine.environment, SYSTEM_CLOCK).of_user(user, Page(length, None, tuple(Status)), UNCHECKED)
+        RegistrationLists(client, engine.settings(RegistrationSettings), SYSTEM_CLOCK).of_user(
+            user, PageRequest(length, None, tuple(Status)), UNCHECKED
+        )
     return meter
 
 

@@ -52,18 +52,6 @@ def test_what_passes_by_itself(error: Exception, passes: bool) -> None:
     assert clients.is_transient(error) is passes
 
 
-@pytest.mark.parametrize("environment", [{}, {"QUEUE_URL": ""}])
-def test_a_missing_setting_is_named(environment: dict[str, str]) -> None:
-    """A function that is started without a setting, or with an empty one, says which."""
-    with pytest.raises(clients.MissingSetting, match="the environment variable QUEUE_URL is not set"):
-        clients.setting(environment, "QUEUE_URL")
-
-
-def test_a_setting_is_read() -> None:
-    """A setting that is there is what it is."""
-    assert clients.setting({"A": "b"}, "A") == "b"
-
-
 def test_clients_are_impatient() -> None:
     """Both clients give up within seconds and try three times: a stuck call cannot eat the function's time."""
     for client in (clients.dynamodb(), clients.sqs()):

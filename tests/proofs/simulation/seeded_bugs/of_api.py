@@ -8,17 +8,18 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from api.events import lists
-from api.events.handler import Events, _revision_made
 from api.events.lists import EventList
+from api.events.service import EventService, _revision_after_lost_answer
 from api.http.cache import Cache
 from api.http.caller import Caller
-from api.http.etag import Revisions, at_revision
+from api.http.etag import Revisions, revision_condition
 from api.http.types import Response
-from api.registrations.handler import Registrations
 from api.registrations.headers import RegistrationHeaders
-from api.registrations.lists import Lists
-from api.registrations.pending import PendingStore
-from api.registrations.responses import Standing
+from api.registrations.lists import RegistrationLists
+from api.registrations.pending import PendingStore, _pending
+from api.registrations.service import RegistrationService
+from api.registrations.snapshot import Snapshot
+from api.settings import EventSettings
 from tests.proofs.simulation.seeded_bugs.registry import bug
 from workers.aws.clients import Overloaded
 from workers.aws.clock import Clock
@@ -43,15 +44,15 @@ def _latest_key(record: Registration | None, key: str | None) -> str | None:
 
 def _replay_any_delete(
     original: Callable[..., Response],
-    self: Registrations,
+    self: RegistrationService,
     event_id: str,
     user_id: str,
-    call: RegistrationHeaders,
+    headers: RegistrationHeaders,
     caller: Caller,
 ) -> Response:
-    record = self._reader.record(event_id, user_id) if call.key is not None else None
+    record = self._reader.fetch_registration(event_id, user_id) if headers.key is not None else None
     known = record.delete_keys if record is not None else ()
-    return original(self, event_id, user_id, replace(call, key=known[0]) if known else call, caller)
+    return original(self, event_id, user_id, replace(headers, key=known[0]) if known else headers, caller)
 
 
 def _without_delete_keys(record: Registration | None) -> Registration | None:
@@ -72,20 +73,20 @@ def _refuse_unknown(
 
 
 def _keep_for_a_minute(
-    original: Callable[..., None], self: EventList, dynamodb: DynamoDBClient, env: dict[str, str], clock: Clock
+    original: Callable[..., None], self: EventList, dynamodb: DynamoDBClient, settings: EventSettings, clock: Clock
 ) -> None:
-    original(self, dynamodb, env, clock)
+    original(self, dynamodb, settings, clock)
     self._cache = Cache(60, lists.CACHE_PAGES, clock)
 
 
 def _in_order_of_items(
     original: Callable[..., list[Registration]],
-    self: Lists,
+    self: RegistrationLists,
     rows: list[Item],
     sort_key: str,
     moved_to: Sequence[Status] = (),
 ) -> list[Registration]:
-    table = self._tables.registrations
+    table = self._settings.registrations_table
     items = self._read({table: [registration_key(row["registrationId"]["S"]) for row in rows]})[table]
     order = [item["registrationId"]["S"] for item in items]
     return sorted(original(self, rows, sort_key, moved_to), key=lambda record: order.index(record.registration_id))
@@ -115,48 +116,51 @@ API = {
     ),
     "outcome-of-an-earlier-attempt": bug(
         "the outcome of an earlier attempt is the answer to this one",
-        Registrations._decided,
-        lambda original, self, command, *, with_ledger: original(
-            self, replace(command, generation=0), with_ledger=with_ledger
+        RegistrationService._fetch_decision,
+        lambda original, self, register, *, with_ledger: original(
+            self, replace(register, generation=0), with_ledger=with_ledger
         ),
     ),
     "delete-key-ignored": bug(
         "the idempotency key of a DELETE is ignored",
-        Registrations._to_cancel,
+        RegistrationService._fetch_own,
         lambda original, self, event_id, user_id, caller: _without_delete_keys(
             original(self, event_id, user_id, caller)
         ),
         first=4,
     ),
     "any-delete-key-replays": bug(
-        "a DELETE with a new idempotency key is taken for a known one", Registrations.cancel, _replay_any_delete
+        "a DELETE with a new idempotency key is taken for a known one", RegistrationService.cancel, _replay_any_delete
     ),
     "pending-over-an-outcome": bug("pending is written over whatever is stored", PendingStore._put, _put_anyway),
     "pending-not-stored": bug(
         "the 202 is about a pending registration that is not stored",
         PendingStore.save_pending,
-        lambda _, self, command, before, resent_at=None: Standing(self._pending(command, before, resent_at)),
+        lambda _, self, command, before, resent_at=None: Snapshot(_pending(command, before, resent_at)),
     ),
     "cancellation-not-noted": bug(
         "a pending registration does not say that its Cancel was accepted",
-        PendingStore.note_cancelling,
+        PendingStore.save_cancelling,
         lambda *_: None,
     ),
     "condition-looked-at-before": bug(
         "the revision that a PATCH requires is no condition of its write",
-        at_revision,
+        revision_condition,
         lambda original, revisions: original(None),
     ),
     "own-change-refused": bug(
         "a change that the SDK repeats after it was made is a 412",
-        _revision_made,
+        _revision_after_lost_answer,
         lambda original, change_id, wanted, refused: original("", wanted, refused),
     ),
     "unknown-change-refused": bug(
-        "a change that may have been made, with others after it, is a 412", _revision_made, _refuse_unknown, first=4
+        "a change that may have been made, with others after it, is a 412",
+        _revision_after_lost_answer,
+        _refuse_unknown,
+        first=4,
     ),
     "change-told-before-it-is-made": bug(
-        "PATCH answers 200 whether or not the change was made", Events._configured, lambda *_: True
+        "PATCH answers 200 whether or not the change was made", EventService._configured, lambda *_: True
     ),
     "change-never-sent": bug(
         "a change of capacity is accepted and never sent",
@@ -169,33 +173,35 @@ API = {
     ),
     "title-not-stored": bug(
         "a new title is not stored",
-        Events._describe,
+        EventService._update,
         lambda original, self, event_id, fields, change_id, wanted: original(self, event_id, {}, change_id, wanted),
     ),
     "list-kept-for-a-minute": bug(
         "a page of events is kept for a minute", EventList.__init__, _keep_for_a_minute, first=6
     ),
-    "lists-empty": bug("lists are empty", Lists._records, lambda *_: []),
+    "lists-empty": bug("lists are empty", RegistrationLists._records, lambda *_: []),
     "batch-get-order-trusted": bug(
         "items of a BatchGetItem are taken to be in the order of the keys",
-        Lists._records,
+        RegistrationLists._records,
         _in_order_of_items,
         first=12,
     ),
     "list-stops-after-a-page": bug(
         "a list has only one page",
-        Lists._walk_event,
+        RegistrationLists._walk_event,
         lambda original, self, event_id, page, todo, row: (original(self, event_id, page, todo, row)[0], None),
     ),
     "status-filter-ignored": bug(
         "a user's list ignores the status",
-        Lists._walk_user,
+        RegistrationLists._walk_user,
         lambda original, self, user_id, page, row: original(self, user_id, replace(page, statuses=tuple(Status)), row),
     ),
     "old-registrations-in-lists": bug(
         "lists show registrations as they were a moment ago",
-        Lists._read,
-        lambda original, self, wanted, eventual=(): original(self, wanted, {*eventual, self._tables.registrations}),
+        RegistrationLists._read,
+        lambda original, self, wanted, eventual=(): original(
+            self, wanted, {*eventual, self._settings.registrations_table}
+        ),
         first=119,
     ),
 }
