@@ -1,34 +1,29 @@
-"""`make prove-fakes`: compares the in-memory DynamoDB with AWS's DynamoDB Local (a sample of it is in `make test`)."""
+"""`make prove-fakes`: compare the in-memory DynamoDB with AWS's DynamoDB Local (a sample of it is in `make test`)."""
 
 from __future__ import annotations
 
-import argparse
 import json
 import re
 import sys
 from collections.abc import Sequence
 from typing import Any
 
-from infra.cli.processes import Interrupts
-from tests.proofs.fakes.check import ROUND, Difference, Findings, check
-from tests.support.command_line import INTERRUPTED, at_least, note
+from tests.proofs.fakes.check import ROUND, ComparisonFindings, Difference, compare
+from tests.support.command_line import at_least, note, proof_parser, run_proof
 from tests.support.dynamodb_local import Unavailable, dynamodb_local
 
 _SHOWN = 5
 
 _DESCRIPTION = f"""\
-Do the same operations on the in-memory DynamoDB of the simulation and on AWS's own DynamoDB Local,
-and compare every answer: first requests at the edges of what DynamoDB takes, which are always the same,
-then by chance what Turnstile itself asks for, and made-up requests.
-
-All begins anew with empty tables every {ROUND} operations, each such round with a seed of its own: SEED,
-SEED + 1, and so on. Progress goes to stderr. DynamoDB Local is started on a free port, and ended."""
+Send the same operations to the in-memory DynamoDB of the simulation and to AWS's DynamoDB Local, and
+compare every answer: first the edges of what DynamoDB takes, which are always the same, then random
+ones, Turnstile's own and made-up ones. Every {ROUND} operations the tables are emptied, and the next
+round has the next seed. Progress goes to stderr."""
 
 _EPILOG = f"""\
 examples:
   python -m tests.proofs.fakes                                 50,000 operations; five to ten minutes on 2 processors
   python -m tests.proofs.fakes --operations {ROUND} --seed 1017    one round again
-  python -m tests.proofs.fakes --json                          the figures as one JSON object on stdout
 
 exit codes: 0 no difference; 1 differences (the first {_SHOWN} are shown, each with the shortest history that was
             found), or DynamoDB Local cannot be used; 2 wrong usage; 130 interrupted"""
@@ -36,21 +31,21 @@ exit codes: 0 no difference; 1 differences (the first {_SHOWN} are shown, each w
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Compare. Returns the exit code; argparse itself exits with 2 on wrong usage."""
-    args = _parser().parse_args(argv)
-    try:
-        with Interrupts(), dynamodb_local(thorough=True) as url:
-            findings = check(url, args.operations, args.seed, note)
-    except KeyboardInterrupt:
-        print("prove-fakes: interrupted; DynamoDB Local is ended", file=sys.stderr)
-        return INTERRUPTED
-    except Unavailable as error:
-        print(f"prove-fakes: {error}", file=sys.stderr)
-        return 1
-    print(json.dumps(_as_json(findings, args.seed), default=repr) if args.json else _as_text(findings))
-    return 1 if findings.differences else 0
+    parser = proof_parser("prove-fakes", _DESCRIPTION, _EPILOG)
+    parser.add_argument("--operations", type=at_least(1), default=50_000, metavar="N", help="default: %(default)s")
+    parser.add_argument("--seed", type=int, default=1, metavar="SEED", help="of the first round (default: %(default)s)")
+    args = parser.parse_args(argv)
+
+    def prove() -> int:
+        with dynamodb_local(thorough=True) as url:
+            findings = compare(url, args.operations, args.seed, note)
+        print(json.dumps(_as_json(findings, args.seed), default=repr) if args.json else _as_text(findings))
+        return 1 if findings.differences else 0
+
+    return run_proof("prove-fakes", prove, Unavailable)
 
 
-def _as_json(findings: Findings, seed: int) -> dict[str, Any]:
+def _as_json(findings: ComparisonFindings, seed: int) -> dict[str, Any]:
     return {
         "ok": not findings.differences,
         "operations": findings.operations,
@@ -73,7 +68,7 @@ def _shown(difference: Difference) -> dict[str, Any]:
     }
 
 
-def _as_text(findings: Findings) -> str:
+def _as_text(findings: ComparisonFindings) -> str:
     lines = [f"{outcome:<60} {number:>6}" for outcome, number in sorted(findings.outcomes.items())]
     for difference in findings.differences[:_SHOWN]:
         shown = _shown(difference)
@@ -85,17 +80,8 @@ def _as_text(findings: Findings) -> str:
 
 
 def _short(text: str) -> str:
-    """With long rows of one character, which some keys and items are, cut."""
+    """Cut long repetitions of one character."""
     return re.sub(r"(.)\1{30,}", lambda row: f"{row[1] * 3}...({len(row[0])})", text)
-
-
-def _parser() -> argparse.ArgumentParser:
-    raw = argparse.RawDescriptionHelpFormatter
-    parser = argparse.ArgumentParser("prove-fakes", description=_DESCRIPTION, epilog=_EPILOG, formatter_class=raw)
-    parser.add_argument("--operations", type=at_least(1), default=50_000, metavar="N", help="default: %(default)s")
-    parser.add_argument("--seed", type=int, default=1, metavar="SEED", help="of the first round (default: %(default)s)")
-    parser.add_argument("--json", action="store_true", help="print one JSON object instead of a table")
-    return parser
 
 
 if __name__ == "__main__":

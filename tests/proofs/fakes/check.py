@@ -1,9 +1,7 @@
-"""The same operations on the in-memory DynamoDB and on AWS's DynamoDB Local: is every answer the same?
+"""Sends the same operations to the in-memory DynamoDB and to AWS's DynamoDB Local, and compares the answers.
 
-Two kinds of operations, about half of each: what Turnstile itself asks for, by its real handlers with every client
-of `tests.support.pipeline` calling both; and made-up requests (`tests.proofs.fakes.requests`).
-
-What is compared, and what is not, `tests.proofs.fakes.compare` says.
+About half of the operations are Turnstile's own (`traffic`), the others are made up (`requests`). `comparison` says
+what is compared.
 """
 
 from __future__ import annotations
@@ -22,10 +20,10 @@ import boto3
 from botocore.config import Config
 from botocore.exceptions import ClientError, ParamValidationError
 
-from tests.proofs.fakes.compare import outcome, same, word
+from tests.proofs.fakes.comparison import outcome, same, word
 from tests.proofs.fakes.edges import edges
-from tests.proofs.fakes.requests import MADE_UP_KEYS, Request, Requests
-from tests.proofs.fakes.use import OWN_KEYS, Use
+from tests.proofs.fakes.requests import MADE_UP_KEYS, DynamoDbRequest, Requests
+from tests.proofs.fakes.traffic import OWN_KEYS, TurnstileTraffic
 from tests.proofs.simulation.campaign import quiet
 from tests.proofs.simulation.dynamodb.errors import Exceptions
 from tests.proofs.simulation.dynamodb.fake import FakeDynamoDb, Paginator
@@ -37,31 +35,31 @@ if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
 ROUND = 500
-"""Operations before all begins anew with empty tables: what differs is found again from a short history."""
+"""Operations until the tables are emptied: a difference is found again from a short history."""
 _OWN = "own-"
-_ENGINES = count(1)
+_NUMBERS = count(1)
 _PATIENCE = 20.0
-"""Seconds to look for a shorter history."""
+"""Seconds to search for a shorter history."""
 _READS = {"get_item", "batch_get_item", "query", "scan"}
 
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """A request that was answered differently: the so manieth of its round. `shortest` are requests that show it on
-    empty tables, the last of them this one."""
+    """A request that was answered differently, with its number in its round. `shortest` are requests that show the
+    difference on empty tables; this one is the last of them."""
 
     round: str
     number: int
-    request: Request
+    request: DynamoDbRequest
     in_memory: Any
     dynamodb_local: Any
-    shortest: Sequence[Request]
+    shortest: Sequence[DynamoDbRequest]
 
 
 @dataclass(slots=True)
-class Findings:
-    """What came of it. `own` are the operations that Turnstile itself asked for. `outcomes` counts by method and by
-    what came of it: `ok`, `cut` (a page that is not the last one), `empty` (no item), or the code of an error."""
+class ComparisonFindings:
+    """The result. `own` counts Turnstile's own operations. `outcomes` counts by method and outcome: `ok`, `cut` (a page
+    that is not the last one), `empty` (no item), or the code of an error."""
 
     operations: int = 0
     own: int = 0
@@ -71,73 +69,72 @@ class Findings:
 
 
 class Differs(BaseException):
-    """The two do not answer the same. Nothing may catch this but who compares."""
+    """The two do not answer the same. A BaseException, so that no handler of the product catches it."""
 
     def __init__(self, in_memory: Any, theirs: Any) -> None:
         super().__init__(f"in memory: {in_memory}; DynamoDB Local: {theirs}")
         self.answers = in_memory, theirs
 
 
-def check(
+def compare(
     url: str, operations: int, seed: int, say: Callable[[str], None] = lambda _: None, *, with_edges: bool = True
-) -> Findings:
-    """Does so many operations by chance on both, and before them, if wanted, those at the edges, which are always the
-    same. `say` gets a line of progress for each round. `url` is DynamoDB Local's."""
-    began, findings, engine = time.monotonic(), Findings(), Engine(url)
-    rounds: list[tuple[str, Callable[[Twins], None]]] = []
+) -> ComparisonFindings:
+    """Send so many random operations to both, maybe after those at the edges. `say` gets a line for each round."""
+    began, findings, engine = time.monotonic(), ComparisonFindings(), LocalEngine(url)
+    rounds: list[tuple[str, Callable[[ComparingClient], None]]] = []
     if with_edges:
         rounds += [(f"edges {number}", partial(_follow, part)) for number, part in enumerate(edges(engine.made_up), 1)]
     for start in range(0, operations, ROUND):
         size, own_seed = min(ROUND, operations - start), seed + start // ROUND
         rounds.append((f"seed {own_seed}", partial(_by_chance, Random(own_seed), engine, size)))
     for number, (name, work) in enumerate(rounds, 1):
-        twins = engine.twins()
+        both = engine.both()
         with quiet():
             try:
-                work(twins)
+                work(both)
             except Differs as differs:
-                asked = list(twins.asked)
+                asked = list(both.asked)
                 found = Difference(name, len(asked), asked[-1], *differs.answers, _shortest(engine, asked))
                 findings.differences.append(found)
-        findings.operations += len(twins.asked)
-        findings.own += sum(_OWN in str(request.params) for request in twins.asked)
-        findings.outcomes += twins.outcomes
+        findings.operations += len(both.asked)
+        findings.own += sum(_OWN in str(request.params) for request in both.asked)
+        findings.outcomes += both.outcomes
         findings.seconds = time.monotonic() - began
         counts = f"{findings.operations} operations, {len(findings.differences)} differences"
         say(f"round {number} of {len(rounds)} ({name}): {counts}")
     return findings
 
 
-def _follow(requests: Iterable[Request], twins: Twins) -> None:
-    """Asks all of them, and where an answer is cut, the rest of it."""
+def _follow(requests: Iterable[DynamoDbRequest], both: ComparingClient) -> None:
+    """Send all requests, and further ones where an answer is cut."""
     for first in requests:
-        request: Request | None = first
+        request: DynamoDbRequest | None = first
         while request is not None:
             answer: Item = {}
             with suppress(ClientError, ParamValidationError):
-                answer = twins.ask(request)
+                answer = both.ask(request)
             last = answer.get("LastEvaluatedKey")
-            request = Request(request.method, request.params | {"ExclusiveStartKey": last}) if last else None
+            request = DynamoDbRequest(request.method, request.params | {"ExclusiveStartKey": last}) if last else None
 
 
-def _by_chance(chance: Random, engine: Engine, size: int, twins: Twins) -> None:
-    """So many operations, or a few more: now a made-up one, now what somebody does with Turnstile."""
-    twins.chance = chance
-    use = Use(cast("DynamoDBClient", twins), chance, engine.own_prefix)
+def _by_chance(chance: Random, engine: LocalEngine, size: int, both: ComparingClient) -> None:
+    """Send so many operations, or a few more, made-up ones and Turnstile's own."""
+    both.chance = chance
+    traffic = TurnstileTraffic(cast("DynamoDBClient", both), chance, engine.own_prefix)
     made_up = Requests(chance, engine.made_up)
-    while len(twins.asked) < size:
+    while len(both.asked) < size:
         if chance.random() < 0.3:
-            use.step()
+            traffic.step()
             continue
         request = made_up.next()
         with suppress(ClientError, ParamValidationError):
-            answer = getattr(twins, request.method)(**request.params)
+            answer = getattr(both, request.method)(**request.params)
             if "LastEvaluatedKey" in answer:
                 made_up.cursors.append((request, answer["LastEvaluatedKey"]))
 
 
-class Engine:
-    """DynamoDB Local with the tables of both kinds of operations; each `twins` finds them empty."""
+class LocalEngine:
+    """DynamoDB Local with tables for both kinds of operations."""
 
     def __init__(self, url: str) -> None:
         self.client = boto3.client(
@@ -148,7 +145,7 @@ class Engine:
             aws_secret_access_key="test",
             config=Config(retries={"total_max_attempts": 1}),
         )
-        number = next(_ENGINES)
+        number = next(_NUMBERS)
         self._runs = (f"{number}.{run}-" for run in count(1))
         self._prefixes = (f"{_OWN}{number}-", f"made-up-{number}-")
         self._own, self.made_up = (create_tables(self.client, prefix) for prefix in self._prefixes)
@@ -156,19 +153,19 @@ class Engine:
 
     @property
     def own_prefix(self) -> str:
-        """What the names of the tables begin with that Turnstile itself uses."""
+        """The prefix of the tables for Turnstile's own traffic."""
         return self._prefixes[0]
 
     def _learn(self, table: str) -> dict[str, int]:
-        """Where DynamoDB Local puts each primary key that may occur. It goes by the key alone."""
+        """Return the order in which DynamoDB Local scans primary keys, which depends on the key alone."""
         keys = [*MADE_UP_KEYS, *OWN_KEYS]
         put_items(self.client, table, [{"userId": {"S": key}} for key in keys])
         pages = self.client.get_paginator("scan").paginate(TableName=table)
         found = [item["userId"]["S"] for page in pages for item in page["Items"]]
         return {key: place for place, key in enumerate(found)}
 
-    def twins(self) -> Twins:
-        """Both, empty."""
+    def both(self) -> ComparingClient:
+        """Empty the tables, and return a client of both."""
         fake = FakeDynamoDb(lambda: NOW, self._place.__getitem__)
         for prefix in self._prefixes:
             create_tables(cast("DynamoDBClient", fake), prefix)
@@ -176,7 +173,7 @@ class Engine:
             for table, key in ((names.users, "userId"), (names.events, "eventId"), (names.ledger, "eventId")):
                 self._empty(table, key)
             self._empty(names.registrations, "registrationId")
-        return Twins(fake, self.client, next(self._runs))
+        return ComparingClient(fake, self.client, next(self._runs))
 
     def _empty(self, table: str, key: str) -> None:
         for page in self.client.get_paginator("scan").paginate(TableName=table, ProjectionExpression=key):
@@ -185,10 +182,10 @@ class Engine:
                 self.client.batch_write_item(RequestItems={table: some})
 
 
-class Twins:
-    """A client that asks both, and answers what the in-memory one answers. Differs if the other one does not.
+class ComparingClient:
+    """A client that asks both, and returns the answer of the in-memory one. Raises Differs if the other one differs.
 
-    With a `chance`, a transaction now and then meets a rival, who has done the very same just before.
+    With a `chance`, a transaction is sometimes made twice, as by a rival.
     """
 
     exceptions = Exceptions
@@ -196,33 +193,33 @@ class Twins:
     def __init__(self, fake: FakeDynamoDb, real: DynamoDBClient, run: str) -> None:
         self._fake, self._real, self._run = fake, real, run
         self.chance: Random | None = None
-        self.asked: list[Request] = []
+        self.asked: list[DynamoDbRequest] = []
         self.outcomes: Counter[str] = Counter()
 
     def __getattr__(self, method: str) -> Callable[..., Item]:
         return partial(self._called, method)
 
     def create_table(self, **_: Any) -> Item:
-        """They are there already."""
+        """Do nothing: the tables exist."""
         return {}
 
     def get_paginator(self, method: str) -> Paginator:
-        """A walk over pages, each asked of both."""
+        """Return a paginator whose pages are asked of both."""
         return Paginator(getattr(self, method))
 
     def _called(self, method: str, **params: Any) -> Item:
         if method == "transact_write_items" and self.chance is not None and self.chance.random() < 0.1:
             with suppress(ClientError, ParamValidationError):
-                self.ask(Request(method, {"TransactItems": params["TransactItems"]}))
-        return self.ask(Request(method, params))
+                self.ask(DynamoDbRequest(method, {"TransactItems": params["TransactItems"]}))
+        return self.ask(DynamoDbRequest(method, params))
 
-    def ask(self, request: Request) -> Item:
-        """Asks both."""
+    def ask(self, request: DynamoDbRequest) -> Item:
+        """Ask both, and compare."""
         self.asked.append(request)
         token = request.params.get("ClientRequestToken")
         own = {"ClientRequestToken": self._run + token} if token else {}
         answer, compared = outcome(self._fake, request)
-        _, theirs = outcome(self._real, Request(request.method, request.params | own))
+        _, theirs = outcome(self._real, DynamoDbRequest(request.method, request.params | own))
         if not same(request, compared, theirs):
             raise Differs(compared, theirs)
         self.outcomes[f"{request.method} {word(compared)}"] += 1
@@ -231,8 +228,8 @@ class Twins:
         return answer
 
 
-def _shortest(engine: Engine, asked: list[Request]) -> Sequence[Request]:
-    """Fewer requests that end in the same way, found by leaving some out; all of them if that does not show it."""
+def _shortest(engine: LocalEngine, asked: list[DynamoDbRequest]) -> Sequence[DynamoDbRequest]:
+    """Return fewer requests with the same difference, found by omission; all of them if none is found."""
     writes = [request for request in asked[:-1] if request.method not in _READS]
     found = next((tried for tried in ([], writes, asked[:-1]) if _differ(engine, [*tried, asked[-1]])), None)
     if found is None:
@@ -250,11 +247,11 @@ def _shortest(engine: Engine, asked: list[Request]) -> Sequence[Request]:
     return [*found, asked[-1]]
 
 
-def _differ(engine: Engine, requests: Sequence[Request]) -> bool:
-    twins = engine.twins()
+def _differ(engine: LocalEngine, requests: Sequence[DynamoDbRequest]) -> bool:
+    both = engine.both()
     for request in requests:
         try:
-            twins.ask(request)
+            both.ask(request)
         except Differs:
             return request is requests[-1]
         except (ClientError, ParamValidationError):

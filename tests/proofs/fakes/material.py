@@ -119,31 +119,20 @@ class Expressions:
         )
 
     def condition(self, depth: int = 0) -> str:
-        """A condition."""
-        match self._chance.randrange(12 if depth < 2 else 8):
-            case 0 | 1 | 2 | 3:
+        """Draw a condition."""
+        match self._chance.randrange(6 if depth < 2 else 4):
+            case 0 | 1:
                 function = self._chance.choice(("attribute_exists", "attribute_not_exists"))
                 return f"{function}({self._path()})"
-            case 4:
-                return f"begins_with({self._path()}, {self._operand()})"
-            case 5 | 6 | 7:
-                sign = self._chance.choice(("=", "=", "<>", "<", "<=", ">", ">="))
-                return f"{self._path()} {sign} {self._operand()}"
-            case 8:
-                return f"NOT {self.condition(2)}"
+            case 2 | 3:
+                return f"{self._path()} = {self.value(self._values.any(1))}"
             case _:
-                return self._both(depth)
-
-    def _both(self, depth: int) -> str:
-        both = f"{self.condition(depth + 1)} {self._chance.choice(('AND', 'OR'))} {self.condition(2)}"
-        both = self._chance.choice(("{}", "({})", "NOT ({})")).format(both)
-        if self._values.may(0.3):
-            both = f"{self.condition(2)} {self._chance.choice(('AND', 'OR'))} {both}"
-        return f"(({both}))" if self._values.may(0.02) else both
+                both = f"{self.condition(depth + 1)} {self._chance.choice(('AND', 'OR'))} {self.condition(2)}"
+                return f"{self.condition(2)} {self._chance.choice(('AND', 'OR'))} ({both})"
 
     def change(self) -> str:
-        """An update: one clause or two, of one part or two."""
-        chosen = self._chance.sample(("SET", "SET", "SET", "REMOVE", "ADD"), self._chance.choice((1, 1, 2)))
+        """Draw an update: one clause or two, of one part or two."""
+        chosen = self._chance.sample(("SET", "SET", "REMOVE"), self._chance.choice((1, 1, 2)))
         clauses = []
         for word in dict.fromkeys(chosen):
             parts = [self._part(word) for _ in range(self._chance.choice((1, 1, 2)))]
@@ -151,34 +140,24 @@ class Expressions:
         return " ".join(clauses)
 
     def _part(self, word: str) -> str:
-        match word:
-            case "SET":
-                return self._assignment()
-            case "REMOVE":
-                return self.name(self._chance.choice((*NAMES, STATUS_KEY, "userId")))
-            case _:
-                return f"{self.name(self._chance.choice(NAMES))} {self.value(self._values.any(2))}"
-
-    def _assignment(self) -> str:
+        if word == "REMOVE":
+            return self.name(self._chance.choice((*NAMES, STATUS_KEY, "userId")))
         if self._values.may(0.2):
             # DynamoDB Local would let an update, but not a put, give an index a key that is no text.
             name, pool = self._chance.choice(_INDEX_KEYS)
             return f"{self.name(name)} = {self.value({'S': self._chance.choice(pool)})}"
         path = self.name(self._primary if self._values.may(0.01) else self._chance.choice(NAMES))
-        match self._chance.randrange(6):
-            case 0 | 1 | 2:
-                return f"{path} = {self._operand()}"
+        match self._chance.randrange(5):
+            case 0 | 1:
+                return f"{path} = {self.value(self._values.any(1))}"
+            case 2:
+                return f"{path} = if_not_exists({self._path()}, {self.value(self._values.any(1))})"
             case 3:
-                return f"{path} = if_not_exists({self._path()}, {self._operand()})"
-            case 4:
-                zero = self.value({"N": "0"}) if self._values.may(0.9) else self._operand()
+                zero = self.value({"N": "0"} if self._values.may(0.9) else self._values.any(1))
                 return f"{path} = if_not_exists({path}, {zero}) + {self.value({'N': '1'})}"
             case _:
-                right = self.value(self._values.number()) if self._values.may(0.9) else self._operand()
-                return f"{path} = {self._path()} {self._chance.choice('+-')} {right}"
-
-    def _operand(self) -> str:
-        return self.value(self._values.any(1)) if self._values.may(0.6) else self._path()
+                right = self.value(self._values.number() if self._values.may(0.9) else self._values.any(1))
+                return f"{path} = {self._path()} + {right}"
 
     def _path(self) -> str:
         return self._primary if self._values.may(0.1) else self.name(self._chance.choice((*NAMES, self._primary)))

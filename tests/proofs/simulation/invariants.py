@@ -80,7 +80,7 @@ class InvariantChecker:
                 self._ledger_changed(commits, change)
             elif change.table == tables.registrations:
                 self._record_changed(commits, change)
-            elif change.table == tables.events and change.after is not None:
+            elif change.table == tables.events:
                 history = self._sim.histories[change.after["eventId"]["S"]]
                 history.titles.append((self._sim.scheduler.now, change.after["title"]["S"]))
         for event_id, commit in commits.items():
@@ -91,9 +91,6 @@ class InvariantChecker:
         return commits.setdefault(event_id, Commit(history.ledger, history.ledger, {}))
 
     def _ledger_changed(self, commits: dict[str, Commit], change: Change) -> None:
-        if change.after is None:
-            self._sim.broken(MISCOUNTED, "a ledger disappeared")
-            return
         ledger = ledger_from_item(change.after)
         commit = self._commit(commits, ledger.event_id)
         if ledger.version != commit.before.version + 1:
@@ -101,9 +98,6 @@ class InvariantChecker:
         commit.after = ledger
 
     def _record_changed(self, commits: dict[str, Commit], change: Change) -> None:
-        if change.after is None:
-            self._sim.broken(MOVES, f"{change.before} disappeared")
-            return
         record = registration_from_item(change.after)
         key = change.after["registrationId"]["S"]
         before = (

@@ -55,7 +55,7 @@ class RetryReasons:
         while self._writes and self._writes[0][0] < now - _MEMORY:
             self._writes.popleft()
         for change in changes:
-            if change.after is not None and "eventId" in change.after:
+            if "eventId" in change.after:
                 self._writes.append((now, writer, group_of(change.after["eventId"]["S"])))
 
     def has(self, invocation: InvocationLog, group: str, messages: list[dict[str, Any]]) -> bool:

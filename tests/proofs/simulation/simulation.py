@@ -222,9 +222,9 @@ class Simulation:
         self.stale_reads.wrote(changes)
         self.invariants.wrote(changes)
         for change in changes:
-            if change.table == self.tables.ledger and change.after is not None:
+            if change.table == self.tables.ledger:
                 self._stream.wrote(change.after)
-            elif change.table == self.tables.events and change.after is not None:
+            elif change.table == self.tables.events:
                 self.changes.wrote(self.scheduler.now, change.before, change.after)
 
     def _sent(self, queue: str, body: str) -> None:
@@ -306,7 +306,7 @@ def _event_item(event: dict[str, Any]) -> Item:
 
 def _told(change: Change) -> str:
     """A write as a line of the story."""
-    item = change.after or {}
+    item = change.after
     names = sorted(name for name in item if (change.before or {}).get(name) != item[name])
     key = next(iter(next(iter(item.values()), {"S": ""}).values()))
     return f"{change.table} {key}: " + ", ".join(f"{n}={next(iter(item[n].values()))!r}" for n in names)

@@ -63,8 +63,7 @@ class StaleReads:
         for at, change in reversed(self._writes):
             if at <= then:
                 break
-            written = change.after or change.before
-            if change.table == table and written is not None and _is(written, key):
+            if change.table == table and _is(change.after, key):
                 item = change.before
         return item
 

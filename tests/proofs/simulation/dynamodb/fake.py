@@ -1,11 +1,10 @@
 """DynamoDB in memory, for one thread: tables, transactions, conditions, indexes, as the boto3 client shows them.
 
-It answers what AWS's DynamoDB Local answers, error by error (`tests/integration/test_fakes.py` compares them), and it
-refuses with NotImplementedError what it does not know: it never ignores a part of a request. What it does not have:
-conflicts, throttles, latency. Those are faults, and for a simulator to make.
+It answers like AWS's DynamoDB Local, error by error (`tests/integration/test_fakes.py` compares them). What it does not
+know, it refuses with NotImplementedError; it never ignores a part of a request. It has no conflicts, throttles or
+latency: the simulation adds those.
 
-Attribute values are never changed once they are in a request or in a table. So items are copied one level deep, on the
-way in and on the way out, and whoever changes a value inside an answer changes the table.
+Items are copied one level deep on the way in and out. Nobody may change a value inside a request or an answer.
 """
 
 from __future__ import annotations
@@ -17,17 +16,9 @@ from typing import Any
 
 from tests.proofs.simulation.dynamodb import reads
 from tests.proofs.simulation.dynamodb.errors import Exceptions, Invalid, RequestRefused, error, wrong_parameter
+from tests.proofs.simulation.dynamodb.expressions import NAMES, VALUES
 from tests.proofs.simulation.dynamodb.tables import IndexDelay, Place, Table, table_of
-from tests.proofs.simulation.dynamodb.writes import (
-    ACTIONS,
-    CONDITIONAL,
-    NAMES,
-    VALUES,
-    ConditionFailed,
-    Write,
-    one_of,
-    parsed,
-)
+from tests.proofs.simulation.dynamodb.writes import ACTIONS, CONDITIONAL, ConditionFailed, Write, one_of, parsed
 from workers.aws.items import Item
 
 MAX_TRANSACTION_ITEMS = 100
@@ -41,11 +32,11 @@ _PAGED = ("ExclusiveStartKey", "Limit", "ConsistentRead", "Select")
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """What a write did to one item; `before` None: it was not there, `after` None: it is gone. Not to be altered."""
+    """What a write did to one item; `before` is None if there was none. Not to be altered."""
 
     table: str
     before: Item | None
-    after: Item | None
+    after: Item
 
 
 def _operation(
@@ -133,20 +124,21 @@ class FakeDynamoDb:
         found = table.items.get(table.key(params["Key"]))
         return {} if found is None else {"Item": show(found)}
 
-    @_operation("PutItem", ("TableName", "Item"), (*CONDITIONAL, "ReturnValues"))
+    @_operation("PutItem", ("TableName", "Item"), CONDITIONAL)
     def put_item(self, params: Item) -> Item:
-        """Writes an item in place of what is there."""
-        return self._write("Put", params, {"NONE", "ALL_OLD"})
+        """Store an item, in place of what is there."""
+        self._write("Put", params)
+        return {}
 
-    @_operation("DeleteItem", ("TableName", "Key"), (*CONDITIONAL, "ReturnValues"))
-    def delete_item(self, params: Item) -> Item:
-        """Removes an item, if it is there."""
-        return self._write("Delete", params, {"NONE", "ALL_OLD"})
-
-    @_operation("UpdateItem", ("TableName", "Key"), ("UpdateExpression", *CONDITIONAL, "ReturnValues"))
+    @_operation("UpdateItem", ("TableName", "Key", "UpdateExpression"), (*CONDITIONAL, "ReturnValues"))
     def update_item(self, params: Item) -> Item:
-        """ConditionalChanges some attributes of an item, which is made if it is not there."""
-        return self._write("Update", params, {"NONE", "ALL_OLD", "UPDATED_OLD", "ALL_NEW", "UPDATED_NEW"})
+        """Change some attributes of an item, which is created if absent."""
+        wanted = one_of(params, "ReturnValues", {"NONE", "ALL_OLD", "UPDATED_OLD", "ALL_NEW", "UPDATED_NEW"})
+        if wanted not in {"NONE", "UPDATED_NEW"}:
+            raise NotImplementedError(f"the in-memory DynamoDB does not know ReturnValues {wanted}")
+        write = self._write("Update", params)
+        shown = {name: write.after[name] for name in write.touched if name in write.after}
+        return {"Attributes": shown} if wanted == "UPDATED_NEW" and shown else {}
 
     @_operation("BatchGetItem", ("RequestItems",))
     def batch_get_item(self, params: Item) -> Item:
@@ -182,12 +174,9 @@ class FakeDynamoDb:
         if len(items) > MAX_TRANSACTION_ITEMS:
             raise Invalid("Member must have length less than or equal to 100")
         token = params.get("ClientRequestToken")
-        asked = [_asked(item) for item in items]
+        asked = [self._asked(item) for item in items]
         if token is not None and self._known(token, items):
             return {}
-        tables = [self._table(write.params) for write in asked]
-        for write, table in zip(asked, tables, strict=True):
-            write.locate(table)
         _judge(asked)
         self._commit(asked)
         if token is not None:
@@ -222,28 +211,28 @@ class FakeDynamoDb:
             raise RequestRefused("ResourceNotFoundException", "Cannot do operations on a non-existent table")
         return table
 
-    def _write(self, action: str, params: Item, returns: Collection[str]) -> Item:
-        table = self._table(params)
-        wanted = one_of(params, "ReturnValues", returns)
-        write = parsed(action, params)
-        write.locate(table)
+    def _write(self, action: str, params: Item) -> Write:
+        write = parsed(action, params, self._table(params))
         write.judge()
         self._commit([write])
-        if wanted == "NONE":
-            return {}
-        shown = (write.after if wanted.endswith("NEW") else write.before) or {}
-        if wanted.startswith("UPDATED"):
-            shown = {name: shown[name] for name in write.touched if name in shown}
-        return {"Attributes": dict(shown)} if shown else {}
+        return write
 
     def _commit(self, judged: list[Write]) -> None:
         changes: list[Change] = []
         for write in judged:
-            if write.after is not write.before:
-                write.table.write(write.key, write.after, write.size, write.listing, self.index_delay)
-                changes.append(Change(write.table.name, write.before, write.after))
-        if changes:
-            self.on_write(changes)
+            write.table.write(write.key, write.after, write.size, write.listing, self.index_delay)
+            changes.append(Change(write.table.name, write.before, write.after))
+        self.on_write(changes)
+
+    def _asked(self, item: Item) -> Write:
+        """Parse one item of a transaction."""
+        if len(item) != 1:
+            raise Invalid("TransactItems can only contain one of Check, Put, Update or Delete")
+        ((action, params),) = item.items()
+        if action not in ACTIONS:
+            raise NotImplementedError(f"the in-memory DynamoDB does not know {action} in a transaction")
+        _only(action, params, *ACTIONS[action])
+        return parsed(action, params, self._table(params))
 
     def _known(self, token: str, items: list[Item]) -> bool:
         """True if this very request was done. RequestRefused if another one was."""
@@ -258,17 +247,6 @@ class FakeDynamoDb:
 
 _BATCH_NEEDS = frozenset({"Keys"})
 _BATCH_KNOWS = _BATCH_NEEDS | {"ConsistentRead", "ProjectionExpression", NAMES}
-
-
-def _asked(item: Item) -> Write:
-    """One item of a transaction."""
-    if len(item) != 1:
-        raise Invalid("TransactItems can only contain one of Check, Put, Update or Delete")
-    ((action, params),) = item.items()
-    if action not in ACTIONS:
-        raise wrong_parameter(f"Unknown parameter in TransactItems: {action}")
-    _only(action, params, *ACTIONS[action])
-    return parsed(action, params)
 
 
 def _judge(asked: list[Write]) -> None:

@@ -1,4 +1,4 @@
-"""The reads of the in-memory DynamoDB: which attributes of an item, which page of an index, which page of a table."""
+"""The reads of the in-memory DynamoDB: attributes of an item, pages of an index, pages of a table."""
 
 from __future__ import annotations
 
@@ -6,10 +6,9 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Sequence
 
 from tests.proofs.simulation.dynamodb.errors import Invalid, wrong_parameter
-from tests.proofs.simulation.dynamodb.parser import key_condition, projection
+from tests.proofs.simulation.dynamodb.expressions import NAMES, bind, key_condition, projection
 from tests.proofs.simulation.dynamodb.tables import MAX_SORT_KEY_BYTES, Index, Row, Table
 from tests.proofs.simulation.dynamodb.values import Value, checked, key_text
-from tests.proofs.simulation.dynamodb.writes import NAMES, bind, refuse_bare
 from workers.aws.items import Item
 
 PAGE_BYTES = 1024 * 1024
@@ -18,14 +17,13 @@ _FEW_ROWS = 190
 
 
 def projected(params: Item, table: Table) -> Callable[[Item], Item]:
-    """What shows an item as the request wants it: a copy, of some attributes or of all."""
+    """Return a function that copies an item, with some attributes or all."""
     if "ProjectionExpression" not in params:
         if NAMES in params:
             raise Invalid(f"{NAMES} can only be specified when using expressions")
         return dict
     found = projection(params["ProjectionExpression"])
-    refuse_bare(found.uses, table)
-    names, _ = bind(params, (found.uses,))
+    names, _ = bind(params, (found.uses,), table.key_names)
     shown = [path(names) for path in found.paths]
     if len(shown) != len(set(shown)):
         raise Invalid("Invalid ProjectionExpression: Two document paths overlap with each other")
@@ -33,7 +31,7 @@ def projected(params: Item, table: Table) -> Callable[[Item], Item]:
 
 
 def check_page(params: Item) -> None:
-    """botocore's error if the limit is below 1. NotImplementedError for a Select other than COUNT."""
+    """Raise botocore's error if the limit is below 1, NotImplementedError for a Select other than COUNT."""
     limit, select = params.get("Limit", 1), params.get("Select")
     if limit < 1:
         raise wrong_parameter(f"Invalid value for parameter Limit, value: {limit}, valid min value: 1")
@@ -42,7 +40,7 @@ def check_page(params: Item) -> None:
 
 
 def index_page(params: Item, table: Table) -> Item:
-    """What a Query of an index answers."""
+    """Answer a Query of an index."""
     if "IndexName" not in params:
         raise NotImplementedError("a Query of a table without an index: its partitions are single items")
     index = table.indexes.get(params["IndexName"])
@@ -60,7 +58,7 @@ def index_page(params: Item, table: Table) -> Item:
 
 
 def table_page(params: Item, table: Table) -> Item:
-    """What a Scan answers."""
+    """Answer a Scan."""
     show, start = projected(params, table), params.get("ExclusiveStartKey")
     if "Select" in params and "ProjectionExpression" in params:
         raise Invalid("Cannot specify the ProjectionExpression when choosing to get only the Count")
@@ -71,8 +69,10 @@ def table_page(params: Item, table: Table) -> Item:
 
 
 def _length(params: Item, sizes: Sequence[int]) -> tuple[int, bool]:
-    """How many are on a page: to the limit, or to the one that fills it; and whether the answer says where to go on,
-    which at the limit it does even if nothing follows."""
+    """Return how many fit on a page, by the limit and by size, and whether the answer has a LastEvaluatedKey.
+
+    At the limit it has one even if nothing follows.
+    """
     limit: int = params.get("Limit", len(sizes) + 1)
     room = PAGE_BYTES
     for number, size in enumerate(sizes, 1):
@@ -90,14 +90,14 @@ def _page(params: Item, entries: list[Item], last: Item | None) -> Item:
 
 
 def _rows(params: Item, table: Table, index: Index) -> tuple[str, Sequence[Row]]:
-    """The partition that is asked for, and its rows within the range that is asked for."""
-    partition, first, last = _range(params, table, index)
-    rows = index.rows(partition)
-    start = bisect_left(rows, (first,))
+    """Return the partition, and its rows with the prefix that is asked for."""
+    partition, prefix = _range(params, table, index)
+    rows, last = index.rows(partition), _beyond(prefix)
+    start = bisect_left(rows, (prefix,))
     end = len(rows) if last is None else bisect_left(rows, (last,))
     if "ExclusiveStartKey" in params:
         row = _start_row(params["ExclusiveStartKey"], index, partition)
-        if row[0] < first or (last is not None and row[0] >= last):
+        if row[0] < prefix or (last is not None and row[0] >= last):
             raise Invalid("The provided starting key does not match the range key predicate")
         if params.get("ScanIndexForward", True):
             start = max(start, bisect_right(rows, row))
@@ -106,36 +106,20 @@ def _rows(params: Item, table: Table, index: Index) -> tuple[str, Sequence[Row]]
     return partition, rows[start:end]
 
 
-def _range(params: Item, table: Table, index: Index) -> tuple[str, str, str | None]:
-    """Partition, first sort key, and the first sort key that is beyond (None: nothing is)."""
+def _range(params: Item, table: Table, index: Index) -> tuple[str, str]:
+    """Return the partition and the prefix of the sort key ("": any)."""
     found = key_condition(params["KeyConditionExpression"])
-    refuse_bare(found.uses, table)
-    names, values = bind(params, (found.uses,))
-    parts = {path(names): (sign, values[value]) for path, sign, value in found.parts}
-    if index.partition not in parts or not parts.keys() <= {index.partition, index.sort}:
+    names, values = bind(params, (found.uses,), table.key_names)
+    parts = dict(zip((path(names) for path in found.paths), (values[token] for token in found.values), strict=True))
+    if list(parts) not in ([index.partition], [index.partition, index.sort]):
         raise Invalid("Query condition missed key schema element, or names another attribute")
-    sign, value = parts[index.partition]
-    if sign != "=" or len(parts) != len(found.parts):
-        raise Invalid("Query key condition not supported")
-    partition = key_text(value, index.partition)
-    if index.sort not in parts:
-        return partition, "", None
-    sign, value = parts[index.sort]
-    text = key_text(value, index.sort, MAX_SORT_KEY_BYTES)
-    behind = text + "\0"
-    first, last = {
-        "=": (text, behind),
-        "<": ("", text),
-        "<=": ("", behind),
-        ">": (behind, None),
-        ">=": (text, None),
-        "begins_with": (text, _beyond(text)),
-    }[sign]
-    return partition, first, last
+    partition = key_text(parts[index.partition], index.partition)
+    prefix = parts.get(index.sort)
+    return partition, "" if prefix is None else key_text(prefix, index.sort, MAX_SORT_KEY_BYTES)
 
 
 def _beyond(prefix: str) -> str | None:
-    """The first text behind all that begin with this; None if there is none."""
+    """Return the first text behind all that begin with this; None if there is none."""
     stem = prefix.rstrip("\U0010ffff")
     return stem[:-1] + chr(ord(stem[-1]) + 1) if stem else None
 

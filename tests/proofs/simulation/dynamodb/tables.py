@@ -1,9 +1,10 @@
-"""What the in-memory DynamoDB stores: tables, in the order of a scan, and their indexes, in the order of a query."""
+"""The tables of the in-memory DynamoDB, in the order of a scan, and their indexes, in the order of a query."""
 
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right, insort
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 from tests.proofs.simulation.dynamodb.errors import Invalid
@@ -35,14 +36,14 @@ class Index:
         self._partitions: dict[str, list[Row]] = {}
 
     def keys(self, item: Item) -> Keys:
-        """The keys of an item. Invalid if one of them is no text, or too long."""
+        """Return the keys of an item. Invalid if one of them is no text or too long."""
         partition, sort = item.get(self.partition), item.get(self.sort)
         first = partition and key_text(partition, self.partition, MAX_PARTITION_KEY_BYTES)
         second = sort and key_text(sort, self.sort, MAX_SORT_KEY_BYTES)
         return (first, second) if first and second else None
 
     def put(self, primary: str, keys: Keys) -> None:
-        """Lists an item under these keys and no others, or (None) not at all."""
+        """List an item under these keys only, or (None) not at all."""
         before = self._listed.pop(primary, None)
         if before is not None:
             rows = self._partitions[before[0]]
@@ -52,24 +53,24 @@ class Index:
             insort(self._partitions.setdefault(keys[0], []), self.row(keys[1], primary))
 
     def row(self, sort: str, primary: str) -> Row:
-        """The row of an item."""
+        """Return the row of an item."""
         return sort, self.place(primary), primary
 
     def rows(self, partition: str) -> Sequence[Row]:
-        """The rows of a partition in the order of their sort keys."""
+        """Return the rows of a partition in the order of their sort keys."""
         return self._partitions.get(partition, ())
 
     def size(self, partition: str, row: Row) -> int:
-        """The bytes of a row."""
+        """Return the size of a row in bytes."""
         return sum(len(name.encode()) for name in (self.primary, self.partition, self.sort, partition, row[0], row[2]))
 
     def entry(self, partition: str, row: Row) -> Item:
-        """A row as a query answers it."""
+        """Return a row as a query shows it."""
         return {self.primary: {"S": row[2]}, self.partition: {"S": partition}, self.sort: {"S": row[0]}}
 
 
 class Table:
-    """Items by primary key. An item that is stored is never changed, only replaced."""
+    """Items by primary key. A stored item is never changed, only replaced."""
 
     def __init__(self, name: str, primary: str, indexes: Sequence[Index], place: Place) -> None:
         self.name = name
@@ -84,7 +85,7 @@ class Table:
         self._order: list[tuple[Any, str]] = []
 
     def key(self, key: dict[str, Value]) -> str:
-        """The primary key that a request names. Invalid unless it is that attribute, a text, and nothing else."""
+        """Return the primary key in a request. Invalid unless it is this attribute, a text, and nothing else."""
         value = key.get(self.primary, {})
         if len(key) != 1 or len(value) != 1 or value.get("S").__class__ is not str:
             checked(key)
@@ -92,45 +93,39 @@ class Table:
         return key_text(value, self.primary, MAX_PARTITION_KEY_BYTES)
 
     def key_in(self, item: Item) -> str:
-        """The primary key in an item that is to be put. Invalid if it has none."""
+        """Return the primary key of a new item. Invalid if it has none."""
         if self.primary not in item:
             raise Invalid(f"One or more parameter values were invalid: Missing the key {self.primary} in the item")
         return key_text(item[self.primary], self.primary, MAX_PARTITION_KEY_BYTES)
 
     def listing(self, item: Item) -> Listing:
-        """How the indexes list the item. Invalid if one of them cannot."""
+        """Return how the indexes list the item. Invalid if one of them cannot."""
         return tuple([index.keys(item) for index in self.indexes.values()])
 
-    def write(self, key: str, item: Item | None, size: int, listing: Listing, delay: IndexDelay) -> None:
-        """Stores an item, or (None) removes it; hands each index row that changes to `delay`."""
-        if item is None:
-            del self.items[key], self.sizes[key]
-            del self._order[bisect_left(self._order, (self.place(key), key))]
-            listing = self._unlisted
-        else:
-            if key not in self.items:
-                insort(self._order, (self.place(key), key))
-            self.items[key], self.sizes[key] = item, size
+    def write(self, key: str, item: Item, size: int, listing: Listing, delay: IndexDelay) -> None:
+        """Store an item, and hand each index row that changes to `delay`."""
+        if key not in self.items:
+            insort(self._order, (self.place(key), key))
+        self.items[key], self.sizes[key] = item, size
         before = self._listings.get(key, self._unlisted)
         if listing != before:
             self._listings[key] = listing
             for index, old, new in zip(self.indexes.values(), before, listing, strict=True):
                 if old != new:
-                    delay(index.name, key, _later(index, key, new))
+                    delay(index.name, key, partial(index.put, key, new))
 
     def keys_behind(self, key: str | None) -> list[str]:
-        """The primary keys in the order of a scan, behind this one, which need not be there (None: all)."""
+        """Return the primary keys behind this one (None: all) in the order of a scan."""
         start = 0 if key is None else bisect_right(self._order, (self.place(key), key))
         return [key for _, key in self._order[start:]]
 
 
-def _later(index: Index, key: str, keys: Keys) -> Callable[[], None]:
-    return lambda: index.put(key, keys)
-
-
 def table_of(params: dict[str, Any], place: Place) -> Table:
-    """The table that a CreateTable describes. NotImplementedError unless all its keys are texts, its primary key is one
-    attribute, and its indexes are KEYS_ONLY with a partition and a sort key."""
+    """Make the table that a CreateTable describes.
+
+    NotImplementedError unless all keys are texts, the primary key is one attribute, and the indexes are KEYS_ONLY with
+    a partition and a sort key.
+    """
     types = {part["AttributeName"]: part["AttributeType"] for part in params["AttributeDefinitions"]}
     keys = [(part["AttributeName"], part["KeyType"]) for part in params["KeySchema"]]
     if [kind for _, kind in keys] != ["HASH"] or set(types.values()) != {"S"}:

@@ -24,7 +24,7 @@ _EXACT = Context(prec=2000)
 
 
 def checked(attributes: Mapping[str, Value]) -> tuple[Item, int]:
-    """A shallow copy with normalised numbers, and its size in bytes. Invalid, or botocore's ParamValidationError."""
+    """Return a copy with normalised numbers, and its size in bytes. Invalid, or botocore's ParamValidationError."""
     copy, size = dict(attributes), 0
     for name, value in attributes.items():
         size += len(name) if name.isascii() else len(name.encode())
@@ -46,7 +46,7 @@ def checked(attributes: Mapping[str, Value]) -> tuple[Item, int]:
 
 
 def _rare(kind: str, content: Any) -> tuple[Value, int]:
-    """What is no text and no number."""
+    """Check a value that is no text and no number."""
     match kind, content:
         case "BOOL", bool():
             return {"BOOL": content}, 1
@@ -70,8 +70,8 @@ def _rare(kind: str, content: Any) -> tuple[Value, int]:
 
 @lru_cache(maxsize=1 << 16)
 def normal_number(text: str) -> tuple[str, int]:
-    """A number as DynamoDB gives it back (`007` becomes `7`, `1.0` becomes `1`), and its bytes. Invalid if DynamoDB has
-    no such number."""
+    """Return a number as DynamoDB stores it (`007` becomes `7`, `1.0` becomes `1`), and its size in bytes. Invalid if
+    it cannot be stored."""
     if not _NUMBER.fullmatch(text):
         raise Invalid(f"The parameter cannot be converted to a numeric value: {text}")
     number = _EXACT.create_decimal(text).normalize(_EXACT)
@@ -88,13 +88,13 @@ def normal_number(text: str) -> tuple[str, int]:
     return f"{number:f}", 1 + pairs + number.is_signed()
 
 
-def added(left: str, right: str, sign: int) -> str:
-    """The sum or the difference (`sign` -1) of two stored numbers. Invalid if it cannot be stored."""
-    return normal_number(str(_EXACT.add(Decimal(left), _EXACT.multiply(Decimal(sign), Decimal(right)))))[0]
+def added(left: str, right: str) -> str:
+    """Return the sum of two stored numbers. Invalid if it cannot be stored."""
+    return normal_number(str(_EXACT.add(Decimal(left), Decimal(right))))[0]
 
 
 def key_text(value: Value, name: str, max_bytes: int | None = None) -> str:
-    """The text of a key attribute. Invalid if it is none, or empty, or longer than it may be where it is stored."""
+    """Return the text of a key attribute. Invalid if it is no text, empty or too long."""
     text = value.get("S")
     if text is None:
         raise Invalid(f"One or more parameter values were invalid: Type mismatch for key {name} expected: S")

@@ -1,7 +1,7 @@
-"""Two answers to one request: the in-memory DynamoDB's, and that of AWS's DynamoDB Local.
+"""Compares two answers to one request: that of the in-memory DynamoDB, and that of AWS's DynamoDB Local.
 
-What is compared: answers as a whole, errors by class, code, status, the item that a failed condition shows, and the
-reasons of a cancelled transaction. Not the sentences of errors, but for those of conditions. What differs by right:
+Answers are compared as a whole; errors by class, code, status, the item in a failed condition, the reasons of a
+cancelled transaction, and the messages of conditions. These differences are legitimate:
 
 - The items of a BatchGetItem are compared without their order, which DynamoDB does not promise
   (API reference, BatchGetItem: "DynamoDB does not return items in any particular order").
@@ -9,22 +9,18 @@ reasons of a cancelled transaction. Not the sentences of errors, but for those o
   the in-memory one as its `place`. So pages and cursors are compared exactly.
 - DynamoDB Local gives some numbers back as they came; AWS trims them (developer guide, data types: "Leading and
   trailing zeroes are trimmed").
-- A transaction whose request is sound but that what is stored makes impossible (adding to a text): AWS cancels it, with
-  ValidationError among the reasons (API reference, TransactionCanceledException); DynamoDB Local now does so, with
-  fewer reasons, now answers ValidationException. Both count as the same.
-- DynamoDB Local puts a full stop behind the sentence of some failed conditions, and says unasked what it consumed to
-  delete nothing.
+- A transaction that is impossible with what is stored (adding to a text): AWS cancels it because of ValidationError
+  (API reference, TransactionCanceledException); DynamoDB Local sometimes does, sometimes answers ValidationException.
+- DynamoDB Local puts a full stop behind the message of some failed conditions.
 
-What is never asked, because DynamoDB Local is known to be wrong, or nobody's business which of the two is right:
+Not compared, because DynamoDB Local is wrong or it does not matter (`test_dynamodb.py` tests the first two):
 
-- Two actions of one transaction on one item, with conditions. DynamoDB Local looks at the conditions, and does the
-  first action, before it refuses the second; on AWS "no two actions can target the same item" (API reference).
-- An update that gives an index a key that is no text, or one too long. DynamoDB Local takes it; AWS has reasons for
-  both (TransactionCanceledException: "beyond allowed size limits", "to unsupported type").
-- A scan or a query that goes on behind a key longer than a key can be. DynamoDB Local takes that for the end.
-- A table that does not exist, together with another mistake: which one is named.
-
-`tests/proofs/simulation/dynamodb/test_dynamodb.py` has the first two.
+- Two actions of one transaction on one item, with conditions. DynamoDB Local looks at the conditions first; on AWS "no
+  two actions can target the same item" (API reference).
+- An update that gives an index a key that is no text or too long. DynamoDB Local takes it; AWS does not
+  (TransactionCanceledException: "beyond allowed size limits", "to unsupported type").
+- A scan or a query behind a key that is too long. DynamoDB Local takes that for the end.
+- A table that does not exist, together with another mistake.
 """
 
 from __future__ import annotations
@@ -35,12 +31,12 @@ from typing import Any
 
 from botocore.exceptions import ClientError, ParamValidationError
 
-from tests.proofs.fakes.requests import Request
+from tests.proofs.fakes.requests import DynamoDbRequest
 from workers.aws.items import Item
 
 
-def outcome(client: Any, request: Request) -> tuple[Item | Exception, Any]:
-    """What the client does with a request: its answer or error, and what of it is compared."""
+def outcome(client: Any, request: DynamoDbRequest) -> tuple[Item | Exception, Any]:
+    """Send a request, and return the answer or error, and the part of it that is compared."""
     try:
         answer = getattr(client, request.method)(**request.params)
     except ParamValidationError as error:
@@ -59,13 +55,13 @@ def outcome(client: Any, request: Request) -> tuple[Item | Exception, Any]:
     return answer, compared
 
 
-def same(request: Request, compared: Item, theirs: Item) -> bool:
-    """True if the second answer, DynamoDB Local's, is the first one but for what differs by right."""
+def same(request: DynamoDbRequest, compared: Item, theirs: Item) -> bool:
+    """Return whether DynamoDB Local's answer is the same, except for legitimate differences."""
     return _unordered(compared) == _unordered(_trimmed(theirs)) or _impossible(request, compared, theirs)
 
 
 def _unordered(compared: Item) -> Item:
-    """The items of a BatchGetItem in an order that they themselves define."""
+    """Sort the items of a BatchGetItem."""
     responses = compared.get("Responses", {}).items()
     found = {table: sorted(items, key=_text) for table, items in responses}
     return {**compared, "Responses": found} if found else compared
@@ -76,7 +72,7 @@ def _text(item: Item) -> str:
 
 
 def _trimmed(answer: Any) -> Any:
-    """What DynamoDB Local answers, with numbers and sentences as AWS has them."""
+    """Return DynamoDB Local's answer with numbers and messages as on AWS."""
     match answer:
         case {"N": str(number)} if len(answer) == 1:
             digits = f"{Decimal(number):f}"
@@ -93,8 +89,8 @@ def _trimmed(answer: Any) -> Any:
             return answer
 
 
-def _impossible(request: Request, *answers: Item) -> bool:
-    """True if both refuse a transaction because something in it cannot be done."""
+def _impossible(request: DynamoDbRequest, *answers: Item) -> bool:
+    """Return whether both refuse a transaction because something in it is impossible."""
     return request.method == "transact_write_items" and all(
         answer.get("Code") == "ValidationException"
         or any(reason["Code"] == "ValidationError" for reason in answer.get("CancellationReasons", []))
@@ -103,7 +99,7 @@ def _impossible(request: Request, *answers: Item) -> bool:
 
 
 def word(compared: Item) -> str:
-    """One word for an answer: `ok`, `cut` (a page that is not the last one), `empty`, or the code of an error."""
+    """Return a word for an answer: `ok`, `cut` (a page that is not the last one), `empty`, or an error's code."""
     if "Code" in compared:
         return str(compared["Code"])
     if "LastEvaluatedKey" in compared:
