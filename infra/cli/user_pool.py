@@ -47,7 +47,7 @@ class TokenSet:
     expires_in: int
 
 
-class UserPool:
+class UserPoolClient:
     """The user pool of a stack. All passwords derive from `secret`. Raises CliError if the stack has no pool."""
 
     def __init__(self, clients: Clients, outputs: Outputs, secret: str = "") -> None:

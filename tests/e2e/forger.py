@@ -22,7 +22,7 @@ from cryptography.hazmat.primitives.asymmetric import padding, rsa
 
 from api.http.caller import OPERATORS
 from infra.cli.deployment import Clients, Outputs
-from infra.cli.user_pool import UserPool, claims_of
+from infra.cli.user_pool import UserPoolClient, claims_of
 
 HOUR_SECONDS = 3600
 NAME = "mallory"
@@ -35,7 +35,7 @@ class Forger:
         self._clients = clients
         self._outputs = outputs
         self._keys = home / "tmp" / "state" / "cognito-pool-keys"
-        self.good = UserPool(clients, outputs).sign_in(NAME)
+        self.good = UserPoolClient(clients, outputs).sign_in(NAME)
         self._claims = claims_of(self.good.access)
         self._header, self._payload, self._signature = self.good.access.split(".")
 
@@ -110,7 +110,7 @@ class Forger:
         return client["UserPoolClient"]["ClientId"]
 
     def _sign_in(self, outputs: Outputs) -> str:
-        return UserPool(self._clients, outputs).sign_in(NAME).access
+        return UserPoolClient(self._clients, outputs).sign_in(NAME).access
 
     @property
     def _key_id(self) -> str:

@@ -14,7 +14,7 @@ import pytest
 from api.http.caller import OPERATORS, ORGANIZERS
 from api.http.routes import ROUTES
 from infra.cli.deployment import Clients, Outputs
-from infra.cli.user_pool import UserPool
+from infra.cli.user_pool import UserPoolClient
 from tests.support.builders import NEW_EVENT
 from tests.support.client import unique
 
@@ -53,7 +53,7 @@ class Cast:
     """Everybody who plays a part, at one stack: `tokens` by role; the event is that of the one organizer."""
 
     api: httpx.Client
-    pool: UserPool
+    pool: UserPoolClient
     event_id: str
     tokens: dict[str, str | None] = field(default_factory=dict)
 
@@ -83,7 +83,7 @@ class Cast:
 @pytest.fixture(scope="module")
 def cast(guarded_stack: Outputs, guarded_aws: Clients, guarded_api: httpx.Client) -> Cast:
     """The people, and an event of each of the two organizers."""
-    cast = Cast(guarded_api, UserPool(guarded_aws, guarded_stack), unique("event"))
+    cast = Cast(guarded_api, UserPoolClient(guarded_aws, guarded_stack), unique("event"))
     cast.tokens.update({role: None if groups is None else cast.token(*groups) for role, groups in ROLES.items()})
     for role, event_id in (("organizer of this event", cast.event_id), ("organizer of another", unique("event"))):
         assert cast.ask(cast.tokens[role], "POST", "/events", EVENT | {"eventId": event_id}).status_code == 201

@@ -12,7 +12,7 @@ import pytest
 
 from infra.cli.deployment import Clients, Deployment, Outputs
 from infra.cli.main import main
-from infra.cli.user_pool import TokenSet, UserPool
+from infra.cli.user_pool import TokenSet, UserPoolClient
 from infra.cli.verify import health
 from tests.e2e.messages import deliver, register_command
 from tests.support.builders import event_item
@@ -94,7 +94,7 @@ def test_in_production_nobody_is_made(verify: Verify, guarded_stack: Outputs, gu
 @pytest.fixture
 def people(guarded_stack: Outputs, guarded_aws: Clients) -> Iterator[dict[str, TokenSet]]:
     """An organizer and two people with accounts of their own."""
-    pool = UserPool(guarded_aws, guarded_stack)
+    pool = UserPoolClient(guarded_aws, guarded_stack)
     groups: dict[str, list[str]] = {"organizer": ["organizers"], "first": [], "second": []}
     names = {role: unique(role) for role in groups}
     yield {role: pool.sign_in(name, groups[role]) for role, name in names.items()}

@@ -12,7 +12,7 @@ from infra.cli.deployment import Deployment
 from infra.cli.errors import CliError, UsageError
 from infra.cli.progress import progress
 from infra.cli.reconcile.erasure import ErasureCleanup
-from infra.cli.reconcile.output import Report
+from infra.cli.reconcile.output import ReconcileReport
 from infra.cli.reconcile.recount import Recounter
 from infra.cli.reconcile.repairer import LedgerRepairer
 from infra.cli.text import plain
@@ -76,7 +76,7 @@ def run(args: argparse.Namespace) -> int:
     return 0 if report.done else 1
 
 
-def _reconcile(deployment: Deployment, event_id: str | None, *, repair: bool) -> Report:
+def _reconcile(deployment: Deployment, event_id: str | None, *, repair: bool) -> ReconcileReport:
     clients, outputs = deployment.clients, deployment.outputs
     with progress("reading registrations", None) as note:
         # Before the registrations: the cancellations for a user who is erased meanwhile are on their way.
@@ -86,7 +86,7 @@ def _reconcile(deployment: Deployment, event_id: str | None, *, repair: bool) ->
         if event_id is not None and event_id not in found.findings:
             raise CliError(f"there is no event {event_id!r}, and no registration for an event with this id")
         if not repair:
-            return Report(found, None, None, single=event_id is not None)
+            return ReconcileReport(found, None, None, single=event_id is not None)
         # The ledgers first: a count is true of one ledger version, and each cancellation creates another one.
         repairer = LedgerRepairer(recounter, clients.sqs, outputs.queue_url, SYSTEM_CLOCK)
         repaired = repairer.repair(found.findings)
@@ -97,4 +97,4 @@ def _reconcile(deployment: Deployment, event_id: str | None, *, repair: bool) ->
             table=outputs.registrations_table,
             queue_url=outputs.queue_url,
         )
-        return Report(found, repaired, cleanup.cancel(found.erased), single=event_id is not None)
+        return ReconcileReport(found, repaired, cleanup.cancel(found.erased), single=event_id is not None)

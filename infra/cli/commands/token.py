@@ -11,7 +11,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from api.http.caller import OPERATORS, ORGANIZERS
 from infra.cli.deployment import Deployment
 from infra.cli.errors import CliError
-from infra.cli.user_pool import UserPool
+from infra.cli.user_pool import UserPoolClient
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,49}")
 
@@ -73,7 +73,7 @@ def run(args: argparse.Namespace) -> int:
     """Sign the user in and print the token."""
     deployment = Deployment.resolve()
     try:
-        tokens = UserPool(deployment.clients, deployment.outputs).sign_in(args.name, args.groups)
+        tokens = UserPoolClient(deployment.clients, deployment.outputs).sign_in(args.name, args.groups)
     except (BotoCoreError, ClientError) as error:
         raise CliError(f"cannot sign {args.name} in: {error}") from error
     if args.json:

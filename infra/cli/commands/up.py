@@ -22,7 +22,7 @@ from infra.cli.local.assembly import Cdk, bootstrap, check_tools
 from infra.cli.local.steps import step
 from infra.cli.processes import Children, Interrupts
 from infra.cli.state_dir import StateDir
-from infra.cli.user_pool import UserPool
+from infra.cli.user_pool import UserPoolClient
 
 if TYPE_CHECKING:
     import subprocess
@@ -171,7 +171,7 @@ def _wait_for_request(api_url: str, home: StateDir) -> None:
 def _warm(deployment: Deployment) -> None:
     """Start every function, so that the first registration is answered with its outcome instead of "pending"."""
     api_url, invoke = deployment.outputs.api_url, deployment.clients.functions.invoke
-    pool = UserPool(deployment.clients, deployment.outputs) if deployment.outputs.user_pool_id else None
+    pool = UserPoolClient(deployment.clients, deployment.outputs) if deployment.outputs.user_pool_id else None
     token = pool.sign_in(_WARM_UP_USER).access if pool else None
     workers = [r for r in deployment.resources if r["LogicalResourceId"].startswith("Workers")]
     names = [r["PhysicalResourceId"] for r in workers if r["ResourceType"] == "AWS::Lambda::Function"]

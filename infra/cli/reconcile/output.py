@@ -19,7 +19,7 @@ _BUSY = "its ledger changed during every count, so its state is unknown; try aga
 
 
 @dataclass(frozen=True, slots=True)
-class Report:
+class ReconcileReport:
     """A reconciliation and what a repair achieved; `repaired` and `cancelled` are None if none was requested.
 
     `repaired` has the findings after the repair, `cancelled` the ids of the registrations of erased users that are

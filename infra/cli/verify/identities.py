@@ -20,7 +20,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from api.http.caller import ORGANIZERS
 from infra.cli.deployment import LOCAL
 from infra.cli.errors import UsageError
-from infra.cli.user_pool import UserPool, claims_of
+from infra.cli.user_pool import UserPoolClient, claims_of
 from infra.identity import STAGES_WITH_TEST_USERS
 
 if TYPE_CHECKING:
@@ -82,7 +82,7 @@ class TestUsers:
     """
 
     def __init__(self, deployment: Deployment, prefix: str) -> None:
-        self._pool = UserPool(deployment.clients, deployment.outputs, secrets.token_hex(32))
+        self._pool = UserPoolClient(deployment.clients, deployment.outputs, secrets.token_hex(32))
         self._prefix = prefix
         self._names: list[str] = []
         self._tokens: dict[Role, str] = {}

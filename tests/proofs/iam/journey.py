@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import httpx
 
 from api.http.caller import ORGANIZERS
-from infra.cli.user_pool import UserPool
+from infra.cli.user_pool import UserPoolClient
 from tests.support.builders import NEW_EVENT
 from tests.support.client import at, eventually, unique
 from tests.support.stacks import registrar_paused
@@ -56,7 +56,7 @@ class Journey:
         self._outputs = deployment.outputs
         self._clients = deployment.clients
         self._api = api
-        self._pool = UserPool(deployment.clients, deployment.outputs)
+        self._pool = UserPoolClient(deployment.clients, deployment.outputs)
         self._auditor = next(
             name for name in deployment.physical_ids("AWS::Lambda::Function") if "WorkersAuditor" in name
         )
