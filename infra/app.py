@@ -5,17 +5,12 @@ from __future__ import annotations
 import os
 import re
 import sys
-from dataclasses import replace
 from difflib import get_close_matches
 from typing import Any
 
 import aws_cdk as cdk
 
 from infra.build.bundles import BundleError
-from infra.settings.address import Address
-from infra.settings.auth import CONTEXT
-from infra.settings.limits import Limits
-from infra.settings.origins import parse_origins
 from infra.stack.stack import TurnstileStack
 from infra.stack.stage import Stage
 
@@ -25,29 +20,31 @@ EMULATOR_ACCOUNT = "000000000000"
 def main() -> int:
     """Synthesize the stack that the CDK's context describes. On bad input print one sentence to stderr and return 1."""
     app = cdk.App(analytics_reporting=False, tree_metadata=False)
-    context = _Context(app)
     try:
-        stage = Stage.parse(context("stage") or "dev", context("endpoint"), {name: context(name) for name in CONTEXT})
-        stage = replace(
-            stage, limits=Limits.parse(context), address=Address.parse(context), cors_origins=parse_origins(context)
-        )
-        context.refuse_unknown()
-        stage.address.require_account_and_region(
-            os.environ.get("CDK_DEFAULT_ACCOUNT"), os.environ.get("CDK_DEFAULT_REGION")
-        )
-        if stage.name == "local":
-            _require_emulator()
-            # Copying the bundles would take longer than the rest of a local synthesis.
-            app.node.set_context("aws:cdk:disable-asset-staging", True)
-        # For AWS neither account nor region is set: synthesis needs no credentials and no lookups. The assembly for the
-        # emulator stays on disk, so it names the emulator's account: the CDK must not deploy it to AWS.
-        env = cdk.Environment(account=EMULATOR_ACCOUNT) if stage.name == "local" else None
-        TurnstileStack(app, f"turnstile-{stage.name}", stage=stage, env=env)
+        add_stack(app)
     except (BundleError, ValueError) as error:
         sys.stderr.write(f"{error}\n")
         return 1
     app.synth()
     return 0
+
+
+def add_stack(app: cdk.App) -> None:
+    """Add the stack that the context describes. Raises BundleError or ValueError, each with one sentence."""
+    context = _Context(app)
+    stage = Stage.parse(context)
+    context.refuse_unknown()
+    stage.address.require_account_and_region(
+        os.environ.get("CDK_DEFAULT_ACCOUNT"), os.environ.get("CDK_DEFAULT_REGION")
+    )
+    if stage.name == "local":
+        _require_emulator()
+        # Copying the bundles would take longer than the rest of a local synthesis.
+        app.node.set_context("aws:cdk:disable-asset-staging", True)
+    # For AWS neither account nor region is set: synthesis needs no credentials and no lookups. The assembly for the
+    # emulator stays on disk, so it names the emulator's account: the CDK must not deploy it to AWS.
+    env = cdk.Environment(account=EMULATOR_ACCOUNT) if stage.name == "local" else None
+    TurnstileStack(app, f"turnstile-{stage.name}", stage=stage, env=env)
 
 
 class _Context:

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 from urllib.parse import urlsplit
 
 from infra.settings import mail
 
 AuthKind = Literal["cognito", "oidc", "none"]
-
-CONTEXT = ("auth", "issuer", "audience", "groupsClaim", *mail.CONTEXT)
-"""The names of these settings."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,18 +46,18 @@ class Auth:
             raise ValueError("groupsClaim= is empty: name the claim that lists a caller's groups")
 
     @classmethod
-    def parse(cls, context: Mapping[str, str | None], *, default: AuthKind) -> Auth:
-        """Read the settings from the CDK's context, by the names in `CONTEXT`; `default` is the kind if none is given.
+    def parse(cls, setting: Callable[[str], Any], *, default: AuthKind) -> Auth:
+        """Read the settings from the CDK's context, which `setting` looks up; `default` is the kind if none is given.
 
         Raises ValueError as the class does.
         """
-        given = {name: value for name, value in context.items() if value is not None}
+        kind, claim = setting("auth"), setting("groupsClaim")
         return cls(
-            kind=given.get("auth", default),  # type: ignore[arg-type]  # checked by __post_init__
-            issuer=given.get("issuer"),
-            audience=given.get("audience"),
-            groups_claim=given.get("groupsClaim", "cognito:groups"),
-            mail=mail.Mail.parse(given),
+            kind=default if kind is None else kind,
+            issuer=setting("issuer"),
+            audience=setting("audience"),
+            groups_claim="cognito:groups" if claim is None else claim,
+            mail=mail.Mail.parse(setting),
         )
 
 

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from email.utils import formataddr, getaddresses, parseaddr
-
-CONTEXT = ("mailFrom", "sesIdentity")
-"""The names of these settings."""
+from typing import Any
 
 _DOMAIN = r"(?:[a-z0-9](?:[a-z0-9-]*[a-z0-9])?\.)+[a-z][a-z0-9-]*[a-z0-9]"
 _ADDRESS = re.compile(rf"[a-z0-9.!#$%&'*+/=?^_`{{|}}~-]+@(?P<domain>{_DOMAIN})", re.IGNORECASE)
@@ -49,17 +47,17 @@ class Mail:
             )
 
     @classmethod
-    def parse(cls, context: Mapping[str, str | None]) -> Mail | None:
-        """Read the settings from the CDK's context, by the names in `CONTEXT`; None if neither is given.
+    def parse(cls, setting: Callable[[str], Any]) -> Mail | None:
+        """Read the settings from the CDK's context, which `setting` looks up; None if neither is given.
 
         Raises ValueError as the class does.
         """
-        sender, identity = (context.get(name) for name in CONTEXT)
+        sender, identity = setting("mailFrom"), setting("sesIdentity")
         if sender is None and identity is None:
             return None
         if not sender or not identity:
             given, missing = ("sesIdentity", "mailFrom") if identity else ("mailFrom", "sesIdentity")
-            raise ValueError(f"{given}={context[given]} needs {missing}: {_EXAMPLE}")
+            raise ValueError(f"{given}={identity or sender} needs {missing}: {_EXAMPLE}")
         return cls(sender, identity)
 
     @property

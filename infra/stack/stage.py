@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import platform
-from collections.abc import Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from types import MappingProxyType
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 from aws_cdk import RemovalPolicy
 from aws_cdk import aws_lambda as lambda_
@@ -17,10 +16,10 @@ from infra.identity import STAGES_WITH_TEST_USERS
 from infra.settings.address import Address
 from infra.settings.auth import Auth
 from infra.settings.limits import Limits
+from infra.settings.origins import parse_origins
 
 StageName = Literal["local", "dev", "prod"]
 LOCAL_API_ID = "turnstile"
-NO_SETTINGS: Mapping[str, str | None] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,16 +57,23 @@ class Stage:
             )
 
     @classmethod
-    def parse(cls, name: str, endpoint: str | None, auth: Mapping[str, str | None] = NO_SETTINGS) -> Stage:
-        """Create a stage from the CDK's context; `auth` has the values for the names in `infra.settings.auth.CONTEXT`.
+    def parse(cls, setting: Callable[[str], Any]) -> Stage:
+        """Read a stage with all its settings from the CDK's context, which `setting` looks up.
 
         Raises ValueError with a sentence for the person deploying.
         """
-        for known in get_args(StageName):
-            if name == known:
-                local = (endpoint or "http://localhost:4566").rstrip("/") if name == "local" else None
-                return cls(known, local, Auth.parse(auth, default="none" if name == "local" else "cognito"))
-        raise ValueError(f"stage={name}: use -c stage=" + "|".join(get_args(StageName)))
+        name: Any = setting("stage") or "dev"
+        endpoint: str = setting("endpoint") or "http://localhost:4566"
+        if name not in get_args(StageName):
+            raise ValueError(f"stage={name}: use -c stage=" + "|".join(get_args(StageName)))
+        return cls(
+            name,
+            endpoint.rstrip("/") if name == "local" else None,
+            Auth.parse(setting, default="none" if name == "local" else "cognito"),
+            Limits.parse(setting),
+            Address.parse(setting),
+            parse_origins(setting),
+        )
 
     @property
     def service(self) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -41,8 +40,8 @@ def public_stack(accepted: Accepted) -> TurnstileStack:
     """The stack of production under a domain of its own, behind a CDN, for the pages of two sites."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("infra.stack.suppressions.Validations", accepted)
-        address = replace(DOMAIN, public_url="https://www.example.org/api")
-        return stack_of("prod", address=address, cors_origins=("https://app.example.org", "https://example.org:8443"))
+        origins = "https://app.example.org,https://example.org:8443"
+        return stack_of("prod", **DOMAIN, publicUrl="https://www.example.org/api", corsOrigins=origins)
 
 
 @pytest.fixture(scope="session")

@@ -1,4 +1,4 @@
-"""Who the callers are, on the template: the authorizer and its routes, the user pool, what the functions are told."""
+"""Authentication in the template: the authorizer and its routes, the user pool, the functions' settings."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from typing import Any
 import pytest
 
 from api.http.routes import DOCS_ROUTES, ROUTES
-from tests.infra.reading import Resources
-from tests.infra.synthesis import synthesize
+from tests.infra.findings import cfn_lint
+from tests.infra.reading import Resources, plain
+from tests.infra.synthesis import OIDC, synthesize
 
 POOL, CLIENT = "IdentityUsersPool", "IdentityUsersPoolApp"
-ISSUER = "https://id.example.org/tenant/"
 PUBLIC = {"GET /events", "GET /events/{eventId}"}
 API_FUNCTIONS = ("ApiUsers", "ApiEvents", "ApiRegistrations")
 IDENTITY = ("AWS::Cognito::UserPool", "AWS::Cognito::UserPoolClient", "AWS::Cognito::UserPoolGroup")
@@ -20,14 +20,13 @@ IDENTITY = ("AWS::Cognito::UserPool", "AWS::Cognito::UserPoolClient", "AWS::Cogn
 @pytest.fixture(scope="session")
 def guarded(templates: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
     """The templates of every stage with its own user pool."""
-    return templates | {"local": synthesize("local", {"auth": "cognito"})}
+    return templates | {"local": synthesize("local", auth="cognito")}
 
 
 @pytest.fixture(scope="session")
 def with_issuer() -> dict[str, Any]:
     """The template of production with an existing issuer."""
-    context = {"auth": "oidc", "issuer": ISSUER, "audience": "turnstile", "groupsClaim": "roles"}
-    return synthesize("prod", context)
+    return synthesize("prod", **OIDC, groupsClaim="roles")
 
 
 def _guarded_routes(template: dict[str, Any]) -> set[str]:
@@ -43,7 +42,7 @@ def _guarded_routes(template: dict[str, Any]) -> set[str]:
     return keys
 
 
-def _told(template: dict[str, Any], function: str) -> dict[str, str]:
+def _auth_settings(template: dict[str, Any], function: str) -> dict[str, str]:
     variables: dict[str, str] = Resources(template).one(f"{function}Function")["Environment"]["Variables"]
     return {name: value for name, value in variables.items() if name.startswith("AUTH")}
 
@@ -59,22 +58,22 @@ def test_every_route_but_the_public_ones_has_the_authorizer(
 
 
 @pytest.mark.parametrize("stage", ["local", "dev", "prod"])
-def test_no_other_site_reads_answers(guarded: dict[str, dict[str, Any]], stage: str) -> None:
-    """The API lets no page of another site send what browsers ask about first, or read an answer (CORS)."""
+def test_no_cors_by_default(guarded: dict[str, dict[str, Any]], stage: str) -> None:
+    """By default no web page may send requests that need a preflight, or read a response."""
     assert "CorsConfiguration" not in Resources(guarded[stage]).one("HttpApi")
 
 
 def test_the_local_stage_is_open_by_default(templates: dict[str, dict[str, Any]]) -> None:
-    """Without a word about it the local stage has neither authorizer nor user pool, and its functions know that."""
+    """By default the local stage has neither authorizer nor user pool, and its functions know that."""
     resources = Resources(templates["local"])
     assert not _guarded_routes(templates["local"])
     assert not [kind for kind in ("AWS::ApiGatewayV2::Authorizer", *IDENTITY) if resources.of_type(kind)]
-    assert [_told(templates["local"], name) for name in API_FUNCTIONS] == [{"AUTH": "none"}] * 3
+    assert [_auth_settings(templates["local"], name) for name in API_FUNCTIONS] == [{"AUTH": "none"}] * 3
 
 
 @pytest.mark.parametrize("stage", ["local", "dev", "prod"])
-def test_the_own_pool_vouches(guarded: dict[str, dict[str, Any]], stage: str) -> None:
-    """The authorizer takes tokens of the own pool for its one app client; functions and outputs name the same."""
+def test_tokens_of_the_own_pool(guarded: dict[str, dict[str, Any]], stage: str) -> None:
+    """The authorizer accepts tokens of the own pool for its only client; functions and outputs name the same client."""
     resources = Resources(guarded[stage])
     (authorizer,) = resources.of_type("AWS::ApiGatewayV2::Authorizer").values()
     assert authorizer["AuthorizerType"] == "JWT"
@@ -82,30 +81,30 @@ def test_the_own_pool_vouches(guarded: dict[str, dict[str, Any]], stage: str) ->
     assert authorizer["JwtConfiguration"] == {"Issuer": f"https://{POOL}.ProviderName", "Audience": [CLIENT]}
     assert set(resources.of_type("AWS::Cognito::UserPoolClient")) == {CLIENT}
     expected = {"AUTH": "jwt", "AUTH_AUDIENCE": CLIENT, "AUTH_GROUPS_CLAIM": "cognito:groups"}
-    assert [_told(guarded[stage], name) for name in API_FUNCTIONS] == [expected] * 3
+    assert [_auth_settings(guarded[stage], name) for name in API_FUNCTIONS] == [expected] * 3
     ids = [guarded[stage]["Outputs"][name]["Value"]["Ref"] for name in ("UserPoolId", "UserPoolClientId")]
     assert [identifier[:-8] for identifier in ids] == [POOL, CLIENT]
 
 
-def test_an_existing_issuer_vouches(with_issuer: dict[str, Any]) -> None:
-    """With an existing issuer there is no pool; authorizer and functions have issuer, audience and claim as said."""
+def test_tokens_of_an_existing_issuer(with_issuer: dict[str, Any]) -> None:
+    """With an existing issuer there is no pool; authorizer and functions have its issuer, audience and claim."""
     resources = Resources(with_issuer)
     (authorizer,) = resources.of_type("AWS::ApiGatewayV2::Authorizer").values()
-    assert authorizer["JwtConfiguration"] == {"Issuer": ISSUER, "Audience": ["turnstile"]}
+    assert authorizer["JwtConfiguration"] == {"Issuer": OIDC["issuer"], "Audience": ["turnstile"]}
     expected = {"AUTH": "jwt", "AUTH_AUDIENCE": "turnstile", "AUTH_GROUPS_CLAIM": "roles"}
-    assert [_told(with_issuer, name) for name in API_FUNCTIONS] == [expected] * 3
+    assert [_auth_settings(with_issuer, name) for name in API_FUNCTIONS] == [expected] * 3
     assert not [kind for kind in IDENTITY if resources.of_type(kind)]
     assert not {"UserPoolId", "UserPoolClientId"} & set(with_issuer["Outputs"])
 
 
 @pytest.mark.parametrize("function", ["ApiDocs", "WorkersRegistrar", "WorkersPromoter", "WorkersAuditor"])
-def test_nobody_else_is_told(guarded: dict[str, dict[str, Any]], function: str) -> None:
-    """The reference page and the workers see no callers, and are told nothing of them."""
-    assert _told(guarded["dev"], function) == {}
+def test_other_functions_have_no_auth_settings(guarded: dict[str, dict[str, Any]], function: str) -> None:
+    """The reference page and the workers have no settings about tokens."""
+    assert _auth_settings(guarded["dev"], function) == {}
 
 
 def test_the_pool(guarded: dict[str, dict[str, Any]]) -> None:
-    """People sign up themselves, sign in by name or e-mail, recover by e-mail, and need a password worth the name."""
+    """People sign up themselves, sign in by name or e-mail, recover by e-mail, and need a strong password."""
     pool = Resources(guarded["prod"]).one(POOL)
     assert pool["AdminCreateUserConfig"] == {"AllowAdminCreateUserOnly": False}
     assert pool["AliasAttributes"] == pool["AutoVerifiedAttributes"] == ["email"]
@@ -119,14 +118,36 @@ def test_the_pool(guarded: dict[str, dict[str, Any]]) -> None:
 
 
 def test_the_pool_costs_nothing_extra(guarded: dict[str, dict[str, Any]]) -> None:
-    """The pool is on the cheapest plan, without what is billed beside it: no threat protection, no text messages."""
+    """The pool is on the cheapest plan, without threat protection and text messages, which cost extra."""
     pool = Resources(guarded["prod"]).one(POOL)
     assert pool["UserPoolTier"] == "LITE"
     assert not {"UserPoolAddOns", "SmsConfiguration"} & set(pool)
 
 
+SES_IDENTITY = "arn:aws:ses:eu-west-1:123456789012:identity/example.org"
+
+
+@pytest.mark.parametrize(
+    ("stage", "identity", "source"),
+    [
+        ("prod", "example.org", "arn:AWS::Partition:ses:AWS::Region:AWS::AccountId:identity/example.org"),
+        ("dev", SES_IDENTITY, SES_IDENTITY),
+    ],
+)
+def test_mail_through_ses(templates: dict[str, dict[str, Any]], stage: str, identity: str, source: str) -> None:
+    """The pool sends as the sender, by the SES identity. Nothing else changes in the template, so no pool is replaced,
+    and cfn-lint finds nothing."""
+    template = synthesize(stage, mailFrom="Tickets <t@example.org>", sesIdentity=identity)
+    (pool,) = [entry for entry in template["Resources"].values() if entry["Type"] == "AWS::Cognito::UserPool"]
+    assert cfn_lint({"Resources": {"Pool": pool}}) == set()
+    mail = pool["Properties"].pop("EmailConfiguration")
+    expected = {"EmailSendingAccount": "DEVELOPER", "From": "Tickets <t@example.org>", "SourceArn": source}
+    assert plain(mail) == expected
+    assert template == templates[stage]
+
+
 def test_the_groups(guarded: dict[str, dict[str, Any]]) -> None:
-    """The pool has the two groups that mean something to the API, and no role of AWS goes with them."""
+    """The pool has the two groups that the API knows, without IAM roles."""
     groups = Resources(guarded["prod"]).of_type("AWS::Cognito::UserPoolGroup").values()
     assert {group["GroupName"] for group in groups} == {"organizers", "operators"}
     assert not any("RoleArn" in group for group in groups)
@@ -134,7 +155,7 @@ def test_the_groups(guarded: dict[str, dict[str, Any]]) -> None:
 
 @pytest.mark.parametrize("stage", ["local", "dev", "prod"])
 def test_the_app_client(guarded: dict[str, dict[str, Any]], stage: str) -> None:
-    """The app has no secret and no OAuth; passwords are proved (SRP), access is for an hour at most and can be revoked.
+    """The client has no secret and no OAuth; it uses SRP, and tokens last an hour at most and can be revoked.
     An operator signs people in on the stages that may have test users, never in production."""
     client = Resources(guarded[stage]).one(CLIENT)
     flows = {"ALLOW_USER_SRP_AUTH", "ALLOW_REFRESH_TOKEN_AUTH"}
@@ -150,7 +171,7 @@ def test_the_app_client(guarded: dict[str, dict[str, Any]], stage: str) -> None:
     assert client["PreventUserExistenceErrors"] == "ENABLED"
 
 
-def test_production_keeps_its_people(guarded: dict[str, dict[str, Any]]) -> None:
+def test_production_keeps_its_users(guarded: dict[str, dict[str, Any]]) -> None:
     """Production keeps pool, groups and app client when the stack is deleted, and its pool cannot be deleted by
     mistake; every other stage leaves nothing behind."""
     for name, template in guarded.items():
