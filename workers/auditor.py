@@ -1,8 +1,8 @@
-"""The auditor: does each ledger count what the registrations say (rule 2)? It looks, and changes nothing.
+"""The auditor: a scheduled check that each ledger counts what the registrations say (rule 2). It changes nothing.
 
-The registrar keeps ledger and registrations alike in one transaction, so a difference means a mistake in the code or a
-hand on the tables. The index that is counted lags behind, though. So a difference is drift only if it is still there
-after a pause in which nothing was written to the ledger; where somebody is always busy, the next audit looks again.
+The registrar writes ledger and registrations in one transaction, so a difference means a bug, or that somebody edited
+the tables. But the index that is counted lags. So a difference is drift only if it remains after a pause in which the
+ledger was not written. A ledger that is always being written is left to the next audit.
 """
 
 from __future__ import annotations
@@ -25,25 +25,25 @@ if TYPE_CHECKING:
 
 _RECHECKS = 5
 _PAUSE = 3.0
-"""Seconds between two looks at a difference; an index is seldom more than a second behind."""
+"""Seconds before a difference is checked again; an index seldom lags by more than a second."""
 _TIME_LIMIT = 240_000_000
-"""Microseconds after which no further ledger is begun: the function has five minutes."""
+"""Microseconds after which no further ledger is audited: the function has five minutes."""
 
 
 class AuditIncomplete(Exception):
-    """There were more ledgers than time. What was found until then is measured."""
+    """Time ran out before all ledgers were audited. The metrics have what was found until then."""
 
 
 @dataclass(frozen=True, slots=True)
 class SeatCounts:
-    """How many have a seat, and how many wait."""
+    """The number of taken seats, and the number of waiters."""
 
     confirmed: int
     waiting: int
 
 
 class Auditor:
-    """The handler with everything that it needs."""
+    """The handler and its dependencies."""
 
     def __init__(self, dynamodb: DynamoDBClient, ledger_table: str, registrations_table: str, clock: Clock) -> None:
         self._dynamodb = dynamodb
@@ -52,7 +52,7 @@ class Auditor:
         self._clock = clock
 
     def handle(self) -> None:
-        """Looks at every ledger. A ledger that cannot be read counts as drift too. AuditIncomplete if time runs out."""
+        """Audit every ledger. An undecodable one counts as drift, too. Raises AuditIncomplete if time runs out."""
         started = self._clock.now()
         audited = drifted = 0
         suspects: dict[str, Ledger] = {}
@@ -77,7 +77,7 @@ class Auditor:
             raise AuditIncomplete(f"{audited} ledgers were audited; there was no time for the others")
 
     def _recheck(self, suspects: dict[str, Ledger]) -> int:
-        """How many of the differences stay. `suspects` has the ledgers as they were when last looked at."""
+        """Return how many of the differences remain. `suspects` has the ledgers as they were when last read."""
         drifted = 0
         for _ in range(_RECHECKS):
             if not suspects:
@@ -101,7 +101,7 @@ class Auditor:
         return drifted
 
     def _difference(self, event_id: str) -> tuple[Ledger, SeatCounts] | None:
-        """The ledger, and what was counted just after it was read; None if they agree, or there is no such ledger."""
+        """Return the ledger and what was counted just after it was read; None if they agree, or there is no ledger."""
         ledger = self._ledger(event_id)
         if ledger is None:
             return None
@@ -146,6 +146,6 @@ def _auditor() -> Auditor:
 
 
 def handler(_event: dict[str, Any], context: object) -> None:
-    """The Lambda entry of the schedule."""
+    """Handle an event of the schedule."""
     logger.append_keys(request_id=getattr(context, "aws_request_id", None))
     _auditor().handle()

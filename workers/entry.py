@@ -17,7 +17,7 @@ from importlib.util import find_spec
 from typing import Any
 
 Handler = Callable[[dict[str, Any], object], Any]
-"""What Lambda calls, with its event and its context."""
+"""The function that Lambda calls with an event and its context."""
 
 
 def find(package: str, name: str) -> Handler:

@@ -1,7 +1,7 @@
-"""The ledger stream's entry: a seat is free while somebody waits, so a `Promote` goes to the event's group.
+"""The function on the ledger table's stream: it sends a `Promote` when a seat is free while somebody waits.
 
-It only rings the bell. The registrar, in the group's turn, looks at the ledger as it is then and promotes whom it says.
-On any failure this raises, so that Lambda delivers the whole stream batch again: ringing twice does no harm.
+It decides nothing. When the command's turn comes, the registrar promotes according to the ledger as it is then. Any
+failure raises, so that Lambda delivers the whole stream batch again: a repeated `Promote` does no harm.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 class Promoter:
-    """The handler with everything that it needs."""
+    """The handler and its dependencies."""
 
     def __init__(self, sqs: SQSClient, queue_url: str, clock: Clock) -> None:
         self._sqs = sqs
@@ -31,7 +31,7 @@ class Promoter:
         self._clock = clock
 
     def handle(self, event: dict[str, Any]) -> None:
-        """Processes a stream event. Raises if any Promote could not be sent."""
+        """Process a stream event. Raises if any Promote could not be sent."""
         newest: dict[str, int] = {}
         for record in event["Records"]:
             image = record["dynamodb"].get("NewImage", {})
@@ -46,7 +46,7 @@ class Promoter:
 
 
 def promotion(event_id: str, ledger_version: int, now: int) -> Promote:
-    """The Promote that a ledger of this version asks for; `now` is in microseconds since 1970."""
+    """Return the Promote for a ledger of this version; `now` is in microseconds since 1970."""
     event = hashlib.sha256(event_id.encode()).hexdigest()[:12]
     return Promote(f"promote-{event}-{ledger_version}", event_id, ledger_version, accepted_at=now)
 
@@ -57,6 +57,6 @@ def _promoter() -> Promoter:
 
 
 def handler(event: dict[str, Any], context: object) -> None:
-    """The Lambda entry of the ledger table's stream."""
+    """Handle an event of the ledger table's stream."""
     logger.append_keys(request_id=getattr(context, "aws_request_id", None))
     _promoter().handle(event)

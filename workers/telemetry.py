@@ -1,7 +1,7 @@
-"""What the pipeline says of itself: one structured log, and metrics as CloudWatch reads them out of it (EMF).
+"""The structured log of the functions, and the metrics that CloudWatch extracts from it (EMF).
 
-Nothing personal is in either. A metric's dimensions stay few (an event or a person never is one: each new value would
-be a metric to pay for); whoever asks about one event or one registration asks the log, by its fields.
+Neither has personal data. Metrics have few dimensions: an event or a user is never one, because each new value would be
+another metric to pay for. To look into a single event or registration, query the log by its fields.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ from workers.domain.commands import Command, Configure, Promote, Recount
 NAMESPACE = "Turnstile"
 
 logger = Logger()
-"""The one logger of a function: JSON lines, with the keys of the request at hand. Never a name or an address."""
+"""The only logger of a function. It writes JSON lines with the keys of the current request, and no personal data."""
 
 
 class Metric(StrEnum):
-    """Every metric there is. The dimension is `service`, which names the stage; `REJECTED` has `reason` too."""
+    """All metrics. Their dimension is `service`, which names the stage; `REJECTED` has `reason`, too."""
 
     CONFIRMED = "Confirmed"
     WAITLISTED = "Waitlisted"
@@ -49,22 +49,22 @@ _UNITS = {
 
 
 def measure(values: Mapping[Metric, float | Iterable[float]], **dimensions: str) -> None:
-    """Writes metrics as one line of the log; of a metric there may be several values. Nothing for an empty mapping.
+    """Write metrics as one line of the log, each with one value or several; write nothing if there are none.
 
-    Milliseconds, seconds or counts, as the metric has it. `dimensions` are added to `service`.
+    A metric's unit is fixed (`_UNITS`). `dimensions` are added to `service`.
     """
     metrics = EphemeralMetrics(namespace=NAMESPACE)
     for name, value in dimensions.items():
         metrics.add_dimension(name, value)
     for metric, measured in values.items():
-        for one in measured if isinstance(measured, Iterable) else (measured,):
-            metrics.add_metric(metric, _UNITS.get(metric, MetricUnit.Count), one)
+        for number in measured if isinstance(measured, Iterable) else (measured,):
+            metrics.add_metric(metric, _UNITS.get(metric, MetricUnit.Count), number)
     if metrics.metric_set:
         metrics.flush_metrics()
 
 
 def log_fields(command: Command) -> dict[str, object]:
-    """The log fields that say which command a line is about."""
+    """Return the log fields that identify a command."""
     fields: dict[str, object] = {
         "command": type(command).__name__,
         "command_id": command.command_id,

@@ -18,7 +18,7 @@ def test_the_diagram_is_the_table() -> None:
     again = [origin for origin, _ in ALLOWED_TRANSITIONS if origin in {"rejected", "cancelled"}]
     assert diagram().count(" --> ") == len(ALLOWED_TRANSITIONS) - len(again)
     assert "after one that was rejected or cancelled" in page
-    assert "    waitlisted --> confirmed: any settle\n" in page
+    assert "    waitlisted --> confirmed: a promotion\n" in page
 
 
 def test_a_page_without_a_place() -> None:
@@ -33,6 +33,6 @@ def test_the_documentation_of_the_code(tmp_path: Path) -> None:
     """A package's documentation is written without a warning, with what its docstrings say, and asks nobody."""
     write(("workers.domain",), tmp_path)
     page = (tmp_path / "workers" / "domain" / "transitions.html").read_text(encoding="utf-8")
-    assert "How a registration moves from one status to the next" in page
+    assert "The transitions of a registration from one status to the next" in page
     assert 'src="http' not in page
     assert '<link rel="stylesheet" href="http' not in page

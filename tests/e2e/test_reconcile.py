@@ -28,7 +28,7 @@ def test_damage_by_hand(stack: Outputs, aws: Clients, front: Front) -> None:
     (found,) = printed("reconcile", event_id, "--repair")["findings"]
     assert found["differences"] == [
         "the ledger says 0 confirmed, 1 are",
-        "not in the ledger's line, but waiting: ticket 1",
+        "waiting, but not on the ledger's waiting list: ticket 1",
     ]
     assert found["repair"] == "mended"
     event = front.read_event(event_id)

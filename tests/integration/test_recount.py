@@ -39,14 +39,22 @@ def test_sound_events(bench: Bench, recounter: Recounter) -> None:
 DAMAGES: list[tuple[str, dict[str, Any], str]] = [
     ("SET confirmed = :n", {"n": {"N": "0"}}, "the ledger says 0 confirmed, 1 are"),
     ("SET confirmed = :n", {"n": {"N": "3"}}, "the ledger says 3 confirmed, 1 are"),
-    ("REMOVE line, lineOffset", {}, "not in the ledger's line, but waiting: tickets 1, 3"),
-    ("SET line = :b", {"b": {"B": b"\0\x0f"}}, "in the ledger's line, but held by nobody who waits: tickets 2, 4"),
+    ("REMOVE line, lineOffset", {}, "waiting, but not on the ledger's waiting list: tickets 1, 3"),
+    (
+        "SET line = :b",
+        {"b": {"B": b"\0\x0f"}},
+        "on the ledger's waiting list, but held by nobody who waits: tickets 2, 4",
+    ),
     ("SET nextTicket = :n", {"n": {"N": "2"}}, "the ledger gives ticket 2 next, but 3 waits already"),
     ("SET nextTicket = :n", {"n": {"N": "-3"}}, "the ledger gives ticket -3 next, but 3 waits already"),
-    ("SET lastRegisteredAt = :n", {"n": {"N": "1"}}, "the last decision that the ledger knows is"),
+    ("SET lastRegisteredAt = :n", {"n": {"N": "1"}}, "the ledger's last decision is"),
     ("SET lastRegisteredAt = :n", {"n": {"N": "9" * 30}}, "the ledger cannot be read: ValueError('lastRegisteredAt 9"),
     ("REMOVE confirmed", {}, "the ledger cannot be read: KeyError('confirmed')"),
-    ("SET line = :b", {"b": {"B": b"\1no"}}, "the ledger cannot be read: ValueError('the line cannot be read')"),
+    (
+        "SET line = :b",
+        {"b": {"B": b"\1no"}},
+        "the ledger cannot be read: ValueError('the waiting list cannot be decompressed')",
+    ),
     ("REMOVE revisions, hasWaitlist", {}, "the ledger cannot be read: KeyError('revisions')"),
 ]
 

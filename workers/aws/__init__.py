@@ -1,5 +1,6 @@
-"""What workers, API and command line share of AWS: formats of tables and queues, and what is done with them.
+"""Access to AWS, shared by the workers, the API and the command line.
 
-Only here is known how a ledger and a registration are stored (`items`) and how a command (`messages`) and a dead letter
-(`dead_letters`) are sent. With them `load` gathers, `commit` applies, `send` sends, `forget` finds what a person has.
+Only this package knows how ledgers and registrations are stored (`items`), and what commands (`messages`) and dead
+letters (`dead_letters`) look like in a queue. `load` reads what a batch needs, `commit` writes what was decided, `send`
+sends commands, and `erasure` finds a person's registrations.
 """

@@ -1,4 +1,4 @@
-"""AWS clients, and which of their errors pass by themselves."""
+"""AWS clients, and which of their errors are transient."""
 
 from __future__ import annotations
 
@@ -36,28 +36,28 @@ _TRANSIENT_CODES = frozenset(
 
 
 class Overloaded(Exception):
-    """AWS refused for now, after retries: nobody's fault, try again later."""
+    """AWS refused a request even after retries. A later attempt may succeed."""
 
 
 def dynamodb() -> DynamoDBClient:
-    """A DynamoDB client: short timeouts, three attempts."""
+    """Return a DynamoDB client with short timeouts and three attempts."""
     return cast("DynamoDBClient", _session().create_client("dynamodb", config=_CONFIG))
 
 
 def sqs() -> SQSClient:
-    """An SQS client: short timeouts, three attempts."""
+    """Return an SQS client with short timeouts and three attempts."""
     return cast("SQSClient", _session().create_client("sqs", config=_CONFIG))
 
 
 @cache
 def _session() -> Session:
-    # boto3's clients are botocore's. What boto3 adds to them (resources, transfers of files) nobody here uses, and
-    # loading it takes a tenth of a cold start.
+    # boto3's clients are botocore's. What boto3 adds to them (resources, file transfers) is not used here, and loading
+    # it would take a tenth of a cold start.
     return Session()
 
 
 def is_transient(error: Exception) -> bool:
-    """True for throttles, conflicts, 5xx and broken connections: what a later attempt may well get through."""
+    """Return whether a later attempt may succeed: true for throttles, conflicts, 5xx and broken connections."""
     if isinstance(error, ClientError):
         status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
         return status >= 500 or error.response.get("Error", {}).get("Code") in _TRANSIENT_CODES

@@ -1,4 +1,4 @@
-"""Time, passed in wherever it is needed, so that tests can hold it still."""
+"""The clock, which is passed to whatever needs the time, so that tests can control it."""
 
 from __future__ import annotations
 
@@ -16,4 +16,4 @@ class Clock:
 
 
 SYSTEM_CLOCK = Clock(now=lambda: time.time_ns() // 1000, sleep=time.sleep)
-"""This machine's."""
+"""The clock of this machine."""

@@ -1,4 +1,4 @@
-"""Apply: decisions become one DynamoDB transaction, on the condition that nothing has changed since they were made."""
+"""Commit decisions in one DynamoDB transaction, on condition that nothing has changed since they were made."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
 MAX_ITEMS = 100
-"""What DynamoDB takes in one transaction."""
+"""DynamoDB's limit of items in one transaction."""
 
 
 class CommitCancelled(Exception):
-    """The transaction was refused as a whole: what it was decided on has changed, or another one was in the way."""
+    """The transaction was cancelled: a record has changed since it was read, or another transaction was in conflict."""
 
     def __init__(self, reasons: Sequence[str]) -> None:
         super().__init__("transaction cancelled: " + ", ".join(reasons))
@@ -35,7 +35,7 @@ class CommitCancelled(Exception):
 
 
 def transaction_items(tables: Tables, decisions: Sequence[Decision]) -> list[Any]:
-    """The writes of the decisions: per changed event its ledger, its changed records, its settings if they changed."""
+    """Return the writes of the decisions: each event's ledger and changed records, and its settings if they changed."""
     items: list[Any] = []
     for decision in decisions:
         if not decision.changes_anything:
@@ -49,9 +49,9 @@ def transaction_items(tables: Tables, decisions: Sequence[Decision]) -> list[Any
 
 
 def commit(client: DynamoDBClient, items: list[Any]) -> None:
-    """Writes all items or none. CommitCancelled if a condition failed or another transaction was in the way."""
+    """Write all items or none. Raises CommitCancelled if a condition failed or another transaction was in conflict."""
     try:
-        # The SDK makes the ClientRequestToken: its own retry after a lost answer then does not write twice.
+        # The SDK adds a ClientRequestToken, so its own retry after a lost response does not write twice.
         client.transact_write_items(TransactItems=items)
     except ClientError as error:
         if error.response.get("Error", {}).get("Code") != "TransactionCanceledException":
@@ -61,7 +61,7 @@ def commit(client: DynamoDBClient, items: list[Any]) -> None:
 
 
 def versioned_put(table: str, record: Registration) -> dict[str, Any]:
-    """A put of a registration, on the condition that the stored one is exactly one version older, or absent."""
+    """Return a put of a registration, on condition that the stored one is exactly one version older, or absent."""
     return _versioned(table, registration_to_item(record), "registrationId", record.version)
 
 

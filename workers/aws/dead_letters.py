@@ -1,7 +1,7 @@
-"""The dead-letter queue's format: what a dead letter says of itself, and how it goes back to the queue it came from.
+"""The format of dead letters, and the message that replays one.
 
-`workers.aws.send.park` writes most of them. A message that SQS moved by itself, because it was received too often, has
-none of the attributes that `park` adds.
+`workers.aws.send.park` writes most of them. A message that SQS moved by itself, after too many receives, has none of
+the attributes that `park` adds.
 """
 
 from __future__ import annotations
@@ -19,16 +19,16 @@ if TYPE_CHECKING:
     from mypy_boto3_sqs.type_defs import SendMessageBatchRequestEntryTypeDef
 
 MOVED = "moved by SQS: received too often"
-"""The reason of a message that nobody parked."""
+"""The reason of a message that SQS moved by itself."""
 
 
 @dataclass(frozen=True, slots=True)
 class DeadLetter:
-    """A message as the dead-letter queue hands it out.
+    """A message received from the dead-letter queue.
 
-    `sent_at` is when it came into that queue, in microseconds since 1970. `receives` says how often it was delivered
-    before it died. `main_id` is the id that it had in the main queue. `replay_of` names the dead letter that it was
-    before, if it is one that was replayed and died again.
+    `sent_at` is the time at which it came into that queue, in microseconds since 1970. `receives` counts its earlier
+    deliveries in the main queue, where its id was `main_id`. `replay_of` is the id of the dead letter that was replayed
+    with it, if it is a replay that failed.
     """
 
     message_id: str
@@ -43,7 +43,7 @@ class DeadLetter:
 
     @classmethod
     def of(cls, message: Mapping[str, Any]) -> DeadLetter:
-        """The letter in an answer of ReceiveMessage that was asked for all attributes."""
+        """Return the dead letter in a response of ReceiveMessage, which must have requested all attributes."""
         system = message["Attributes"]
         own = {name: value.get("StringValue") for name, value in message.get("MessageAttributes", {}).items()}
         return cls(
@@ -60,7 +60,7 @@ class DeadLetter:
 
     @property
     def command(self) -> Command | UndecodableMessage:
-        """What was asked for; if nobody can read that, why."""
+        """The command in it, or the reason why it cannot be decoded."""
         try:
             return decode(self.body)
         except UndecodableMessage as error:
@@ -68,16 +68,16 @@ class DeadLetter:
 
     @property
     def event_id(self) -> str:
-        """The event that it is about; the message's group where the body does not say."""
+        """The event that it is about, or its message group if it cannot be decoded."""
         command = self.command
         return self.group if isinstance(command, UndecodableMessage) else command.event_id
 
 
 def replay_entry(entry_id: str, letter: DeadLetter) -> SendMessageBatchRequestEntryTypeDef:
-    """The entry of a SendMessageBatch to the main queue that replays a letter: same body, same group.
+    """Return the entry of a SendMessageBatch to the main queue that replays a dead letter: same body, same group.
 
-    The deduplication id is a new one: under the old one, SQS would drop the message if its first life was short. It is
-    made from nothing but the letter's own id, so that a second attempt to replay the same letter is recognised.
+    Under its old deduplication id SQS could drop the message as a repetition. The new one is made from the dead
+    letter's id alone, so that a second replay of the same dead letter is dropped.
     """
     return {
         "Id": entry_id,

@@ -1,4 +1,4 @@
-"""Forgetting a person: which registrations they still have, and the commands that give them back."""
+"""Finding the active registrations of a person who is forgotten, and the commands that cancel them."""
 
 from __future__ import annotations
 
@@ -16,13 +16,16 @@ if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
 _PAGE = 100
-"""What one BatchGetItem takes."""
+"""The limit of one BatchGetItem."""
 
 
 @dataclass(frozen=True, slots=True)
 class RegistrationPage:
-    """Some of a person's registrations: the active ones; by registration id, why others cannot be read; and the key in
-    the index to go on behind, None if there are no more."""
+    """A page of a person's registrations.
+
+    `active` are the active ones. `unreadable` has the errors of those that cannot be decoded, by registration id.
+    `following` is the index key after which the next page begins; None on the last page.
+    """
 
     active: tuple[Registration, ...]
     unreadable: Mapping[str, Exception]
@@ -32,10 +35,10 @@ class RegistrationPage:
 def registrations_of(
     client: DynamoDBClient, clock: Clock, table: str, user_id: str, behind: Item | None = None
 ) -> RegistrationPage:
-    """One page of what a person has, behind a key of the index.
+    """Return a page of a person's registrations, after a key of the index.
 
-    The index says where to look and may lag: who registered a moment ago may not be in it yet. Whether a registration
-    is active is read from itself, strongly consistent. Raises what the client raises, and Overloaded.
+    The index may lag, so the latest registrations can be missing. Whether a registration is active is read from the
+    record itself, strongly consistent. Raises the client's errors, and Overloaded.
     """
     start: dict[str, Any] = {} if behind is None else {"ExclusiveStartKey": behind}
     answer = client.query(
@@ -53,13 +56,12 @@ def registrations_of(
 
 
 def cancellations(records: Iterable[Registration], new_id: Callable[[], str], now: int) -> list[Cancel]:
-    """The commands that give these registrations back, each for the attempt that is there; `now` is in microseconds
-    since 1970."""
-    return [Cancel(new_id(), one.event_id, one.user_id, one.generation, accepted_at=now) for one in records]
+    """Return the commands that cancel these registrations; `now` is in microseconds since 1970."""
+    return [Cancel(new_id(), record.event_id, record.user_id, record.generation, accepted_at=now) for record in records]
 
 
 def erased_users(client: DynamoDBClient, table: str) -> frozenset[str]:
-    """The ids of all who were forgotten. Reads the whole table of users, strongly consistent."""
+    """Return the ids of all forgotten users. This reads the whole users table, strongly consistent."""
     pages = client.get_paginator("scan").paginate(
         TableName=table,
         ConsistentRead=True,

@@ -17,23 +17,23 @@ Item = dict[str, Any]
 """A DynamoDB item in the wire format: `{"eventId": {"S": "..."}}`."""
 
 MAX_KEY_BYTES = 2048
-"""What DynamoDB takes as a partition key."""
+"""DynamoDB's limit for a partition key."""
 
 EVENT_INDEX = "EventRegistrationsIndex"
-"""Of registrations, by `eventId`."""
+"""The index of registrations by `eventId` and STATUS_KEY."""
 USER_INDEX = "UserRegistrationsIndex"
-"""Of registrations, by `userId` and `registeredAt`."""
+"""The index of registrations by `userId` and `registeredAt`."""
 STATUS_KEY = "status#registeredAt"
-"""The sort key of EVENT_INDEX: within one status, the order of decision."""
+"""The sort key of EVENT_INDEX. Within one status it follows the order of decisions."""
 
 ERASED_AT = "erasedAt"
-"""On a user item: when that person was forgotten. The item stays, so that nobody gets their id and registrations."""
+"""When the person was forgotten. The user item stays, so that nobody else gets their id and registrations."""
 
 PROMOTABLE = "yes"
-"""The value of the ledger's `promotable`, absent otherwise. The filter of the stream's mapping matches it."""
+"""The value of a ledger's `promotable`, which is absent otherwise. The filter on the stream matches it."""
 
 DECODE_ERRORS = (KeyError, ValueError, TypeError)
-"""What reading an item raises that is not what it should be."""
+"""The exceptions that reading a malformed item raises."""
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _NEVER = (datetime(2200, 1, 1, tzinfo=UTC) - _EPOCH) // timedelta(microseconds=1)
@@ -43,41 +43,41 @@ _ATTRIBUTE_TYPES: dict[type, str] = {int: "N", bool: "BOOL", str: "S"}
 
 
 def timestamp(microseconds: int) -> str:
-    """Microseconds since 1970 as `2026-01-02T03:04:05.678901Z`: fixed width, so that text order is time order."""
+    """Return microseconds since 1970 as `2026-01-02T03:04:05.678901Z`: the fixed width makes text order time order."""
     moment = _EPOCH + timedelta(microseconds=microseconds)
     return moment.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 
 def microseconds(text: str) -> int:
-    """The reverse of `timestamp`. ValueError if it is not one."""
+    """Return the microseconds since 1970 of such a timestamp. Raises ValueError for other text."""
     return (datetime.fromisoformat(text) - _EPOCH) // timedelta(microseconds=1)
 
 
 def status_key(status: Status, registered_at: str) -> str:
-    """The value of STATUS_KEY."""
+    """Return the value of STATUS_KEY."""
     return f"{status}#{registered_at}"
 
 
 def is_key(value: str, max_bytes: int = MAX_KEY_BYTES) -> bool:
-    """True for what can be a key in a table, of at most `max_bytes`."""
+    """Return whether the text can be a key in a table, of at most `max_bytes`."""
     try:
         return 0 < len(value.encode()) <= max_bytes
-    except UnicodeEncodeError:  # half a surrogate pair, which JSON allows, is no text
+    except UnicodeEncodeError:  # half a surrogate pair, which JSON allows
         return False
 
 
 def registration_key(registration_id: str) -> Item:
-    """The key in the registrations table."""
+    """Return the key of a registration."""
     return {"registrationId": {"S": registration_id}}
 
 
 def event_key(event_id: str) -> Item:
-    """The key in the events table and in the ledger table."""
+    """Return the key of an event, in the events table and in the ledger table."""
     return {"eventId": {"S": event_id}}
 
 
 def registration_to_item(record: Registration) -> Item:
-    """A registration with the keys of both indexes."""
+    """Return the item of a registration, with the keys of both indexes."""
     at = timestamp(record.registered_at)
     item: Item = {
         "registrationId": {"S": record.registration_id},
@@ -107,7 +107,7 @@ def registration_to_item(record: Registration) -> Item:
 
 
 def registration_from_item(item: Item) -> Registration:
-    """The reverse of `registration_to_item`. KeyError or ValueError if it is not one."""
+    """Return the registration in an item. Raises one of DECODE_ERRORS if the item is malformed."""
     ticket, resent_at = item.get("ticket"), _text(item, "resentAt")
     return Registration(
         event_id=item["eventId"]["S"],
@@ -151,7 +151,7 @@ def _stored(item: Item, setting: Setting) -> int | bool | str | None:
 
 
 def ledger_to_item(ledger: Ledger) -> Item:
-    """A ledger; `promotable` is there exactly while a seat is free and somebody waits for it."""
+    """Return the item of a ledger, with `promotable` exactly while a seat is free and somebody waits for it."""
     item: Item = {
         "eventId": {"S": ledger.event_id},
         "version": {"N": str(ledger.version)},
@@ -172,8 +172,8 @@ def ledger_to_item(ledger: Ledger) -> Item:
 
 
 def ledger_from_item(item: Item) -> Ledger:
-    """The reverse of `ledger_to_item`. NOT_READABLE if it is not one."""
-    line = Waitlist(int(item["lineOffset"]["N"]), _unpack(item["line"]["B"])) if "line" in item else Waitlist()
+    """Return the ledger in an item. Raises one of DECODE_ERRORS if the item is malformed."""
+    waitlist = Waitlist(int(item["lineOffset"]["N"]), _unpack(item["line"]["B"])) if "line" in item else Waitlist()
     return Ledger(
         event_id=item["eventId"]["S"],
         settings=seat_settings_from_item(item),
@@ -182,21 +182,21 @@ def ledger_from_item(item: Item) -> Ledger:
         confirmed=int(item["confirmed"]["N"]),
         next_ticket=int(item["nextTicket"]["N"]),
         last_registered_at=_last_registered_at(item),
-        waitlist=line,
+        waitlist=waitlist,
         free_since=int(item["freeSince"]["N"]) if "freeSince" in item else None,
     )
 
 
 def ledger_from_event(item: Item) -> Ledger:
-    """The ledger of an event that has none yet: empty, with the seats that the event item promises."""
+    """Return the first ledger of an event: empty, with the settings of the event item."""
     return Ledger(event_id=item["eventId"]["S"], settings=seat_settings_from_item(item))
 
 
 def salvage_ledger(item: Item, event: Item | None) -> Ledger:
-    """What is left of a ledger that cannot be read as a whole: version and settings, and nothing counted.
+    """Return what is left of a malformed ledger: its version and settings, with nothing counted.
 
-    The settings are those of the event item. Without one they are the ledger's own, which then has to say a capacity.
-    NOT_READABLE if too little is left.
+    The settings are those of the event item. If there is none, they are the ledger's own, which must have a capacity.
+    Raises one of DECODE_ERRORS if too little is left.
     """
     if event is None:
         event = {name: item[name] for name in item.keys() | {"capacity"}}
@@ -215,7 +215,7 @@ def _revisions(item: Item) -> dict[str, int]:
 
 
 def _version(item: Item) -> int:
-    """A ledger that is stored has been written: once is version 1."""
+    """Return the version, which is at least 1 in a stored ledger."""
     version = int(item["version"]["N"])
     if version < 1:
         raise ValueError(f"version {version}")
@@ -223,7 +223,7 @@ def _version(item: Item) -> int:
 
 
 def _last_registered_at(item: Item) -> int:
-    """What comes next is later, and has to be a time too."""
+    """Return the time of the last decision. The next decision is later, and must still be a valid time."""
     at = int(item["lastRegisteredAt"]["N"])
     if not 0 <= at < _NEVER:
         raise ValueError(f"lastRegisteredAt {at}")
@@ -247,7 +247,7 @@ def _unpack(packed: bytes) -> int:
     try:
         raw = zlib.decompress(packed[1:]) if packed[:1] == _ZLIB else packed[1:]
     except zlib.error as error:
-        raise ValueError("the line cannot be read") from error
+        raise ValueError("the waiting list cannot be decompressed") from error
     return int.from_bytes(raw, "little")
 
 

@@ -1,4 +1,4 @@
-"""Gather: what must be known to decide a batch, in as few strongly consistent reads as possible."""
+"""Load the state that a batch of commands is decided on, in as few strongly consistent reads as possible."""
 
 from __future__ import annotations
 
@@ -30,17 +30,16 @@ if TYPE_CHECKING:
 
 _BATCH = 100
 _ATTEMPTS = 4
-"""With 0.35 s of waiting between them, because a batch may have to be read eleven times: once as a whole, then event by
-event."""
+"""They take 0.35 s at most. A batch may have to be read eleven times: once as a whole, then event by event."""
 _INDEX_SLACK = 10
-"""By so many rows each page of the index is longer than the one before. The first is as long as the part of the line
-that may move: if the index does not lag it is enough, and every record that is looked up costs a read."""
+"""Each page of the index has this many more rows than the one before. The first has as many as there may be promotions.
+That is enough unless the index lags, and every further record would cost a read."""
 _INDEX_PAGES = 20
 
 
 @dataclass(frozen=True, slots=True)
 class Tables:
-    """The names of the tables that a decision reads and writes."""
+    """The names of the tables that decisions read and write."""
 
     events: str
     registrations: str
@@ -49,10 +48,10 @@ class Tables:
 
 @dataclass(frozen=True, slots=True)
 class EventState:
-    """What is known of one event: its ledger, the records that the commands name, those at the head of the line.
+    """The state of one event: its ledger, the records that the commands name, and the first of the waiting list.
 
-    `unreadable` says, by registration id, why a record among those cannot be read. `configurable` is False when there
-    is a `Configure`, but no event item that it could change.
+    `unreadable` has the errors of those records that cannot be decoded, by registration id. `configurable` is False if
+    there is a `Configure`, but no event item for it to change.
     """
 
     ledger: Ledger
@@ -63,14 +62,14 @@ class EventState:
 
 @dataclass(frozen=True, slots=True)
 class UnknownEvent:
-    """There is no such event."""
+    """The event does not exist."""
 
 
 @dataclass(frozen=True, slots=True)
 class DamagedEvent:
-    """The stored ledger, or the event item that it would be made from, could not be read.
+    """The stored ledger, or the event item that a first ledger would be made from, cannot be decoded.
 
-    `salvaged` is what is left of the ledger, for a `Recount` to complete; None if there is none, or too little is left.
+    `salvaged` is what is left of the ledger, for a `Recount` to complete; None if too little is left.
     """
 
     error: Exception
@@ -78,7 +77,7 @@ class DamagedEvent:
 
 
 State = EventState | UnknownEvent | DamagedEvent
-"""What is known of one event."""
+"""The state of one event, as far as it could be read."""
 
 
 def batch_get(
@@ -86,8 +85,8 @@ def batch_get(
 ) -> dict[str, list[Item]]:
     """Read items by key from several tables, in no particular order; absent ones are left out.
 
-    Reads are strongly consistent, except those of the tables named in `eventual`: these cost half as much, and what
-    they find may be a moment old. Raises Overloaded when DynamoDB keeps leaving keys unprocessed.
+    Reads are strongly consistent, except those of the tables in `eventual`, which cost half as much and may return data
+    that is a moment old. Raises Overloaded if DynamoDB keeps leaving keys unprocessed.
     """
     found: dict[str, list[Item]] = {table: [] for table in wanted}
     keys = [(table, key) for table, table_keys in wanted.items() for key in _distinct(table_keys)]
@@ -112,10 +111,10 @@ def batch_get(
 def load(
     client: DynamoDBClient, clock: Clock, tables: Tables, commands: Mapping[str, Sequence[Command]]
 ) -> dict[str, State]:
-    """Everything that the commands, by event id, need to be decided.
+    """Return the state of each event, for its commands to be decided on.
 
-    One BatchGetItem of ledgers and named records; one more for events without a ledger, and a look at the head of the
-    line for events whose line may move.
+    This takes one BatchGetItem of ledgers and named records, one more for events without a ledger, and a query of the
+    index for events in which somebody may be promoted.
     """
     described = [key for key, batch in commands.items() if any(isinstance(c, Configure | Recount) for c in batch)]
     wanted = {
@@ -149,10 +148,10 @@ def load(
 
 
 def promotions_possible(ledger: Ledger, commands: Sequence[Command]) -> int:
-    """How many waiters a batch may come to promote: 0 for one that has nothing to settle.
+    """Return an upper bound of the promotions that a batch may cause.
 
-    Each cancellation frees a seat or takes a waiter away; a change of settings may raise the capacity. A cancelled
-    event promotes nobody, unless its status changes.
+    Each cancellation frees a seat or removes a waiter, and a change of settings may raise the capacity. A cancelled
+    event promotes nobody unless its status changes.
     """
     if not ledger.waitlist or not any(isinstance(command, Register | Promote) for command in commands):
         return 0
@@ -174,10 +173,10 @@ def _waitlist_head(
     known: Iterable[Registration],
     commands: Sequence[Command],
 ) -> tuple[list[Registration], dict[str, Exception]]:
-    """The records of the first waiters. The index says where to look; what counts is the ticket in the record itself.
+    """Return the records of the first waiters, and the errors of those that cannot be decoded.
 
-    May be fewer than wanted while the index lags, or when one of them is among those that cannot be read (the second
-    part of the answer): then the decision ends there and is tried again.
+    The index finds them, but only the ticket in the record itself counts. There may be too few while the index lags, or
+    if one cannot be decoded; the decision then ends there and is tried again.
     """
     known_ids = {record.registration_id for record in known}
     known_tickets = {record.ticket for record in known}
@@ -223,7 +222,7 @@ def _salvaged(ledger: Item | None, event: Item | None, commands: Sequence[Comman
 
 
 def read_registrations(items: Iterable[Item]) -> tuple[list[Registration], dict[str, Exception]]:
-    """The registrations that can be read; of the others, by registration id, why not."""
+    """Return the registrations that can be decoded, and the errors of the others by registration id."""
     records: list[Registration] = []
     unreadable: dict[str, Exception] = {}
     for item in items:
@@ -235,7 +234,7 @@ def read_registrations(items: Iterable[Item]) -> tuple[list[Registration], dict[
 
 
 def _named(commands: Iterable[Command]) -> list[str]:
-    """The registrations that the commands are about, each once."""
+    """Return the ids of the registrations that the commands are about, each once."""
     return list(dict.fromkeys(c.registration_id for c in commands if isinstance(c, Register | Cancel)))
 
 
@@ -244,5 +243,5 @@ def _by_event(items: Iterable[Item]) -> dict[str, Item]:
 
 
 def _distinct(keys: Sequence[Item]) -> list[Item]:
-    """DynamoDB refuses a key that is asked for twice in one request."""
+    """Return each key once: DynamoDB refuses a request with duplicates."""
     return list({str(key): key for key in keys}.values())

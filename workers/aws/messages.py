@@ -1,4 +1,4 @@
-"""The queue format: a command as the JSON body of a FIFO message, its group, its deduplication id."""
+"""The queue format of commands: the JSON body of the FIFO message, its group and its deduplication id."""
 
 from __future__ import annotations
 
@@ -19,21 +19,24 @@ _HEX = re.compile(r"[0-9a-f]+\Z")
 
 
 class UndecodableMessage(Exception):
-    """A message body that is no command, or one of a version that this code does not know."""
+    """The body of a message is not a command, or has an unknown version."""
 
 
 def group_of(event_id: str) -> str:
-    """The message group of an event: its id, hashed where SQS would not take it (1 to 128 visible ASCII characters)."""
+    """Return the message group of an event: its id, or a hash if SQS would not accept that as a group.
+
+    SQS accepts 1 to 128 visible ASCII characters.
+    """
     if _GROUP.match(event_id):
         return event_id
     return "sha256-" + hashlib.sha256(event_id.encode()).hexdigest()
 
 
 def group_for(command: Command) -> str:
-    """The message group of a command: its event's, but for a `Recount`, which has one of its own.
+    """Return the message group of a command: that of its event, except for a `Recount`, which has a group of its own.
 
-    It means the same wherever it stands (the ledger's version decides), and what it is to mend may be the very reason
-    why its event's group cannot go on.
+    A `Recount` does not depend on the order (the ledger's version decides), and it may repair the very damage that
+    blocks the event's group.
     """
     if isinstance(command, Recount):
         return "recount-" + hashlib.sha256(command.event_id.encode()).hexdigest()
@@ -41,11 +44,11 @@ def group_for(command: Command) -> str:
 
 
 def deduplication_id(command: Command) -> str:
-    """What SQS recognises a repeated command by, for five minutes.
+    """Return the id by which SQS drops a repeated command for five minutes.
 
-    Double clicks collapse: same registration, kind and generation. Register, cancel, register in a hurry does not: the
-    generation differs. A revision of an event is given out once only. A Recount is recognised by its id: another
-    one of the same ledger is another attempt.
+    A double click is one command: same registration, kind and generation. Register, cancel and register again in quick
+    succession are three, because the generation differs. Each revision of an event belongs to one command. A Recount
+    has its own id, because a second one for the same ledger is a new attempt.
     """
     parts: tuple[object, ...]
     match command:
@@ -63,7 +66,7 @@ def deduplication_id(command: Command) -> str:
 
 
 def encode(command: Command) -> str:
-    """The message body."""
+    """Return the message body of a command."""
     body: dict[str, Any] = {
         "v": VERSION,
         "kind": type(command).__name__,
@@ -91,7 +94,7 @@ def encode(command: Command) -> str:
 
 
 def decode(text: str) -> Command:
-    """The command in a message body. Unreadable, with the reason, if it is none."""
+    """Return the command in a message body. Raises UndecodableMessage, which says what is wrong, if there is none."""
     try:
         body = json.loads(text)
     except (ValueError, RecursionError) as error:
@@ -149,7 +152,7 @@ def _changes(body: dict[str, Any]) -> SeatChanges:
 
 
 def _text(body: dict[str, Any], name: str) -> str:
-    """Short enough for a key: a longer id, or text that is no UTF-8, would have DynamoDB refuse the whole batch."""
+    """Return a text that can be a key: DynamoDB would refuse the whole batch for a longer one, or invalid UTF-8."""
     value = body.get(name)
     if not isinstance(value, str) or not is_key(value):
         raise UndecodableMessage(f"{name} is missing or not a text")

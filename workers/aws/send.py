@@ -1,4 +1,4 @@
-"""Send: commands to the queue, dead letters to theirs, and back to the queue what must wait a little."""
+"""Send commands to the queue, park messages in the dead-letter queue, and delay the retry of failed messages."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
 
 REPLAY_OF = "replayOf"
-"""The message attribute that names the dead letter that a message is a replay of."""
+"""The message attribute with the id of the dead letter that the message replays."""
 
 _BATCH = 10
 _QUICK_RECEIVES = 20
@@ -23,10 +23,10 @@ _QUICK_RECEIVES = 20
 
 @dataclass(frozen=True, slots=True)
 class ReceivedMessage:
-    """A message as the queue delivered it, not yet understood.
+    """A message as the queue delivered it, before decoding.
 
-    `receives` counts its deliveries, this one included. `replay_of` is the id of the dead letter that an operator
-    replayed with it. `sent_at` is when the queue took it, in microseconds since 1970.
+    `receives` counts its deliveries, including this one. `replay_of` is the id of the dead letter that it replays.
+    `sent_at` is the time at which it was sent, in microseconds since 1970.
     """
 
     message_id: str
@@ -39,7 +39,7 @@ class ReceivedMessage:
 
     @classmethod
     def of(cls, record: Mapping[str, Any]) -> ReceivedMessage:
-        """The message in a record of an SQS event."""
+        """Return the message in a record of an SQS event."""
         attributes = record["attributes"]
         return cls(
             message_id=record["messageId"],
@@ -53,7 +53,7 @@ class ReceivedMessage:
 
 
 def send(client: SQSClient, queue_url: str, command: Command) -> None:
-    """Puts one command into its group."""
+    """Send one command."""
     client.send_message(
         QueueUrl=queue_url,
         MessageBody=encode(command),
@@ -63,7 +63,7 @@ def send(client: SQSClient, queue_url: str, command: Command) -> None:
 
 
 def send_all(client: SQSClient, queue_url: str, commands: Sequence[Command]) -> None:
-    """Puts commands into their groups. Overloaded if any of them was not taken; those that were, stay."""
+    """Send commands in batches. Raises Overloaded if SQS refused some; the others are sent all the same."""
     for start in range(0, len(commands), _BATCH):
         answer = client.send_message_batch(
             QueueUrl=queue_url,
@@ -83,9 +83,9 @@ def send_all(client: SQSClient, queue_url: str, commands: Sequence[Command]) -> 
 
 
 def park(client: SQSClient, dead_letter_queue_url: str, message: ReceivedMessage, reason: str, parked_at: str) -> str:
-    """Puts a message that cannot be processed into the dead-letter queue as it is, with the reason beside it.
+    """Send a message that cannot be processed to the dead-letter queue, unchanged, with the reason as an attribute.
 
-    Answers the id that it has there.
+    Returns its id there.
     """
     attributes = {"reason": reason, "messageId": message.message_id, "parkedAt": parked_at}
     if message.replay_of is not None:
@@ -104,10 +104,10 @@ def park(client: SQSClient, dead_letter_queue_url: str, message: ReceivedMessage
 
 
 def seconds_hidden(message: ReceivedMessage) -> int:
-    """How long a failed message stays invisible: 1, 2, 4 ... 30 s, so that what passes soon costs little time.
+    """Return how long a failed message stays invisible: 1, 2, 4 ... 30 s, because most faults are short.
 
-    From the 21st receive on (after 8 minutes) 60, 120 ... 900 s: an outage must not use up the receives that the queue
-    allows (`infra.stack.queues` has the sum).
+    From the 21st receive on (after 8 minutes) it is 60, 120 ... 900 s: an outage must not use up the receives that the
+    queue allows (`infra.stack.queues` has the sum).
     """
     if message.receives <= _QUICK_RECEIVES:
         return min(30, 1 << min(5, message.receives - 1))
@@ -115,7 +115,7 @@ def seconds_hidden(message: ReceivedMessage) -> int:
 
 
 def back_off(client: SQSClient, queue_url: str, messages: Iterable[ReceivedMessage]) -> None:
-    """Makes failed messages visible again when it is time for another attempt, not when the queue's timeout ends."""
+    """Make failed messages visible again after a delay that is shorter than the queue's timeout."""
     waiting = list(messages)
     for start in range(0, len(waiting), _BATCH):
         client.change_message_visibility_batch(

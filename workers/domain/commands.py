@@ -1,6 +1,6 @@
-"""What can be asked of an event's ledger. Frozen, versioned messages in the imperative.
+"""Commands: the requests that change an event's ledger.
 
-The receiver owns them: whoever sends one (the API, the promoter, an operator) imports them from here.
+They belong to the registrar, which receives them. Their senders (the API, the promoter, operators) import them here.
 """
 
 from __future__ import annotations
@@ -12,12 +12,12 @@ from workers.domain.recount import RECOUNT_LIFETIME
 from workers.domain.seat_settings import SeatChanges
 
 VERSION = 1
-"""The version of the message format that this code writes, and the only one that it reads."""
+"""The only version of the message format that this code writes and reads."""
 
 
 @dataclass(frozen=True, slots=True)
 class _RegistrationCommand:
-    """What one person asks for. `generation` is the attempt that it is about, `key` a digest of an idempotency key."""
+    """A request of one person. `generation` is the number of the attempt, `key` the digest of an idempotency key."""
 
     command_id: str
     event_id: str
@@ -28,23 +28,23 @@ class _RegistrationCommand:
 
     @property
     def registration_id(self) -> str:
-        """The record that it is about."""
+        """The id of the registration that the command is about."""
         return registration_id(self.event_id, self.user_id)
 
 
 @dataclass(frozen=True, slots=True)
 class Register(_RegistrationCommand):
-    """Give `user_id` a seat or a place in the line, as attempt number `generation` of that registration."""
+    """Give the user a seat or a place on the waiting list."""
 
 
 @dataclass(frozen=True, slots=True)
 class Cancel(_RegistrationCommand):
-    """Give up attempt number `generation` of that registration, whatever it has come to."""
+    """Cancel the attempt, whether it is pending, waitlisted or confirmed."""
 
 
 @dataclass(frozen=True, slots=True)
 class Promote:
-    """Fill free seats from the head of the line: `ledger_version` of the event's ledger says that it can be done."""
+    """Fill free seats from the head of the waiting list. `ledger_version` is that of the ledger that had some."""
 
     command_id: str
     event_id: str
@@ -54,7 +54,7 @@ class Promote:
 
 @dataclass(frozen=True, slots=True)
 class Configure:
-    """Change some of the seat settings; `revision` is the event's revision that asks for it, given out once only."""
+    """Change some of the seat settings. `revision` is the event's revision with this change; no other change has it."""
 
     command_id: str
     event_id: str
@@ -65,9 +65,9 @@ class Configure:
 
 @dataclass(frozen=True, slots=True)
 class Recount:
-    """Write into the ledger what its registrations add up to.
+    """Write what the registrations add up to into the ledger.
 
-    `totals` were made while the ledger had the version `ledger_version` (0: there was none); it is true of no other.
+    The totals were counted while the ledger had this version (0: there was none). They are true of no other version.
     """
 
     command_id: str
@@ -77,9 +77,9 @@ class Recount:
     accepted_at: int
 
     def is_valid_for(self, ledger: Ledger, now: int) -> bool:
-        """Whether it is true of this ledger, and was counted not too long ago; `now` is in microseconds since 1970."""
+        """Return whether the totals are those of this ledger, and recent; `now` is in microseconds since 1970."""
         return self.ledger_version == ledger.version and now - self.accepted_at <= RECOUNT_LIFETIME
 
 
 Command = Register | Cancel | Promote | Configure | Recount
-"""Any of them."""
+"""Every command."""

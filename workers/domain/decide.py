@@ -1,4 +1,4 @@
-"""The rules: who gets a seat, who waits, who is refused, who moves up.
+"""The rules: who gets a seat, who waits, who is refused and who is promoted.
 
 After every decision, and so after every committed write, these rules hold:
 

@@ -1,4 +1,4 @@
-"""What a decision says: what became of each command and why, and what is to be written."""
+"""Decisions: the result of each command, the reason for it, and what must be written."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from workers.domain.records import Ledger, Registration
 
 
 class Result(StrEnum):
-    """What became of a command."""
+    """The result of a command."""
 
     CONFIRMED = "confirmed"
     WAITLISTED = "waitlisted"
@@ -23,7 +23,7 @@ class Result(StrEnum):
 
 
 class Reason(StrEnum):
-    """Why. Those of a rejection are also its `code` in the REST contract."""
+    """The reason for a result. The reason for a rejection is also its `code` in the API."""
 
     SEAT_GIVEN = "seat-given"
     JOINED_WAITLIST = "joined-waitlist"
@@ -44,7 +44,7 @@ class Reason(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What became of one command, and why."""
+    """The result of one command, and the reason for it."""
 
     command: Command
     result: Result
@@ -53,12 +53,12 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """What a batch of commands for one event comes to.
+    """The decision on a batch of commands for one event.
 
-    `ledger` and `registrations` are as they must be written (versions already counted up); `registrations` has only
-    what changed, `promoted` those of them that got their seat from the line. `outcomes` has one entry per decided
-    command, in order; `undecided` are the commands behind a settle that could not be completed. `configured`: the
-    settings changed. `before` is the ledger that all this was decided on.
+    `before` is the ledger that it is based on. `ledger` and `registrations` are to be written as they are, with their
+    new versions. `registrations` are the changed ones, `promoted` those of them that were promoted from the waiting
+    list. `outcomes` has one entry per decided command, in order. `undecided` commands follow free seats that could not
+    all be filled. `configured` is True if settings changed.
     """
 
     before: Ledger
@@ -71,5 +71,5 @@ class Decision:
 
     @property
     def changes_anything(self) -> bool:
-        """False when there is nothing to write."""
+        """True if there is something to write."""
         return self.ledger.version != self.before.version

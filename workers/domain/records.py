@@ -1,4 +1,4 @@
-"""What is remembered: one registration per (event, user), and one ledger per event."""
+"""The stored records: one registration per (event, user), and one ledger per event, with the verbs that change them."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from workers.domain.seat_settings import EventStatus, SeatChanges, SeatSettings
 from workers.domain.waitlist import Waitlist
 
 MAX_KEYS = 8
-"""So many idempotency keys of POST, and as many of DELETE, a registration remembers: those of its latest attempts."""
+"""A registration remembers this many idempotency keys of POST requests, and as many of DELETE requests: the latest."""
 
 
 class Status(StrEnum):
-    """Where a registration stands."""
+    """The status of a registration."""
 
-    # How it moves from one to the next: `ALLOWED_TRANSITIONS` in `workers.domain.transitions`.
+    # `ALLOWED_TRANSITIONS` in `workers.domain.transitions` says how one follows another.
 
     PENDING = "pending"
     WAITLISTED = "waitlisted"
@@ -29,19 +29,22 @@ class Status(StrEnum):
 
 
 ACTIVE_STATUSES = frozenset({Status.PENDING, Status.WAITLISTED, Status.CONFIRMED})
-"""What holds, or may come to hold, a place. The rest can register anew."""
+"""With one of these the registration has a place, or may get one. With any other the user can register again."""
 
 
 @dataclass(frozen=True, slots=True)
 class Registration:
-    """One person's place, or wish for one, at one event. At most one record per (event, user), for ever.
+    """One person's registration for one event. There is never more than one record per (event, user).
 
-    `generation` counts the attempts: each one after a cancellation or a rejection is a new generation, at the end of
-    the line. `version` counts the writes of the record. `registered_at` is in microseconds since 1970 (UTC), strictly
-    increasing within the event once decided. `ticket` is the place in the line while `waitlisted`. `code` says why a
-    rejection was one, `note` what an operator said of it. `post_keys` and `delete_keys` are digests of the idempotency
-    keys that it was asked with, the oldest first. `cancelling`: it is pending, and its Cancel is accepted: its Register
-    comes to nothing. `resent_at`, in microseconds since 1970: it is pending, and its Register was sent once more then.
+    - `generation` is the number of the attempt. Registering again after a cancellation or a rejection is a new attempt,
+      at the end of the waiting list.
+    - `version` counts the writes of the record.
+    - `registered_at` is in microseconds since 1970 (UTC). It grows strictly in the order of the event's decisions.
+    - `ticket` is the place on the waiting list while `waitlisted`.
+    - `code` is the reason for a rejection, `note` an operator's remark about it.
+    - `post_keys` and `delete_keys` are digests of the idempotency keys of its requests, the oldest first.
+    - `cancelling` is True while it is pending although its cancellation was accepted: its Register will do nothing.
+    - `resent_at` is the time, in microseconds since 1970, at which the Register of a pending attempt was sent again.
     """
 
     event_id: str
@@ -60,12 +63,12 @@ class Registration:
 
     @property
     def registration_id(self) -> str:
-        """The key of the record: see `registration_id()`."""
+        """The record's key, made by the function of the same name."""
         return registration_id(self.event_id, self.user_id)
 
     @property
     def is_active(self) -> bool:
-        """True while it holds a place or may come to hold one."""
+        """True while the registration has a place or may get one."""
         return self.status in ACTIVE_STATUSES
 
     def promote(self) -> Registration:
@@ -85,15 +88,15 @@ class Registration:
 
 
 def remember_key(keys: tuple[str, ...], key: str | None) -> tuple[str, ...]:
-    """The keys with one more. The oldest is forgotten when there are more than MAX_KEYS."""
+    """Return the keys with one more. The oldest is dropped if there are more than MAX_KEYS."""
     return keys if key is None or key in keys else (*keys, key)[-MAX_KEYS:]
 
 
-@lru_cache(maxsize=1024)  # a batch asks for the same few again and again
+@lru_cache(maxsize=1024)  # a batch asks for the same few ids repeatedly
 def registration_id(event_id: str, user_id: str) -> str:
-    """The one id that the pair (event, user) can have, so that a duplicate cannot exist.
+    """Return the only id that a registration of this user for this event can have, so that duplicates cannot exist.
 
-    `reg_` and 26 characters of base32(SHA-256(event id, 0x00, user id)): 130 bits.
+    It is `reg_` and 26 characters of base32(SHA-256(event id, 0x00, user id)), which is 130 bits.
     """
     digest = hashlib.sha256(f"{event_id}\0{user_id}".encode()).digest()
     return "reg_" + base64.b32encode(digest).decode()[:26]
@@ -110,11 +113,12 @@ class Totals:
 
 @dataclass(frozen=True, slots=True)
 class Ledger:
-    """How many seats of one event are taken and who waits, in order. Only the registrar writes it.
+    """The number of taken seats of one event, and its waiting list. Only the registrar writes it.
 
-    `version` counts its writes (0: not stored yet), `revisions` says of each setting which revision of the event set it
-    (absent: none yet), `last_registered_at` is in microseconds since 1970. `free_since`, too: while it is `promotable`,
-    since when.
+    - `version` counts its writes; 0 means that it is not stored yet.
+    - `revisions` has the event's revision that last changed each setting, for those that were ever changed.
+    - `last_registered_at` is the time of the latest decision, in microseconds since 1970.
+    - `free_since` is the time since which it has been `promotable`, or None.
     """
 
     event_id: str
@@ -129,12 +133,12 @@ class Ledger:
 
     @property
     def free_seats(self) -> int:
-        """Seats that nobody has; 0 when the capacity was lowered under what is taken."""
+        """The number of free seats: 0 if the capacity was lowered below the number of taken ones."""
         return max(0, self.settings.capacity - self.confirmed)
 
     @property
     def promotable(self) -> bool:
-        """True when a seat is free while somebody waits who may have it: the stream's filter looks for this."""
+        """True while a seat is free and somebody waits who may have it. The stream's filter selects such ledgers."""
         return bool(self.waitlist) and self.free_seats > 0 and self.settings.status is not EventStatus.CANCELLED
 
     def take_seat(self) -> Ledger:
@@ -146,7 +150,7 @@ class Ledger:
     def release_seat(self) -> Ledger:
         """Return the ledger with one seat less taken.
 
-        It may come to less than 0 if somebody has damaged the ledger: a cancellation must not wait for the repair.
+        In a ledger that counts too few, this may become negative: a cancellation does not wait for the repair.
         """
         return replace(self, confirmed=self.confirmed - 1)
 
@@ -160,12 +164,12 @@ class Ledger:
         return replace(self, waitlist=self.waitlist.leave(ticket))
 
     def stamp(self, now: int) -> tuple[Ledger, int]:
-        """Return the ledger with the time of one more decision, and that time: now, but later than any before."""
+        """Return the ledger with the time of one more decision, and that time, which is later than all earlier ones."""
         at = max(now, self.last_registered_at + 1)
         return replace(self, last_registered_at=at), at
 
     def configure(self, changes: SeatChanges, revision: int) -> Ledger | None:
-        """Return the ledger with those changes that no later revision has overtaken; None if all of them were."""
+        """Return the ledger with those changes that no later revision has superseded; None if there are none."""
         newer = {name: value for name, value in changes.items() if revision > self.revisions.get(name, 0)}
         if not newer:
             return None
@@ -183,7 +187,7 @@ class Ledger:
         )
 
     def next_version(self, free_since: int) -> Ledger:
-        """Return the ledger as it is written next; `free_since` counts if it leaves a seat free beside a waiter."""
+        """Return the ledger for the next commit. `free_since` is kept only while somebody can be promoted."""
         return replace(self, version=self.version + 1, free_since=free_since if self.promotable else None)
 
 

@@ -1,7 +1,7 @@
-"""How a registration moves from one status to the next, and which commands still move it.
+"""The transitions of a registration from one status to the next, and the commands that still cause them.
 
-A table of what may happen, and generations, by which a command is recognised that comes twice, late or out of a
-dead-letter queue. Who gets a seat is decided elsewhere, in `workers.domain.decide`.
+A table lists the allowed transitions. Generations identify commands that arrive twice, late or out of the dead-letter
+queue. Who gets a seat is decided in `workers.domain.decide`.
 """
 
 from __future__ import annotations
@@ -30,22 +30,22 @@ ALLOWED_TRANSITIONS: Mapping[tuple[Status | None, Status], str] = {
     (Status.PENDING, Status.WAITLISTED): "Register",
     (Status.PENDING, Status.REJECTED): "Register, or an operator's discard",
     (Status.PENDING, Status.CANCELLED): "Cancel (a fence)",
-    (Status.WAITLISTED, Status.CONFIRMED): "any settle",
+    (Status.WAITLISTED, Status.CONFIRMED): "a promotion",
     (Status.WAITLISTED, Status.CANCELLED): "Cancel",
     (Status.CONFIRMED, Status.CANCELLED): "Cancel",
 }
-"""(from, to) -> what moves it. Moves out of None, rejected and cancelled begin a new generation, and so do those of the
-next attempt out of a pending one whose cancellation is accepted; the others keep it."""
+"""(from, to) -> the cause. Transitions out of None, rejected or cancelled begin a new generation, and so does the next
+attempt after a pending one whose cancellation was accepted. The others keep the generation."""
 
 DISCARDED = "discarded"
-"""The code of a registration whose request an operator threw away."""
+"""The code of a registration whose command an operator discarded."""
 
 
 def discarded(record: Registration | None, command: Command, why: str) -> Registration | None:
-    """The registration as it must be written after an operator threw the command away; None if nothing is to be.
+    """Return the registration to write after an operator discarded the command; None if there is nothing to write.
 
-    Who was promised an answer gets one: a Register that never was decided, or the Cancel that is to end such a
-    registration, leaves it rejected.
+    A pending registration must not stay pending for ever. If its Register is discarded, or the Cancel that was to end
+    it, it is rejected.
     """
     if record is None or record.status is not Status.PENDING:
         return None
@@ -58,8 +58,10 @@ def discarded(record: Registration | None, command: Command, why: str) -> Regist
 
 
 def is_applicable(record: Registration | None, command: Register | Cancel) -> bool:
-    """Whether the command would do something, decided now: as long as that is so, the same request, made again, comes
-    to the same command."""
+    """Return whether the command would change anything if it were decided now.
+
+    As long as that is so, repeating the request repeats the same command.
+    """
     if isinstance(command, Cancel):
         return record is not None and record.is_active and record.generation == command.generation
     return _register_applies(command.generation, record)
@@ -69,6 +71,6 @@ def _register_applies(generation: int, record: Registration | None) -> bool:
     if record is None:
         return generation == 1
     if record.status is Status.PENDING:
-        # Whose cancellation is accepted is as good as cancelled, even if that command never gets here.
+        # With an accepted cancellation it counts as cancelled, even if that command never arrives.
         return generation == record.generation + record.cancelling
     return not record.is_active and generation == record.generation + 1

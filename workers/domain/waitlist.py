@@ -1,8 +1,8 @@
-"""The waiting line of one event: which tickets are live, in order.
+"""The waiting list of one event: the tickets that wait, in order.
 
-A ticket is a number that only grows. The line is a bitmap of the live tickets that starts at the first live one, so
-that the head, the length and the exact position of any ticket come from this one small value (a popcount), and
-nobody's position is stored anywhere: when the head leaves, the people behind it are not rewritten.
+Ticket numbers only grow. The waiting list is a bitmap of the waiting tickets that starts at the first of them. This
+small value yields the head, the length, and (by counting bits) the position of every ticket. So no position is stored,
+and when the head leaves, nobody behind it has to be rewritten.
 """
 
 from __future__ import annotations
@@ -13,9 +13,9 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Waitlist:
-    """An immutable waiting line. Bit `i` of `bits` is set while ticket `offset + i` waits.
+    """An immutable waiting list. Bit `i` of `bits` is set while ticket `offset + i` waits.
 
-    Always normal: an empty line is `Line(0, 0)`, and in any other the first bit is set.
+    The representation is unique: the empty list is `Waitlist(0, 0)`, and in any other the lowest bit is set.
     """
 
     offset: int = 0
@@ -23,15 +23,15 @@ class Waitlist:
 
     @classmethod
     def of(cls, tickets: Iterable[int]) -> Waitlist:
-        """The line of these tickets, given in any order. ValueError if one is there twice."""
-        line = cls()
+        """Return the waiting list of these tickets, given in any order. Raises ValueError for a repeated ticket."""
+        waitlist = cls()
         for ticket in sorted(tickets):
-            line = line.join(ticket)
-        return line
+            waitlist = waitlist.join(ticket)
+        return waitlist
 
     @property
     def end(self) -> int:
-        """The first number that is later than every live ticket; 0 for an empty line."""
+        """The first number after the last waiting ticket; 0 for the empty list."""
         return self.offset + self.bits.bit_length()
 
     def __len__(self) -> int:
@@ -41,7 +41,7 @@ class Waitlist:
         return ticket >= self.offset and bool(self.bits >> (ticket - self.offset) & 1)
 
     def __iter__(self) -> Iterator[int]:
-        """The live tickets, the head first."""
+        """Yield the waiting tickets, the head first."""
         bits, ticket = self.bits, self.offset
         while bits:
             gap = (bits & -bits).bit_length() - 1
@@ -51,27 +51,27 @@ class Waitlist:
             ticket += 1
 
     def first(self, count: int) -> list[int]:
-        """The first `count` live tickets, fewer if the line is shorter."""
+        """Return the first `count` waiting tickets, fewer if the list is shorter."""
         return [ticket for _, ticket in zip(range(count), self, strict=False)]
 
     def position(self, ticket: int) -> int | None:
-        """1 for the head of the line; None if the ticket is not live."""
+        """Return the ticket's position, 1 for the head; None if it does not wait."""
         if ticket not in self:
             return None
         return (self.bits & ((1 << (ticket - self.offset + 1)) - 1)).bit_count()
 
     def join(self, ticket: int) -> Waitlist:
-        """The line with `ticket` at its end. ValueError if the ticket is not later than every live one."""
+        """Return the list with `ticket` at its end. Raises ValueError if the ticket is not later than all others."""
         if not self.bits:
             return Waitlist(ticket, 1)
         if ticket < self.end:
-            raise ValueError(f"ticket {ticket} is not later than the end of the line")
+            raise ValueError(f"ticket {ticket} does not come after the end of the waiting list")
         return Waitlist(self.offset, self.bits | 1 << (ticket - self.offset))
 
     def leave(self, ticket: int) -> Waitlist:
-        """The line without `ticket`. ValueError if the ticket is not live."""
+        """Return the list without `ticket`. Raises ValueError if it does not wait."""
         if ticket not in self:
-            raise ValueError(f"ticket {ticket} is not in the line")
+            raise ValueError(f"ticket {ticket} is not on the waiting list")
         bits = self.bits & ~(1 << (ticket - self.offset))
         if not bits:
             return Waitlist()

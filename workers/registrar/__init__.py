@@ -1,1 +1,1 @@
-"""The registrar: reads a batch of commands, plans, commits and reports what was decided."""
+"""The registrar: the function on the queue. It parses a batch of messages, plans, commits and reports."""

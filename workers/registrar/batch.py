@@ -1,4 +1,4 @@
-"""A batch of messages, read: the commands of each event, in their order, up to the first message that is none."""
+"""Parse a batch of messages into the commands of each event, up to the first message that cannot be decoded."""
 
 from __future__ import annotations
 
@@ -13,29 +13,29 @@ from workers.domain.commands import Command, Recount
 
 @dataclass(frozen=True, slots=True)
 class ParsedMessage:
-    """A message that was understood."""
+    """A message and its command."""
 
     message: ReceivedMessage
     command: Command
 
 
 Groups = dict[str, list[ParsedMessage]]
-"""Tasks by event id, in the order of the queue; a Recount, which comes out of a group of its own, before them."""
+"""Messages by event id, in the order of the queue, but a Recount first: it comes from a message group of its own."""
 
 
 @dataclass(frozen=True, slots=True)
 class UndecodableTail:
-    """Messages of one group, in order, the first of which is no command; `reason` says why."""
+    """The last messages of one group, in order. The first of them cannot be decoded, for this reason."""
 
     reason: str
     messages: Sequence[ReceivedMessage]
 
 
 def waiting_since(message: ReceivedMessage) -> int:
-    """Return the moment from which a message has been waiting for its decision, in microseconds since 1970.
+    """Return the time since which a message has been waiting for its decision, in microseconds since 1970.
 
-    Usually that is its command's `acceptedAt`. A replay counts from the replay, because the days that it spent in the
-    dead-letter queue say nothing about its event; a message that is no command has nothing but the time it was sent.
+    Usually that is its command's `acceptedAt`. A replay has been waiting since it was replayed, because its days in the
+    dead-letter queue say nothing about its event. A message without a command has only the time at which it was sent.
     """
     if message.replay_of is None:
         with suppress(UndecodableMessage):
@@ -44,7 +44,7 @@ def waiting_since(message: ReceivedMessage) -> int:
 
 
 def read(messages: Mapping[str, Sequence[ReceivedMessage]]) -> tuple[Groups, dict[str, UndecodableTail]]:
-    """Of each group of messages, the commands up to the first message that is none, and what is left from there on."""
+    """Return the commands of each event, and of each message group the tail from the first undecodable message on."""
     groups: Groups = {}
     behind: dict[str, UndecodableTail] = {}
     for group, waiting in messages.items():

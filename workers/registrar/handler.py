@@ -1,10 +1,9 @@
-"""The queue's entry: takes a batch of commands, decides them event by event, commits them in one transaction.
+"""The function on the queue: it decides a batch of commands, event by event, and commits them in one transaction.
 
-Gather (`workers.aws.load`), decide (`workers.registrar.plan`, by the rules in `workers.domain.decide`), apply
-(`workers.aws.commit`): `Registrar._step` is those three. The rest of this file is about what can go wrong: a
-transaction that is refused, a message that cannot be processed, AWS out of breath. A failed message takes the later
-ones of its group with it; the other groups of its batch are decided. A command that is to be parked waits for the
-commit, so that none is both parked and delivered again.
+`Registrar._step` has the three parts: `workers.aws.load` reads, `workers.registrar.plan` decides by the rules in
+`workers.domain.decide`, and `workers.aws.commit` writes. The rest handles failures: a cancelled transaction, a message
+that cannot be processed, an overloaded AWS. If a message fails, so do the later ones of its group, but the other groups
+of the batch are decided. Messages are parked after the commit, so that none is both parked and delivered again.
 """
 
 from __future__ import annotations
@@ -35,12 +34,12 @@ if TYPE_CHECKING:
 
 _MAX_STEPS = 50
 _TIME_LIMIT = 6_000_000
-"""Microseconds after which nothing more is begun: no further step, no further event alone. Ten events whose keys stay
-unprocessed take 4 s; a call that hangs takes up to 9 s (three attempts of 3 s), and the function has 15 s."""
+"""Microseconds after which no further step and no further event is begun. Ten events whose keys stay unprocessed take
+4 s; a call that hangs takes up to 9 s (three attempts of 3 s); and the function has 15 s."""
 
 
 class Registrar:
-    """The handler with everything that it needs. `handle` never raises for what is in a message."""
+    """The handler and its dependencies. `handle` never raises because of a message."""
 
     def __init__(
         self,
@@ -61,7 +60,7 @@ class Registrar:
         self._planner = Planner(self._load, clock)
 
     def handle(self, event: dict[str, Any]) -> dict[str, Any]:
-        """Processes an SQS event; answers which messages are to be delivered again, in SQS's partial-batch format."""
+        """Process an SQS event. Returns the failed messages in the format of a partial batch response."""
         started = self._clock.now()
         messages: dict[str, list[ReceivedMessage]] = {}
         for message in map(ReceivedMessage.of, event["Records"]):
@@ -78,9 +77,9 @@ class Registrar:
         return {"batchItemFailures": [{"itemIdentifier": message.message_id} for message in failed]}
 
     def _failure_metrics(self, failed: Sequence[ReceivedMessage]) -> dict[Metric, float]:
-        """How many messages are given back, and for how long the oldest of them has waited, in seconds.
+        """Return how many messages failed, and for how long the oldest of them has been waiting, in seconds.
 
-        SQS measures no such age: its ApproximateAgeOfOldestMessage leaves out messages received more than three times.
+        SQS has no such metric: its ApproximateAgeOfOldestMessage ignores messages received more than three times.
         """
         if not failed:
             return {}
@@ -90,9 +89,9 @@ class Registrar:
     def _park_unreadable(
         self, behind: Mapping[str, UndecodableTail], failed: list[ReceivedMessage]
     ) -> dict[str, list[ReceivedMessage]]:
-        """Parks the message that is no command, if all before it in its group is done; answers what comes after it.
+        """Park the first message of each tail, unless an earlier one of its group failed; return those behind it.
 
-        Never before its turn: an operator replays dead letters in the order in which they were parked.
+        They are parked in order, because operators replay dead letters in the order in which they were parked.
         """
         stopped = {message.group for message in failed}
         after: dict[str, list[ReceivedMessage]] = {}
@@ -105,10 +104,10 @@ class Registrar:
         return after
 
     def _process(self, groups: Groups, started: int, *, alone: bool = False) -> list[ParsedMessage]:
-        """Steps until all is decided or has failed.
+        """Repeat steps until all messages are decided or have failed; return the failed ones.
 
-        If the common step fails, maybe for the sake of one event, each goes `alone`, loaded anew; what fails again has
-        failed. A fault that passes by itself is not worth a second attempt where there is only one event.
+        If a step for several events fails, one event may be the cause. So each is processed `alone`, on newly loaded
+        state, and what fails again has failed. With a single event, a transient error is not worth a second attempt.
         """
         failed: list[ParsedMessage] = []
         for _ in range(_MAX_STEPS):
@@ -117,7 +116,7 @@ class Registrar:
             try:
                 groups, step_failed = self._step(groups)
                 failed += step_failed
-            except Exception as error:  # noqa: BLE001 - whatever it is, the messages must be delivered again
+            except Exception as error:  # noqa: BLE001 - on any error the messages must be delivered again
                 if alone or (len(groups) == 1 and clients.is_transient(error)):
                     self._log_fault(error, groups)
                     break
@@ -130,8 +129,10 @@ class Registrar:
         return failed + [task for tasks in groups.values() for task in tasks]
 
     def _process_separately(self, groups: Groups, started: int) -> list[ParsedMessage]:
-        """Each event alone, while there is time: what the function has no time to report would stay invisible for as
-        long as the queue's timeout."""
+        """Process each event alone, while there is time.
+
+        If the function timed out, all its messages would stay invisible until the queue's timeout.
+        """
         failed: list[ParsedMessage] = []
         for event_id, tasks in groups.items():
             if self._clock.now() - started > _TIME_LIMIT:
@@ -142,7 +143,7 @@ class Registrar:
         return failed
 
     def _step(self, groups: Groups) -> tuple[Groups, list[ParsedMessage]]:
-        """Gather, decide, apply. Answers the tasks that need another step and those that failed."""
+        """Load, decide and commit. Returns the messages that need another step, and those that failed."""
         commands = {event_id: [task.command for task in tasks] for event_id, tasks in groups.items()}
         states = self._load(commands)
         plans = {event_id: self._planner.plan(states[event_id], tasks) for event_id, tasks in groups.items()}
@@ -169,7 +170,7 @@ class Registrar:
         return plan
 
     def _park(self, message: ReceivedMessage, reason: ParkingReason, command: Command | None = None) -> bool:
-        """True once the message is safe in the dead-letter queue."""
+        """Send a message to the dead-letter queue; return whether it is safely there."""
         fields: dict[str, object] = {
             "message_id": message.message_id,
             "group": message.group,
@@ -180,7 +181,7 @@ class Registrar:
             fields |= log_fields(command)
         try:
             parked = park(self._sqs, self._dead_letter_queue_url, message, str(reason), timestamp(self._clock.now()))
-        except Exception:  # noqa: BLE001 - whatever it is, the message must be delivered again
+        except Exception:  # noqa: BLE001 - on any error the message must be delivered again
             logger.exception("a message could not be parked", extra=fields)
             return False
         logger.error("a message was parked in the dead-letter queue", extra=fields | {"dead_letter_id": parked})
@@ -190,8 +191,8 @@ class Registrar:
     def _back_off(self, messages: Iterable[ReceivedMessage]) -> None:
         try:
             back_off(self._sqs, self._queue_url, messages)
-        except Exception:  # noqa: BLE001 - a failure to hurry must not become a failure
-            # Not lost: without this they come back when the queue's own visibility timeout runs out.
+        except Exception:  # noqa: BLE001 - the messages are only delivered later
+            # They are not lost: they come back after the queue's own visibility timeout.
             logger.exception("the visibility of failed messages could not be shortened")
 
     def _log_fault(self, error: Exception, groups: Groups) -> None:
@@ -211,6 +212,6 @@ def _registrar() -> Registrar:
 
 
 def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
-    """The Lambda entry of the queue."""
+    """Handle an event of the queue."""
     logger.append_keys(request_id=getattr(context, "aws_request_id", None))
     return _registrar().handle(event)

@@ -1,4 +1,4 @@
-"""What the registrar says of what it decided: a log line per outcome and per promotion, the metrics of a commit."""
+"""Report what was committed: a log line for each outcome and each promotion, and the metrics of the commit."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ _COUNTED = {
 
 @dataclass(frozen=True, slots=True)
 class CommittedDecision:
-    """A decision that is committed, and the messages whose commands it decided: the first ones are its outcomes'."""
+    """A committed decision, and the messages of its commands, in order; undecided ones come last."""
 
     decision: Decision
     messages: Sequence[ReceivedMessage]
 
 
 def report(committed: Sequence[CommittedDecision], now: int) -> None:
-    """Logs and measures what was committed together; `now` is in microseconds since 1970."""
+    """Log and measure what was committed together; `now` is in microseconds since 1970."""
     counts = Counter[Metric]()
     refusals = Counter[str]()
     latencies: list[float] = []
@@ -39,9 +39,9 @@ def report(committed: Sequence[CommittedDecision], now: int) -> None:
         ledgers = {"ledger_before": _brief(decision.before), "ledger_after": _brief(decision.ledger)}
         for outcome, message in zip(decision.outcomes, decided.messages, strict=False):
             latency = _milliseconds(outcome.command.accepted_at, now)
-            logger.info("decided", extra=_story(outcome, message, latency) | ledgers)
+            logger.info("decided", extra=_outcome_fields(outcome, message, latency) | ledgers)
             if isinstance(outcome.command, Promote | Recount):
-                continue  # nobody's request; and a Promote finds nothing to do when a Register has settled before it
+                continue  # not a person's request; a Promote is superseded if a Register filled the seats before it
             if outcome.result in _COUNTED:
                 counts[_COUNTED[outcome.result]] += 1
             if outcome.result is Result.REJECTED:
@@ -60,7 +60,7 @@ def report(committed: Sequence[CommittedDecision], now: int) -> None:
         measure({Metric.REJECTED: refused}, reason=reason)
 
 
-def _story(outcome: Outcome, message: ReceivedMessage, latency: float) -> dict[str, object]:
+def _outcome_fields(outcome: Outcome, message: ReceivedMessage, latency: float) -> dict[str, object]:
     fields = log_fields(outcome.command) | {
         "outcome": str(outcome.result),
         "reason": str(outcome.reason),

@@ -47,14 +47,14 @@ def test_the_last_to_leave_leaves_the_empty_line() -> None:
 @pytest.mark.parametrize("ticket", [1, 3, 5])
 def test_a_ticket_that_is_not_later_than_every_live_one_cannot_join(ticket: int) -> None:
     """Nobody joins in front of somebody, or twice."""
-    with pytest.raises(ValueError, match="not later"):
+    with pytest.raises(ValueError, match="after the end"):
         line_of([3, 5]).join(ticket)
 
 
 @pytest.mark.parametrize("ticket", [0, 2, 4, 99])
 def test_a_ticket_that_is_not_live_cannot_leave(ticket: int) -> None:
     """Leaving is for those who wait: not before the head, not in a hole, not behind the end."""
-    with pytest.raises(ValueError, match="not in the line"):
+    with pytest.raises(ValueError, match="not on the waiting list"):
         line_of([3, 5]).leave(ticket)
 
 
@@ -96,5 +96,5 @@ def test_a_line_of_tickets(tickets: set[int]) -> None:
 
 def test_a_line_has_each_ticket_once() -> None:
     """Two with the same ticket are no line."""
-    with pytest.raises(ValueError, match="ticket 2 is not later"):
+    with pytest.raises(ValueError, match="ticket 2 does not come after"):
         Waitlist.of([1, 2, 2])

@@ -100,14 +100,17 @@ def test_whatever_was_counted_wrongly_is_mended(
     [
         ({"confirmed": 0}, "the ledger says 0 confirmed, 1 are"),
         ({"confirmed": 5}, "the ledger says 5 confirmed, 1 are"),
-        ({"waitlist": Waitlist.of([2])}, "not in the ledger's line, but waiting: tickets 1, 3"),
-        ({"waitlist": Waitlist.of([1, 2, 3, 7])}, "in the ledger's line, but held by nobody who waits: ticket 7"),
+        ({"waitlist": Waitlist.of([2])}, "waiting, but not on the ledger's waiting list: tickets 1, 3"),
+        (
+            {"waitlist": Waitlist.of([1, 2, 3, 7])},
+            "on the ledger's waiting list, but held by nobody who waits: ticket 7",
+        ),
         (
             {"waitlist": Waitlist(0, 0b1110)},
-            "the ledger's line has the right tickets, but is not written as",
+            "the ledger's waiting list has the right tickets, but in another form",
         ),
         ({"next_ticket": 3}, "the ledger gives ticket 3 next, but 3 waits already"),
-        ({"last_registered_at": NOW - 2_000_000}, "the last decision that the ledger knows is 2.000003 s older than"),
+        ({"last_registered_at": NOW - 2_000_000}, "the ledger's last decision is 2.000003 s older than"),
     ],
 )
 def test_each_damage_has_a_sentence(damage: dict[str, Any], sentence: str) -> None:
@@ -134,7 +137,7 @@ def test_ten_tickets_are_named_and_the_others_counted(lost: int, named: str) -> 
     """A lost line of thousands is no sentence of thousands: of what is missing the first ten are named."""
     count = Totals(waitlist=Waitlist.of(range(1, lost + 1)))
     (said,) = differences(Ledger(EVENT, seats(0), next_ticket=100), count)
-    assert said == f"not in the ledger's line, but waiting: {named}"
+    assert said == f"waiting, but not on the ledger's waiting list: {named}"
 
 
 def test_what_only_grows_never_shrinks() -> None:

@@ -67,7 +67,7 @@ def test_who_needs_a_ledger(record: Registration, needs_ledger: bool) -> None:
         ),
         (
             [waiting("ann", 1), waiting("bob", MAX_SPAN + 2, NOW + 1)],
-            f"the tickets go from 1 to {MAX_SPAN + 2}, further than any line",
+            f"the tickets go from 1 to {MAX_SPAN + 2}, a wider range than any waiting list has",
         ),
     ],
 )
@@ -90,7 +90,7 @@ def test_a_line_may_begin_anywhere_and_reach_so_far(first: int) -> None:
     head, middle = waiting("ann", first), waiting("bob", first + 1, NOW + 1)
     assert tally([head, middle, waiting("cid", first + MAX_SPAN, NOW + 2)]).flaws() == ()
     (flaw,) = tally([head, middle, waiting("cid", first + MAX_SPAN + 1, NOW + 2)]).flaws()
-    assert flaw == f"the tickets go from {first} to {first + MAX_SPAN + 1}, further than any line"
+    assert flaw == f"the tickets go from {first} to {first + MAX_SPAN + 1}, a wider range than any waiting list has"
 
 
 def test_a_record_under_another_key_is_a_flaw() -> None:
