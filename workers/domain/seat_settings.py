@@ -20,7 +20,7 @@ MAX_COUNT = 2**53 - 1
 
 
 class EventStatus(StrEnum):
-    """`closed`: nobody joins, waiters are still promoted. `cancelled`: nobody joins and nobody is promoted."""
+    """The status of an event. `closed`: nobody joins. `cancelled`: nobody joins, and nobody is promoted."""
 
     ACTIVE = "active"
     CLOSED = "closed"
@@ -86,25 +86,28 @@ STATUS = Kind(
 """Whether the event takes registrations. Earlier software wrote other statuses: they mean that it does."""
 
 
-def _entry(wire_name: str, kind: Kind, description: str | None = None) -> dict[str, Any]:
-    """Return an entry of the table: the name outside of the code, the kind, and what the API's document says of it."""
-    return {"wire_name": wire_name, "kind": kind, "description": description}
-
-
 @dataclass(frozen=True, slots=True)
 class SeatSettings:
-    """The seat settings of one event. A setting whose default is None may be null, which is stored as its absence."""
+    """The seat settings of one event.
 
-    capacity: int = field(metadata=_entry("capacity", SEATS))
-    has_waitlist: bool = field(default=False, metadata=_entry("hasWaitlist", FLAG))
-    waitlist_capacity: int | None = field(default=None, metadata=_entry("waitlistCapacity", SEATS, "Absent: no limit."))
+    The metadata of a field is the rest of its entry: see `Setting`. A setting whose default is None may be null, which
+    is stored as its absence.
+    """
+
+    capacity: int = field(metadata={"wire_name": "capacity", "kind": SEATS})
+    has_waitlist: bool = field(default=False, metadata={"wire_name": "hasWaitlist", "kind": FLAG})
+    waitlist_capacity: int | None = field(
+        default=None,
+        metadata={"wire_name": "waitlistCapacity", "kind": SEATS, "description": "Absent: no limit."},
+    )
     status: EventStatus = field(
         default=EventStatus.ACTIVE,
-        metadata=_entry(
-            "status",
-            STATUS,
-            "`closed`: nobody joins, who waits still moves up. `cancelled`: nobody joins, nobody moves up.",
-        ),
+        metadata={
+            "wire_name": "status",
+            "kind": STATUS,
+            "description": "`closed`: nobody joins, but waiters are still promoted. `cancelled`: nobody joins, and "
+            "nobody is promoted.",
+        },
     )
 
     def change(self, changes: SeatChanges) -> SeatSettings:
@@ -123,14 +126,17 @@ SeatChanges = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """An entry of the table. `name` is that of the field in `SeatSettings`; messages, tables and clients use
-    `wire_name`."""
+    """An entry of the table.
+
+    `name` is that of the field in `SeatSettings`; messages, tables and clients use `wire_name`. `description` is for
+    the API's document.
+    """
 
     name: str
     wire_name: str
     kind: Kind
     default: Any
-    description: str | None
+    description: str | None = None
 
     @property
     def required(self) -> bool:

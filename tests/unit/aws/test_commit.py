@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from tests.support.builders import EVENT, NOW, Book, cancel, configure, promote, register, seats
@@ -11,7 +13,7 @@ from workers.aws.load import Tables
 from workers.domain.commands import Recount
 from workers.domain.decide import decide
 from workers.domain.records import Ledger, Totals
-from workers.domain.seat_settings import EventStatus
+from workers.domain.seat_settings import SETTINGS, EventStatus
 
 TABLES = Tables(events="E", registrations="R", ledger="L")
 
@@ -111,3 +113,11 @@ def test_settings_attribute_by_attribute(limit: int | None) -> None:
             "ExpressionAttributeValues": values if limit is None else {**values, ":waitlistCapacity": {"N": "7"}},
         }
     }
+
+
+def test_every_setting_that_is_none_is_removed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A second setting that may be null is removed in the same clause."""
+    more = replace(SETTINGS["waitlist_capacity"], name="closes_at", wire_name="closesAt")
+    monkeypatch.setattr("workers.aws.commit.SETTINGS", {**SETTINGS, "closes_at": more})
+    _, event = transaction_items(TABLES, [Book(seats(1)).deliver(configure(1, seats(4)))])
+    assert event["Update"]["UpdateExpression"].endswith(" REMOVE #waitlistCapacity, #closesAt")

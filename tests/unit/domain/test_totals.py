@@ -1,23 +1,37 @@
-"""Adding up registrations: what is counted, and what keeps them from adding up to anything."""
+"""Adding up registrations: what is counted, and which flaws keep them from adding up."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
 
 import pytest
 
 from tests.support.builders import EVENT, NOW
-from tests.unit.domain.counts import tally, waiting
 from workers.domain.records import Registration, Status
 from workers.domain.recount import MAX_SPAN, TotalsBuilder
 from workers.domain.transitions import DISCARDED
 
+
+def waiting(user: str, ticket: int | None, at: int = NOW, status: Status = Status.WAITLISTED) -> Registration:
+    """Return the registration of a waiter."""
+    return Registration(EVENT, user, status, 1, 1, at, ticket=ticket)
+
+
+def added_up(records: Iterable[Registration]) -> TotalsBuilder:
+    """Return the records, added up in this order."""
+    builder = TotalsBuilder()
+    for record in records:
+        builder.add(record.registration_id, record)
+    return builder
+
+
 ANN, BOB = (waiting(user, 1).registration_id for user in ("ann", "bob"))
 
 
-def test_everything_that_was_seen_is_counted() -> None:
-    """`registrations` is how many there were, readable or not, in any order."""
-    added = tally([waiting("ann", 1), waiting("bob", 2, NOW + 1)])
+def test_all_registrations_are_counted() -> None:
+    """`registrations` counts the undecodable ones, too, in any order."""
+    added = added_up([waiting("ann", 1), waiting("bob", 2, NOW + 1)])
     added.add_undecodable("reg_X", KeyError("status"))
     added.add_undecodable("reg_Y", KeyError("status"))
     cid = waiting("cid", 3, NOW + 2)
@@ -32,7 +46,7 @@ def test_one_that_needs_a_ledger_is_enough(step: int) -> None:
         Registration(EVENT, user, status, 1, 1, NOW)
         for user, status in (("ann", Status.CONFIRMED), ("bob", Status.PENDING))
     ]
-    assert tally(records[::step]).needs_ledger
+    assert added_up(records[::step]).needs_ledger
 
 
 @pytest.mark.parametrize(
@@ -47,7 +61,7 @@ def test_one_that_needs_a_ledger_is_enough(step: int) -> None:
 )
 def test_who_needs_a_ledger(record: Registration, needs_ledger: bool) -> None:
     """What was decided was decided with a ledger. A promise, discarded or not, is older than the event's first."""
-    added = tally([record])
+    added = added_up([record])
     assert added.needs_ledger is needs_ledger
     counted_time = added.totals().last_registered_at
     assert counted_time == (NOW + 9 if needs_ledger and record.status is not Status.CANCELLED else 0)
@@ -73,7 +87,7 @@ def test_who_needs_a_ledger(record: Registration, needs_ledger: bool) -> None:
 )
 def test_what_no_ledger_can_agree_with_is_named(records: list[Registration], sentence: str) -> None:
     """Each flaw of the registrations is one sentence, and while there is one they add up to nothing."""
-    added = tally(records)
+    added = added_up(records)
     assert added.flaws() == (sentence,)
     with pytest.raises(ValueError, match=r"registration|tickets"):
         added.totals()
@@ -81,22 +95,22 @@ def test_what_no_ledger_can_agree_with_is_named(records: list[Registration], sen
 
 def test_two_waiters_were_not_decided_at_the_same_time() -> None:
     """Within an event the times of decision grow: equal ones do not say who was first, and that is a flaw."""
-    assert len(tally([waiting("ann", 1), waiting("bob", 2)]).flaws()) == 1
+    assert len(added_up([waiting("ann", 1), waiting("bob", 2)]).flaws()) == 1
 
 
 @pytest.mark.parametrize("first", [1, 5 * MAX_SPAN])
 def test_a_line_may_begin_anywhere_and_reach_so_far(first: int) -> None:
     """What counts is the distance from the first live ticket to the last: so much, and no more."""
     head, middle = waiting("ann", first), waiting("bob", first + 1, NOW + 1)
-    assert tally([head, middle, waiting("cid", first + MAX_SPAN, NOW + 2)]).flaws() == ()
-    (flaw,) = tally([head, middle, waiting("cid", first + MAX_SPAN + 1, NOW + 2)]).flaws()
+    assert added_up([head, middle, waiting("cid", first + MAX_SPAN, NOW + 2)]).flaws() == ()
+    (flaw,) = added_up([head, middle, waiting("cid", first + MAX_SPAN + 1, NOW + 2)]).flaws()
     assert flaw == f"the tickets go from {first} to {first + MAX_SPAN + 1}, a wider range than any waiting list has"
 
 
 def test_a_record_under_another_key_is_a_flaw() -> None:
     """A copy of a registration under an id of its own would be counted twice."""
     record = waiting("ann", 1)
-    added = tally([record])
+    added = added_up([record])
     added.add("reg_COPY", replace(record, ticket=2, registered_at=NOW + 1))
     assert added.flaws() == ("registration reg_COPY is stored under an id that its event and its user do not make",)
 
