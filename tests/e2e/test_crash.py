@@ -5,11 +5,11 @@ from __future__ import annotations
 import pytest
 
 from infra.cli.deployment import Deployment, Outputs
-from tests.proofs.crash.case import Case
-from tests.proofs.crash.matrix import findings, killed, undisturbed
-from tests.proofs.crash.stories import promotion
-from tests.proofs.crash.target import target
-from tests.proofs.crash.wire import PROC, Point, Side
+from tests.proofs.crash.matrix import findings, run_baseline, run_killed
+from tests.proofs.crash.proxy import PROC, KillPoint, Side
+from tests.proofs.crash.scenario_run import ScenarioRun
+from tests.proofs.crash.scenarios import promotion
+from tests.proofs.crash.tapped_stack import tapped_stack
 
 pytestmark = [
     pytest.mark.e2e,
@@ -21,9 +21,9 @@ pytestmark = [
 def test_a_seat_passes_on_over_dead_functions(stack: Outputs) -> None:
     """The registrar dies when it has committed a cancellation, or the promoter before it asks for the promotion: in the
     end all is as if nobody had died."""
-    with target(Deployment.resolve(), {"registrar", "promoter"}) as stage:
-        model = undisturbed(stage, promotion)
-        calls = {(step.function, step.number): step for step in model.steps}
+    with tapped_stack(Deployment.resolve(), {"registrar", "promoter"}) as stage:
+        model = run_baseline(stage, promotion)
+        calls = {(site.function, site.number): site for site in model.sites}
         for (function, number), side in {("registrar", 2): Side.AFTER, ("promoter", 1): Side.BEFORE}.items():
-            point = Point(calls[function, number], side)
-            assert findings(model, point, killed(Case(stage), promotion, point)) == []
+            point = KillPoint(calls[function, number], side)
+            assert findings(model, point, run_killed(ScenarioRun(stage), promotion, point)) == []

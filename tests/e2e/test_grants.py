@@ -10,7 +10,7 @@ import pytest
 
 from infra.cli.deployment import Deployment, Outputs
 from tests.proofs.iam.grants import Grant, grants_of, without
-from tests.proofs.iam.journey import Journey, Stuck
+from tests.proofs.iam.journey import Journey, JourneyFailed
 from tests.proofs.iam.needs import needs_of
 from tests.support.stacks import local_deployment, take_dead_letters
 
@@ -41,7 +41,7 @@ def test_the_journey(deployment: Deployment, journey: Journey) -> None:
         if (grant.function, grant.action) == ("WorkersPromoter", "sqs:SendMessage")
         and grant.resource.endswith(deployment.outputs.queue_url.rpartition("/")[2])
     ]
-    with without(deployment.clients.iam, needed), pytest.raises(Stuck, match="does not become confirmed"):
+    with without(deployment.clients.iam, needed), pytest.raises(JourneyFailed, match="does not become confirmed"):
         journey.make()
 
 

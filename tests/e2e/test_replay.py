@@ -5,11 +5,11 @@ from __future__ import annotations
 import pytest
 
 from infra.cli.deployment import Deployment, Outputs
-from tests.proofs.replay.proof import Size, prove
+from tests.proofs.replay.proof import ProofSize, prove
 
 pytestmark = pytest.mark.e2e
 
-SIZE = Size(letters=60, events=6, kills=10, seed=1)
+SIZE = ProofSize(letters=60, events=6, kills=10, seed=1)
 AGAIN = "again: .venv/bin/python -m tests.proofs.replay --letters 60 --events 6 --kills 10 --seed 1"
 
 

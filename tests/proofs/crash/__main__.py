@@ -1,4 +1,4 @@
-"""`make crash`: kills a Lambda before and after each call that it makes to AWS, in every kind of command."""
+"""`make crash`: kill a Lambda before and after each call that it makes to AWS, in every kind of command."""
 
 from __future__ import annotations
 
@@ -11,133 +11,95 @@ from itertools import groupby
 from rich.console import Console
 from rich.table import Table
 
-from infra.cli.processes import Interrupts
-from tests.proofs.crash.matrix import Result, results
-from tests.proofs.crash.stories import STORIES
-from tests.proofs.crash.target import target
-from tests.proofs.crash.wire import PROC, Side
-from tests.support.command_line import INTERRUPTED, Progress
+from tests.proofs.crash.matrix import PointResult, results
+from tests.proofs.crash.proxy import PROC, Side
+from tests.proofs.crash.scenarios import SCENARIOS
+from tests.proofs.crash.tapped_stack import tapped_stack
+from tests.support.command_line import Progress, note, proof_parser, run_proof
 from tests.support.stacks import NoStack, own_stack
 
 _DESCRIPTION = """\
-Kill the functions of a local stack with SIGKILL, before and after each call to AWS that each
-kind of command makes, and see that nothing comes of it: no seat is given twice, nobody loses
-a place, no request is lost.
+Kill the functions of a local stack with SIGKILL, before and after each call to AWS that each kind of
+command makes. No seat may be given twice, nobody may lose a place, and no request may get lost.
 
-Each story is told once undisturbed, which says what its calls are and what is to come of it;
-then once for each call, with the caller killed before the call reaches AWS, and once more,
-killed when AWS has answered and the caller has not heard it. Afterwards all must be as if nobody
-had died; a client whose function died hears an error, and asks again.
+Each scenario runs once undisturbed: that gives its calls and its expected result. Then it runs twice
+for each call, with the caller killed before the call reaches AWS, and after AWS has answered. Each
+time the result must be the same; a client whose function died gets an error, and tries again.
 
-The stack is brought up for this alone, and ended. Progress goes to stderr, a table to stdout."""
+The stack is started for this alone. Progress goes to stderr, a table to stdout."""
 
 _EPILOG = """\
-stories:
-{stories}
+scenarios:
+{scenarios}
 
 examples:
   make crash                                      everything; about ten minutes
-  make crash CRASH_ARGS="--only promotion fence"  two stories
-  .venv/bin/python -m tests.proofs.crash --json          the points as one JSON object on stdout
+  make crash CRASH_ARGS="--only promotion fence"  two scenarios
 
 exit codes: 0 every point fired and nothing was found; 1 some did not, or something was (each is
-            told), or there is no Linux or no stack to do it on; 2 wrong usage; 130 interrupted"""
+            named), or there is no Linux or no stack; 2 wrong usage; 130 interrupted"""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the matrix. Returns the exit code; argparse itself exits with 2 on wrong usage."""
-    args = _parser().parse_args(argv)
+    scenarios = "\n".join(f"  {name:<16} {scenario.__doc__}" for name, scenario in SCENARIOS.items())
+    parser = proof_parser("crash", _DESCRIPTION, _EPILOG.format(scenarios=scenarios))
+    parser.add_argument("--only", nargs="+", choices=SCENARIOS, metavar="SCENARIO", help="run only these scenarios")
+    args = parser.parse_args(argv)
     if not (PROC / "net" / "tcp").exists():
-        print("crash: this needs Linux, where /proc tells which process made a call", file=sys.stderr)
+        note("crash: this needs Linux, where /proc tells which process made a call")
         return 1
+    return run_proof("crash", lambda: _run(args), NoStack)
+
+
+def _run(args: argparse.Namespace) -> int:
     progress = Progress()
-    try:
-        with Interrupts():
-            found, failures = run([name for name in STORIES if name in (args.only or STORIES)], progress)
-    except NoStack as error:
-        print(f"crash: {error}", file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        print("crash: interrupted; all that was started is ended", file=sys.stderr)
-        return INTERRUPTED
+    found, failures = run([name for name in SCENARIOS if name in (args.only or SCENARIOS)], progress)
     fired, violated = sum(result.fired for result in found), sum(bool(result.findings) for result in found)
     if args.json:
-        print(json.dumps({"points": [_as_json(result) for result in found], "failures": failures}))
+        print(json.dumps({"points": [result.as_json() for result in found], "failures": failures}))
     else:
         Console(width=None if sys.stdout.isatty() else 140).print(table(found))
-    verdict = f"{len(found)} points, {fired} fired, {violated - (len(found) - fired)} violations"
-    print(f"crash: {verdict}, {progress.elapsed} minutes", file=sys.stderr)
+    summary = f"{len(found)} points, {fired} fired, {violated - (len(found) - fired)} violations"
+    note(f"crash: {summary}, {progress.elapsed} minutes")
     for failure in failures:
-        print(f"crash: {failure}", file=sys.stderr)
+        note(f"crash: {failure}")
     return 1 if violated or failures or not found else 0
 
 
-def run(names: Sequence[str], progress: Progress) -> tuple[list[Result], list[str]]:
-    """Tells stories by name, on a stack of their own; what was found, and which of them could not be told."""
-    found: list[Result] = []
+def run(names: Sequence[str], progress: Progress) -> tuple[list[PointResult], list[str]]:
+    """Run scenarios on a stack of their own; return the results, and the scenarios that failed by themselves."""
+    found: list[PointResult] = []
     failures: list[str] = []
-    with own_stack(progress.say) as deployment, target(deployment) as stack:
+    with own_stack(progress.say) as deployment, tapped_stack(deployment) as stack:
         for number, name in enumerate(names, 1):
             progress.say(f"{number} of {len(names)}, {name}")
             try:
-                for result in results(stack, name, STORIES[name]):
+                for result in results(stack, name, SCENARIOS[name]):
                     found.append(result)
-                    tell(result)
-            except Exception as error:  # noqa: BLE001 - whatever it is, the other stories are worth telling
-                failures.append(f"{name} could not be told: {type(error).__name__}: {error}")
+                    _report(result)
+            except Exception as error:  # noqa: BLE001 - whatever it is, go on with the other scenarios
+                failures.append(f"{name} failed: {type(error).__name__}: {error}")
     return found, failures
 
 
-def tell(result: Result) -> None:
-    """Says what was found at a point, if something was."""
-    step = result.point.step
+def _report(result: PointResult) -> None:
+    site = result.point.site
     for finding in result.findings:
-        where = f"{result.story}, {step.function} {step.number}, {result.point.side} {step.call}"
-        print(f"crash: {where}: {finding}", file=sys.stderr)
+        note(f"crash: {result.scenario}, {site.function} {site.number}, {result.point.side} {site.call}: {finding}")
     for line in result.log:
-        print(f"       {line}", file=sys.stderr)
+        note(f"       {line}")
 
 
-def table(found: Sequence[Result]) -> Table:
-    """A line for each call: what was found when its caller was killed before it, and after."""
-    lines = Table("story", "function", "", "call", *Side, "the client heard")
-    for (story, step), results_of_step in groupby(found, lambda result: (result.story, result.point.step)):
-        sides = {result.point.side: result for result in results_of_step}
-        verdicts = [_verdict(sides[side]) if side in sides else "" for side in Side]
-        heard = ", ".join(dict.fromkeys(result.heard or "" for result in sides.values()))
-        lines.add_row(story, step.function, str(step.number), step.call, *verdicts, heard)
-    return lines
-
-
-def _verdict(result: Result) -> str:
-    if not result.fired:
-        return "did not fire"
-    return "VIOLATED" if result.findings else "well"
-
-
-def _as_json(result: Result) -> dict[str, object]:
-    step = result.point.step
-    return {
-        "story": result.story,
-        "function": step.function,
-        "number": step.number,
-        "call": step.call,
-        "side": result.point.side,
-        "fired": result.fired,
-        "attempts": result.attempts,
-        "heard": result.heard,
-        "findings": list(result.findings),
-    }
-
-
-def _parser() -> argparse.ArgumentParser:
-    raw = argparse.RawDescriptionHelpFormatter
-    stories = "\n".join(f"  {name:<16} {story.__doc__}" for name, story in STORIES.items())
-    epilog = _EPILOG.format(stories=stories)
-    parser = argparse.ArgumentParser("crash", description=_DESCRIPTION, epilog=epilog, formatter_class=raw)
-    parser.add_argument("--only", nargs="+", choices=STORIES, metavar="STORY", help="tell these stories and no others")
-    parser.add_argument("--json", action="store_true", help="print the points as JSON instead of a table")
-    return parser
+def table(found: Sequence[PointResult]) -> Table:
+    """Return a row for each call: what happened when its caller was killed before it, and after."""
+    rows = Table("scenario", "function", "", "call", *Side, "the client got")
+    for (scenario, site), of_site in groupby(found, lambda result: (result.scenario, result.point.site)):
+        sides = {result.point.side: result for result in of_site}
+        verdicts = [sides[side].verdict if side in sides else "" for side in Side]
+        replies = ", ".join(dict.fromkeys(result.heard or "" for result in sides.values()))
+        rows.add_row(scenario, site.function, str(site.number), site.call, *verdicts, replies)
+    return rows
 
 
 if __name__ == "__main__":

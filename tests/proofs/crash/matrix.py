@@ -1,6 +1,6 @@
-"""Each story once undisturbed, then once for each call that was made in it, with the caller killed before or after.
+"""Runs each scenario once undisturbed, then for each of its calls with the caller killed before and after it.
 
-What is expected of a run in which somebody died is what came of the story when nobody did.
+The result of the undisturbed run is what every other run must come to.
 """
 
 from __future__ import annotations
@@ -9,18 +9,17 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from tests.proofs.crash.case import NO_ANSWER, PATIENT, Case
-from tests.proofs.crash.state import State
-from tests.proofs.crash.stories import Story
-from tests.proofs.crash.target import API, Target
-from tests.proofs.crash.wire import Point, Side, Step
+from tests.proofs.crash.proxy import CallSite, KillPoint, Side
+from tests.proofs.crash.scenario_run import NO_ANSWER, WAIT, Scenario, ScenarioRun
+from tests.proofs.crash.stack_state import StackState
+from tests.proofs.crash.tapped_stack import API, TappedStack
 
 ATTEMPTS = 3
-"""How often a point is tried that does not fire: on a busy machine a call may be left out, or come in another order."""
+"""How often a point is tried that does not fire: on a busy machine calls may be left out or change their order."""
 
 _FIRING_SECONDS = 10.0
 _STRAGGLERS_SECONDS = 0.5
-"""After all is at rest the stream may still ring a bell for what is settled already: those calls are part of it."""
+"""The stream may still invoke the promoter when all is at rest; those calls belong to the scenario."""
 
 _BACK_SECONDS = 20.0
 
@@ -28,140 +27,158 @@ DID_NOT_FIRE = "nobody was killed"
 
 
 @dataclass(frozen=True, slots=True)
-class Undisturbed:
-    """A story in which nobody dies: its calls, how things stand before and after, what its client hears (None if it has
-    none), and what it would hear if it asked the same again."""
+class Baseline:
+    """An undisturbed run: its calls, the state before and after, the client's reply (None without a client), and the
+    reply to a repeated request."""
 
-    steps: Sequence[Step]
-    before: State
-    after: State
+    sites: Sequence[CallSite]
+    before: StackState
+    after: StackState
     reply: str | None
     again: str | None
 
     @property
-    def points(self) -> list[Point]:
-        """Where somebody can die in it."""
-        return [Point(step, side) for step in self.steps for side in Side]
+    def points(self) -> list[KillPoint]:
+        """All points at which a function can be killed."""
+        return [KillPoint(site, side) for site in self.sites for side in Side]
 
-    def asked(self, point: Point) -> bool:
-        """Whether what the client wants is on its way, when a function that it waits for dies there."""
-        own = [step for step in self.steps if step.function == point.step.function]
-        sends = next(step for step in own if step.call.startswith(("PutItem", "SendMessage")))
-        return point.step.number > sends.number or (point.step == sends and point.side is Side.AFTER)
+    def is_sent(self, point: KillPoint) -> bool:
+        """Return whether the client's command is stored or queued when the API's function is killed there."""
+        own = [site for site in self.sites if site.function == point.site.function]
+        sends = next(site for site in own if site.call.startswith(("PutItem", "SendMessage")))
+        return point.site.number > sends.number or (point.site == sends and point.side is Side.AFTER)
 
 
 @dataclass(frozen=True, slots=True)
-class Run:
-    """A story in which somebody was killed at a point: how things stood at that moment (None if nobody was killed), and
-    at rest; whether the function that died was run again; what the client heard, and then again; how things stood in
-    the end."""
+class KilledRun:
+    """A run with a killed function: the state at the kill (None if it did not happen) and at rest, whether the function
+    ran again, the client's reply, that to a repeated request, and the final state."""
 
-    crash: State | None
+    crash: StackState | None
     back: bool
-    rest: State
+    rest: StackState
     reply: str | None
     again: str | None
-    end: State
+    end: StackState
 
 
 @dataclass(frozen=True, slots=True)
-class Result:
-    """What was found at one point of a story: nothing, if all is well. `heard` is what its client heard, if it has one;
-    `log` what the functions logged, if something was found."""
+class PointResult:
+    """The findings at one point; also the client's reply, and the functions' log if something is wrong."""
 
-    story: str
-    point: Point
+    scenario: str
+    point: KillPoint
     attempts: int
     fired: bool
     heard: str | None
     findings: Sequence[str]
     log: Sequence[str]
 
+    @property
+    def verdict(self) -> str:
+        """The result in a word."""
+        return ("VIOLATED" if self.findings else "well") if self.fired else "did not fire"
 
-def undisturbed(target: Target, story: Story) -> Undisturbed:
-    """Runs the story to its end."""
-    case = Case(target, PATIENT)
-    telling = story(case)
-    next(telling)
-    before = case.settle()
-    target.wire.watch(case.ids)
-    next(telling, None)
-    after = case.settle()
+    def as_json(self) -> dict[str, object]:
+        """Return the result as plain values."""
+        site = self.point.site
+        return {
+            "story": self.scenario,
+            "function": site.function,
+            "number": site.number,
+            "call": site.call,
+            "side": self.point.side,
+            "fired": self.fired,
+            "attempts": self.attempts,
+            "heard": self.heard,
+            "findings": list(self.findings),
+        }
+
+
+def run_baseline(stack: TappedStack, scenario: Scenario) -> Baseline:
+    """Run a scenario undisturbed."""
+    run = ScenarioRun(stack, WAIT)
+    steps = scenario(run)
+    next(steps)
+    before = run.settle()
+    stack.proxy.watch(run.ids)
+    next(steps, None)
+    after = run.settle()
     time.sleep(_STRAGGLERS_SECONDS)
-    steps = target.wire.steps
-    target.wire.watch(())
-    again = None if case.reply is None else case.repeat()
-    return Undisturbed(steps, before, after, case.reply, again)
+    sites = stack.proxy.sites
+    stack.proxy.watch(())
+    again = None if run.reply is None else run.repeat()
+    return Baseline(sites, before, after, run.reply, again)
 
 
-def results(target: Target, name: str, story: Story) -> Iterator[Result]:
-    """Runs the story once for each of its points. ValueError if it is not sound when nobody dies."""
-    model = undisturbed(target, story)
-    if wrong := (*model.before.unrest, *model.after.broken, *model.after.unrest):
+def results(stack: TappedStack, name: str, scenario: Scenario) -> Iterator[PointResult]:
+    """Run a scenario for each of its points. ValueError if it is wrong by itself."""
+    baseline = run_baseline(stack, scenario)
+    if wrong := (*baseline.before.unrest, *baseline.after.broken, *baseline.after.unrest):
         raise ValueError(f"undisturbed: {'; '.join(wrong)}")
-    for point in model.points:
-        yield _try(target, name, story, model, point)
+    for point in baseline.points:
+        yield _try(stack, name, scenario, baseline, point)
 
 
-def _try(target: Target, name: str, story: Story, model: Undisturbed, point: Point) -> Result:
+def _try(stack: TappedStack, name: str, scenario: Scenario, baseline: Baseline, point: KillPoint) -> PointResult:
     began, fired, attempt = time.time(), False, 0
     while not fired and attempt < ATTEMPTS:
         attempt += 1
-        case = Case(target)
+        run = ScenarioRun(stack)
         try:
-            run = killed(case, story, point)
-        except Exception as error:  # noqa: BLE001 - whatever it is, it is what was found here
-            found = [f"the story broke off: {type(error).__name__}: {error}"]
+            killed = run_killed(run, scenario, point)
+        except Exception as error:  # noqa: BLE001 - whatever it is, it is a finding
+            found = [f"the scenario failed: {type(error).__name__}: {error}"]
         else:
-            fired, found = run.crash is not None, findings(model, point, run)
-    log = [line for event_id in case.events.values() for line in target.logged(event_id, began)] if found else []
-    return Result(name, point, attempt, fired, case.reply, found, log)
+            fired, found = killed.crash is not None, findings(baseline, point, killed)
+    log = [line for event_id in run.events.values() for line in stack.logged(event_id, began)] if found else []
+    return PointResult(name, point, attempt, fired, run.reply, found, log)
 
 
-def killed(case: Case, story: Story, point: Point) -> Run:
-    """Runs the story, kills somebody at the point, and lets the client ask again when all is at rest."""
-    wire = case.target.wire
-    telling = story(case)
-    next(telling)
-    case.settle()
-    crash: list[State] = []
-    wire.watch(case.ids, point, lambda: crash.append(case.look()))
-    next(telling, None)
-    back = wire.fired(_FIRING_SECONDS) and (point.step.function in API or wire.back(_BACK_SECONDS))
-    wire.watch(())
-    rest = case.settle()
-    again = None if case.reply is None else case.repeat()
-    end = rest if again is None else case.settle()
-    return Run(next(iter(crash), None), back, rest, case.reply, again, end)
+def run_killed(run: ScenarioRun, scenario: Scenario, point: KillPoint) -> KilledRun:
+    """Run a scenario, kill a function at the point, and repeat the client's request at rest."""
+    proxy = run.stack.proxy
+    steps = scenario(run)
+    next(steps)
+    run.settle()
+    crash: list[StackState] = []
+    proxy.watch(run.ids, point, lambda: crash.append(run.state()))
+    next(steps, None)
+    back = proxy.fired(_FIRING_SECONDS) and (point.site.function in API or proxy.back(_BACK_SECONDS))
+    proxy.watch(())
+    rest = run.settle()
+    again = None if run.reply is None else run.repeat()
+    end = rest if again is None else run.settle()
+    return KilledRun(next(iter(crash), None), back, rest, run.reply, again, end)
 
 
-def findings(model: Undisturbed, point: Point, run: Run) -> list[str]:
-    """What is wrong with a run, in sentences."""
+def findings(baseline: Baseline, point: KillPoint, run: KilledRun) -> list[str]:
+    """Return a sentence for everything that is wrong with a run."""
     if run.crash is None:
         return [DID_NOT_FIRE]
-    found = [f"at the crash: {sentence}" for sentence in run.crash.broken if sentence not in model.before.broken]
+    found = [f"at the crash: {sentence}" for sentence in run.crash.broken if sentence not in baseline.before.broken]
     if not run.back:
-        found.append(f"the {point.step.function} was not run again")
-    died_on_the_client = point.step.function in API
-    asked = not died_on_the_client or model.asked(point)
-    found += _wrong("at rest", run.rest, model.after if asked else model.before)
+        found.append(f"the {point.site.function} was not run again")
+    api_died = point.site.function in API
+    sent = not api_died or baseline.is_sent(point)
+    found += _wrong("at rest", run.rest, baseline.after if sent else baseline.before)
     if run.end != run.rest:
-        found += _wrong("in the end", run.end, model.after)
+        found += _wrong("in the end", run.end, baseline.after)
     if run.reply is None:
         return found
-    if died_on_the_client and not run.reply.startswith(("5", NO_ANSWER)):
-        found.append(f"the client heard {run.reply} of a function that had died")
-    if not died_on_the_client and not run.reply.startswith(("202", str(model.reply))):
-        found.append(f"the client heard {run.reply}; without the crash {model.reply}")
-    promised = str(model.reply).startswith("202")
-    expected = model.again if asked or promised else model.reply
+    if api_died and not run.reply.startswith(("5", NO_ANSWER)):
+        found.append(f"the client got {run.reply} from a dead function")
+    if not api_died and not run.reply.startswith(("202", str(baseline.reply))):
+        found.append(f"the client got {run.reply}; without the crash {baseline.reply}")
+    accepted = str(baseline.reply).startswith("202")
+    expected = baseline.again if sent or accepted else baseline.reply
     if run.again != expected:
-        found.append(f"the client asked again and heard {run.again}; it should have been {expected}")
+        found.append(f"the client tried again and got {run.again}; it should have been {expected}")
     return found
 
 
-def _wrong(moment: str, state: State, expected: State) -> list[str]:
-    """What is wrong with a state in itself, and where it is not as expected."""
+def _wrong(moment: str, state: StackState, expected: StackState) -> list[str]:
+    """Return what is wrong with a state by itself, and where it is not as expected."""
     facts, others = state.facts, expected.facts
     return [f"{moment}: {sentence}" for sentence in (*state.broken, *state.unrest)] + [
         f"{moment}: {name}: {facts.get(name, 'nothing')}; it should be: {others.get(name, 'nothing')}"

@@ -1,57 +1,46 @@
-"""The judgement: what is expected when somebody has died, and that nothing wrong passes for well."""
+"""The judgement of a run with a killed function: every planted fault is found, and nothing else."""
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 
 import pytest
 
-from tests.proofs.crash.matrix import DID_NOT_FIRE, Run, Undisturbed, findings
-from tests.proofs.crash.state import State
-from tests.proofs.crash.wire import Point, Side, Step
+from tests.proofs.crash import __main__ as command
+from tests.proofs.crash.matrix import DID_NOT_FIRE, Baseline, KilledRun, PointResult, findings
+from tests.proofs.crash.proxy import CallSite, KillPoint, Side
+from tests.proofs.crash.stack_state import StackState
 
-BEFORE = State({"party": "1 seat"}, (), ())
-AFTER = State({"party": "1 seat", "ann at party": "confirmed 1"}, (), ())
-LOST = State({"party": "1 seat", "ann at party": "pending 1"}, (), ())
+BEFORE = StackState({"party": "1 seat"}, (), ())
+AFTER = StackState({"party": "1 seat", "ann at party": "confirmed 1"}, (), ())
+LOST = StackState({"party": "1 seat", "ann at party": "pending 1"}, (), ())
 READ, SEND, POLL = (
-    Step("registrations", number, call)
+    CallSite("registrations", number, call)
     for number, call in enumerate(("BatchGetItem users", "SendMessage commands", "BatchGetItem registrations"), 1)
 )
-LOAD, COMMIT = Step("registrar", 1, "BatchGetItem ledger"), Step("registrar", 2, "TransactWriteItems ledger")
-MODEL = Undisturbed([READ, SEND, LOAD, COMMIT, POLL], BEFORE, AFTER, "201 confirmed", "201 replayed")
+LOAD, COMMIT = CallSite("registrar", 1, "BatchGetItem ledger"), CallSite("registrar", 2, "TransactWriteItems ledger")
+BASELINE = Baseline([READ, SEND, LOAD, COMMIT, POLL], BEFORE, AFTER, "201 confirmed", "201 replayed")
 
-API_DIED = Run(BEFORE, back=True, rest=AFTER, reply="502", again="201 replayed", end=AFTER)
-WORKER_DIED = Run(BEFORE, back=True, rest=AFTER, reply="202 pending", again="201 replayed", end=AFTER)
-
-
-def test_there_is_a_point_on_each_side_of_each_call() -> None:
-    """Five calls have ten points."""
-    assert len(set(MODEL.points)) == 10
+API_DIED = KilledRun(BEFORE, back=True, rest=AFTER, reply="502", again="201 replayed", end=AFTER)
+WORKER_DIED = KilledRun(BEFORE, back=True, rest=AFTER, reply="202 pending", again="201 replayed", end=AFTER)
 
 
-@pytest.mark.parametrize(
-    ("step", "side", "asked"),
-    [
-        (READ, Side.BEFORE, False),
-        (READ, Side.AFTER, False),
-        (SEND, Side.BEFORE, False),
-        (SEND, Side.AFTER, True),
-        (POLL, Side.BEFORE, True),
-        (POLL, Side.AFTER, True),
-    ],
-)
-def test_whether_it_was_asked(step: Step, side: Side, asked: bool) -> None:
-    """What a client wants is on its way from the moment at which the queue has it, and no sooner: so it is to be."""
-    not_asked = replace(API_DIED, rest=BEFORE, again="201 confirmed")
-    expected, other = (API_DIED, not_asked) if asked else (not_asked, API_DIED)
-    assert findings(MODEL, Point(step, side), expected) == []
-    assert findings(MODEL, Point(step, side), other)
-
-
-@pytest.mark.parametrize("reply", ["201 confirmed", "202 pending"])
-def test_a_worker_died_and_all_is_well(reply: str) -> None:
-    """Its client hears the outcome, or that there is none yet."""
-    assert findings(MODEL, Point(COMMIT, Side.AFTER), replace(WORKER_DIED, reply=reply)) == []
+@pytest.mark.parametrize(("point", "sent"), list(zip(BASELINE.points, [False] * 3 + [True] * 7, strict=True)))
+def test_a_request_counts_once_it_is_sent(point: KillPoint, sent: bool) -> None:
+    """From the moment at which the queue has the command, and no sooner, the result must be that of the request."""
+    if point.site.function == "registrar":
+        assert findings(BASELINE, point, WORKER_DIED) == []
+        assert findings(BASELINE, point, replace(WORKER_DIED, reply="201 confirmed")) == []
+        return
+    not_sent = replace(API_DIED, rest=BEFORE, again="201 confirmed")
+    expected, other = (API_DIED, not_sent) if sent else (not_sent, API_DIED)
+    assert findings(BASELINE, point, expected) == []
+    assert findings(BASELINE, point, other)
+    accepted, rest = replace(BASELINE, reply="202 pending"), AFTER if sent else BEFORE
+    assert findings(accepted, point, replace(API_DIED, rest=rest)) == []
+    answered = replace(expected, reply="201 confirmed")
+    assert findings(BASELINE, point, answered) == ["the client got 201 confirmed from a dead function"]
 
 
 @pytest.mark.parametrize(
@@ -66,36 +55,46 @@ def test_a_worker_died_and_all_is_well(reply: str) -> None:
         ({"rest": LOST}, "at rest: ann at party: pending 1; it should be: confirmed 1"),
         ({"rest": BEFORE}, "at rest: ann at party: nothing; it should be: confirmed 1"),
         ({"end": LOST}, "in the end: ann at party: pending 1; it should be: confirmed 1"),
-        ({"reply": "409 event-full"}, "the client heard 409 event-full; without the crash 201 confirmed"),
-        ({"reply": "502"}, "the client heard 502; without the crash 201 confirmed"),
-        ({"again": "404"}, "the client asked again and heard 404; it should have been 201 replayed"),
+        ({"reply": "409 event-full"}, "the client got 409 event-full; without the crash 201 confirmed"),
+        ({"reply": "502"}, "the client got 502; without the crash 201 confirmed"),
+        ({"again": "404"}, "the client tried again and got 404; it should have been 201 replayed"),
     ],
 )
-def test_nothing_wrong_passes(wrong: dict[str, object], finding: str) -> None:
-    """Each thing that may be wrong with a run is said, and nothing else."""
+def test_every_fault_is_found(wrong: dict[str, object], finding: str) -> None:
+    """Each thing that may be wrong with a run is reported, and nothing else."""
     run = replace(WORKER_DIED, **wrong)  # type: ignore[arg-type]  # one field of it each
-    assert findings(MODEL, Point(COMMIT, Side.BEFORE), run) == [finding]
+    assert findings(BASELINE, KillPoint(COMMIT, Side.BEFORE), run) == [finding]
 
 
-def test_damage_that_was_there_before_is_nobodys_fault() -> None:
-    """A rule that is broken when a story begins may be so at the crash, and no longer."""
-    model = replace(MODEL, before=replace(BEFORE, broken=("torn",)))
-    run = replace(WORKER_DIED, crash=model.before)
-    assert findings(model, Point(COMMIT, Side.AFTER), run) == []
+def test_older_damage_is_not_reported_at_the_crash() -> None:
+    """A rule that is broken when a scenario begins may be so at the crash, but not at rest."""
+    baseline = replace(BASELINE, before=replace(BEFORE, broken=("torn",)))
+    run = replace(WORKER_DIED, crash=baseline.before)
+    assert findings(baseline, KillPoint(COMMIT, Side.AFTER), run) == []
     still = replace(run, rest=replace(AFTER, broken=("torn",)), end=AFTER)
-    assert findings(model, Point(COMMIT, Side.AFTER), still) == ["at rest: torn"]
+    assert findings(baseline, KillPoint(COMMIT, Side.AFTER), still) == ["at rest: torn"]
 
 
-def test_a_dead_function_answers_nobody() -> None:
-    """A client whose function died must not have heard an outcome."""
-    run = replace(API_DIED, reply="201 confirmed")
-    assert findings(MODEL, Point(POLL, Side.AFTER), run) == [
-        "the client heard 201 confirmed of a function that had died"
-    ]
-
-
-def test_who_was_promised_an_answer_gets_it_when_asking_again() -> None:
-    """The first reply is a promise, so the second one is the outcome, whether or not the first request arrived."""
-    model = replace(MODEL, reply="202 pending")
-    for step, rest in ((READ, BEFORE), (POLL, AFTER)):
-        assert findings(model, Point(step, Side.BEFORE), replace(API_DIED, rest=rest)) == []
+@pytest.mark.parametrize(
+    ("found", "fired", "failures", "code"),
+    [
+        ([], True, [], 0),
+        (["torn"], True, [], 1),
+        ([DID_NOT_FIRE], False, [], 1),
+        ([], True, ["seat failed: OSError: gone"], 1),
+    ],
+)
+def test_exit_codes(
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    found: list[str],
+    fired: bool,
+    failures: list[str],
+    code: int,
+) -> None:
+    """The command ends with 0 only if every point fired and nothing was found."""
+    results = [PointResult("seat", KillPoint(COMMIT, Side.AFTER), 1, fired, "201 confirmed", found, ["a line"])]
+    monkeypatch.setattr(command, "run", lambda *_: (results, failures))
+    assert command.main(["--json"]) == code
+    assert json.loads(capsys.readouterr().out)["points"][0]["findings"] == found
+    assert command.main([]) == code

@@ -1,4 +1,4 @@
-"""What the roles of a running stack allow, one action on one resource at a time, and how to take one away."""
+"""The grants of a running stack's roles, one action on one resource each, and how to take one away."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Grant:
 
     @property
     def function(self) -> str:
-        """Whose role it is, as the stack's code names it: `ApiUsers`."""
+        """The function with this role, as the stack's code names it: `ApiUsers`."""
         return self.role.split("-")[2].partition("Role")[0]
 
     def __str__(self) -> str:
@@ -39,7 +39,7 @@ class Grant:
 
 
 def grants_of(iam: IAMClient, deployment: Deployment) -> list[Grant]:
-    """All of a stack. The actions that only the emulator knows go with the one that they are a part of on AWS."""
+    """Return all grants. Actions that only the emulator knows belong to the action that includes them on AWS."""
     return [
         Grant(role, action, resource)
         for role in sorted(deployment.physical_ids("AWS::IAM::Role"))
@@ -52,7 +52,7 @@ def grants_of(iam: IAMClient, deployment: Deployment) -> list[Grant]:
 
 @contextmanager
 def without(iam: IAMClient, grant: Grant) -> Iterator[None]:
-    """The role allows everything else as long as the block runs."""
+    """Take a grant away while the block runs."""
     policy = _policy(iam, grant.role)
     _put(iam, grant.role, reduced(policy, grant))
     try:
@@ -62,7 +62,7 @@ def without(iam: IAMClient, grant: Grant) -> Iterator[None]:
 
 
 def reduced(policy: Policy, grant: Grant) -> Policy:
-    """A policy that allows all that this one does, but the grant. AssertionError if it never did."""
+    """Return the policy without the grant. AssertionError if it does not have it."""
     taken = {grant.action, BATCH_ACTIONS.get(grant.action, grant.action)}
     statements: list[Policy] = []
     for statement in deepcopy(policy["Statement"]):

@@ -1,4 +1,4 @@
-"""A journey through everything that the functions do: a step fails when its function may not do its part."""
+"""A journey through everything that the functions do: a step fails if its function lacks a grant."""
 
 from __future__ import annotations
 
@@ -23,33 +23,33 @@ if TYPE_CHECKING:
     from infra.cli.deployment import Deployment
 
 PATIENCE_SECONDS = 8.0
-"""How long anything may take. Whose visibility is not shortened comes back after 90 s."""
+"""How long anything may take. A message whose visibility is not shortened comes back after 90 s."""
 
 _POISON = "this is no command"
 
 
-class Stuck(Exception):
-    """A step did not come to what it must; the message says which, and what came instead."""
+class JourneyFailed(Exception):
+    """A step failed; the message says which, and how."""
 
 
 @dataclass(frozen=True, slots=True)
-class Person:
-    """Somebody with an access token."""
+class SignedInUser:
+    """A person with an access token."""
 
     api: httpx.Client
     token: str
 
     def ask(self, expected: int, method: str, path: str, body: object = None, **headers: str) -> Any:
-        """The body of the answer, which must have this status."""
+        """Send a request, and return the body of the answer, which must have this status."""
         headers = {"Authorization": f"Bearer {self.token}"} | headers
         answer = self.api.request(method, path, json=body, headers=headers)
         if answer.status_code != expected:
-            raise Stuck(f"{method} {path} was answered {answer.status_code}, not {expected}")
+            raise JourneyFailed(f"{method} {path} was answered {answer.status_code}, not {expected}")
         return answer.json() if answer.content else None
 
 
 class Journey:
-    """Through one stack with authorization, with people of its own."""
+    """A journey through a stack with authorization, with people of its own."""
 
     def __init__(self, deployment: Deployment, api: httpx.Client) -> None:
         self._deployment = deployment
@@ -62,28 +62,28 @@ class Journey:
         )
 
     def make(self) -> None:
-        """From its beginning to its end. Stuck, at the first step that fails."""
+        """Make the journey. JourneyFailed at the first step that fails."""
         try:
             organizer = self._person(ORGANIZERS)
             event_id = self._event(organizer)
-            guests = self._line(organizer, event_id)
+            guests = self._register_guests(organizer, event_id)
             self._seats(organizer, event_id, guests)
-            self._forget(organizer, event_id, *guests["cid"])
-            self._poison(event_id)
+            self._erase(organizer, event_id, *guests["cid"])
+            self._park(event_id)
             self._try_again(organizer)
             self._audit()
         except AssertionError as error:
-            raise Stuck(str(error)) from error
+            raise JourneyFailed(str(error)) from error
 
-    def _person(self, *groups: str) -> Person:
-        return Person(self._api, self._pool.sign_in(unique("n"), groups).access)
+    def _person(self, *groups: str) -> SignedInUser:
+        return SignedInUser(self._api, self._pool.sign_in(unique("n"), groups).access)
 
-    def _user(self) -> tuple[str, Person]:
+    def _user(self) -> tuple[str, SignedInUser]:
         user_id, person = unique("user"), self._person()
         person.ask(201, "POST", "/users", {"userId": user_id, "name": "N"})
         return user_id, person
 
-    def _event(self, organizer: Person, **fields: object) -> str:
+    def _event(self, organizer: SignedInUser, **fields: object) -> str:
         event = NEW_EVENT | {"eventId": unique("event"), "hasWaitlist": True}
         made = organizer.ask(201, "POST", "/events", event | fields)
         organizer.ask(200, "GET", "/events")
@@ -91,8 +91,8 @@ class Journey:
         event_id: str = made["eventId"]
         return event_id
 
-    def _line(self, organizer: Person, event_id: str) -> dict[str, tuple[str, Person]]:
-        """Ann has the seat; Bob waits, and behind him Cid, who has not waited for his answer."""
+    def _register_guests(self, organizer: SignedInUser, event_id: str) -> dict[str, tuple[str, SignedInUser]]:
+        """Ann gets the seat, Bob waits, and Cid waits behind him, registered without waiting for the answer."""
         guests = {name: self._user() for name in ("ann", "bob", "cid")}
         path = f"{at(event_id)}/registrations"
         for name, status in (("ann", "confirmed"), ("bob", "waitlisted")):
@@ -100,32 +100,32 @@ class Journey:
             person.ask(200, "GET", f"/users/{user_id}")
             told = person.ask(201, "POST", path, {"userId": user_id}, Prefer="wait=5")
             if told["status"] != status:
-                raise Stuck(f"{name} is {told['status']}, not {status}")
+                raise JourneyFailed(f"{name} is {told['status']}, not {status}")
         user_id, person = guests["cid"]
-        with registrar_paused(self._clients):  # else it may be decided before the promise is written
+        with registrar_paused(self._clients):  # otherwise it may be decided before `pending` is stored
             person.ask(202, "POST", path, {"userId": user_id}, Prefer="respond-async")
         self._has(organizer, event_id, user_id, "waitlisted")
         person.ask(200, "GET", f"/users/{user_id}/registrations")
         if len(organizer.ask(200, "GET", path)["registrations"]) != len(guests):
-            raise Stuck("the list of the event does not have all of them")
+            raise JourneyFailed("the list of the event does not have all of them")
         return guests
 
-    def _seats(self, organizer: Person, event_id: str, guests: dict[str, tuple[str, Person]]) -> None:
-        """Ann leaves, and Bob moves up; a second seat, and Cid does."""
+    def _seats(self, organizer: SignedInUser, event_id: str, guests: dict[str, tuple[str, SignedInUser]]) -> None:
+        """Ann cancels, and Bob is promoted; with a second seat, so is Cid."""
         user_id, person = guests["ann"]
         person.ask(204, "DELETE", at(event_id, user_id), None, Prefer="wait=5")
         self._has(organizer, event_id, guests["bob"][0], "confirmed")
         organizer.ask(200, "PATCH", at(event_id), {"capacity": 2}, Prefer="wait=5")
         self._has(organizer, event_id, guests["cid"][0], "confirmed")
 
-    def _forget(self, organizer: Person, event_id: str, user_id: str, person: Person) -> None:
-        """Cid is forgotten: his seat is given back, and he can be somebody else."""
+    def _erase(self, organizer: SignedInUser, event_id: str, user_id: str, person: SignedInUser) -> None:
+        """Cid is erased: his seat is released, and he can create another user."""
         person.ask(202, "DELETE", f"/users/{user_id}")
         self._has(organizer, event_id, user_id, "cancelled")
         person.ask(201, "POST", "/users", {"userId": unique("user"), "name": "N"})
 
-    def _poison(self, event_id: str) -> None:
-        """What is no command is parked."""
+    def _park(self, event_id: str) -> None:
+        """A message that is no command is parked."""
         before = self._dead_letters()
         self._clients.sqs.send_message(
             QueueUrl=self._outputs.queue_url,
@@ -140,8 +140,8 @@ class Journey:
         answer = self._clients.sqs.get_queue_attributes(**asked, AttributeNames=["ApproximateNumberOfMessages"])
         return int(answer["Attributes"]["ApproximateNumberOfMessages"])
 
-    def _try_again(self, organizer: Person) -> None:
-        """What cannot be decided just now, since the ledger is damaged, is tried again a moment after it is mended."""
+    def _try_again(self, organizer: SignedInUser) -> None:
+        """A command that fails because the ledger is damaged is retried soon, and succeeds after the repair."""
         event_id = self._event(organizer, capacity=5)
         (first, person), (second, _) = self._user(), self._user()
         person.ask(201, "POST", f"{at(event_id)}/registrations", {"userId": first}, Prefer="wait=5")
@@ -157,9 +157,9 @@ class Journey:
     def _audit(self) -> None:
         answer = self._clients.functions.invoke(FunctionName=self._auditor, Payload=b"{}")
         if "FunctionError" in answer:
-            raise Stuck(f"the auditor fails: {answer['Payload'].read()[:200]!r}")
+            raise JourneyFailed(f"the auditor fails: {answer['Payload'].read()[:200]!r}")
 
-    def _has(self, organizer: Person, event_id: str, user_id: str, status: str) -> None:
+    def _has(self, organizer: SignedInUser, event_id: str, user_id: str, status: str) -> None:
         def look() -> bool:
             headers = {"Authorization": f"Bearer {organizer.token}"}
             answer = self._api.get(at(event_id, user_id), headers=headers)
@@ -172,4 +172,4 @@ def _eventually(look: Callable[[], bool], otherwise: str) -> None:
     try:
         eventually(look, PATIENCE_SECONDS)
     except AssertionError as error:
-        raise Stuck(otherwise) from error
+        raise JourneyFailed(otherwise) from error

@@ -1,8 +1,5 @@
-"""What Lambda itself needs of the functions' roles, and the emulator does not ask for: to read a queue or a stream, to
-set aside what a stream could not deliver, and to write the log.
-
-The rules are those of AWS's documentation of event source mappings and of the execution role; whom they are about is
-read off the running stack.
+"""The grants that Lambda itself needs and the emulator does not enforce: reading a queue or a stream, on-failure
+destinations, logs. By AWS's documentation of event source mappings and of the execution role.
 """
 
 from __future__ import annotations
@@ -22,7 +19,7 @@ LOGS = ("logs:CreateLogStream", "logs:PutLogEvents")
 
 
 def needs_of(deployment: Deployment) -> frozenset[Grant]:
-    """All of a stack."""
+    """Return these grants of a stack."""
     functions = deployment.clients.functions
     names = set(deployment.physical_ids("AWS::Lambda::Function"))
     found = set[Grant]()

@@ -1,4 +1,4 @@
-"""What holds in a race, and what the same race comes to without the conditions in the tables."""
+"""Checks a race: every committed state, every command and every answer. Also runs it without the conditions."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ from workers.domain.seat_settings import SeatSettings
 from workers.telemetry import logger
 
 Lines = Sequence[dict[str, Any]]
-"""What the pipeline logged, as `tests.support.telemetry` has it."""
+"""Log lines of the pipeline (`tests.support.telemetry`)."""
 
 TORN_READ = "a command cannot be processed"
-TROUBLE = (
+DIFFICULTIES = (
     "conflicts of TransactWriteItems",
     "conflicts of PutItem",
     "failed conditions",
@@ -41,16 +41,13 @@ TROUBLE = (
     "superseded",
     "promotions",
 )
-"""What makes a race hard. One without any of it would prove less than it says."""
+"""Each of these must happen, or the race would prove too little."""
 
 
 @dataclass(frozen=True, slots=True)
-class Findings:
-    """What came of a race.
-
-    `commands` are those that the API accepted, `trouble` says how often each thing happened that makes a race hard,
-    `seconds` counts from the rush until all is worked off. `broken` has the sentences that do not hold.
-    """
+class RaceFindings:
+    """The result of a race. `commands` were accepted by the API, `trouble` counts the DIFFICULTIES, `seconds` is the
+    time from the rush until everything is processed, and `broken` has a sentence for each violation."""
 
     commands: int
     requests: int
@@ -61,22 +58,22 @@ class Findings:
     broken: tuple[str, ...]
 
 
-def prove(url: str, commands: int, threads: int, seed: int, say: Callable[[str], None]) -> Findings:
-    """Runs a race on the DynamoDB Local at `url`, and checks it; `say` gets a line of progress now and then."""
+def prove(url: str, commands: int, threads: int, seed: int, say: Callable[[str], None]) -> RaceFindings:
+    """Run a race on the DynamoDB Local at `url`, and check it; `say` gets lines of progress."""
     race, began = Race(url, threads, seed), time.monotonic()
-    with heard() as lines:
+    with captured_logs() as lines:
         race.rush()
         ended = race.run(commands, say)
     seconds = time.monotonic() - began
     say("checking every state that was committed")
-    history, trouble = History(race), _trouble(race, lines)
+    history, trouble = WriteHistory(race), _trouble(race, lines)
     broken = [] if ended else [f"it came to no end: {len(race.queue.messages)} messages are left"]
     broken += [f"never happened: {name}" for name, times in trouble.items() if not times]
     broken += [f"parked: {reason}" for reason in race.queue.parked]
     broken += [f"logged as an error: {line['message']}" for line in lines if _is_error(line)]
     broken += [*history.broken(), *_broken_at_rest(race, history)]
     broken += [*_broken_promises(race.queue.accepted, history, lines), *_wrong_answers(race, history)]
-    return Findings(
+    return RaceFindings(
         commands=len(race.queue.accepted),
         requests=sum(len(worker.answers) for worker in race.workers),
         commits=sum(map(len, history.commits.values())),
@@ -88,8 +85,8 @@ def prove(url: str, commands: int, threads: int, seed: int, say: Callable[[str],
 
 
 def seated_without_conditions(url: str, threads: int) -> int:
-    """How many people have a seat at the rushed event when the rush is over, and writes have no condition."""
-    with heard(), without_conditions():
+    """Return how many people get a seat in the rush if writes have no conditions."""
+    with captured_logs(), without_conditions():
         race = Race(url, threads)
         race.rush()
     records = map(registration_from_item, race.items(race.tables.registrations))
@@ -98,7 +95,7 @@ def seated_without_conditions(url: str, threads: int) -> int:
 
 @contextmanager
 def without_conditions() -> Iterator[None]:
-    """The mistake that the races are to see: ledgers and registrations are written whatever is stored."""
+    """Remove the conditions of all writes of ledgers and registrations, a bug that the races must see."""
 
     def unconditional(table: str, item: Item, _key: str, _version: int) -> dict[str, Any]:
         return {"TableName": table, "Item": item}
@@ -108,8 +105,8 @@ def without_conditions() -> Iterator[None]:
 
 
 @contextmanager
-def heard() -> Iterator[list[dict[str, Any]]]:
-    """The lines that the pipeline logs inside; neither they nor its metrics are printed."""
+def captured_logs() -> Iterator[list[dict[str, Any]]]:
+    """Capture the pipeline's log lines, and print neither them nor its metrics."""
     printing, named = logger.registered_handler, logging.getLogger(logger.name)
     level, propagates = printing.level, named.propagate
     printing.setLevel(logging.CRITICAL + 1)
@@ -122,17 +119,17 @@ def heard() -> Iterator[list[dict[str, Any]]]:
         named.propagate = propagates
 
 
-class History:
-    """All that a race has written, put in order by its versions.
+class WriteHistory:
+    """All writes of a race, ordered by version.
 
-    `commits` has, by event, each ledger with the registrations that were committed with it; `records`, by registration
-    id, each version of it.
+    `commits` has, by event, each ledger with the registrations of the same commit; `records` has, by registration id,
+    each version.
     """
 
     def __init__(self, race: Race) -> None:
         self.commits: dict[str, list[tuple[Ledger, list[Registration]]]] = defaultdict(list)
         self.records: dict[str, list[Registration]] = defaultdict(list)
-        for write in race.wire.writes:
+        for write in race.recorder.writes:
             made = [registration_from_item(item) for table, item in write if table == race.tables.registrations]
             for record in made:
                 self.records[record.registration_id].append(record)
@@ -144,11 +141,11 @@ class History:
             versions.sort(key=lambda record: record.version)
 
     def versions(self) -> Iterator[Registration]:
-        """Every version of every registration."""
+        """Return every version of every registration."""
         return chain.from_iterable(self.records.values())
 
     def broken(self) -> Iterator[str]:
-        """What did not hold after one of the commits, or of the moves that led to it."""
+        """Yield what did not hold after a commit, or in the transitions that led to it."""
         state: dict[str, dict[str, Registration]] = {event_id: {} for event_id in EVENTS}
         ahead = {key: deque(versions) for key, versions in self.records.items()}
         for event_id, settings in EVENTS.items():
@@ -164,11 +161,11 @@ class History:
 
 
 def _advance(found: dict[str, Registration], ahead: deque[Registration], version: int) -> Iterator[str]:
-    """Moves a registration on to a version, over those that the API wrote; says what is no legal move."""
+    """Move a registration on to a version, past those that the API wrote; yield illegal transitions."""
     while ahead and ahead[0].version <= version:
         new = ahead.popleft()
         old = found.get(new.registration_id)
-        # That a Cancel is on its way is noted on a pending registration; it is no move.
+        # Noting an accepted cancellation in a pending registration is no transition.
         noted = old is not None and new == replace(old, version=old.version + 1, cancelling=True)
         if not noted:
             before = {} if old is None else {old.registration_id: old}
@@ -183,11 +180,11 @@ def _broken_after(ledger: Ledger, number: int, settings: SeatSettings, found: di
     if ledger.confirmed > settings.capacity:
         yield f"oversold: {ledger.confirmed} of {settings.capacity} seats"
     if limit is not None and len(ledger.waitlist) > limit:
-        yield f"{len(ledger.waitlist)} people are in a line for {limit}"
+        yield f"{len(ledger.waitlist)} people are in a waiting list for {limit}"
     yield from (f"it does not hold that {sentence}" for sentence in broken_rules(ledger, found.values()))
 
 
-def _broken_at_rest(race: Race, history: History) -> Iterator[str]:
+def _broken_at_rest(race: Race, history: WriteHistory) -> Iterator[str]:
     records = {r.registration_id: r for r in map(registration_from_item, race.items(race.tables.registrations))}
     ledgers = {ledger.event_id: ledger for ledger in map(ledger_from_item, race.items(race.tables.ledger))}
     if records != {key: versions[-1] for key, versions in history.records.items()}:
@@ -200,8 +197,8 @@ def _broken_at_rest(race: Race, history: History) -> Iterator[str]:
     yield from (f"nobody decided {record}" for record in records.values() if record.status is Status.PENDING)
 
 
-def _broken_promises(accepted: Sequence[Register | Cancel], history: History, lines: Lines) -> Iterator[str]:
-    """What clients asked for against what was decided and written."""
+def _broken_promises(accepted: Sequence[Register | Cancel], history: WriteHistory, lines: Lines) -> Iterator[str]:
+    """Compare the accepted commands with what was decided and written."""
     decisions = [line for line in lines if line["message"] == "decided"]
     decided = {line["command_id"] for line in decisions}
     outcomes = Counter(line["command_id"] for line in decisions if line["outcome"] != "superseded")
@@ -219,8 +216,8 @@ def _broken_promises(accepted: Sequence[Register | Cancel], history: History, li
             yield f"nobody asked for {record}"
 
 
-def _wrong_answers(race: Race, history: History) -> Iterator[str]:
-    """What clients were told against what was written."""
+def _wrong_answers(race: Race, history: WriteHistory) -> Iterator[str]:
+    """Compare the answers with what was written."""
     written = {(r.registration_id, str(r.status), timestamp(r.registered_at)) for r in history.versions()}
     for method, answer in (told for worker in race.workers for told in worker.answers):
         if answer.status not in {200, 201, 202, 204, 404, 409}:
@@ -228,26 +225,25 @@ def _wrong_answers(race: Race, history: History) -> Iterator[str]:
         if answer.status in {200, 201}:
             said = tuple(answer.body[name] for name in ("registrationId", "status", "registeredAt"))
             if said not in written:
-                yield f"{method} was told what never was: {said}"
+                yield f"{method} was answered with a state that never existed: {said}"
 
 
 def _trouble(race: Race, lines: Lines) -> dict[str, int]:
-    counts = race.wire.counts + race.queue.counts
+    counts = race.recorder.counts + race.queue.counts
     messages = Counter(line["message"] for line in lines)
     counts["fallbacks"] = messages["a common commit was refused; this event goes alone"]
     counts["superseded"] = sum(line.get("outcome") == "superseded" for line in lines)
     counts["promotions"] = messages["promoted"]
-    return {name: counts[name] for name in TROUBLE}
+    return {name: counts[name] for name in DIFFICULTIES}
 
 
 def _is_error(line: dict[str, Any]) -> bool:
-    # A ledger and a registration that are read while another registrar commits may be of different moments. What cannot
-    # be decided on them is tried again; it would be wrong to park it.
+    # A ledger and a registration that are read during another commit may be inconsistent. Such a command is retried.
     return line["level"] in {"ERROR", "CRITICAL"} and line["message"] != TORN_READ
 
 
 def _came_true(command: Register | Cancel, versions: Sequence[Registration]) -> bool:
-    """A Register has an outcome; what a Cancel was about is no longer alive."""
+    """Return whether a Register has an outcome, and the attempt of a Cancel has ended."""
     if isinstance(command, Cancel):
         return bool(versions) and (versions[-1].generation > command.generation or not versions[-1].is_active)
     # A batch may decide several attempts of one person, and writes only the last of them.
@@ -257,6 +253,6 @@ def _came_true(command: Register | Cancel, versions: Sequence[Registration]) -> 
 
 
 def _ledger(item: Item) -> Ledger:
-    """A ledger that went over the wire, where bytes are base64."""
+    """Decode a ledger in the wire format, where bytes are base64."""
     packed = {"line": {"B": b64decode(item["line"]["B"])}} if "line" in item else {}
     return ledger_from_item(item | packed)

@@ -1,4 +1,4 @@
-"""A queue in memory that keeps no order, hands out copies, and delivers to several registrars at once."""
+"""A queue in memory without order, with copies, and with deliveries to several registrars at once."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from workers.domain.commands import Cancel, Register
 QUEUE, DEAD_LETTERS = "https://sqs.example/commands.fifo", "https://sqs.example/dead.fifo"
 BATCH = 10
 _VISIBILITY_SECONDS, _BACK_OFF = 2.0, 0.1
-"""The first is not always enough for the SDK to give up on an answer, so that some batches are in two hands. The second
-is how long a second of back-off takes."""
+"""The visibility timeout is shorter than some of the SDK's waits, so that two registrars may hold a batch. The second
+number is the length of a second of back-off."""
 _COPIED = 5
-"""Every fifth message is there twice: by count and not by chance, so that no race is without."""
+"""Every fifth message is there twice: counted, not drawn, so that it happens in every race."""
 
 
 @dataclass(slots=True)
-class Message:
+class QueuedMessage:
     """A message in the queue; `visible_at` is in seconds of the monotonic clock."""
 
     id: str
@@ -35,15 +35,15 @@ class Message:
 
 
 class StandardQueue:
-    """A queue in memory that promises as little as an SQS standard queue; what the handlers need of an SQS client.
+    """An SQS client with a queue that guarantees as little as a standard queue.
 
-    Messages come in any order, those of one event to several registrars at once, some twice, and again and again until
-    they are acknowledged. While it is `held`, it hands out nothing. `accepted` are the commands that came from the API.
+    Messages come in any order, those of one event to several registrars at once, some twice, until they are
+    acknowledged. While `held`, it delivers nothing. `accepted` are the API's commands.
     """
 
     def __init__(self, chance: Random) -> None:
         self.held = True
-        self.messages: dict[str, Message] = {}
+        self.messages: dict[str, QueuedMessage] = {}
         self.accepted: list[Register | Cancel] = []
         self.parked: list[str] = []
         self.counts = Counter[str]()
@@ -60,10 +60,10 @@ class StandardQueue:
             if request["QueueUrl"] == DEAD_LETTERS:
                 self.parked.append(f"{request['MessageAttributes']['reason']['StringValue']}, {body}")
                 return {"MessageId": key}
-            self.messages[key] = Message(key, body, group)
+            self.messages[key] = QueuedMessage(key, body, group)
             if self._sent % _COPIED == 0:
                 self.counts["copies"] += 1
-                self.messages[f"{key}-copy"] = Message(f"{key}-copy", body, group)
+                self.messages[f"{key}-copy"] = QueuedMessage(f"{key}-copy", body, group)
             if isinstance(command := decode(body), Register | Cancel):
                 self.accepted.append(command)
             return {"MessageId": key}
@@ -83,7 +83,7 @@ class StandardQueue:
         return {"Successful": [], "Failed": []}
 
     def receive(self) -> list[dict[str, Any]]:
-        """The records of an SQS event: at most ten messages, half of the time of one event only."""
+        """Return at most ten records of an SQS event, half of the time of one group only."""
         with self._lock:
             now = time.monotonic()
             found = [m for m in self.messages.values() if m.visible_at <= now and not self.held]
@@ -98,7 +98,7 @@ class StandardQueue:
             return [record(m.id, m.body, m.group, m.receives) for m in batch]
 
     def acknowledge(self, records: Sequence[dict[str, Any]], result: dict[str, Any]) -> None:
-        """Deletes those of the records that the registrar's result does not report as failed."""
+        """Delete the records that the registrar's result does not report as failed."""
         failed = {failure["itemIdentifier"] for failure in result["batchItemFailures"]}
         with self._lock:
             for key in {record["messageId"] for record in records} - failed:

@@ -1,9 +1,9 @@
 """Races on DynamoDB Local: the real handlers in many threads, with a queue between them that keeps no order.
 
 A race begins with a rush: ten people per thread want the same event, each thread decides ten of them on a ledger that
-nobody has written yet, and all commit at the same moment. Then people register, cancel and look, while commits collide,
-writes are refused as conflicts and answers get lost. In the end all who have a seat give it up at once. Each write is
-noted where it goes over the wire, so that every state that there ever was can be checked (`tests.proofs.races.proof`).
+does not exist yet, and all commit at the same moment. Then people register, cancel and read, while commits collide,
+writes are refused as conflicts and answers get lost. In the end everybody with a seat cancels at once. Every write is
+recorded.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from api.registrations.lists import RegistrationLists
 from api.registrations.service import RegistrationService
 from api.settings import RegistrationSettings
 from tests.proofs.races.queue import BATCH, DEAD_LETTERS, QUEUE, StandardQueue
-from tests.proofs.races.wire import Wire
+from tests.proofs.races.write_recorder import WriteRecorder
 from tests.support.builders import seats
 from tests.support.http_events import http_event
 from tests.support.pipeline import BASE_URL, Answer
@@ -48,25 +48,25 @@ _TRIES = 5
 
 
 class Worker:
-    """What one thread has for itself: an API, a registrar, a promoter. While its client waits, it works at the queue.
+    """One thread's API, registrar and promoter. While its client waits, it processes the queue.
 
-    `answers` are those that its clients got, each with the method of the request.
+    `answers` are the answers to its clients, each with the method of the request.
     """
 
-    def __init__(self, wire: Wire, queue: StandardQueue, tables: TableNames, chance: Random) -> None:
+    def __init__(self, recorder: WriteRecorder, queue: StandardQueue, tables: TableNames, chance: Random) -> None:
         settings = tables.settings(RegistrationSettings, QUEUE, BASE_URL)
-        dynamodb, sqs, clock = wire.client, cast("Any", queue), Clock(SYSTEM_CLOCK.now, self.pause)
+        dynamodb, sqs, clock = recorder.client, cast("Any", queue), Clock(SYSTEM_CLOCK.now, self.pause)
         desk = RegistrationService(dynamodb, sqs, settings, clock, lambda: str(uuid.uuid4()))
         self.answers: list[tuple[str, Answer]] = []
         handlers = registrations.routes(desk, RegistrationLists(dynamodb, settings, clock), clock)
         self._app = App(handlers, allow_anyone)
         self._registrar = Registrar(dynamodb, sqs, tables.worker, QUEUE, DEAD_LETTERS, SYSTEM_CLOCK)
         self._promoter = Promoter(sqs, QUEUE, SYSTEM_CLOCK)
-        self._queue, self._stream, self._chance = queue, wire.stream, chance
+        self._queue, self._stream, self._chance = queue, recorder.stream, chance
         self._registered: list[tuple[str, str]] = []
 
     def request(self, method: str, event_id: str, user_id: str, prefer: str) -> None:
-        """One request about a registration."""
+        """Send a request about a registration."""
         posts = method == "POST"
         path = f"/events/{event_id}/registrations" + ("" if posts else f"/{user_id}")
         body = json.dumps({"userId": user_id}) if posts else None
@@ -80,7 +80,7 @@ class Worker:
             self._registered.append((event_id, user_id))
 
     def act(self, people: Sequence[str]) -> None:
-        """Somebody registers, cancels or looks; half of it is done by an eighth of the people, in several threads."""
+        """Send a random request; half of them are about an eighth of the people, in several threads."""
         method = self._chance.choices(("POST", "DELETE", "GET"), (5, 4, 1))[0]
         event_id, user_id = self._chance.choice([*EVENTS]), people[int(len(people) * self._chance.random() ** 3)]
         if method == "DELETE" and self._registered:
@@ -88,7 +88,7 @@ class Worker:
         self.request(method, event_id, user_id, self._chance.choice(("respond-async", "")))
 
     def work(self) -> bool:
-        """One turn at the stream and at the queue; False if the queue had nothing."""
+        """Process a record of the stream and a batch of the queue. Return False if the queue had nothing."""
         try:
             image = self._stream.popleft()
         except IndexError:
@@ -100,17 +100,17 @@ class Worker:
         return bool(records)
 
     def deliver(self, records: Sequence[dict[str, Any]]) -> None:
-        """Hands records to the registrar."""
+        """Hand records to the registrar."""
         self._queue.acknowledge(records, self._registrar.handle({"Records": records}))
 
     def pause(self, _seconds: float = 0.0) -> None:
-        """Waits, if there is nothing to do meanwhile."""
+        """Wait, if there is nothing to process."""
         if not self.work():
             time.sleep(_A_MOMENT)
 
 
 class Race:
-    """Fresh tables with events and people, and a worker per thread. `db` is a client to which nothing happens."""
+    """Fresh tables with events and people, and a worker per thread. `db` is a client without faults."""
 
     def __init__(self, url: str, threads: int = 20, seed: int = 1) -> None:
         session = Session()
@@ -118,8 +118,8 @@ class Race:
         self.db, racing = (_client(session, url, threads) for _ in range(2))
         self.tables = create_tables(self.db, f"race-{uuid.uuid4().hex}-")
         self.queue = StandardQueue(Random(seed))
-        self.wire = Wire(racing)
-        self.workers = [Worker(self.wire, self.queue, self.tables, Random(f"{seed}/{n}")) for n in range(threads)]
+        self.recorder = WriteRecorder(racing)
+        self.workers = [Worker(self.recorder, self.queue, self.tables, Random(f"{seed}/{n}")) for n in range(threads)]
         self._people = [f"user-{number}" for number in range(threads * BATCH)]
         self._seated: list[tuple[str, str]] = []
         self._leaving = threading.Barrier(threads, self._note_seated, _PATIENCE_SECONDS)
@@ -129,19 +129,19 @@ class Race:
             self.db.put_item(TableName=self.tables.events, Item=item)
 
     def rush(self) -> None:
-        """Everybody wants a seat at the same event; over when each thread has made its first delivery."""
+        """Have everybody register for the same event, and each thread process one batch at the same moment."""
         with ThreadPoolExecutor(len(self.workers)) as pool:
             list(pool.map(self._want_seats, range(len(self.workers))))
             self.queue.held = False
             batches = [self.queue.receive() for _ in self.workers]
-            self.wire.meeting = threading.Barrier(len(self.workers), timeout=_PATIENCE_SECONDS)
+            self.recorder.meeting = threading.Barrier(len(self.workers), timeout=_PATIENCE_SECONDS)
             list(pool.map(Worker.deliver, self.workers, batches))
-            self.wire.meeting = None
+            self.recorder.meeting = None
 
     def run(self, commands: int, say: Callable[[str], None]) -> bool:
-        """Goes on until the API has accepted so many commands, those of the rush among them, and to the end.
+        """Go on until the API has accepted so many commands, and then until everything is processed.
 
-        False if it comes to none. `say` gets a line of progress now and then.
+        Return False if that takes too long. `say` gets lines of progress.
         """
         end = time.monotonic() + _PATIENCE_SECONDS + commands / 5
         with ThreadPoolExecutor(len(self.workers)) as pool:
@@ -156,7 +156,7 @@ class Race:
         return self._at_rest()
 
     def items(self, table: str) -> list[Item]:
-        """All items of a table."""
+        """Return all items of a table."""
         pages = self.db.get_paginator("scan").paginate(TableName=table, ConsistentRead=True)
         return [item for page in pages for item in page["Items"]]
 
@@ -185,10 +185,10 @@ class Race:
         self._seated = [(r["eventId"]["S"], r["userId"]["S"]) for r in records if r["status"]["S"] == "confirmed"]
 
     def _at_rest(self) -> bool:
-        return not self.queue.messages and not self.wire.stream
+        return not self.queue.messages and not self.recorder.stream
 
 
 def _client(session: Session, url: str, threads: int) -> DynamoDBClient:
-    """A client with the retries of Turnstile's own. A machine that is slow is none of the faults that are meant."""
+    """Make a client with Turnstile's retries, and a longer timeout: a slow machine is not one of the faults."""
     config = clients._CONFIG.merge(Config(max_pool_connections=threads, read_timeout=60))
     return cast("DynamoDBClient", session.create_client("dynamodb", "us-east-1", endpoint_url=url, config=config))

@@ -1,12 +1,10 @@
 """The proof of `turnstile dlq replay`: dead letters, replays that are killed at random moments, new commands meanwhile.
 
-`make prove-replay` does it on a stack of its own; a sample of it is in `make test`. Letters are commands of people
-who register, cancel and register again, so that their order matters. Then:
+People register, cancel and register again, so that order matters. Afterwards:
 
-- nothing is lost: every command of a dead letter, and every new one, was decided;
+- nothing is lost: every dead letter's command, and every new one, was decided;
 - nothing happened twice: exactly one decision of each was not `superseded`;
-- the order within each event is kept: that decision's place among the event's decisions is the letter's place in the
-  dead-letter queue, and nobody's registration is older than that of somebody whose letter was before.
+- order is kept within each event, by decisions and by the times of registrations.
 """
 
 from __future__ import annotations
@@ -39,15 +37,15 @@ from workers.domain.commands import Cancel, Command, Register
 
 _DRAIN_SECONDS = 120.0
 _MOST_LINES = 10_000
-"""Of a log the emulator shows no more, and does not say so."""
+"""The emulator silently truncates longer logs."""
 _MIX = (1, 1, 1, 2, 3)
-"""How many commands there are of one person: Register; Register, Cancel; Register, Cancel, Register."""
+"""How many of the commands Register, Cancel, Register one person sends."""
 
 
 @dataclass(frozen=True, slots=True)
-class Size:
-    """How much of it. `kills` is the number of replays that get a SIGKILL while they run. With `forgetful`, the main
-    queue forgets at every fourth of them which deduplication ids it has seen, as SQS does after five minutes."""
+class ProofSize:
+    """The size of a proof. `kills` replays get a SIGKILL. With `forgetful`, every fourth time the main queue forgets
+    its deduplication ids, as SQS does after five minutes."""
 
     letters: int
     events: int
@@ -57,9 +55,9 @@ class Size:
 
 
 @dataclass(frozen=True, slots=True)
-class Findings:
-    """What came of it. `killed_midway` replays had letters in their hands; `superseded` counts second copies, which
-    changed nothing; `last_exit_code` is that of the last replay, which nobody killed: 0 when nothing remains."""
+class ReplayFindings:
+    """The result. `killed_midway` counts the killed replays that held dead letters, `superseded` the copies that
+    changed nothing; `last_exit_code` is that of the last replay, which ran to its end."""
 
     letters: int
     new_commands: int
@@ -78,8 +76,8 @@ class Findings:
         return not (self.lost or self.second_outcomes or self.out_of_order or self.last_exit_code)
 
 
-def prove(deployment: Deployment, size: Size, say: Callable[[str], None]) -> Findings:
-    """Does it on a running stack; `say` gets a line of progress now and then."""
+def prove(deployment: Deployment, size: ProofSize, say: Callable[[str], None]) -> ReplayFindings:
+    """Run the proof on a running stack; `say` gets lines of progress."""
     began, chance = time.monotonic(), random.Random(size.seed)
     run = f"proof-{os.getpid()}-{int(time.time())}"
     events = [f"{run}-{number}" for number in range(size.events)]
@@ -95,7 +93,7 @@ def prove(deployment: Deployment, size: Size, say: Callable[[str], None]) -> Fin
     outcomes = _outcomes(deployment, began, {c.command_id for batch in letters.values() for c in batch} | set(new))
     dead = {command.command_id for batch in letters.values() for command in batch}
     decided = Counter(command_id for command_id, outcome in outcomes if outcome != "superseded")
-    return Findings(
+    return ReplayFindings(
         letters=size.letters,
         new_commands=len(new),
         kills=size.kills,
@@ -116,7 +114,7 @@ def _create(deployment: Deployment, events: list[str]) -> None:
 
 
 def _letters(events: list[str], number: int, chance: random.Random) -> dict[str, list[Command]]:
-    """Commands by event, in an order that makes sense: a person cancels after registering."""
+    """Draw commands by event; each person's are in order."""
     wanted = Counter(index % len(events) for index in range(number))
     made: dict[str, list[Command]] = {}
     for index, event in enumerate(events):
@@ -140,7 +138,7 @@ def _person(event: str, user: str, commands: int) -> list[Command]:
 
 
 def _park(deployment: Deployment, letters: dict[str, list[Command]], chance: random.Random) -> None:
-    """In the order of each event, the events mixed."""
+    """Park the commands in the order of each event, the events mixed."""
     queues = {event: list(commands) for event, commands in letters.items()}
     while queues:
         event = chance.choice(list(queues))
@@ -153,8 +151,8 @@ def _park(deployment: Deployment, letters: dict[str, list[Command]], chance: ran
 
 
 @contextmanager
-def _new_commands(deployment: Deployment, events: list[str], size: Size) -> Iterator[list[str]]:
-    """While the block runs, people whom no dead letter knows register for the same events."""
+def _new_commands(deployment: Deployment, events: list[str], size: ProofSize) -> Iterator[list[str]]:
+    """Register other people for the same events while the block runs."""
     sent: list[str] = []
     done = threading.Event()
 
@@ -174,35 +172,35 @@ def _new_commands(deployment: Deployment, events: list[str], size: Size) -> Iter
         sender.join()
 
 
-class _Run:
-    """A replay in a process of its own: the real command, started from a process that has loaded it already."""
+class _ReplayProcess:
+    """A replay in a process of its own, forked from one that has loaded the command."""
 
     def __init__(self, process: Any) -> None:
         self._process = process
 
     def wait(self) -> int:
-        """Its exit code."""
+        """Wait for the end, and return the exit code."""
         self._process.join()
         return int(self._process.exitcode)
 
     def await_growth(self, path: Path, size: int) -> None:
-        """Until the file is bigger than that, or the run has ended."""
+        """Wait until the file is bigger than that, or the process has ended."""
         while self._process.is_alive() and (not path.exists() or path.stat().st_size <= size):
             time.sleep(0.001)
 
     def kill(self) -> bool:
-        """SIGKILL; False when it had ended before."""
+        """Send SIGKILL. Return False if the process had ended before."""
         self._process.kill()
         self._process.join()
         return bool(self._process.exitcode == -9)
 
 
-def _replay(arguments: list[str]) -> _Run:
+def _replay(arguments: list[str]) -> _ReplayProcess:
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload([__name__])
     process = context.Process(target=_in_child, args=(arguments, os.environ.get("TURNSTILE_HOME", "")))
     process.start()
-    return _Run(process)
+    return _ReplayProcess(process)
 
 
 def _in_child(arguments: list[str], home: str) -> None:
@@ -214,12 +212,11 @@ def _in_child(arguments: list[str], home: str) -> None:
 
 
 def _kill_replays(
-    deployment: Deployment, selection: list[str], size: Size, chance: random.Random, say: Callable[[str], None]
+    deployment: Deployment, selection: list[str], size: ProofSize, chance: random.Random, say: Callable[[str], None]
 ) -> int:
-    """Kills as many replays as asked for: every other one at any moment, and every other one a moment after it has
-    begun to write its journal, which is when it has letters in its hands. Answers how many died like that.
+    """Kill replays, every other one just after it began to write its journal, when it holds dead letters.
 
-    They are slow, so that the letters last about as long as the kills do.
+    Return how many did. They are slow, so that the dead letters last as long as the kills.
     """
     journal = StateDir().path / "dead-letters-local.jsonl"
     rate = max(1.0, size.letters / size.kills)
@@ -243,14 +240,14 @@ def _kill_replays(
 
 
 def _forget(deployment: Deployment, scope: str) -> None:
-    """The emulator keeps the deduplication ids of each scope apart: in the other one it does not know the last ones."""
+    """Switch the scope of deduplication, for each of which the emulator keeps its own ids."""
     url = deployment.outputs.queue_url
     deployment.clients.sqs.set_queue_attributes(QueueUrl=url, Attributes={"DeduplicationScope": scope})
 
 
 def _outcomes(deployment: Deployment, began: float, wanted: set[str]) -> list[tuple[str, str]]:
-    """Command and outcome of every decision about these commands, oldest first; waits until all are decided, second
-    copies too: the queue is empty, and the log says nothing new any more."""
+    """Return command and outcome of every decision about these commands, oldest first, once the queue is empty and the
+    log has nothing new."""
     queue = DeadLetterQueue(deployment.clients.sqs, deployment.outputs.queue_url, SYSTEM_CLOCK)
     deadline = time.monotonic() + _DRAIN_SECONDS
     since = time.time() - (time.monotonic() - began) - 5
@@ -273,7 +270,7 @@ def _decided(deployment: Deployment, since: float) -> list[tuple[str, str]]:
 
 
 def _out_of_order(deployment: Deployment, letters: dict[str, list[Command]], outcomes: list[tuple[str, str]]) -> int:
-    """How many events do not have their order, by the decisions in the log or by the registrations in the table."""
+    """Return how many events are out of order, by the decisions in the log or by the registrations."""
     wrong = 0
     first = {
         command_id: place

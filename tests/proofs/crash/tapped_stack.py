@@ -1,4 +1,4 @@
-"""The stack whose functions are to die: every call that they make passes a wire."""
+"""A local stack whose functions call AWS through the proxy."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import httpx
 
 from infra.cli.deployment import Deployment
 from infra.cli.function_logs import configurations, lines, log_groups
-from tests.proofs.crash.wire import Wire, tapped
+from tests.proofs.crash.proxy import InterceptingProxy, tapped
 from tests.support.client import Front
 from tests.support.stacks import set_variables
 
@@ -24,23 +24,22 @@ FUNCTIONS = {
     "workers.entry.registrar": "registrar",
     "workers.entry.promoter": "promoter",
 }
-"""The functions that write or send anything, by their handlers."""
+"""The functions that write or send anything, by handler."""
 
 API = frozenset({"users", "events", "registrations"})
-"""Those that a client waits for."""
+"""The functions that a client waits for."""
 
 VISIBILITY_SECONDS = 1
-"""How long a batch stays invisible whose registrar died. Nobody wants to wait 90 s each time: it is the only setting in
-which this stack differs from the one that everybody runs."""
+"""How long the batch of a killed registrar stays invisible, instead of 90 s: the only setting that is changed."""
 
 _PATIENCE_SECONDS = 30
 
 
-class Target:
-    """A running stack as long as `target` below is open."""
+class TappedStack:
+    """A running stack; see `tapped_stack`."""
 
-    def __init__(self, deployment: Deployment, wire: Wire, http: httpx.Client) -> None:
-        self.wire = wire
+    def __init__(self, deployment: Deployment, proxy: InterceptingProxy, http: httpx.Client) -> None:
+        self.proxy = proxy
         self.outputs: Outputs = deployment.outputs
         self.clients: Clients = deployment.clients
         self.front = Front(http)
@@ -49,7 +48,7 @@ class Target:
         }
 
     def logged(self, word: str, since: float) -> Sequence[str]:
-        """What the functions logged since then (seconds since 1970) with that word in it, in the order of time."""
+        """Return the log lines with that word since then (seconds since 1970), in order of time."""
         found = [
             (line.at, function, line.text)
             for function, group in self._groups.items()
@@ -60,8 +59,10 @@ class Target:
 
 
 @contextmanager
-def target(deployment: Deployment, functions: Collection[str] = frozenset(FUNCTIONS.values())) -> Iterator[Target]:
-    """Has these functions of a local stack talk to AWS through a wire. Afterwards all is as it was before."""
+def tapped_stack(
+    deployment: Deployment, functions: Collection[str] = frozenset(FUNCTIONS.values())
+) -> Iterator[TappedStack]:
+    """Route the calls of these functions through a proxy while the block runs."""
     outputs, clients = deployment.outputs, deployment.clients
     assert outputs.endpoint_url is not None
     names = {
@@ -72,7 +73,7 @@ def target(deployment: Deployment, functions: Collection[str] = frozenset(FUNCTI
         outputs.queue_url: "commands",
         outputs.dead_letter_queue_url: "dead letters",
     }
-    wire = Wire(outputs.endpoint_url, names)
+    proxy = InterceptingProxy(outputs.endpoint_url, names)
     own = [found for found in configurations(deployment) if FUNCTIONS.get(found["Handler"]) in functions]
     settings = {found["FunctionName"]: dict(found["Environment"]["Variables"]) for found in own}
     words = {found["FunctionName"]: FUNCTIONS[found["Handler"]] for found in own}
@@ -80,16 +81,16 @@ def target(deployment: Deployment, functions: Collection[str] = frozenset(FUNCTI
     visibility = clients.sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["VisibilityTimeout"])["Attributes"]
 
     with (
-        tapped(wire, set(words.values())) as addresses,
+        tapped(proxy, set(words.values())) as addresses,
         httpx.Client(base_url=outputs.api_url, timeout=_PATIENCE_SECONDS, trust_env=False) as http,
     ):
         try:
             clients.sqs.set_queue_attributes(QueueUrl=url, Attributes={"VisibilityTimeout": str(VISIBILITY_SECONDS)})
             for function, variables in settings.items():
                 set_variables(clients.functions, function, variables | {"AWS_ENDPOINT_URL": addresses[words[function]]})
-            yield Target(deployment, wire, http)
+            yield TappedStack(deployment, proxy, http)
         finally:
-            wire.watch(())
+            proxy.watch(())
             for function, variables in settings.items():
                 set_variables(clients.functions, function, variables)
             clients.sqs.set_queue_attributes(QueueUrl=url, Attributes={**visibility})

@@ -1,4 +1,4 @@
-"""What happens to the writes of a race where they go over the wire: all are noted, some refused, some answers lost."""
+"""Records the writes of a race on their way to DynamoDB, refuses some as conflicts, and loses some answers."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
 _REFUSED, _UNHEARD, _NEVER_HEARD = 5, 12, 3
-"""Every fifth write is refused. Of every twelfth the answer is lost, of every third of those for good. By count and not
-by chance, so that no race is without."""
+"""Every fifth write is refused. Of every twelfth the answer is lost, of every third of those for good. They are
+counted, not drawn, so that all of it happens in every race."""
 _REASONS = [{"Code": "TransactionConflict"}]
 _CONFLICTS = {
     "TransactWriteItems": refusal("TransactionCanceledException", CancellationReasons=_REASONS),
@@ -25,12 +25,12 @@ _CONFLICTS = {
 }
 
 
-class Wire:
-    """Hooks of a DynamoDB client that note each write, refuse some as conflicts and lose the answers to others.
+class WriteRecorder:
+    """Hooks of a DynamoDB client.
 
-    `writes` has, for each request that wrote, its tables and items in the wire format; `stream` gets the ledgers that
-    the stream's filter lets through. While there is a `meeting`, the first commit of each thread waits there for those
-    of the others, and goes through undisturbed.
+    `writes` has tables and items of each request that wrote, in the wire format; `stream` gets the ledgers that pass
+    the stream's filter. During a `meeting`, the first commit of each thread waits there for the others, without a
+    fault.
     """
 
     def __init__(self, client: DynamoDBClient) -> None:

@@ -1,7 +1,7 @@
-"""Between the functions and the emulator: notes every call to AWS, and kills the caller at the one that it is told.
+"""A proxy between the functions and the emulator: records the calls to AWS, and kills the caller at one of them.
 
-Nothing of it is in a function. Each function's AWS_ENDPOINT_URL points at a port of its own here, so that the port says
-whose a call is, and the kernel which process is at the other end of the connection.
+Each function's AWS_ENDPOINT_URL points at its own port of the proxy. So the port tells the function, and the kernel
+tells which process is at the other end of the connection. The functions themselves are unchanged.
 """
 
 from __future__ import annotations
@@ -22,23 +22,22 @@ from urllib.parse import urlsplit
 from tests.support.http_server import Handler, serving
 
 PROC = Path("/proc")
-"""Where Linux tells about its processes. Other systems do not have it."""
+"""Where Linux describes its processes."""
 
 _PATIENCE_SECONDS = 30.0
 _HOP_BY_HOP = frozenset({"connection", "content-length", "keep-alive", "transfer-encoding"})
 
 
 class Side(StrEnum):
-    """`before`: the emulator never gets the call. `after`: it has done it, and the caller never hears of it."""
+    """`before`: the emulator does not get the call. `after`: the emulator has answered, the caller gets no answer."""
 
     BEFORE = "before"
     AFTER = "after"
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
-    """One call of a function, its `number`-th from 1. The same call several times in a row is one step: how often
-    somebody looks for an outcome is chance."""
+class CallSite:
+    """A call of a function, numbered from 1. A call that is repeated in a row, as in polling, counts once."""
 
     function: str
     number: int
@@ -46,69 +45,66 @@ class Step:
 
 
 @dataclass(frozen=True, slots=True)
-class Point:
-    """Where the caller dies."""
+class KillPoint:
+    """Where to kill the caller."""
 
-    step: Step
+    site: CallSite
     side: Side
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
-    """What the emulator answered."""
+class UpstreamResponse:
+    """The emulator's answer."""
 
     status: int
     headers: HTTPMessage
     body: bytes
 
 
-class Wire:
-    """The calls since `watch`, of all functions, and the process that was killed at one of them.
-
-    `upstream` is the emulator's address, `names` says what tables and queues are called in a step, by their real names.
-    """
+class InterceptingProxy:
+    """Records calls since `watch`. `upstream` is the emulator; `names` are short names of tables and queues."""
 
     def __init__(self, upstream: str, names: Mapping[str, str]) -> None:
         self._upstream = urlsplit(upstream).netloc
         self._names = dict(names)
         self._lock = threading.Lock()
         self._ids: frozenset[str] = frozenset()
-        self._steps: list[Step] = []
-        self._point: Point | None = None
+        self._sites: list[CallSite] = []
+        self._point: KillPoint | None = None
         self._then: Callable[[], None] = _nothing
         self._victim: str | None = None
         self._killed = threading.Event()
         self._back = threading.Event()
 
-    def watch(self, ids: Collection[str], point: Point | None = None, then: Callable[[], None] | None = None) -> None:
-        """From now on, and from the first step on, notes the calls that name one of these ids; kills at `point`, and
-        then does `then`.
+    def watch(
+        self, ids: Collection[str], point: KillPoint | None = None, then: Callable[[], None] | None = None
+    ) -> None:
+        """Start recording the calls that name one of these ids, or only receipt handles; stop if there are no ids.
 
-        A call that names nothing but receipt handles counts too. With no ids nothing is noted.
+        At `point` the caller is killed, and then `then` is called.
         """
         with self._lock:
-            self._ids, self._steps, self._point, self._then = frozenset(ids), [], point, then or _nothing
+            self._ids, self._sites, self._point, self._then = frozenset(ids), [], point, then or _nothing
             self._victim = None
             self._killed.clear()
             self._back.clear()
 
     @property
-    def steps(self) -> Sequence[Step]:
-        """The steps so far."""
+    def sites(self) -> Sequence[CallSite]:
+        """The calls so far."""
         with self._lock:
-            return list(self._steps)
+            return list(self._sites)
 
     def fired(self, within: float) -> bool:
-        """True once the caller was killed at the point, and `then` is done; False if that takes longer (in seconds)."""
+        """Wait for the kill, and for `then`. Return False if they did not happen in so many seconds."""
         return self._killed.wait(within)
 
     def back(self, within: float) -> bool:
-        """True once the function that was killed has made a call again, in another process; False if that takes longer
-        (in seconds)."""
+        """Wait for the next call of the function that was killed. Return False if there is none in so many seconds."""
         return self._back.wait(within)
 
-    def carry(self, function: str, request: BaseHTTPRequestHandler, body: bytes) -> Answer | None:
-        """Passes a call on; None if its caller is dead now."""
+    def carry(self, function: str, request: BaseHTTPRequestHandler, body: bytes) -> UpstreamResponse | None:
+        """Pass a call on. Return None if its caller was killed."""
         operation = request.headers.get("x-amz-target", "").rpartition(".")[2]
         text = body.decode()
         with self._lock:
@@ -132,21 +128,21 @@ class Wire:
         return any(name in text for name in self._ids)
 
     def _side(self, function: str, operation: str, text: str) -> Side | None:
-        """Notes a call; the side of it on which the caller is to die, None if it is not."""
+        """Record a call. Return the side on which to kill the caller, if any."""
         things = [word for name, word in self._names.items() if f'"{name}"' in text]
-        step = self._numbered(function, f"{operation} {', '.join(things)}")
-        if self._point is None or self._point.step != step:
+        site = self._numbered(function, f"{operation} {', '.join(things)}")
+        if self._point is None or self._point.site != site:
             return None
         side, self._point = self._point.side, None
         return side
 
-    def _numbered(self, function: str, call: str) -> Step:
-        own = [step for step in self._steps if step.function == function]
+    def _numbered(self, function: str, call: str) -> CallSite:
+        own = [site for site in self._sites if site.function == function]
         if own and own[-1].call == call:
             return own[-1]
-        step = Step(function, len(own) + 1, call)
-        self._steps.append(step)
-        return step
+        site = CallSite(function, len(own) + 1, call)
+        self._sites.append(site)
+        return site
 
     def _kill(self, function: str, request: BaseHTTPRequestHandler) -> None:
         pid = process_behind(request.client_address[1], request.connection.getsockname()[1])
@@ -161,8 +157,8 @@ class Wire:
         self._then()
         self._killed.set()
 
-    def _pass_on(self, request: BaseHTTPRequestHandler, body: bytes) -> Answer:
-        """With the headers as they came: the function has signed them."""
+    def _pass_on(self, request: BaseHTTPRequestHandler, body: bytes) -> UpstreamResponse:
+        """Pass on the headers unchanged: the function has signed them."""
         upstream = HTTPConnection(self._upstream, timeout=_PATIENCE_SECONDS)
         try:
             upstream.putrequest(request.command, request.path, skip_host=True, skip_accept_encoding=True)
@@ -170,7 +166,7 @@ class Wire:
                 upstream.putheader(name, value)
             upstream.endheaders(body)
             response = upstream.getresponse()
-            return Answer(response.status, response.headers, response.read())
+            return UpstreamResponse(response.status, response.headers, response.read())
         finally:
             upstream.close()
 
@@ -180,7 +176,7 @@ def _nothing() -> None:
 
 
 def process_behind(port: int, peer: int) -> int:
-    """The id of the process that has a connection from `port` to `peer` on this machine. LookupError if none has."""
+    """Return the id of the process that has a connection from `port` to `peer`. LookupError if none has."""
     sockets = set()
     for line in (PROC / "net" / "tcp").read_text().splitlines()[1:]:
         fields = line.split()
@@ -189,14 +185,14 @@ def process_behind(port: int, peer: int) -> int:
             sockets.add(f"socket:[{fields[9]}]")
     for process in PROC.iterdir():
         if process.name.isdecimal():
-            with suppress(OSError):  # it has ended meanwhile, or is somebody else's
+            with suppress(OSError):  # it has ended, or belongs to another user
                 if any(str(link.readlink()) in sockets for link in (process / "fd").iterdir()):
                     return int(process.name)
     raise LookupError(f"no process has a connection from port {port} to port {peer}")
 
 
 def _runs(pid: int) -> bool:
-    """False once a process has ended, whether or not its parent has asked how."""
+    """Return whether a process runs; a zombie does not."""
     try:
         state = (PROC / str(pid) / "stat").read_text().rpartition(")")[2].split()[0]
     except OSError:
@@ -205,18 +201,18 @@ def _runs(pid: int) -> bool:
 
 
 @contextmanager
-def tapped(wire: Wire, functions: Collection[str]) -> Iterator[dict[str, str]]:
-    """Listens for each function while the context is open; gives the addresses by function."""
+def tapped(proxy: InterceptingProxy, functions: Collection[str]) -> Iterator[dict[str, str]]:
+    """Listen for each function while the block runs; yield the addresses by function."""
     with ExitStack() as running:
-        yield {function: running.enter_context(serving(_tap(wire, function))) for function in functions}
+        yield {function: running.enter_context(serving(_tap(proxy, function))) for function in functions}
 
 
-def _tap(wire: Wire, function: str) -> type[Handler]:
+def _tap(proxy: InterceptingProxy, function: str) -> type[Handler]:
     class Tap(Handler):
         wbufsize = -1
 
         def reply(self) -> None:
-            answer = wire.carry(function, self, self.content())
+            answer = proxy.carry(function, self, self.content())
             if answer is None:
                 self.close_connection = True
                 return
@@ -229,7 +225,7 @@ def _tap(wire: Wire, function: str) -> type[Handler]:
             self.wfile.write(answer.body)
 
         def handle(self) -> None:
-            with suppress(ConnectionError):  # who is killed does not say goodbye
+            with suppress(ConnectionError):  # a killed process does not close its connection
                 super().handle()
 
     return Tap
