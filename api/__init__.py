@@ -1,5 +1,5 @@
-"""The front door: validates requests, enqueues commands, waits for the outcome, reads.
+"""The HTTP API: validate requests, enqueue commands, wait for their outcome, read.
 
-One Lambda function per resource family (`users`, `events`, `registrations`), each with one thin handler, and one for
-the page that shows the API (`docs`). Nothing here decides about seats: that is done by `workers`, in the event's turn.
+There is one Lambda function per resource (`users`, `events`, `registrations`) and one for the reference page (`docs`).
+Nothing here decides who gets a seat: `workers` does, in the event's own turn.
 """

@@ -1,4 +1,4 @@
-"""`make openapi`: writes `docs/openapi.json`."""
+"""`make openapi`: write `docs/openapi.json`."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ from api.contract.document import text
 
 ROOT = Path(__file__).resolve().parents[2]
 KEPT = ROOT / "docs" / "openapi.json"
-"""The document that is committed."""
+"""The committed document."""
 
 
 def current() -> str:
-    """The document of the code as it is."""
+    """Return the document of the present code."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     return text(project["version"])
 
 
 def main() -> int:
-    """Writes it."""
+    """Write the document."""
     KEPT.write_text(current(), encoding="utf-8")
-    print(f"{KEPT.relative_to(ROOT)} is written.")
+    print(f"{KEPT.relative_to(ROOT)} written.")
     return 0
 
 

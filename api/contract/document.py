@@ -1,4 +1,4 @@
-"""The OpenAPI 3.1 document, put together."""
+"""Build the OpenAPI 3.1 document."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
-from api.contract import answers
+from api.contract import schemas
 from api.contract.examples import INVALID_HEADER, INVALID_QUERY, PROBLEMS
 from api.contract.operations import (
     ALWAYS,
@@ -34,7 +34,7 @@ Json = dict[str, Any]
 
 PROBLEM_JSON = "application/problem+json"
 LOCAL = "http://localhost:4566/_aws/execute-api/turnstile/%24default"
-"""Where `make run` has it."""
+"""The URL of the API after `make run`."""
 BEARER = "bearerAuth"
 """The name of the security scheme."""
 
@@ -42,11 +42,10 @@ DESCRIPTION = """\
 Registration for events that fill up: it never oversells, never lets anyone jump the waiting list, and never loses an \
 accepted request.
 
-Begin with a user and an event, then register the one for the other. Errors are problem documents (RFC 9457) with a \
-stable `code`. Ids in paths that cannot exist are those of nothing: 404. An unknown path is a 404 \
-`route-not-found`, a method that a path does not take a 405 `method-not-allowed` with `Allow`, and `OPTIONS` a 204 \
-with `Allow`. Which requests can be sent again, and how, is in docs/api.md (`Idempotency-Key`), the guide for client \
-authors; docs/errors.md explains each code."""
+Create a user and an event, then register the user for the event. Errors are problem documents (RFC 9457) with a \
+stable `code`. A malformed id in a path is a 404. An unknown path is a 404 `route-not-found`, a method that the path \
+does not support a 405 `method-not-allowed` with `Allow`, and `OPTIONS` a 204 with `Allow`. docs/api.md, the guide for \
+client authors, says which requests can be retried, and how (`Idempotency-Key`); docs/errors.md explains each code."""
 
 
 OF_THE_GATEWAY: Json = {
@@ -55,13 +54,13 @@ OF_THE_GATEWAY: Json = {
         "examples": {"of the gateway": {"value": {"message": "Unauthorized"}}},
     }
 }
-"""What API Gateway itself answers to a token that is none: it cannot be made to answer a problem document."""
+"""The answer of API Gateway itself to an invalid token. It cannot be configured to be a problem document."""
 
 _PROBLEM_EXAMPLES = PROBLEMS | {"invalid-query": INVALID_QUERY, "invalid-header": INVALID_HEADER}
 
 
 def document(version: str) -> Json:
-    """The whole document, for this version of Turnstile."""
+    """Return the document for this version of Turnstile."""
     paths: dict[str, Json] = {}
     for route in ROUTES:
         paths.setdefault(route.path, {})[route.method.lower()] = _operation(route, OPERATIONS[route.key])
@@ -87,10 +86,10 @@ def document(version: str) -> Json:
                     "type": "http",
                     "scheme": "bearer",
                     "bearerFormat": "JWT",
-                    "description": "An access token of the API's user pool, or of the issuer that it was set up with. "
-                    "A stack on one's own machine asks for none unless it was started with `turnstile up --auth jwt`; "
-                    "then `turnstile token NAME` makes one. On the reference page it is entered "
-                    "alone, without the word `Bearer`.",
+                    "description": "An access token of the API's user pool, or of the issuer that it was configured "
+                    "with. A stack on your own machine needs none unless it was started with `turnstile up --auth "
+                    "jwt`; then `turnstile token NAME` prints one. On the reference page, enter the token "
+                    "without the word `Bearer`.",
                 }
             },
         },
@@ -98,12 +97,12 @@ def document(version: str) -> Json:
 
 
 def text(version: str) -> str:
-    """The document as it is kept in the repository."""
+    """Return the document as it is committed."""
     return json.dumps(document(version), indent=2, ensure_ascii=False) + "\n"
 
 
 def refusals(route: Route) -> list[str]:
-    """The codes of all problems that a route may answer, in the order of the table."""
+    """Return the codes of all problems that a route may answer, in the order of the table."""
     operation = OPERATIONS[route.key]
     codes = {*operation.refusals, *ALWAYS, *(WITH_BODY if operation.body else ())}
     codes |= set() if route.public else set(WITH_TOKEN)
@@ -144,7 +143,7 @@ def _success(success: Success) -> Json:
 
 
 def _problems(route: Route, operation: Operation) -> dict[str, Json]:
-    """The answers that are problems: one for each status, with an example of each of its codes."""
+    """Return the problem responses: one for each status, with an example of each of its codes."""
     refused: dict[str, Json] = {}
     more = dict(operation.refusal_headers)
     more |= {401: ("(WWW-Authenticate)",), 429: ("Retry-After",), 503: ("Retry-After",)}
@@ -173,7 +172,7 @@ def _problem_example(problem: Problem) -> Json:
 
 
 def _headers(names: Iterable[str]) -> Json:
-    """Headers by name; one in brackets need not be there."""
+    """Return headers by name. A name in brackets is optional."""
     found: Json = {}
     for name in names:
         plain = name.strip("()")
@@ -190,7 +189,7 @@ def _ref(kind: str, name: str) -> Json:
 
 
 def _schemas() -> Json:
-    shapes: list[type[BaseModel]] = [answers.Problem]
+    shapes: list[type[BaseModel]] = [schemas.Problem]
     for operation in OPERATIONS.values():
         shapes += [success.shape for success in operation.successes if success.shape is not None]
         shapes += [operation.body] if operation.body is not None else []
@@ -202,7 +201,7 @@ def _schemas() -> Json:
 
 
 def _shared(schema: Json) -> Json:
-    """The shape with the one schema of event statuses, so that a typed client has one type for them."""
+    """Refer to the one schema of event statuses, so that a typed client has one type for them."""
     own = schema.get("properties", {}).get("status", {})
     if own.get("enum") != list(EventStatus):
         return schema
@@ -212,7 +211,7 @@ def _shared(schema: Json) -> Json:
 
 
 def _tidied(schema: Any, name: str = "") -> Any:
-    """Without the titles that repeat names, and without defaults of null: what is absent is absent."""
+    """Remove titles that repeat names, and defaults of null: an absent field has no value."""
     if isinstance(schema, list):
         return [_tidied(part) for part in schema]
     if not isinstance(schema, dict):

@@ -1,4 +1,4 @@
-"""What requests and answers look like: one small story, told with the names of the README."""
+"""Example requests and responses. They form one story, with the names of the README."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from api.http.body import MAX_BODY_BYTES
 from api.http.problems import Problem
 
 Json = dict[str, Any]
-"""An example, as it is sent."""
+"""An example as it is sent."""
 
 _ADA = "reg_QZZMKEP3JJKTU5DOAU6BBCTISP"
 _BOB = "reg_KDVR5AW7CC24SZU5TTUTG2B44V"
@@ -27,7 +27,7 @@ NEW_EVENT: Json = {
     "organizer": "PSF",
     "capacity": 1,
 }
-NEW_EVENT_WITH_LINE: Json = NEW_EVENT | {
+NEW_EVENT_WITH_WAITLIST: Json = NEW_EVENT | {
     "date": "2030-05-17T09:00:00+02:00",
     "description": "Three days of talks.",
     "hasWaitlist": True,
@@ -84,38 +84,38 @@ PROBLEMS: dict[str, Problem] = {
     "unauthenticated": Problem(
         "unauthenticated", "Send an access token for this API in the header Authorization: Bearer TOKEN."
     ),
-    "forbidden": Problem("forbidden", "Only who has created an event may change it."),
+    "forbidden": Problem("forbidden", "Only the organizer who created an event can change it."),
     "route-not-found": Problem("route-not-found", "No route has this path."),
-    "user-not-found": Problem("user-not-found", "Nobody has this id."),
+    "user-not-found": Problem("user-not-found", "No user has this id."),
     "event-not-found": Problem("event-not-found", "No event has this id."),
     "not-registered": Problem("not-registered", "This user has no active registration for this event."),
-    "method-not-allowed": Problem("method-not-allowed", "It takes GET, OPTIONS, PATCH."),
-    "user-exists": Problem("user-exists", "The id belongs to somebody already."),
-    "account-has-user": Problem("account-has-user", "Whoever has this token is a user already, and nobody is two."),
-    "event-exists": Problem("event-exists", "The id pycon belongs to an event already."),
+    "method-not-allowed": Problem("method-not-allowed", "Allowed methods: GET, OPTIONS, PATCH."),
+    "user-exists": Problem("user-exists", "Another user has this id."),
+    "account-has-user": Problem("account-has-user", "An account can have only one user."),
+    "event-exists": Problem("event-exists", "Another event has the id pycon."),
     "already-registered": Problem(
         "already-registered", "The registration is confirmed.", extra={"registration": _REGISTRATION}
     ),
     "event-full": Problem("event-full", "Every seat is taken, and there is no waiting list."),
-    "waitlist-full": Problem("waitlist-full", "Every seat is taken, and so is every place in the waiting list."),
+    "waitlist-full": Problem("waitlist-full", "Every seat and every place on the waiting list is taken."),
     "registration-closed": Problem("registration-closed", "The event is closed or cancelled."),
-    "discarded": Problem("discarded", "The request could not be processed. It can be made again."),
-    "precondition-failed": Problem("precondition-failed", "Somebody has changed it; read it again."),
-    "body-too-large": Problem("body-too-large", f"It has 70000 bytes; {MAX_BODY_BYTES} are taken."),
+    "discarded": Problem("discarded", "The request could not be processed. You can send it again."),
+    "precondition-failed": Problem("precondition-failed", "The event has changed. Read it again."),
+    "body-too-large": Problem("body-too-large", f"The body has 70000 bytes; the limit is {MAX_BODY_BYTES}."),
     "unsupported-media-type": Problem("unsupported-media-type", "Send Content-Type: application/json."),
-    "too-many-requests": Problem("too-many-requests", "The next one is taken in 1 s."),
-    "internal-error": Problem("internal-error", "The log has more under request id Jd7aEjKvIAMEV0w=."),
-    "overloaded": Problem("overloaded", "Please try again in a moment."),
+    "too-many-requests": Problem("too-many-requests", "Try again in 1 s."),
+    "internal-error": Problem("internal-error", "Report it with the request id Jd7aEjKvIAMEV0w=."),
+    "overloaded": Problem("overloaded", "Try again in a moment."),
 }
-"""One of each code."""
+"""One problem of each code."""
 
 INVALID_QUERY = Problem(
     "invalid-request",
     "The request is invalid.",
-    ({"pointer": "?limit", "detail": "It must be a number from 1 to 100."},),
+    ({"pointer": "?limit", "detail": "Must be a number from 1 to 100."},),
 )
 INVALID_HEADER = Problem(
     "invalid-request",
     "The request is invalid.",
-    ({"pointer": "Idempotency-Key", "detail": "It must be 1 to 255 printable ASCII characters."},),
+    ({"pointer": "Idempotency-Key", "detail": "Must be 1 to 255 printable ASCII characters."},),
 )

@@ -1,4 +1,4 @@
-"""Which route does what, with which answers: one operation for each line of `api/http/routes.py`."""
+"""The purpose and the responses of each route: one operation for each route of `api/http/routes.py`."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from api.contract import answers, examples
+from api.contract import examples, schemas
 from api.models.event import EventChange, NewEvent
 from api.models.registration import NewRegistration
 from api.models.user import NewUser
@@ -18,7 +18,7 @@ CSV = "text/csv"
 
 @dataclass(frozen=True, slots=True)
 class Success:
-    """An answer that is no problem. `shape` None: it has no body. `headers` in brackets need not be there."""
+    """A successful response. Without `shape` it has no body. `headers` in brackets are optional."""
 
     status: int
     description: str
@@ -30,10 +30,9 @@ class Success:
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """What one route takes, does and answers.
+    """One route: its request, its effect and its responses.
 
-    `refusals` are codes of problems besides those that all routes have, `refusal_headers` what a status of them may
-    have with it.
+    `refusals` are the codes of its problems besides those of all routes, `refusal_headers` the headers of a status.
     """
 
     id: str
@@ -49,17 +48,17 @@ class Operation:
 
 
 TAGS = {
-    "users": "Who can register.",
-    "events": "What people register for.",
-    "registrations": "The places that people have, wait for, or gave back.",
+    "users": "The people who can register.",
+    "events": "The events that people register for.",
+    "registrations": "The seats that people have, wait for or gave back.",
 }
 
 _PAGE = ("limit", "cursor")
 _WALK = (
-    "The entries of one status come in the order in which they were decided, the line in its order. While statuses "
-    "rest, walking the pages shows everybody once. Without `status`, and with several, the walk goes pending, "
-    "waitlisted, confirmed, rejected, cancelled, the way registrations move: it misses nobody who moves on "
-    "meanwhile, and may show them twice. So keep entries by `registrationId`; the later one is right."
+    "Entries of one status come in the order of decision, the waiting list in its own order. While no status changes, "
+    "paging shows every registration once. With several statuses, or without `status`, the pages go through pending, "
+    "waitlisted, confirmed, rejected and cancelled, the way registrations move: none that moves on meanwhile is "
+    "missed, but it may appear twice. Keep entries by `registrationId`; the later one is current."
 )
 
 OPERATIONS: dict[str, Operation] = {
@@ -67,34 +66,34 @@ OPERATIONS: dict[str, Operation] = {
         id="createUser",
         tag="users",
         summary="Create a user",
-        description="Somebody has to be a user before they can register. The user belongs to who creates it: nobody "
-        "else acts for it, and nobody has two.",
+        description="People must be users before they can register. A user belongs to the account that created it: no "
+        "other account can act for it, and an account has at most one.",
         body=NewUser,
         body_examples=(("ada", examples.NEW_USER),),
-        successes=(Success(201, "The user.", answers.User, (("ada", examples.USER),), ("Location",)),),
+        successes=(Success(201, "The user.", schemas.User, (("ada", examples.USER),), ("Location",)),),
         refusals=("user-exists", "account-has-user"),
     ),
     "GET /users/{userId}": Operation(
         id="getUser",
         tag="users",
         summary="Read a user",
-        description="As it was created.",
-        successes=(Success(200, "The user.", answers.User, (("ada", examples.USER),)),),
+        description="Users cannot be changed after their creation.",
+        successes=(Success(200, "The user.", schemas.User, (("ada", examples.USER),)),),
         refusals=("user-not-found",),
     ),
     "DELETE /users/{userId}": Operation(
         id="forgetUser",
         tag="users",
-        summary="Forget a user",
-        description="Name and e-mail address are erased at once, and nobody finds or registers this user any more. "
-        "What they have a seat or wait for is cancelled through the queue of each event, a moment after the answer; "
-        "the line moves up. The id stays taken for ever. Sending it again is safe, and answers 202 again. After a 503 "
-        "send it again until it is a 202: it goes on where it was.",
+        summary="Erase a user",
+        description="Name and email address are erased at once, and the user can no longer be found or registered. "
+        "Their active registrations are cancelled through the queue of each event a moment after the response, and the "
+        "waiting lists move up. The id is never available again. A retry is safe and answers 202 again. After a 503, "
+        "retry until the answer is 202: each request continues where the last one stopped.",
         successes=(
             Success(
                 202,
-                "Erased; the cancellations are on their way.",
-                answers.ForgottenUser,
+                "Erased. The cancellations are queued.",
+                schemas.ForgottenUser,
                 (("ada", examples.FORGOTTEN_USER),),
             ),
         ),
@@ -104,31 +103,31 @@ OPERATIONS: dict[str, Operation] = {
         id="createEvent",
         tag="events",
         summary="Create an event",
-        description="Seats, a waiting list and its length can be changed later. For organizers; the event is theirs.",
+        description="For organizers, who then own the event. Its seats and its waiting list can be changed later.",
         body=NewEvent,
-        body_examples=(("small", examples.NEW_EVENT), ("with a waiting list", examples.NEW_EVENT_WITH_LINE)),
-        successes=(Success(201, "The event.", answers.Event, (("new", examples.EVENT),), ("Location", "ETag")),),
+        body_examples=(("small", examples.NEW_EVENT), ("with a waiting list", examples.NEW_EVENT_WITH_WAITLIST)),
+        successes=(Success(201, "The event.", schemas.Event, (("new", examples.EVENT),), ("Location", "ETag")),),
         refusals=("event-exists", "forbidden"),
     ),
     "GET /events": Operation(
         id="listEvents",
         tag="events",
         summary="List all events",
-        description="In no particular order, each with its seats. A page may be some seconds old: a new event may be "
-        "missing from it, and seats may be gone. `GET /events/{eventId}` is always current.",
+        description="In no particular order, each with its seats. A page may be a few seconds old: a new event may be "
+        "missing, and seats may be taken. `GET /events/{eventId}` is always current.",
         parameters=_PAGE,
-        successes=(Success(200, "A page.", answers.EventPage, (("a page", examples.EVENT_PAGE),), ("(Link)",)),),
+        successes=(Success(200, "A page.", schemas.EventPage, (("a page", examples.EVENT_PAGE),), ("(Link)",)),),
         refusals=("invalid-request",),
     ),
     "GET /events/{eventId}": Operation(
         id="getEvent",
         tag="events",
         summary="Read an event",
-        description="With its seats as they are just now.",
+        description="With its current seats.",
         parameters=("ifNoneMatch",),
         successes=(
-            Success(200, "The event.", answers.Event, (("sold out", examples.SOLD_OUT_EVENT),), ("ETag",)),
-            Success(304, "It is as it was.", headers=("ETag",)),
+            Success(200, "The event.", schemas.Event, (("sold out", examples.SOLD_OUT_EVENT),), ("ETag",)),
+            Success(304, "The event has not changed.", headers=("ETag",)),
         ),
         refusals=("event-not-found", "invalid-request"),
     ),
@@ -136,24 +135,24 @@ OPERATIONS: dict[str, Operation] = {
         id="changeEvent",
         tag="events",
         summary="Change an event",
-        description="Fields that are not sent stay as they are. Capacity lowered under what is taken evicts nobody "
-        "(`overCapacityBy`); raised, it moves the line up, in order, a moment after the answer. Seats, waiting list "
-        "and status are changed in the event's turn, behind the registrations that came before.",
+        description="Fields that are not sent stay as they are. A capacity below the number of taken seats evicts "
+        "nobody (`overCapacityBy`); a higher one moves the waiting list up, in order, a moment after the response. "
+        "Seats, waiting list and status change through the event's queue, after the registrations before them.",
         parameters=("ifMatch", "prefer"),
         body=EventChange,
         body_examples=(("more seats", {"capacity": 3}), ("another title", {"title": "PyCon 2030"})),
         successes=(
             Success(
                 200,
-                "The event as it is now.",
-                answers.Event,
+                "The changed event.",
+                schemas.Event,
                 (("more seats", examples.CHANGED_EVENT),),
                 ("ETag", "(Preference-Applied)"),
             ),
             Success(
                 202,
-                "Accepted: its own fields are changed, its seats still to be. Read it again.",
-                answers.Event,
+                "Accepted. The descriptive fields are changed; the seats will be. Poll `Location`.",
+                schemas.Event,
                 (("not yet", examples.SOLD_OUT_EVENT),),
                 ("ETag", "Location", "Retry-After", "(Preference-Applied)"),
             ),
@@ -165,25 +164,25 @@ OPERATIONS: dict[str, Operation] = {
         id="register",
         tag="registrations",
         summary="Register for an event",
-        description="The request goes through the event's queue, in order of arrival. The answer is the outcome, or a "
-        "202 where it takes longer than was to be waited. Sending it again is safe: while it is pending it joins "
-        "the request before, and with the same `Idempotency-Key` it never becomes another attempt.",
+        description="The request goes through the event's queue, in order of arrival. The response is its outcome, or "
+        "a 202 if it takes longer than the wait. A retry is safe: it joins a pending request, and with the same "
+        "`Idempotency-Key` it never becomes another attempt.",
         parameters=("prefer", "idempotencyKey"),
         body=NewRegistration,
         body_examples=(("ada", {"userId": "ada"}),),
         successes=(
             Success(
                 201,
-                "Registered: a seat, or a place in the line. With `Idempotent-Replayed` it is the registration as it "
-                "stands now, whatever its status.",
-                answers.Registration,
-                (("a seat", examples.CONFIRMED), ("a place in the line", examples.WAITLISTED)),
+                "Registered: a seat, or a place on the waiting list. With `Idempotent-Replayed`: the registration as "
+                "it stands now, whatever its status.",
+                schemas.Registration,
+                (("a seat", examples.CONFIRMED), ("a place on the waiting list", examples.WAITLISTED)),
                 ("Location", "(Preference-Applied)", "(Idempotent-Replayed)"),
             ),
             Success(
                 202,
                 "Accepted, not decided yet. Poll `Location`.",
-                answers.Registration,
+                schemas.Registration,
                 (("pending", examples.PENDING),),
                 ("Location", "Retry-After", "(Preference-Applied)", "(Idempotent-Replayed)"),
             ),
@@ -204,15 +203,15 @@ OPERATIONS: dict[str, Operation] = {
         id="listEventRegistrations",
         tag="registrations",
         summary="List the registrations for an event",
-        description=f"Each with its user; for who has created the event, and for operators. {_WALK} With "
-        "`Accept: text/csv` the same page comes as CSV, with a line of names first; what a spreadsheet would run as a "
-        "formula has an apostrophe in front.",
+        description=f"Each with its user. For the organizer who created the event, and for operators. {_WALK} With "
+        "`Accept: text/csv` the page is CSV with a header line; an apostrophe precedes every value that a spreadsheet "
+        "would run as a formula.",
         parameters=("status", *_PAGE),
         successes=(
             Success(
                 200,
                 "A page.",
-                answers.EventsRegistrationPage,
+                schemas.EventsRegistrationPage,
                 (("a page", examples.EVENTS_REGISTRATIONS),),
                 ("Vary", "(Link)"),
                 csv=examples.EVENTS_REGISTRATIONS_CSV,
@@ -224,16 +223,16 @@ OPERATIONS: dict[str, Operation] = {
         id="getRegistration",
         tag="registrations",
         summary="Read a registration",
-        description="This is what a `Location` leads to. It says `pending`, then the outcome; also of a registration "
-        "that was rejected or cancelled.",
+        description="The resource that `Location` refers to. It is `pending` first and shows the outcome later, also "
+        "of a registration that was rejected or cancelled.",
         successes=(
             Success(
                 200,
                 "The registration, whatever its status.",
-                answers.Registration,
+                schemas.Registration,
                 (
                     ("a seat", examples.CONFIRMED),
-                    ("a place in the line", examples.WAITLISTED),
+                    ("a place on the waiting list", examples.WAITLISTED),
                     ("rejected", examples.REJECTED),
                 ),
             ),
@@ -244,15 +243,15 @@ OPERATIONS: dict[str, Operation] = {
         id="cancelRegistration",
         tag="registrations",
         summary="Cancel a registration",
-        description="Gives back the seat, which goes to the head of the line, or the place in the line. It goes "
-        "through the event's queue, too.",
+        description="Gives up the seat, which goes to the head of the waiting list, or the place on the waiting list. "
+        "Cancellations go through the event's queue, too.",
         parameters=("prefer", "idempotencyKey"),
         successes=(
             Success(204, "Cancelled.", headers=("(Preference-Applied)", "(Idempotent-Replayed)")),
             Success(
                 202,
-                "Accepted, not done yet: the registration as it still is. Poll `Location`.",
-                answers.Registration,
+                "Accepted, not decided yet: the registration as it still is. Poll `Location`.",
+                schemas.Registration,
                 (("still there", examples.CONFIRMED),),
                 ("Location", "Retry-After", "(Preference-Applied)", "(Idempotent-Replayed)"),
             ),
@@ -263,14 +262,14 @@ OPERATIONS: dict[str, Operation] = {
         id="listUserRegistrations",
         tag="registrations",
         summary="List the registrations of a user",
-        description="Each with its event, the oldest first. Registrations are always current; the seats of their "
-        "events and their places in the waiting list may lag by a moment.",
+        description="Each with its event, the oldest first. The registrations are always current; the seats of their "
+        "events and their positions in the waiting list may be a moment old.",
         parameters=("status", *_PAGE),
         successes=(
             Success(
                 200,
                 "A page.",
-                answers.UsersRegistrationPage,
+                schemas.UsersRegistrationPage,
                 (("a page", examples.USERS_REGISTRATIONS),),
                 ("(Link)",),
             ),
@@ -281,13 +280,13 @@ OPERATIONS: dict[str, Operation] = {
 """By API Gateway's route keys."""
 
 WITH_TOKEN = ("unauthenticated",)
-"""Refusals of every route that is not public."""
+"""Problems of every route that is not public."""
 
 WITH_BODY = ("invalid-json", "invalid-request", "body-too-large", "unsupported-media-type")
-"""Refusals of every route that reads a body."""
+"""Problems of every route that reads a body."""
 
 ON_WRITES = ("too-many-requests",)
-"""Refusals of every route that writes."""
+"""Problems of every route that writes."""
 
 ALWAYS = ("internal-error", "overloaded")
-"""Refusals of every route."""
+"""Problems of every route."""

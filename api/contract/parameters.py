@@ -1,4 +1,4 @@
-"""What a request may say besides its body, and what an answer says besides its own: parameters and headers."""
+"""Parameters of requests, and headers of responses."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from api.http.problems import RETRY_AFTER_SECONDS
 from workers.domain.records import Status
 
 Json = dict[str, Any]
-"""A parameter, as the document has it."""
+"""A parameter or header of the document."""
 
 _ENTITY_TAG = r'(W/)?"[!#-~]*"'
 _ENTITY_TAGS = rf"^(\*|{_ENTITY_TAG}( *, *{_ENTITY_TAG})*)$"
-"""What clients should send; lists with gaps in them are taken too, as RFC 9110 wants it."""
+"""What clients should send. The API also accepts lists with empty elements, as RFC 9110 requires."""
 
 _KEY = "[!-~]([ -~]{0,253}[!-~])?"
 _BARE = "[!#-~]([ -~]{0,253}[!-~])?"
 _HALF_QUOTED = '"([ -~]{0,253}[!#-~])?'
 _IDEMPOTENCY_KEY = f'^("{_KEY}"|{_BARE}|{_HALF_QUOTED})$'
-"""What `api.registrations.headers.idempotency_key` takes: only quotes on both sides are none of the key."""
+"""The rule of `api.registrations.headers.idempotency_key`: only quotes on both sides are not part of the key."""
 
 
 def _parameter(name: str, where: str, description: str, schema: Json, **more: Any) -> Json:
@@ -42,29 +42,29 @@ PARAMETERS: dict[str, Json] = {
     "eventId": _parameter(
         "eventId",
         "path",
-        "The id of an event. Any that does not exist, for whatever reason, is a 404.",
+        "The id of an event. An unknown or malformed id is a 404.",
         {"type": "string", "minLength": 1},
         example="pycon",
     ),
     "userId": _parameter(
         "userId",
         "path",
-        "The id of a user. Any that does not exist, for whatever reason, is a 404.",
+        "The id of a user. An unknown or malformed id is a 404.",
         {"type": "string", "minLength": 1},
         example="ada",
     ),
-    "limit": _parameter("limit", "query", "How many entries a page has at the most.", _LIMIT),
+    "limit": _parameter("limit", "query", "The maximum number of entries on a page.", _LIMIT),
     "cursor": _parameter(
         "cursor",
         "query",
-        "Where to go on: what the page before said in `next`, for the same list with the same `status`.",
+        "The `next` of the previous page, for the same list with the same `status`.",
         {"type": "string", "maxLength": MAX_CURSOR_CHARS},
     ),
     "status": _parameter(
         "status",
         "query",
-        "Which registrations, by their status: one or several, separated by commas. Without it: those that are alive, "
-        "which are `pending`, `waitlisted` and `confirmed`.",
+        "The statuses of the registrations to list: one or several, separated by commas. By default the active ones: "
+        "`pending`, `waitlisted` and `confirmed`.",
         _STATUSES,
         style="form",
         explode=False,
@@ -73,7 +73,7 @@ PARAMETERS: dict[str, Json] = {
         "Prefer",
         "header",
         "How long to wait for the outcome (RFC 7240): `respond-async` answers 202 at once, `wait=N` after at most N "
-        f"seconds (of more than {MAX_WAIT_SECONDS}, {MAX_WAIT_SECONDS}), both together wait up to N. Without it "
+        f"seconds (at most {MAX_WAIT_SECONDS}); both together wait up to N seconds. The default is "
         f"{DEFAULT_WAIT_SECONDS} s. Other preferences are ignored.",
         {"type": "string", "maxLength": MAX_HEADER_CHARS},
         examples={"at once": {"value": "respond-async"}, "patient": {"value": f"wait={MAX_WAIT_SECONDS}"}},
@@ -81,29 +81,28 @@ PARAMETERS: dict[str, Json] = {
     "idempotencyKey": _parameter(
         "Idempotency-Key",
         "header",
-        "Any text that this request alone has, quoted or bare. Sent again with the same key for the same registration, "
-        "the request does nothing and is answered with what has become of it.",
+        "A text that is unique to this request, quoted or bare. A retry with the same key for the same registration "
+        "changes nothing; its response is the outcome of the first request.",
         {"type": "string", "pattern": _IDEMPOTENCY_KEY},
         example='"9b2ad1c4-6d2e-4a38-8bd8-0d1f0c8f3f8a"',
     ),
     "ifMatch": _parameter(
         "If-Match",
         "header",
-        "Change the event only if its own fields are still as they were when this `ETag` was given (412 otherwise). "
-        "Seats that were taken or given back meanwhile do not matter. It may name at most "
-        f"{MAX_REVISIONS} different revisions.",
+        "Change the event only if no other `PATCH` has changed it since this `ETag` (412 otherwise). Seats that were "
+        f"taken or given up meanwhile do not matter. At most {MAX_REVISIONS} different revisions.",
         {"type": "string", "pattern": _ENTITY_TAGS, "maxLength": MAX_HEADER_CHARS},
         example='"3.17"',
     ),
     "ifNoneMatch": _parameter(
         "If-None-Match",
         "header",
-        "Answer 304, without a body, if neither the event nor its seats have changed since this `ETag` was given.",
+        "Answer 304 without a body if neither the event nor its seats have changed since this `ETag`.",
         {"type": "string", "pattern": _ENTITY_TAGS, "maxLength": MAX_HEADER_CHARS},
         example='"3.17"',
     ),
 }
-"""By their names in the document's components."""
+"""Parameters by their names in the document's components."""
 
 
 def _header(description: str, example: str, **schema: Any) -> Json:
@@ -114,32 +113,32 @@ _BASE = "https://api.example.org"
 
 HEADERS: dict[str, Json] = {
     "Location": _header(
-        "The absolute address of what was made, or of what to poll.",
+        "The absolute URL of the created resource, or of the resource to poll.",
         f"{_BASE}/events/pycon/registrations/ada",
         format="uri",
     ),
     "Retry-After": {
-        "description": "After how many seconds to look, or to try, again.",
+        "description": "The number of seconds after which to poll, or to retry.",
         "schema": {"type": "integer", "minimum": 0},
         "example": RETRY_AFTER_SECONDS,
     },
-    "Preference-Applied": _header("Which preferences were followed (RFC 7240).", "wait=10"),
+    "Preference-Applied": _header("The preferences that were applied (RFC 7240).", "wait=10"),
     "Idempotent-Replayed": {
-        "description": "The answer to an earlier request with the same `Idempotency-Key`, as it stands now; nothing "
-        "was done for this one.",
+        "description": "The request is a retry: one with the same `Idempotency-Key` was accepted before. The response "
+        "is its outcome as it stands now, and this request changed nothing.",
         "schema": {"type": "string", "const": "true"},
         "example": "true",
     },
     "Link": _header(
-        'Where to go on: `rel="next"` is the next page of a list, `rel="related"` what stands in the way.',
+        '`rel="next"`: the next page of a list. `rel="related"`: the registration that a request conflicts with.',
         f'<{_BASE}/events/pycon/registrations?cursor=x>; rel="next"',
     ),
     "ETag": _header(
-        "The state of the event, as `r.v` in quotes: r counts every PATCH, v what becomes of the seats. To be sent "
-        "back as it is.",
+        "The version of the event, `r.v` in quotes: every PATCH increments r, every change of the seats v. Send it "
+        "back unchanged.",
         '"3.17"',
     ),
-    "WWW-Authenticate": _header("How to say who asks.", "Bearer"),
-    "Vary": _header("The answer depends on this header of the request.", "Accept"),
+    "WWW-Authenticate": _header("The authentication scheme.", "Bearer"),
+    "Vary": _header("The request header that the response depends on.", "Accept"),
 }
-"""Headers of answers, by their names."""
+"""Headers of responses, by name."""

@@ -29,7 +29,7 @@ def routes(events: EventService, event_list: EventList, clock: Clock) -> Handler
 
     def create(request: Request) -> Response:
         if not request.caller.can_create_events:
-            raise forbidden("Events are created by organizers.")
+            raise forbidden("Only organizers can create events.")
         return events.create(read_body(request, NewEvent), request.caller)
 
     def change(request: Request) -> Response:

@@ -14,13 +14,13 @@ _OWN_FIELDS = ("title", "date", "location", "organizer", "description", "created
 
 
 def description_view(item: Item) -> dict[str, Any]:
-    """An event without its seats."""
+    """Show an event without its seats."""
     view: dict[str, Any] = {"eventId": item["eventId"]["S"]}
     return view | {name: item[name]["S"] for name in _OWN_FIELDS if "S" in item.get(name, {})}
 
 
 def event_view(item: Item, ledger: Ledger | None) -> dict[str, Any]:
-    """An event with its seats. Once there is a ledger, it is the truth for them; until then nobody has registered."""
+    """Show an event with its seats, which are those of the ledger. Without a ledger nobody has registered yet."""
     seats = ledger or ledger_from_event(item)
     view = description_view(item) | {
         **seats.settings.to_json(),

@@ -86,7 +86,7 @@ class EventService:
         except self._dynamodb.exceptions.ConditionalCheckFailedException as error:
             # The SDK tries again after a lost answer: then the stored item is the one that was to be written.
             if error.response.get("Item") != item:
-                return Problem("event-exists", f"The id {event_id} belongs to an event already.").response()
+                return Problem("event-exists", f"Another event has the id {event_id}.").response()
         return _shown(201, item, None, {"Location": url(self._base_url, "events", event_id)})
 
     def read(self, event_id: str, known: EntityTags | None) -> Response:
@@ -133,7 +133,7 @@ class EventService:
         if item is None:
             raise RequestError(_NOT_FOUND)
         if not caller.can_manage(item):
-            raise forbidden("Only who has created an event may change it.")
+            raise forbidden("Only the organizer who created an event can change it.")
 
     def _not_changed(self, event_id: str, wanted: Revisions) -> Response:
         """Answer 404, or 412 with the present entity tag of the event."""
@@ -141,7 +141,7 @@ class EventService:
         if item is None:
             return _NOT_FOUND.response()
         headers = {"ETag": event_tag(item, ledger)}
-        return Problem("precondition-failed", "Somebody has changed it; read it again.", headers=headers).response()
+        return Problem("precondition-failed", "The event has changed. Read it again.", headers=headers).response()
 
     def _load(self, event_id: str) -> tuple[Item | None, Ledger | None]:
         if not is_key(event_id):
@@ -150,7 +150,7 @@ class EventService:
         found = batch_get(self._dynamodb, self._clock, {self._events: [key], self._ledger: [key]})
         ledger = found[self._ledger]
         if found[self._events] and not ledger:
-            # The event may have been read a moment later than that, its seats set together with a first ledger.
+            # The event may have been read a moment later, after its first ledger was written.
             ledger = batch_get(self._dynamodb, self._clock, {self._ledger: [key]})[self._ledger]
         return next(iter(found[self._events]), None), ledger_from_item(ledger[0]) if ledger else None
 
@@ -211,5 +211,5 @@ def _revision_after_lost_answer(change_id: str, wanted: Revisions, refused: Clie
         return revision_of(stored)
     retried = response["ResponseMetadata"].get("RetryAttempts", 0)
     if retried and revision_of(stored) > min(wanted) + 1:
-        raise Overloaded("it is not known whether the change was made")
+        raise Overloaded("nobody can tell whether the change was made")
     return None

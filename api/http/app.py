@@ -41,5 +41,5 @@ def _on_error(error: Exception, request: Request) -> Response:
     if is_transient(error):
         logger.warning("overloaded", exc_info=error)
         retry = {"Retry-After": str(RETRY_AFTER_SECONDS)}
-        return Problem("overloaded", "Please try again in a moment.", headers=retry).response()
+        return Problem("overloaded", "Try again in a moment.", headers=retry).response()
     return internal_error(error, request)

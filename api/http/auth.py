@@ -1,8 +1,7 @@
-"""Tells who sends a request, by the claims of their token.
+"""Authentication: who sends a request, by the claims of their token.
 
-API Gateway's JWT authorizer has verified a token's signature, issuer and times before a function is called. What it
-does not look at is looked at here: that the token is an access token, and that it ends; and once more that it is for
-this API.
+API Gateway's JWT authorizer has verified a token's signature, issuer and times before a function is called. This module
+checks what the authorizer does not: that it is an access token and that it expires. It checks the audience once more.
 """
 
 from __future__ import annotations
@@ -22,7 +21,7 @@ from api.settings import AccessSettings
 from workers.aws.clock import Clock
 
 _TOKEN = re.compile(r"(?:Bearer )?[\w-]+\.([\w-]+)\.[\w-]+", re.ASCII | re.IGNORECASE)
-"""What the authorizer takes from the header; API Gateway joins two of them with a comma, and that is none."""
+"""An `Authorization` header with one token. API Gateway joins two headers with a comma, which does not match."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,20 +36,20 @@ class AccessTokens:
         """Return the bearer of a request's token; None without a valid access token for this API."""
         claims = request.claims
         subject = claims.get("sub")
-        # Cognito says of each token what it is for; other issuers by the audience alone.
+        # Cognito states the use of each token; other issuers only state its audience.
         if not subject or claims.get("token_use", "access") != "access":
             return None
-        # From the token itself: what the gateway makes of a number, text or date, is written nowhere.
+        # From the token itself: how API Gateway passes on a number is not documented.
         if not self._is_ahead(_payload(request).get("exp")):
             return None
-        # Cognito's access tokens name the client that they were given to, those of other issuers whom they are for.
+        # Access tokens of Cognito name the client that they were issued to, those of other issuers their audience.
         if self.audience not in _words(claims.get("aud") or claims.get("client_id")):
             return None
         groups = _names(request, self.groups)
         return Caller(str(subject), ORGANIZERS in groups, OPERATORS in groups)
 
     def _is_ahead(self, seconds: Any) -> bool:
-        """Whether that many seconds since 1970 are still to come."""
+        """Return whether a time, in seconds since 1970, lies ahead."""
         try:
             return isinstance(seconds, int | float) and self.clock.now() < float(seconds) * 1_000_000 < math.inf
         except OverflowError:
@@ -70,11 +69,10 @@ def authenticator(settings: AccessSettings, clock: Clock) -> Authenticate:
 
 
 def _names(request: Request, claim: str) -> frozenset[str]:
-    """The names in a claim that is a list, or one name.
+    """Return the names in a claim, which is a list or one name.
 
-    API Gateway passes `["door operators"]` and `["door", "operators"]` on as the same text, and the first one is no
-    operator: which it is only the token says. It is the one that was verified, and counts for nothing that the text
-    does not have.
+    API Gateway passes `["door operators"]` and `["door", "operators"]` on as the same text, but only the second is an
+    operator's. So the names come from the token, and count only if they are in the verified text as well.
     """
     passed = request.claims.get(claim)
     if not passed:
@@ -85,7 +83,7 @@ def _names(request: Request, claim: str) -> frozenset[str]:
 
 
 def _payload(request: Request) -> Mapping[str, Any]:
-    """What the token in the request says; nothing if it cannot be read."""
+    """Return the payload of the request's token; empty if it cannot be decoded."""
     token = _TOKEN.fullmatch(request.headers.get("authorization", ""))
     try:
         payload = json.loads(base64.urlsafe_b64decode(token[1] + "==")) if token else None
@@ -95,7 +93,7 @@ def _payload(request: Request) -> Mapping[str, Any]:
 
 
 def _words(claim: Any) -> frozenset[str]:
-    """What there is in a claim. API Gateway passes a list on as a text, `[one two]`."""
+    """Return the words in a claim. API Gateway passes a list on as the text `[one two]`."""
     if isinstance(claim, list):
         return frozenset(map(str, claim))
     return frozenset(str(claim or "").strip("[]").replace(",", " ").split())

@@ -1,4 +1,4 @@
-"""Request bodies: JSON of the right size and type, read into a model, or a problem that names each wrong place."""
+"""Request bodies: JSON of the right size and type, parsed into a model, or a problem that names each invalid place."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from api.http.problems import Problem, RequestError, invalid
 from api.http.types import Request
 
 MAX_BODY_BYTES = 64 * 1024
-"""A body of more is refused before it is read (413)."""
+"""A larger body is refused before it is parsed (413)."""
 
 _MAX_ERRORS = 20
 
@@ -21,12 +21,12 @@ Model = TypeVar("Model", bound=BaseModel)
 
 
 def read_body(request: Request, model: type[Model]) -> Model:
-    """The request's body as a model. RequestError: 413, 415, or 400 that names each wrong place."""
+    """Parse the body into a model. Raises a RequestError: 413, 415, or 400 that names each invalid place."""
     raw = request.body
-    # Decoding would fail on base64 of what is no text; such a body is no JSON in any case.
+    # The size is computed without decoding, which may fail: only then is the body known to be no JSON.
     size = len(raw) * 3 // 4 - raw[-2:].count("=") if request.encoded else len(raw.encode(errors="replace"))
     if size > MAX_BODY_BYTES:
-        raise RequestError(Problem("body-too-large", f"It has {size} bytes; {MAX_BODY_BYTES} are taken."))
+        raise RequestError(Problem("body-too-large", f"The body has {size} bytes; the limit is {MAX_BODY_BYTES}."))
     if _media_type(header(request, "Content-Type")) != "application/json":
         raise RequestError(Problem("unsupported-media-type", "Send Content-Type: application/json."))
     try:
@@ -54,13 +54,13 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     members: dict[str, Any] = {}
     for name, value in pairs:
         if name in members:
-            raise invalid("/" + _escape(name), "The name is there twice.")
+            raise invalid("/" + _escape(name), "The name appears twice.")
         members[name] = value
     return members
 
 
 def _number(text: str) -> int | float:
-    """JSON knows one kind of number, and 3.0 is as whole as 3."""
+    """Parse a number. JSON has only one kind of them, and 3.0 is the same as 3."""
     value = float(text)
     return int(value) if value.is_integer() else value
 
@@ -73,11 +73,11 @@ def _json_detail(error: Exception) -> str:
     if isinstance(error, json.JSONDecodeError):
         return f"{error.msg}, line {error.lineno}, column {error.colno}."
     if isinstance(error, RecursionError):
-        return "It is nested too deeply."
+        return "The body is nested too deeply."
     if isinstance(error, UnicodeDecodeError):
-        return "It is not UTF-8."
-    # A number with thousands of digits, or broken base64: Python's own words would say more of us than of the request.
-    return "It cannot be read."
+        return "The body is not UTF-8."
+    # A number with thousands of digits, or broken base64. Python's message would describe our code, not the request.
+    return "The body cannot be parsed."
 
 
 def _pointer(location: tuple[int | str, ...]) -> str:
@@ -92,10 +92,10 @@ def _detail(kind: str, message: str) -> str:
     if kind == "missing":
         return "This field is required."
     if kind == "extra_forbidden":
-        return "There is no such field."
+        return "Unknown field."
     if kind == "model_type":
-        return "It must be a JSON object."
+        return "Must be a JSON object."
     if kind == "string_unicode":
-        return "It is not a valid Unicode text."
+        return "Must be valid Unicode text."
     sentence = message.removeprefix("Value error, ").rstrip(".") + "."
     return sentence[0].upper() + sentence[1:]

@@ -31,7 +31,7 @@ class Cache(Generic[_Key, _Value]):
 
     def get(self, key: _Key, read: Callable[[], _Value]) -> _Value:
         """Return what is kept for `key`, or else what `read` returns, which is kept from now on."""
-        now = self._clock.now()  # a value is as old as the beginning of its read
+        now = self._clock.now()  # a value is as old as the start of its read
         kept = self._kept.pop(key, None)
         # A clock that was set back must not keep anything for longer.
         if kept is None or not 0 <= now - kept[0] < self._life:

@@ -1,10 +1,10 @@
-"""Who asks, and what they may do.
+"""Callers, and what they may do.
 
-A person is the user that their token's subject was bound to when the user was created. An organizer is a member of one
-group, and runs the events that they created. An operator is a member of another group, and sees everything.
+A person acts for the user that their token's subject was bound to when the user was created. An organizer is a member
+of one group, and manages the events that they created. An operator is a member of another group, and sees everything.
 
-Who may not see a thing is answered as if it did not exist (404); who may see it, but not do this with it, hears so
-(403). Which route takes whom is a table in docs/security.md, which a test holds against the running stack.
+A caller who may not see a thing is answered as if it did not exist (404); one who may see it but not change it is told
+so (403). A table in docs/security.md says who may call which route; a test holds it against the running stack.
 """
 
 from __future__ import annotations
@@ -17,17 +17,17 @@ if TYPE_CHECKING:
 
 ORGANIZERS = "organizers"
 OPERATORS = "operators"
-"""The groups, by their names in the user pool or in the claims of another issuer."""
+"""The names of the groups, in the user pool or in the claims of another issuer."""
 
 SUBJECT = "subject"
-"""The attribute of a user: the subject of the tokens that act for them."""
+"""The attribute of a user item: the subject of the tokens that act for the user."""
 ORGANIZER_SUBJECT = "organizerSubject"
-"""The attribute of an event: the subject of the tokens that may change it."""
+"""The attribute of an event item: the subject of the tokens that may change it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Who asks. `subject` is the token's, None where there was none; `unchecked`: nobody is asked who they are."""
+    """The sender of a request. `subject` is their token's, None without one; `unchecked`: authorization is off."""
 
     subject: str | None = None
     organizer: bool = False
@@ -36,23 +36,23 @@ class Caller:
 
     @property
     def can_create_events(self) -> bool:
-        """Whether the caller may create events."""
+        """Return whether the caller may create events."""
         return self.unchecked or self.organizer
 
     def is_user(self, user: Item | None) -> bool:
-        """Whether this user is the caller."""
+        """Return whether the caller acts for this user."""
         return self.unchecked or self._owns(user, SUBJECT)
 
     def can_see_user(self, user: Item | None) -> bool:
-        """Whether the caller may see this user, and their registrations."""
+        """Return whether the caller may see this user and their registrations."""
         return self.operator or self.is_user(user)
 
     def can_manage(self, event: Item | None) -> bool:
-        """Whether the caller may change this event."""
+        """Return whether the caller may change this event."""
         return self.unchecked or (self.organizer and self._owns(event, ORGANIZER_SUBJECT))
 
     def can_list_registrations(self, event: Item | None) -> bool:
-        """Whether the caller may see who has registered for this event."""
+        """Return whether the caller may see the registrations for this event."""
         return self.operator or self.can_manage(event)
 
     def _owns(self, item: Item | None, attribute: str) -> bool:
@@ -60,6 +60,6 @@ class Caller:
 
 
 ANONYMOUS = Caller()
-"""Who shows no token: may do what needs none."""
+"""A caller without a token."""
 UNCHECKED = Caller(unchecked=True)
-"""Anybody, where nobody is asked."""
+"""Every caller where authorization is off."""

@@ -1,6 +1,6 @@
-"""Finds the route of a request, lets its handler answer, and turns what goes wrong into problem documents.
+"""Find the route of a request, call its handler, and turn failures into problem documents.
 
-It knows nothing of AWS but API Gateway's events, so that a function which asks AWS for nothing need not load its SDK.
+Of AWS, this module knows only API Gateway's events, so that a function that calls no service need not load the SDK.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from api.http.types import Request, Response
 from workers.telemetry import logger
 
 Handlers = Mapping[str, Callable[[Request], Response]]
-"""The routes of one function, by API Gateway's route key: `GET /users/{userId}`."""
+"""The handlers of one function by API Gateway's route key: `GET /users/{userId}`."""
 
 Authenticate = Callable[[Request], Caller | None]
 """Returns who sends a request, None without a valid token."""
@@ -28,7 +28,7 @@ OnError = Callable[[Exception, Request], Response]
 def dispatch(
     handlers: Handlers, event: Mapping[str, Any], routes: Sequence[Route], authenticate: Authenticate, on_error: OnError
 ) -> dict[str, Any]:
-    """Answers one API Gateway event; every log line of it carries the request's id, and that of its event if any."""
+    """Answer one event of API Gateway. Its log lines carry the request's id, and that of the event if there is one."""
     request = Request.of(event)
     route, ids = _route(request, routes)
     logger.append_keys(request_id=request.id, event_id=ids.get("eventId"), command_id=None, registration_id=None)
@@ -40,17 +40,17 @@ def dispatch(
             response = handler(replace(request, ids=ids, caller=_caller(request, route, authenticate)))
     except RequestError as refusal:
         response = refusal.problem.response()
-    except Exception as error:  # noqa: BLE001 - API Gateway would show its text to the client
+    except Exception as error:  # noqa: BLE001 - API Gateway would send its text to the client
         response = on_error(error, request)
-    if request.method == "HEAD":  # an answer to it has no body (RFC 9110, section 9.3.2)
+    if request.method == "HEAD":  # its answer has no body (RFC 9110, section 9.3.2)
         response = replace(response, body="")
     return response.as_event()
 
 
 def internal_error(error: Exception, request: Request) -> Response:
-    """500, and a line in the log that has the request's id."""
+    """Answer 500, and log the error with the request's id."""
     logger.error("unexpected error", exc_info=error)
-    return Problem("internal-error", f"The log has more under request id {request.id}.").response()
+    return Problem("internal-error", f"Report it with the request id {request.id}.").response()
 
 
 def anonymous(_request: Request) -> None:
@@ -58,7 +58,7 @@ def anonymous(_request: Request) -> None:
 
 
 def _route(request: Request, routes: Sequence[Route]) -> tuple[Route | None, Mapping[str, str]]:
-    """The route and the ids in its path; None if there is no such route."""
+    """Return the route and the ids in its path; None if there is no such route."""
     for route in routes:
         if route.method == request.method and (ids := route.ids_in(request.path)) is not None:
             return route, ids
@@ -66,7 +66,7 @@ def _route(request: Request, routes: Sequence[Route]) -> tuple[Route | None, Map
 
 
 def _caller(request: Request, route: Route, authenticate: Authenticate) -> Caller:
-    """Who asks. RequestError if that must be known for this route, and is not."""
+    """Return who sends the request. Raises a RequestError if the route needs a token and there is no valid one."""
     caller = authenticate(request)
     if caller is None and not route.public:
         detail = "Send an access token for this API in the header Authorization: Bearer TOKEN."
@@ -75,11 +75,11 @@ def _caller(request: Request, route: Route, authenticate: Authenticate) -> Calle
 
 
 def _no_such_route(request: Request, routes: Sequence[Route]) -> Response:
-    """404; if the path is known with other methods, `Allow` with those, and 405, or 204 for `OPTIONS`.
+    """Answer 404; for a path with other methods 405 with `Allow`, or 204 to `OPTIONS`.
 
-    Where CORS is configured, API Gateway answers a browser's preflight itself, or adds its headers to this answer: its
-    documentation has both, and people have seen a catch-all route get them (aws/serverless-application-model#1603). A
-    browser takes no for an answer unless the status is 2xx.
+    Where CORS is configured, API Gateway answers a browser's preflight request itself or adds its headers to this
+    answer: its documentation says both, and catch-all routes have received preflight requests
+    (aws/serverless-application-model#1603). A browser requires a 2xx status.
     """
     methods = {route.method for route in routes if route.ids_in(request.path) is not None}
     if not methods or request.method in methods:
@@ -87,4 +87,4 @@ def _no_such_route(request: Request, routes: Sequence[Route]) -> Response:
     allow = {"Allow": ", ".join(sorted(methods | {"OPTIONS"}))}
     if request.method == "OPTIONS":
         return Response(204, headers=allow)
-    return Problem("method-not-allowed", f"It takes {allow['Allow']}.", headers=allow).response()
+    return Problem("method-not-allowed", f"Allowed methods: {allow['Allow']}.", headers=allow).response()

@@ -1,4 +1,4 @@
-"""Pages: `limit`, `status` and the opaque `cursor` of every list, and the link to the next one."""
+"""Pagination: the `limit`, `status` and opaque `cursor` of every list, and the link to its next page."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from workers.domain.records import ACTIVE_STATUSES, Status
 DEFAULT_LIMIT = 50
 MAX_LIMIT = 100
 MAX_CURSOR_CHARS = 8192
-"""No key that fits into a request line has a longer one."""
+"""No key that fits into a request line makes a longer cursor."""
 
 MAX_STATUSES = len(Status)
-"""So many may a list be asked for at once: all there are."""
+"""The most statuses in one request: all of them."""
 
 _CHECK_BYTES = 12
 _MAX_SORT_KEY_BYTES = 1024
@@ -28,8 +28,8 @@ _MAX_SORT_KEY_BYTES = 1024
 
 @dataclass(frozen=True, slots=True)
 class PageRequest:
-    """Which part of a list is asked for; of registrations, in which statuses. `kept` are the parameters of the request
-    that the next page has too."""
+    """The part of a list that a request asks for. `statuses` filter registrations; `kept` are the query parameters of
+    the request that its next page needs too."""
 
     limit: int
     cursor: str | None
@@ -37,24 +37,24 @@ class PageRequest:
     kept: Mapping[str, str] = field(default_factory=dict)
 
     def link(self, here: str, next_cursor: str | None) -> dict[str, str]:
-        """A `Link` header to the page behind this one, if there is one; `here` is the URL of the list."""
+        """Return the `Link` header to the next page, if there is one; `here` is the URL of the list."""
         if next_cursor is None:
             return {}
         return {"Link": f'<{here}?{urlencode({**self.kept, "cursor": next_cursor})}>; rel="next"'}
 
 
 def _parse_limit(request: Request) -> int:
-    """`?limit=`, 1 to 100, 50 if absent. RequestError if it is anything else."""
+    """Parse `?limit=`, 1 to 100, by default 50. Raises a RequestError for anything else."""
     text = request.query.get("limit")
     if text is None:
         return DEFAULT_LIMIT
     if not (text.isascii() and text.isdigit() and len(text) <= len(str(MAX_LIMIT)) and 1 <= int(text) <= MAX_LIMIT):
-        raise invalid("?limit", f"It must be a number from 1 to {MAX_LIMIT}.")
+        raise invalid("?limit", f"Must be a number from 1 to {MAX_LIMIT}.")
     return int(text)
 
 
 def _parse_cursor(request: Request) -> str | None:
-    """`?cursor=`, as a list before answered it in `next`. RequestError if none is as long."""
+    """Return `?cursor=`, the `next` of an earlier page. Raises a RequestError if it is too long."""
     cursor = request.query.get("cursor") or None
     if cursor is not None and len(cursor) > MAX_CURSOR_CHARS:
         raise invalid_cursor()
@@ -62,44 +62,44 @@ def _parse_cursor(request: Request) -> str | None:
 
 
 def _parse_statuses(request: Request) -> tuple[Status, ...]:
-    """`?status=`, one or several, in the order in which records move; without it, what is alive. Or RequestError."""
+    """Parse `?status=`, one or several; by default the active ones. Raises a RequestError for unknown statuses."""
     text = request.query.get("status")
     if text is None:
         return tuple(status for status in Status if status in ACTIVE_STATUSES)
     named = text.split(",", MAX_STATUSES)
     if len(named) > MAX_STATUSES:
-        raise invalid("?status", f"It must not name more than {MAX_STATUSES} statuses.")
+        raise invalid("?status", f"Must name at most {MAX_STATUSES} statuses.")
     asked = set(named)
     if unknown := asked - set(Status):
-        raise invalid("?status", f"{min(unknown)[:40]!r} is none of {', '.join(Status)}.")
+        raise invalid("?status", f"{min(unknown)[:40]!r} is not one of {', '.join(Status)}.")
     return tuple(status for status in Status if status in asked)
 
 
 def parse_page(request: Request) -> PageRequest:
-    """The page of events that a request asks for. RequestError if it asks for none that can be."""
+    """Parse the page of events that a request asks for. Raises a RequestError for invalid parameters."""
     return PageRequest(_parse_limit(request), _parse_cursor(request), kept=_kept(request, "limit"))
 
 
 def parse_registrations_page(request: Request) -> PageRequest:
-    """The page of registrations that a request asks for. RequestError if it asks for none that can be."""
+    """Parse the page of registrations that a request asks for. Raises a RequestError for invalid parameters."""
     kept = _kept(request, "limit", "status")
     return PageRequest(_parse_limit(request), _parse_cursor(request), _parse_statuses(request), kept)
 
 
 def seal_cursor(scope: str, *position: str) -> str:
-    """A cursor that only the same list with the same filter takes back.
+    """Return a cursor that only the same list with the same filter accepts.
 
-    `position` is the key to go on behind, as texts; the last of several is a sort key.
+    `position` is the key to continue after, as texts; the last of several is a sort key.
     """
     payload = json.dumps(position, separators=(",", ":"), ensure_ascii=False).encode()
     return base64.urlsafe_b64encode(_check(scope, payload) + payload).decode().rstrip("=")
 
 
 def open_cursor(scope: str, cursor: str, parts: int = 1) -> list[str]:
-    """The position in a cursor, of `parts` texts. RequestError if it is not one of this list.
+    """Return the position in a cursor, of `parts` texts. Raises a RequestError unless it is one of this list.
 
-    The check finds cursors that were damaged or belong to another list. It is no secret and need not be: a forged
-    position stays within the list that its route shows.
+    The check detects cursors that were damaged or belong to another list. It need not be a secret: a forged position
+    stays within the list that its route shows.
     """
     try:
         sealed = base64.urlsafe_b64decode(cursor.encode("ascii") + b"=" * (-len(cursor) % 4))
@@ -111,14 +111,14 @@ def open_cursor(scope: str, cursor: str, parts: int = 1) -> list[str]:
         raise invalid_cursor()
     if parts > 1 and not _is_key(position[-1], _MAX_SORT_KEY_BYTES):
         raise invalid_cursor()
-    if seal_cursor(scope, *position) != cursor:  # base64 has several texts for the same bytes
+    if seal_cursor(scope, *position) != cursor:  # the same bytes have several texts in base64
         raise invalid_cursor()
     return position
 
 
 def invalid_cursor() -> RequestError:
-    """What a cursor gets that is none of this list."""
-    return invalid("?cursor", "It is not a cursor of this list with this filter.")
+    """Return the error for a cursor that is not one of this list."""
+    return invalid("?cursor", "Not a cursor of this list with this filter.")
 
 
 def _kept(request: Request, *names: str) -> dict[str, str]:

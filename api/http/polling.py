@@ -1,4 +1,4 @@
-"""How long a request waits for the outcome of its command: `Prefer` (RFC 7240), and the polls in between."""
+"""Wait for the outcome of a command: for how long (`Prefer`, RFC 7240), and when to poll."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from workers.aws.clock import Clock
 from workers.telemetry import Metric, logger, measure
 
 DEFAULT_WAIT_SECONDS = 1.4
-"""Leaves room for the rest of the request, so that every answer comes in under 2 s."""
+"""Leaves time for the rest of the request, so that every answer takes less than 2 s."""
 
 MAX_WAIT_SECONDS = 10
-"""The longest that a client may ask to wait: the function has 20 s."""
+"""The longest wait that a client may ask for; the function may run for 20 s."""
 
 _FIRST_EXPECTED_SECONDS = 0.06
 _LONGEST_EXPECTED_SECONDS = 0.7
@@ -22,24 +22,24 @@ _SHORTEST_PAUSE_SECONDS = 0.005
 _LONGEST_PAUSE_SECONDS = 0.25
 _GROWTH = 1.6
 _EAGERNESS = 0.93
-"""A first look that finds an outcome may have come too late for it: the next one comes a little earlier."""
+"""A first poll that finds an outcome may have come later than necessary: the next one comes a little earlier."""
 
 Found = TypeVar("Found")
 
 
 @dataclass(frozen=True, slots=True)
 class Wait:
-    """Until when to wait, in microseconds since 1970, and what to say of it in `Preference-Applied`."""
+    """A deadline in microseconds since 1970, and the header that says which preferences were applied."""
 
     deadline: int
     headers: dict[str, str]
 
 
 def parse_prefer(prefer: str | None, now: int) -> Wait:
-    """What the `Prefer` header asks for. Other preferences, and values that are no whole number, are ignored.
+    """Parse the `Prefer` header. Other preferences, and values that are not whole numbers, are ignored.
 
-    `respond-async` answers at once, `wait=N` after N seconds at the latest (at most 10). Both together, as RFC 7240 has
-    it: wait up to N seconds, then go on without the client.
+    `respond-async` answers at once, `wait=N` after N seconds at the latest (at most 10). Both together mean, by RFC
+    7240: wait up to N seconds, then answer that the request is still being processed.
     """
     tokens = [preference.split(";", 1)[0].strip() for preference in (prefer or "").split(",")]
     asked = next((found for token in tokens if (found := _seconds(token)) is not None), None)
@@ -53,7 +53,7 @@ def parse_prefer(prefer: str | None, now: int) -> Wait:
 
 
 def _seconds(preference: str) -> int | None:
-    """N of `wait=N`, at most MAX_WAIT_SECONDS; None for any other preference."""
+    """Return N of `wait=N`, at most MAX_WAIT_SECONDS; None for any other preference."""
     name, _, value = preference.partition("=")
     value = value.strip().removeprefix('"').removesuffix('"')
     if name.strip().lower() != "wait" or not (value.isascii() and value.isdigit()):
@@ -63,48 +63,47 @@ def _seconds(preference: str) -> int | None:
 
 
 class AdaptivePoller:
-    """When to look for an outcome. A look costs a read, and one that comes too early finds nothing.
+    """Polls for outcomes. A poll costs a read, which is wasted if it comes too early.
 
-    So the first one comes when outcomes came lately. `expected` is what was learned from the requests before, in
-    seconds from the sending to the outcome.
+    So the first poll comes after `expected` seconds: the time that recent requests took from sending to outcome.
     """
 
     def __init__(self) -> None:
         self.expected = _FIRST_EXPECTED_SECONDS
 
-    def poll(self, look: Callable[[], Found | None], wait: Wait, clock: Clock) -> Found | None:
-        """Looks, less and less often, until there is something to be found or the time is over; then None."""
+    def poll(self, read: Callable[[], Found | None], wait: Wait, clock: Clock) -> Found | None:
+        """Call `read` at growing intervals until it returns something or the wait is over; then return None."""
         began = clock.now()
         pause = self.expected
         missed = False
         while (left := (wait.deadline - clock.now()) / 1_000_000) > 0:
             clock.sleep(min(pause, left))
             waited = (clock.now() - began) / 1_000_000
-            found = look()
+            found = read()
             if found is not None:
                 learned = waited if missed else self.expected * _EAGERNESS
                 self.expected = min(_LONGEST_EXPECTED_SECONDS, max(_SHORTEST_PAUSE_SECONDS, learned))
                 return found
-            # After the first miss it cannot be long, if things are as they were lately.
+            # After the first miss the outcome is probably near, as it was for recent requests.
             pause = pause * _GROWTH if missed else self.expected / 8
             pause = min(_LONGEST_PAUSE_SECONDS, max(_SHORTEST_PAUSE_SECONDS, pause))
             missed = True
         return None
 
 
-def none_on_transient_error(look: Callable[[], Found | None]) -> Callable[[], Found | None]:
-    """A look for which what passes by itself is nothing found yet: the queue has the command, so it is no refusal."""
+def none_on_transient_error(read: Callable[[], Found | None]) -> Callable[[], Found | None]:
+    """Wrap a read: a transient error counts as nothing found yet, because the queue already has the command."""
 
-    def look_or_wait() -> Found | None:
+    def read_or_none() -> Found | None:
         try:
-            return look()
+            return read()
         except Exception as error:
             if not is_transient(error):
                 raise
             logger.warning("overloaded while waiting", exc_info=error)
             return None
 
-    return look_or_wait
+    return read_or_none
 
 
 def log_pending(event_id: str, **fields: str) -> None:

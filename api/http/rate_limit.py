@@ -1,7 +1,7 @@
-"""How many writes one caller may make: a token bucket for each, in the memory of this one process.
+"""Limit the writes of each caller: a token bucket per caller, in the memory of this process.
 
-It keeps a caller who floods the API from taking what the others need, before anything is asked of AWS. It is
-approximate: each warm function counts for itself, and forgets when it ends.
+It keeps a caller who floods the API from taking capacity from the others, before anything is asked of AWS. It is
+approximate: each warm function counts for itself, and its counts end with it.
 """
 
 from __future__ import annotations
@@ -17,15 +17,15 @@ from workers.aws.clock import Clock
 from workers.telemetry import logger
 
 MAX_CALLERS = 10_000
-"""Of more callers than this the one who has been quiet for longest is forgotten: about 2 MB."""
+"""Above this, the caller without a write for the longest time is forgotten. It takes about 2 MB."""
 
 _SECOND = 1_000_000
 
 
 class WriteLimit:
-    """`burst` writes at once, `per_second` for as long as one likes. Refused ones count for nothing.
+    """A limit of `burst` writes at once and `per_second` in the long run. Refused writes do not count.
 
-    Of each caller it knows one number: when her bucket is full again, in microseconds since 1970.
+    It keeps one number per caller: when their bucket is full again, in microseconds since 1970.
     """
 
     def __init__(self, per_second: float, burst: int, clock: Clock) -> None:
@@ -35,9 +35,9 @@ class WriteLimit:
         self._full_at: OrderedDict[str, int] = OrderedDict()
 
     def seconds_to_wait(self, caller: str) -> int:
-        """0, and the write counts; or after how many whole seconds one would be taken."""
+        """Count a write and return 0, or return after how many whole seconds one would be accepted."""
         now = self._clock.now()
-        # A clock that was set back must shut nobody out for longer than an empty bucket does.
+        # After the clock was set back, nobody must be refused for longer than with an empty bucket.
         full_at = min(max(self._full_at.get(caller, now), now), now + self._depth)
         early = full_at + self._interval - self._depth - now
         if early <= 0:
@@ -61,11 +61,9 @@ def limited(handlers: Handlers, limit: WriteLimit) -> Handlers:
 
 
 def _limited(handler: Callable[[Request], Response], limit: WriteLimit, request: Request) -> Response:
-    # Who shows no token is known by their address, which others may share.
+    # Callers without a token are told apart by their address, which others may share.
     seconds = limit.seconds_to_wait(request.caller.subject or request.source_ip)
     if not seconds:
         return handler(request)
     logger.info("too many writes of one caller")
-    return Problem(
-        "too-many-requests", f"The next one is taken in {seconds} s.", headers={"Retry-After": str(seconds)}
-    ).response()
+    return Problem("too-many-requests", f"Try again in {seconds} s.", headers={"Retry-After": str(seconds)}).response()

@@ -1,8 +1,7 @@
-"""The routes of the HTTP API: which method and path goes to which function.
+"""The routes of the HTTP API: which function serves which method and path.
 
-One table, read by the stack (which creates the routes), by the function that answers for everything else
-(404, or 405 with `Allow`), and by the tests that hold code, stack and documents together. The page that shows the API
-is not part of it: its routes are a table of their own.
+One table, read by the stack, which creates the routes, by the function that answers everything else (404, or 405 with
+`Allow`), and by the tests that compare code, stack and documents. The reference page has a table of its own.
 """
 
 from __future__ import annotations
@@ -18,7 +17,7 @@ Function = Literal["users", "events", "registrations", "docs"]
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """One line of the table. `path` is in API Gateway's notation: `/users/{userId}`; `public` needs no token."""
+    """A route. `path` is in API Gateway's notation: `/users/{userId}`; a `public` route needs no token."""
 
     method: str
     path: str
@@ -27,16 +26,16 @@ class Route:
 
     @property
     def key(self) -> str:
-        """What API Gateway calls it: `GET /users/{userId}`."""
+        """API Gateway's route key: `GET /users/{userId}`."""
         return f"{self.method} {self.path}"
 
     @property
     def is_list(self) -> bool:
-        """Whether it answers pages of a list: a `GET` of a path that does not end with an id."""
+        """Return whether it answers pages of a list: a `GET` of a path that does not end with an id."""
         return self.method == "GET" and not self.path.endswith("}")
 
     def ids_in(self, path: str) -> Mapping[str, str] | None:
-        """The ids, by name, in a decoded path that is this route's; None for any other path."""
+        """Return the ids in a decoded path of this route, by name; None for any other path."""
         found = _pattern(self.path).fullmatch(path)
         return found.groupdict() if found else None
 
@@ -65,7 +64,7 @@ DOCS_ROUTES: tuple[Route, ...] = (
     Route("GET", "/docs", "docs", public=True),
     Route("GET", "/docs/{file}", "docs", public=True),
 )
-"""The reference page and its parts: on every stage but production, and in no client's contract."""
+"""The reference page and its parts: on every stage but production, and no part of the contract."""
 
 FALLBACK: Function = "users"
-"""The function behind API Gateway's `$default` route: it answers what no route matches."""
+"""The function behind API Gateway's `$default` route: it answers requests that match no route."""

@@ -1,4 +1,4 @@
-"""What comes in and what goes out: an HTTP request and its answer, as API Gateway's HTTP API has them (format 2.0)."""
+"""HTTP requests and responses, from and to the events of API Gateway's HTTP API (format 2.0)."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from api.http.caller import ANONYMOUS, Caller
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One request. `path` is decoded, `ids` are the parts of it that its route names, headers' names are lower case.
+    """A request. `path` is decoded, `ids` are the parts of it that its route names, header names are in lower case.
 
     Several headers or query parameters of one name are joined by commas, as API Gateway delivers them. `body` is base64
-    where `encoded` says so. `source_ip` is the address that the connection came from. `claims` are those of the token
-    that API Gateway has verified, empty without one; `caller` is who asks, once that is known.
+    if `encoded`. `source_ip` is the address that the connection came from. `claims` are those of the token that API
+    Gateway has verified, empty without one; `caller` is the sender, once they are authenticated.
     """
 
     id: str | None
@@ -34,12 +34,12 @@ class Request:
 
     @classmethod
     def of(cls, event: Mapping[str, Any]) -> Request:
-        """The request in an event of API Gateway."""
+        """Read the request from an event of API Gateway."""
         context = event.get("requestContext", {})
         return cls(
             id=context.get("requestId"),
             method=context["http"]["method"],
-            path=event["rawPath"].replace("%25", "%"),  # API Gateway has decoded all but that
+            path=event["rawPath"].replace("%25", "%"),  # API Gateway decodes everything else
             headers={name.lower(): value for name, value in (event.get("headers") or {}).items()},
             query=event.get("queryStringParameters") or {},
             body=event.get("body") or "",
@@ -51,7 +51,7 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Response:
-    """An answer; `body` is a text, empty where there is none."""
+    """A response; `body` is text, empty if there is none."""
 
     status: int
     body: str = ""
@@ -59,7 +59,7 @@ class Response:
     content_type: str | None = None
 
     def as_event(self) -> dict[str, Any]:
-        """What API Gateway makes an HTTP answer of."""
+        """Return the response in API Gateway's format."""
         typed = {} if self.content_type is None else {"Content-Type": self.content_type}
         return {
             "statusCode": self.status,
@@ -70,10 +70,10 @@ class Response:
 
 
 def json_response(status: int, body: object, headers: Mapping[str, str] | None = None) -> Response:
-    """A JSON answer."""
+    """Return a JSON response."""
     return Response(status, json.dumps(body), headers or {}, "application/json")
 
 
 def url(base: str, *parts: str) -> str:
-    """An absolute URL under the API's base."""
+    """Return an absolute URL under the API's base."""
     return "/".join([base, *(quote(part, safe="") for part in parts)])

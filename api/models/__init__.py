@@ -1,1 +1,1 @@
-"""What request bodies may look like. One file per resource: a function loads those that it reads, and no others."""
+"""Models of the request bodies, one module per resource: a function loads only those that it reads."""

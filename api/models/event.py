@@ -1,4 +1,4 @@
-"""The bodies of an event: made anew, or changed."""
+"""The bodies of an event: to create it, and to change it."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _LEAP_YEAR = "([0-9]{2}(0[48]|[2468][048]|[13579][26])|(0[48]|[2468][048]|[13579
 _DAY = f"({_YEAR}-({_LONG_MONTH}|{_SHORT_MONTH}|{_FEBRUARY})|{_LEAP_YEAR}-02-29)"
 _MINUTE = "([01][0-9]|2[0-3]):[0-5][0-9]"
 DATE = rf"^{_DAY}(T{_MINUTE}(:[0-5][0-9](\.[0-9]{{1,6}})?)?(Z|[+-]{_MINUTE})?)?$"
-"""A day that is in the calendar, and maybe a time of it: a pattern for Python and for JSON Schema."""
+"""A day of the calendar, optionally with a time: a pattern for both Python and JSON Schema."""
 
 _PROSE = r"^[^\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f-\u009f]*$"
 _EVENT_ID = r"^[A-Za-z0-9._-]{1,100}$"
@@ -31,7 +31,7 @@ _EVENT_ID = r"^[A-Za-z0-9._-]{1,100}$"
 
 def _prose(value: str) -> str:
     if any(unicodedata.category(character) == "Cc" and character not in "\n\r\t" for character in value):
-        raise ValueError("must not have control characters other than line breaks and tabs")
+        raise ValueError("must not contain control characters other than line breaks and tabs")
     return value
 
 
@@ -43,7 +43,7 @@ def _date(value: str) -> str:
 
 def _event_id(value: str) -> str:
     if value in {".", ".."}:
-        raise ValueError("must not be . or .., which URLs take for a folder")
+        raise ValueError("must not be . or .., which URLs interpret as a folder")
     return value
 
 
@@ -65,7 +65,7 @@ _NEVER_NULL = (*_TEXTS, *(name for name, setting in SETTINGS.items() if not sett
 
 
 def _without_nulls(schema: dict[str, Any]) -> None:
-    """In Python None stands for what was not sent; the API's document says what may be."""
+    """Remove null from the fields that cannot be null. In Python None stands for a field that was not sent."""
     for name in map(to_camel, _NEVER_NULL):
         schema["properties"][name] = schema["properties"][name]["anyOf"][0]
 
@@ -101,7 +101,7 @@ def _of_change(setting: Setting) -> tuple[Any, Any]:
 
 @_with_seat_settings(_of_new_event)
 class NewEvent(Body):
-    """An event to be. Without `waitlistCapacity` its waiting list has no limit; without `eventId` one is made."""
+    """A new event. Without `waitlistCapacity` its waiting list has no limit; without `eventId` its id is generated."""
 
     model_config = ConfigDict(defer_build=True)
 
@@ -113,13 +113,13 @@ class NewEvent(Body):
     event_id: EventId | None = None
 
     def seat_settings(self) -> SeatSettings:
-        """The part that the ledger starts from."""
+        """Return the seat settings."""
         return SeatSettings(**{name: getattr(self, name) for name in SETTINGS})
 
 
 @_with_seat_settings(_of_change)
 class EventChange(Body):
-    """Any of the fields. Null takes away a description, or the limit of the waiting list."""
+    """The fields to change. Null removes the description, or the limit of the waiting list."""
 
     model_config = ConfigDict(defer_build=True, json_schema_extra=_without_nulls)
 
@@ -137,10 +137,10 @@ class EventChange(Body):
         return value
 
     def own_fields(self) -> dict[str, str | None]:
-        """The descriptive fields that were sent, by their names in the contract."""
+        """Return the descriptive fields that were sent, by their names in the contract."""
         given = self.model_fields_set & {"title", "date", "location", "organizer", "description"}
         return {name: getattr(self, name) for name in sorted(given)}
 
     def seat_changes(self) -> SeatChanges:
-        """The seat settings that were sent."""
+        """Return the seat settings that were sent."""
         return {name: getattr(self, name) for name in SETTINGS if name in self.model_fields_set}

@@ -6,6 +6,6 @@ from api.models.base import Body, UserId
 
 
 class NewRegistration(Body):
-    """Who is to be registered."""
+    """The user to register."""
 
     user_id: UserId

@@ -1,7 +1,7 @@
-"""`/docs`: the API reference as a page on which every route can be tried. In production there is none.
+"""`/docs`: the API reference as a page where you can try every route. There is none in production.
 
-The page is Swagger UI, which Powertools brings along, around `docs/openapi.json`. Its parts are linked relatively, so
-that it works wherever the API is mounted, and nothing comes from another origin.
+The page is Swagger UI, which comes with Powertools, around `docs/openapi.json`. It links its parts relatively, so that
+it works wherever the API is mounted, and loads nothing from another origin.
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ _OWN = _ROOT / "api" / "reference"
 _SWAGGER_UI = Path(aws_lambda_powertools.__file__).parent / "event_handler" / "openapi" / "swagger_ui"
 
 _HEADERS = {
-    # Swagger UI has pictures within its style sheet.
+    # Swagger UI has images in its style sheet.
     "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; "
     "img-src 'self' data:; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
     "Referrer-Policy": "no-referrer",
     "X-Content-Type-Options": "nosniff",
-    # Kept, and asked for again each time: then the answer is an empty 304 until something has changed.
+    # Cached, but revalidated each time: the answer is an empty 304 until something changes.
     "Cache-Control": "no-cache",
 }
 
@@ -51,10 +51,10 @@ _PARTS = {
 
 
 def _file(request: Request) -> Response:
-    """200, 304 if the client has it as it is, or 404."""
+    """Answer 200, 304 if the client has the present version, or 404."""
     part = _PARTS.get(request.ids["file"])
     if part is None:
-        return Problem("route-not-found", f"The page has {', '.join(_PARTS)}.").response()
+        return Problem("route-not-found", f"The parts of the page are {', '.join(_PARTS)}.").response()
     return _answer(part, request)
 
 
@@ -68,7 +68,7 @@ def _answer(part: _Part, request: Request) -> Response:
 
 @cache
 def _read(path: Path) -> tuple[str, str]:
-    """A file's text and its entity tag."""
+    """Return a file's text and its entity tag."""
     content = path.read_bytes()
     return content.decode(), f'"{hashlib.sha256(content).hexdigest()[:16]}"'
 
@@ -80,5 +80,5 @@ _HANDLERS: Handlers = {
 
 
 def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
-    """The Lambda entry of `/docs`."""
+    """Answer one request, as the Lambda entry of `/docs`."""
     return dispatch(_HANDLERS, event, DOCS_ROUTES, anonymous, internal_error)

@@ -1,4 +1,4 @@
-"""A list of registrations as CSV (RFC 4180), for who asks for it: a spreadsheet opens it without running anything.
+"""A list of registrations as CSV (RFC 4180), which a spreadsheet opens without running anything in it.
 
 A module of its own, so that no cold start loads it.
 """
@@ -19,16 +19,16 @@ COLUMNS = (
 
 _OF_THE_USER = frozenset({"name", "email"})
 _FORMULA = re.compile("(^|[;\t])(?=[\\s']*[=+\\-@\t\r\n\uff1d\uff0b\uff0d\uff20])")
-"""Where something begins that a spreadsheet may run, or that has been made harmless: then the way back is unambiguous.
-Behind a semicolon or a tab, too: in half of Europe a spreadsheet begins a new cell there, whatever is quoted."""
+"""The start of a formula, or of a text that was escaped as one, so that unescaping is unambiguous. Also after a
+semicolon or a tab: in many European locales a spreadsheet starts a new cell there, quoted or not."""
 
 _QUALITY = re.compile(r"0(\.[0-9]{0,3})?|1(\.0{0,3})?")
 
 
 def prefers_csv(accept: str | None) -> bool:
-    """Whether `Accept` puts CSV before JSON, which everybody gets who does not say so (RFC 9110, section 12.5.1).
+    """Return whether `Accept` prefers CSV to JSON, which is the default (RFC 9110, section 12.5.1).
 
-    Of a media range, only type and quality count; what is none is passed over.
+    Only the type and the quality of a media range count; anything else is ignored.
     """
     qualities = dict(_range(element) for element in (accept or "").split(","))
     csv, json = (
@@ -45,7 +45,7 @@ def _range(element: str) -> tuple[str, float]:
 
 
 def to_csv(entries: Iterable[Mapping[str, Any]]) -> str:
-    """A header line, and a line for each entry of an event's list as it is shown in JSON."""
+    """Convert the entries of an event's list, as they are in JSON, to a header line and a line for each."""
     text = io.StringIO()
     rows = csv.writer(text)
     rows.writerow(COLUMNS)
@@ -58,5 +58,5 @@ def _value(entry: Mapping[str, Any], column: str) -> object:
 
 
 def _cell(value: object) -> str:
-    """A leading apostrophe makes a text of what would be a formula."""
+    """Put an apostrophe before every formula, which makes it text."""
     return _FORMULA.sub(r"\1'", str(value))

@@ -1,14 +1,13 @@
-"""What a POST or DELETE of a registration says besides its path and body: `Prefer` and `Idempotency-Key`.
+"""The headers of a POST or DELETE of a registration: `Prefer` and `Idempotency-Key`.
 
-What a key is good for. It belongs to one registration, that of POST and that of DELETE apart. Of each, the registration
-remembers the last eight (`MAX_KEYS`) with which something was accepted: an attempt that was decided, one that is
-pending, a cancellation. A request with a remembered key asks for nothing, however late it comes and whatever came after
-it: it is answered with the registration as it stands now. So a late retry of an old key undoes nothing.
+A key belongs to one registration, and keys of POST and DELETE are separate. For each method the registration remembers
+the last eight keys (`MAX_KEYS`) of accepted requests: of attempts, decided or pending, and of cancellations. A request
+with a remembered key changes nothing, however late it comes: the answer is the registration as it stands now. So a late
+retry cannot undo anything.
 
-Not remembered is a key whose request asked for nothing new: it was refused at the door (404, already registered, no
-room), or another one had asked for the same and was not decided yet (its key may be remembered, but of many at once
-those of few are). With such a key, with one older than eight others, and without one, a request is what it would be at
-first.
+A key is not remembered if its request asked for nothing new: the API refused it (404, already registered, no room), or
+an earlier request for the same was still undecided (then its key is saved if possible; of many concurrent requests only
+a few are). A request with a forgotten key, or without one, is handled like a first request.
 """
 
 from __future__ import annotations
@@ -34,20 +33,22 @@ class RegistrationHeaders:
 
 
 def parse_registration_headers(request: Request, now: int) -> RegistrationHeaders:
-    """What the headers ask for; `now` is in microseconds since 1970. RequestError if the key is none, or a header too
-    long."""
+    """Parse the headers; `now` is in microseconds since 1970.
+
+    Raises a RequestError for an invalid key, or a header that is too long.
+    """
     return RegistrationHeaders(
         parse_prefer(header(request, "Prefer"), now), idempotency_key(header(request, "Idempotency-Key"))
     )
 
 
 def idempotency_key(header: str | None) -> str | None:
-    """The digest of an `Idempotency-Key`, quoted or bare; None without one. RequestError if it is no key."""
+    """Return the digest of an `Idempotency-Key`, quoted or bare; None without one. Raises a RequestError if invalid."""
     if header is None:
         return None
     value = header.strip()
     if len(value) > 1 and value.startswith('"') and value.endswith('"'):
         value = value[1:-1]
     if not _IDEMPOTENCY_KEY.fullmatch(value):
-        raise invalid("Idempotency-Key", "It must be 1 to 255 printable ASCII characters.")
+        raise invalid("Idempotency-Key", "Must be 1 to 255 printable ASCII characters.")
     return hashlib.sha256(value.encode()).hexdigest()[:32]

@@ -21,9 +21,9 @@ NOT_REGISTERED = Problem("not-registered", "This user has no active registration
 
 _REFUSALS = {
     "event-full": "Every seat is taken, and there is no waiting list.",
-    "waitlist-full": "Every seat is taken, and so is every place in the waiting list.",
+    "waitlist-full": "Every seat and every place on the waiting list is taken.",
     "registration-closed": "The event is closed or cancelled.",
-    DISCARDED: "The request could not be processed. It can be made again.",
+    DISCARDED: "The request could not be processed. You can send it again.",
 }
 
 

@@ -138,7 +138,7 @@ class RegistrationService:
         """
         if saved is not None and not is_pending(saved.record):
             return saved
-        # In a full event the decision is probably a place in the waiting list, and its position is in the ledger.
+        # In a full event the decision is probably a place on the waiting list, and its position is in the ledger.
         full = before.ledger is not None and not before.ledger.free_seats
         fetch = none_on_transient_error(lambda: self._fetch_decision(register, with_ledger=full))
         decided = self._poller.poll(fetch, wait, self._clock)

@@ -64,7 +64,7 @@ class UserEraser:
         """
         tombstone = self._write_tombstone(user_id) if self._may_erase(caller, user_id) else None
         if tombstone is None:
-            return Problem("user-not-found", "Nobody has this id.").response()
+            return Problem("user-not-found", "No user has this id.").response()
         sent = self._cancel_all(user_id, tombstone)
         self._finish(tombstone)
         logger.info("forgotten", extra={"cancellations": sent})

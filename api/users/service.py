@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
 _TAKEN = {
-    "user-exists": "The id belongs to somebody already.",
-    "account-has-user": "Whoever has this token is a user already, and nobody is two.",
+    "user-exists": "Another user has this id.",
+    "account-has-user": "An account can have only one user.",
 }
 """Why a user cannot be created, in the order of the items in the transaction."""
 
@@ -91,5 +91,5 @@ class UserService:
         if is_user_key(user_id):
             item = self._dynamodb.get_item(TableName=self._table, Key=key, ConsistentRead=True).get("Item")
         if not is_user(item) or not caller.can_see_user(item):
-            return Problem("user-not-found", "Nobody has this id.").response()
+            return Problem("user-not-found", "No user has this id.").response()
         return json_response(200, user_view(item))

@@ -61,7 +61,7 @@ def test_no_object(shared: Pipeline, body: str) -> None:
     """JSON that is no object is a 400 that says so about the whole body."""
     status, problem = post(shared, body)
     assert (status, problem["code"]) == (400, "invalid-request")
-    assert problem["errors"] == [{"pointer": "", "detail": "It must be a JSON object."}]
+    assert problem["errors"] == [{"pointer": "", "detail": "Must be a JSON object."}]
 
 
 @pytest.mark.parametrize(
@@ -79,7 +79,7 @@ def test_unknown_field(shared: Pipeline, member: str, pointer: str) -> None:
     """A field that there is not is a 400 that points at it."""
     status, problem = post(shared, USER[:-1] + ", " + member + "}")
     assert (status, problem["code"]) == (400, "invalid-request")
-    assert problem["errors"] == [{"pointer": pointer, "detail": "There is no such field."}]
+    assert problem["errors"] == [{"pointer": pointer, "detail": "Unknown field."}]
 
 
 @pytest.mark.parametrize("twice", ['"name": "Bob"', '"x": {"a/b": 1, "a/b": 2}'])
@@ -87,7 +87,7 @@ def test_name_twice(shared: Pipeline, twice: str) -> None:
     """A name that is there twice, at whatever depth, is a 400: nobody should have to guess which one counts."""
     status, problem = post(shared, USER[:-1] + ", " + twice + "}")
     assert (status, problem["code"]) == (400, "invalid-request")
-    assert problem["errors"][0]["detail"] == "The name is there twice."
+    assert problem["errors"][0]["detail"] == "The name appears twice."
     assert problem["errors"][0]["pointer"] in {"/name", "/a~1b"}
 
 

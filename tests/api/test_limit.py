@@ -147,7 +147,7 @@ def test_a_flood(pipeline: Pipeline, taps: Taps) -> None:
     assert calls == ["PutItem"] * 3
     assert flood[-1]["headers"]["Retry-After"] == "1"
     problem = json.loads(flood[-1]["body"])
-    assert (problem["code"], problem["detail"]) == ("too-many-requests", "The next one is taken in 1 s.")
+    assert (problem["code"], problem["detail"]) == ("too-many-requests", "Try again in 1 s.")
     assert [post(pipeline, "192.0.2.2", number)["statusCode"] for number in range(50, 53)] == [201] * 3
     pipeline.time.now += SECOND
     assert post(pipeline, "192.0.2.1", 53)["statusCode"] == 201

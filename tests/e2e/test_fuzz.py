@@ -29,7 +29,7 @@ def test_nothing_unexpected_is_answered(stack: Outputs, api: httpx.Client, tmp_p
     """No 5xx, no answer that the document does not promise, nothing invalid taken, nothing valid refused."""
     cases, _, seed = os.environ.get("TURNSTILE_FUZZ", _SAMPLE).partition(",")
     api.post("/users", json=examples.NEW_USER)  # so that the document's examples are about something
-    api.post("/events", json=examples.NEW_EVENT_WITH_LINE)
+    api.post("/events", json=examples.NEW_EVENT_WITH_WAITLIST)
     report = tmp_path / "report.json"
     options = {
         "--url": stack.api_url,

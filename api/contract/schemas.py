@@ -1,7 +1,7 @@
-"""What comes back: users, events, registrations, pages and problems, as shapes.
+"""The schemas of responses: users, events, registrations, pages and problems.
 
-`api/views.py` makes them, without pydantic, since a function must not pay for a second look at its own answer. A
-field with None as its default may be absent; it is never null, unless its type says so.
+The functions build their responses without them (`responses.py` of each resource), because validating their own output
+would cost time. A field with None as its default may be absent; it is never null unless its type says so.
 """
 
 from __future__ import annotations
@@ -20,37 +20,39 @@ from workers.domain.seat_settings import SETTINGS
 Shape = TypeVar("Shape", bound=BaseModel)
 
 Absent = SkipJsonSchema[None]
-"""Not there at all: JSON has no null for it."""
+"""An absent field, which is never null in JSON."""
 Moment = Annotated[
     str,
     Field(json_schema_extra={"format": "date-time"}, description="UTC, to the microsecond."),
 ]
 RegistrationId = Annotated[
     str,
-    Field(pattern=r"^reg_[A-Z2-7]{26}$", description="The same for ever, whatever becomes of the registration."),
+    Field(pattern=r"^reg_[A-Z2-7]{26}$", description="It never changes, whatever happens to the registration."),
 ]
 
 
 def _known(values: Iterable[str]) -> WithJsonSchema:
-    """One of these texts, or one that a later version has: who reads it strictly must not stumble over that."""
+    """Describe these texts and any other: later versions may add some, which a strict client must accept."""
     return WithJsonSchema({"anyOf": [{"type": "string", "enum": list(values)}, {"type": "string"}]})
 
 
 Code = Annotated[
     str,
     _known(CODES),
-    Field(description="What clients should look at: stable. docs/errors.md says what each one means and asks for."),
+    Field(
+        description="The stable code that clients should evaluate. docs/errors.md explains each code and what to do."
+    ),
 ]
 
 
-class Answer(BaseModel):
-    """A JSON object with camelCase names. More may be added to it: clients ignore what they do not know."""
+class ResponseBody(BaseModel):
+    """A JSON object with camelCase names. Later versions may add fields: clients must ignore unknown ones."""
 
     model_config = ConfigDict(alias_generator=to_camel)
 
 
 def _with_seat_settings(*, described: bool) -> Callable[[type[Shape]], type[Shape]]:
-    """Return a decorator that gives a shape a field for each seat setting, with its description or absent at times."""
+    """Return a decorator that adds a field for each seat setting: described, or else optional."""
 
     def extend(shape: type[Shape]) -> type[Shape]:
         fields: dict[str, Any] = {}
@@ -70,8 +72,8 @@ def _with_seat_settings(*, described: bool) -> Callable[[type[Shape]], type[Shap
     return extend
 
 
-class User(Answer):
-    """Somebody who can register."""
+class User(ResponseBody):
+    """A person who can register."""
 
     user_id: str
     name: str
@@ -79,19 +81,21 @@ class User(Answer):
     created_at: Moment
 
 
-class ForgottenUser(Answer):
-    """What is left of a user who was forgotten."""
+class ForgottenUser(ResponseBody):
+    """What remains of an erased user."""
 
     user_id: str
-    erased_at: Annotated[Moment, Field(description="When this was asked for first.")]
+    erased_at: Annotated[Moment, Field(description="The time of the first request to erase the user.")]
     cancellations: Annotated[
         int,
-        Field(ge=0, description="How many registrations this request found active, and asked to have cancelled."),
+        Field(
+            ge=0, description="The number of active registrations that this request found and queued for cancellation."
+        ),
     ]
 
 
-class RegisteredUser(Answer):
-    """The user of a registration. Nothing but the id is left of somebody who was forgotten."""
+class RegisteredUser(ResponseBody):
+    """The user of a registration. An erased user has only an id."""
 
     user_id: str
     name: str | Absent = None
@@ -100,8 +104,8 @@ class RegisteredUser(Answer):
 
 
 @_with_seat_settings(described=True)
-class Event(Answer):
-    """What people register for, and its seats as they are just now."""
+class Event(ResponseBody):
+    """An event with its current seats."""
 
     event_id: str
     title: str
@@ -109,22 +113,24 @@ class Event(Answer):
     location: str
     organizer: str
     description: str | Absent = None
-    created_at: Annotated[Moment | Absent, Field(description="Absent for events of earlier software.")] = None
-    current_attendees: Annotated[int, Field(description="How many have a seat.")]
+    created_at: Annotated[Moment | Absent, Field(description="Absent for events of earlier versions.")] = None
+    current_attendees: Annotated[int, Field(description="The number of people with a seat.")]
     seats_left: Annotated[
-        int, Field(description="Free seats. As long as `waitlistLength` is not 0, they belong to those who wait.")
+        int,
+        Field(
+            description="The number of free seats. While `waitlistLength` is not 0, they belong to the waiting list."
+        ),
     ]
-    waitlist_length: Annotated[int, Field(description="How many wait.")]
+    waitlist_length: Annotated[int, Field(description="The number of people on the waiting list.")]
     over_capacity_by: Annotated[
-        int | Absent, Field(description="By how many the capacity was lowered under what is taken; else absent.")
+        int | Absent,
+        Field(description="The number of taken seats above a capacity that was lowered; otherwise absent."),
     ] = None
 
 
 @_with_seat_settings(described=False)
-class ListedEvent(Answer):
-    """An event in a list: `Event`, without its seats should nobody be able to say them just now; nothing but the id of
-    an event that is not there any more.
-    """
+class ListedEvent(ResponseBody):
+    """An event in a list. Its seats are absent if they are unknown; an event that no longer exists has only an id."""
 
     event_id: str
     title: str | Absent = None
@@ -139,8 +145,8 @@ class ListedEvent(Answer):
     over_capacity_by: int | Absent = None
 
 
-class Registration(Answer):
-    """One person's place, or wish for one, at one event. There is at most one for each event and user."""
+class Registration(ResponseBody):
+    """The registration of a user for an event. There is at most one for each event and user."""
 
     registration_id: RegistrationId
     event_id: str
@@ -149,20 +155,20 @@ class Registration(Answer):
         Status,
         Field(
             description="`pending`: accepted, not decided yet. `waitlisted`: moves up when seats become free. "
-            "`confirmed`: has a seat. `rejected`: `code` says why. `cancelled`. After the last two one can register "
-            "anew."
+            "`confirmed`: has a seat. `rejected`: `code` says why. `cancelled`. After a rejection or a cancellation "
+            "the user can register again."
         ),
     ]
     registered_at: Annotated[
-        Moment, Field(description="When this attempt was decided; while it is pending, when it was accepted.")
+        Moment, Field(description="The time of the decision; while it is pending, the time of acceptance.")
     ]
     waitlist_position: Annotated[
         Annotated[int, Field(ge=1)] | Absent,
-        Field(description="The place in the line, 1 for its head; while `waitlisted` only."),
+        Field(description="The position in the waiting list, 1 for its head. Only while `waitlisted`."),
     ] = None
     code: Annotated[
         Annotated[str, _known(("event-full", "waitlist-full", "registration-closed", "discarded"))] | Absent,
-        Field(description="Why it was rejected; while `rejected` only."),
+        Field(description="Why it was rejected. Only while `rejected`."),
     ] = None
 
 
@@ -178,40 +184,43 @@ class UsersRegistration(Registration):
     event: ListedEvent
 
 
-NextCursor = Annotated[str | None, Field(description="The `cursor` of the next page; null behind the last one.")]
+NextCursor = Annotated[str | None, Field(description="The `cursor` of the next page; null on the last page.")]
 
 
-class EventPage(Answer):
+class EventPage(ResponseBody):
     """A page of events."""
 
     events: list[ListedEvent]
     next: NextCursor
 
 
-class EventsRegistrationPage(Answer):
+class EventsRegistrationPage(ResponseBody):
     """A page of the registrations for an event."""
 
     registrations: list[EventsRegistration]
     next: NextCursor
 
 
-class UsersRegistrationPage(Answer):
+class UsersRegistrationPage(ResponseBody):
     """A page of the registrations of a user."""
 
     registrations: list[UsersRegistration]
     next: NextCursor
 
 
-class Place(Answer):
-    """A place in the request, and what is wrong there."""
+class Place(ResponseBody):
+    """A place in the request, and what is wrong with it."""
 
     pointer: Annotated[
-        str, Field(description="A JSON pointer into the body (`/userId`), `?` and a query parameter, or a header.")
+        str,
+        Field(
+            description="A JSON pointer into the body (`/userId`), `?` and a query parameter, or the name of a header."
+        ),
     ]
     detail: str
 
 
-class Problem(Answer):
+class Problem(ResponseBody):
     """An error (RFC 9457)."""
 
     type: Annotated[str, Field(description="`urn:turnstile:problem:` and the code.")]
@@ -219,7 +228,7 @@ class Problem(Answer):
     status: int
     detail: str
     code: Code
-    errors: Annotated[list[Place] | Absent, Field(description="Each wrong place of an invalid request.")] = None
+    errors: Annotated[list[Place] | Absent, Field(description="Each invalid place of the request.")] = None
     registration: Annotated[
-        str | Absent, Field(description="With `already-registered`: the address of that registration.")
+        str | Absent, Field(description="With `already-registered`: the URL of that registration.")
     ] = None
