@@ -23,7 +23,6 @@ from pathlib import Path
 from typing import Any
 
 from infra.build import pins
-from infra.build.sbom import NPM_LOCK
 
 KNOWN_WITHDRAWN = "attrs==21.1.0"
 """It could not be imported. Not installed: only its name is asked for, and so with the other two."""
@@ -197,7 +196,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     codes = (
         _tell("Withdrawn from PyPI", lambda: withdrawn(_pinned())),
         _tell("Known to OSV", lambda: python(_pinned(), options.osv)),
-        _tell("Known to npm", lambda: npm(json.loads(NPM_LOCK.read_text(encoding="utf-8")), options.npm_registry)),
+        _tell("Known to npm", lambda: npm(json.loads(pins.NPM_LOCK.read_text(encoding="utf-8")), options.npm_registry)),
     )
     return max(codes)
 

@@ -18,7 +18,8 @@ from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 CONSTRAINTS = ROOT / "infra" / "constraints.txt"
-"""The project's folder, and every package's version and hashes."""
+NPM_LOCK = ROOT / "infra" / "package-lock.json"
+"""The project's folder, and every package's version and hashes: those of Python, those of npm."""
 
 _HASH = re.compile(r"\s--hash=(\S+)")
 _SHA256 = re.compile(r"sha256:[0-9a-f]{64}")
@@ -65,10 +66,11 @@ def exact(requirements: Iterable[str], pins: Sequence[Pin]) -> list[str]:
 
 
 def extras(pyproject: Path) -> dict[str, list[str]]:
-    """What each extra of the project asks for, from its pyproject.toml."""
+    """Return the requirements of each extra of the project, from its pyproject.toml, without its own other extras."""
     project = tomllib.loads(pyproject.read_text(encoding="utf-8"))["project"]
-    asked: dict[str, list[str]] = project["optional-dependencies"]
-    return asked
+    itself = f"{project['name']}["
+    asked = project["optional-dependencies"].items()
+    return {extra: [each for each in requirements if not each.startswith(itself)] for extra, requirements in asked}
 
 
 def _exactly(requirement: Requirement, pin: Pin) -> str:

@@ -10,6 +10,7 @@ import sys
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
+from infra import DISTRIBUTION
 from infra.cli import commands
 from infra.cli.errors import CliError
 
@@ -83,7 +84,7 @@ def build_parser() -> argparse.ArgumentParser:
     """The parser of the whole command line, all commands included."""
     raw = argparse.RawDescriptionHelpFormatter
     parser = _Parser("turnstile", description=_DESCRIPTION, epilog=_EPILOG, formatter_class=raw)
-    parser.add_argument("--version", action="version", version=f"turnstile {version('turnstile')}")
+    parser.add_argument("--version", action="version", version=f"turnstile {version(DISTRIBUTION)}")
     subparsers = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     for name, command in discover():
         sub = subparsers.add_parser(name, help=command.HELP, description=command.DESCRIPTION, formatter_class=raw)

@@ -19,6 +19,7 @@ from cfnlint.data import AdditionalSpecs
 from cfnlint.helpers import load_resource
 from cfnlint.schema.manager import PROVIDER_SCHEMA_MANAGER
 
+from infra import DISTRIBUTION
 from tests.infra.synthesis import synthesize
 
 Resources = Mapping[str, Mapping[str, Any]]
@@ -199,7 +200,7 @@ def write_record() -> int:
 
     Refuses to write the record of a version again, which would hide from the check what changed since its release.
     """
-    released, today = json.loads(RECORD.read_text(encoding="utf-8")) if RECORD.exists() else None, version("turnstile")
+    released, today = json.loads(RECORD.read_text(encoding="utf-8")) if RECORD.exists() else None, version(DISTRIBUTION)
     if released and released["version"] == today:
         sys.stderr.write(
             f"{RECORD.name} is the record of {today} already. A record is written once for each release: raise the "

@@ -13,10 +13,11 @@ from packaging.markers import Marker
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-from infra.build import bundles, pins
+from infra import DISTRIBUTION
+from infra.build import bundles
 from infra.build.bundles import BundleError, bundle
+from infra.build import pins
 from infra.build.pins import NotPinnedError
-from infra.build.sbom import NPM_LOCK
 
 HASH = f"--hash=sha256:{'a' * 64}"
 INDEX = re.compile(
@@ -108,7 +109,7 @@ def test_a_bundle_takes_only_what_is_verified(change: str, tmp_path: Path, monke
 
 def test_npm_packages_are_pinned() -> None:
     """Each npm package has an exact version and a SHA-512."""
-    packages = [entry for path, entry in json.loads(NPM_LOCK.read_text())["packages"].items() if path]
+    packages = [entry for path, entry in json.loads(pins.NPM_LOCK.read_text())["packages"].items() if path]
     assert packages
     for entry in packages:
         assert re.fullmatch(r"[0-9]+\.[0-9]+\.[0-9]+", entry["version"])
@@ -133,7 +134,7 @@ def test_the_search_for_registries_finds_them() -> None:
 def _needed() -> set[str]:
     """Names of all packages that the project, with all its extras, needs on this machine."""
     seen: set[tuple[str, str]] = set()
-    todo = [("turnstile", extra) for extra in pins.extras(pins.ROOT / "pyproject.toml")]
+    todo = [(DISTRIBUTION, extra) for extra in pins.extras(pins.ROOT / "pyproject.toml")]
     while todo:
         name, extra = todo.pop()
         if (name, extra) in seen:
@@ -144,4 +145,4 @@ def _needed() -> set[str]:
         for requirement in map(Requirement, lines):
             if requirement.marker is None or requirement.marker.evaluate({"extra": extra}):
                 todo += [(canonicalize_name(requirement.name), each) for each in ("", *requirement.extras)]
-    return {name for name, _ in seen} - {"turnstile"}
+    return {name for name, _ in seen} - {DISTRIBUTION}
