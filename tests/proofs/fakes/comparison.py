@@ -20,6 +20,7 @@ Not compared, because DynamoDB Local is wrong or it does not matter (`test_dynam
 - An update that gives an index a key that is no text or too long. DynamoDB Local takes it; AWS does not
   (TransactionCanceledException: "beyond allowed size limits", "to unsupported type").
 - A scan or a query behind a key that is too long. DynamoDB Local takes that for the end.
+- Empty names or values of placeholders in a request without an expression. DynamoDB Local 3 accepts them.
 - A table that does not exist, together with another mistake.
 """
 

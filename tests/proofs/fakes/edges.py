@@ -155,14 +155,16 @@ def _placeholders(table: str) -> Iterator[DynamoDbRequest]:
         given: Item = {} if name is None else {"ExpressionAttributeNames": name}
         given |= {} if value is None else {"ExpressionAttributeValues": value}
         yield _put(table, _user(n={"N": "1"}), ConditionExpression="#n = :v", **given)
-        yield _put(table, _user(n={"N": "1"}), **given)
+        if any(given.values()) or not given:
+            yield _put(table, _user(n={"N": "1"}), **given)
         update = {"TableName": table, "Key": _user(), "UpdateExpression": "SET #n = :v", **given}
         yield DynamoDbRequest("update_item", update)
         yield DynamoDbRequest("transact_write_items", {"TransactItems": [{"Update": update}]})
     for name in names:
         given = {} if name is None else {"ExpressionAttributeNames": name}
         yield _get(table, ProjectionExpression="#n, userId", **given)
-        yield _get(table, **given)
+        if any(given.values()) or not given:
+            yield _get(table, **given)
         yield _get(table, ProjectionExpression="#n, #n", **given)
 
 
