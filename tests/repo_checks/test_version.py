@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from api.contract.__main__ import KEPT
+from infra import DISTRIBUTION
 from infra.build.sbom import of_environment
 from infra.cli.main import main
 
@@ -32,9 +33,10 @@ def test_whoever_says_it_says_the_same(capsys: pytest.CaptureFixture[str]) -> No
     with pytest.raises(SystemExit) as ended:
         main(["--version"])
     assert (ended.value.code, capsys.readouterr().out) == (0, f"turnstile {VERSION}\n")
-    assert version("turnstile") == VERSION
+    assert version(DISTRIBUTION) == VERSION
     assert json.loads(KEPT.read_text(encoding="utf-8"))["info"]["version"] == VERSION
-    assert of_environment()["metadata"]["component"]["version"] == VERSION
+    assert (subject := of_environment().metadata.component) is not None
+    assert subject.version == VERSION
 
 
 def test_it_is_written_once() -> None:
