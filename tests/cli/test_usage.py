@@ -25,7 +25,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "home"
 
 
-@pytest.mark.parametrize("command", [name for name, _ in discover()])
+@pytest.mark.parametrize("command", [name for name, _, _ in discover()])
 def test_every_command_explains_itself(command: str, capsys: pytest.CaptureFixture[str]) -> None:
     """`--help` of every command says what it does, and ends with exit code 0."""
     with pytest.raises(SystemExit) as ended:
@@ -40,14 +40,23 @@ def test_the_overview_lists_every_command(capsys: pytest.CaptureFixture[str]) ->
     with pytest.raises(SystemExit):
         main(["--help"])
     text = capsys.readouterr().out
-    for name, command in discover():
+    for name, summary, _ in discover():
         assert f"    {name}" in text
-        assert command.HELP in text
-    assert "exit codes: 0 fine; 1 failed, or something remains; 2 wrong usage; 3 there is no stack" in text
+        assert summary in text
+    assert "exit codes: 0 fine; 1 failed, or something remains; 2 wrong usage" in text
+
+
+def test_no_command_at_all_prints_the_help(capsys: pytest.CaptureFixture[str]) -> None:
+    """`turnstile` alone prints what `--help` does, on stderr, and ends with exit code 2."""
+    with pytest.raises(SystemExit):
+        main(["--help"])
+    asked = capsys.readouterr().out
+    assert main([]) == 2
+    assert capsys.readouterr() == ("", asked)
 
 
 @pytest.mark.parametrize(
-    "arguments", [[], ["rise"], ["up", "--port", "0"], ["up", "--port", "http"], ["up", "--auth", "basic"]]
+    "arguments", [["rise"], ["up", "--port", "0"], ["up", "--port", "http"], ["up", "--auth", "basic"]]
 )
 def test_wrong_usage_is_exit_code_2(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     """Wrong usage ends with exit code 2 and a sentence on stderr."""

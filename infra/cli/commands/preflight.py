@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from infra.cli.preflight.check import PreflightFinding
 
+EXTRA = "deploy"
 HELP = "check, before a deployment to AWS, whether it will work"
 DESCRIPTION = """\
 Check, before a deployment to AWS, whether it will work: the account's concurrency against what the

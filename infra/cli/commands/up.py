@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from infra.cli.deployment import Outputs
     from infra.cli.state_dir import LocalStackState
 
+EXTRA = "local"
 HELP = "start the stack on this machine"
 DESCRIPTION = """\
 Start the whole stack on this machine: an AWS emulator that enforces IAM, into which the CDK deploys the

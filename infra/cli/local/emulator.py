@@ -7,7 +7,6 @@ import re
 import socket
 import sys
 import time
-from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 from infra.cli import http_client
@@ -77,8 +76,6 @@ def start(home: StateDir, port: int, children: Children, lock: int) -> tuple[sub
     Return the process and the stack, which is now recorded in `home`. It does not answer yet: see `wait_until_healthy`.
     """
     try:
-        if find_spec("ministack") is None:
-            raise CliError("the package ministack is not installed; set up with: make setup")
         check_port(port)
         with home.emulator_log.open("wb") as log:
             process = children.start(

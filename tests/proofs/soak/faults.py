@@ -15,9 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from infra.cli import http_client
+from infra.cli import REPOSITORY, http_client
 from infra.cli.processes import Children
-from infra.cli.state_dir import REPOSITORY
 from tests.support.http_server import free_port
 
 Rule = dict[str, Any]
