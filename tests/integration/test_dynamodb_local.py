@@ -8,6 +8,7 @@ from pathlib import Path
 import boto3
 import pytest
 
+from tests.support import java
 from tests.support.dynamodb_local import Unavailable, dynamodb_local
 
 pytestmark = pytest.mark.integration
@@ -19,6 +20,14 @@ def test_a_missing_jar_says_what_to_do(tmp_path: Path) -> None:
         pytest.raises(Unavailable, match="DynamoDB Local is not installed: run `make setup`"),
         dynamodb_local(tmp_path),
     ):
+        pass
+
+
+def test_a_missing_java_says_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without any Java there is one sentence, which says how to get one."""
+    monkeypatch.setattr(java, "of_machine", lambda: None)
+    monkeypatch.setattr(java, "packaged", lambda: None)
+    with pytest.raises(Unavailable, match=r"needs Java 17 or newer.*make setup"), dynamodb_local():
         pass
 
 
