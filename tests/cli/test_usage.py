@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 import shlex
 import socket
+from importlib import import_module
 from pathlib import Path
 from typing import NoReturn
 
 import pytest
 
+from infra.cli import commands
 from infra.cli.commands.up import explanation
 from infra.cli.deployment import Outputs
 from infra.cli.main import discover, main
@@ -40,9 +42,11 @@ def test_the_overview_lists_every_command(capsys: pytest.CaptureFixture[str]) ->
     with pytest.raises(SystemExit):
         main(["--help"])
     text = capsys.readouterr().out
-    for name, summary, _ in discover():
+    for name, summary, extra in discover():
         assert f"    {name}" in text
         assert summary in text
+        module = import_module(f"{commands.__name__}.{name}")
+        assert (module.HELP, getattr(module, "EXTRA", "cli")) == (summary, extra)
     assert "exit codes: 0 fine; 1 failed, or something remains; 2 wrong usage" in text
 
 
