@@ -52,7 +52,7 @@ def test_a_command_runs_to_its_end(environment: Path, tmp_path: Path) -> None:
     done = run(environment, tmp_path, "turnstile", "status")
     assert (done.returncode, done.stdout) == (3, "")
     assert "there is no local stack" in done.stderr
-    ask = "from infra.cli.local.state_dir import StateDir; print(StateDir().path)"
+    ask = "from infra.cli.state_dir import StateDir; print(StateDir().path)"
     assert run(environment, tmp_path, "python", "-c", ask).stdout == f"{tmp_path.resolve() / '.turnstile'}\n"
 
 
