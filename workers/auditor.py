@@ -17,8 +17,9 @@ from workers.aws import clients
 from workers.aws.clock import SYSTEM_CLOCK, Clock
 from workers.aws.items import DECODE_ERRORS, EVENT_INDEX, STATUS_KEY, event_key, ledger_from_item
 from workers.domain.records import Ledger, Status
+from workers.metrics import Metric
 from workers.settings import AuditorSettings
-from workers.telemetry import Metric, logger, measure
+from workers.telemetry import logger, measure
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient

@@ -6,15 +6,13 @@ failure raises, so that Lambda delivers the whole stream batch again: a repeated
 
 from __future__ import annotations
 
-import hashlib
 import os
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from workers.aws import clients
 from workers.aws.clock import SYSTEM_CLOCK, Clock
-from workers.aws.send import send_all
-from workers.domain.commands import Promote
+from workers.aws.send import promotion, send_all
 from workers.settings import PromoterSettings
 from workers.telemetry import log_fields, logger
 
@@ -43,12 +41,6 @@ class Promoter:
         send_all(self._sqs, self._queue_url, commands)
         for command in commands:
             logger.info("promotion asked for", extra=log_fields(command))
-
-
-def promotion(event_id: str, ledger_version: int, now: int) -> Promote:
-    """Return the Promote for a ledger of this version; `now` is in microseconds since 1970."""
-    event = hashlib.sha256(event_id.encode()).hexdigest()[:12]
-    return Promote(f"promote-{event}-{ledger_version}", event_id, ledger_version, accepted_at=now)
 
 
 @cache

@@ -7,38 +7,15 @@ another metric to pay for. To look into a single event or registration, query th
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from enum import StrEnum
 
 from aws_lambda_powertools import Logger
 from aws_lambda_powertools.metrics import EphemeralMetrics, MetricUnit
 
 from workers.domain.commands import Command, Configure, Promote, Recount
-
-NAMESPACE = "Turnstile"
+from workers.metrics import NAMESPACE, Metric
 
 logger = Logger()
 """The only logger of a function. It writes JSON lines with the keys of the current request, and no personal data."""
-
-
-class Metric(StrEnum):
-    """All metrics. Their dimension is `service`, which names the stage; `REJECTED` has `reason`, too."""
-
-    CONFIRMED = "Confirmed"
-    WAITLISTED = "Waitlisted"
-    REJECTED = "Rejected"
-    PROMOTED = "Promoted"
-    CANCELLED = "Cancelled"
-    SUPERSEDED = "Superseded"
-    DECISION_LATENCY = "DecisionLatency"
-    TIME_TO_PROMOTION = "TimeToPromotion"
-    BATCH_SIZE = "BatchSize"
-    RETRIED = "Retried"
-    FAILED_COMMAND_AGE = "FailedCommandAge"
-    COMMITS_FALLEN_BACK = "CommitsFallenBack"
-    DEAD_LETTERED = "DeadLettered"
-    PENDING_ANSWERS = "PendingAnswers"
-    LEDGERS_AUDITED = "LedgersAudited"
-    LEDGER_DRIFT = "LedgerDrift"
 
 
 _UNITS = {

@@ -8,7 +8,8 @@ from typing import TypeVar
 
 from workers.aws.clients import is_transient
 from workers.aws.clock import Clock
-from workers.telemetry import Metric, logger, measure
+from workers.metrics import Metric
+from workers.telemetry import logger, measure
 
 DEFAULT_WAIT_SECONDS = 1.4
 """Leaves time for the rest of the request, so that every answer takes less than 2 s."""

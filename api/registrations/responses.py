@@ -12,7 +12,8 @@ from workers.aws.items import timestamp
 from workers.domain.decision import Reason
 from workers.domain.records import Ledger, Registration, Status, waitlist_position
 from workers.domain.transitions import DISCARDED
-from workers.telemetry import Metric, logger, measure
+from workers.metrics import Metric
+from workers.telemetry import logger, measure
 
 REPLAYED = {"Idempotent-Replayed": "true"}
 """The header of an answer to a retry: a request with the same idempotency key was accepted before."""

@@ -28,8 +28,8 @@ from packaging.requirements import Requirement
 from packaging.utils import NormalizedName, canonicalize_name
 
 from infra import DISTRIBUTION
-from infra.build.bundles import EXTRAS, LAMBDA_PYTHON, ROOT, BundleError, Package, bundle
 from infra.build import pins
+from infra.build.bundles import EXTRAS, LAMBDA_PYTHON, ROOT, BundleError, Package, bundle
 
 BUILD = ROOT / "build"
 ON_LAMBDA = {

@@ -18,9 +18,9 @@ from tests.support.deployment import OUTPUTS, deployment_of
 from tests.support.tables import create_tables
 from workers.aws.items import ledger_to_item
 from workers.aws.messages import decode
+from workers.aws.send import promotion
 from workers.domain.commands import Promote
 from workers.domain.seat_settings import EventStatus
-from workers.promoter import promotion
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient

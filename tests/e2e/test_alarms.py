@@ -12,7 +12,7 @@ import pytest
 
 from infra.cli.deployment import Clients, Outputs
 from tests.support.client import Front, eventually, unique
-from workers.telemetry import NAMESPACE, Metric
+from workers.metrics import NAMESPACE, Metric
 
 pytestmark = pytest.mark.e2e
 

@@ -10,7 +10,7 @@ import pytest
 from infra.build.bundles import ROOT
 from tests.infra.reading import Resources
 from tests.support.fake_sqs import WINDOW
-from workers.telemetry import NAMESPACE, Metric
+from workers.metrics import NAMESPACE, Metric
 
 FUNCTIONS = {
     "api-users": "ApiUsersFunction",

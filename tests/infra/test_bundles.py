@@ -39,7 +39,7 @@ GLIBC = (2, 34)
 BYTECODE = (3571).to_bytes(2, "little") + b"\r\n"
 UNCHECKED = (1).to_bytes(4, "little")
 """How files of bytecode begin: with Python 3.13's magic number, and PEP 552's flags for not looking at the source."""
-SHARED = ("__init__.py", "entry.py", "settings.py", "telemetry.py", "aws", "domain")
+SHARED = ("__init__.py", "entry.py", "metrics.py", "settings.py", "telemetry.py", "aws", "domain")
 """What the API's bundle has of the workers."""
 
 LOAD = """

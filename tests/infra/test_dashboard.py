@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from tests.infra.reading import Resources
-from workers.telemetry import NAMESPACE, Metric
+from workers.metrics import NAMESPACE, Metric
 
 Shown = set[tuple[str, str, str, str]]
 """What a graph shows: namespace, metric, the dimension that tells it from its neighbours, statistic."""

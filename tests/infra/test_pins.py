@@ -14,9 +14,8 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 from infra import DISTRIBUTION
-from infra.build import bundles
+from infra.build import bundles, pins
 from infra.build.bundles import BundleError, bundle
-from infra.build import pins
 from infra.build.pins import NotPinnedError
 from tests.support import java
 

@@ -21,7 +21,8 @@ import boto3, logging, pytest
 from moto import mock_aws
 from tests.support.pii_canaries import person, watch, watch_answer
 from tests.support.fake_sqs import FakeSqs
-from workers.telemetry import logger, measure, Metric
+from workers.metrics import Metric
+from workers.telemetry import logger, measure
 ANN = person("ann")
 """
 LEAKS = {

@@ -12,8 +12,9 @@ from tests.support.telemetry import log_lines, metrics
 from workers.aws.send import ReceivedMessage
 from workers.domain.commands import Command, Recount
 from workers.domain.records import Totals, registration_id
+from workers.metrics import Metric
 from workers.registrar.report import CommittedDecision, report
-from workers.telemetry import Metric, measure
+from workers.telemetry import measure
 
 MINUTE = 60_000_000
 

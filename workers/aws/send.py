@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from workers.aws.clients import Overloaded
 from workers.aws.messages import deduplication_id, encode, group_for
-from workers.domain.commands import Command
+from workers.domain.commands import Command, Promote
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
@@ -101,6 +101,12 @@ def park(client: SQSClient, dead_letter_queue_url: str, message: ReceivedMessage
         },
     )
     return answer["MessageId"]
+
+
+def promotion(event_id: str, ledger_version: int, now: int) -> Promote:
+    """Return the Promote for a ledger of this version; `now` is in microseconds since 1970."""
+    event = hashlib.sha256(event_id.encode()).hexdigest()[:12]
+    return Promote(f"promote-{event}-{ledger_version}", event_id, ledger_version, accepted_at=now)
 
 
 def seconds_hidden(message: ReceivedMessage) -> int:

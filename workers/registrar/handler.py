@@ -21,12 +21,13 @@ from workers.aws.items import timestamp
 from workers.aws.load import Tables, load
 from workers.aws.send import ReceivedMessage, back_off, park
 from workers.domain.commands import Command
+from workers.metrics import Metric
 from workers.registrar.batch import Groups, ParsedMessage, UndecodableTail, read, waiting_since
 from workers.registrar.parking import ParkingReason, Undecodable
 from workers.registrar.plan import Planner, StepPlan
 from workers.registrar.report import CommittedDecision, report
 from workers.settings import RegistrarSettings
-from workers.telemetry import Metric, log_fields, logger, measure
+from workers.telemetry import log_fields, logger, measure
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient

@@ -10,7 +10,8 @@ from workers.aws.send import ReceivedMessage
 from workers.domain.commands import Promote, Recount
 from workers.domain.decision import Decision, Outcome, Result
 from workers.domain.records import Ledger
-from workers.telemetry import Metric, log_fields, logger, measure
+from workers.metrics import Metric
+from workers.telemetry import log_fields, logger, measure
 
 _COUNTED = {
     Result.CONFIRMED: Metric.CONFIRMED,

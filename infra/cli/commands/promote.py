@@ -14,8 +14,7 @@ from infra.cli.errors import CliError, UsageError
 from workers.aws.clients import Overloaded
 from workers.aws.clock import SYSTEM_CLOCK
 from workers.aws.items import DECODE_ERRORS, event_key, ledger_from_item
-from workers.aws.send import send_all
-from workers.promoter import promotion
+from workers.aws.send import promotion, send_all
 
 if TYPE_CHECKING:
     import argparse

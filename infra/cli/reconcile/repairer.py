@@ -13,10 +13,9 @@ from typing import TYPE_CHECKING
 from infra.cli.reconcile.findings import LedgerFinding
 from infra.cli.reconcile.recount import Recounter
 from infra.cli.reconcile.waiting import wait_for_registrar
-from workers.aws.send import send, send_all
+from workers.aws.send import promotion, send, send_all
 from workers.domain.commands import Recount
 from workers.domain.records import Ledger
-from workers.promoter import promotion
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient

@@ -21,7 +21,7 @@ from infra.cli.ledgers import scan_ledgers
 from workers.aws.items import timestamp
 from workers.domain.records import Ledger
 from workers.domain.seat_settings import EventStatus
-from workers.telemetry import Metric
+from workers.metrics import Metric
 
 if TYPE_CHECKING:
     from mypy_boto3_cloudwatch.type_defs import DimensionTypeDef, MetricDataQueryTypeDef, MetricTypeDef

@@ -19,7 +19,7 @@ from infra.functions import ALWAYS, SPARSE
 from infra.stack.monitoring.alarm_topic import alarm_topic
 from infra.stack.monitoring.metrics import Metrics
 from infra.stack.stage import Stage
-from workers.telemetry import Metric
+from workers.metrics import Metric
 
 RUNBOOK = "docs/runbook.md"
 

@@ -12,7 +12,7 @@ from constructs import Construct
 from infra.stack.monitoring.metrics import Metrics
 from infra.stack.stage import Stage
 from workers.domain.decision import Reason
-from workers.telemetry import Metric
+from workers.metrics import Metric
 
 PERCENTILES = ("p50", "p90", "p99")
 REFUSALS = (Reason.EVENT_FULL, Reason.WAITLIST_FULL, Reason.REGISTRATION_CLOSED)

@@ -1,4 +1,4 @@
-"""The metrics that alarms watch and the dashboard shows: those of AWS, and those of `workers.telemetry`."""
+"""The metrics that alarms watch and the dashboard shows: those of AWS, and those of `workers.metrics`."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from infra.stack.queues import Queues
 from infra.stack.stage import Stage
 from infra.stack.tables import Tables
 from workers.aws.items import EVENT_INDEX, USER_INDEX
-from workers.telemetry import NAMESPACE, Metric
+from workers.metrics import NAMESPACE, Metric
 
 MINUTE = Duration.minutes(1)
 """The period of all metrics."""

@@ -20,7 +20,7 @@ from tests.tools.bench.hot import SPARING, SPARING_ATTEMPTS, WITH_QUEUE
 from tests.tools.bench.usage import OWN_MS, PLATFORM_LINES, PROCESSOR_MB, Usage
 from tests.tools.bench.usage_meter import WAITING, Counted, count
 from workers.domain.decision import Reason
-from workers.telemetry import Metric
+from workers.metrics import Metric
 
 MILLION = 1_000_000
 CANCELLED = 0.1
