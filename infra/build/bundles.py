@@ -101,7 +101,8 @@ class BundleError(Exception):
 def bundle(package: Package, platform: Platform) -> Path:
     """Return the directory with everything the functions of `package` need on `platform`, made if it is not there.
 
-    Safe to call from several processes at once. Raises BundleError when the dependencies cannot be installed.
+    Safe to call from several processes at once. Raises BundleError when a source is missing or the dependencies cannot
+    be installed.
     """
     sources = list(_sources(package))
     dependencies = _dependencies(package, platform)
@@ -221,6 +222,8 @@ def _compile(platform: Platform, directory: Path, names: list[str]) -> None:
 def _sources(package: Package) -> Iterator[Path]:
     for name in SOURCES[package]:
         start = ROOT / name
+        if not start.exists():
+            raise BundleError(f"The {package} bundle needs {name}, which is missing; set up with: make setup")
         if start.is_file():
             yield start.relative_to(ROOT)
         else:

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from infra.build import bundles
-from infra.build.bundles import Package, bundle
+from infra.build.bundles import BundleError, Package, bundle
 
 FUNCTIONS: dict[str, Package] = {
     "users": "api", "events": "api", "registrations": "api",
@@ -209,6 +209,13 @@ def test_the_python_that_compiles_must_work(
     python.chmod(0o755)
     assert bundles.compiler("lambda-arm64") == (None if status else str(python))
     assert bundles.compiler("host") == sys.executable
+
+
+def test_a_missing_source_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without npm's packages there is no bundle of the page, instead of one without Swagger UI."""
+    monkeypatch.setattr(bundles, "ROOT", tmp_path)
+    with pytest.raises(BundleError, match=r"needs .* is missing; set up with: make setup"):
+        bundle("docs", "host")
 
 
 def test_two_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
