@@ -1,7 +1,7 @@
 """`/docs`: the API reference as a page where you can try every route. There is none in production.
 
-The page is Swagger UI, which infra/package-lock.json pins, around `docs/openapi.json`. It links its parts relatively, so
-that it works wherever the API is mounted, and loads nothing from another origin.
+The page is Swagger UI, which infra/package-lock.json pins, around `docs/openapi.json`. It links its parts relatively,
+so that it works wherever the API is mounted, and loads nothing from another origin.
 """
 
 from __future__ import annotations
