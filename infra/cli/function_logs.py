@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 REGISTRATIONS = FUNCTIONS["registrations"].handler
 REGISTRAR = FUNCTIONS["registrar"].handler
+"""The handlers of the two functions whose log lines name a registration."""
 
 
 @dataclass(frozen=True, slots=True)
