@@ -1,4 +1,4 @@
-"""Many histories, over all processors: what they had in common, and the first one that broke a rule."""
+"""Runs many histories over all processors, adds up their figures, and stops at the first broken rule."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from tests.proofs.simulation.simulation import RunResult, RunSettings, simulate
 from workers import telemetry
 
 ENOUGH = 200
-"""From so many histories on, each fault must have happened, and the averages below must be reached."""
+"""From this number of histories on, each fault must have happened, and these averages be reached."""
 LEAST = {"commands": 60, "events": 3, "faults": 10}
 FAILED = (
     ("registrations", "send_message"),
@@ -31,14 +31,14 @@ FAILED = (
     ("registrar", "change_message_visibility_batch"),
     ("promoter", "send_message_batch"),
 )
-"""These calls, by function, must have failed after all attempts. `send_message` of the registrar is what parks."""
+"""Calls that must have failed after all attempts, by function. The registrar parks with `send_message`."""
 
 _CHUNK = 25
 
 
 @dataclass(slots=True)
 class Totals:
-    """What some histories came to together. `broken` has the seeds that broke a rule, and how."""
+    """The sums of some histories. `broken` has violations by seed."""
 
     histories: int = 0
     commands: int = 0
@@ -49,13 +49,13 @@ class Totals:
     broken: dict[int, Violation] = field(default_factory=dict)
 
     def add(self, history: RunResult) -> None:
-        """One more."""
+        """Add a history."""
         broken = {} if history.violation is None else {history.settings.seed: history.violation}
         calls, fired, failed = history.steps, Counter(history.fired), Counter(history.failed)
         self.merge(Totals(1, history.commands, len(history.workload.events), calls, fired, failed, broken))
 
     def merge(self, other: Totals) -> None:
-        """Those of other histories."""
+        """Add the sums of other histories."""
         self.histories += other.histories
         self.commands += other.commands
         self.events += other.events
@@ -65,12 +65,12 @@ class Totals:
         self.broken |= other.broken
 
     def averages(self) -> dict[str, float]:
-        """Per history."""
+        """Return averages per history."""
         sums = {"commands": self.commands, "events": self.events, "faults": self.fired.total(), "calls": self.steps}
         return {name: round(number / max(1, self.histories), 1) for name, number in sums.items()}
 
     def shortcomings(self) -> list[str]:
-        """Why so many histories prove less than they should; empty if they do, or are too few to say."""
+        """Return why the histories prove too little; empty if they are too few to judge."""
         if self.histories < ENOUGH or self.broken:
             return []
         averages = self.averages()
@@ -85,7 +85,7 @@ class Totals:
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """The pipeline neither logs nor measures: nobody reads it, and it takes time."""
+    """Turn off logs and metrics, which take time and which nobody reads."""
     level = telemetry.logger.log_level
     telemetry.logger.setLevel("CRITICAL")
     try:
@@ -101,14 +101,14 @@ class _NoMetrics:
     def __init__(self, **_: object) -> None: ...
 
     def add_dimension(self, *_: object) -> None:
-        """Nothing."""
+        """Do nothing."""
 
     def add_metric(self, *_: object) -> None:
-        """Nothing."""
+        """Do nothing."""
 
 
 def some(seeds: Sequence[int]) -> Totals:
-    """Histories one after the other; ends at the first that breaks a rule."""
+    """Run histories one after the other, until one breaks a rule."""
     totals = Totals()
     with quiet():
         for seed in seeds:

@@ -1,4 +1,4 @@
-"""Changes of events on a condition (`If-Match`): what was written by whom, and whether the answers say so."""
+"""Conditional changes of events (`If-Match`): who wrote what, and whether the answers agree."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _TAG = re.compile(r'"(\d+)\.\d+"')
 
 @dataclass(frozen=True, slots=True)
 class EventWrite:
-    """A change that was made: when, in microseconds since 1970, over which revision, and its id."""
+    """A change that was made: when (microseconds since 1970), over which revision, and its id."""
 
     at: int
     over: int
@@ -30,7 +30,7 @@ class EventWrite:
 
 
 class ConditionalChanges:
-    """What is known of the changes of all events."""
+    """The changes of all events."""
 
     def __init__(self) -> None:
         self._made_by: dict[str, str] = {}
@@ -39,24 +39,24 @@ class ConditionalChanges:
         self._tags: dict[str, str] = {}
 
     def begins(self, process: str, change_id: str) -> str:
-        """A process has an id for its change."""
+        """Record which process has this id for its change."""
         self._made_by[change_id] = process
         return change_id
 
     def wrote(self, now: int, before: Item | None, after: Item) -> None:
-        """An event's item was written, by a PATCH or with its seats."""
+        """Record a write of an event, by a PATCH or with its seats."""
         event_id, over = after["eventId"]["S"], revision_of(before or {})
         if revision_of(after) != over:
             self._revisions.setdefault(event_id, []).append((now, revision_of(after)))
             self._written.setdefault(event_id, []).append(EventWrite(now, over, after["changeId"]["S"]))
 
     def seen(self, event_id: str, headers: Mapping[str, str]) -> None:
-        """An answer went out; maybe with an entity tag."""
+        """Record the entity tag of an answer, if any."""
         if "ETag" in headers:
             self._tags[event_id] = headers["ETag"]
 
     def aimed(self, step: RequestStep) -> RequestStep:
-        """The request with the tag that was seen last; without a condition if none was seen yet."""
+        """Return the request with the latest entity tag, or without a condition if there is none yet."""
         if step.headers.get("if-match") != LATEST:
             return step
         tag = self._tags.get(step.event_id)
@@ -64,8 +64,7 @@ class ConditionalChanges:
         return replace(step, headers=others | ({"if-match": tag} if tag else {}))
 
     def hold(self, answered: Answered) -> bool:
-        """Whether somebody who heard 412 has written nothing, and found another revision than the one that was wanted;
-        and whether somebody who heard that it was done has written over that one."""
+        """Return whether a 412 wrote nothing and found another revision, and a success replaced the right one."""
         event_id, wanted = answered.step.event_id, _TAG.fullmatch(answered.step.headers.get("if-match", ""))
         if wanted is None:
             return answered.status != 412

@@ -1,4 +1,4 @@
-"""Whether an event was as it is shown: its title, and its seats by one ledger."""
+"""Checks an event in an answer: its title, and its seats by one ledger."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _COUNTS = ("currentAttendees", "waitlistLength")
 
 
 def are_true(history: EventHistory, shown: dict[str, Any], began: int, ended: int) -> bool:
-    """Whether the seats that are shown are those of one ledger between the two instants, and the title was one then."""
+    """Return whether title and seats were true at some instant between the two, the seats by one ledger."""
     if shown["title"] not in between(history.titles, began, ended):
         return False
     figures = tuple(shown.get(name) for name in (*SETTINGS, *_COUNTS))
@@ -20,9 +20,9 @@ def are_true(history: EventHistory, shown: dict[str, Any], began: int, ended: in
 
 
 def were_true(history: EventHistory, shown: dict[str, Any], began: int, ended: int) -> bool:
-    """The same for a list, which leaves out a ledger that it cannot read, and may not find one that has just been made.
+    """Return the same for a list, which omits undecodable ledgers and may miss a new one.
 
-    Then nobody is registered, but the settings are those of the event, which may be newer.
+    Without a ledger nobody is registered, and the settings are the event's, which may be newer.
     """
     if "capacity" not in shown:
         return history.damaged(LEDGER, began, ended)

@@ -1,4 +1,4 @@
-"""What can go wrong, how probable it is in one history, and how often it did."""
+"""The faults, their probabilities in a history, and their counts."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from random import Random
 
 
 class Fault(StrEnum):
-    """Everything that happens to a history besides its load. Each is counted when it had its effect."""
+    """All faults. Each is counted when it takes effect."""
 
     DUPLICATE_DELIVERY = "a message that was processed is delivered again"
     CRASH = "a process dies at a call to AWS"
@@ -44,7 +44,7 @@ class Fault(StrEnum):
 
 
 BEFORE = (Fault.THROTTLE, Fault.SERVER_ERROR, Fault.RESET)
-"""What keeps a request from taking effect."""
+"""Faults that keep a request from taking effect."""
 
 _ODDS: Mapping[Fault, float] = {
     Fault.DUPLICATE_DELIVERY: 0.06,
@@ -76,29 +76,29 @@ _ODDS: Mapping[Fault, float] = {
     Fault.CLOCK_SKEW: 0.3,
     Fault.OUTAGE: 0.2,
 }
-"""Per call, per message, per record or per history, as it comes; where a history has that fault at all."""
+"""Per call, message, record or history, where a history has the fault at all."""
 
 _SHARE_OF_HISTORIES = 0.7
-"""A history has each fault with this probability: some mistakes show only where another fault does not get in first."""
+"""The probability that a history has a fault at all: some bugs show only where other faults are absent."""
 
 
 class Faults:
-    """The faults of one history: which it has, how often they come, and how often they came."""
+    """The faults of one history: their odds and counts."""
 
     def __init__(self, chance: Random, without: Collection[Fault] = ()) -> None:
         scale = chance.choice((0.5, 1, 1, 2))
-        # Drawn for every fault, so that leaving one out does not change the others.
+        # Drawn for every fault, so that excluding one does not change the others.
         has = {fault: chance.random() < _SHARE_OF_HISTORIES for fault in _ODDS}
         self.odds = {f: _ODDS[f] * scale if has[f] and f not in without else 0.0 for f in _ODDS}
         self.fired: Counter[Fault] = Counter()
         self.calm = False
 
     def happens(self, fault: Fault, chance: Random) -> bool:
-        """Whether it happens now. It still has to be counted, when it had its effect."""
+        """Return whether the fault happens now. Call `count` when it takes effect."""
         return chance.random() < self.odds[fault] and not self.calm
 
     def one_of(self, faults: Collection[Fault], chance: Random) -> Fault | None:
-        """Which of these happens to a call, if any does: one at most."""
+        """Return which of these faults happens to a call, if any."""
         drawn = chance.random()
         if self.calm:
             return None
@@ -109,5 +109,5 @@ class Faults:
         return None
 
     def count(self, fault: Fault) -> None:
-        """It had its effect."""
+        """Count a fault that took effect."""
         self.fired[fault] += 1

@@ -12,11 +12,11 @@ if TYPE_CHECKING:
     from tests.proofs.simulation.simulation import Simulation
 
 LONGEST = 3 * SECOND
-"""No row is behind its item for longer."""
+"""The longest lag of an index row."""
 
 
 class IndexLag:
-    """All index rows that are still to change."""
+    """Delays the changes of index rows."""
 
     def __init__(self, sim: Simulation) -> None:
         self._sim = sim
@@ -25,7 +25,7 @@ class IndexLag:
         self._last_row: dict[tuple[str, str], int] = {}
 
     def changed(self, index: str, key: str, apply: Callable[[], None]) -> None:
-        """A row is to change: it mostly does at once. ConditionalChanges of one item keep their order."""
+        """Apply the change of a row, mostly at once. The changes of one item keep their order."""
         scheduler, late = self._sim.scheduler, 0
         if self._sim.faults.happens(Fault.STALE_INDEX, self._chance):
             late = self._chance.randrange(LONGEST)
@@ -43,7 +43,7 @@ class IndexLag:
         scheduler.after(due - scheduler.now, catch_up)
 
     def is_met(self) -> bool:
-        """An index is about to be read: whether it lags."""
+        """Return whether an index lags that is about to be read."""
         if self._behind:
             self._sim.count(Fault.STALE_INDEX, f"{self._behind} rows behind")
         return self._behind > 0

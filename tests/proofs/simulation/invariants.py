@@ -1,6 +1,6 @@
 """The rules that may never break, checked after every committed write.
 
-They know the tables' formats and what a command asks for, and nothing of how `decide` decides.
+They know the formats of the tables and the meaning of commands, but not how `decide` works.
 """
 
 from __future__ import annotations
@@ -17,7 +17,6 @@ from tests.support.rules import broken_rules, illegal_moves
 from workers.aws.items import Item, ledger_from_event, ledger_from_item, registration_from_item
 from workers.domain.commands import Cancel, Configure, Register
 from workers.domain.records import Ledger, Registration, Status
-from workers.domain.seat_settings import EventStatus
 from workers.domain.transitions import DISCARDED
 
 if TYPE_CHECKING:
@@ -28,20 +27,20 @@ OVERSOLD = "1: no seat is given beyond the capacity"
 MISCOUNTED = "2: the ledger counts the registrations"
 JUMPED = "3: nobody is confirmed past an earlier waiter"
 TWICE = "4: one promotion per ticket at most"
-MOVES = "5: statuses move along the table, generations grow"
-ONE = "6: a registration is one person's at one event"
-CLOSED = "nobody joins an event that is closed or cancelled, nobody is promoted at a cancelled one"
-LINE_FULL = "7: the line keeps its limit"
-NO_LINE = "nobody waits at an event that has no waiting list"
+MOVES = "5: statuses change along the table, generations grow"
+ONE = "6: a registration belongs to one person at one event"
+CLOSED = "nobody joins a closed or cancelled event"
+WAITLIST_FULL = "7: the waiting list keeps its limit"
+NO_WAITLIST = "nobody waits at an event without a waiting list"
 REFUSED = "nobody is refused while there is room"
-SERIAL = "a batch comes to what its commands come to one after the other"
-UNASKED = "nothing is done that nobody asked for"
-OVERTAKEN = "nobody overtakes in a group of the queue"
+SERIAL = "a batch has the result of its commands one after the other"
+UNASKED = "nothing is done without a request"
+OVERTAKEN = "the order of a group of the queue is kept"
 
 
 @dataclass(frozen=True, slots=True)
 class Violation:
-    """A rule that does not hold; `detail` says where, `at` when (microseconds since 1970)."""
+    """A broken rule: where, and when in microseconds since 1970."""
 
     rule: str
     detail: str
@@ -50,7 +49,7 @@ class Violation:
 
 @dataclass(slots=True)
 class Commit:
-    """What one committed write did to one event."""
+    """What a committed write changed of one event."""
 
     before: Ledger
     after: Ledger
@@ -58,13 +57,13 @@ class Commit:
 
 
 class InvariantChecker:
-    """Everything that is checked while a history goes on."""
+    """Checks the rules while a simulation runs."""
 
     def __init__(self, sim: Simulation) -> None:
         self._sim = sim
 
     def opened(self, event: Item) -> None:
-        """A new event, which has no ledger yet."""
+        """Start the history of a new event, which has no ledger yet."""
         ledger = ledger_from_event(event)
         now = self._sim.scheduler.now
         self._sim.histories[ledger.event_id] = EventHistory(
@@ -72,7 +71,7 @@ class InvariantChecker:
         )
 
     def wrote(self, changes: list[Change]) -> None:
-        """Something was committed."""
+        """Check a committed write."""
         commits: dict[str, Commit] = {}
         tables = self._sim.tables
         for change in changes:
@@ -100,23 +99,22 @@ class InvariantChecker:
     def _record_changed(self, commits: dict[str, Commit], change: Change) -> None:
         record = registration_from_item(change.after)
         key = change.after["registrationId"]["S"]
-        before = (
-            self._sim.histories[record.event_id].records.get(key) if record.event_id in self._sim.histories else None
-        )
+        own = self._sim.histories.get(record.event_id)
+        before = own.records.get(key) if own is not None else None
         if key != _own_id(record):
             self._sim.broken(ONE, f"{key} is not the id of {record.user_id} at {record.event_id}")
         others = [history.event_id for history in self._sim.histories.values() if key in history.records]
         if (others and others != [record.event_id]) or (before is not None and before.user_id != record.user_id):
             self._sim.broken(ONE, f"{key} was {others}, is {record.event_id} {record.user_id}")
             return
-        if record.event_id not in self._sim.histories:
+        if own is None:
             self._sim.broken(UNASKED, f"{record}: there is no such event")
             return
         self._commit(commits, record.event_id).changed[key] = (before, record)
 
     def _check(self, history: EventHistory, commit: Commit) -> None:
         sim, now = self._sim, self._sim.scheduler.now
-        was, line = dict(history.records), history.waitlist
+        was, waitlist = dict(history.records), history.waitlist
         batches = sim.messages.batches(history.event_id)
         configures = [command for batch in batches for command in batch.configures()]
         history.records |= {key: after for key, (_, after) in commit.changed.items()}
@@ -126,8 +124,7 @@ class InvariantChecker:
             for sentence in broken_rules(commit.after, history.records.values()):
                 sim.broken(_RULES.get(sentence, MISCOUNTED), f"{history.event_id}: {sentence}")
             self._check_seats(history, commit, configures)
-            self._check_status(history, commit, configures)
-            self._check_line(history, commit, configures)
+            self._check_waitlist(history, commit, configures)
             self._check_order(history, was, {key for batch in batches for key, _ in batch.commands})
             history.ledger = commit.after
             history.ledgers.append((now, commit.after))
@@ -137,21 +134,21 @@ class InvariantChecker:
             self._check_asked(key, before, after)
             history.states.setdefault(key, []).append((now, after))
         if commit.after is not commit.before:
-            self._check_against_model(history, commit, ReferenceModel(commit.before, was, line), batches)
+            self._check_against_model(history, commit, ReferenceModel(commit.before, was, waitlist), batches)
 
     def _check_against_model(
         self, history: EventHistory, commit: Commit, begin: ReferenceModel, batches: list[Batch]
     ) -> None:
-        """What was written is what the commands of the batch come to, by a count of seats and places."""
+        """Compare what was written with the reference model's states while it processes the batch."""
         has = standing(history.records)
         waiting = (key for key, record in history.records.items() if record.ticket is not None)
-        line = sorted(waiting, key=lambda key: history.records[key].ticket or 0)
+        waitlist = sorted(waiting, key=lambda key: history.records[key].ticket or 0)
         expected: dict[tuple[str, int], Expected] = {}
         for commands in (commands for batch in batches for commands in batch.decided(self._sim.parked)):
             model = ReferenceModel(commit.before, begin.records, begin.waitlist)
             for _ in model.states(commands):
                 if (
-                    model.waitlist == line
+                    model.waitlist == waitlist
                     and model.settings == commit.after.settings
                     and standing(model.records) == has
                 ):
@@ -160,7 +157,7 @@ class InvariantChecker:
         for key, (_, after) in commit.changed.items():
             should = expected.get((key, after.generation))
             if (rule := _rule_broken_by(after, should)) is not None:
-                self._sim.broken(rule, f"{history.event_id}: {after}; by a count it is {should}")
+                self._sim.broken(rule, f"{history.event_id}: {after}; by the model it is {should}")
         self._sim.broken(SERIAL, f"{history.event_id}: {commit} in {batches}")
 
     def _check_seats(self, history: EventHistory, commit: Commit, configures: list[Configure]) -> None:
@@ -172,7 +169,7 @@ class InvariantChecker:
             self._sim.broken(OVERSOLD, f"{history.event_id}: {taken} seats taken of {allowed}")
 
     def _check_asked(self, key: str, before: Registration | None, after: Registration) -> None:
-        """Who comes or goes has asked for it, in that very attempt."""
+        """Check that somebody who comes or goes has requested it, in this attempt."""
         asked_for, goes = self._sim.messages.asked_for, after.status is Status.CANCELLED
         comes = before is None or before.generation < after.generation or before.status is Status.PENDING
         if (goes and not asked_for(Cancel, key, after.generation)) or (
@@ -180,55 +177,32 @@ class InvariantChecker:
         ):
             self._sim.broken(UNASKED, f"{key}: {before} -> {after}")
 
-    def _check_status(self, history: EventHistory, commit: Commit, configures: list[Configure]) -> None:
-        statuses = {commit.before.settings.status, commit.after.settings.status}
-        statuses |= {command.changes["status"] for command in configures if "status" in command.changes}
-        if EventStatus.ACTIVE in statuses:
-            return
-        came = [
-            key for key, (before, after) in commit.changed.items() if after.ticket and not (before and before.ticket)
-        ]
-        came += [key for key, (before, after) in commit.changed.items() if _seated(after) and not _seated(before)]
-        moved = {key for key, (before, after) in commit.changed.items() if _moved_up(before, after)}
-        if came and (statuses == {EventStatus.CANCELLED} or not moved.issuperset(came)):
-            self._sim.broken(CLOSED, f"{history.event_id}: {came} at an event that is {statuses}")
-
-    def _check_line(self, history: EventHistory, commit: Commit, configures: list[Configure]) -> None:
+    def _check_waitlist(self, history: EventHistory, commit: Commit, configures: list[Configure]) -> None:
         sim, event = self._sim, history.event_id
-        promoted = [key for key, (before, after) in commit.changed.items() if _moved_up(before, after)]
         waiting = {key for key, record in history.records.items() if record.status is Status.WAITLISTED}
         stayed = [key for key in history.waitlist if key in waiting and key not in commit.changed]
-        joined = sorted(
-            (k for k, (b, a) in commit.changed.items() if a.status is Status.WAITLISTED),
-            key=lambda key: history.records[key].ticket or 0,
-        )
-        for key in promoted:
+        for key, (before, after) in commit.changed.items():
+            if not _moved_up(before, after):
+                continue
             ahead = history.waitlist[: history.waitlist.index(key)] if key in history.waitlist else []
             if passed := [other for other in ahead if other in stayed]:
                 sim.broken(JUMPED, f"{event}: {key} was promoted past {passed}")
-            before, _ = commit.changed[key]
-            ticket = before.ticket if before else None
+            ticket = (before.ticket if before else None) or 0
             if ticket in history.promoted:
                 sim.broken(TWICE, f"{event}: ticket {ticket}")
-            history.promoted.add(ticket or 0)
-        newcomers = [k for k, (b, a) in commit.changed.items() if _seated(a) and k not in promoted]
-        if newcomers and stayed:
-            sim.broken(JUMPED, f"{event}: {newcomers} came later than {stayed}, who wait")
-        history.waitlist = stayed + joined
+            history.promoted.add(ticket)
+        joined = [key for key, (_, after) in commit.changed.items() if after.status is Status.WAITLISTED]
+        history.waitlist = stayed + sorted(joined, key=lambda key: history.records[key].ticket or 0)
         limits = [ledger.settings.waitlist_capacity for ledger in (commit.before, commit.after)]
         limits += [c.changes["waitlist_capacity"] for c in configures if "waitlist_capacity" in c.changes]
-        lines = [ledger.settings.has_waitlist for ledger in (commit.before, commit.after)]
-        if joined and not any(lines + [c.changes.get("has_waitlist", False) for c in configures]):
-            sim.broken(NO_LINE, f"{event}: {joined} wait")
         if joined and None not in limits and len(history.waitlist) > max(limit or 0 for limit in limits):
-            sim.broken(LINE_FULL, f"{event}: {len(history.waitlist)} wait in a line of {limits}")
+            sim.broken(WAITLIST_FULL, f"{event}: {len(history.waitlist)} wait, with limits {limits}")
 
     def _check_order(self, history: EventHistory, was: Mapping[str, Registration], batch: Collection[str]) -> None:
-        """What changes something is decided before whatever comes behind it in the group.
+        """Check that no command was decided before an applicable one ahead of it in the group.
 
-        Only what is in the batch was decided. The same command may stand elsewhere in the queue: replayed from the dead
-        letters, to which SQS moved its message while a registrar was at work on it. Or further back in the batch, when
-        a message came again that had been parked: then it was the first of the two that was decided.
+        Only commands of the batch were decided. The same command may also be elsewhere in the queue, replayed after SQS
+        had moved its message to the dead letters, or further back in the batch, if its parked message came again.
         """
         left: list[str] = []
         decided: set[str] = set()
@@ -244,7 +218,7 @@ class InvariantChecker:
                 decided.add(command.registration_id)
 
     def _set_aside(self, history: EventHistory, message_id: str, command: Register | Cancel) -> bool:
-        """Parked, or about a record that cannot be read."""
+        """Return whether a message was parked, or is about a record that cannot be decoded."""
         now = self._sim.scheduler.now
         return message_id in self._sim.parked or history.damaged(command.registration_id, now, now)
 
@@ -254,14 +228,14 @@ _RULES = {
     "tickets are in the order of decision": JUMPED,
     "nobody has two active registrations": ONE,
 }
-"""What it breaks if such a sentence of `broken_rules` does not hold; the ledger's count, if it is none of these."""
+"""The rules behind sentences of `broken_rules`; the others are about the ledger's counts."""
 
 
 def _rule_broken_by(after: Registration, should: Expected | None) -> str | None:
-    """Which rule it breaks that somebody stands as she does, when by a count she should have got something else."""
+    """Return the rule that a registration breaks if the model expects another result."""
     if should is None or should == (after.status, after.code):
         return None
-    rules = {"event-full": NO_LINE, "waitlist-full": LINE_FULL, "registration-closed": CLOSED}
+    rules = {"event-full": NO_WAITLIST, "waitlist-full": WAITLIST_FULL, "registration-closed": CLOSED}
     match after.status:
         case Status.REJECTED:
             return REFUSED
@@ -274,7 +248,7 @@ def _rule_broken_by(after: Registration, should: Expected | None) -> str | None:
 
 
 def _own_id(record: Registration) -> str:
-    """The only id that the registration of this person at this event can have (design, section 5)."""
+    """Return the only id that this registration can have."""
     digest = sha256(record.event_id.encode() + b"\0" + record.user_id.encode()).digest()
     return "reg_" + b32encode(digest).decode()[:26]
 

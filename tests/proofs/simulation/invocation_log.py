@@ -1,4 +1,4 @@
-"""What one invocation of a function met, and whether that explains what it answers."""
+"""The faults that an invocation met, and whether they explain its answer."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ if TYPE_CHECKING:
     from tests.proofs.simulation.simulation import Simulation
 
 _PATIENCE = 5 * SECOND
-"""Whoever has worked for so long may leave the rest for the next time."""
+"""After this time an invocation may leave the rest for the next one."""
 _MEMORY = 60 * SECOND
 
 
 @dataclass(slots=True)
 class InvocationLog:
-    """One invocation, known by the `name` of its process. `troubles` are calls that failed, left something out, or
-    asked an index that lagged: operation and request. `hidden` are the messages that it let wait, by receipt handle,
-    and for how many seconds."""
+    """An invocation, by the `name` of its process. `troubles` are the calls (operation, request) that failed, were
+    incomplete or read a lagging index; `hidden` are the visibility timeouts in seconds that it set, by receipt handle.
+    """
 
     function: str
     name: str
@@ -33,24 +33,24 @@ class InvocationLog:
     hidden: dict[str, int] = field(default_factory=dict)
 
     def met(self, operation: str, request: dict[str, Any]) -> None:
-        """A call did not go as it should."""
+        """Record a call that failed or was incomplete."""
         self.troubles.append((operation, request))
 
     def called(self, operation: str, request: dict[str, Any]) -> None:
-        """A call is about to be made; what becomes of it is another matter."""
+        """Record a call that is about to be made."""
         if operation == "change_message_visibility_batch":
             self.hidden |= {entry["ReceiptHandle"]: entry["VisibilityTimeout"] for entry in request["Entries"]}
 
 
 class RetryReasons:
-    """Why a registrar may want the messages of a group again."""
+    """The reasons for which a registrar may want the messages of a group again."""
 
     def __init__(self, sim: Simulation) -> None:
         self._sim = sim
         self._writes: deque[tuple[int, str | None, str]] = deque()
 
     def wrote(self, changes: list[Change]) -> None:
-        """Something was committed: remembers when, by whom and for which group."""
+        """Record a committed write: when, by which process, of which group."""
         now, writer = self._sim.scheduler.now, self._sim.scheduler.turn
         while self._writes and self._writes[0][0] < now - _MEMORY:
             self._writes.popleft()
@@ -59,8 +59,8 @@ class RetryReasons:
                 self._writes.append((now, writer, group_of(change.after["eventId"]["S"])))
 
     def has(self, invocation: InvocationLog, group: str, messages: list[dict[str, Any]]) -> bool:
-        """Whether something stood in the way of this group. What stood in the way of several at once is none: then each
-        of them is to be tried alone, and either that went wrong too, or it went well."""
+        """Return whether there is a reason for this group. A fault of several groups at once is none: each of them must
+        be tried alone."""
         now = self._sim.scheduler.now
         return (
             now - invocation.began > _PATIENCE
@@ -72,12 +72,12 @@ class RetryReasons:
         )
 
     def _damaged(self, group: str, began: int, ended: int) -> bool:
-        """Somebody's record could not be read: of whom a command is about, or at the head of the line."""
+        """Return whether a record of the group could not be decoded."""
         histories = (history for history in self._sim.histories.values() if group_of(history.event_id) == group)
         return any(history.damaged(key, began, ended) for history in histories for key in history.damages)
 
     def _named(self, invocation: InvocationLog, messages: list[dict[str, Any]]) -> Iterator[set[str]]:
-        """The groups that each trouble is about."""
+        """Yield the groups that each trouble concerns."""
         events = {key: history.event_id for history in self._sim.histories.values() for key in history.records}
         for message in messages:
             if isinstance(command := self._sim.messages.command(message["Body"]), Register | Cancel):
@@ -90,7 +90,7 @@ class RetryReasons:
 
 
 def _events(operation: str, request: dict[str, Any], events: dict[str, str]) -> Iterator[str]:
-    """The events that a request is about; `events` has those of registrations."""
+    """Yield the events that a request is about; `events` has those of registrations."""
     if operation == "query":
         yield request["ExpressionAttributeValues"][":event"]["S"]
     elif operation == "transact_write_items":

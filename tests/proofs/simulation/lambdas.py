@@ -1,4 +1,4 @@
-"""What Lambda does: starts functions and kills those that take too long, polls the queue, reads the stream."""
+"""Simulates Lambda: starts functions and kills slow ones, polls the queue, reads the stream."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from workers.aws.items import PROMOTABLE, Item
 if TYPE_CHECKING:
     from tests.proofs.simulation.simulation import Simulation
 
-RAISED = "no function raises for what it is handed"
+RAISED = "no function raises an exception"
 
 Handler = Callable[[dict[str, Any]], Any]
 
@@ -26,11 +26,11 @@ _LARGEST_SKEW = SECOND // 2
 _BATCH = 10
 _SHARDS = 3
 _PACES = (20_000, 20_000, 20_000, SECOND)
-"""Microseconds between two looks into the queue, at most. Where nobody looks for long, several events share a batch."""
+"""The longest time between two polls, in microseconds. With rare polls several events share a batch."""
 
 
 class SimulatedFunction:
-    """A function and its instances: each handles one event at a time, has a clock of its own, and may be killed.
+    """A function and its instances, each with a clock of its own and one event at a time.
 
     `make` makes the handler of a new instance. `seconds` is the function's timeout.
     """
@@ -46,7 +46,7 @@ class SimulatedFunction:
     def invoke(
         self, event: dict[str, Any], then: Callable[[Ended], None], name: str = "", delay: int = 0
     ) -> InvocationLog:
-        """Handles an event, after so many microseconds; `then` is told how it ended. Answers what it will meet."""
+        """Handle an event after so many microseconds, and call `then` at the end. Return the log of the invocation."""
         sim = self._sim
         self._started += 1
         name = name or f"{self._name}-{self._started}"
@@ -82,7 +82,7 @@ class SimulatedFunction:
 
 
 class CommandsTrigger:
-    """The event source mapping of the commands' queue: hands batches to the registrar, deletes what was processed."""
+    """The event source mapping of the queue: hands batches to the registrar, deletes processed messages."""
 
     def __init__(self, sim: Simulation, registrar: SimulatedFunction, visibility: int) -> None:
         self._sim = sim
@@ -95,7 +95,7 @@ class CommandsTrigger:
         self._pace = self._chance.choice(_PACES)
 
     def wake(self, microseconds: int = 0) -> None:
-        """Looks into the queue soon, or after so many microseconds."""
+        """Poll the queue soon, or after so many microseconds."""
         scheduler = self._sim.scheduler
         at = scheduler.now + microseconds + self._chance.randrange(1000, self._pace)
         if self._due is None or self._due > at:
@@ -104,7 +104,7 @@ class CommandsTrigger:
 
     def _poll(self, due: int) -> None:
         if due != self._due:
-            return  # an earlier one was asked for meanwhile
+            return  # there is an earlier poll
         self._due = None
         sim = self._sim
         size = self._chance.choice((_BATCH, _BATCH, self._chance.randint(1, _BATCH)))
@@ -117,7 +117,7 @@ class CommandsTrigger:
             return
         late = 0
         if sim.faults.happens(Fault.VISIBILITY_LOST, self._chance):
-            # As when the function's concurrency is used up: the batch waits for its turn, and its time runs.
+            # As when the function is throttled: the batch waits, and its visibility timeout runs.
             late = self._visibility * SECOND - self._chance.randrange(-SECOND // 5, SECOND // 2)
         for message in messages:
             if self._held[message["MessageId"]]:
@@ -150,14 +150,14 @@ class CommandsTrigger:
 
 @dataclass(slots=True)
 class _Record:
-    """A record of the stream. `written` counts the writes of all shards."""
+    """A record of the stream, and its number among those of all shards."""
 
     image: Item
     written: int
 
 
 class StreamTrigger:
-    """The event source mapping of the ledger's stream: hands what passes its filter to the promoter, shard by shard."""
+    """The event source mapping of the ledger's stream: hands filtered records to the promoter, by shard."""
 
     def __init__(self, sim: Simulation, promoter: SimulatedFunction) -> None:
         self._sim = sim
@@ -169,7 +169,7 @@ class StreamTrigger:
         self._delivered = 0
 
     def wrote(self, image: Item) -> None:
-        """A ledger was written; the filter of the mapping asks for those that are promotable."""
+        """Add a ledger that was written, if it passes the filter."""
         self._written += 1
         if image.get("promotable") != {"S": PROMOTABLE}:
             return

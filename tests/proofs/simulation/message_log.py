@@ -1,5 +1,4 @@
-"""What went through the queue of commands: what each process sent into it, which of it was ever taken, and who was
-handed it."""
+"""What each process sent to the queue of commands, what the queue took, and which process received it."""
 
 from __future__ import annotations
 
@@ -16,11 +15,11 @@ if TYPE_CHECKING:
     from tests.proofs.simulation.scheduler import Scheduler
 
 _MOST_BATCHES = 50
-"""Of one event: a late commit is that of one of the last batches. It comes within half a minute."""
+"""Of one event: a late commit, within half a minute, belongs to one of its last batches."""
 
 
 class MessageLog:
-    """The commands of one history, as they came and went."""
+    """The commands of one history."""
 
     def __init__(self, scheduler: Scheduler, sqs: SimulatedQueues) -> None:
         self._scheduler = scheduler
@@ -31,7 +30,7 @@ class MessageLog:
         self._batches: dict[str, list[Batch]] = {}
 
     def command(self, body: str, group: str | None = None) -> Command | None:
-        """The command in a message; None if it is none, or is in another group than its own."""
+        """Return the command in a message; None if there is none, or in a wrong group."""
         if body not in self._read:
             try:
                 self._read[body] = decode(body)
@@ -41,26 +40,26 @@ class MessageLog:
         return command if command is None or group in {None, group_for(command)} else None
 
     def sent(self, body: str) -> None:
-        """A message was sent, maybe one that the queue has already."""
+        """Record a sent message, new or not."""
         process, command = self._scheduler.turn, self.command(body)
         if process is not None and command is not None:
             self._sent.setdefault(process, []).append(command)
 
     def sent_by(self, process: str) -> list[Command]:
-        """What a process sent, and was taken."""
+        """Return what a process sent successfully."""
         return self._sent.get(process, [])
 
     def arrived(self, body: str, group: str) -> None:
-        """A message came into the queue."""
+        """Record a message that the queue took."""
         if isinstance(command := self.command(body, group), Register | Cancel):
             self._arrived.add((type(command), command.registration_id, command.generation))
 
     def asked_for(self, kind: type[Register | Cancel], registration_id: str, generation: int) -> bool:
-        """Whether the queue ever took such a command."""
+        """Return whether the queue ever took such a command."""
         return (kind, registration_id, generation) in self._arrived
 
     def taken(self, process: str, records: list[dict[str, Any]]) -> None:
-        """A registrar begins with a batch."""
+        """Record the batch of a registrar."""
         groups: dict[str, list[tuple[str, Command | None]]] = {}
         for record in records:
             name = record["attributes"]["MessageGroupId"]
@@ -71,17 +70,17 @@ class MessageLog:
             del batches[:-_MOST_BATCHES]
 
     def batches(self, event_id: str) -> list[Batch]:
-        """The batch of the event that is being committed; of a commit that comes late, any that it may be."""
+        """Return the event's batch that is being committed; for a late commit, all that it may be."""
         process = self._scheduler.turn
         found: dict[str, list[tuple[str, Command | None]]] = {}
-        for group in (_recounts_of(event_id), group_of(event_id)):  # a recount comes before all others
+        for group in (_recounts_of(event_id), group_of(event_id)):  # recounts come first
             for batch in self._batches.get(group, []):
                 if process in {None, batch.process}:
                     found.setdefault(batch.process, []).extend(batch.commands)
         return [Batch(taker, commands) for taker, commands in found.items()]
 
     def waiting(self, event_id: str) -> list[tuple[str, Command]]:
-        """The commands of an event that are in the queue, in order, by message id."""
+        """Return an event's commands in the queue, in order, with their message ids."""
         group = group_of(event_id)
         messages = self._sqs.queue(QUEUE).messages
         read = [(message.id, self.command(message.body, group)) for message in messages if message.group == group]
@@ -89,5 +88,5 @@ class MessageLog:
 
 
 def _recounts_of(event_id: str) -> str:
-    """The group of an event's recounts, which is not that of its other commands."""
+    """Return the group of an event's recounts."""
     return "recount-" + sha256(event_id.encode()).hexdigest()

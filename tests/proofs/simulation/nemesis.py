@@ -1,4 +1,4 @@
-"""What hands do that are not the pipeline's: send rubbish to the queue, damage a record, damage a ledger."""
+"""Damage from outside the pipeline: rubbish in the queue, undecodable records and ledgers."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ _NOWHERE = "nowhere"
 _TIMES = 3
 _DAMAGE: Item = {"S": "damaged by hand"}
 _SHARE_LURKING = 0.6
-"""So many wait for a command about the record that they damage: about one that cannot be read, nobody sends any."""
+"""The share of damages that wait for a command about the record: the API sends none about a damaged one."""
 
 
 class Nemesis:
-    """They come now and then. What they damage is mended later, by hand or by an operator's recount. `rubbish` has the
-    ids of their messages: each must end among the dead letters."""
+    """Does damage that is repaired later, by hand or by a recount. `rubbish` has the ids of its messages, each of which
+    must be parked."""
 
     def __init__(self, sim: Simulation, dynamodb: FakeDynamoDb, operator: Operator) -> None:
         self._sim = sim
@@ -42,7 +42,7 @@ class Nemesis:
         self._lurking = 0
 
     def begin(self, last: int) -> None:
-        """Plans what happens until `last`, in microseconds from now."""
+        """Schedule everything until `last`, in microseconds from now."""
         plans = {
             Fault.POISON: self._send_rubbish,
             Fault.STRANGER: self._send_a_stranger,
@@ -58,7 +58,7 @@ class Nemesis:
                     self._sim.scheduler.after(at, happen)
 
     def command_arrived(self, body: str) -> None:
-        """A command: the right moment to damage the record that it is about."""
+        """Damage the record that a new command is about, if a damage waits for that."""
         command = self._sim.messages.command(body)
         if self._lurking and isinstance(command, Register | Cancel):
             history = self._sim.histories.get(command.event_id)
@@ -74,7 +74,7 @@ class Nemesis:
         self._sim.count(Fault.STRANGER)
 
     def _send_astray(self) -> None:
-        """Nobody in the history has this name: whoever lets her in has not looked at the group."""
+        """Send a command in a wrong group, for a person who does not exist."""
         first, second = (self._any_event() for _ in range(2))
         if first != second:
             self._send(group_of(first), self._register(second))
@@ -95,18 +95,17 @@ class Nemesis:
         return self._chance.choice(sorted(self._sim.histories))
 
     def _recount(self) -> None:
-        """Nothing is damaged; but seats are free for a moment, and somebody with a command at hand."""
+        """Recount without need, while other things happen."""
         self._operator.recount(None, lambda: None)
 
     def _damage_ledger(self) -> None:
-        """What it counts becomes a text, until somebody has it counted again."""
+        """Make a text of a ledger's count, until a recount."""
         event_id = self._any_event()
         if self.damage_ledger(event_id) is not None:
             self._mend_ledger(self._sim.histories[event_id])
 
     def damage_ledger(self, event_id: str) -> Callable[[], None] | None:
-        """Make a text of what the ledger of an event counts. Returns what puts it back as it was, or None if there was
-        no sound ledger."""
+        """Make a text of the ledger's count. Return a function that repairs it; None if there was no sound ledger."""
         table, scheduler = self._sim.tables.ledger, self._sim.scheduler
         item: Item = self._dynamodb.get_item(TableName=table, Key=event_key(event_id)).get("Item", {})
         if item.get("confirmed", _DAMAGE) == _DAMAGE:
@@ -135,7 +134,7 @@ class Nemesis:
         self._sim.scheduler.after(later, lambda: self._operator.recount([history.event_id], done))
 
     def _damage(self) -> None:
-        """Somebody's record, or that of whoever wants something next."""
+        """Damage a record now, or the next one that a command is about."""
         if self._chance.random() < _SHARE_LURKING:
             self._lurking += 1
             return
@@ -144,7 +143,7 @@ class Nemesis:
             self._damage_record(history, self._chance.choice(sorted(history.records)))
 
     def _damage_record(self, history: EventHistory, key: str) -> None:
-        """A record's generation becomes a text that is no number, for a while."""
+        """Make a text of a record's generation for a while."""
         item = self._stored(key)
         if "N" not in item["generation"]:
             return
@@ -156,7 +155,7 @@ class Nemesis:
         self._sim.count(Fault.DAMAGE, key)
 
         def mend() -> None:
-            # A write of somebody who had read it before may have mended it already.
+            # A write by somebody who had read it before may have repaired it.
             now = self._stored(key)
             if now["generation"] == damage:
                 self._write(self._sim.tables.registrations, now | {"generation": sound})
@@ -176,7 +175,7 @@ class Nemesis:
 
     @contextmanager
     def _unseen(self) -> Iterator[None]:
-        """What hands do is not what the pipeline does."""
+        """Hide a write from the checks of the pipeline's writes."""
         seen, self._dynamodb.on_write = self._dynamodb.on_write, lambda _changes: None
         try:
             yield

@@ -1,4 +1,4 @@
-"""What lies between a function and AWS: time, and everything that can go wrong on the way there and back.
+"""The network between a function and AWS: latency and faults.
 
 `FaultyClient` replaces the SDK's client: it makes three attempts, as `workers.aws.clients` configures, and all attempts
 of one transaction carry the same ClientRequestToken.
@@ -32,7 +32,7 @@ _CODES = {
 
 
 class _TryAgain(Exception):
-    """An attempt failed in a way that the SDK tries again."""
+    """An attempt failed, and the SDK retries it."""
 
     def __init__(self, error: Exception) -> None:
         super().__init__(str(error))
@@ -41,7 +41,7 @@ class _TryAgain(Exception):
 
 @dataclass(frozen=True, slots=True)
 class _Call:
-    """One call of a client: what it is to `perform`, and the faults that it is `likely` to meet."""
+    """One call of a client, and the faults that it can meet."""
 
     operation: str
     request: dict[str, Any]
@@ -50,7 +50,7 @@ class _Call:
 
 
 class FaultyClient:
-    """A client of `service` whose calls end at `target`, in memory."""
+    """A client of `service` whose calls go to `target`, in memory."""
 
     def __init__(self, sim: Simulation, service: str, target: Any) -> None:
         self._sim = sim
@@ -69,14 +69,14 @@ class FaultyClient:
         return call
 
     def get_paginator(self, operation: str) -> Paginator:
-        """A walk over pages, each of them a call."""
+        """Return a paginator whose pages are calls."""
         return Paginator(getattr(self, operation))
 
     def _call(self, call: _Call) -> Any:
         process = self._sim.scheduler.current
         invocation = self._sim.invocations.get(process.name)
         if call.operation == "transact_write_items":
-            call.request.setdefault("ClientRequestToken", self._sim.new_token())
+            call.request.setdefault("ClientRequestToken", self._sim.new_id())
         if invocation is not None:
             invocation.called(call.operation, call.request)
         for attempt in range(_ATTEMPTS):
@@ -123,7 +123,7 @@ class FaultyClient:
         return answer
 
     def _on_the_way(self, process: SimulatedProcess, fault: Fault, call: _Call) -> Exception | None:
-        """What happens instead of the effect. None if the request gets through."""
+        """Return the error if the request does not get through."""
         sim = self._sim
         if fault is Fault.CRASH and process.chance.random() < 0.5:
             sim.count(fault, process.name, "in front of", call.operation)
@@ -149,7 +149,7 @@ class FaultyClient:
         return _TryAgain(ClientError(_response(code, 400 if throttled else 503), call.operation))
 
     def _lose(self, process: SimulatedProcess, call: _Call) -> None:
-        """The request takes effect some time, nobody hears of it: now, late, or never."""
+        """Let the request take effect now, late or never, without an answer."""
         when = process.chance.choice((0, 0, None, process.chance.randrange(20 * SECOND)))
         if when is None or call.operation not in _WRITES:
             return
@@ -179,7 +179,7 @@ class FaultyClient:
         return self._perhaps_old(process, call, call.perform(**call.request))
 
     def _perhaps_old(self, process: SimulatedProcess, call: _Call, answer: Any) -> Any:
-        """What was not asked for consistently, DynamoDB may answer as it was a moment ago."""
+        """Answer an eventually consistent read with older items."""
         if call.operation == "get_item":
             return self._sim.stale_reads.get_item(call.request, answer, process.chance)
         if call.operation == "batch_get_item":
@@ -187,7 +187,7 @@ class FaultyClient:
         return answer
 
     def _left_out(self, process: SimulatedProcess, operation: str, request: dict[str, Any]) -> None:
-        """An answer without some of what is there."""
+        """Record an incomplete answer."""
         if (invocation := self._sim.invocations.get(process.name)) is not None:
             invocation.met(operation, request)
 
@@ -210,7 +210,7 @@ class FaultyClient:
         return {"Responses": answer["Responses"], "UnprocessedKeys": left}
 
     def _tear(self, process: SimulatedProcess, call: _Call) -> Any:
-        """BatchGetItem is no snapshot: each item is as it was at some moment of the call."""
+        """Answer a BatchGetItem, which is no snapshot, with items of two moments."""
         late, early = _parted(process, call.request["RequestItems"], 0.5)
         if not late or not early:
             return call.perform(**call.request)
@@ -231,14 +231,14 @@ class FaultyClient:
         return refused(response, call.operation)
 
     def _travel(self, process: SimulatedProcess, fault: Fault | None) -> int:
-        """Microseconds of half a round trip: mostly short, sometimes not, so that all orders come about."""
+        """Return half a round trip in microseconds: mostly short, sometimes long, so that all orders occur."""
         if fault is Fault.LATENCY:
             return process.chance.randrange(SECOND // 10, 2 * SECOND)
         return int(500 + 4000 * process.chance.random() ** 4 * 10)
 
 
 def _likely(operation: str) -> list[Fault]:
-    """The faults that a call of this operation can meet."""
+    """Return the faults that a call of this operation can meet."""
     faults = [Fault.CRASH, *BEFORE, Fault.LATENCY, Fault.TIMEOUT]
     if operation in _WRITES:
         faults.append(Fault.ANSWER_LOST)
@@ -254,7 +254,7 @@ def _likely(operation: str) -> list[Fault]:
 def _parted(
     process: SimulatedProcess, wanted: Mapping[str, Any], share: float
 ) -> tuple[dict[str, Any], dict[str, Any]]:
-    """The keys of a BatchGetItem as two requests: each key in the first one with the probability `share`."""
+    """Split the keys of a BatchGetItem in two; each goes to the first part with the probability `share`."""
     parts: tuple[dict[str, Any], dict[str, Any]] = {}, {}
     for table, asked in wanted.items():
         for key in asked["Keys"]:
@@ -264,7 +264,7 @@ def _parted(
 
 
 def _response(code: str, status: int) -> Any:
-    """A response of botocore, whose type knows more fields."""
+    """Make a response of botocore."""
     return {"Error": {"Code": code, "Message": "on demand"}, "ResponseMetadata": {"HTTPStatusCode": status}}
 
 

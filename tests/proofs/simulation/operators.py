@@ -1,4 +1,4 @@
-"""What an operator does with the product's own code: replays dead letters, throws some away, has ledgers recounted."""
+"""An operator who replays and discards dead letters and recounts ledgers with the product's own code."""
 
 from __future__ import annotations
 
@@ -29,11 +29,11 @@ if TYPE_CHECKING:
     from tests.proofs.simulation.simulation import Simulation
 
 _HOPELESS = ("unreadable:", "event-not-found:")
-"""What is parked for one of these reasons is parked again, however often it is replayed."""
+"""Reasons for which a replayed message is parked again."""
 
 
 class Operator:
-    """Comes when there is a dead letter, until there is none; and recounts when somebody asks for it."""
+    """Comes when there is a dead letter, until there is none, and recounts on request."""
 
     def __init__(self, sim: Simulation, dynamodb: DynamoDBClient, sqs: SQSClient) -> None:
         self._sim = sim
@@ -48,13 +48,13 @@ class Operator:
         self.discarded: list[Command] = []
 
     def letter_arrived(self) -> None:
-        """A dead letter: somebody will look at it."""
+        """Schedule a visit for a new dead letter."""
         if not self._expected:
             self._expected = True
             self._visit("operator", self._work_off, self._leave, self._chance.randrange(5 * SECOND, 120 * SECOND))
 
     def recount(self, event_ids: Collection[str] | None, then: Callable[[], None]) -> None:
-        """Looks at these events, or all, and has mended what is wrong; `then` when that is done, or has failed."""
+        """Check these events, or all, and repair their ledgers; call `then` when that is done or has failed."""
 
         def work() -> None:
             recounter = Recounter(self._dynamodb, self._clock, self._sim.tables.worker)
@@ -69,13 +69,13 @@ class Operator:
         self._visit("recount", work, ended)
 
     def threw_away(self, command: Register | Cancel) -> bool:
-        """Whether this very request was discarded."""
+        """Return whether this request was discarded."""
         what = (type(command), command.registration_id, command.generation)
         found = [other for other in self.discarded if isinstance(other, Register | Cancel)]
         return any((type(other), other.registration_id, other.generation) == what for other in found)
 
     def bereaved(self) -> set[str]:
-        """The registrations of whose requests one was discarded."""
+        """Return the registrations with a discarded request."""
         return {command.registration_id for command in self.discarded if isinstance(command, Register | Cancel)}
 
     def _visit(self, name: str, work: Callable[[], None], then: Callable[[Ended], None], delay: int = 0) -> None:
@@ -94,7 +94,7 @@ class Operator:
             self.letter_arrived()
 
     def _work_off(self) -> None:
-        """The first ten letters that there are, in order."""
+        """Process the first ten dead letters, in order."""
         for letter in self._letters.receive():
             if self._is_hopeless(letter) or self._is_unwanted(letter):
                 self._discard(letter)
@@ -102,19 +102,19 @@ class Operator:
                 break
 
     def _is_hopeless(self, letter: DeadLetter) -> bool:
-        """It would come back, or is a count that may be too old. Some try it once all the same."""
+        """Return whether a replay is hopeless: it would come back, or may be too old. Some are tried once anyway."""
         if isinstance(letter.command, Recount) or letter.reason.startswith(_HOPELESS):
             return letter.body in self._replayed or self._sim.scheduler.current.chance.random() < 0.5
         return False
 
     def _is_unwanted(self, letter: DeadLetter) -> bool:
-        """Somebody's request, which the operator does not want to be done; cancellations more often than others."""
+        """Draw whether a request is discarded; cancellations more often than others."""
         chance, command = self._sim.scheduler.current.chance, letter.command
         times = 3 if isinstance(command, Cancel) else int(isinstance(command, Register))
         return any(self._sim.faults.happens(Fault.DISCARD, chance) for _ in range(times))
 
     def _replay(self, letter: DeadLetter) -> bool:
-        """False if it could not be sent: nothing may overtake it."""
+        """Replay a dead letter. Return False if it could not be sent: nothing may overtake it."""
         if self._sqs.send_message_batch(QueueUrl=QUEUE, Entries=[replay_entry("0", letter)])["Failed"]:
             return False
         self._replayed.add(letter.body)
@@ -130,7 +130,7 @@ class Operator:
 
 
 class _Journal:
-    """Where a discard is written down before anything is done."""
+    """The journal of discards."""
 
     def __init__(self, operator: Operator, letter: DeadLetter) -> None:
         self._operator = operator

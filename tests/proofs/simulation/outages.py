@@ -1,4 +1,4 @@
-"""Services that are away for a while. Single failures hardly ever get past the SDK's three attempts; an outage does."""
+"""Outages of services: they get past the SDK's three attempts, as single failures hardly ever do."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ _WHOLE = ""
 
 @dataclass(slots=True)
 class Outage:
-    """All of a service is away, or one operation of it, or (`queue`) that on one queue only.
+    """An outage of a service, of one operation, or of an operation on one `queue`.
 
-    It begins with the first call that it concerns after `at`, so that none is for nothing, and takes `length`; both in
-    microseconds. `until` is when it ends, once it has begun.
+    It begins with the first such call after `at`, so that every outage is met, and takes `length`, both in
+    microseconds. `until` is its end once it has begun.
     """
 
     service: str
@@ -31,16 +31,16 @@ class Outage:
     until: int | None = None
 
     def __str__(self) -> str:
-        """As it is told in a history."""
+        """As a trace shows it."""
         return " ".join(filter(None, (self.service, self.operation, self.queue)))
 
     @property
     def throttled(self) -> bool:
-        """Whether there is too much of one operation; what is away as a whole answers 5xx."""
+        """True if one operation is throttled; a whole service answers 5xx."""
         return self.operation != _WHOLE
 
     def concerns(self, service: str, operation: str, request: Mapping[str, Any]) -> bool:
-        """Whether it is this that is away."""
+        """Return whether the call meets this outage."""
         return (
             service == self.service
             and self.operation in {_WHOLE, operation}
@@ -63,7 +63,7 @@ _KINDS: tuple[tuple[str, str, str | None], ...] = (
 
 
 class Outages:
-    """Those of one history, which begin within `span` microseconds from `start`. `count` is told when one does."""
+    """The outages of one history, within `span` microseconds from `start`. `count` is called when one begins."""
 
     def __init__(
         self, faults: Faults, chance: Random, start: int, span: int, count: Callable[[Fault, str], None]
@@ -78,7 +78,7 @@ class Outages:
                 self._planned.append(Outage(*kind, at=at, length=length))
 
     def met(self, service: str, operation: str, request: Mapping[str, Any], now: int) -> Outage | None:
-        """The outage that a call meets, as it may be the first to do; None if there is none."""
+        """Return the outage that a call meets, if any."""
         if self._faults.calm:
             return None
         for outage in self._planned:

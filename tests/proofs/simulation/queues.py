@@ -1,4 +1,4 @@
-"""The queues of a history: as in `tests.support.fake_sqs`, in virtual time, with SQS's own moves to dead letters."""
+"""The queues: `tests.support.fake_sqs` in virtual time, with SQS's own redrive to the dead letters."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ QUEUE, DEAD_LETTERS = "commands.fifo", "dead.fifo"
 
 
 class SimulatedQueues(FakeSqs):
-    """`arrived` is told the name of a queue that took a message, `sent` what was sent, new or not.
+    """Calls `arrived` when a queue took a message, and `sent` for every sent message, new or not.
 
-    `most_receives` None: nothing is ever moved away.
+    `most_receives` is SQS's `maxReceiveCount`; None for no redrive.
     """
 
     def __init__(self, scheduler: Scheduler) -> None:
@@ -25,7 +25,7 @@ class SimulatedQueues(FakeSqs):
         self.most_receives: int | None = None
 
     def next_visible(self) -> int | None:
-        """In how many microseconds the next command becomes visible; None if none is invisible."""
+        """Return in how many microseconds the next command becomes visible, if one is invisible."""
         now = self._scheduler.now / SECOND
         times = [message.visible_at - now for message in self.queue(QUEUE).messages if message.visible_at > now]
         return int(min(times) * SECOND) + 1 if times else None
@@ -48,7 +48,7 @@ class SimulatedQueues(FakeSqs):
         return super()._receive(request)
 
     def _move_away(self, most: int) -> None:
-        """What was received too often goes to the dead letters, as it is, id and all."""
+        """Move messages with too many receives to the dead letters, unchanged."""
         queue, dead = self.queue(QUEUE), self.queue(DEAD_LETTERS)
         for message in [m for m in queue.messages if m.receives >= most and m.visible_at <= self.now]:
             queue.messages.remove(message)

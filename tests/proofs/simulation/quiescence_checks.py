@@ -1,4 +1,4 @@
-"""What must hold when nothing is left to do."""
+"""Checks what must hold at rest, when nothing is left to process."""
 
 from __future__ import annotations
 
@@ -32,19 +32,19 @@ if TYPE_CHECKING:
 
 FREE_SEAT = "8: no free seat beside a waiter at rest"
 LOST = "9: every accepted command has exactly one outcome"
-LEFT = "10: the queues are empty at rest; what died was replayed or discarded"
-LAST_WORD = "who asked for nothing else since has what was last accepted"
-RECOUNT = "a recount finds nothing to say"
-LISTED = "a list shows who belongs into it"
-TITLES = "a title is one that was asked for, and not one that was replaced"
-STORED = "what is stored at rest is what was written"
+LEFT = "10: the queues are empty at rest; every dead letter was replayed or discarded"
+LAST_WORD = "the last accepted request of a person counts"
+RECOUNT = "a recount finds no differences"
+LISTED = "a list shows who belongs in it"
+TITLES = "a title is the last one that was requested"
+STORED = "the tables at rest have what was written"
 
 _LATE_WRITE = 30 * SECOND
-"""No write takes effect later than that after it was sent."""
+"""The longest time from sending a write to its effect."""
 
 
 def check_at_rest(sim: Simulation, dynamodb: FakeDynamoDb) -> None:
-    """Checks a history that has come to rest."""
+    """Check a simulation at rest."""
     left = [sim.sqs.queue(queue).left() for queue in (QUEUE, DEAD_LETTERS)]
     if sim.scheduler.processes or any(left):
         sim.broken(LEFT, f"{list(sim.scheduler.processes)}, {left}")
@@ -65,7 +65,7 @@ def check_at_rest(sim: Simulation, dynamodb: FakeDynamoDb) -> None:
 
 
 def _recount(sim: Simulation, dynamodb: FakeDynamoDb) -> Collection[LedgerFinding]:
-    """What `turnstile reconcile --all` finds."""
+    """Return what `turnstile reconcile --all` finds."""
     clock = Clock(lambda: sim.scheduler.now, lambda _: None)
     recounter = Recounter(cast("DynamoDBClient", dynamodb), clock, sim.tables.worker)
     return recounter.recount().findings.values()
@@ -88,7 +88,7 @@ def _check_event(sim: Simulation, history: EventHistory, commands: list[Command]
 
 
 def _check_settings(sim: Simulation, history: EventHistory, changes: list[Configure]) -> None:
-    """Each setting is what the latest revision that names it asked for."""
+    """Check that each setting is that of the latest revision that changed it."""
     wanted: dict[str, Any] = {}
     for command in sorted(changes, key=lambda command: command.revision):
         wanted |= command.changes
@@ -98,7 +98,7 @@ def _check_settings(sim: Simulation, history: EventHistory, changes: list[Config
 
 
 def _check_last_words(sim: Simulation) -> None:
-    """Whose last request was accepted when all her others had been answered, ends as it asked for."""
+    """Check the result of accepted requests that began after all others of the person were answered."""
     by_pair: dict[tuple[str, str], list[SentRequest]] = {}
     for asked in sim.clients.sent:
         if asked.step.kind in {"register", "cancel"}:
@@ -107,7 +107,7 @@ def _check_last_words(sim: Simulation) -> None:
         last = requests[-1]
         answered = all(asked.ended is not None and asked.ended < last.began for asked in requests[:-1])
         if registration_id(event_id, user_id) in sim.operator.bereaved():
-            continue  # a request of hers was thrown away
+            continue  # one of their requests was discarded
         if not answered or last.replayed or last.status not in {201, 202, 204}:
             continue
         record = sim.histories[event_id].records.get(registration_id(event_id, user_id))
@@ -128,7 +128,7 @@ def _check_stored(sim: Simulation, dynamodb: FakeDynamoDb, history: EventHistory
 
 
 def _check_title(sim: Simulation, history: EventHistory) -> None:
-    """The title is that of the last change that was accepted, or of one that may have come after it."""
+    """Check that the title is that of the last accepted change, or of one that may have come after it."""
     of_event = (request for request in sim.clients.sent if request.step.event_id == history.event_id)
     asked = [request for request in of_event if "title" in request.step.changes]
     accepted = [request for request in asked if request.status in {200, 202}]
@@ -144,7 +144,7 @@ def _check_title(sim: Simulation, history: EventHistory) -> None:
 
 
 def _check_lists(sim: Simulation, dynamodb: FakeDynamoDb) -> None:
-    """Both lists, page by page, show the histories: an event's by status, a user's by time."""
+    """Check both lists, page by page: an event's by status, a user's by time."""
     settings = sim.tables.settings(RegistrationSettings, api_url=BASE_URL)
     clock = Clock(lambda: sim.scheduler.now, lambda _: None)
     lists = RegistrationLists(cast("DynamoDBClient", dynamodb), settings, clock)
@@ -164,7 +164,7 @@ def _check_lists(sim: Simulation, dynamodb: FakeDynamoDb) -> None:
 
 
 def _walk(ask: Callable[[PageRequest], Response]) -> list[tuple[str, str]]:
-    """All pages of a list, whatever the status: who, and how she stands."""
+    """Return id and status of all entries of a list."""
     shown: list[tuple[str, str]] = []
     cursor: str | None = None
     while True:

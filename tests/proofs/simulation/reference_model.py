@@ -1,7 +1,7 @@
-"""What the commands of one batch come to when they are decided one after the other: by counting, in plain lists.
+"""A naive model of the rules: plain lists, without tickets, ledger and versions.
 
-It is naive on purpose: no tickets, no ledger, no versions. The registrar may stop anywhere on its way (the index lags,
-a command cannot be read, a transaction is full), so what it commits is right if it is one of the states passed through.
+The registrar may stop anywhere in a batch (the index lags, a command is undecodable, a transaction is full), so a
+commit is right if it is one of the states that the model passes through.
 """
 
 from __future__ import annotations
@@ -17,27 +17,27 @@ from workers.domain.records import Ledger, Registration, Status
 from workers.domain.seat_settings import EventStatus, SeatSettings
 
 _MOST_DOUBTS = 6
-"""Of so many messages that were parked it is tried whether they were decided all the same."""
+"""For so many parked messages, both possibilities are tried: parked, or decided when they came again."""
 
 Expected = tuple[Status, str | None]
-"""What somebody gets, and the code if it is a refusal."""
+"""The expected status, and the code of a refusal."""
 
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """What one registrar was handed of an event, in order, each with the id of its message; None is no command."""
+    """The commands of an event that a registrar received, with their message ids; None for an undecodable one."""
 
     process: str
     commands: Sequence[tuple[str, Command | None]]
 
     def configures(self) -> list[Configure]:
-        """The changes of settings in it."""
+        """Return the changes of settings."""
         return [command for _, command in self.commands if isinstance(command, Configure)]
 
     def decided(self, parked: Collection[str]) -> Iterator[list[Command]]:
-        """The commands as they may have been decided together.
+        """Yield the commands that may have been decided together.
 
-        Behind a message that was parked it begins anew; or that one came again, and was decided after all.
+        Decisions start anew behind a parked message, unless that came again and was decided.
         """
         aside = [n for n, (key, command) in enumerate(self.commands) if command is None or key in parked]
         for begin in (0, *(n + 1 for n in aside)):
@@ -49,12 +49,12 @@ class Batch:
 
 
 def standing(records: Mapping[str, Registration]) -> dict[str, tuple[int, Status, str | None]]:
-    """What of the records can be counted out: attempt, status, and the code of a refusal."""
+    """Return what the model predicts of records: attempt, status, and the code of a refusal."""
     return {key: (record.generation, record.status, record.code) for key, record in records.items()}
 
 
 class ReferenceModel:
-    """One event on its way. `expected` has what each attempt got, by registration and generation."""
+    """One event. `expected` has the result of each attempt, by registration and generation."""
 
     def __init__(self, ledger: Ledger, records: Mapping[str, Registration], line: Iterable[str]) -> None:
         self.settings = ledger.settings
@@ -65,7 +65,7 @@ class ReferenceModel:
         self._taken = sum(record.status is Status.CONFIRMED for record in records.values())
 
     def states(self, commands: Iterable[Command]) -> Iterator[None]:
-        """Decides these; stops at every state on the way."""
+        """Decide commands, and yield at every state on the way."""
         for command in commands:
             if isinstance(command, Register | Promote):
                 yield from self._settle()
@@ -115,7 +115,7 @@ class ReferenceModel:
 
 
 def expected_of(settings: SeatSettings, free: int, waiting: int) -> Expected:
-    """What a newcomer gets behind a line that is settled."""
+    """Return what a newcomer gets once free seats are filled."""
     if settings.status is not EventStatus.ACTIVE:
         return Status.REJECTED, "registration-closed"
     if free:

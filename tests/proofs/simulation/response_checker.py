@@ -1,4 +1,4 @@
-"""Whether what a client was told was true at some instant between its request and the answer."""
+"""Checks that every answer was true at some instant between the request and the answer."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from tests.proofs.simulation.simulation import Simulation
     from tests.proofs.simulation.workload import RequestStep
 
-UNTRUE = "what a client is told is true"
+UNTRUE = "every answer is true"
 
 _REFUSALS = {"event-full", "waitlist-full", "registration-closed", DISCARDED}
 _SETTINGS = ("capacity", "has_waitlist", "waitlist_capacity", "status")
@@ -29,25 +29,25 @@ _ALIVE = "pending,waitlisted,confirmed"
 _PAGE = 50
 _CLOCKS_DIFFER = 2 * SECOND
 _LIST_AGE = stale_reads.OLDEST + 2 * SECOND
-"""No page of events is older: as old as a read may be, and then kept for two seconds."""
+"""The greatest age of a page of events: an eventually consistent read, cached for two seconds."""
 
 
 @dataclass(frozen=True, slots=True)
 class Walk:
-    """A walk over the pages of a list: when it began, in microseconds since 1970, and whom it has met."""
+    """The pages of a list so far: when the first was requested (microseconds since 1970), and the ids seen."""
 
     began: int
     met: frozenset[str] = frozenset()
 
     def on(self, answered: Answered) -> Walk:
-        """One page further."""
+        """Return the walk with one more page."""
         return Walk(self.began, self.met | {entry["registrationId"] for entry in answered.body["registrations"]})
 
 
 @dataclass(frozen=True, slots=True)
 class Answered(Answer):
-    """An answer with its request, and the time of both in microseconds since 1970. `process` made it; `sent` are the
-    commands that it came to, `walk` the pages before it."""
+    """An answer with its request, and the times of both in microseconds since 1970. `process` handled it; `sent` are
+    the commands that it sent, `walk` the pages before it."""
 
     step: RequestStep
     began: int
@@ -58,24 +58,23 @@ class Answered(Answer):
 
     @property
     def next(self) -> str | None:
-        """The cursor of the next page of a list."""
+        """The cursor of a list's next page, if any."""
         is_list = self.step.kind.startswith("of") and self.status == 200
         cursor: str | None = self.body["next"] if is_list else None
         return cursor
 
     @property
     def key(self) -> str | None:
-        """The idempotency key, as it is stored."""
+        """The idempotency key as it is stored."""
         return idempotency_key(self.step.headers.get("idempotency-key"))
 
     @property
     def replayed(self) -> bool:
-        """Whether it repeats the answer to an earlier request with the same idempotency key."""
+        """True for a replay of the answer to an earlier request."""
         return "Idempotent-Replayed" in self.headers
 
     def may_be_lost(self, record: Registration | None) -> bool:
-        """Whether a registration is pending for so long, or for so long since it was sent once more, that it may be
-        asked for again, by a clock that may be a little wrong."""
+        """Return whether a registration is pending for so long that its command may be resent, by a skewed clock."""
         if record is None or record.status is not Status.PENDING:
             return False
         since = record.resent_at or record.registered_at
@@ -83,13 +82,13 @@ class Answered(Answer):
 
 
 class ResponseChecker:
-    """Holds answers against what was stored."""
+    """Compares answers with what was stored."""
 
     def __init__(self, sim: Simulation) -> None:
         self._sim = sim
 
     def check(self, answered: Answered) -> None:
-        """Says what is not true of an answer. A 503 may mean anything, and so it promises nothing."""
+        """Check an answer. A 503 may mean anything."""
         step = answered.step
         history = self._sim.histories[step.event_id]
         key = registration_id(step.event_id, step.user_id)
@@ -155,13 +154,13 @@ class ResponseChecker:
         least = _attempt(answered, Cancel, key, states)
         later = [state for state in states if least is not None and state and state.generation >= least]
         if answered.status == 202 and later:
-            # Who is told so while she is pending will find it noted.
+            # A 202 about a pending registration says that its cancellation is noted.
             last = later[-1]
             return last.generation != least or last.status is not Status.PENDING or last.cancelling
         return answered.status == 204 and any(state.generation != least or not state.is_active for state in later)
 
     def _replay(self, answered: Answered, keys: list[tuple[str, ...]], states: list[Registration | None]) -> bool:
-        """Whether an answer repeats what came of earlier requests exactly if the idempotency key is one of theirs."""
+        """Return whether the answer is a replay exactly if the idempotency key is known."""
         known = [answered.key in remembered for remembered in keys]
         if answered.replayed:
             return any(known) and not answered.sent and self._repeats(answered)
@@ -169,13 +168,13 @@ class ResponseChecker:
         return lost or not all(known)
 
     def _in_vain(self, answered: Answered, key: str, states: list[Registration | None]) -> bool:
-        """Whether it sent again what was undecided and not lost."""
+        """Return whether it resent an undecided command that was not lost."""
         sent = {c.generation for c in answered.sent if isinstance(c, Register) and c.registration_id == key}
         undecided = (s and s.status is Status.PENDING and not s.cancelling and s.generation in sent for s in states)
         return all(undecided) and not any(map(answered.may_be_lost, states))
 
     def _repeats(self, answered: Answered) -> bool:
-        """Whether it is not the first request of its kind with this key."""
+        """Return whether it is not the first request of its kind with this key."""
         step = answered.step
         wanted = (step.kind, step.event_id, step.user_id, step.headers["idempotency-key"])
         asked = (asked.step for asked in self._sim.clients.sent if asked.began <= answered.ended)
@@ -183,7 +182,7 @@ class ResponseChecker:
         return len(found) > 1  # it is one of them
 
     def _change(self, answered: Answered, history: EventHistory) -> bool:
-        """Whether what was to be changed was: the texts at once, the seats by a command that is told as it went."""
+        """Return whether a change was made as answered: texts at once, seats by a command."""
         if not self._sim.changes.hold(answered):
             return False
         changes = answered.step.changes
@@ -216,8 +215,7 @@ class ResponseChecker:
         return sound and all(self._entry(answered, entry) for entry in entries)
 
     def _missing(self, answered: Answered) -> list[str]:
-        """Who belongs into a list that has come to its end, and has not changed for as long as an index may lag, but is
-        not there."""
+        """Return who is missing in a complete list, although unchanged for longer than an index may lag."""
         if answered.next is not None:
             return []
         step, met = answered.step, answered.walk.on(answered).met
@@ -236,8 +234,7 @@ class ResponseChecker:
         ]
 
     def _entry(self, answered: Answered, entry: dict[str, Any], least: int = 0) -> bool:
-        """Whether a registration stood as it was shown, in attempt `least` or a later one, and waited where it was said
-        to wait."""
+        """Return whether a registration was as shown, in attempt `least` or later, and at the position shown."""
         key, history = entry["registrationId"], self._sim.histories[entry["eventId"]]
         states = history.states_between(key, answered.began, answered.ended)
         shown = (entry["userId"], entry["status"], entry["registeredAt"])
@@ -258,12 +255,12 @@ class ResponseChecker:
         return are_true(history, body, answered.began, answered.ended)
 
     def _listed(self, answered: Answered, event: dict[str, Any], age: int) -> bool:
-        """Whether an event that is shown in a list was like that not longer ago than that."""
+        """Return whether an event in a list was like that at most `age` ago."""
         history = self._sim.histories[event["eventId"]]
         return were_true(history, event, answered.began - age, answered.ended)
 
     def _may_be_damaged(self, answered: Answered) -> bool:
-        """Something could not be read: the person's record, the event's ledger, or for a list anything."""
+        """Return whether something was undecodable: the record, the ledger, or for a list anything."""
         step, histories = answered.step, self._sim.histories.values()
         own = registration_id(step.event_id, step.user_id)
         return any(
@@ -277,8 +274,7 @@ class ResponseChecker:
 def _attempt(
     answered: Answered, kind: type[Register | Cancel], key: str, states: list[Registration | None]
 ) -> int | None:
-    """The attempt that an answer is about: the one that a command was sent for. A POST that sent none may wait for the
-    attempt that it found undecided."""
+    """Return the attempt that an answer is about: that of its command, or the pending one that a POST joined."""
     for command in answered.sent:
         if isinstance(command, kind) and command.registration_id == key:
             return command.generation

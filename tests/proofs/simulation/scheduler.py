@@ -1,8 +1,7 @@
-"""Virtual time, and processes that take turns on it: no threads, no sockets, nothing but one agenda.
+"""Virtual time and cooperative processes on one agenda, without threads and sockets.
 
-The real handlers are ordinary code that calls AWS and sleeps. Here each runs in a greenlet: at every call it hands over
-to the agenda, which decides by time, and by nothing else, who goes on. Times are drawn from the history's seed, so the
-seed picks the interleaving, and the same seed picks it again.
+The real handlers are ordinary code that calls AWS and sleeps. Each runs in a greenlet that yields to the agenda at
+every call. Times are drawn from a seed, so the seed determines the interleaving.
 """
 
 from __future__ import annotations
@@ -22,7 +21,7 @@ START = 1_767_225_600_000_000
 
 
 class ProcessKilled(BaseException):
-    """The process is no more. Nothing in it may catch this."""
+    """The process was killed. A BaseException, so that nothing in it catches this."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +34,7 @@ class Ended:
 
 
 class SimulatedProcess(greenlet):
-    """Something that runs, waits for answers, and may die at any of them. `chance` is its own source of chance."""
+    """A process that can be killed at every call. `chance` is its own random source."""
 
     def __init__(
         self, scheduler: Scheduler, name: str, chance: Random, work: Callable[[], Any], then: Callable[[Ended], None]
@@ -50,20 +49,20 @@ class SimulatedProcess(greenlet):
         self._dead = False
 
     def run(self) -> None:
-        """The whole life of it."""
+        """Run to the end, and call `then`."""
         ended = Ended(killed=True)
         try:
             ended = Ended(self._work())
         except ProcessKilled:
             pass
-        except Exception as error:  # noqa: BLE001 - whoever waits for the process is told
+        except Exception as error:  # noqa: BLE001 - `then` gets it
             ended = Ended(error=error)
         self._dead = True
         self._scheduler.processes.pop(self.name, None)
         self._then(ended)
 
     def pause(self, microseconds: int) -> None:
-        """Others go on, until so much later. Raises ProcessKilled if this process died meanwhile."""
+        """Let others go on for a time. Raises ProcessKilled if this process was killed meanwhile."""
         if self._dead:
             raise ProcessKilled
         self._turn += 1
@@ -74,18 +73,18 @@ class SimulatedProcess(greenlet):
             raise ProcessKilled
 
     def die(self) -> None:
-        """Called by the process itself: it ends here."""
+        """End the process that calls this."""
         self._dead = True
         raise ProcessKilled
 
     def kill(self) -> None:
-        """Called by others: it ends where it waits. Nothing happens if it has ended."""
+        """End another process where it waits, unless it has ended."""
         if not self._dead:
             self._dead = True
             self._turn += 1
             if bool(self):  # a greenlet is true while it runs
                 self.switch()
-            else:  # not even begun
+            else:  # not started yet
                 self._scheduler.processes.pop(self.name, None)
                 self._then(Ended(killed=True))
 
@@ -95,7 +94,7 @@ class SimulatedProcess(greenlet):
 
 
 class Scheduler:
-    """The agenda. `now` is in microseconds since 1970, `stopped` ends the run at once."""
+    """The agenda. `now` is in microseconds since 1970; `stopped` ends the run at once."""
 
     def __init__(self) -> None:
         self.now = START
@@ -107,31 +106,31 @@ class Scheduler:
 
     @property
     def current(self) -> SimulatedProcess:
-        """The process whose turn it is."""
+        """The running process."""
         process = getcurrent()
         assert isinstance(process, SimulatedProcess)
         return process
 
     @property
     def turn(self) -> str | None:
-        """The name of the process whose turn it is; None if it is nobody's, as when a write takes effect late."""
+        """The name of the running process; None if there is none, as when a write takes effect late."""
         process = getcurrent()
         return process.name if isinstance(process, SimulatedProcess) else None
 
     def after(self, microseconds: int, action: Callable[[], object]) -> None:
-        """Has something done, so much later. What is due at the same time is done in the order of being put down."""
+        """Schedule an action. Actions due at the same time run in the order of scheduling."""
         heapq.heappush(self._agenda, (self.now + microseconds, next(self._numbers), action))
 
     def start(
         self, name: str, chance: Random, work: Callable[[], Any], then: Callable[[Ended], None], delay: int = 0
     ) -> SimulatedProcess:
-        """A new process, which begins after so many microseconds."""
+        """Start a process after so many microseconds."""
         process = self.processes[name] = SimulatedProcess(self, name, chance, work, then)
         self.after(delay, lambda: None if process._dead else process.switch())
         return process
 
     def run(self, most: int) -> bool:
-        """Runs until nothing is left to do; False if there still was after `most` turns."""
+        """Run until nothing is left to do. Return False if something is left after `most` turns."""
         for _ in range(most):
             if not self._agenda or self.stopped:
                 return True
@@ -140,7 +139,7 @@ class Scheduler:
         return False
 
     def close(self) -> None:
-        """Ends what still runs."""
+        """End all processes."""
         self.stopped = True
         for process in list(self.processes.values()):
             process.kill()

@@ -1,4 +1,4 @@
-"""From a history that breaks a rule to a short one that breaks the same rule."""
+"""Shortens a history that breaks a rule, as long as it breaks the same rule."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _MOST_RUNS = 400
 
 
 class Shrinker:
-    """Leaves out requests and faults of a whole history as long as the same rule breaks."""
+    """Omits requests and faults while the same rule breaks. `best` is the shortest so far."""
 
     def __init__(self, failed: RunResult, say: Callable[[str], None]) -> None:
         assert failed.violation is not None
@@ -26,7 +26,7 @@ class Shrinker:
             self.best = replace(failed.settings, keep=frozenset(s.number for s in failed.workload.steps))
 
     def shrink(self) -> RunSettings:
-        """The smallest that was found."""
+        """Return the shortest settings found."""
         while self._runs_left > 0:
             before = self.best
             self._leave_out_faults()
@@ -41,7 +41,7 @@ class Shrinker:
                 self._try(replace(self.best, without=self.best.without | {fault}))
 
     def _leave_out_steps(self) -> None:
-        """Half of them at a time, then a quarter, down to one by one."""
+        """Omit half of the requests at a time, then a quarter, down to one by one."""
         size = max(1, len(self.best.keep or ()) // 2)
         while True:
             steps = sorted(self.best.keep or ())

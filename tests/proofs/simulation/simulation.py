@@ -1,4 +1,4 @@
-"""One history: the real handlers on queues and tables in memory, with people, faults and rules around them."""
+"""One simulated history: the real handlers on queues and tables in memory, with clients, faults and checks."""
 
 from __future__ import annotations
 
@@ -62,12 +62,12 @@ API_SECONDS, REGISTRAR_SECONDS, PROMOTER_SECONDS = 20, 15, 30
 """The functions' timeouts."""
 _SOON = 10 * SECOND
 VISIBILITIES = (90, 90, 20, 3)
-"""Seconds. The queue has the first; shorter ones bring more workers together on one message."""
+"""Seconds. The first is the queue's; with shorter ones more registrars meet on one message."""
 
 
 @dataclass(frozen=True, slots=True)
 class RunSettings:
-    """What one history is made of. `keep` are the numbers of the steps that are left of its plan (None: all)."""
+    """What a history is made of. `keep` has the numbers of the requests to send (None: all)."""
 
     seed: int
     keep: frozenset[int] | None = None
@@ -76,7 +76,8 @@ class RunSettings:
 
 @dataclass(frozen=True, slots=True)
 class RunResult:
-    """What came of it. `steps` are calls to AWS, `story` is empty unless it was asked for."""
+    """The result. `steps` counts calls to AWS, `trace` is empty unless requested, and `failed` counts, by function and
+    operation, the calls that failed after all attempts."""
 
     settings: RunSettings
     workload: Workload
@@ -84,21 +85,20 @@ class RunResult:
     fired: dict[Fault, int]
     commands: int
     steps: int
-    story: list[str]
+    trace: list[str]
     failed: dict[tuple[str, str], int]
-    """By function and operation, the calls that failed for good, so that the product had to do something about it."""
 
 
 class Simulation:
-    """Everything that one history has."""
+    """Everything in one simulated history."""
 
     def __init__(self, settings: RunSettings, *, tell: bool = False) -> None:
         self._settings = settings
         self._tell = tell
-        self.story: list[str] = []
+        self.trace: list[str] = []
         self.violation: Violation | None = None
         self.steps = 0
-        self._tokens = 0
+        self._ids = 0
         self.scheduler = Scheduler()
         self.faults = Faults(self.chance("faults"), settings.without)
         self.sqs = SimulatedQueues(self.scheduler)
@@ -119,31 +119,26 @@ class Simulation:
     # What handlers and triggers need
 
     def chance(self, name: str) -> Random:
-        """A source of chance for one part of the history, so that the parts do not disturb each other."""
+        """Return a random source for one part, so that the parts do not influence each other."""
         return Random(f"{self._settings.seed} {name}")
 
-    def new_token(self) -> str:
-        """A ClientRequestToken."""
-        self._tokens += 1
-        return f"token-{self._tokens}"
-
     def new_id(self) -> str:
-        """An id that nothing else has."""
-        self._tokens += 1
-        return f"id-{self._tokens}"
+        """Return a unique id."""
+        self._ids += 1
+        return f"id-{self._ids}"
 
     def note(self, text: str, *values: object) -> None:
-        """A line of the story."""
+        """Add a line to the trace."""
         if self._tell:
-            self.story.append(f"{(self.scheduler.now - START) / SECOND:12.6f} {text % values}")
+            self.trace.append(f"{(self.scheduler.now - START) / SECOND:12.6f} {text % values}")
 
     def count(self, fault: Fault, *about: str) -> None:
-        """A fault had its effect."""
+        """Count a fault that took effect."""
         self.faults.count(fault)
         self.note("FAULT %s: %s", fault, " ".join(about))
 
     def broken(self, rule: str, detail: str) -> None:
-        """A rule does not hold: the history ends here."""
+        """Record a broken rule, and end the history."""
         if self.violation is None:
             self.violation = Violation(rule, detail, self.scheduler.now)
             self.note("BROKEN %s: %s", rule, detail)
@@ -210,7 +205,7 @@ class Simulation:
         self._dynamodb.on_write = self._wrote
         self._dynamodb.index_delay = self.index_lag.changed
         self.sqs.arrived = self._arrived
-        self.sqs.sent = self._sent
+        self.sqs.sent = lambda queue, body: self.messages.sent(body) if queue == QUEUE else None
 
     # What happens
 
@@ -227,13 +222,8 @@ class Simulation:
             elif change.table == self.tables.events:
                 self.changes.wrote(self.scheduler.now, change.before, change.after)
 
-    def _sent(self, queue: str, body: str) -> None:
-        """A message was sent into a queue."""
-        if queue == QUEUE:
-            self.messages.sent(body)
-
     def _arrived(self, queue: str) -> None:
-        """A message came into a queue."""
+        """Handle a new message in a queue."""
         message = self.sqs.queue(queue).history[-1]
         if queue == QUEUE:
             self.messages.arrived(message.body, message.group)
@@ -254,7 +244,7 @@ class Simulation:
             self.operator.letter_arrived()
 
     def run(self) -> RunResult:
-        """Lets it all happen, until nothing is left to do; then the rest is checked."""
+        """Run until nothing is left to do, and check the state at rest."""
         keep = self._settings.keep
         steps = [step for step in self.workload.steps if keep is None or step.number in keep]
         for step in steps:
@@ -273,7 +263,7 @@ class Simulation:
         commands = sum(map(bool, map(self.messages.command, self.sqs.queue(QUEUE).bodies())))
         fired = dict(self.faults.fired)
         return RunResult(
-            self._settings, self.workload, self.violation, fired, commands, self.steps, self.story, self.failed
+            self._settings, self.workload, self.violation, fired, commands, self.steps, self.trace, self.failed
         )
 
     def _calm_down(self) -> None:
@@ -282,9 +272,8 @@ class Simulation:
 
 
 def simulate(settings: RunSettings, *, tell: bool = False) -> RunResult:
-    """One history from beginning to end. In some, what one decision and one transaction take is so little that a few
-    people suffice to need several of them; in some, a command that cannot be processed is parked at once; in some, who
-    is pending for ten seconds may be asked for again."""
+    """Run one history. Some have small limits: promotions of a decision, items of a transaction, receives before
+    parking, or the time until a pending command is resent."""
     sim = Simulation(settings, tell=tell)
     chance = sim.chance("limits")
     promotions, items = chance.choice((decide.MAX_PROMOTIONS,) * 2 + (1, 2)), chance.choice((MAX_ITEMS, 8))
@@ -305,7 +294,7 @@ def _event_item(event: dict[str, Any]) -> Item:
 
 
 def _told(change: Change) -> str:
-    """A write as a line of the story."""
+    """Return a write as a line of the trace."""
     item = change.after
     names = sorted(name for name in item if (change.before or {}).get(name) != item[name])
     key = next(iter(next(iter(item.values()), {"S": ""}).values()))

@@ -1,7 +1,7 @@
-"""What was stored a moment ago: DynamoDB may answer it to whoever does not ask for a consistent read.
+"""Eventually consistent reads: DynamoDB may answer with what was stored a moment ago.
 
-This is no `Fault`, which would have to happen: the product asks for consistent reads wherever it reads by key, except
-for the ledgers beside a list, and elsewhere only a mistake could meet it.
+This is no `Fault`, which would have to happen: except for the ledgers of lists, the product's reads by key are
+consistent.
 """
 
 from __future__ import annotations
@@ -16,27 +16,27 @@ from tests.proofs.simulation.scheduler import SECOND
 from workers.aws.items import Item
 
 OLDEST = SECOND
-"""No answer is older."""
+"""The greatest age of an answer."""
 _SHARE = 0.5
-"""So often an answer is old, where it may be."""
+"""The share of such answers that are old."""
 
 
 class StaleReads:
-    """The writes of the last second. `now` answers microseconds."""
+    """Remembers the writes of the last second. `now` returns microseconds."""
 
     def __init__(self, now: Callable[[], int]) -> None:
         self._now = now
         self._writes: deque[tuple[int, Change]] = deque()
 
     def wrote(self, changes: list[Change]) -> None:
-        """Something was committed."""
+        """Record a committed write."""
         now = self._now()
         while self._writes and self._writes[0][0] < now - OLDEST:
             self._writes.popleft()
         self._writes.extend((now, change) for change in changes)
 
     def get_item(self, request: Item, answer: Item, chance: Random) -> Item:
-        """The answer to a GetItem, as it may be."""
+        """Return a possible answer to a GetItem."""
         if not _may_be_old(request) or chance.random() >= _SHARE:
             return answer
         then = self._then(chance)
@@ -45,7 +45,7 @@ class StaleReads:
         return kept if item is None else kept | {"Item": item}
 
     def batch_get_item(self, request: Item, answer: Item, chance: Random) -> Item:
-        """The answer to a BatchGetItem, as it may be: table by table."""
+        """Return a possible answer to a BatchGetItem, table by table."""
         responses = dict(answer["Responses"])
         for table, asked in request["RequestItems"].items():
             if not _may_be_old(asked) or chance.random() >= _SHARE:
@@ -59,7 +59,7 @@ class StaleReads:
         return self._now() - chance.randrange(OLDEST)
 
     def _as_of(self, then: int, table: str, key: Item, item: Item | None) -> Item | None:
-        """An item as it was then, going back from how it is."""
+        """Return an item as it was then, by undoing writes."""
         for at, change in reversed(self._writes):
             if at <= then:
                 break
@@ -69,7 +69,7 @@ class StaleReads:
 
 
 def _may_be_old(asked: Mapping[str, Any]) -> bool:
-    """Not worth the trouble with a projection, for which old items would have to be cut down."""
+    """Return whether an answer may be old; those with a projection are left alone."""
     return not asked.get("ConsistentRead") and "ProjectionExpression" not in asked
 
 

@@ -1,4 +1,4 @@
-"""What was ever stored of one event, and when: the facts that rules and answers are held against."""
+"""Everything that was ever stored of one event, and when. Rules and answers are checked against it."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from workers.domain.seat_settings import EventStatus
 
 T = TypeVar("T")
 Timeline = list[tuple[int, T]]
-"""What was true from which time on (microseconds since 1970), oldest first."""
+"""Values with the time from which they were true (microseconds since 1970), oldest first."""
 
 LEDGER = "the ledger"
 
 
 @dataclass(slots=True)
 class EventHistory:
-    """One event. `waitlist` has the waiters in the order in which they joined, kept apart from tickets. `damages` says
-    when a record, by registration id, or the LEDGER could not be read."""
+    """One event. `waitlist` has the waiters in the order in which they joined, independent of tickets. `damages` has
+    the times in which a record (by registration id) or the LEDGER could not be decoded."""
 
     event_id: str
     ledger: Ledger
@@ -32,23 +32,23 @@ class EventHistory:
     damages: dict[str, list[tuple[int, int | None]]] = field(default_factory=dict)
 
     def damaged(self, registration_id: str, began: int, ended: int) -> bool:
-        """Whether its record, or the LEDGER, could not be read at some instant between the two."""
+        """Return whether a record, or the LEDGER, was undecodable at some instant between the two."""
         return any(
             since <= ended and (until is None or until >= began)
             for since, until in self.damages.get(registration_id, ())
         )
 
     def states_between(self, registration_id: str, began: int, ended: int) -> list[Registration | None]:
-        """Every state of a record that was true at some instant between the two; None: there was none."""
+        """Return every state of a record between two instants; None where there was none."""
         return between(self.states.get(registration_id, []), began, ended)
 
     def ledgers_between(self, began: int, ended: int) -> list[Ledger]:
-        """Every ledger that was true at some instant between the two."""
+        """Return every ledger between two instants."""
         return [ledger for ledger in between(self.ledgers, began, ended) if ledger is not None]
 
 
 def between(timeline: Timeline[T], began: int, ended: int) -> list[T | None]:
-    """What was true at some instant between the two; None where nothing was yet."""
+    """Return what was true at some instant between the two; None where nothing was yet."""
     before: T | None = None
     found: list[T | None] = []
     for at, state in timeline:
@@ -60,7 +60,7 @@ def between(timeline: Timeline[T], began: int, ended: int) -> list[T | None]:
 
 
 def applies(command: Register | Cancel, record: Registration | None) -> bool:
-    """Whether a command would change something if it were decided on this record (design, section 2)."""
+    """Return whether a command would change this record."""
     generation = command.generation
     if isinstance(command, Cancel):
         return record is not None and record.is_active and record.generation == generation
@@ -72,7 +72,7 @@ def applies(command: Register | Cancel, record: Registration | None) -> bool:
 
 
 def has_outcome(command: Register | Cancel, record: Registration | None) -> bool:
-    """Whether a record says what became of the attempt that a command is about."""
+    """Return whether a record has the outcome of the attempt that a command is about."""
     if record is None or record.generation < command.generation:
         return False
     if record.generation > command.generation:
@@ -81,7 +81,7 @@ def has_outcome(command: Register | Cancel, record: Registration | None) -> bool
 
 
 def came_of(command: Register | Cancel, record: Registration | None) -> bool:
-    """Whether a record stands as this very command has left it. A request that was refused leaves nothing to cancel."""
+    """Return whether a record is as this command leaves it. A refused request leaves nothing to cancel."""
     if record is None or record.generation != command.generation:
         return False
     left_by_cancel = record.status is Status.CANCELLED
@@ -89,7 +89,7 @@ def came_of(command: Register | Cancel, record: Registration | None) -> bool:
 
 
 def no_room(ledger: Ledger, code: str) -> bool:
-    """Whether a newcomer could be refused for this reason, by a count of seats and places as anybody would do it."""
+    """Return whether a newcomer could be refused for this reason, by counting seats and places."""
     settings = ledger.settings
     if code == "registration-closed":
         return settings.status is not EventStatus.ACTIVE

@@ -67,9 +67,9 @@ class WindowRun:
 def test_a_stuck_event_starves_the_others_beyond_the_window() -> None:
     """With a backlog beyond the window nobody is handed the other event's command, nor the repair that would help. When
     the ledger is put right by hand, everything is decided."""
-    story = WindowRun(window=BACKLOG)
-    story.run(by_hand=True)
-    early, late, end = story.seen
+    run = WindowRun(window=BACKLOG)
+    run.run(by_hand=True)
+    early, late, end = run.seen
     assert early[STUCK] > 3
     assert early[OTHER] == 0
     assert (late[OTHER], late["recount"]) == (0, 0)
@@ -79,21 +79,21 @@ def test_a_stuck_event_starves_the_others_beyond_the_window() -> None:
 def test_set_aside_a_stuck_event_lets_the_others_go_on() -> None:
     """With a redrive policy of one receive SQS moves its failing commands away. So the other event is decided, and the
     repair is found that had been sent in vain. What was moved is replayed, and everything is decided."""
-    story = WindowRun(window=BACKLOG)
-    story.sim.scheduler.after(300 * SECOND, lambda: setattr(story.sim.sqs, "most_receives", 1))
-    story.sim.scheduler.after(590 * SECOND, lambda: setattr(story.sim.sqs, "most_receives", None))
-    story.run(by_hand=False)
-    early, late, end = story.seen
+    run = WindowRun(window=BACKLOG)
+    run.sim.scheduler.after(300 * SECOND, lambda: setattr(run.sim.sqs, "most_receives", 1))
+    run.sim.scheduler.after(590 * SECOND, lambda: setattr(run.sim.sqs, "most_receives", None))
+    run.run(by_hand=False)
+    early, late, end = run.seen
     assert (early[OTHER], late, end) == (0, {}, {})
-    assert len(story.sim.parked) >= 10
+    assert len(run.sim.parked) >= 10
 
 
 @pytest.mark.parametrize("window", [BACKLOG + 1, WINDOW])
 def test_within_the_window_others_go_on(window: int) -> None:
     """With the backlog inside the window the other event is decided while one is stuck, and the repair is found."""
-    story = WindowRun(window)
-    story.run(by_hand=False)
-    early, late, end = story.seen
+    run = WindowRun(window)
+    run.run(by_hand=False)
+    early, late, end = run.seen
     assert early[STUCK] > 3
     assert OTHER not in early
     assert late == end == {}

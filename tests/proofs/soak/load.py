@@ -22,8 +22,8 @@ from tests.proofs.soak.history import CANCEL, CONFIGURE, READ, REGISTER, History
 from tests.support.builders import NEW_EVENT
 from tests.support.pii_canaries import person
 
-EVENTS = 10
-PEOPLE = 36
+EVENTS = 8
+PEOPLE = 16
 CLIENTS = 16
 
 _TIMEOUT_SECONDS = 8.0
