@@ -212,7 +212,7 @@ class Simulation:
     def _wrote(self, changes: list[Change]) -> None:
         if self._tell:
             for change in changes:
-                self.note("    %s", _told(change))
+                self.note("    %s", change)
         self.retry_reasons.wrote(changes)
         self.stale_reads.wrote(changes)
         self.invariants.wrote(changes)
@@ -291,11 +291,3 @@ def simulate(settings: RunSettings, *, tell: bool = False) -> RunResult:
 def _event_item(event: dict[str, Any]) -> Item:
     kinds = {bool: "BOOL", int: "N", str: "S"}
     return {name: {kinds[type(value)]: str(value) if type(value) is int else value} for name, value in event.items()}
-
-
-def _told(change: Change) -> str:
-    """Return a write as a line of the trace."""
-    item = change.after
-    names = sorted(name for name in item if (change.before or {}).get(name) != item[name])
-    key = next(iter(next(iter(item.values()), {"S": ""}).values()))
-    return f"{change.table} {key}: " + ", ".join(f"{n}={next(iter(item[n].values()))!r}" for n in names)

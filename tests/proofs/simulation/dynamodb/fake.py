@@ -38,6 +38,11 @@ class Change:
     before: Item | None
     after: Item
 
+    def __str__(self) -> str:
+        before, key = self.before or {}, next(iter(next(iter(self.after.values())).values()))
+        changed = sorted(name for name in self.after if before.get(name) != self.after[name])
+        return f"{self.table} {key}: " + ", ".join(f"{n}={next(iter(self.after[n].values()))!r}" for n in changed)
+
 
 def _operation(
     name: str, required: Collection[str], optional: Collection[str] = ()

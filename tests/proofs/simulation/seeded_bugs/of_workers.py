@@ -84,10 +84,6 @@ def _with_title(update: Event) -> Event:
     return update
 
 
-def _without_promotable(item: Item) -> Item:
-    return {name: value for name, value in item.items() if name != "promotable"}
-
-
 def _first_of_index(
     client: DynamoDBClient, clock: Any, tables: Tables, ledger: Ledger
 ) -> tuple[list[Registration], dict[str, Exception]]:
@@ -167,7 +163,7 @@ WORKERS = {
     "promotable-not-written": bug(
         "the ledger is never marked as promotable",
         ledger_to_item,
-        lambda original, ledger: _without_promotable(original(ledger)),
+        lambda original, ledger: {name: value for name, value in original(ledger).items() if name != "promotable"},
     ),
     "index-trusted": bug(
         "whoever the index names first is promoted, whatever their ticket",
