@@ -12,7 +12,7 @@ from infra.cli.dlq.discard import _reject
 from tests.proofs.simulation.seeded_bugs.registry import bug
 from workers.aws.clients import Overloaded
 from workers.aws.commit import _event_settings, _versioned, commit, transaction_items
-from workers.aws.items import EVENT_INDEX, STATUS_KEY, Item, ledger_to_item, registration_key
+from workers.aws.items import EVENT_INDEX, STATUS_KEY, ledger_to_item, registration_key
 from workers.aws.load import EventState, Tables, UnknownEvent, _waitlist_head, batch_get, read_registrations
 from workers.aws.messages import UndecodableMessage, decode, deduplication_id, group_for
 from workers.aws.send import ReceivedMessage, send_all
