@@ -17,7 +17,7 @@ from api.http.problems import CODES
 from api.http.routes import ROUTES
 from infra.stack.http.cors import request_headers, response_headers
 from tests.api.conftest import AwsClients, new_pipeline
-from tests.api.story import Story
+from tests.api.story import Story, paged
 from tests.support.contract import fields_documented
 from tests.support.pipeline import BASE_URL
 
@@ -105,7 +105,7 @@ def test_each_parameter_is_read(story: Story) -> None:
 def test_limits_are_those_of_the_document(story: Story) -> None:
     """Every list takes each `limit` from the least to the most in the document, and refuses what is beyond."""
     limit = DOCUMENT["components"]["parameters"]["limit"]["schema"]
-    for path in ("/events", "/events/e/registrations", "/users/ann/registrations"):
+    for path in paged("e", "ann"):
         for asked, beyond in (("minimum", 0), ("maximum", 0), ("minimum", -1), ("maximum", 1)):
             answer = story.pipeline.request("GET", path, limit=limit[asked] + beyond)
             assert answer.status == (400 if beyond else 200), (path, limit[asked] + beyond)

@@ -96,6 +96,11 @@ def test_a_table_of_another_shape_fails_rather_than_crashes(deployment: Deployme
     assert "unexpected form" in result.detail
 
 
+FOUND = f"{len(ROUTES) + 1} found"
+"""The routes of the table, and `$default`."""
+GUARDED = sum(not route.public for route in ROUTES)
+
+
 class FakeApis:
     """An HTTP API with the routes of the table; those that are not public need a token, but for `lost`."""
 
@@ -124,12 +129,12 @@ def _routes(stage: str, apis: FakeApis) -> CheckResult:
 @pytest.mark.parametrize("stage", ["local", "dev"])
 def test_a_route_that_lost_its_authorizer_fails(stage: str) -> None:
     """A route without the authorizer that the others have fails the check, by its name."""
-    assert _routes(stage, FakeApis(guarded=True)).detail == "13 found, 10 of them for callers with a token"
+    assert _routes(stage, FakeApis(guarded=True)).detail == f"{FOUND}, {GUARDED} of them for callers with a token"
     result = _routes(stage, FakeApis(guarded=True, lost="PATCH /events/{eventId}"))
     assert (result.ok, result.detail) == (False, "without an authorizer: PATCH /events/{eventId}")
 
 
 def test_only_the_local_stage_may_be_open() -> None:
     """An API without any authorizer passes on the local stage, which says so, and fails on every other."""
-    assert _routes("local", FakeApis(guarded=False)).detail == "13 found, open to everyone"
+    assert _routes("local", FakeApis(guarded=False)).detail == f"{FOUND}, open to everyone"
     assert not _routes("prod", FakeApis(guarded=False)).ok
