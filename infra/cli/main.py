@@ -1,4 +1,4 @@
-"""Entry point of the `turnstile` command: reads the arguments and hands over to one module of `infra.cli.commands`.
+"""The entry point of `turnstile`: parse the arguments and run one command of `infra.cli.commands`.
 
 A command's module is imported when that command is used. The list of commands comes from the modules' source, because
 importing them all takes ten times as long as printing the list.
@@ -24,30 +24,30 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
 _DESCRIPTION = """\
-Run Turnstile on this machine, and look after a deployment.
+Run Turnstile on this machine, and operate deployments.
 
-The local stack is the same CloudFormation stack that goes to AWS, deployed by the CDK into an
-emulator that listens on this machine only."""
+The local stack is the same CloudFormation stack as on AWS, deployed by the CDK into an emulator that
+listens on this machine only."""
 
 _EPILOG = """\
 examples:
-  turnstile up                      start the stack; Ctrl-C ends it
-  turnstile up --detach             start it and come back when the first request has succeeded
-  turnstile up --auth jwt           the same with authorization; `turnstile token ada` then gives a token
-  turnstile status --json           where its API, queues and tables are, for scripts
-  turnstile verify                  check it with one registration from end to end
-  turnstile verify --stage dev      the same on AWS, with your usual AWS credentials
-  turnstile preflight --stage prod  check an account before you deploy to AWS
-  turnstile top                     queue, decisions and fullest events, live
-  turnstile trace pycon ada         the story of one registration
-  turnstile dlq list                what could not be processed; `turnstile dlq --help` has the rest
-  turnstile promote                 ask again for promotions that did not happen
-  turnstile reconcile pycon         recount an event; --repair has its ledger mended
-  turnstile down                    end it
+  turnstile up                      start the stack; Ctrl-C stops it
+  turnstile up --detach             start it and return when the first request has succeeded
+  turnstile up --auth jwt           start it with authorization; `turnstile token ada` prints a token
+  turnstile status --json           print the addresses of its API, queues and tables
+  turnstile verify                  check it, with one registration from end to end
+  turnstile verify --stage dev      the same on AWS, with the standard AWS credentials
+  turnstile preflight --stage prod  check an account before a deployment to AWS
+  turnstile top                     watch queues, decisions and the fullest events
+  turnstile trace pycon ada         show the history of one registration
+  turnstile dlq list                list messages that could not be processed
+  turnstile promote                 request promotions that are due
+  turnstile reconcile pycon         recount an event; --repair repairs its ledger
+  turnstile down                    stop the local stack
 
-`turnstile COMMAND --help` tells more about each command.
+`turnstile COMMAND --help` explains each command.
 
-exit codes: 0 fine; 1 failed, or something remains; 2 wrong usage, or no command; 3 there is no stack
+exit codes: 0 success; 1 failure, or something remains; 2 wrong usage, or no command; 3 no stack
 
 environment:
   TURNSTILE_HOME    where the local stack keeps its state and logs, and `dlq` its journals (default:
@@ -66,7 +66,7 @@ _SAID = re.compile(r'^(HELP|EXTRA) = "(.+)"$', re.MULTILINE)
 
 
 class Command(Protocol):
-    """What a module in `infra.cli.commands` provides. Its name is the command's name.
+    """The interface of a module in `infra.cli.commands`. Its name is the command's name.
 
     `EXTRA`, if the module has one, names the extra of the package that the command needs in place of `cli`. `HELP` and
     `EXTRA` are read without an import: each is a plain string on one line.
@@ -75,13 +75,13 @@ class Command(Protocol):
     HELP: str
     """One line for the list of commands."""
     DESCRIPTION: str
-    """What the command does, with examples; shown by its own `--help`."""
+    """The text of the command's `--help`, with examples."""
 
     def configure(self, parser: argparse.ArgumentParser) -> None:
         """Add the command's arguments."""
 
     def run(self, args: argparse.Namespace) -> int:
-        """Do it; return the exit code. Raise CliError for a failure that one sentence explains."""
+        """Run the command and return the exit code. Raise CliError for a failure that one sentence explains."""
 
 
 def discover() -> Iterator[tuple[str, str, str]]:
@@ -91,16 +91,16 @@ def discover() -> Iterator[tuple[str, str, str]]:
         yield path.stem, said["HELP"], said.get("EXTRA", "cli")
 
 
-class _Parser(argparse.ArgumentParser):
-    """A parser that is completed when it is first used, and that refuses what it does not know.
+class _CommandParser(argparse.ArgumentParser):
+    """A parser that is completed when it is first used, and that refuses unknown arguments itself.
 
-    Otherwise `turnstile` would refuse what a command does not know, under its own usage.
+    Otherwise `turnstile` would refuse a command's unknown arguments, under its own usage.
     """
 
-    complete: Callable[[_Parser], None] | None = None
+    complete: Callable[[_CommandParser], None] | None = None
 
     def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
-        """Parse all of it."""
+        """Parse the arguments, and refuse unknown ones."""
         complete, self.complete = self.complete, None
         if complete is not None:
             complete(self)
@@ -111,7 +111,7 @@ class _Parser(argparse.ArgumentParser):
 
 
 class _Version(argparse.Action):
-    """Print the version. It is looked up only then, which takes as long as all else."""
+    """Prints the version, which is looked up only then because that is slow."""
 
     def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
         print(f"turnstile {import_module('importlib.metadata').version(DISTRIBUTION)}")
@@ -121,7 +121,7 @@ class _Version(argparse.Action):
 def build_parser() -> argparse.ArgumentParser:
     """Return the parser of the whole command line. Each command's own part is added when that command is parsed."""
     raw = argparse.RawDescriptionHelpFormatter
-    parser = _Parser("turnstile", description=_DESCRIPTION, epilog=_EPILOG, formatter_class=raw)
+    parser = _CommandParser("turnstile", description=_DESCRIPTION, epilog=_EPILOG, formatter_class=raw)
     parser.add_argument("--version", action=_Version, nargs=0, help="show program's version number and exit")
     subparsers = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     for name, summary, extra in discover():
@@ -161,7 +161,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             return 2
         args = parser.parse_args(arguments)
         code = int(args.run(args))
-        sys.stdout.flush()  # now, so that a failure is found here
+        sys.stdout.flush()  # now, so that a failure is handled here
         return code  # noqa: TRY300 - the flush may fail as well as the command
     except CliError as error:
         print(f"turnstile: {error}", file=sys.stderr)
@@ -170,7 +170,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         print("turnstile: interrupted", file=sys.stderr)
         return 1
     except OSError as error:
-        if not isinstance(error, BrokenPipeError):  # of a pipe, whoever read it has left, and wants no sentence
+        if not isinstance(error, BrokenPipeError):  # the reader of the pipe has left
             where = f": {error.filename}" if error.filename else ""
             print(f"turnstile: {error.strerror or error}{where}", file=sys.stderr)
         _give_up_output()
@@ -178,7 +178,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _give_up_output() -> None:
-    """Python flushes once more at its end, and would end in a traceback."""
+    """Discard the output: Python flushes it once more at its end, and would print a traceback."""
     try:
         sys.stdout.flush()
     except OSError:

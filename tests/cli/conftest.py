@@ -1,4 +1,4 @@
-"""What the tests of the command line share."""
+"""Fixtures that the tests of the command line share."""
 
 from __future__ import annotations
 
@@ -14,33 +14,50 @@ from moto import mock_aws
 from infra.cli.commands import dlq
 from infra.cli.deployment import Deployment
 from infra.cli.dlq import session
-from tests.cli.dead_letter_stack import Stack
-from tests.cli.replay_world import World
+from infra.cli.main import main
+from tests.cli.command import Ended, Turnstile
+from tests.cli.dead_letter_stack import DeadLetterStack
+from tests.cli.replay_queues import ReplayQueues
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
     from mypy_boto3_sqs import SQSClient
 
 
+@pytest.fixture
+def turnstile(capsys: pytest.CaptureFixture[str]) -> Turnstile:
+    """Run `turnstile` with some arguments."""
+
+    def run(*arguments: str) -> Ended:
+        capsys.readouterr()
+        try:
+            code = main(arguments)
+        except SystemExit as ended:
+            code = int(ended.code or 0)
+        return Ended(code, *capsys.readouterr())
+
+    return run
+
+
 @pytest.fixture(scope="module")
 def db() -> Iterator[DynamoDBClient]:
-    """One mocked DynamoDB for all; each test has tables of its own in it."""
+    """One mocked DynamoDB for a module; each test has its own tables."""
     with mock_aws():
         yield boto3.client("dynamodb", "us-east-1")
 
 
 @pytest.fixture(scope="module")
 def sqs() -> Iterator[SQSClient]:
-    """One mocked SQS for all; each test has queues of its own in it, as it has tables in `db`."""
+    """One mocked SQS for a module; each test has its own queues."""
     with mock_aws():
         yield boto3.client("sqs")
 
 
 @pytest.fixture
-def stack(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, db: DynamoDBClient) -> Stack:
-    """It is what `--stage local` finds."""
+def stack(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, db: DynamoDBClient) -> DeadLetterStack:
+    """The stack that `turnstile dlq` finds."""
     monkeypatch.setenv("TURNSTILE_HOME", str(tmp_path))
-    made = Stack(tmp_path, db)
+    made = DeadLetterStack(tmp_path, db)
     for module in (dlq, session):
         monkeypatch.setattr(module, "SYSTEM_CLOCK", made.sqs.clock)
     monkeypatch.setattr(Deployment, "resolve", lambda _stage: made.deployment)
@@ -49,7 +66,7 @@ def stack(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, db: DynamoDBClient) -
 
 @pytest.fixture
 def handlers_kept() -> Iterator[None]:
-    """For a test that sends this process a signal: an interrupted command ignores all further ones, the tests go on."""
+    """Restore the signal handlers: an interrupted command ignores all further signals."""
     before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
     yield
     for number, handler in before.items():
@@ -57,8 +74,8 @@ def handlers_kept() -> Iterator[None]:
 
 
 @pytest.fixture
-def world(tmp_path: Path) -> World:
-    """Empty queues and no journal yet."""
-    made = World(tmp_path / "journal.jsonl")
+def queues(tmp_path: Path) -> ReplayQueues:
+    """Empty queues, and no journal yet."""
+    made = ReplayQueues(tmp_path / "journal.jsonl")
     made.sqs.sleep(60)
     return made

@@ -1,18 +1,14 @@
-"""A deployment for `turnstile dlq`: queues in memory, tables of moto, one clock for all."""
+"""A stack for `turnstile dlq`: queues in memory, tables of moto, one clock for all."""
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
 from itertools import count
 from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, cast
 
-import pytest
-
 from infra.cli.dlq.journal import Journal
-from infra.cli.main import main
 from tests.support.builders import EVENT, NOW
 from tests.support.deployment import OUTPUTS
 from tests.support.fake_sqs import FakeSqs
@@ -30,8 +26,8 @@ DEAD, MAIN = "dead.fifo", "main.fifo"
 _NUMBERS = count(1)
 
 
-class Stack:
-    """A deployment whose queues are in memory and whose tables are moto's."""
+class DeadLetterStack:
+    """A stack with in-memory queues and moto's tables."""
 
     def __init__(self, home: Path, db: DynamoDBClient) -> None:
         self.sqs = FakeSqs()
@@ -51,23 +47,23 @@ class Stack:
         self.deployment = SimpleNamespace(stage="local", outputs=outputs, clients=clients)
 
     def event(self, event: str = EVENT, capacity: int = 1) -> None:
-        """An event with a waiting list."""
+        """Store an event with a waiting list."""
         seats: Any = {"capacity": {"N": str(capacity)}, "hasWaitlist": {"BOOL": True}}
         self.db.put_item(TableName=self.tables.events, Item=event_key(event) | seats)
 
     def die(self, *commands: Command | str, group: str = EVENT, reason: str = "failed: Trouble") -> list[str]:
-        """Commands, or rubbish, are parked; answers their ids. Then some time passes."""
+        """Park commands or undecodable bodies, let 10 s pass, and return the message ids."""
         ids = []
         for number, command in enumerate(commands):
             body = command if isinstance(command, str) else encode(command)
             where = group if isinstance(command, str) else group_of(command.event_id)
-            letter = ReceivedMessage(f"main-{number}-{body}", "", where, 3, body)
-            ids.append(park(cast("Any", self.sqs), DEAD, letter, reason, "now"))
+            message = ReceivedMessage(f"main-{number}-{body}", "", where, 3, body)
+            ids.append(park(cast("Any", self.sqs), DEAD, message, reason, "now"))
         self.sqs.sleep(10)
         return ids
 
     def sent_before(self, *ids: str, seconds: float = 60) -> None:
-        """A run has sent these, and was killed so long ago before it could delete them. Handles are void after 20 s."""
+        """Pretend that a run sent these, and was killed `seconds` ago before it deleted them. Handles last 20 s."""
         received = self.sqs.receive_message(
             QueueUrl=DEAD, MaxNumberOfMessages=10, VisibilityTimeout=20, WaitTimeSeconds=1
         )
@@ -77,28 +73,21 @@ class Stack:
         self.sqs.sleep(seconds)
 
     def pending(self, user: str, generation: int = 1, *, cancelling: bool = False) -> None:
-        """The API has promised this person an answer; `cancelling`: she asked to be cancelled since."""
+        """Store a pending registration; with `cancelling`, a cancellation was accepted since."""
         record = Registration(EVENT, user, Status.PENDING, generation, 1, NOW, cancelling=cancelling)
         self.db.put_item(TableName=self.tables.registrations, Item=registration_to_item(record))
 
     def record(self, user: str) -> Registration:
-        """The stored registration."""
+        """Return the stored registration."""
         key: Any = registration_key(registration_id(EVENT, user))
         return registration_from_item(self.db.get_item(TableName=self.tables.registrations, Key=key)["Item"])
 
     @property
     def visible(self) -> bool:
-        """Whether everything that is in the dead-letter queue can be received."""
+        """Tell whether everything in the dead-letter queue can be received."""
         return all(message.visible_at <= self.sqs.now for message in self.sqs.queue(DEAD).messages)
 
 
-def listed(capsys: pytest.CaptureFixture[str], *arguments: str) -> dict[str, Any]:
-    """What `list --json` says."""
-    assert main(["dlq", "list", "--json", *arguments]) == 0
-    found: dict[str, Any] = json.loads(capsys.readouterr().out)
-    return found
-
-
 def users(found: dict[str, Any]) -> list[str]:
-    """The users of what is listed."""
-    return [letter["userId"] for letter in found["letters"]]
+    """Return the users of the listed messages."""
+    return [message["userId"] for message in found["letters"]]

@@ -1,4 +1,4 @@
-"""`turnstile dlq list` and `show` at the terminal: what they show, what they refuse, what they leave behind."""
+"""`turnstile dlq list` at the terminal: what it shows, what it refuses, what it leaves behind."""
 
 from __future__ import annotations
 
@@ -9,17 +9,19 @@ import pytest
 
 from infra.cli.dlq import journal as journal_module
 from infra.cli.dlq.journal import Journal
-from infra.cli.main import main
-from tests.cli.dead_letter_stack import DEAD, Stack, listed, users
+from tests.cli.command import Turnstile
+from tests.cli.dead_letter_stack import DEAD, DeadLetterStack, users
 from tests.support.builders import EVENT, promote, register
 
+LIST = ("dlq", "list")
+JSON = ("dlq", "list", "--json")
+EMPTY = "The dead-letter queue is empty.\n"
 
-def test_list_shows_a_line_per_letter(stack: Stack, capsys: pytest.CaptureFixture[str]) -> None:
-    """Each letter has a line with its id, age, event, command, user, how often it was received and why it died; none is
-    taken away."""
+
+def test_list_shows_a_line_per_message(stack: DeadLetterStack, turnstile: Turnstile) -> None:
+    """Each message has a line with id, age, event, command, user, number of receives and reason; none is consumed."""
     [first, _] = stack.die(register("ann"), promote(3))
-    assert main(["dlq", "list"]) == 0
-    head, line, other, *rest = capsys.readouterr().out.splitlines()
+    head, line, other, *rest = turnstile(*LIST).out.splitlines()
     assert head.split() == ["ID", "AGE", "EVENT", "COMMAND", "USER", "RECEIVED", "REASON"]
     assert line.split() == [first, "10s", EVENT, "Register", "ann", "3", "failed:", "Trouble"]
     assert other.split()[3:5] == ["Promote", "-"]
@@ -28,186 +30,166 @@ def test_list_shows_a_line_per_letter(stack: Stack, capsys: pytest.CaptureFixtur
     assert len(stack.sqs.queue(DEAD).messages) == 2
 
 
-def test_an_empty_queue_is_a_sentence(stack: Stack, capsys: pytest.CaptureFixture[str]) -> None:
-    """Where there are no letters there is one sentence, not an empty table."""
-    assert main(["dlq", "list"]) == 0
-    assert capsys.readouterr().out == "The dead-letter queue is empty.\n"
+def test_an_empty_queue_is_a_sentence(stack: DeadLetterStack, turnstile: Turnstile) -> None:
+    """Without messages there is one sentence instead of an empty table."""
+    assert turnstile(*LIST) == (0, EMPTY, "")
 
 
-def test_list_shows_the_first_ten_of_every_event(stack: Stack, capsys: pytest.CaptureFixture[str]) -> None:
-    """Of each event the first ten letters are shown, although those of three lie mixed and share each answer; the rest
-    is counted."""
+def test_list_shows_the_first_ten_of_every_event(stack: DeadLetterStack, turnstile: Turnstile) -> None:
+    """The first ten messages of each event are shown, although those of three events share answers; others count."""
     for number in range(14):
         stack.die(*(register(f"{event}{number}", event=event) for event in ("a", "b", "c")))
-    found = listed(capsys)
+    found = turnstile(*JSON).json
     assert users(found) == [f"{event}{number}" for event in "abc" for number in range(10)]
     assert (found["seen"], found["hidden"]) == (30, 12)
     assert stack.visible
-    assert main(["dlq", "list"]) == 0
-    assert "30 shown of 42 (12 hidden" in capsys.readouterr().out
+    assert "30 shown of 42 (12 hidden" in turnstile(*LIST).out
 
 
-def test_list_can_be_narrowed(stack: Stack, capsys: pytest.CaptureFixture[str]) -> None:
-    """Only letters of the event, the reason or the age that is asked for are shown; what is no age is wrong usage."""
+def test_list_can_be_narrowed(stack: DeadLetterStack, turnstile: Turnstile) -> None:
+    """Only messages of the requested event, reason or age are shown; an invalid age is wrong usage."""
     stack.die(register("old"))
     stack.sqs.sleep(7200)
     stack.die(register("ann"))
     stack.die(register("bob", event="an odd event"), reason="unreadable-record: KeyError")
-    assert users(listed(capsys, "--event", EVENT)) == ["old", "ann"]
-    assert users(listed(capsys, "--event", "an odd event")) == ["bob"]
-    assert users(listed(capsys, "--reason", "KeyError")) == ["bob"]
-    assert users(listed(capsys, "--since", "1h")) == ["ann", "bob"]
-    assert users(listed(capsys, "--since", "2000-01-01")) == ["old", "ann", "bob"]
-    assert main(["dlq", "list", "--since", "yesterday"]) == 2
+    for option, value, expected in (
+        ("--event", EVENT, ["old", "ann"]),
+        ("--event", "an odd event", ["bob"]),
+        ("--reason", "KeyError", ["bob"]),
+        ("--since", "1h", ["ann", "bob"]),
+        ("--since", "2000-01-01", ["old", "ann", "bob"]),
+    ):
+        assert users(turnstile(*JSON, option, value).json) == expected
+    assert turnstile(*LIST, "--since", "yesterday").code == 2
     assert stack.visible
 
 
-def test_what_was_looked_at_is_put_back_when_the_user_leaves(stack: Stack) -> None:
-    """Ctrl-C while it looks leaves no letter invisible."""
+def test_an_interruption_makes_everything_visible_again(stack: DeadLetterStack, turnstile: Turnstile) -> None:
+    """Ctrl-C during the search leaves no message invisible."""
     stack.die(register("ann"))
 
-    def leave(call: str) -> None:
+    def interrupt(call: str) -> None:
         if call == "receive":
             raise KeyboardInterrupt
 
-    def look(call: str) -> None:
+    def after(call: str) -> None:
         if call == "receive":
-            stack.sqs.before = leave
+            stack.sqs.before = interrupt
 
-    stack.sqs.after = look
-    assert main(["dlq", "list"]) == 1
+    stack.sqs.after = after
+    assert turnstile(*LIST).code == 1
     assert stack.visible
 
 
-def test_text_from_outside_cannot_change_the_terminal(stack: Stack, capsys: pytest.CaptureFixture[str]) -> None:
-    """Escape sequences in an id do not reach the terminal; the letter is shown all the same."""
-    [letter] = stack.die(register("\x1b[2Jann"))
-    assert main(["dlq", "list"]) == 0
-    out = capsys.readouterr().out
-    assert "\x1b" not in out
-    assert letter in out
+@pytest.mark.usefixtures("handlers_kept")
+def test_a_signal_makes_everything_visible_again(stack: DeadLetterStack, turnstile: Turnstile) -> None:
+    """SIGTERM while SQS answers: the received messages are known, and visible again at once."""
+    stack.die(register("ann"))
+    stack.sqs.after = lambda call: os.kill(os.getpid(), signal.SIGTERM) if call == "receive" else None
+    assert turnstile(*LIST).code == 1
+    assert stack.visible
 
 
-def test_two_at_once_are_refused(
-    stack: Stack, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_text_from_outside_cannot_change_the_terminal(stack: DeadLetterStack, turnstile: Turnstile) -> None:
+    """Escape sequences in an id do not reach the terminal; the message is shown nevertheless."""
+    [message] = stack.die(register("\x1b[2Jann"))
+    code, out, _ = turnstile(*LIST)
+    assert (code, "\x1b" in out, message in out) == (0, False, True)
+
+
+def test_two_at_once_are_refused(stack: DeadLetterStack, monkeypatch: pytest.MonkeyPatch, turnstile: Turnstile) -> None:
     """A second `turnstile dlq` is refused while another uses the queue: they would hide messages from each other."""
     monkeypatch.setattr(journal_module, "_LOCK_WAIT", 0.05)
     with Journal(stack.journal):
-        assert main(["dlq", "list"]) == 1
-    assert "another `turnstile dlq` is using this queue" in capsys.readouterr().err
+        code, _, err = turnstile(*LIST)
+    assert (code, "another `turnstile dlq` is using this queue" in err) == (1, True)
 
 
-def test_trouble_with_aws_is_one_sentence(stack: Stack, capsys: pytest.CaptureFixture[str]) -> None:
-    """What AWS refuses is one sentence and exit code 1, and no traceback."""
+def test_an_error_of_aws_is_one_sentence(stack: DeadLetterStack, turnstile: Turnstile) -> None:
+    """A refusal by AWS is one sentence and exit code 1, not a traceback."""
 
     def fail(_call: str) -> None:
         raise stack.db.exceptions.ResourceNotFoundException({"Error": {"Code": "AccessDenied"}}, "ReceiveMessage")
 
     stack.sqs.before = fail
-    assert main(["dlq", "list"]) == 1
-    assert "an AWS request failed" in capsys.readouterr().err
+    code, _, err = turnstile(*LIST)
+    assert (code, "an AWS request failed" in err) == (1, True)
 
 
-def test_what_was_sent_back_is_not_shown_any_more(stack: Stack, capsys: pytest.CaptureFixture[str]) -> None:
-    """What a killed replay had sent, and could not delete, is deleted by whatever comes next, which says so on
-    stderr."""
-    [letter] = stack.die(register("ann"))
-    stack.sent_before(letter)
-    assert main(["dlq", "list"]) == 0
-    out, err = capsys.readouterr()
-    assert out == "The dead-letter queue is empty.\n"
-    assert err == "deleted 1 messages that an earlier run had sent\n"
+def test_sent_messages_are_not_shown(stack: DeadLetterStack, turnstile: Turnstile) -> None:
+    """Messages that a killed replay sent without deleting are deleted by the next command, which says so on stderr."""
+    [message] = stack.die(register("ann"))
+    stack.sent_before(message)
+    assert turnstile(*LIST) == (0, EMPTY, "deleted 1 messages that an earlier run had sent\n")
     assert stack.sqs.queue(DEAD).messages == []
 
 
-def test_those_behind_what_was_sent_back_are_shown(stack: Stack, capsys: pytest.CaptureFixture[str]) -> None:
-    """Letters behind those that a killed replay had sent are shown, in whatever answer they come; what it had sent is
-    not."""
+def test_messages_behind_sent_ones_are_shown(stack: DeadLetterStack, turnstile: Turnstile) -> None:
+    """Messages behind those that a killed replay sent are shown, whichever answer they come in."""
     ids = stack.die(*(register(f"u{number}") for number in range(12)))
     stack.sent_before(*ids[:11])
-    found = listed(capsys)
+    found = turnstile(*JSON).json
     assert (users(found), found["seen"], found["hidden"]) == (["u11"], 1, 0)
     stack.event()
     stack.sent_before(ids[11])
-    assert main(["dlq", "show", ids[11]]) == 1
+    assert turnstile("dlq", "show", ids[11]).code == 1
 
 
-def test_a_slow_look_sees_each_letter_once(stack: Stack, capsys: pytest.CaptureFixture[str]) -> None:
-    """A look that takes longer than a hold is handed no letter twice."""
+def test_a_slow_search_sees_each_message_once(stack: DeadLetterStack, turnstile: Turnstile) -> None:
+    """A search that takes longer than a lease receives no message twice."""
     for number in range(60):
         stack.die(*(f"rubbish {index}" for index in range(10)), group=f"e{number}")
     stack.sqs.takes = 0.5
-    assert listed(capsys)["seen"] == 600
+    assert turnstile(*JSON).json["seen"] == 600
     assert max(message.receives for message in stack.sqs.queue(DEAD).messages) == 1
 
 
-def test_a_look_at_too_much_ends(stack: Stack, capsys: pytest.CaptureFixture[str]) -> None:
-    """When SQS is so slow that the first letters are visible again before the last ones are seen, the look ends and
-    some stay hidden."""
+def test_a_search_that_is_too_slow_ends(stack: DeadLetterStack, turnstile: Turnstile) -> None:
+    """If the first messages are visible again before the last ones are seen, the search ends, and some stay hidden."""
     for number in range(300):
         stack.die("rubbish", group=f"e{number}")
     stack.sqs.takes = 3
-    found = listed(capsys)
+    found = turnstile(*JSON).json
     assert found["seen"] + found["hidden"] == 300
     assert found["hidden"] > 0
 
 
-def test_one_long_line_does_not_make_a_look_at_many_events_long(
-    stack: Stack, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """An eleventh letter of one event does not have hundreds of others asked for once more; `--event` shows more of one
-    that shared its answer with others."""
+def test_one_long_event_does_not_slow_down_the_search(stack: DeadLetterStack, turnstile: Turnstile) -> None:
+    """An eleventh message of one event does not cause second tries for hundreds of others; `--event` tries again."""
     stack.die(*(register(f"u{number}", event="first") for number in range(11)))
     for number in range(300):
         stack.die("rubbish", group=f"e{number}")
     stack.die(*(f"rubbish {number}" for number in range(5)), group="e299")
-    assert main(["dlq", "list"]) == 0
+    assert turnstile(*LIST).code == 0
     assert stack.sqs.calls.count("receive") < 60
-    capsys.readouterr()
     stack.sqs.calls.clear()
-    assert len(listed(capsys, "--event", "e299")["letters"]) == 6
-    [letter, *_] = [message.id for message in stack.sqs.queue(DEAD).messages if message.group == "e7"]
-    assert main(["dlq", "show", letter[:8]]) == 0
+    assert len(turnstile(*JSON, "--event", "e299").json["letters"]) == 6
+    [message, *_] = [message.id for message in stack.sqs.queue(DEAD).messages if message.group == "e7"]
+    assert turnstile("dlq", "show", message[:8]).code == 0
     assert stack.sqs.calls.count("receive") < 80
 
 
-def test_letters_that_came_alone_are_not_asked_for_again(stack: Stack, capsys: pytest.CaptureFixture[str]) -> None:
-    """An event whose letters had an answer to themselves is not asked for again: a second answer would be the same."""
+def test_an_event_that_was_received_alone_is_not_tried_again(stack: DeadLetterStack, turnstile: Turnstile) -> None:
+    """An event whose messages did not share an answer is not received again: the second answer would be the same."""
     stack.die(*(register(f"u{number}", event="a") for number in range(11)))
     stack.die(register("bob", event="b"))
-    assert listed(capsys)["seen"] == 11
+    assert turnstile(*JSON).json["seen"] == 11
     assert stack.sqs.calls.count("receive") == 3
 
 
-def test_list_says_that_somebody_else_has_them(stack: Stack, capsys: pytest.CaptureFixture[str]) -> None:
-    """Letters that somebody else holds are said to be, and not taken for an eleventh of their event."""
+def test_list_counts_messages_that_someone_else_receives(stack: DeadLetterStack, turnstile: Turnstile) -> None:
+    """Messages that someone else has received are reported as such, not as those beyond the first ten."""
     stack.die(register("ann"), register("bob"))
     stack.sqs.receive_message(QueueUrl=DEAD, MaxNumberOfMessages=1, VisibilityTimeout=90, WaitTimeSeconds=1)
-    found = listed(capsys)
+    found = turnstile(*JSON).json
     assert (found["seen"], found["hidden"], found["elsewhere"]) == (0, 2, 1)
-    assert main(["dlq", "list"]) == 0
-    out = capsys.readouterr().out
+    out = turnstile(*LIST).out
     assert "1 are being received by someone else" in out
     assert "first ten" not in out
 
 
-@pytest.mark.usefixtures("handlers_kept")
-def test_a_signal_puts_everything_back(stack: Stack) -> None:
-    """SIGTERM while SQS answers: what it has handed out is known, and is visible again at once."""
-    stack.die(register("ann"))
-
-    def terminate(call: str) -> None:
-        if call == "receive":
-            os.kill(os.getpid(), signal.SIGTERM)
-
-    stack.sqs.after = terminate
-    assert main(["dlq", "list"]) == 1
-    assert stack.visible
-
-
-def test_an_answer_without_a_date_is_no_trouble(stack: Stack, capsys: pytest.CaptureFixture[str]) -> None:
-    """Where a proxy took the date off an answer, this machine's clock tells the age."""
+def test_an_answer_without_a_date_is_accepted(stack: DeadLetterStack, turnstile: Turnstile) -> None:
+    """If a proxy removed the date of an answer, the clock of this machine determines the age."""
     stack.die(register("ann"))
     stack.sqs.dated = False
-    assert listed(capsys)["letters"][0]["ageSeconds"] == 10
+    assert turnstile(*JSON).json["letters"][0]["ageSeconds"] == 10

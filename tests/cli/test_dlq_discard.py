@@ -1,4 +1,4 @@
-"""`turnstile dlq discard` at the terminal: the person gets an answer, the letter goes, and nothing is half done."""
+"""`turnstile dlq discard`: the person gets an answer, the message goes, and nothing is half done."""
 
 from __future__ import annotations
 
@@ -8,80 +8,88 @@ from typing import Any
 
 import pytest
 
-from infra.cli.main import main
-from tests.cli.dead_letter_stack import DEAD, Stack
+from tests.cli.command import Ended, Turnstile
+from tests.cli.dead_letter_stack import DEAD, DeadLetterStack
 from tests.support.builders import EVENT, NOW, cancel, register
 from workers.aws.items import registration_to_item
 from workers.aws.messages import encode
-from workers.domain.commands import Cancel, Register
+from workers.domain.commands import Cancel, Command, Register
 from workers.domain.records import Registration, Status
 
 
-def test_discard_gives_the_person_an_answer(stack: Stack, capsys: pytest.CaptureFixture[str]) -> None:
-    """The pending registration is rejected with the reason; the letter is gone, and whole in the journal."""
-    stack.pending("ann")
-    [letter] = stack.die(register("ann"))
-    assert main(["dlq", "discard", letter, "--why", " a test "]) == 0
-    assert "was pending and is now rejected" in capsys.readouterr().out
+class Discard:
+    """Discards messages of a stack."""
+
+    def __init__(self, stack: DeadLetterStack, turnstile: Turnstile) -> None:
+        self._stack = stack
+        self._turnstile = turnstile
+
+    def __call__(self, message: str, why: str = "a test") -> Ended:
+        """Run the command."""
+        return self._turnstile("dlq", "discard", message, "--why", why)
+
+    @property
+    def left(self) -> int:
+        """Return the number of messages in the dead-letter queue."""
+        return len(self._stack.sqs.queue(DEAD).messages)
+
+    @property
+    def noted(self) -> bool:
+        """Tell whether the journal records a discard."""
+        return self._stack.journal.exists() and "discarded" in self._stack.journal.read_text()
+
+
+@pytest.fixture
+def discard(stack: DeadLetterStack, turnstile: Turnstile) -> Discard:
+    """The command on the stack."""
+    return Discard(stack, turnstile)
+
+
+@pytest.mark.parametrize("command", [register("ann"), cancel("ann")])
+def test_discard_answers_the_person(stack: DeadLetterStack, discard: Discard, command: Register | Cancel) -> None:
+    """The pending registration is rejected with the reason if only this message would decide it: the `Register`, or
+    the `Cancel` if a cancellation was accepted. The message is gone, and whole in the journal."""
+    stack.pending("ann", cancelling=isinstance(command, Cancel))
+    [message] = stack.die(command)
+    code, out, _ = discard(message, " a test ")
+    assert (code, "was pending and is now rejected" in out, discard.left) == (0, True, 0)
     record = stack.record("ann")
-    assert (record.status, record.code, record.note, record.version) == (Status.REJECTED, "discarded", "a test", 2)
-    assert stack.sqs.queue(DEAD).messages == []
+    assert (record.status, record.code, record.note) == (Status.REJECTED, "discarded", "a test")
+    assert (record.version, record.cancelling) == (2, False)
     entry = json.loads(stack.journal.read_text().splitlines()[-1])
-    assert (entry["discarded"], entry["why"], entry["body"]) == (letter, "a test", encode(register("ann")))
+    assert (entry["discarded"], entry["why"], entry["body"]) == (message, "a test", encode(command))
 
 
-def test_discarding_a_cancellation_ends_what_only_it_would_have_ended(
-    stack: Stack, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """Who cancelled before she was decided is rejected when her Cancel is discarded: nothing else would ever answer
-    her."""
-    stack.pending("ann", cancelling=True)
-    [letter] = stack.die(cancel("ann"))
-    assert main(["dlq", "discard", letter, "--why", "a test"]) == 0
-    assert "was pending and is now rejected" in capsys.readouterr().out
-    record = stack.record("ann")
-    assert (record.status, record.code, record.cancelling) == (Status.REJECTED, "discarded", False)
-
-
-def test_discarding_a_cancellation_leaves_who_is_not_waiting_for_it(
-    stack: Stack, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """Neither does a Cancel reject whose Register is still to come, nor a Register whose Cancel is: both stay
-    pending."""
-    stack.pending("ann")
-    stack.pending("bob", cancelling=True)
-    for letter in stack.die(cancel("ann"), register("bob")):
-        assert main(["dlq", "discard", letter, "--why", "a test"]) == 0
-        assert "stays as it is: pending, generation 1" in capsys.readouterr().out
-
-
-def test_discard_leaves_what_is_decided(stack: Stack, capsys: pytest.CaptureFixture[str]) -> None:
-    """A letter of an earlier attempt, rubbish, and one of a person without a record are deleted, and no registration is
-    changed."""
+def test_discard_leaves_other_registrations(stack: DeadLetterStack, discard: Discard) -> None:
+    """Registrations that another message will decide, or that are decided, stay as they are; the messages go."""
     stack.pending("ann", generation=2)
-    letters = stack.die(register("ann", 1), "rubbish", register("bob"))
-    for letter, says in zip(
-        letters, ["stays as it is: pending", "no registration waits", "does not exist"], strict=True
-    ):
-        assert main(["dlq", "discard", letter, "--why", "a test"]) == 0
-        assert says in capsys.readouterr().out
+    stack.pending("bob", cancelling=True)
+    stack.pending("cid")
+    commands: dict[Command | str, str] = {
+        register("ann", 1): "stays as it is: pending, generation 2",
+        register("bob"): "stays as it is: pending, generation 1",
+        cancel("cid"): "stays as it is: pending, generation 1",
+        register("dee"): "does not exist",
+        "rubbish": "no registration waits",
+    }
+    for message, sentence in zip(stack.die(*commands), commands.values(), strict=True):
+        code, out, _ = discard(message)
+        assert (code, sentence in out) == (0, True)
     assert stack.record("ann").status is Status.PENDING
-    assert stack.sqs.queue(DEAD).messages == []
+    assert discard.left == 0
 
 
-def test_discard_waits_until_the_registration_is_repaired(stack: Stack, capsys: pytest.CaptureFixture[str]) -> None:
-    """A letter is kept while its registration cannot be read: without it, that would be pending for ever once it can
-    be."""
+def test_discard_waits_for_the_repair_of_the_registration(stack: DeadLetterStack, discard: Discard) -> None:
+    """The message is kept while its registration is unreadable, which would be pending forever after a repair."""
     stack.pending("ann")
     good = registration_to_item(stack.record("ann"))
     stack.db.put_item(TableName=stack.tables.registrations, Item=good | {"status": {"S": "lost"}})
-    [letter] = stack.die(register("ann"))
-    assert main(["dlq", "discard", letter, "--why", "a test"]) == 1
-    assert "cannot read the registration reg_" in capsys.readouterr().err
-    assert len(stack.sqs.queue(DEAD).messages) == 1
+    [message] = stack.die(register("ann"))
+    code, _, err = discard(message)
+    assert (code, "cannot read the registration reg_" in err, discard.left) == (1, True, 1)
     stack.db.put_item(TableName=stack.tables.registrations, Item=good)
     stack.sqs.sleep(60)
-    assert main(["dlq", "discard", letter, "--why", "a test"]) == 0
+    assert discard(message).code == 0
     assert stack.record("ann").status is Status.REJECTED
 
 
@@ -94,102 +102,85 @@ def test_discard_waits_until_the_registration_is_repaired(stack: Stack, capsys: 
         (("pending", 1), cancel("ann")),
     ],
 )
-def test_discard_waits_until_the_same_request_would_be_heard(
-    stack: Stack, capsys: pytest.CaptureFixture[str], record: tuple[str, int] | None, command: Register | Cancel
+def test_discard_waits_for_the_deduplication(
+    stack: DeadLetterStack, discard: Discard, record: tuple[str, int] | None, command: Register | Cancel
 ) -> None:
     """A message is kept for five minutes: SQS would drop the same request, although it is answered 202."""
     if record is not None:
         status, generation = Status(record[0]), record[1]
         item = registration_to_item(Registration(EVENT, "ann", status, generation, 1, NOW))
         stack.db.put_item(TableName=stack.tables.registrations, Item=item)
-    [letter] = stack.die(replace(command, accepted_at=stack.sqs.clock.now() - 100_000_000))
+    [message] = stack.die(replace(command, accepted_at=stack.sqs.clock.now() - 100_000_000))
     for _ in range(2):
-        assert main(["dlq", "discard", letter, "--why", "a test"]) == 1
-        said = capsys.readouterr().err
-        assert "if this request is made again within 2" in said
-    assert not stack.journal.exists() or "discarded" not in stack.journal.read_text()
-    assert len(stack.sqs.queue(DEAD).messages) == 1
+        code, _, err = discard(message)
+        assert (code, "if this request is made again within 2" in err) == (1, True)
+    assert (discard.noted, discard.left) == (False, 1)
     stack.sqs.sleep(231)
-    assert main(["dlq", "discard", letter, "--why", "a test"]) == 0
-    assert stack.sqs.queue(DEAD).messages == []
+    assert (discard(message).code, discard.left) == (0, 0)
 
 
-def test_discard_does_not_wait_for_what_is_over(stack: Stack) -> None:
-    """A young letter of an attempt that is over is discarded at once: whoever asks again asks for another attempt, or
-    for nothing."""
+def test_discard_does_not_wait_for_an_earlier_attempt(stack: DeadLetterStack, discard: Discard) -> None:
+    """A recent message of an earlier attempt is discarded at once: a new request is another attempt."""
     stack.pending("ann", generation=2)
-    young = [replace(command, accepted_at=stack.sqs.clock.now()) for command in (register("ann"), cancel("ann"))]
-    for letter in stack.die(*young):
-        assert main(["dlq", "discard", letter, "--why", "a test"]) == 0
+    recent = [replace(command, accepted_at=stack.sqs.clock.now()) for command in (register("ann"), cancel("ann"))]
+    assert [discard(message).code for message in stack.die(*recent)] == [0, 0]
 
 
-def test_discard_wants_a_reason(stack: Stack, capsys: pytest.CaptureFixture[str]) -> None:
+def test_discard_needs_a_reason(discard: Discard) -> None:
     """An empty reason is wrong usage."""
-    assert main(["dlq", "discard", "abcdef", "--why", "  "]) == 2
-    assert "--why is empty" in capsys.readouterr().err
+    code, _, err = discard("abcdef", "  ")
+    assert (code, "--why is empty" in err) == (2, True)
 
 
-def test_a_discard_that_was_killed_is_completed(stack: Stack, capsys: pytest.CaptureFixture[str]) -> None:
-    """A discard that ended before the deletion, or behind it, is completed by the same command, and nothing is written
-    twice."""
+def test_a_killed_discard_is_completed(stack: DeadLetterStack, discard: Discard) -> None:
+    """A discard that ended before the deletion is completed by the same command, which writes nothing twice."""
     stack.pending("ann")
-    [letter] = stack.die(register("ann"))
+    [message] = stack.die(register("ann"))
     stack.sqs.refuse = lambda call, _what: call == "delete"
-    assert main(["dlq", "discard", letter, "--why", "a test"]) == 1
-    assert "run the same command again to complete it" in capsys.readouterr().err
+    code, _, err = discard(message)
+    assert (code, "run the same command again to complete it" in err) == (1, True)
     stack.sqs.refuse = lambda _call, _what: False
-    assert main(["dlq", "discard", letter, "--why", "a test"]) == 0
-    assert stack.record("ann").version == 2
-    assert main(["dlq", "discard", letter, "--why", "a test"]) == 0
-    assert "has already been discarded" in capsys.readouterr().out
+    assert (discard(message).code, stack.record("ann").version) == (0, 2)
+    assert discard(message)[:2] == (0, f"{message} has already been discarded.\n")
 
 
-def test_what_was_sent_back_cannot_be_discarded(stack: Stack, capsys: pytest.CaptureFixture[str]) -> None:
-    """The copy of what a killed replay had sent is on its way: the letter is deleted, and nobody is rejected."""
+@pytest.mark.parametrize("deletes", [True, False])
+def test_a_sent_message_cannot_be_discarded(stack: DeadLetterStack, discard: Discard, *, deletes: bool) -> None:
+    """A message that a killed replay sent is on its way: it is deleted, if SQS does so, and nobody is rejected."""
     stack.pending("ann")
-    [letter] = stack.die(register("ann"))
-    stack.sent_before(letter)
-    for _ in range(2):
-        assert main(["dlq", "discard", letter, "--why", "a test"]) == 1
-        assert f"{letter} was sent back to the queue by a replay" in capsys.readouterr().err
+    [message] = stack.die(register("ann"))
+    stack.sent_before(message)
+    stack.sqs.refuse = lambda call, _what: call == "delete" and not deletes
+    for _ in range(2 if deletes else 1):
+        code, _, err = discard(message)
+        assert (code, f"{message} was sent back to the queue by a replay" in err) == (1, deletes)
     assert stack.record("ann").status is Status.PENDING
-    assert stack.sqs.queue(DEAD).messages == []
+    assert (discard.noted, discard.left) == (False, 0 if deletes else 1)
 
 
-def test_a_letter_is_found_in_time_in_a_big_queue(stack: Stack) -> None:
-    """Where seeing all letters would take longer than a hold, the look ends as soon as a whole id is in sight."""
+@pytest.mark.parametrize(("length", "code", "status"), [(None, 0, Status.REJECTED), (8, 1, Status.PENDING)])
+def test_a_message_in_a_large_queue(
+    stack: DeadLetterStack, discard: Discard, length: int | None, code: int, status: Status
+) -> None:
+    """A whole id is found before the lease ends. A prefix needs a search of every event; if that takes longer than a
+    lease, the command says so and changes nothing."""
     stack.pending("bob")
-    letter = stack.die(register("ann"), register("bob"), *map(str, range(8)))[1]
+    message = stack.die(register("ann"), register("bob"), *map(str, range(8)))[1]
     for number in range(60):
         stack.die(*(f"rubbish {index}" for index in range(10)), group=f"e{number}")
     stack.sqs.takes = 0.5
-    assert main(["dlq", "discard", letter, "--why", "a test"]) == 0
-    assert stack.record("bob").status is Status.REJECTED
-    assert stack.visible
+    ended = discard(message[:length])
+    assert (ended.code, stack.record("bob").status, discard.noted) == (code, status, code == 0)
+    assert (f"{message} is visible to others again; nothing was changed" in ended.err) is (code == 1)
+    assert code == 1 or stack.visible
 
 
-def test_nothing_is_written_for_a_letter_that_is_not_held_any_more(
-    stack: Stack, capsys: pytest.CaptureFixture[str]
+def test_a_registration_that_changes_meanwhile_is_read_again(
+    stack: DeadLetterStack, discard: Discard, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """With an id's first characters only, every event has to be seen; where that takes longer than a hold, it is said,
-    and nothing is changed."""
-    stack.pending("bob")
-    letter = stack.die(register("ann"), register("bob"), *map(str, range(8)))[1]
-    for number in range(60):
-        stack.die(*(f"rubbish {index}" for index in range(10)), group=f"e{number}")
-    stack.sqs.takes = 0.5
-    assert main(["dlq", "discard", letter[:8], "--why", "a test"]) == 1
-    assert f"{letter} is visible to others again; nothing was changed" in capsys.readouterr().err
-    assert stack.record("bob").status is Status.PENDING
-    assert "discarded" not in stack.journal.read_text()
-
-
-def test_a_registration_that_changes_meanwhile_is_read_anew(
-    stack: Stack, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """When the registrar decides between the reading and the writing, its word counts."""
+    """If the registrar decides between reading and writing, its decision stands."""
     stack.pending("ann")
-    [letter] = stack.die(register("ann"))
+    [message] = stack.die(register("ann"))
     put = stack.db.put_item
 
     def late(**request: Any) -> Any:
@@ -199,17 +190,5 @@ def test_a_registration_that_changes_meanwhile_is_read_anew(
         return put(**request)
 
     monkeypatch.setattr(stack.db, "put_item", late)
-    assert main(["dlq", "discard", letter, "--why", "a test"]) == 0
-    assert "stays as it is: confirmed" in capsys.readouterr().out
-    assert stack.record("ann").version == 2
-
-
-def test_what_was_sent_back_and_cannot_be_deleted_is_no_letter(stack: Stack) -> None:
-    """What a killed replay had sent is no letter even while SQS does not delete it: nobody is rejected for it."""
-    stack.pending("ann")
-    [letter] = stack.die(register("ann"))
-    stack.sent_before(letter)
-    stack.sqs.refuse = lambda call, _what: call == "delete"
-    assert main(["dlq", "discard", letter, "--why", "a test"]) == 1
-    assert stack.record("ann").status is Status.PENDING
-    assert "discarded" not in stack.journal.read_text()
+    code, out, _ = discard(message)
+    assert (code, "stays as it is: confirmed" in out, stack.record("ann").version) == (0, True, 2)

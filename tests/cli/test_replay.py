@@ -1,4 +1,8 @@
-"""Replaying dead letters: in order, once, nothing lost, whatever SQS does and whenever the process dies."""
+"""Replaying dead letters: in order, once, nothing lost, whatever SQS does and whenever the process dies.
+
+test_replay_faults.py holds order, single delivery and recovery against faults at every step; here are the cases with
+an outcome of their own.
+"""
 
 from __future__ import annotations
 
@@ -8,275 +12,210 @@ from itertools import pairwise
 import pytest
 
 from infra.cli.dlq.summary import Selection
-from tests.cli.replay_world import DEAD, World, at, kill, revive, settled
+from tests.cli.replay_queues import DEAD, ReplayQueues, at, kill, revive, settled
 from tests.support.fake_sqs import MAX_BYTES, Killed, lost_answer
 
 
-def test_all_letters_go_back_in_the_order_of_their_group(world: World) -> None:
-    """Forty letters of two events, interleaved: each event's arrive in their order, and nothing stays behind."""
-    for number in range(20):
-        world.die(f"a{number}", group="a")
-        world.die(f"b{number}", group="b")
-    summary = settled(world).replay()
-    assert (summary.sent, summary.done, world.dead.left()) == (40, True, [])
-    assert world.main.bodies("a") == [f"a{number}" for number in range(20)]
-    assert world.main.bodies("b") == [f"b{number}" for number in range(20)]
-
-
-def test_a_replayed_message_says_what_it_is_a_replay_of(world: World) -> None:
-    """Same body, same group, the dead letter's id beside it, and a deduplication id that is new but always the same."""
-    [letter_id] = world.die("a")
-    parked = world.dead.history[0].deduplication_id
-    settled(world).replay()
-    [message] = world.main.history
+def test_a_replayed_message_names_the_dead_letter(queues: ReplayQueues) -> None:
+    """It has the same body and group, the dead letter's id, and a deduplication id that is new but always the same."""
+    [message_id] = queues.die("a")
+    parked = queues.dead.history[0].deduplication_id
+    settled(queues).replay()
+    [message] = queues.main.history
     assert (message.body, message.group) == ("a", "e")
-    assert message.attributes == {"replayOf": {"DataType": "String", "StringValue": letter_id}}
+    assert message.attributes == {"replayOf": {"DataType": "String", "StringValue": message_id}}
     assert message.deduplication_id != parked
-    world.sqs.queue(DEAD).messages.append(world.dead.history[0])
-    world.path.unlink()
-    world.replay()
-    assert len(world.main.history) == 1, "SQS must recognise the second attempt"
+    queues.sqs.queue(DEAD).messages.append(queues.dead.history[0])
+    queues.path.unlink()
+    queues.replay()
+    assert len(queues.main.history) == 1, "SQS must recognize the second attempt"
 
 
-def test_only_the_selected_events_go(world: World) -> None:
-    """Another event's letters stay, in their order, and visible again."""
-    world.die("a1", "a2", group="a")
-    world.die("b1", "b2", group="b")
-    summary = settled(world).replay(Selection(groups=frozenset({"b"})))
-    assert (world.main.bodies(), world.dead.left(), summary.done) == (["b1", "b2"], ["a1", "a2"], True)
-    assert all(message.visible_at <= world.sqs.now for message in world.dead.messages)
+def test_only_the_selected_events_go(queues: ReplayQueues) -> None:
+    """Another event's messages stay, in order, and become visible again."""
+    queues.die("a1", "a2", group="a")
+    queues.die("b1", "b2", group="b")
+    summary = settled(queues).replay(Selection(groups=frozenset({"b"})))
+    assert (queues.main.bodies(), queues.dead.left(), summary.done) == (["b1", "b2"], ["a1", "a2"], True)
+    assert all(message.visible_at <= queues.sqs.now for message in queues.dead.messages)
 
 
-def test_only_the_selected_letters_go(world: World) -> None:
-    """Letters that are selected by their ids go, and no others."""
-    first, second, _ = world.die("a1", "a2", "a3")
-    summary = settled(world).replay(Selection(ids=frozenset({first, second})))
-    assert (world.main.bodies(), world.dead.left(), summary.done) == (["a1", "a2"], ["a3"], True)
+@pytest.mark.parametrize(("chosen", "sent"), [([0, 1], ["a1", "a2"]), ([1], [])])
+def test_only_the_selected_messages_go(queues: ReplayQueues, chosen: list[int], sent: list[str]) -> None:
+    """Messages selected by id go; one behind a message that is not selected stays and is reported as missing."""
+    ids = queues.die("a1", "a2", "a3")
+    wanted = frozenset(ids[index] for index in chosen)
+    summary = settled(queues).replay(Selection(ids=wanted))
+    assert (queues.main.bodies(), summary.done) == (sent, bool(sent))
+    assert summary.missing == ([] if sent else sorted(wanted))
 
 
-def test_a_letter_behind_one_that_is_not_selected_does_not_go(world: World) -> None:
-    """A letter behind one that is not selected stays, for it would overtake, and is missed."""
-    _, second = world.die("a1", "a2")
-    summary = settled(world).replay(Selection(ids=frozenset({second})))
-    assert (world.main.bodies(), summary.missing, summary.done) == ([], [second], False)
-
-
-def test_a_refused_letter_stops_its_group_and_no_other(world: World) -> None:
-    """SQS takes one entry of a batch and not another: nothing overtakes the one that was refused."""
-    world.die("a1", "a2", "a3", group="a")
-    world.die("b1", "b2", "b3", group="b")
-    world.sqs.refuse = lambda call, what: (call, what) == ("send", "a2")
-    summary = settled(world).replay()
-    assert (world.main.bodies("a"), world.main.bodies("b")) == (["a1"], ["b1", "b2", "b3"])
-    assert (world.dead.left(), summary.done) == (["a2", "a3"], False)
+def test_a_refused_message_stops_its_group_and_no_other(queues: ReplayQueues) -> None:
+    """If SQS accepts one entry of a batch and refuses another, nothing overtakes the refused one."""
+    queues.die("a1", "a2", "a3", group="a")
+    queues.die("b1", "b2", "b3", group="b")
+    queues.sqs.refuse = lambda call, what: (call, what) == ("send", "a2")
+    summary = settled(queues).replay()
+    assert (queues.main.bodies("a"), queues.main.bodies("b")) == (["a1"], ["b1", "b2", "b3"])
+    assert (queues.dead.left(), summary.done) == (["a2", "a3"], False)
     assert "InternalError" in summary.stops["a"].why
-    world.sqs.refuse = lambda _call, _what: False
-    assert world.replay().done
-    assert world.main.bodies("a") == ["a1", "a2", "a3"]
 
 
-def test_what_was_sent_is_never_sent_again(world: World) -> None:
-    """Killed before it could delete, and an hour later SQS has forgotten everything: the journal has not."""
-    world.die("a1", "a2")
-    world.sqs.before = at(1, "delete", kill)
-    with pytest.raises(Killed):
-        settled(world).replay()
-    revive(world, 3600)
-    summary = world.replay()
-    assert (world.main.bodies(), world.dead.left()) == (["a1", "a2"], [])
-    assert (summary.sent, summary.done) == (0, True)
+def test_a_lost_answer_ends_the_run(queues: ReplayQueues) -> None:
+    """If the answer is lost, the run is aborted with the reason; the next one completes it."""
+    queues.die("a1", "a2")
+    queues.sqs.after = at(1, "send", lost_answer)
+    summary = settled(queues).replay()
+    assert (summary.sent, summary.done, "sqs.example" in (summary.aborted or "")) == (0, False, True)
+    assert queues.replay().done
 
 
-def test_a_lost_answer_is_not_a_second_message(world: World) -> None:
-    """Nobody knows whether it was sent: it is sent again, and SQS recognises it."""
-    world.die("a1", "a2")
-    world.sqs.after = at(1, "send", lost_answer)
-    summary = settled(world).replay()
-    assert (summary.sent, summary.done) == (0, False)
-    assert "sqs.example" in (summary.aborted or "")
-    assert world.replay().done
-    assert (world.main.bodies(), world.dead.left()) == (["a1", "a2"], [])
-
-
-def test_a_letter_that_cannot_be_deleted_is_deleted_by_the_next_run(world: World) -> None:
-    """It was sent: the run says so and fails, the next one only deletes it."""
-    world.die("a1")
-    world.sqs.refuse = lambda call, _what: call == "delete"
-    summary = settled(world).replay()
+def test_a_message_that_cannot_be_deleted_is_deleted_by_the_next_run(queues: ReplayQueues) -> None:
+    """The message was sent: the run reports it and fails, and the next one only deletes it."""
+    queues.die("a1")
+    queues.sqs.refuse = lambda call, _what: call == "delete"
+    summary = settled(queues).replay()
     assert (summary.sent, summary.undeleted, summary.done) == (1, 1, False)
-    world.sqs.refuse = lambda _call, _what: False
-    world.sqs.sleep(3600)
-    summary = world.replay()
-    assert (summary.sent, summary.done, world.main.bodies(), world.dead.left()) == (0, True, ["a1"], [])
+    queues.sqs.refuse = lambda _call, _what: False
+    queues.sqs.sleep(3600)
+    summary = queues.replay()
+    assert (summary.sent, summary.done, queues.main.bodies(), queues.dead.left()) == (0, True, ["a1"], [])
 
 
-def test_letters_that_come_later_are_left(world: World) -> None:
-    """A run takes what was there at its start: else one that feeds itself would never end."""
-    world.die("a1", "a2")
+def test_messages_that_arrive_later_are_left(queues: ReplayQueues) -> None:
+    """A run sends what was there at its start; otherwise a run that feeds itself would never end."""
+    queues.die("a1", "a2")
 
     def later(_call: str) -> None:
-        world.sqs.sleep(5)
-        world.die("a3")
+        queues.sqs.sleep(5)
+        queues.die("a3")
 
-    world.sqs.after = at(1, "send", later)
-    summary = settled(world).replay()
-    assert (world.main.bodies(), world.dead.left(), summary.done) == (["a1", "a2"], ["a3"], False)
+    queues.sqs.after = at(1, "send", later)
+    summary = settled(queues).replay()
+    assert (queues.main.bodies(), queues.dead.left(), summary.done) == (["a1", "a2"], ["a3"], False)
     assert "after the start" in summary.stops["e"].why
 
 
-def test_a_letter_that_was_parked_a_moment_ago_is_replayed(world: World) -> None:
-    """SQS tells its time in whole seconds: what is rounded away must not hide a letter."""
-    world.die("a1")
-    assert world.replay().done
-    assert world.main.bodies() == ["a1"]
-
-
-def test_a_letter_that_comes_back_at_once_is_known(world: World) -> None:
-    """A letter that dies again, even in the same second, is known by the id of its replay and not sent again."""
-    [first] = world.die("a1")
-    world.sqs.after = at(1, "delete", lambda _: world.die("a1 again", replay_of=first))
-    summary = world.replay()
-    assert (world.main.bodies(), world.dead.left()) == (["a1"], ["a1 again"])
+def test_a_message_that_comes_back_at_once_is_recognized(queues: ReplayQueues) -> None:
+    """A message parked a moment ago is sent; parked again in the same second, its attribute keeps it from a second
+    replay."""
+    [first] = queues.die("a1")
+    queues.sqs.after = at(1, "delete", lambda _: queues.die("a1 again", replay_of=first))
+    summary = queues.replay()
+    assert (queues.main.bodies(), queues.dead.left()) == (["a1"], ["a1 again"])
     assert "came back" in summary.stops["e"].why
 
 
-def test_a_message_that_sqs_moves_back_is_known(world: World) -> None:
-    """A replay that SQS itself moves back is known by the attribute that it keeps, and not sent again."""
-    world.die("a1")
-
-    def move(_call: str) -> None:
-        [message] = world.main.messages
-        world.dead.messages.append(message)
-
-    world.sqs.after = at(1, "delete", move)
-    summary = world.replay()
-    assert (world.main.bodies(), summary.done) == (["a1"], False)
+def test_a_message_that_sqs_moves_back_is_recognized(queues: ReplayQueues) -> None:
+    """A replay that SQS itself moves back keeps its attribute, and is not sent again."""
+    queues.die("a1")
+    queues.sqs.after = at(1, "delete", lambda _: queues.dead.messages.extend(queues.main.messages))
+    summary = queues.replay()
+    assert (queues.main.bodies(), summary.done) == (["a1"], False)
     assert "came back" in summary.stops["e"].why
 
 
-def test_a_slow_run_keeps_its_pace_and_holds_nothing_meanwhile(world: World) -> None:
-    """One letter in ten seconds: time passes between the letters, and none of them is sent on a lapsed hold."""
-    world.die("a1", "a2", "a3", "a4")
-    began = settled(world).sqs.now
-    assert world.replay(rate=0.1).done
-    assert world.sqs.now - began >= 40
-    assert max(message.receives for message in world.dead.history) == 1
-    sent = [message.sent_at for message in world.main.history]
+@pytest.mark.parametrize("takes", [0.0, 0.5])
+def test_a_slow_run_keeps_its_rate(queues: ReplayQueues, takes: float) -> None:
+    """One message in ten seconds, however slow the calls are, and none is sent on a lapsed lease."""
+    queues.die("a1", "a2", "a3", "a4")
+    began = settled(queues).sqs.now
+    queues.sqs.takes = takes
+    assert queues.replay(rate=0.1).done
+    assert queues.sqs.now - began >= 40
+    assert max(message.receives for message in queues.dead.history) == 1
+    sent = [message.sent_at for message in queues.main.history]
     assert [round(later - earlier) for earlier, later in pairwise(sent)] == [10, 10, 10]
 
 
-def test_the_time_that_the_work_takes_is_no_pause(world: World) -> None:
-    """The rate is letters per second, however slow the calls are: what they took is taken off the pause."""
-    world.die("a1", "a2", "a3", "a4")
-    settled(world).sqs.takes = 0.5
-    world.replay(rate=0.1)
-    sent = [message.sent_at for message in world.main.history]
-    assert [round(later - earlier) for earlier, later in pairwise(sent)] == [10, 10, 10]
+def test_a_stopped_group_stays_stopped_for_hours(queues: ReplayQueues) -> None:
+    """Messages that are not selected are held for the whole run, and not received again and again."""
+    queues.die("b1", "b2", group="b")
+    queues.die(*(f"a{number}" for number in range(100)), group="a")
+    settled(queues).replay(Selection(groups=frozenset({"a"})), rate=0.05)
+    assert queues.main.bodies() == [f"a{number}" for number in range(100)]
+    assert max(message.receives for message in queues.dead.history if message.group == "b") == 1
+    assert queues.dead.left() == ["b1", "b2"]
 
 
-def test_a_stopped_group_stays_stopped_for_hours(world: World) -> None:
-    """What is not selected is held as long as the run lasts, and is not handed out again and again."""
-    world.die("b1", "b2", group="b")
-    world.die(*(f"a{number}" for number in range(100)), group="a")
-    settled(world).replay(Selection(groups=frozenset({"a"})), rate=0.05)
-    assert world.main.bodies() == [f"a{number}" for number in range(100)]
-    assert max(message.receives for message in world.dead.history if message.group == "b") == 1
-    assert world.dead.left() == ["b1", "b2"]
-
-
-def test_nothing_is_sent_on_a_hold_that_may_have_lapsed(world: World) -> None:
-    """The machine slept in the middle: by now somebody else may have the letters, so they are received anew first."""
-    world.die("a1", "a2", "a3")
-    world.sqs.after = at(1, "send", lambda _: world.sqs.sleep(3600))
-    summary = settled(world).replay()
-    assert (world.main.bodies(), world.dead.left(), summary.sent) == (["a1", "a2", "a3"], [], 3)
-    calls = [call for call in world.sqs.calls if call in {"receive", "send"}]
+def test_nothing_is_sent_on_a_lapsed_lease(queues: ReplayQueues) -> None:
+    """If the machine slept, others may have the messages by now, so they are received again first."""
+    queues.die("a1", "a2", "a3")
+    queues.sqs.after = at(1, "send", lambda _: queues.sqs.sleep(3600))
+    summary = settled(queues).replay()
+    assert (queues.main.bodies(), queues.dead.left(), summary.sent) == (["a1", "a2", "a3"], [], 3)
+    calls = [call for call in queues.sqs.calls if call in {"receive", "send"}]
     assert calls == ["receive", "send", "receive", "send", "send", "receive"]
 
 
-def test_an_interrupted_run_puts_back_what_it_holds(world: World) -> None:
-    """Ctrl-C: what was sent is deleted, the rest is where it was, at once and in order."""
-    world.die(*(f"a{number}" for number in range(30)))
+def test_an_interrupted_run_releases_what_it_holds(queues: ReplayQueues) -> None:
+    """Ctrl-C: sent messages are deleted, the others are visible at once and in order."""
+    queues.die(*(f"a{number}" for number in range(30)))
 
     def interrupt(sent: int) -> None:
         if sent >= 10:
             raise KeyboardInterrupt
 
-    world.interrupt = interrupt
-    summary = settled(world).replay()
+    queues.interrupt = interrupt
+    summary = settled(queues).replay()
     assert (summary.aborted, summary.sent, summary.done) == ("interrupted", 10, False)
-    assert world.dead.left() == [f"a{number}" for number in range(10, 30)]
-    assert all(message.visible_at <= world.sqs.now for message in world.dead.messages)
+    assert queues.dead.left() == [f"a{number}" for number in range(10, 30)]
+    assert all(message.visible_at <= queues.sqs.now for message in queues.dead.messages)
 
 
-def test_the_next_run_does_not_wait_for_what_a_killed_one_held(world: World) -> None:
-    """What a killed run held is set free at once by the next one, which has the receipt handles from the journal."""
-    world.die(*(f"a{number}" for number in range(12)))
-    world.sqs.before = at(1, "send", kill)
+def test_the_next_run_does_not_wait_for_a_killed_one(queues: ReplayQueues) -> None:
+    """The next run releases at once what a killed run held: the journal has the receipt handles."""
+    queues.die(*(f"a{number}" for number in range(12)))
+    queues.sqs.before = at(1, "send", kill)
     with pytest.raises(Killed):
-        settled(world).replay()
-    revive(world, 0)
-    began = world.sqs.now
-    world.lag = 0
-    assert world.replay().done
-    assert world.sqs.now - began < 5
-    assert world.main.bodies() == [f"a{number}" for number in range(12)]
+        settled(queues).replay()
+    revive(queues, 0)
+    began, queues.lag = queues.sqs.now, 0
+    assert queues.replay().done
+    assert queues.sqs.now - began < 5
+    assert queues.main.bodies() == [f"a{number}" for number in range(12)]
 
 
-def test_what_there_is_no_time_for_is_given_back(world: World) -> None:
-    """The machine was slow, but the holds have not lapsed yet: the rest is handed out again at once."""
-    world.die("a1", "a2", "a3")
-    world.sqs.after = at(1, "send", lambda _: world.sqs.sleep(11))
-    began = settled(world).sqs.now
-    world.lag = 0
-    assert world.replay().done
-    assert world.main.bodies() == ["a1", "a2", "a3"]
-    assert world.sqs.now - began < 15
+def test_messages_without_time_left_are_released(queues: ReplayQueues) -> None:
+    """If the machine was slow but the leases have not lapsed, the rest is received again at once."""
+    queues.die("a1", "a2", "a3")
+    queues.sqs.after = at(1, "send", lambda _: queues.sqs.sleep(11))
+    began, queues.lag = settled(queues).sqs.now, 0
+    assert queues.replay().done
+    assert queues.main.bodies() == ["a1", "a2", "a3"]
+    assert queues.sqs.now - began < 15
 
 
-def test_slow_answers_do_no_harm(world: World) -> None:
-    """Three seconds for each: less is done on one hold, and nothing twice."""
-    for number in range(6):
-        world.die(*(f"{number}-{index}" for index in range(5)), group=f"e{number}")
-    world.sqs.takes = 3
-    assert settled(world).replay().done
-    assert (len(world.main.history), world.dead.left()) == (30, [])
-    for number in range(6):
-        assert world.main.bodies(f"e{number}") == [f"{number}-{index}" for index in range(5)]
-
-
-def test_long_letters_go_in_several_calls(world: World) -> None:
-    """Letters that are too long for one call together go in several."""
+def test_long_messages(queues: ReplayQueues) -> None:
+    """Messages that are too long for one call go in several. A message that is too long with the attribute of a replay
+    stops its group, and no other."""
     bodies = [str(number) * 150_000 for number in range(10)]
     for number, body in enumerate(bodies):
-        world.die(body, group=f"e{number}")
-    assert settled(world).replay().done
-    assert world.main.bodies() == bodies
-
-
-def test_a_letter_that_is_too_long_stops_its_group_and_no_other(world: World) -> None:
-    """A letter that just fitted without the attribute of a replay stops its group with the reason, and no other."""
-    world.die("x" * (MAX_BYTES - 20), "a2", group="a")
-    world.die("b1", group="b")
-    summary = settled(world).replay()
-    assert (world.main.bodies(), summary.aborted, summary.done) == (["b1"], None, False)
+        queues.die(body, group=f"e{number}")
+    assert settled(queues).replay().done
+    assert queues.main.bodies() == bodies
+    queues.die("x" * (MAX_BYTES - 20), "a2", group="a")
+    queues.die("b1", group="b")
+    summary = settled(queues).replay()
+    assert (queues.main.bodies("b"), queues.main.bodies("a")) == (["b1"], [])
+    assert (summary.aborted, summary.done) == (None, False)
     assert summary.stops["a"].why == "SQS did not accept it: it is too long"
 
 
-def test_a_disk_that_is_full_leaves_the_letters_where_they_were(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    """SQS has said yes, and it cannot be written down: it says how many, all are visible again, and a run with room
-    that comes soon is recognised by SQS."""
-    world.die("a1", "a2")
+def test_a_full_disk_leaves_the_messages(queues: ReplayQueues, monkeypatch: pytest.MonkeyPatch) -> None:
+    """If SQS accepted messages that cannot be recorded, the run says how many, all are visible again, and SQS
+    recognizes a run with room that follows soon."""
+    queues.die("a1", "a2")
     write = os.write
 
     def full(file: int, data: bytes) -> int:
         return write(file, data) if b'"sent"' not in data and b'"freed"' not in data else 0
 
     monkeypatch.setattr(os, "write", full)
-    summary = settled(world).replay()
+    summary = settled(queues).replay()
     assert (summary.aborted or "").startswith("1 were sent but could not be recorded: ")
-    assert (summary.sent, summary.done, world.dead.left()) == (1, False, ["a1", "a2"])
-    assert all(message.visible_at <= world.sqs.now for message in world.dead.messages)
+    assert (summary.sent, summary.done, queues.dead.left()) == (1, False, ["a1", "a2"])
+    assert all(message.visible_at <= queues.sqs.now for message in queues.dead.messages)
     monkeypatch.setattr(os, "write", write)
-    assert world.replay().done
-    assert world.main.bodies() == ["a1", "a2"]
+    assert queues.replay().done
+    assert queues.main.bodies() == ["a1", "a2"]

@@ -1,4 +1,4 @@
-"""The command line as people meet it: help, wrong usage, exit codes."""
+"""The command line as a whole: help, wrong usage, exit codes, and the text that `up` prints."""
 
 from __future__ import annotations
 
@@ -14,175 +14,130 @@ import pytest
 from infra.cli import commands
 from infra.cli.commands.up import explanation
 from infra.cli.deployment import Outputs
-from infra.cli.main import discover, main
+from infra.cli.main import discover
+from tests.cli.command import Turnstile
 from tests.support.deployment import GUARDED, OUTPUTS
 
-BEARERS = [f"authorization: Bearer $(turnstile token {who})" for who in ("ada", "grace --organizer", "ada")]
+BEARERS = [f"authorization: Bearer $(turnstile token {user})" for user in ("ada", "grace --organizer", "ada")]
 
 
 @pytest.fixture(autouse=True)
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A directory of its own for each test's stack."""
+    """The state directory of each test."""
     monkeypatch.setenv("TURNSTILE_HOME", str(tmp_path / "home"))
     return tmp_path / "home"
 
 
 @pytest.mark.parametrize("command", [name for name, _, _ in discover()])
-def test_every_command_explains_itself(command: str, capsys: pytest.CaptureFixture[str]) -> None:
-    """`--help` of every command says what it does, and ends with exit code 0."""
-    with pytest.raises(SystemExit) as ended:
-        main([command, "--help"])
-    assert ended.value.code == 0
-    assert f"usage: turnstile {command}" in (text := capsys.readouterr().out)
-    assert "xample" in text or "Exit code" in text
+def test_every_command_explains_itself(command: str, turnstile: Turnstile) -> None:
+    """`--help` of every command describes it with an example, and ends with exit code 0."""
+    code, out, _ = turnstile(command, "--help")
+    assert (code, f"usage: turnstile {command}" in out, "xample" in out) == (0, True, True)
 
 
-def test_the_overview_lists_every_command(capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_overview_lists_every_command(turnstile: Turnstile) -> None:
     """`turnstile --help` lists every command with a line about it, and the exit codes."""
-    with pytest.raises(SystemExit):
-        main(["--help"])
-    text = capsys.readouterr().out
+    text = turnstile("--help").out
     for name, summary, extra in discover():
         assert f"    {name}" in text
         assert summary in text
         module = import_module(f"{commands.__name__}.{name}")
         assert (module.HELP, getattr(module, "EXTRA", "cli")) == (summary, extra)
-    assert "exit codes: 0 fine; 1 failed, or something remains; 2 wrong usage" in text
+    assert "exit codes: 0 success; 1 failure, or something remains; 2 wrong usage" in text
 
 
-def test_no_command_at_all_prints_the_help(capsys: pytest.CaptureFixture[str]) -> None:
-    """`turnstile` alone prints what `--help` does, on stderr, and ends with exit code 2."""
-    with pytest.raises(SystemExit):
-        main(["--help"])
-    asked = capsys.readouterr().out
-    assert main([]) == 2
-    assert capsys.readouterr() == ("", asked)
+def test_no_command_at_all_prints_the_help(turnstile: Turnstile) -> None:
+    """`turnstile` alone prints the text of `--help` on stderr, and ends with exit code 2."""
+    assert turnstile() == (2, "", turnstile("--help").out)
 
 
 @pytest.mark.parametrize(
-    "arguments", [["rise"], ["up", "--port", "0"], ["up", "--port", "http"], ["up", "--auth", "basic"]]
-)
-def test_wrong_usage_is_exit_code_2(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
-    """Wrong usage ends with exit code 2 and a sentence on stderr."""
-    with pytest.raises(SystemExit) as ended:
-        main(arguments)
-    assert ended.value.code == 2
-    assert "error: " in capsys.readouterr().err
-
-
-@pytest.mark.parametrize(
-    ("arguments", "command"),
+    ("arguments", "usage", "complaint"),
     [
-        (["token", "ada", "--admin"], "token"),
-        (["token", "ada", "bob"], "token"),
-        (["dlq", "list", "--sort"], "dlq list"),
+        (["rise"], "", "error: "),
+        (["up", "--port", "0"], "up", "error: "),
+        (["up", "--port", "http"], "up", "error: "),
+        (["up", "--auth", "basic"], "up", "error: "),
+        (["token", "ada", "--admin"], "token", "unrecognized arguments: --admin\n"),
+        (["token", "ada", "bob"], "token", "unrecognized arguments: bob\n"),
+        (["dlq", "list", "--sort"], "dlq list", "unrecognized arguments: --sort\n"),
     ],
 )
-def test_what_is_not_known_shows_the_usage_of_its_command(
-    arguments: list[str], command: str, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """An option or argument too many is named, under the usage of the very command that does not take it."""
-    with pytest.raises(SystemExit) as ended:
-        main(arguments)
-    assert ended.value.code == 2
-    said = capsys.readouterr().err
-    assert said.startswith(f"usage: turnstile {command} [-h]")
-    assert said.endswith(f"unrecognized arguments: {arguments[-1]}\n")
+def test_wrong_usage_is_exit_code_2(arguments: list[str], usage: str, complaint: str, turnstile: Turnstile) -> None:
+    """Wrong usage is exit code 2, with a sentence under the usage of the command that refuses it."""
+    code, _, err = turnstile(*arguments)
+    assert (code, complaint in err) == (2, True)
+    assert err.startswith(f"usage: turnstile {usage}".rstrip() + " [-h]")
 
 
 @pytest.mark.parametrize(
     "command",
-    [
-        ["down"],
-        ["status"],
-        ["status", "--json"],
-        ["verify"],
-        ["top"],
-        ["trace", "e", "u"],
-        ["promote"],
-        ["reconcile", "--all"],
-        ["token", "ada"],
-    ],
+    ["down", "status", "status --json", "verify", "top", "trace e u", "promote", "reconcile --all", "token ada"],
 )
-def test_without_a_stack_is_exit_code_3(command: list[str], capsys: pytest.CaptureFixture[str]) -> None:
-    """Commands that need a stack end with exit code 3 when there is none, a sentence on stderr, nothing on stdout."""
-    assert main(command) == 3
-    said = capsys.readouterr()
-    assert said.err.startswith("turnstile: there is no local stack")
-    assert said.out == ""
-
-
-def _say(_args: object) -> int:
-    print("fine")
-    return 0
-
-
-def _fail(error: Exception) -> NoReturn:
-    raise error
+def test_without_a_stack_is_exit_code_3(command: str, turnstile: Turnstile) -> None:
+    """Commands that need a stack end with exit code 3 without one, with a sentence on stderr."""
+    code, out, err = turnstile(*command.split())
+    assert (code, out, err.startswith("turnstile: there is no local stack")) == (3, "", True)
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full")
-def test_a_full_disk_is_one_sentence(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    """Output that cannot be written is one sentence and exit code 1, and Python says nothing more at its end."""
-    monkeypatch.setattr("infra.cli.commands.status.run", _say)
+def test_a_full_disk_is_one_sentence(monkeypatch: pytest.MonkeyPatch, turnstile: Turnstile) -> None:
+    """Output that cannot be written is one sentence and exit code 1, and Python prints nothing else at its end."""
+
+    def say(_args: object) -> int:
+        print("fine")
+        return 0
+
+    monkeypatch.setattr("infra.cli.commands.status.run", say)
     with Path("/dev/full").open("w") as full:
         monkeypatch.setattr("sys.stdout", full)
-        assert main(["status"]) == 1
+        code, _, err = turnstile("status")
         full.flush()
-    assert capsys.readouterr().err == "turnstile: No space left on device\n"
+    assert (code, err) == (1, "turnstile: No space left on device\n")
 
 
-def test_a_reader_that_left_is_no_sentence(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    """A pipe whose reader has left ends the command with exit code 1 and without a word."""
-    monkeypatch.setattr("infra.cli.commands.status.run", lambda _args: _fail(BrokenPipeError()))
-    assert main(["status"]) == 1
-    assert capsys.readouterr() == ("", "")
-
-
-def test_a_file_that_cannot_be_opened_is_named(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize(
+    ("error", "sentence"),
+    [
+        (BrokenPipeError(), ""),  # the reader of a pipe has left
+        (PermissionError(13, "Permission denied", "/locked"), "turnstile: Permission denied: /locked\n"),
+    ],
+)
+def test_an_error_of_the_operating_system(
+    error: OSError, sentence: str, monkeypatch: pytest.MonkeyPatch, turnstile: Turnstile
 ) -> None:
-    """What the operating system refuses is one sentence with the file's name."""
-    refusal = PermissionError(13, "Permission denied", "/locked")
-    monkeypatch.setattr("infra.cli.commands.status.run", lambda _args: _fail(refusal))
-    assert main(["status"]) == 1
-    assert capsys.readouterr().err == "turnstile: Permission denied: /locked\n"
+    """It is one sentence with the file's name, and exit code 1."""
+
+    def fail(_args: object) -> NoReturn:
+        raise error
+
+    monkeypatch.setattr("infra.cli.commands.status.run", fail)
+    assert turnstile("status") == (1, "", sentence)
 
 
-def test_a_busy_port_is_one_sentence_and_leaves_nothing(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """`up` on a port that another program uses fails with one sentence, and starts nothing."""
+def test_a_busy_port_is_one_sentence_and_leaves_nothing(home: Path, turnstile: Turnstile) -> None:
+    """`up` on a port of another program fails with one sentence, and starts nothing."""
     with socket.create_server(("127.0.0.1", 0)) as other:
         port = other.getsockname()[1]
-        assert main(["up", "--port", str(port)]) == 1
-    expected = f"turnstile: port {port} is used by another program; choose a free one with --port\n"
-    assert capsys.readouterr().err == expected
+        code, _, err = turnstile("up", "--port", str(port))
+    sentence = f"turnstile: port {port} is used by another program; choose a free one with --port\n"
+    assert (code, err) == (1, sentence)
     assert {path.name for path in home.iterdir()} <= {"lock"}
 
 
 @pytest.mark.parametrize("outputs", [OUTPUTS, GUARDED], ids=["none", "jwt"])
-def test_the_printed_curl_lines_can_be_pasted(outputs: Outputs) -> None:
-    """The three curl lines are single lines that a shell splits into a URL, headers and a JSON body."""
-    api = outputs.api_url
+def test_the_explanation_of_up(outputs: Outputs) -> None:
+    """Each curl command is one line that a shell splits into a URL, headers and a JSON body. One line explains how to
+    require tokens, or where to get them."""
+    api, guarded = outputs.api_url, outputs is GUARDED
     text = explanation(outputs, 1.0, command="turnstile", end="Ctrl-C")
     lines = [shlex.split(line) for line in text.splitlines() if line.strip().startswith("curl")]
     assert [line[3] for line in lines] == [f"{api}/users", f"{api}/events", f"{api}/events/pycon/registrations"]
     user, event, registration = (json.loads(line[line.index("-d") + 1]) for line in lines)
     assert registration["userId"] == user["userId"]
-    assert event["eventId"] == "pycon"
-    assert event["capacity"] > 0
+    assert (event["eventId"], event["capacity"] > 0) == ("pycon", True)
     bearers = [header for line in lines for header in line if header.startswith("authorization:")]
-    assert bearers == ([] if outputs is OUTPUTS else BEARERS)
-
-
-def test_up_says_who_may_call() -> None:
-    """Without authorization `up` says, in one line, that anybody may do anything and how to switch it on; with it,
-    where tokens come from."""
-    unguarded, guarded = (
-        explanation(outputs, 1.0, command="turnstile", end="Ctrl-C") for outputs in (OUTPUTS, GUARDED)
-    )
-    (line,) = [
-        line for line in unguarded.splitlines() if line.startswith("Anyone on this machine can call every route")
-    ]
-    assert line.endswith("turnstile up --auth jwt")
-    assert "Anyone" not in guarded
-    assert "turnstile token NAME [--organizer] [--operator]" in guarded
+    assert bearers == (BEARERS if guarded else [])
+    open_to_all = [line for line in text.splitlines() if line.startswith("Anyone on this machine can call every route")]
+    assert [line.endswith("turnstile up --auth jwt") for line in open_to_all] == ([] if guarded else [True])
+    assert ("turnstile token NAME [--organizer] [--operator]" in text) is guarded

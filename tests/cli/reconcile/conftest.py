@@ -1,43 +1,36 @@
-"""What the tests of `turnstile reconcile` share."""
+"""Fixtures of the tests of `turnstile reconcile`."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from itertools import count
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
 from infra.cli.commands import reconcile
 from infra.cli.deployment import Deployment
-from infra.cli.main import main
-from tests.cli.reconcile.world import World
+from tests.cli.command import Ended, Turnstile
+from tests.cli.reconcile.reconcile_stack import ReconcileStack
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
     from mypy_boto3_sqs import SQSClient
 
-
 _NUMBERS = count(1)
 
 
 @pytest.fixture
-def world(db: DynamoDBClient, sqs: SQSClient, monkeypatch: pytest.MonkeyPatch) -> World:
+def stack(db: DynamoDBClient, sqs: SQSClient, monkeypatch: pytest.MonkeyPatch) -> ReconcileStack:
     """The deployment that `turnstile` finds."""
-    world = World(db, sqs, f"reconcile-{next(_NUMBERS)}-")
-    monkeypatch.setattr(Deployment, "resolve", lambda _stage: world.deployment)
-    monkeypatch.setattr(reconcile, "SYSTEM_CLOCK", world.clock)
-    return world
+    stack = ReconcileStack(db, sqs, f"reconcile-{next(_NUMBERS)}-")
+    monkeypatch.setattr(Deployment, "resolve", lambda _stage: stack.deployment)
+    monkeypatch.setattr(reconcile, "SYSTEM_CLOCK", stack.clock)
+    return stack
 
 
 @pytest.fixture
-def said(world: World, capsys: pytest.CaptureFixture[str]) -> Any:
-    """Runs `turnstile reconcile` with some arguments: its exit code and its lines."""
-
-    def run(*arguments: str) -> tuple[int, list[str]]:
-        capsys.readouterr()
-        code = main(["reconcile", *arguments])
-        captured = capsys.readouterr()
-        # The handlers run in this process too, and their log is JSON.
-        return code, [line for line in captured.out.splitlines() if not line.startswith("{")] or [captured.err]
-
-    return run
+def run(stack: ReconcileStack, turnstile: Turnstile) -> Callable[..., Ended]:
+    """Run `turnstile reconcile` on the stack."""
+    del stack  # it is what the command finds
+    return lambda *arguments: turnstile("reconcile", *arguments)

@@ -1,4 +1,4 @@
-"""What the tests of `turnstile verify` share."""
+"""Fixtures of the tests of `turnstile verify`."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 
 from infra.cli import http_client
 from infra.cli.verify import cleanup, end_to_end
-from tests.cli.verify.world import VerifiedDeployment
+from tests.cli.verify.verified_deployment import VerifiedDeployment
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -20,12 +20,12 @@ _NUMBERS = count(1)
 
 
 @pytest.fixture
-def world(db: DynamoDBClient, sqs: SQSClient, monkeypatch: pytest.MonkeyPatch) -> VerifiedDeployment:
-    """The deployment to be verified. Whoever waits for it lets it run, and time passes only then."""
-    world = VerifiedDeployment(db, sqs, f"verify-{next(_NUMBERS)}-")
-    monkeypatch.setattr(http_client, "call", world.call)
+def verified(db: DynamoDBClient, sqs: SQSClient, monkeypatch: pytest.MonkeyPatch) -> VerifiedDeployment:
+    """The deployment to verify. It runs, and time passes, only while a check waits for it."""
+    verified = VerifiedDeployment(db, sqs, f"verify-{next(_NUMBERS)}-")
+    monkeypatch.setattr(http_client, "call", verified.call)
     for module in (end_to_end, cleanup):
-        time = SimpleNamespace(sleep=world.time.sleep, monotonic=lambda: world.time.now / 1e6)
+        time = SimpleNamespace(sleep=verified.time.sleep, monotonic=lambda: verified.time.now / 1e6)
         monkeypatch.setattr(module, "time", time)
     monkeypatch.setattr(end_to_end, "DECISION_WAIT", 2.0)
-    return world
+    return verified

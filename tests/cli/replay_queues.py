@@ -1,4 +1,4 @@
-"""Two queues in memory, a journal on disk, and runs of the replay between them."""
+"""Two in-memory queues, a journal on disk, and replays between them."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ DEAD, MAIN = "dead.fifo", "main.fifo"
 
 
 @dataclass(slots=True)
-class World:
-    """What a replay works on; a test may set another kind of journal, an interruption, and how far counts may lag."""
+class ReplayQueues:
+    """The queues and the journal of a replay. A test may set another type of journal, an interruption, and the lag."""
 
     path: Path
     sqs: FakeSqs = field(default_factory=FakeSqs)
@@ -39,7 +39,7 @@ class World:
         return self.sqs.queue(MAIN)
 
     def die(self, *bodies: str, group: str = "e", replay_of: str | None = None) -> list[str]:
-        """Messages are parked, the way the registrar does it; answers their ids in the dead-letter queue."""
+        """Park messages as the registrar does, and return their ids in the dead-letter queue."""
         client = cast("Any", self.sqs)
         return [
             park(client, DEAD, ReceivedMessage(f"main-{body}", "", group, 3, body, replay_of), "failed: Trouble", "now")
@@ -47,11 +47,11 @@ class World:
         ]
 
     def receive(self, number: int = 10) -> None:
-        """Somebody else looks at letters."""
+        """Receive messages as another process would."""
         DeadLetterQueue(cast("Any", self.sqs), DEAD, self.sqs.clock).receive(number)
 
     def replay(self, selection: Selection | None = None, rate: float | None = None) -> Summary:
-        """One run of the command, from opening the journal to the end."""
+        """Run the command, from opening the journal to the end."""
         client = cast("Any", self.sqs)
         queue = DeadLetterQueue(client, DEAD, self.sqs.clock)
         with self.journal_type(self.path) as journal:
@@ -71,7 +71,7 @@ class World:
 
 
 def at(number: int, call: str, act: Callable[[str], object]) -> Callable[[str], None]:
-    """A hook: acts at the n-th call of a kind."""
+    """Return a hook that acts at the n-th call of a kind."""
     seen = 0
 
     def hook(name: str) -> None:
@@ -83,18 +83,18 @@ def at(number: int, call: str, act: Callable[[str], object]) -> Callable[[str], 
     return hook
 
 
-def settled(world: World, seconds: float = 10) -> World:
-    """Time passes, so that what is there was there before whatever starts now."""
-    world.sqs.sleep(seconds)
-    return world
+def settled(queues: ReplayQueues, seconds: float = 10) -> ReplayQueues:
+    """Let time pass, so that the messages are older than the next run."""
+    queues.sqs.sleep(seconds)
+    return queues
 
 
 def kill(_call: str) -> None:
-    """The process is killed at this call."""
+    """Kill the process at this call."""
     raise Killed
 
 
-def revive(world: World, seconds: float) -> None:
-    """After some time somebody starts a new one, and nothing fails any more."""
-    world.sqs.before = world.sqs.after = lambda _call: None
-    world.sqs.sleep(seconds)
+def revive(queues: ReplayQueues, seconds: float) -> None:
+    """Let time pass, and end all faults."""
+    queues.sqs.before = queues.sqs.after = lambda _call: None
+    queues.sqs.sleep(seconds)

@@ -1,13 +1,11 @@
-"""A deployment for tests of `turnstile reconcile`: one event on moto, with the real registrar behind the queue."""
+"""A stack for tests of `turnstile reconcile`: one event on moto, with the real registrar behind the queue."""
 
 from __future__ import annotations
 
-import json
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-import pytest
-
-from infra.cli.main import main
+from tests.cli.command import Ended
 from tests.support.deployment import deployment_of, outputs_of
 from tests.support.pipeline import Pipeline
 from workers.aws.items import event_key, registration_key
@@ -17,12 +15,14 @@ if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
     from mypy_boto3_sqs import SQSClient
 
-
 EVENT = "pycon"
 
+Run = Callable[..., Ended]
+"""Runs `turnstile reconcile` with some arguments."""
 
-class World(Pipeline):
-    """A deployment with one event: ann has its only seat, bob and cid wait. What sleeps lets the registrar work."""
+
+class ReconcileStack(Pipeline):
+    """A deployment with one event: ann has its only seat, bob and cid wait. The registrar works while others sleep."""
 
     def __init__(self, dynamodb: DynamoDBClient, sqs: SQSClient, prefix: str) -> None:
         super().__init__(dynamodb, sqs, prefix)
@@ -32,36 +32,27 @@ class World(Pipeline):
         for user in ("ann", "bob", "cid"):
             self.register(EVENT, self.add_user(user))
 
-    def damage(self, **values: int) -> None:
-        """A hand on some numbers of the ledger."""
-        self._set(self.tables.ledger, values)
+    def damage(self, event_id: str = EVENT, **values: int) -> None:
+        """Overwrite numbers of the ledger."""
+        self._set(self.tables.ledger, event_id, values)
 
     def add_seats(self, capacity: int) -> None:
-        """A hand on the seats, in the ledger and in the event item."""
+        """Overwrite the capacity, in the ledger and in the event item."""
         for table in (self.tables.ledger, self.tables.events):
-            self._set(table, {"capacity": capacity})
+            self._set(table, EVENT, {"capacity": capacity})
 
-    def _set(self, table: str, values: dict[str, int]) -> None:
+    def _set(self, table: str, event_id: str, values: dict[str, int]) -> None:
         self.dynamodb.update_item(
             TableName=table,
-            Key=event_key(EVENT),
+            Key=event_key(event_id),
             UpdateExpression="SET " + ", ".join(f"#{name} = :{name}" for name in values),
             ExpressionAttributeNames={f"#{name}": name for name in values},
             ExpressionAttributeValues={f":{name}": {"N": str(value)} for name, value in values.items()},
         )
 
     def spoil(self, user: str) -> str:
-        """A registration cannot be read any more; answers its id."""
+        """Make a registration unreadable, and return its id."""
         key = registration_id(EVENT, user)
         where: Any = {"TableName": self.tables.registrations, "Key": registration_key(key)}
         self.dynamodb.update_item(**where, UpdateExpression="REMOVE generation")
         return key
-
-
-def printed(capsys: pytest.CaptureFixture[str], code: int, *arguments: str) -> dict[str, Any]:
-    """The one object that `--json` prints."""
-    capsys.readouterr()
-    assert main(["reconcile", *arguments, "--json"]) == code
-    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
-    (found,) = [line for line in lines if "findings" in line]
-    return dict(found)

@@ -1,4 +1,4 @@
-"""A deployment for tests of `turnstile verify`: moto's tables, with the real API and workers behind `rest.call`."""
+"""A deployment to verify: moto's tables, with the real API and workers behind `http_client.call`."""
 
 from __future__ import annotations
 
@@ -25,18 +25,18 @@ if TYPE_CHECKING:
 
 
 def token(subject: str, *groups: str) -> str:
-    """An access token of this subject, as the authorizer would let it through."""
+    """Return an access token of this subject that the authorizer would accept."""
     return http_events.bearer_of(http_events.claims_of(subject, *groups)).removeprefix("Bearer ")
 
 
 def given(first: str = "sub-first", second: str = "sub-second", *groups: str) -> GivenTokens:
-    """Tokens of an organizer and of two people with these subjects."""
+    """Return the tokens of an organizer and of two people with these subjects."""
     boss = token("sub-boss", *(groups or ("organizers",)))
     return GivenTokens({"organizer": boss, "first": token(first), "second": token(second)})
 
 
 class VerifiedDeployment(Pipeline):
-    """The pipeline, and a deployment that leads to it."""
+    """The pipeline, and the deployment that it belongs to."""
 
     def __init__(self, dynamodb: DynamoDBClient, sqs: SQSClient, prefix: str) -> None:
         super().__init__(dynamodb, sqs, prefix)
@@ -44,9 +44,9 @@ class VerifiedDeployment(Pipeline):
         self.deployment.outputs = outputs_of(self)
         self.asked: list[tuple[str, str]] = []
 
-    def journey(self, callers: Identities) -> EndToEndRun:
-        """A journey of these people."""
-        return EndToEndRun(self.deployment, callers, new_name())
+    def end_to_end(self, identities: Identities) -> EndToEndRun:
+        """Return a run with these identities."""
+        return EndToEndRun(self.deployment, identities, new_name())
 
     def call(
         self,
@@ -55,9 +55,9 @@ class VerifiedDeployment(Pipeline):
         body: object = None,
         *,
         token: str | None = None,
-        headers: Mapping[str, str] | None = None,  # noqa: ARG002 - of `rest.call`
+        headers: Mapping[str, str] | None = None,  # noqa: ARG002 - as `http_client.call`
     ) -> http_client.HttpResponse:
-        """One request, in the place of `rest.call`."""
+        """Send one request, in the place of `http_client.call`."""
         path = url.removeprefix(OUTPUTS.api_url)
         self.asked.append((method, path))
         if token is None:
@@ -71,11 +71,11 @@ class VerifiedDeployment(Pipeline):
         return http_client.HttpResponse(answer.status, answer.headers, answer.body)
 
     def left(self) -> list[Item]:
-        """Every item of every table."""
+        """Return every item of every table."""
         tables = (self.tables.users, self.tables.events, self.tables.registrations, self.tables.ledger)
         return [item for table in tables for item in self.dynamodb.scan(TableName=table)["Items"]]
 
 
 def as_json(**tokens: Any) -> str:
-    """What `--tokens` reads."""
+    """Return the content of a `--tokens` file."""
     return json.dumps({"organizer": token("boss"), "first": token("first"), "second": token("second")} | tokens)
