@@ -59,7 +59,7 @@ def _update(table: str, expression: str, value: Item | None = None, **more: str)
 
 
 def _given(expression: str, value: Item | None = None) -> Item:
-    """The placeholders of an expression: each `#name` stands for its name, `:v` for the value, or for 1."""
+    """Return the placeholders of an expression: each `#name` is its name, `:v` the value, or 1."""
     names = {token: token[1:] for token in re.findall(r"#\w+", expression)}
     given = {"ExpressionAttributeNames": names} if names else {}
     return given | ({"ExpressionAttributeValues": {":v": value or {"N": "1"}}} if ":v" in expression else {})
@@ -107,7 +107,7 @@ def _sizes(table: str) -> Iterator[DynamoDbRequest]:
 
 
 def _long_scans(table: str) -> Iterator[DynamoDbRequest]:
-    """A page ends with the item with which it has 1 MB: five or four of these have a little less, as much, or more."""
+    """Scan four or five items of a little less than 1 MB together, exactly 1 MB, or a little more."""
     for number, size in product((4, 7), (209_715, 262_143, 262_144, 262_145)):
         keys = MANY[:number]
         yield _puts(table, [_user(key, big={"S": "x" * (size - len("userId" + key + "big"))}) for key in keys])
@@ -251,7 +251,7 @@ def _pages(table: str) -> Iterator[DynamoDbRequest]:
 
 
 def _long_queries(table: str) -> Iterator[DynamoDbRequest]:
-    """An index whose rows fill more than a page, although there are few."""
+    """Query an index whose few rows fill more than a page."""
     for start in range(0, len(MANY), 100):
         keys = MANY[start : start + 100]
         yield _puts(table, [_row(key, "p" * 2048, "s" * 1000 + key) for key in keys])

@@ -34,11 +34,11 @@ class Values:
         self._chance = chance
 
     def may(self, probability: float) -> bool:
-        """True with this probability."""
+        """Return True with this probability."""
         return self._chance.random() < probability
 
     def any(self, depth: int = 0) -> Item:
-        """Any value; one in a hundred is none."""
+        """Draw a value; one in a hundred is invalid."""
         if self.may(0.01):
             return self._chance.choice([*BAD_VALUES, {"N": self._chance.choice(BAD_NUMBERS)}])
         simple: list[Item] = [
@@ -56,15 +56,15 @@ class Values:
         return {"M": {self._chance.choice(NAMES): self.any(depth + 1) for _ in range(2)}}
 
     def number(self) -> Item:
-        """A number."""
+        """Draw a number."""
         return {"N": self._chance.choice(NUMBERS)}
 
     def key(self, pool: Sequence[str]) -> Item:
-        """A text that is a key; one in a hundred is none."""
+        """Draw a key; one in a hundred is invalid."""
         return self._chance.choice(BAD_KEYS) if self.may(0.01) else {"S": self._chance.choice(pool)}
 
     def index_keys(self) -> Item:
-        """Key attributes of the indexes: most often all, in few places."""
+        """Draw key attributes of the indexes: mostly all, with few values."""
         item: Item = {}
         for name, pool in _INDEX_KEYS:
             if self.may(0.9):
@@ -85,7 +85,7 @@ class Expressions:
         self._given_values: dict[str, Any] = {}
 
     def params(self, *, spoil: bool = False) -> Item:
-        """The parameters for the placeholders; `spoil`: one is missing, or one too many."""
+        """Return the parameters for the placeholders; with `spoil` one is missing, or one too many."""
         names, values = dict(self._given_names), dict(self._given_values)
         if spoil:
             match self._chance.randrange(4):
@@ -101,19 +101,19 @@ class Expressions:
         return {key: pairs for key, pairs in given.items() if pairs}
 
     def name(self, name: str) -> str:
-        """A placeholder of an attribute, the same each time."""
+        """Return a placeholder for an attribute, the same each time."""
         token = "#" + "".join(character for character in name if character.isalnum())
         self._given_names[token] = name
         return token
 
     def value(self, value: Item) -> str:
-        """A placeholder of a value, a new one each time."""
+        """Return a new placeholder for a value."""
         token = f":v{len(self._given_values)}"
         self._given_values[token] = value
         return token
 
     def projection(self) -> str:
-        """One or two attributes, now and then the same."""
+        """Draw one or two attributes, which may be the same."""
         return ", ".join(
             self.name(self._chance.choice((*NAMES, "eventId"))) for _ in range(self._chance.choice((1, 2)))
         )

@@ -67,7 +67,7 @@ class Requests:
         }
 
     def next(self) -> DynamoDbRequest:
-        """One more."""
+        """Make a request."""
         (make,) = self._chance.choices(list(self._kinds), list(self._kinds.values()))
         return make()
 
@@ -146,7 +146,7 @@ class Requests:
         return {"Put": {"TableName": table, "Item": {"userId": {"S": MANY[0]}}}}
 
     def _absent(self) -> DynamoDbRequest:
-        """A request that is sound, but for its table. Which of several faults is named first is nobody's business."""
+        """Make a valid request to a table that does not exist."""
         named: Item = {"TableName": "no-such-table"}
         key = {"userId": {"S": KEYS[0]}}
         change = {"UpdateExpression": "REMOVE #n", "ExpressionAttributeNames": {"#n": "n"}}

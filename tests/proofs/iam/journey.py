@@ -125,7 +125,7 @@ class Journey:
         person.ask(201, "POST", "/users", {"userId": unique("user"), "name": "N"})
 
     def _park(self, event_id: str) -> None:
-        """A message that is no command is parked."""
+        """Have a message parked that is no command."""
         before = self._dead_letters()
         self._clients.sqs.send_message(
             QueueUrl=self._outputs.queue_url,
@@ -141,7 +141,7 @@ class Journey:
         return int(answer["Attributes"]["ApproximateNumberOfMessages"])
 
     def _try_again(self, organizer: SignedInUser) -> None:
-        """A command that fails because the ledger is damaged is retried soon, and succeeds after the repair."""
+        """Have a command retried soon that failed because the ledger was damaged."""
         event_id = self._event(organizer, capacity=5)
         (first, person), (second, _) = self._user(), self._user()
         person.ask(201, "POST", f"{at(event_id)}/registrations", {"userId": first}, Prefer="wait=5")

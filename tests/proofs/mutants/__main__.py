@@ -13,7 +13,7 @@ from fnmatch import fnmatch
 from pathlib import Path
 
 from infra.cli.processes import Children, Interrupts
-from tests.proofs.mutants.results import Explanation, Mutant, Report, read_explanations, read_mutants
+from tests.proofs.mutants.results import Explanation, Mutant, MutationReport, read_explanations, read_mutants
 from tests.proofs.mutants.undecorate import without_decorators
 from tests.support.command_line import WRONG_USAGE, note, proof_parser, run_proof
 
@@ -73,7 +73,7 @@ def _judge(args: argparse.Namespace, explanations: list[Explanation]) -> int:
     if args.only:
         tried = {mutant.function for mutant in mutants}
         explanations = [explanation for explanation in explanations if explanation.function in tried]
-    report = Report(mutants, explanations)
+    report = MutationReport(mutants, explanations)
     print(json.dumps(report.as_json()) if args.json else report.as_text())
     for sentence in report.faults:
         note(f"mutants: {sentence}")

@@ -1,4 +1,4 @@
-"""What pytest does differently while mutants are tried: no chance, examples first, and a failure is enough."""
+"""Settings of pytest while mutants are tried: no randomness, examples first, no shrinking."""
 
 from __future__ import annotations
 
@@ -11,5 +11,5 @@ settings.load_profile("mutants")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Generated tests last: they are slow, and an example tells most mutants."""
+    """Run generated tests last: they are slow, and an example kills most mutants."""
     items.sort(key=lambda item: is_hypothesis_test(getattr(item, "obj", None)))

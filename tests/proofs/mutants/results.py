@@ -88,7 +88,7 @@ def _mutant(file: str, name: str, status: str) -> Mutant:
     return Mutant(name, file, full_name, status, "\n".join(line for line in diff if line.startswith(("-", "+"))))
 
 
-class Report:
+class MutationReport:
     """The mutants beside the explanations, each of which is good for one survivor."""
 
     def __init__(self, mutants: Sequence[Mutant], explanations: Iterable[Explanation]) -> None:
@@ -118,7 +118,7 @@ class Report:
         ]
 
     def rows(self) -> list[tuple[str, int, int, int, int, float]]:
-        """The figures of each file, and of all together."""
+        """Return the figures of each file, and of all together."""
         rows = []
         for file in (*dict.fromkeys(mutant.file for mutant in self.mutants), "all"):
             counts = Counter(mutant.status for mutant in self.mutants if file in {"all", mutant.file})

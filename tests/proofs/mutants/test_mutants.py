@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.proofs.mutants import __main__ as command
-from tests.proofs.mutants.results import Explanation, Mutant, Report, read_explanations
+from tests.proofs.mutants.results import Explanation, Mutant, MutationReport, read_explanations
 
 PROJECT = {
     "pyproject.toml": """
@@ -99,7 +99,7 @@ def test_faults(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     """Each survivor needs an explanation that fits it alone, and each explanation a survivor; the exit code says so."""
-    found = Report(mutants, explanations).faults
+    found = MutationReport(mutants, explanations).faults
     assert [sentence for sentence, part in zip(found, faults, strict=True) if part not in sentence] == []
     monkeypatch.setattr(command, "run_mutmut", lambda *_: mutants)
     monkeypatch.setattr(command, "read_explanations", lambda _: explanations)

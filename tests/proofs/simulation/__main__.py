@@ -7,7 +7,7 @@ import json
 import sys
 from collections.abc import Sequence
 
-from tests.proofs.simulation.campaign import ENOUGH, Totals, quiet, run, some
+from tests.proofs.simulation.campaign import ENOUGH, CampaignTotals, quiet, run, some
 from tests.proofs.simulation.faults import Fault
 from tests.proofs.simulation.seeded_bugs import SEEDED_BUGS
 from tests.proofs.simulation.shrink import Shrinker
@@ -47,7 +47,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         with quiet():
             history = simulate(settings, tell=args.story)
         print("".join(f"{line}\n" for line in history.trace), end="")
-        totals = Totals()
+        totals = CampaignTotals()
         totals.add(history)
     elif args.first_only:
         totals = some(range(args.first, args.first + args.seeds))
@@ -81,7 +81,7 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _report(totals: Totals, seconds: float, *, as_json: bool) -> None:
+def _report(totals: CampaignTotals, seconds: float, *, as_json: bool) -> None:
     rate = round(totals.steps / seconds) if seconds else None
     if as_json:
         figures = {
@@ -128,7 +128,7 @@ def _explain(settings: RunSettings, bug: str | None) -> None:
     print(f"All of it:\n  make simulate SEEDS=1 FROM={settings.seed}", file=sys.stderr)
 
 
-def _progress(totals: Totals, seconds: float) -> None:
+def _progress(totals: CampaignTotals, seconds: float) -> None:
     _say(f"{totals.histories:,} histories, {totals.histories / seconds:.1f}/s, {len(totals.broken)} broke a rule")
 
 

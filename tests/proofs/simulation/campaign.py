@@ -37,7 +37,7 @@ _CHUNK = 25
 
 
 @dataclass(slots=True)
-class Totals:
+class CampaignTotals:
     """The sums of some histories. `broken` has violations by seed."""
 
     histories: int = 0
@@ -52,9 +52,9 @@ class Totals:
         """Add a history."""
         broken = {} if history.violation is None else {history.settings.seed: history.violation}
         calls, fired, failed = history.steps, Counter(history.fired), Counter(history.failed)
-        self.merge(Totals(1, history.commands, len(history.workload.events), calls, fired, failed, broken))
+        self.merge(CampaignTotals(1, history.commands, len(history.workload.events), calls, fired, failed, broken))
 
-    def merge(self, other: Totals) -> None:
+    def merge(self, other: CampaignTotals) -> None:
         """Add the sums of other histories."""
         self.histories += other.histories
         self.commands += other.commands
@@ -107,9 +107,9 @@ class _NoMetrics:
         """Do nothing."""
 
 
-def some(seeds: Sequence[int]) -> Totals:
+def some(seeds: Sequence[int]) -> CampaignTotals:
     """Run histories one after the other, until one breaks a rule."""
-    totals = Totals()
+    totals = CampaignTotals()
     with quiet():
         for seed in seeds:
             totals.add(simulate(RunSettings(seed)))
@@ -121,16 +121,16 @@ def some(seeds: Sequence[int]) -> Totals:
 def run(
     first: int,
     histories: int,
-    say: Callable[[Totals, float], None],
+    say: Callable[[CampaignTotals, float], None],
     processes: int | None = None,
     bug: str | None = None,
-) -> tuple[Totals, float]:
+) -> tuple[CampaignTotals, float]:
     """Run histories from seed `first` on, over all processors, until one breaks a rule; also return the seconds.
 
     `say` is called with the progress. `bug` names a seeded bug.
     """
     began = time.monotonic()
-    totals = Totals()
+    totals = CampaignTotals()
     chunks = iter(range(first, first + histories, _CHUNK))
     context = multiprocessing.get_context("spawn")
     pool = ProcessPoolExecutor(

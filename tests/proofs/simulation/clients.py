@@ -1,4 +1,4 @@
-"""Clients of the API: they repeat what failed or was not answered, and every answer is checked."""
+"""SimulatedClients of the API: they repeat what failed or was not answered, and every answer is checked."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class SentRequest:
     replayed: bool = False
 
 
-class Clients:
+class SimulatedClients:
     """All clients. `functions` are those of the API, by name; `sent` has every request, in order."""
 
     def __init__(self, sim: Simulation, functions: Mapping[str, SimulatedFunction]) -> None:

@@ -18,7 +18,7 @@ from api.registrations import handler as registrations
 from api.registrations.lists import RegistrationLists
 from api.registrations.service import RegistrationService
 from api.settings import EventSettings, RegistrationSettings
-from tests.proofs.simulation.clients import Clients
+from tests.proofs.simulation.clients import SimulatedClients
 from tests.proofs.simulation.conditional_changes import ConditionalChanges
 from tests.proofs.simulation.delivery_checks import DeliveryChecker
 from tests.proofs.simulation.dynamodb.fake import Change, FakeDynamoDb
@@ -195,7 +195,7 @@ class Simulation:
             "registrations": SimulatedFunction(self, "registrations", registrations_handler, API_SECONDS),
             "events": SimulatedFunction(self, "events", events_handler, API_SECONDS),
         }
-        self.clients = Clients(self, functions)
+        self.clients = SimulatedClients(self, functions)
         self.commands = CommandsTrigger(
             self, SimulatedFunction(self, "registrar", registrar_handler, REGISTRAR_SECONDS), self.visibility
         )

@@ -1,4 +1,4 @@
-"""The rules themselves: that each sees what no mistake in the product could show alone."""
+"""The reference model and the shared rules: they see what no seeded bug shows alone."""
 
 from __future__ import annotations
 
@@ -17,40 +17,34 @@ from workers.domain.waitlist import Waitlist
 
 ANN = Registration(EVENT, "ann", Status.CONFIRMED, generation=1, version=1, registered_at=10)
 BOB = Registration(EVENT, "bob", Status.WAITLISTED, generation=1, version=1, registered_at=20, ticket=1)
-FULL = Ledger(
-    EVENT,
-    SeatSettings(1, has_waitlist=True, waitlist_capacity=1),
-    version=1,
-    confirmed=1,
-    next_ticket=2,
-    last_registered_at=20,
-    waitlist=Waitlist(1, 1),
-)
+SETTINGS = SeatSettings(1, has_waitlist=True, waitlist_capacity=1)
+FULL = Ledger(EVENT, SETTINGS, version=1, confirmed=1, next_ticket=2, last_registered_at=20, waitlist=Waitlist(1, 1))
 RECORDS = {ANN.registration_id: ANN, BOB.registration_id: BOB}
-"""Ann has the only seat, Bob waits, and the line is full."""
+"""Ann has the only seat, Bob waits, and the waiting list is full."""
+
+PENDING, GONE = replace(ANN, status=Status.PENDING, post_keys=("k",)), replace(ANN, status=Status.CANCELLED)
 
 
-def model(*commands: Command) -> tuple[ReferenceModel, list[dict[str, str]]]:
-    """What these come to, and how everybody stood on the way."""
-    run = ReferenceModel(FULL, RECORDS, [BOB.registration_id])
+def run(*commands: Command) -> tuple[ReferenceModel, list[dict[str, str]]]:
+    """Return the model after these commands, and the statuses in its states."""
+    model = ReferenceModel(FULL, RECORDS, [BOB.registration_id])
     names = {registration_id(EVENT, name): name for name in ("ann", "bob", "cid")}
-    way = [{names[key]: str(record.status) for key, record in run.records.items()} for _ in run.states(commands)]
-    return run, way
+    states = [{names[key]: str(record.status) for key, record in model.records.items()} for _ in model.states(commands)]
+    return model, states
 
 
-def test_one_person_has_one_active_registration() -> None:
-    """A second record of one person at one event is seen, whatever its key; one that has ended is not."""
-    sentence = "nobody has two active registrations"
-    again = replace(ANN, status=Status.PENDING)
-    assert sentence in broken_rules(FULL, [ANN, again])
-    assert sentence not in broken_rules(FULL, [ANN, replace(again, status=Status.CANCELLED)])
-
-
-def test_a_line_out_of_order_is_seen() -> None:
-    """Who was decided earlier and has the higher ticket stands behind somebody who came later."""
-    cid = replace(BOB, user_id="cid", registered_at=30, ticket=0)
-    assert "tickets are in the order of decision" in broken_rules(FULL, [ANN, BOB, cid])
-    assert "tickets are in the order of decision" not in broken_rules(FULL, [ANN, BOB])
+@pytest.mark.parametrize(
+    ("record", "broken"),
+    [
+        (PENDING, {"nobody has two active registrations"}),
+        (GONE, set()),
+        (replace(BOB, user_id="cid", registered_at=30, ticket=0), {"tickets are in the order of decision"}),
+    ],
+)
+def test_records_that_break_a_rule(record: Registration, broken: set[str]) -> None:
+    """A second active registration of a person is seen, and so is a waiting list out of order."""
+    rules = {"nobody has two active registrations", "tickets are in the order of decision"}
+    assert {sentence for sentence in broken_rules(FULL, [ANN, BOB, record]) if sentence in rules} == broken
 
 
 @pytest.mark.parametrize(
@@ -58,19 +52,19 @@ def test_a_line_out_of_order_is_seen() -> None:
     [
         (None, 1, True),
         (None, 2, False),
-        (replace(ANN, status=Status.CANCELLED), 2, True),
-        (replace(ANN, status=Status.CANCELLED), 3, False),
-        (replace(ANN, status=Status.REJECTED), 2, True),
+        (GONE, 2, True),
+        (GONE, 3, False),
+        (replace(GONE, status=Status.REJECTED), 2, True),
         (ANN, 2, False),
         (BOB, 2, False),
-        (replace(ANN, status=Status.PENDING), 2, False),
-        (replace(ANN, status=Status.PENDING, cancelling=True), 2, True),
+        (PENDING, 2, False),
+        (replace(PENDING, cancelling=True), 2, True),
     ],
 )
-def test_a_promise_is_for_the_next_attempt(before: Registration | None, generation: int, legal: bool) -> None:
-    """`pending` is written for the attempt after one that has ended, and for no other."""
-    version = before.version + 1 if before else 1
-    pending = Registration(EVENT, before.user_id if before else "ann", Status.PENDING, generation, version, 30)
+def test_pending_is_for_the_next_attempt(before: Registration | None, generation: int, legal: bool) -> None:
+    """`pending` may only be written for the attempt after one that has ended."""
+    version, user = (before.version + 1, before.user_id) if before else (1, "ann")
+    pending = Registration(EVENT, user, Status.PENDING, generation, version, 30)
     found = {} if before is None else {pending.registration_id: before}
     assert (illegal_moves(found, {pending.registration_id: pending}) == []) is legal
 
@@ -87,51 +81,41 @@ def test_a_promise_is_for_the_next_attempt(before: Registration | None, generati
         ({"status": Status.CONFIRMED, "resent_at": 40}, True),
     ],
 )
-def test_what_may_be_noted_in_what_is_pending(noted: dict[str, Any], legal: bool) -> None:
-    """That its cancellation is accepted, keys, and that it was sent again; the rest is decided, or stays."""
-    before = replace(ANN, status=Status.PENDING, post_keys=("k",))
-    after = replace(before, version=before.version + 1, **noted)
-    key = before.registration_id
-    assert (illegal_moves({key: before}, {key: after}) == []) is legal
-    revoked = replace(after, version=after.version + 1, cancelling=not after.cancelling)
+def test_notes_in_a_pending_registration(noted: dict[str, Any], legal: bool) -> None:
+    """An accepted cancellation, keys and the time of a resend may be noted; all else stays until the decision."""
+    key, after = PENDING.registration_id, replace(PENDING, version=2, **noted)
+    assert (illegal_moves({key: PENDING}, {key: after}) == []) is legal
+    revoked = replace(after, version=3, cancelling=not after.cancelling)
     assert (illegal_moves({key: after}, {key: revoked}) == []) is (not after.cancelling and after.status == "pending")
 
 
 def test_a_batch_is_decided_in_order() -> None:
-    """Ann goes, Cid comes and finds Bob in her seat; each state on the way is there."""
-    run, way = model(cancel("ann"), register("cid"))
-    assert way == [
+    """Each state on the way is there: Ann cancels, Bob is promoted, and Cid joins behind him."""
+    model, states = run(cancel("ann"), register("cid"))
+    assert states == [
         {"ann": "cancelled", "bob": "waitlisted"},
         {"ann": "cancelled", "bob": "confirmed"},
         {"ann": "cancelled", "bob": "confirmed", "cid": "waitlisted"},
     ]
-    assert run.expected == {(registration_id(EVENT, "cid"), 1): (Status.WAITLISTED, None)}
+    assert model.expected == {(registration_id(EVENT, "cid"), 1): (Status.WAITLISTED, None)}
 
 
 def test_a_change_counts_from_its_place_in_the_batch() -> None:
-    """Who comes before it is judged by the old settings, who comes after it by the new; an old revision is nothing."""
+    """Commands before a change follow the old settings, those after it the new; an old revision changes nothing."""
     newer, older = change(2, has_waitlist=False), change(1, has_waitlist=True)
-    run, _ = model(cancel("bob"), register("bob", 2), cancel("bob", 2), newer, older, register("cid"))
-    assert run.expected == {
-        (registration_id(EVENT, "bob"), 2): (Status.WAITLISTED, None),
-        (registration_id(EVENT, "cid"), 1): (Status.REJECTED, "event-full"),
-    }
-    assert standing(run.records)[registration_id(EVENT, "bob")] == (2, Status.CANCELLED, None)
+    model, _ = run(cancel("bob"), register("bob", 2), cancel("bob", 2), newer, older, register("cid"))
+    bob, cid = (registration_id(EVENT, name) for name in ("bob", "cid"))
+    assert model.expected == {(bob, 2): (Status.WAITLISTED, None), (cid, 1): (Status.REJECTED, "event-full")}
+    assert standing(model.records)[bob] == (2, Status.CANCELLED, None)
+    unchanged, _ = run(register("ann"), cancel("bob", 2), register("ann", 7), promote())
+    assert standing(unchanged.records) == standing(RECORDS)
 
 
-def test_what_does_not_apply_changes_nothing() -> None:
-    """A command about another attempt, and a Promote where nothing is free."""
-    run, _ = model(register("ann"), cancel("bob", 2), register("ann", 7), promote())
-    assert standing(run.records) == standing(RECORDS)
-
-
-def test_behind_a_parked_command_it_begins_anew() -> None:
-    """Those before it were decided together, those behind it together, unless it came again and could be decided."""
+def test_decisions_start_anew_behind_a_parked_command() -> None:
+    """Commands before a parked one are decided together, and those behind it, unless it came again."""
     commands: list[tuple[str, Command]] = [("1", register("cid")), ("2", cancel("ann")), ("3", cancel("bob"))]
-    batch = Batch("registrar-1", commands)
-    kinds = [
-        [command.user_id for command in way if isinstance(command, Register | Cancel)] for way in batch.decided({"2"})
-    ]
-    assert kinds == [["cid", "ann", "bob"], ["cid", "bob"], ["bob"]]
-    unread = Batch("registrar-1", [("0", None), *commands])
-    assert [len(way) for way in unread.decided(set())] == [3, 3, 3]
+    ways = Batch("registrar-1", commands).decided({"2"})
+    people = [[command.user_id for command in way if isinstance(command, Register | Cancel)] for way in ways]
+    assert people == [["cid", "ann", "bob"], ["cid", "bob"], ["bob"]]
+    undecodable = Batch("registrar-1", [("0", None), *commands])
+    assert [len(way) for way in undecodable.decided(set())] == [3, 3, 3]

@@ -12,7 +12,7 @@ from typing import Any, cast
 
 import pytest
 
-from tests.proofs.simulation.campaign import ENOUGH, FAILED, Totals
+from tests.proofs.simulation.campaign import ENOUGH, FAILED, CampaignTotals
 from tests.proofs.simulation.faults import Fault
 from tests.proofs.simulation.network import _ATTEMPTS, _READ_TIMEOUT
 from tests.proofs.simulation.scheduler import SECOND
@@ -72,7 +72,7 @@ def test_a_broken_rule_is_shown_by_a_short_history() -> None:
 )
 def test_a_campaign_must_be_thorough(change: Any, shortcoming: list[str]) -> None:
     """Many histories without some fault or failure, or with few requests, prove too little; a few are not judged."""
-    totals = Totals(ENOUGH, commands=60 * ENOUGH, events=3 * ENOUGH)
+    totals = CampaignTotals(ENOUGH, commands=60 * ENOUGH, events=3 * ENOUGH)
     totals.fired.update(dict.fromkeys(Fault, 1000))
     totals.failed.update(dict.fromkeys(FAILED, 1))
     change(totals)

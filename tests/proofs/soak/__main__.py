@@ -148,7 +148,7 @@ class _Minutes(Progress):
 
 @contextmanager
 def _asked_to_stop() -> Iterator[threading.Event]:
-    """An event that the first signal sets while the block runs; a second signal raises KeyboardInterrupt."""
+    """Yield an event that the first signal sets; a second signal raises KeyboardInterrupt."""
     asked = threading.Event()
     before: dict[signal.Signals, Any] = {}
 

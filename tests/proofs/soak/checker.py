@@ -82,7 +82,7 @@ def _person(person: PersonHistory) -> Iterator[str]:
 
 
 def _kept(stay: Stay) -> Iterator[str]:
-    """An acknowledged registration is there until it is cancelled."""
+    """Check that an acknowledged registration is there until it is cancelled."""
     others = [view for other in stay.person.stays if other is not stay for view in other.views]
     gone: list[Absence | View] = [*stay.person.absences, *others]
     for absence in gone:
@@ -107,7 +107,7 @@ def _cancelled_for_good(stay: Stay) -> Iterator[str]:
 
 
 def _accepted(person: PersonHistory) -> Iterator[str]:
-    """A 202 promises an outcome, which no earlier cancellation cancels."""
+    """Check that a 202 has an outcome, which no earlier cancellation cancels."""
     for register in person.registers:
         if register.status != 202:
             continue
@@ -123,7 +123,7 @@ def _accepted(person: PersonHistory) -> Iterator[str]:
 
 
 def _order(stays: Iterable[Stay]) -> Iterator[str]:
-    """Requests are decided in order, and nobody gets a seat ahead of an earlier waiter."""
+    """Check that requests are decided in order, and that nobody gets a seat ahead of an earlier waiter."""
     ordered = sorted(stays, key=lambda stay: stay.registered_at)
     yield from _decided_early(ordered)
     yield from _passed(ordered)

@@ -73,7 +73,7 @@ class SeatChecker:
                 yield f"{x.user} was refused with {x.outcome} (exchange {x.number}), and cannot have been"
 
     def _given(self, stay: Stay) -> Iterator[str]:
-        """A seat is given only if one is free. `capacity` may have been lowered below what was given before."""
+        """Check that a seat was free. `capacity` may have been lowered below what was given before."""
         start, end = max(stay.origin, stay.waits_until), stay.seated_by
         taken = sum(other.surely_seated(start, end) for other in self._stays if other is not stay)
         seats = self._settings.most("capacity", start, end)
@@ -83,7 +83,7 @@ class SeatChecker:
             yield f"{stay} got a seat while the event was cancelled"
 
     def _joined(self, stay: Stay) -> Iterator[str]:
-        """Nobody joins without a waiting list, a place in it, or while a seat is free."""
+        """Check that there was a waiting list with a free place, and no free seat."""
         start, end = stay.origin, stay.waits_from
         if True not in self._settings.possible("hasWaitlist", start, end):
             yield f"{stay} waits, and there was no waiting list"
@@ -96,7 +96,7 @@ class SeatChecker:
             yield f"{stay} waits, and one of {seats} seats was free"
 
     def _in_the_end(self) -> Iterator[str]:
-        """All final places were held when the last of them was given, so there must have been as many then."""
+        """Check the final places: all were held when the last of them was given, so there must have been as many."""
         for status, name in ((SEATED, "capacity"), (WAITING, "waitlistCapacity")):
             there = [stay for stay in self._stays if stay.views[-1].start == AT_REST]
             there = [stay for stay in there if stay.views[-1].status == status]

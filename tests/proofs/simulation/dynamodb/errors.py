@@ -8,7 +8,7 @@ from botocore.exceptions import ClientError, ParamValidationError
 
 
 class RequestRefused(Exception):
-    """DynamoDB refuses the request. `more` are further members of the response. Becomes a ClientError at the door."""
+    """DynamoDB refuses the request. `more` are further members of the response. Becomes a ClientError."""
 
     def __init__(self, code: str, message: str, **more: Any) -> None:
         super().__init__(message)
@@ -25,7 +25,7 @@ class Invalid(RequestRefused):
 
 
 def wrong_parameter(report: str) -> ParamValidationError:
-    """What botocore raises before anything is sent."""
+    """Return the error that botocore raises before anything is sent."""
     return ParamValidationError(report=report)
 
 
@@ -55,7 +55,7 @@ class Exceptions:
 
 
 def error(operation: str, code: str, message: str, status: int = 400, **more: Any) -> ClientError:
-    """The exception that a boto3 client raises for this error; `more` are further members of its response."""
+    """Return the exception that a boto3 client raises; `more` are further members of its response."""
     kind: type[ClientError] = getattr(Exceptions, code, ClientError)
     response: Any = {
         "Error": {"Code": code, "Message": message},

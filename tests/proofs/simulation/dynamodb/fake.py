@@ -47,7 +47,7 @@ class Change:
 def _operation(
     name: str, required: Collection[str], optional: Collection[str] = ()
 ) -> Callable[[Callable[[FakeDynamoDb, Item], Item]], Callable[..., Any]]:
-    """Makes a method of the client: keyword arguments only, each of them known; errors as botocore raises them."""
+    """Make a method of the client, with known keyword arguments only, and botocore's errors."""
     needed, known = frozenset(required), frozenset((*required, *optional))
 
     def decorate(method: Callable[[FakeDynamoDb, Item], Item]) -> Callable[..., Any]:
@@ -74,13 +74,13 @@ def _only(name: str, params: Item, needed: frozenset[str], known: frozenset[str]
 
 
 class Paginator:
-    """Walks over all pages of `call`, which is the `query` or the `scan` of some client."""
+    """Calls the `query` or `scan` of a client until the last page."""
 
     def __init__(self, call: Callable[..., Item]) -> None:
         self._call = call
 
     def paginate(self, **params: Any) -> Iterator[Item]:
-        """The pages."""
+        """Yield the pages."""
         while True:
             page = self._call(**params)
             yield page
@@ -114,7 +114,7 @@ class FakeDynamoDb:
         ("BillingMode", "GlobalSecondaryIndexes"),
     )
     def create_table(self, params: Item) -> Item:
-        """Makes an empty table."""
+        """Make an empty table."""
         table = table_of(params, self._place)
         if table.name in self._tables:
             raise RequestRefused("ResourceInUseException", "Cannot create preexisting table")
@@ -172,7 +172,7 @@ class FakeDynamoDb:
 
     @_operation("TransactWriteItems", ("TransactItems",), ("ClientRequestToken",))
     def transact_write_items(self, params: Item) -> Item:
-        """Writes all or none. A token that was used for the same within ten minutes: it is done already."""
+        """Write all or none; do nothing if the token was used for the same transaction within ten minutes."""
         items: list[Item] = params["TransactItems"]
         if not items:
             raise wrong_parameter("Invalid length for parameter TransactItems, value: 0, valid min length: 1")
@@ -194,18 +194,18 @@ class FakeDynamoDb:
         ("IndexName", "ScanIndexForward", NAMES, VALUES, *_PAGED),
     )
     def query(self, params: Item) -> Item:
-        """A page of the rows of one partition of an index, by sort key."""
+        """Return a page of the rows of a partition of an index, by sort key."""
         reads.check_page(params)
         return reads.index_page(params, self._table(params))
 
     @_operation("Scan", ("TableName",), ("ProjectionExpression", NAMES, *_PAGED))
     def scan(self, params: Item) -> Item:
-        """A page of the items of a table, in no order that would mean anything."""
+        """Return a page of the items of a table."""
         reads.check_page(params)
         return reads.table_page(params, self._table(params))
 
     def get_paginator(self, operation: str) -> Paginator:
-        """A walk over the pages of "query" or "scan"."""
+        """Return a paginator of "query" or "scan"."""
         if operation not in {"query", "scan"}:
             raise NotImplementedError(f"a paginator of {operation}")
         return Paginator(getattr(self, operation))
@@ -240,7 +240,7 @@ class FakeDynamoDb:
         return parsed(action, params, self._table(params))
 
     def _known(self, token: str, items: list[Item]) -> bool:
-        """True if this very request was done. RequestRefused if another one was."""
+        """Return whether the token was used for this request. RequestRefused if it was used for another."""
         done = self._tokens.get(token)
         if done is None or self._now() - done[1] > TOKEN_MICROSECONDS:
             return False
