@@ -1,13 +1,13 @@
-"""Looks at the day from outside while it goes on: the ledger, the queues, and every few looks the registrations.
+"""Observes the day from outside: the ledger, the queues, and every few observations the registrations.
 
-It reads as an operator might and takes nothing. What it saw is the board's, the pictures' and, in the end, evidence.
+It only reads, as an operator might. The board and the charts show what it saw; in the end it is evidence.
 """
 
 from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -18,19 +18,19 @@ from workers.aws.items import Item, event_key, ledger_from_item, registration_fr
 from workers.domain.records import Ledger, Registration
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from infra.cli.deployment import Deployment
 
 _EVERY_SECONDS = 0.25
 _REGISTRATIONS_EVERY = 4
-"""So many looks at the ledger for each one at all registrations, which costs most."""
+"""Observations of the ledger for each one of all registrations, which costs most."""
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
-    """One look, `at` seconds after the day began. `ledger` is None before anybody was decided; `dead_letters` are those
-    that came since."""
+class Observation:
+    """The state `at` seconds after the day began.
+
+    `ledger` is None before the first decision; `dead_letters` are those that came since the day began.
+    """
 
     at: float
     ledger: Ledger | None
@@ -39,8 +39,8 @@ class Look:
     registrations: Mapping[str, Registration] | None = None
 
 
-class Lookout:
-    """Looks at one event of a deployment. `looks` are those so far."""
+class Monitor:
+    """Observes one event of a deployment. `observations` are those so far."""
 
     def __init__(self, deployment: Deployment, event_id: str) -> None:
         self._deployment = deployment
@@ -49,17 +49,17 @@ class Lookout:
         self._dead_before = queue_depth(deployment.clients, deployment.outputs.dead_letter_queue_url)
         self._stopped = threading.Event()
         self._failed: Exception | None = None
-        self.looks: list[Look] = []
+        self.observations: list[Observation] = []
 
     @property
     def seconds(self) -> float:
-        """Since the day began."""
+        """Seconds since the day began."""
         return time.monotonic() - self._began
 
     @contextmanager
-    def watching(self, tell: Callable[[Look], None]) -> Iterator[None]:
-        """Looks, and tells of each look, while the block runs. Raises at its end what a look raised."""
-        thread = threading.Thread(target=self._watch, args=(tell,), daemon=True)
+    def running(self, tell: Callable[[Observation], None]) -> Iterator[None]:
+        """Observe, and `tell` of each observation, while the block runs. Raise at its end what that raised."""
+        thread = threading.Thread(target=self._run, args=(tell,), daemon=True)
         thread.start()
         try:
             yield
@@ -69,46 +69,43 @@ class Lookout:
         if self._failed is not None:
             raise self._failed
 
-    def look(self, *, registrations: bool = False) -> Look:
-        """One look, which counts among all."""
-        outputs = self._deployment.outputs
-        dynamodb = self._deployment.clients.dynamodb
+    def observe(self, *, registrations: bool = False) -> Observation:
+        """Make one observation."""
+        clients, outputs = self._deployment.clients, self._deployment.outputs
         key = event_key(self._event_id)
-        item = dynamodb.get_item(TableName=outputs.ledger_table, Key=key, ConsistentRead=True).get("Item")
-        look = Look(
+        item = clients.dynamodb.get_item(TableName=outputs.ledger_table, Key=key, ConsistentRead=True).get("Item")
+        items = _items(self._deployment, outputs.registrations_table, {self._event_id}) if registrations else None
+        found = (
+            None if items is None else {record.registration_id: record for record in map(registration_from_item, items)}
+        )
+        observation = Observation(
             at=self.seconds,
             ledger=ledger_from_item(item) if item else None,
-            queue=queue_depth(self._deployment.clients, outputs.queue_url),
-            dead_letters=queue_depth(self._deployment.clients, outputs.dead_letter_queue_url) - self._dead_before,
-            registrations=self._registrations() if registrations else None,
+            queue=queue_depth(clients, outputs.queue_url),
+            dead_letters=queue_depth(clients, outputs.dead_letter_queue_url) - self._dead_before,
+            registrations=found,
         )
-        self.looks.append(look)
-        return look
+        self.observations.append(observation)
+        return observation
 
-    def _watch(self, tell: Callable[[Look], None]) -> None:
+    def _run(self, tell: Callable[[Observation], None]) -> None:
         try:
             while not self._stopped.wait(_EVERY_SECONDS):
-                tell(self.look(registrations=len(self.looks) % _REGISTRATIONS_EVERY == 0))
-        except Exception as error:  # noqa: BLE001 - the thread that watches has nobody to raise it to; `watching` does
+                tell(self.observe(registrations=len(self.observations) % _REGISTRATIONS_EVERY == 0))
+        except Exception as error:  # noqa: BLE001 - nobody catches what a thread raises; `running` raises it again
             self._failed = error
 
-    def _registrations(self) -> dict[str, Registration]:
-        found = map(registration_from_item, items_of(self._deployment, "registrations_table", {self._event_id}))
-        return {record.registration_id: record for record in found}
+
+def final_state(deployment: Deployment, events: Collection[str], unrest: Sequence[str]) -> FinalState:
+    """Return what the tables say of these events. `unrest`: what did not quiesce, in sentences."""
+    outputs = deployment.outputs
+    registrations = map(registration_from_item, _items(deployment, outputs.registrations_table, events))
+    ledgers = map(ledger_from_item, _items(deployment, outputs.ledger_table, events))
+    found = _items(deployment, outputs.events_table, events)
+    settings = {item["eventId"]["S"]: seat_settings_from_item(item) for item in found}
+    return FinalState(tuple(registrations), {ledger.event_id: ledger for ledger in ledgers}, settings, tuple(unrest))
 
 
-def items_of(deployment: Deployment, table: str, events: Collection[str]) -> list[Item]:
-    """What a table, by the name of its output, has of these events, strongly consistent."""
-    name = getattr(deployment.outputs, table)
-    pages = deployment.clients.dynamodb.get_paginator("scan").paginate(TableName=name, ConsistentRead=True)
+def _items(deployment: Deployment, table: str, events: Collection[str]) -> list[Item]:
+    pages = deployment.clients.dynamodb.get_paginator("scan").paginate(TableName=table, ConsistentRead=True)
     return [dict(item) for page in pages for item in page["Items"] if item.get("eventId", {}).get("S") in events]
-
-
-def at_rest(deployment: Deployment, events: Collection[str], unrest: Sequence[str]) -> FinalState:
-    """What the tables say of these events. `unrest`: what did not come to rest, in sentences."""
-    registrations = map(registration_from_item, items_of(deployment, "registrations_table", events))
-    ledgers = map(ledger_from_item, items_of(deployment, "ledger_table", events))
-    settings = {
-        item["eventId"]["S"]: seat_settings_from_item(item) for item in items_of(deployment, "events_table", events)
-    }
-    return FinalState(tuple(registrations), {one.event_id: one for one in ledgers}, settings, tuple(unrest))
