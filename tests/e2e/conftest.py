@@ -21,12 +21,15 @@ import pytest
 from infra.cli.deployment import Clients, Outputs
 from infra.cli.state_dir import StateDir
 from tests.support import contract
+from tests.support.browser import browsing
 from tests.support.client import Front
 from tests.support.pii_canaries import watch
 from tests.support.stacks import NoStack, function_logs, local_deployment, stack_in, take_dead_letters, turnstile
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+    from playwright.sync_api import Browser
 
 # Tried in this order, not chosen at random: the synthesised stack depends on the port, and is used again.
 PORTS = range(4600, 4620)
@@ -172,6 +175,13 @@ def aws(stack: Outputs) -> Clients:
 def guarded_aws(guarded_stack: Outputs) -> Clients:
     """The same of the stack with authorization."""
     return local_deployment(guarded_stack).clients
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """One Chromium for all tests."""
+    with browsing() as found:
+        yield found
 
 
 @pytest.hookimpl(wrapper=True)

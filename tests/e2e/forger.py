@@ -1,8 +1,7 @@
-"""Tokens that the API must refuse, made as somebody would make them who wants to get in, and with the private keys of
-the emulator's user pools, as only a pool could.
+"""Tokens that the API must refuse: forged ones, and ones signed with the private keys of the emulator's user pools.
 
-The emulator keeps those keys as files in the home of its stack. So an expired token is one that the pool has signed,
-with nothing wrong but its age, and nobody has to wait for an hour.
+The emulator keeps these keys as files in the home of its stack, so a test can sign an expired token with nothing wrong
+but its age.
 """
 
 from __future__ import annotations
@@ -29,7 +28,7 @@ NAME = "mallory"
 
 
 class Forger:
-    """Signed in to the stack's own pool as NAME (`good`), and makes other tokens of what that gave."""
+    """Signs in to the stack's pool as NAME (`good`), and makes other tokens from that."""
 
     def __init__(self, clients: Clients, outputs: Outputs, home: Path) -> None:
         self._clients = clients
@@ -40,61 +39,47 @@ class Forger:
         self._header, self._payload, self._signature = self.good.access.split(".")
 
     def signed(self, **claims: object) -> str:
-        """The good access token with other claims (None: without it), signed by the pool."""
+        """Return the good access token with other claims (None: without it), signed by the pool."""
         return self._signed(self._outputs.user_pool_id, self._key_id, **claims)
 
     def expired(self) -> str:
-        """An access token as the pool made it an hour and a minute ago."""
+        """Return an access token as the pool made it an hour and a minute ago."""
         then = int(time.time()) - HOUR_SECONDS - 60
         return self.signed(iat=then, auth_time=then, exp=then + HOUR_SECONDS)
 
-    def early(self) -> str:
-        """An access token that is good from the next hour on."""
-        then = int(time.time()) + HOUR_SECONDS
-        return self.signed(iat=then, nbf=then, exp=then + HOUR_SECONDS)
-
     def endless(self) -> str:
-        """An access token that is good for ever."""
+        """Return an access token that never expires."""
         return self.signed(exp=None)
 
     def edited(self) -> str:
-        """The good access token with a group more, and the signature as it was."""
+        """Return the good access token with one more group and the old signature."""
         payload = _encode(self._claims | {"cognito:groups": [OPERATORS]})
         return f"{self._header}.{payload}.{self._signature}"
 
     def unsigned(self) -> str:
-        """The good access token, saying that it needs no signature."""
+        """Return the good access token with `alg` none."""
         return f"{_encode({'alg': 'none', 'kid': self._key_id})}.{self._payload}."
 
-    def unsigned_with_signature(self) -> str:
-        """The same, and the signature as it was."""
-        return self.unsigned() + self._signature
-
     def signed_with_the_public_key(self) -> str:
-        """The good access token, signed (HMAC) with that half of the pool's key which everybody knows."""
+        """Return the good access token, signed (HMAC) with the pool's public key."""
         public = self._key(self._outputs.user_pool_id).public_key()
         secret = public.public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
         content = f"{_encode({'alg': 'HS256', 'kid': self._key_id})}.{self._payload}"
         return f"{content}.{_base64(hmac.digest(secret, content.encode(), hashlib.sha256))}"
 
     def of_another_client(self) -> str:
-        """An access token of the pool for another app."""
+        """Return an access token of the pool for another app."""
         return self._sign_in(replace(self._outputs, user_pool_client_id=self._client_in(self._outputs.user_pool_id)))
 
     def of_another_pool(self) -> str:
-        """An access token of another pool for an app of its own."""
+        """Return an access token of another pool for an app of its own."""
         _, token = self._another_pool
         return token
 
     def of_another_pool_with_our_claims(self) -> str:
-        """What the good access token says, issuer and client too, signed by another pool with its key."""
+        """Return the claims of the good access token, issuer and client included, signed by another pool."""
         pool_id, token = self._another_pool
         return self._signed(pool_id, json.loads(_decode(token.split(".")[0]))["kid"])
-
-    def of_another_pool_with_our_key_id(self) -> str:
-        """The same, saying that the key is ours."""
-        pool_id, _ = self._another_pool
-        return self._signed(pool_id, self._key_id)
 
     @cached_property
     def _another_pool(self) -> tuple[str, str]:

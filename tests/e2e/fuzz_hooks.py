@@ -1,4 +1,4 @@
-"""What schemathesis is told about the API beside its document (see schemathesis.toml)."""
+"""What schemathesis cannot learn from the API's document (see schemathesis.toml)."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ _TAGS = {
 }
 
 _GATEWAY_BYTES = 10_240
-"""So much API Gateway takes of request line and headers; beyond 16 KiB the emulator answers 431, or not."""
+"""API Gateway's limit of request line and headers; beyond 16 KiB the emulator may answer 431."""
 
 _CURSORS: set[str | None] = set()
-"""Those that the API gave."""
+"""Cursors that the API has returned."""
 
 
 def _is_taken(email: str) -> bool:
@@ -40,20 +40,20 @@ register_format("email", st.emails().filter(_is_taken))
 
 @schemathesis.hook
 def filter_case(_context: Any, case: Any) -> bool:
-    """Leaves out what the gateway refuses by itself: a longer query than it takes of request line and headers."""
+    """Leave out queries that the gateway itself refuses because they are too long."""
     query = "".join(map(str, (case.query or {}).values()))
     return len(quote(query, errors="surrogatepass")) <= _GATEWAY_BYTES
 
 
 @schemathesis.hook
 def map_case(_context: Any, case: Any) -> Any:
-    """Takes out of a request that should be valid what cannot be."""
+    """Remove from a positive case what makes it invalid."""
     if case.meta is None or not case.meta.generation.mode.is_positive:
         return case
     # No schema can say which texts are cursors.
     if case.query and case.query.get("cursor") not in _CURSORS:
         case.query.pop("cursor", None)
-    # It takes the quotes off a text in quotes, and sends 0 for "0".
+    # schemathesis strips quotes, and sends 0 for "0".
     for name, pattern in _TAGS.items():
         if case.headers and not re.fullmatch(pattern, str(case.headers.get(name, "*"))):
             case.headers.pop(name)
@@ -62,9 +62,9 @@ def map_case(_context: Any, case: Any) -> Any:
 
 @schemathesis.check
 def keeps_the_contract(_context: Any, response: Any, case: Any) -> None:
-    """The answer is one of those that the document promises: headers, fields and code as well.
+    """Check that the document describes the response, its headers, fields and code included.
 
-    Not of OPTIONS: on AWS they come to the function, which says 204; the emulator says 403 itself.
+    Except for OPTIONS: on AWS they reach the function, which answers 204; the emulator answers 403 itself.
     """
     if response.request.method == "OPTIONS":
         return

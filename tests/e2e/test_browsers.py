@@ -1,6 +1,6 @@
-"""A page of another site in a real browser: what CORS, set as the template sets it, lets it send and read.
+"""A page of another site in a real browser: what CORS, set as in the template, lets it send and read.
 
-The emulator takes no CORS settings from a template; a call gives it the same ones.
+The emulator ignores CORS settings in templates; an API call sets the same ones.
 """
 
 from __future__ import annotations
@@ -15,7 +15,6 @@ from playwright.sync_api import Browser, Error, Page
 from infra.cli.deployment import Outputs
 from infra.stack.http.cors import MAX_AGE_SECONDS, METHODS, request_headers, response_headers
 from infra.stack.stage import LOCAL_API_ID
-from tests.support.browser import browsing
 from tests.support.builders import NEW_EVENT
 from tests.support.client import unique
 from tests.support.http_server import Handler, serving
@@ -29,31 +28,24 @@ FETCH = """async ([url, method, headers, body]) => {
 }"""
 
 
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    """A browser."""
-    with browsing() as found:
-        yield found
-
-
 class _EmptyPage(Handler):
-    """A site of one page, which is empty."""
+    """A site with one empty page."""
 
     def reply(self) -> None:
-        """Answers it."""
+        """Answer with an empty page."""
         self.answer(b"<!doctype html>", kind="text/html")
 
 
 @pytest.fixture(scope="module")
 def site() -> Iterator[str]:
-    """The origin of a site whose pages may call the API."""
+    """The origin of a site that may call the API."""
     with serving(_EmptyPage) as origin:
         yield origin
 
 
 @pytest.fixture(scope="module")
 def api_url(stack: Outputs, site: str) -> Iterator[str]:
-    """The address of the API, which the pages of that site may call as long as the tests here run."""
+    """The address of the API, which that site may call while the tests of this file run."""
     apis = local_deployment(stack).clients.apis
     apis.update_api(
         ApiId=LOCAL_API_ID,
@@ -82,8 +74,7 @@ def _fetch(page: Page, url: str, method: str, body: object, **headers: str) -> d
 
 
 def test_a_page_that_may_call_the_api(browser: Browser, site: str, api_url: str) -> None:
-    """It creates an event, changes it on a condition with a preference, and reads where it is, its tag, what was
-    followed, and an error."""
+    """It creates an event, changes it conditionally with a preference, and reads location, tag, preference, error."""
     page, event = _page(browser, site), NEW_EVENT | {"eventId": unique("cors")}
     made = _fetch(page, f"{api_url}/events", "POST", event, authorization="Bearer x")
     assert made["status"] == 201
@@ -97,7 +88,7 @@ def test_a_page_that_may_call_the_api(browser: Browser, site: str, api_url: str)
 
 
 def test_a_page_that_may_not(browser: Browser, api: httpx.Client, api_url: str) -> None:
-    """For a page of a site that was not named, the browser asks whether it may, and sends nothing."""
+    """For another site, the browser's preflight is refused, and nothing is sent."""
     event = NEW_EVENT | {"eventId": unique("cors")}
     with serving(_EmptyPage) as other, pytest.raises(Error, match="Failed to fetch"):
         _fetch(_page(browser, other), f"{api_url}/events", "POST", event)

@@ -1,4 +1,4 @@
-"""Functions that are killed at a call to AWS, on the real stack: a sample of `make crash`."""
+"""Functions are killed at a call to AWS: a sample of `make crash`."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ pytestmark = [
 
 
 def test_a_seat_passes_on_over_dead_functions(stack: Outputs) -> None:
-    """The registrar dies when it has committed a cancellation, or the promoter before it asks for the promotion: in the
-    end all is as if nobody had died."""
+    """If the registrar dies after committing a cancellation, or the promoter before sending `Promote`, the end is the
+    same as undisturbed."""
     with tapped_stack(Deployment.resolve(), {"registrar", "promoter"}) as stage:
         model = run_baseline(stage, promotion)
         calls = {(site.function, site.number): site for site in model.sites}

@@ -1,4 +1,4 @@
-"""A client that a generator makes of the document, with types, and no line of HTTP written by hand."""
+"""A typed client that openapi-python-client generates from the document."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _PACKAGE = "generated_turnstile_client"
 
 @pytest.fixture(scope="module")
 def generated(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """The package, made with openapi-python-client, which warns of nothing; it can be imported."""
+    """The importable package, generated without a warning."""
     directory = tmp_path_factory.mktemp("client")
     command: list[str | Path] = [_BIN / "openapi-python-client", "generate", "--path", KEPT, "--meta", "none"]
     made = subprocess.run(
@@ -44,7 +44,7 @@ def generated(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 @pytest.fixture
 def client(generated: Path, stack: Outputs) -> Any:
-    """Its client, at the stack under test."""
+    """The generated client for the stack under test."""
     return _module("client").Client(base_url=stack.api_url, timeout=15)
 
 
@@ -53,12 +53,12 @@ def _module(name: str) -> Any:
 
 
 def _call(client: Any, tag: str, operation: str, *ids: str, **given: Any) -> Any:
-    """One operation, with the status that it was answered with."""
+    """Call an operation and return the response with its status."""
     return _module(f"api.{tag}.{operation}").sync_detailed(*ids, client=client, **given)
 
 
 def test_the_main_scenario(client: Any) -> None:
-    """Create, register until somebody waits, poll, cancel, see the promotion: all of it typed."""
+    """Create, register until somebody waits, poll, cancel, and see the promotion, with types."""
     models = _module("models")
     ann, bob = unique("user"), unique("user")
     for user_id in (ann, bob):

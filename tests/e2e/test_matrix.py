@@ -1,4 +1,4 @@
-"""Who may do what: every cell of the table in docs/security.md, asked of the running stack."""
+"""Access rights: every cell of the table in docs/security.md, on the running stack."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ ROLES: dict[str, tuple[str, ...] | None] = {
     "organizer of another": (ORGANIZERS,),
     "operator": (OPERATORS,),
 }
-"""Each with the groups of its token; None: without one."""
+"""The groups of each role's token; None: without a token."""
 EVENT = NEW_EVENT | {"capacity": 1_000}
 
 
 def cells() -> Iterator[tuple[str, str, int]]:
-    """Route, role and status of each cell of the table."""
+    """Yield route, role and status of each cell of the table."""
     text = PAGE.read_text(encoding="utf-8")
     for key, statuses in re.findall(r"^\| `([A-Z]+ /\S*)` \|(.*)\|$", text, re.MULTILINE):
         for role, status in zip(ROLES, statuses.split("|"), strict=True):
@@ -42,7 +42,7 @@ def cells() -> Iterator[tuple[str, str, int]]:
 
 
 def test_the_table_is_whole() -> None:
-    """The table has a line for each route, in their order, and a column for each role."""
+    """The table has a row for each route, in order, and a column for each role."""
     heads = re.findall(r"^\| route \|(.*)\|$", PAGE.read_text(encoding="utf-8"), re.MULTILINE)
     assert [[name.strip() for name in head.split("|")] for head in heads] == [list(ROLES)]
     assert [key for key, role, _ in cells() if role == "owner"] == [route.key for route in ROUTES]
@@ -50,7 +50,7 @@ def test_the_table_is_whole() -> None:
 
 @dataclass(frozen=True, slots=True)
 class Cast:
-    """Everybody who plays a part, at one stack: `tokens` by role; the event is that of the one organizer."""
+    """People with `tokens` by role on one stack; the event is that of the first organizer."""
 
     api: httpx.Client
     pool: UserPoolClient
@@ -58,22 +58,22 @@ class Cast:
     tokens: dict[str, str | None] = field(default_factory=dict)
 
     def ask(self, token: str | None, method: str, path: str, body: object = None) -> httpx.Response:
-        """One request."""
+        """Send a request."""
         headers = {} if token is None else {"Authorization": f"Bearer {token}"}
         return self.api.request(method, path, json=body, headers=headers)
 
     def token(self, *groups: str) -> str:
-        """An access token of somebody new."""
+        """Return an access token of a new person."""
         return self.pool.sign_in(unique("n"), groups).access
 
     def new_user(self) -> tuple[str, str]:
-        """The id of a new user, and their token."""
+        """Create a user; return id and token."""
         user_id, token = unique("user"), self.token()
         assert self.ask(token, "POST", "/users", {"userId": user_id, "name": "N"}).status_code == 201
         return user_id, token
 
     def guest(self) -> tuple[str, str]:
-        """The same of one who has registered for the event."""
+        """Create a user who is registered for the event; return id and token."""
         user_id, token = self.new_user()
         answer = self.ask(token, "POST", f"/events/{self.event_id}/registrations", {"userId": user_id})
         assert answer.status_code == 201
@@ -82,7 +82,7 @@ class Cast:
 
 @pytest.fixture(scope="module")
 def cast(guarded_stack: Outputs, guarded_aws: Clients, guarded_api: httpx.Client) -> Cast:
-    """The people, and an event of each of the two organizers."""
+    """The people, and an event of each organizer."""
     cast = Cast(guarded_api, UserPoolClient(guarded_aws, guarded_stack), unique("event"))
     cast.tokens.update({role: None if groups is None else cast.token(*groups) for role, groups in ROLES.items()})
     for role, event_id in (("organizer of this event", cast.event_id), ("organizer of another", unique("event"))):
@@ -94,7 +94,7 @@ def cast(guarded_stack: Outputs, guarded_aws: Clients, guarded_api: httpx.Client
 
 
 def _create_user(cast: Cast, role: str) -> httpx.Response:
-    """Everybody creates themselves, for the first time."""
+    """Create the caller's own user, for the first time."""
     groups = ROLES[role]
     token = None if groups is None else cast.token(*groups)
     return cast.ask(token, "POST", "/users", {"userId": unique("user"), "name": "N"})
@@ -105,7 +105,7 @@ def _create_event(cast: Cast, role: str) -> httpx.Response:
 
 
 def _register(cast: Cast, role: str) -> httpx.Response:
-    """For a user who has not registered yet."""
+    """Register a user who is not registered yet."""
     user_id, token = cast.new_user()
     path = f"/events/{cast.event_id}/registrations"
     return cast.ask(token if role == "owner" else cast.tokens[role], "POST", path, {"userId": user_id})
@@ -138,8 +138,8 @@ def test_each_cell(cast: Cast) -> None:
     assert wrong == {}
 
 
-def test_what_may_not_be_seen_is_not_there(cast: Cast) -> None:
-    """To who may not see it, an existing user or registration is answered as one that does not exist, to the byte."""
+def test_hidden_things_look_missing(cast: Cast) -> None:
+    """For callers without access, an existing user or registration looks exactly like a missing one."""
     user_id, _ = cast.guest()
     for template in ("/users/{}", "/users/{}/registrations", f"/events/{cast.event_id}/registrations/{{}}"):
         paths = template.format(user_id), template.format("nobody")

@@ -1,4 +1,4 @@
-"""What operators look at and do, with the real command, against the stack: `turnstile top`, `trace`, `promote`."""
+"""`turnstile top`, `trace` and `promote`, the real command against the stack."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from infra.cli.deployment import Clients, Outputs
-from tests.e2e.messages import deliver, find_letter, register_command
+from tests.e2e.back_door import deliver, find_dead_letter, register_command
 from tests.support.client import Front, eventually, unique
 from tests.support.stacks import printed, promoter_paused, turnstile
 from workers.aws.items import event_key
@@ -26,7 +26,7 @@ pytestmark = pytest.mark.e2e
 
 
 def story_of(event_id: str, user_id: str, ends_with: str) -> list[dict[str, Any]]:
-    """A registration's story, once it has come to that: a line reaches the log a moment after the commit."""
+    """Return a registration's timeline once it has that last entry: a line reaches the log shortly after the commit."""
 
     def look() -> list[dict[str, Any]] | None:
         ended = turnstile("trace", event_id, user_id, "--json")
@@ -37,7 +37,7 @@ def story_of(event_id: str, user_id: str, ends_with: str) -> list[dict[str, Any]
 
 
 def test_trace_and_top(front: Front) -> None:
-    """One leaves, the next is promoted: `trace` tells both stories in order, and `top` has counted what happened."""
+    """One cancels, the next is promoted: `trace` shows both timelines in order, and `top` counts what happened."""
     event_id, (leaver, waiter, last) = front.event(1, hasWaitlist=True), front.users(3)
     for user_id in (leaver, waiter, last):
         front.seat(event_id, user_id)
@@ -72,10 +72,10 @@ def test_trace_and_top(front: Front) -> None:
 
 
 def test_trace_of_a_dead_letter(stack: Outputs, aws: Clients) -> None:
-    """Of a command that was parked `trace` says why, and how to look at it, although nothing was ever decided."""
+    """For a parked command `trace` says why, and how to look at it, although nothing was decided."""
     event_id = unique("nowhere")
     (message,) = deliver(aws, stack.queue_url, event_id, encode(register_command(event_id, "ann")))
-    letter = eventually(lambda: find_letter(aws, stack.dead_letter_queue_url, message))
+    letter = eventually(lambda: find_dead_letter(aws, stack.dead_letter_queue_url, message))
     aws.sqs.delete_message(QueueUrl=stack.dead_letter_queue_url, ReceiptHandle=letter["ReceiptHandle"])
     (entry,) = story_of(event_id, "ann", "dead-lettered")
     assert entry["details"].startswith("Register: event-not-found: ")
@@ -84,14 +84,14 @@ def test_trace_of_a_dead_letter(stack: Outputs, aws: Clients) -> None:
 
 @pytest.fixture
 def no_promoter(aws: Clients) -> Iterator[None]:
-    """Nobody hears of free seats."""
+    """The promoter is paused."""
     with promoter_paused(aws):
         yield
 
 
 @pytest.mark.usefixtures("no_promoter")
 def test_promote(stack: Outputs, aws: Clients, front: Front) -> None:
-    """A seat that nobody was told of goes to the head of the line after `turnstile promote`; the record goes too."""
+    """A seat whose promotion failed goes to the first waiter after `turnstile promote`, and the record is deleted."""
     event_id, (leaver, waiter) = front.event(1, hasWaitlist=True), front.users(2)
     for user_id in (leaver, waiter):
         front.seat(event_id, user_id)
@@ -109,7 +109,7 @@ def test_promote(stack: Outputs, aws: Clients, front: Front) -> None:
 
 
 def test_top_leaves_the_terminal_clean(stack: Outputs) -> None:
-    """On a terminal `top` draws on a screen of its own; Ctrl-C brings the old one and the cursor back, exit code 0."""
+    """On a terminal `top` uses the alternate screen; Ctrl-C restores screen and cursor, exit code 0."""
     ours, its = pty.openpty()
     command = [str(Path(sys.executable).parent / "turnstile"), "top", "--interval", "0.2"]
     environment = os.environ | {"TERM": "xterm-256color", "COLUMNS": "100", "LINES": "40"}
@@ -129,7 +129,7 @@ def test_top_leaves_the_terminal_clean(stack: Outputs) -> None:
 
 
 def _read(descriptor: int) -> bytes:
-    """What a terminal says, nothing when the other side has left it."""
+    """Read from a terminal; return nothing when the other side has closed it."""
     try:
         return os.read(descriptor, 65536)
     except OSError:

@@ -1,4 +1,4 @@
-"""`turnstile reconcile`, the real command against the stack: damage by hand is found, and the registrar mends it."""
+"""`turnstile reconcile`, the real command against the stack, finds damage, and the registrar repairs it."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from workers.aws.items import event_key
 pytestmark = pytest.mark.e2e
 
 
-def test_damage_by_hand(stack: Outputs, aws: Clients, front: Front) -> None:
-    """A ledger that has lost a seat and its line: the repair names both, and who registers next waits behind all."""
+def test_a_damaged_ledger(stack: Outputs, aws: Clients, front: Front) -> None:
+    """After a ledger lost a seat and its waiting list, the repair names both, and the next registration waits last."""
     event_id, (first, second, last) = front.event(1, hasWaitlist=True), front.users(3)
     for user_id in (first, second):
         front.seat(event_id, user_id)

@@ -1,7 +1,7 @@
 """The reference page in a real browser: headless Chromium, driven by Playwright.
 
-TURNSTILE_SCREENSHOT=FILE keeps a picture of a registration that was tried out (`make screenshot`), with ids that only a
-fresh stack has not taken yet.
+TURNSTILE_SCREENSHOT=FILE saves a picture of a registration (`make screenshot`), with ids that are free on a fresh stack
+only.
 """
 
 from __future__ import annotations
@@ -20,7 +20,6 @@ from playwright.sync_api import Browser, ConsoleMessage, Locator, Page, Request,
 
 from infra.build.bundles import ROOT
 from infra.cli.deployment import Outputs
-from tests.support.browser import browsing
 from tests.support.client import PATIENCE_SECONDS, Front, unique
 from tests.support.stacks import turnstile
 
@@ -35,8 +34,7 @@ PYCON: dict[str, object] = {
 
 
 class Visit:
-    """A look at the page. Every request is noted, and every error, whoever makes it: a script, the policy, the network
-    or the service."""
+    """A visit to the page, with all requests, and all errors of scripts, policy, network and service."""
 
     def __init__(self, page: Page) -> None:
         self.page = page
@@ -60,11 +58,11 @@ class Visit:
             self.complaints.append(message.text)
 
     def operation(self, method: str, path: str) -> Locator:
-        """The block of one operation."""
+        """Return the block of an operation."""
         return self.page.locator(f'.opblock-{method}:has([data-path="{path}"])')
 
     def try_out(self, path: str, body: dict[str, object], **parameters: str) -> tuple[str, Any]:
-        """POST by hand: the status and the body that the page then shows. Parameters with `_` for `-`."""
+        """POST with the page's form; return the status and the body that it shows. Parameters with `_` for `-`."""
         block = self.operation("post", path)
         block.locator(".opblock-summary-control").click()
         block.get_by_role("button", name="Try it out").click()
@@ -77,7 +75,7 @@ class Visit:
         return answer.locator(".response-col_status").inner_text(), json.loads(shown)
 
     def authorize(self, token: str) -> None:
-        """Enter a token where the page asks for it."""
+        """Enter a token in the page's dialog."""
         self.page.locator(".auth-wrapper").get_by_role("button", name="Authorize").click()
         dialog = self.page.locator(".dialog-ux")
         dialog.locator("input").fill(token)
@@ -85,16 +83,9 @@ class Visit:
         dialog.get_by_role("button", name="Close", exact=True).last.click()
 
 
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    """One Chromium for the tests of this file."""
-    with browsing() as browser:
-        yield browser
-
-
 @contextmanager
 def _visiting(browser: Browser, stack: Outputs) -> Iterator[Visit]:
-    """The page, shown. Whatever is done on it, nothing may fail, and nobody else may be asked for anything."""
+    """Open the page. Nothing may fail on it, and no other origin may be asked."""
     assert stack.docs_url is not None
     context = browser.new_context(viewport={"width": 1200, "height": 900})
     context.set_default_timeout(PATIENCE_SECONDS * 1000)
@@ -124,9 +115,8 @@ def guarded_visit(browser: Browser, guarded_stack: Outputs) -> Iterator[Visit]:
         yield visit
 
 
-def test_the_whole_document_is_shown(visit: Visit) -> None:
-    """Every operation of the document is there, once, under the document's title, and can be unfolded, as can its
-    schemas; without an error, and with nothing from another origin."""
+def test_the_document_is_shown(visit: Visit) -> None:
+    """Every operation is shown once, under the document's title, and can be unfolded, as can the schemas."""
     assert visit.page.locator(".info .title").inner_text().startswith(DOCUMENT["info"]["title"])
     shown = visit.page.locator(".opblock-summary").all()
     found = [
@@ -142,9 +132,8 @@ def test_the_whole_document_is_shown(visit: Visit) -> None:
     expect(visit.page.locator(".models .json-schema-2020-12")).to_have_count(len(DOCUMENT["components"]["schemas"]))
 
 
-def test_trying_out_registers_somebody(visit: Visit, api: httpx.Client) -> None:
-    """A user, an event and a registration are made on the page, whose requests go to the API that served it with
-    nothing that was not filled in; the API then says so too."""
+def test_trying_out_registers_a_user(visit: Visit, api: httpx.Client) -> None:
+    """A user, an event and a registration are created on the page, and the API then has them."""
     picture = os.environ.get("TURNSTILE_SCREENSHOT")
     user_id, event_id = ("ada", "pycon") if picture else (unique("ada"), unique("pycon"))
     status, user = visit.try_out("/users", {"userId": user_id, "name": "Ada Lovelace"})
@@ -161,7 +150,7 @@ def test_trying_out_registers_somebody(visit: Visit, api: httpx.Client) -> None:
 
 
 def test_a_token_that_is_entered_is_sent(guarded_visit: Visit, guarded_home: Path) -> None:
-    """Where callers need a token, one that is entered on the page goes along: an organizer makes an event."""
+    """A token that is entered on the page is sent: an organizer creates an event."""
     token = turnstile("token", unique("psf"), "--organizer", home=guarded_home).stdout.strip()
     guarded_visit.authorize(token)
     status, created = guarded_visit.try_out("/events", PYCON | {"eventId": unique("pycon")})
@@ -169,7 +158,7 @@ def test_a_token_that_is_entered_is_sent(guarded_visit: Visit, guarded_home: Pat
 
 
 def _keep(visit: Visit, path: str, picture: str) -> None:
-    """A picture from the operation's head to the answer that it got."""
+    """Save a picture from the operation's head to its response."""
     block = visit.operation("post", path)
     top, answer = block.bounding_box(), block.locator(".live-responses-table").bounding_box()
     assert top is not None

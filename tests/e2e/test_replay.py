@@ -1,4 +1,4 @@
-"""Replaying dead letters on the real stack, with replays that are killed: a sample of `make prove-replay`."""
+"""Replays of dead letters are killed: a sample of `make prove-replay`."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ AGAIN = "again: .venv/bin/python -m tests.proofs.replay --letters 60 --events 6 
 
 
 def test_killed_replays_lose_double_and_reorder_nothing(stack: Outputs) -> None:
-    """60 dead letters of 6 events, 10 replays killed at random moments, new commands meanwhile: all as it should be."""
+    """60 dead letters of 6 events, 10 replays killed at random moments, new commands meanwhile: nothing is lost."""
     findings = prove(Deployment.resolve(), SIZE, print)
     assert findings.killed_midway > 0
     assert findings.ok, f"{findings}; {AGAIN}"

@@ -1,4 +1,4 @@
-"""`TURNSTILE_STACK=running`: a test on the stack that is up already."""
+"""`TURNSTILE_STACK=running`: tests on the stack that is already up."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ HERE = Path(__file__).resolve().parent
 
 
 def run(stack: str, home: str, *tests: str) -> subprocess.CompletedProcess[str]:
-    """pytest in a process of its own, with that stack."""
+    """Run pytest in a process of its own with that stack."""
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("PYTEST", "COV_"))}
     environment |= {"TURNSTILE_STACK": stack, "TURNSTILE_HOME": home}
     command = [sys.executable, "-m", "pytest", "-n0", "-p", "no:cacheprovider", *(str(HERE / test) for test in tests)]
@@ -26,8 +26,8 @@ def run(stack: str, home: str, *tests: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-def test_a_stack_that_runs_is_used(stack: Outputs, aws: Clients) -> None:
-    """A test leaves its event on it, it goes on running, and what would harm it is left out with a reason."""
+def test_a_running_stack_is_used(stack: Outputs, aws: Clients) -> None:
+    """A test leaves its event on it, it goes on running, and harmful tests are skipped with a reason."""
 
     def events() -> int:
         return aws.dynamodb.scan(TableName=stack.events_table, Select="COUNT")["Count"]
@@ -50,7 +50,7 @@ def test_a_stack_that_runs_is_used(stack: Outputs, aws: Clients) -> None:
     ],
 )
 def test_without_one_nothing_runs(setting: str, sentence: str, tmp_path: Path) -> None:
-    """Where no stack is up, or something else is asked for, no test runs; one sentence says why."""
+    """Without a running stack, or with another value, no test runs; one sentence says why."""
     done = run(setting, str(tmp_path), "test_scenarios.py")
     assert done.returncode == pytest.ExitCode.USAGE_ERROR
     assert done.stderr.startswith(f"ERROR: {sentence}")

@@ -12,7 +12,7 @@ pytestmark = pytest.mark.e2e
 
 
 def test_successful_registration(front: Front) -> None:
-    """Who registers while there are seats is confirmed, under the Location that the answer names, in under 2 s."""
+    """While there are seats, a registration is confirmed in under 2 s, and `Location` leads to it."""
     event_id, user_id = front.event(2), front.user()
     begun = time.monotonic()
     answer = front.register(event_id, user_id)
@@ -35,7 +35,7 @@ def test_waiting_list(front: Front) -> None:
 
 
 def test_automatic_promotion(front: Front) -> None:
-    """Under 2 s after a 204 for a seat the first in line has it, by way of the stream, and the next one is first."""
+    """Under 2 s after the 204 of a cancellation the first waiter has the seat, and the next one is first."""
     event_id = front.event(1, hasWaitlist=True)
     seated, first, second = front.users(3)
     for user_id in (seated, first, second):
@@ -58,11 +58,11 @@ def test_event_and_waiting_list_full(front: Front) -> None:
         answer = front.register(event_id, users[2])
         assert (answer.status_code, answer.json()["code"]) == (409, code)
         assert answer.headers["content-type"] == "application/problem+json"
-        assert front.registration(event_id, users[2])["code"] == "not-registered"  # refused at the door
+        assert front.registration(event_id, users[2])["code"] == "not-registered"  # refused by the API
 
 
 def test_listing_a_users_registrations(front: Front) -> None:
-    """A user's list shows her live registrations, oldest first, with the events and her place where she waits."""
+    """A user's list has the active registrations, oldest first, with events and waiting-list positions."""
     other, user_id = front.users(2)
     confirmed, waiting, left = front.event(1), front.event(1, hasWaitlist=True), front.event(1)
     front.seat(waiting, other)

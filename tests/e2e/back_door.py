@@ -1,18 +1,24 @@
-"""Messages that are put into the queue past the API, and looked for among the dead letters."""
+"""Reads and writes that bypass the API: messages in the queue, dead letters, damaged registrations."""
 
 from __future__ import annotations
 
 import time
-from typing import Any
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
 
 from infra.cli.deployment import Clients
 from tests.support.client import unique
+from workers.aws.items import Item, registration_key
 from workers.aws.messages import group_of
 from workers.domain.commands import Register
 
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+
 
 def deliver(aws: Clients, queue_url: str, event_id: str, *bodies: str) -> list[str]:
-    """Puts messages into an event's group, each as one that SQS has never seen; their message ids."""
+    """Send messages to an event's group, each with a new deduplication id, and return their message ids."""
     sent = []
     for start in range(0, len(bodies), 10):
         answer = aws.sqs.send_message_batch(
@@ -33,12 +39,12 @@ def deliver(aws: Clients, queue_url: str, event_id: str, *bodies: str) -> list[s
 
 
 def register_command(event_id: str, user_id: str, generation: int = 1) -> Register:
-    """A Register as the API sends it."""
+    """Return a Register as the API sends it."""
     return Register(unique("command"), event_id, user_id, generation, accepted_at=time.time_ns() // 1000)
 
 
-def find_letter(aws: Clients, queue_url: str, message_id: str) -> Any | None:
-    """The dead letter of a message; all others are left as they are."""
+def find_dead_letter(aws: Clients, queue_url: str, message_id: str) -> Any | None:
+    """Return the dead letter of a message; leave all others visible."""
     answer = aws.sqs.receive_message(
         QueueUrl=queue_url,
         MaxNumberOfMessages=10,
@@ -55,3 +61,21 @@ def find_letter(aws: Clients, queue_url: str, message_id: str) -> Any | None:
                 QueueUrl=queue_url, ReceiptHandle=letter["ReceiptHandle"], VisibilityTimeout=0
             )
     return found
+
+
+@contextmanager
+def damaged(dynamodb: DynamoDBClient, table: str, registration_id: str, fields: Item) -> Iterator[None]:
+    """Overwrite fields of a registration, which need not exist, while the block runs.
+
+    What is left behind would be found by everything that counts registrations, in whatever test comes next.
+    """
+    key = registration_key(registration_id)
+    before = dynamodb.get_item(TableName=table, Key=key, ConsistentRead=True).get("Item")
+    dynamodb.put_item(TableName=table, Item={**(before or key), **fields})
+    try:
+        yield
+    finally:
+        if before is None:
+            dynamodb.delete_item(TableName=table, Key=key)
+        else:
+            dynamodb.put_item(TableName=table, Item=before)
