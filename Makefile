@@ -59,7 +59,7 @@ quick: setup ## Run the unit and API tests only, in random order (under a minute
 	$(BIN)/pytest -n 2 tests/unit tests/api $(PYTEST_ARGS)
 
 test: browser check ## Run all checks and all tests, with coverage, in random order (8 minutes); the same order again: SEED=7
-	$(BIN)/pytest -n 2 --no-loadscope-reorder --cov --cov-report=term \
+	$(BIN)/pytest -n 3 --no-loadscope-reorder --cov --cov-report=term \
 		$(if $(SEED),--randomly-seed=$(SEED)) $(PYTEST_ARGS)
 
 format: setup ## Format the code and fix what can be fixed

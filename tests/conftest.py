@@ -1,4 +1,4 @@
-"""What holds for every test: made-up AWS credentials, no way out of this machine, and nothing personal gets out."""
+"""What holds for every test: made-up AWS credentials, no connections beyond this machine, no leaked personal data."""
 
 from __future__ import annotations
 
@@ -23,15 +23,15 @@ for name in ("AWS_PROFILE", "AWS_SESSION_TOKEN", "AWS_ENDPOINT_URL"):
 
 from tests.support.chance import Chance  # noqa: E402
 from tests.support.pii_canaries import Canaries  # noqa: E402 - after the environment
-from tests.support.xdist_scheduling import ByRoom, slowest_first  # noqa: E402
+from tests.support.xdist_scheduling import ByPackage, slowest_first, yield_to_stack  # noqa: E402
 
 _TESTS = Path(__file__).parent
 _CLOSED = (_TESTS / "unit", _TESTS / "api")
-"""Rooms in which AWS is mocked if there is any: what goes past the mocks goes nowhere."""
+"""Packages that mock AWS: they may not open a socket."""
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Whoever tells who somebody is fails, and whatever fails tells its seed."""
+    """A test that leaks personal data fails, and a failure names its seed."""
     config.pluginmanager.register(Canaries(), "canaries")
     config.pluginmanager.register(Chance(), "chance")
 
@@ -44,14 +44,15 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup(item: pytest.Item) -> None:
-    """In closed rooms no socket is opened at all; the others reach this machine only."""
-    if any(item.path.is_relative_to(room) for room in _CLOSED):
+    """Allow no sockets in closed packages, and loopback only elsewhere."""
+    yield_to_stack(item)
+    if any(item.path.is_relative_to(package) for package in _CLOSED):
         disable_socket(allow_unix_socket=True)
     else:
         enable_socket()
         socket_allow_hosts(["127.0.0.1", "::1", "localhost"], allow_unix_socket=True)
 
 
-def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> ByRoom:
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> ByPackage:
     """How `pytest -n` spreads the tests."""
-    return ByRoom(config, log)
+    return ByPackage(config, log)

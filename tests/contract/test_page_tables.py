@@ -17,10 +17,6 @@ def test_errors_are_explained() -> None:
     """docs/errors.md has a section for each code, with its status and title, in the order of the table; no other."""
     sections = re.findall(r"^### (.+)\n\*\*(\d+)\*\* (.+)\.\n\n\S", text(ERRORS), re.MULTILINE)
     assert [(code, (int(status), title)) for code, status, title in sections] == list(CODES.items())
-
-
-def test_every_section_of_the_errors_is_one_of_a_code() -> None:
-    """No section of docs/errors.md escapes the test above by its form."""
     assert re.findall(r"^### (.+)$", text(ERRORS), re.MULTILINE) == list(CODES)
 
 

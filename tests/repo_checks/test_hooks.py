@@ -1,4 +1,4 @@
-"""The hook of `make hooks`: what git lets through when somebody commits."""
+"""The hook of `make hooks`: what git accepts in a commit."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ pytestmark = pytest.mark.skipif(shutil.which("git") is None, reason="there is no
 
 
 def git(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    """Run git there, whatever the settings of this machine are and whatever repository the tests are started from."""
+    """Run git there, independent of this machine's settings and of the repository that the tests run from."""
     clean = {name: value for name, value in os.environ.items() if not name.startswith(("GIT_", "MAKE", "MFLAGS"))}
     clean |= {"GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_SYSTEM": os.devnull}
     who = ["-c", "user.name=Ann", "-c", "user.email=ann@example.org"]
@@ -25,7 +25,7 @@ def git(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
 
 @pytest.fixture
 def clone(tmp_path: Path) -> Path:
-    """A repository with this code, all of it staged, and the hook in force."""
+    """A repository with this code, all of it staged, and the hook active."""
     folder = tmp_path / "clone"
     skip = shutil.ignore_patterns("node_modules", "__pycache__", "cdk.out")
     for name in (*CODE, ".githooks"):
@@ -42,9 +42,9 @@ def clone(tmp_path: Path) -> Path:
     return folder
 
 
-def test_what_is_staged_is_what_counts(clone: Path) -> None:
-    """A staged mistake is named and nothing is committed, although the file is right by now; when the right one is
-    staged it is committed, although another file here is wrong."""
+def test_only_staged_content_counts(clone: Path) -> None:
+    """A staged mistake is refused, although the file is correct by now; a correct one is committed, although another
+    file is wrong."""
     mistaken, unfinished = clone / "workers" / "registrar" / "batch.py", clone / "workers" / "registrar" / "plan.py"
     right = mistaken.read_text(encoding="utf-8")
     mistaken.write_text(right + "\n\nimport os\n", encoding="utf-8")
@@ -63,8 +63,8 @@ def test_what_is_staged_is_what_counts(clone: Path) -> None:
     assert git(clone, "show", "HEAD:workers/registrar/batch.py").stdout == right
 
 
-def test_one_command_puts_the_hook_in_force() -> None:
-    """`make hooks` tells git where the hook is, and there is one that can be run."""
+def test_make_hooks() -> None:
+    """`make hooks` tells git where the hook is, and it is executable."""
     recipe = subprocess.run(
         ["make", "--no-print-directory", "--dry-run", "hooks"], cwd=ROOT, capture_output=True, text=True, check=True
     )

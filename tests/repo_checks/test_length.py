@@ -1,4 +1,4 @@
-"""Files and functions fit on a screen or a few."""
+"""Files and functions stay short."""
 
 from __future__ import annotations
 

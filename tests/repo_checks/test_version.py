@@ -1,4 +1,4 @@
-"""Turnstile's version is written in pyproject.toml, and everything else reads it there."""
+"""The version is written in pyproject.toml, and everything else reads it there."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ GENERATED = {
 TEXTS = {".css", ".html", ".js", ".json", ".md", ".py", ".sh", ".toml", ".txt", ".yaml", ".yml", ""}
 
 
-def test_whoever_says_it_says_the_same(capsys: pytest.CaptureFixture[str]) -> None:
-    """`turnstile --version`, the installed package, the API's document and the bills of materials."""
+def test_all_versions_agree(capsys: pytest.CaptureFixture[str]) -> None:
+    """`turnstile --version`, the installed package, the OpenAPI document and the bills of materials agree."""
     with pytest.raises(SystemExit) as ended:
         main(["--version"])
     assert (ended.value.code, capsys.readouterr().out) == (0, f"turnstile {VERSION}\n")
@@ -40,7 +40,7 @@ def test_whoever_says_it_says_the_same(capsys: pytest.CaptureFixture[str]) -> No
 
 
 def test_it_is_written_once() -> None:
-    """No other file that people write says which version this is."""
+    """No other handwritten file has the version."""
     says = re.compile("version|turnstile", re.IGNORECASE)
     number = re.compile(rf"(?<![\d.]){re.escape(VERSION)}(?![\d.])")
     found = [

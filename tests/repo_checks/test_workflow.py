@@ -1,4 +1,4 @@
-"""What GitHub runs is what `.ci/run` runs."""
+"""GitHub runs what `.ci/run` runs."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ WORKFLOW = ROOT / ".github" / "workflows" / "ci.yml"
 
 @pytest.fixture(scope="module")
 def workflow() -> dict[Any, Any]:
-    """What GitHub reads."""
+    """The workflow as GitHub reads it."""
     read: dict[Any, Any] = yaml.safe_load(WORKFLOW.read_text(encoding="utf-8"))
     return read
 
 
-def test_it_runs_what_everybody_runs(workflow: dict[Any, Any]) -> None:
-    """Its one command is `.ci/run`, which is `make test`, on the oldest Python that is taken and on the functions'."""
+def test_it_runs_make_test(workflow: dict[Any, Any]) -> None:
+    """Its one command is `.ci/run`, which is `make test`, on the oldest supported Python and on the functions'."""
     [job] = workflow["jobs"].values()
     assert [step["run"] for step in job["steps"] if "run" in step] == [".ci/run"]
     script = ROOT / ".ci" / "run"
@@ -34,8 +34,8 @@ def test_it_runs_what_everybody_runs(workflow: dict[Any, Any]) -> None:
     assert 'requires-python = ">=3.11"' in (ROOT / "pyproject.toml").read_text(encoding="utf-8")
 
 
-def test_it_may_and_trusts_little(workflow: dict[Any, Any]) -> None:
-    """It may read the code and nothing else, leaves no credentials behind, ends, and takes each action by its hash."""
+def test_it_has_few_rights(workflow: dict[Any, Any]) -> None:
+    """It may only read the code, keeps no credentials, has a timeout, and pins each action by its hash."""
     [job] = workflow["jobs"].values()
     assert workflow["permissions"] == {"contents": "read"}
     assert "permissions" not in job
