@@ -14,19 +14,18 @@ import subprocess
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
-from infra.build.bundles import BundleError, Package, bundle
+from infra.build.bundles import Package, bundle
 from infra.cli.deployment import REGION, ROOT_KEYS, Deployment
 from infra.cli.function_logs import configurations
-from tests.support.builders import event_item, register
+from tests.support.builders import register
 from tests.support.client import unique
 from tests.support.deliveries import batch
 from tests.support.http_events import http_event
 from tests.tools.bench.context import BenchContext, BenchError
 from tests.tools.bench.figures import Figure, Part, at_most
-from workers.aws.items import timestamp
+from tests.tools.bench.load import LocalStack
 
 _PAIRS_PER_RUN = 3
 
@@ -70,7 +69,7 @@ def measure(context: BenchContext) -> Part:
     """Measure the processor time of the five functions that a person waits for, and the size of their bundles."""
     environments = _environments(context.stack)
     figures: list[Figure] = []
-    for start in _starts(context.stack):
+    for start in _starts(LocalStack(context)):
         context.say(f"cold start of {start.handler}")
         ours, clients = _by_turns(start, environments[start.handler], context.runs * _PAIRS_PER_RUN)
         name = start.handler.replace(".entry", "")
@@ -84,44 +83,35 @@ def measure(context: BenchContext) -> Part:
     return Part("cold start", figures)
 
 
-def _starts(stack: Deployment) -> list[Start]:
+def _starts(stack: LocalStack) -> list[Start]:
     """Return an event for each function, as AWS would deliver it; each concerns a new user."""
-    queued, direct = _event(stack), _event(stack)
-    there: Any = {"eventId": {"S": queued}, "version": {"N": "1"}, "promotable": {"S": "yes"}}
-    promote = {"Records": [{"dynamodb": {"NewImage": there}}]}
+    ((event_id, _),) = stack.requests(1, seats=1_000_000)
+    image: Any = {"eventId": {"S": event_id}, "version": {"N": "1"}, "promotable": {"S": "yes"}}
+    promote = {"Records": [{"dynamodb": {"NewImage": image}}]}
 
-    def register_somebody() -> Mapping[str, Any]:
-        return _post(f"/events/{queued}/registrations", {"userId": _person(stack)})
+    def register_user() -> Mapping[str, Any]:
+        ((event_id, user_id),) = stack.requests(1, seats=1)
+        return _post(f"/events/{event_id}/registrations", {"userId": user_id})
 
-    api: list[tuple[str, str, Callable[[], Mapping[str, Any]], int]] = [
-        ("registrations", "dynamodb sqs", register_somebody, 201),
-        ("events", "dynamodb sqs", lambda: http_event("GET", f"/events/{direct}", None, {}), 200),
-        ("users", "dynamodb", lambda: _post("/users", {"userId": unique("user"), "name": "n"}), 201),
-    ]
-    done: Mapping[str, Any] = {"batchItemFailures": []}
+    def new_user() -> Mapping[str, Any]:
+        return _post("/users", {"userId": unique("user"), "name": "n"})
+
+    def new_message() -> Mapping[str, Any]:
+        return batch(register(unique("user"), event=event_id))
+
     return [
-        *[
-            Start(f"api.entry.{name}", services, event, {"statusCode": status}, 1.5)
-            for name, services, event, status in api
-        ],
+        Start("api.entry.registrations", "dynamodb sqs", register_user, {"statusCode": 201}, 1.5),
         Start(
-            "workers.entry.registrar", "dynamodb sqs", lambda: batch(register(unique("user"), event=direct)), done, 1.3
+            "api.entry.events",
+            "dynamodb sqs",
+            lambda: http_event("GET", f"/events/{event_id}", None, {}),
+            {"statusCode": 200},
+            1.5,
         ),
+        Start("api.entry.users", "dynamodb", new_user, {"statusCode": 201}, 1.5),
+        Start("workers.entry.registrar", "dynamodb sqs", new_message, {"batchItemFailures": []}, 1.3),
         Start("workers.entry.promoter", "sqs", lambda: promote, {}, 1.3),
     ]
-
-
-def _event(stack: Deployment) -> str:
-    event_id = unique("cold")
-    stack.clients.dynamodb.put_item(TableName=stack.outputs.events_table, Item=event_item(event_id, 1_000_000))
-    return event_id
-
-
-def _person(stack: Deployment) -> str:
-    user_id = unique("user")
-    item: Any = {"userId": {"S": user_id}, "name": {"S": "n"}, "createdAt": {"S": timestamp(0)}}
-    stack.clients.dynamodb.put_item(TableName=stack.outputs.users_table, Item=item)
-    return user_id
 
 
 def _post(path: str, body: Mapping[str, str]) -> dict[str, Any]:
@@ -145,7 +135,7 @@ def _environments(stack: Deployment) -> dict[str, dict[str, str]]:
 
 def _by_turns(start: Start, environment: Mapping[str, str], pairs: int) -> tuple[list[float], list[float]]:
     """Return seconds of processor time, of the function and of its clients alone."""
-    directory = _bundle(start.package, "host")
+    directory = bundle(start.package, "host")
     _cpu(environment, _MAKE_CLIENTS, str(directory), start.services)  # does not count: it may have to compile boto3
     ours: list[float] = []
     clients: list[float] = []
@@ -172,17 +162,10 @@ def _cpu(environment: Mapping[str, str], program: str, *arguments: str) -> tuple
 
 def _bundle_size(package: Package, bound: int) -> Figure:
     """Return the size without boto3 and botocore, which Lambda provides."""
-    directory = _bundle(package, "lambda-arm64")
+    directory = bundle(package, "lambda-arm64")
     files = (path for path in directory.rglob("*") if path.is_file())
     size = sum(p.stat().st_size for p in files if p.relative_to(directory).parts[0] not in {"boto3", "botocore"})
     return Figure(f"bundle {package}", size / 1e6, "MB", at_most(bound), "unzipped, without boto3 and botocore")
-
-
-def _bundle(package: Package, platform: Any) -> Path:
-    try:
-        return bundle(package, platform)
-    except BundleError as error:
-        raise BenchError(str(error)) from error
 
 
 def _ms(seconds: list[float]) -> float:

@@ -37,11 +37,14 @@ def prepare(engine: Engine) -> str:
     return user
 
 
-def page(engine: Engine, length: int) -> Meter:
-    """Read a page of events that the process has not read yet."""
-    client = engine.client()
+def page(engine: Engine, length: int, *, per_second: int = 1, seconds: int = 1) -> Meter:
+    """Ask a new process for a page of events, `per_second` times a second for that many seconds."""
+    client, now = engine.client(), [NOW]
+    events = EventList(client, engine.settings(EventSettings), Clock(lambda: now[0], SYSTEM_CLOCK.sleep))
     with Meter(client, engine.reader) as meter:
-        EventList(client, engine.settings(EventSettings), SYSTEM_CLOCK).page(PageRequest(length, None))
+        for _ in range(per_second * seconds):
+            events.page(PageRequest(length, None))
+            now[0] += _SECOND // per_second
     return meter
 
 
@@ -52,17 +55,6 @@ def strong_page(engine: Engine, length: int) -> Meter:
         found = client.scan(TableName=engine.tables.events, Limit=length)["Items"]
         keys = [event_key(item["eventId"]["S"]) for item in found]
         batch_get(client, SYSTEM_CLOCK, {engine.tables.ledger: keys})
-    return meter
-
-
-def popular_page(engine: Engine, length: int, per_second: int, seconds: int) -> Meter:
-    """Ask one process for the same page, `per_second` times a second for that many seconds."""
-    client, now = engine.client(), [NOW]
-    events = EventList(client, engine.settings(EventSettings), Clock(lambda: now[0], SYSTEM_CLOCK.sleep))
-    with Meter(client, engine.reader) as meter:
-        for _ in range(per_second * seconds):
-            events.page(PageRequest(length, None))
-            now[0] += _SECOND // per_second
     return meter
 
 
@@ -92,7 +84,7 @@ def figures(engine: Engine) -> list[Figure]:
 def _page_figures(engine: Engine, length: int) -> list[Figure]:
     now, before, per_second = page(engine, length), strong_page(engine, length), Limits().lists
     events, ledger = engine.tables.events, engine.tables.ledger
-    popular = popular_page(engine, length, per_second, 10).reads[ledger] / 10
+    popular = page(engine, length, per_second=per_second, seconds=10).reads[ledger] / 10
     list_of = f"list of {length} events"
     strong = f"strongly consistent: {before.reads[ledger]:.0f}"
     most = NEW_TABLE / now.reads[ledger]

@@ -65,7 +65,7 @@ def test_a_page_of_events_costs_half(engine: Engine, length: int) -> None:
     assert calls(page) == {"Scan": 1, "BatchGetItem": 1}
     assert (page.reads[ledger], strong.reads[ledger]) == (length / 2, length)
     assert 0 < page.reads[events] == strong.reads[events] < length / 10
-    assert lists.popular_page(engine, length, 40, 4).reads[ledger] == length / 2 * 2
+    assert lists.page(engine, length, per_second=40, seconds=4).reads[ledger] == length / 2 * 2
 
 
 def test_a_users_list_costs_half_of_its_ledgers(engine: Engine) -> None:
