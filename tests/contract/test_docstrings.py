@@ -5,8 +5,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator, Sequence
 
-from tests.support.pages import ROOT
-from tests.support.sources import python_files
+from tests.support.pages import ROOT, python_files
 
 SPEAKING = {"Literal", "Annotated", "TypeVar", "frozenset", "Problem", "MappingProxyType"}
 """What these make shows its own values, as a text or a table does."""

@@ -7,8 +7,7 @@ import re
 from api.http.problems import CODES
 from api.http.routes import ROUTES
 from infra.stack.monitoring.queries import QUERIES
-from tests.support.pages import FIRST, ROOT, defined, text
-from tests.support.sources import python_files
+from tests.support.pages import FIRST, ROOT, defined, python_files, text
 
 ERRORS = ROOT / "docs" / "errors.md"
 

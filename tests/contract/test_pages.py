@@ -11,8 +11,20 @@ from pathlib import Path
 import pytest
 
 from infra.cli.main import build_parser
-from tests.support.pages import FIRST, ROOT, anchors, code_words, defined, links, operated, pages, shell_blocks, text
-from tests.support.sources import ROOMS, python_files
+from tests.support.pages import (
+    FIRST,
+    FOLDERS,
+    ROOT,
+    anchors,
+    code_words,
+    defined,
+    links,
+    operated,
+    pages,
+    python_files,
+    shell_blocks,
+    text,
+)
 
 DECISIONS = sorted((ROOT / "docs" / "decisions").glob("0*.md"))
 ELSEWHERE = {
@@ -72,7 +84,7 @@ def test_code_that_is_named_exists(page: Path) -> None:
 
 def test_pages_that_code_names_exist() -> None:
     """Each page that a docstring, a comment or a message of the code names is there."""
-    sources = {path: path.read_text(encoding="utf-8") for path in python_files(*ROOMS)}
+    sources = {path: path.read_text(encoding="utf-8") for path in python_files(*FOLDERS)}
     named = {page: path for path, source in sources.items() for page in re.findall(r"docs/[\w/-]+\.md\b", source)}
     assert len(named) > 5
     assert {page: relative(path) for page, path in named.items() if not (ROOT / page).exists()} == {}
@@ -82,7 +94,7 @@ def test_functions_that_are_named_exist() -> None:
     """What a page calls like a function, a constant or a `Class.member` of ours is defined somewhere in the code; above
     all on the page that follows a request through it."""
     here = Path(__file__).resolve()  # names every name of ELSEWHERE
-    known = frozenset().union(*(defined(path) for path in python_files(*ROOMS) if path != here))
+    known = frozenset().union(*(defined(path) for path in python_files(*FOLDERS) if path != here))
     named = {page: [word for word in code_words(page) if _OURS.fullmatch(word)] for page in pages()}
     assert len(named[ROOT / "docs" / "architecture.md"]) > 10
     lost = {relative(page): sorted(set(words) - known - ELSEWHERE) for page, words in named.items()}

@@ -30,7 +30,7 @@ def test_the_request_id_of_a_500_finds_its_log_line(stack: Outputs, api: httpx.C
         ):
             answers.append(api.get(at(event_id, user_id)))
     assert [answer.json()["code"] for answer in answers] == ["internal-error"] * 2
-    ids = [re.findall(r"under request id (\S+)\.$", answer.json()["detail"])[0] for answer in answers]
+    ids = [re.findall(r"with the request id (\S+)\.$", answer.json()["detail"])[0] for answer in answers]
     assert ids[0] != ids[1]
 
     group = log_groups(Deployment.resolve())[REGISTRATIONS]

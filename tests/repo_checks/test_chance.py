@@ -12,7 +12,7 @@ from typing import Any, cast
 import pytest
 
 from tests.repo_checks.conftest import run_pytest
-from tests.support.sources import python_files
+from tests.support.pages import python_files
 from tests.support.xdist_scheduling import SHARING, slowest_first
 
 TESTS = Path(__file__).resolve().parents[1]

@@ -1,4 +1,4 @@
-"""An endpoint for AWS SDKs in other processes: DynamoDB and SQS of moto in this one, over HTTP, and their bad days."""
+"""An endpoint for AWS SDKs in other processes: moto's DynamoDB and SQS over HTTP, with failures on demand."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from botocore.exceptions import ClientError
 from tests.support.http_server import Handler, serving
 
 DENIED = {"__type": "AccessDeniedException", "message": "User is not authorized to perform this action"}
-"""What a role hears that lacks a grant. It does not pass by itself."""
+"""The answer to a role that lacks a grant; a permanent error."""
 
 Mood = Literal["denying", "silent"]
 
 
 class Endpoint:
-    """What is behind the URL. `clients` by the first word of an operation's target, such as `DynamoDB` or `AmazonSQS`.
+    """The service behind the URL. `clients` by the first word of an operation's target: `DynamoDB`, `AmazonSQS`.
 
     It answers as AWS does, except for as long as it is `being` something else.
     """
@@ -54,7 +54,7 @@ class Endpoint:
 
     @contextmanager
     def being(self, mood: Mood) -> Iterator[None]:
-        """Deny every operation, or leave it without an answer, as long as the block runs."""
+        """Deny every operation, or leave it without an answer, while the block runs."""
         self._mood = mood
         try:
             yield
@@ -63,7 +63,7 @@ class Endpoint:
 
     @contextmanager
     def open(self) -> Iterator[None]:
-        """Have it answer at `url` as long as the block runs."""
+        """Answer at `url` while the block runs."""
         with serving(partial(_Operation, self)) as self.url:
             try:
                 yield

@@ -1,4 +1,4 @@
-"""Short words for what tests say most: events, commands, settings, and a book that keeps one event in memory."""
+"""Builders for events, commands, settings and ledgers, and a book that keeps one event in memory."""
 
 from __future__ import annotations
 
@@ -20,38 +20,38 @@ NOW = 1_767_225_600_000_000
 NEW_EVENT: dict[str, object] = {
     "title": "T", "date": "2030-05-01", "location": "L", "organizer": "O", "capacity": 1,
 }  # fmt: skip
-"""The least that a body says that makes an event."""
+"""The smallest body that creates an event."""
 
 
 def event_item(event_id: str, capacity: int, **attributes: Any) -> Item:
-    """An event as it is in its table when it was made by such a body, with more attributes."""
+    """Return an event as it is stored after such a body, with more attributes."""
     texts: Item = {name: {"S": name} for name in ("title", "date", "location", "organizer")}
     return {**event_key(event_id), **texts, "capacity": {"N": str(capacity)}, **attributes}
 
 
 def seats(capacity: int, waitlist: int | bool | None = False, status: EventStatus = EventStatus.ACTIVE) -> SeatSettings:
-    """Seat settings. `waitlist`: False for none, True or None for one without limit, a number for its limit."""
+    """Return seat settings. `waitlist`: False for none, True or None for an unlimited one, a number for its limit."""
     limit = None if waitlist is None or isinstance(waitlist, bool) else waitlist
     return SeatSettings(capacity, waitlist is not False, limit, status)
 
 
 def register(user: str, generation: int = 1, event: str = EVENT, key: str | None = None) -> Register:
-    """A Register, accepted at NOW."""
+    """Return a Register, accepted at NOW."""
     return Register(f"register-{user}-{generation}", event, user, generation, NOW, key)
 
 
 def cancel(user: str, generation: int = 1, event: str = EVENT, key: str | None = None) -> Cancel:
-    """A Cancel, accepted at NOW."""
+    """Return a Cancel, accepted at NOW."""
     return Cancel(f"cancel-{user}-{generation}", event, user, generation, NOW, key)
 
 
 def promote(version: int = 1, event: str = EVENT) -> Promote:
-    """A Promote, accepted at NOW."""
+    """Return a Promote, accepted at NOW."""
     return Promote(f"promote-{version}", event, version, NOW)
 
 
 def configure(revision: int, settings: SeatSettings, event: str = EVENT) -> Configure:
-    """A Configure of all settings, accepted at NOW."""
+    """Return a Configure of all settings, accepted at NOW."""
     return change(
         revision,
         event,
@@ -63,23 +63,23 @@ def configure(revision: int, settings: SeatSettings, event: str = EVENT) -> Conf
 
 
 def change(revision: int, event: str = EVENT, **changes: Any) -> Configure:
-    """A Configure of some settings, accepted at NOW."""
+    """Return a Configure of some settings, accepted at NOW."""
     return Configure(f"configure-{revision}", event, revision, changes, NOW)
 
 
 def ledger_of(event: str, settings: SeatSettings, confirmed: int, waiting: int = 0, version: int = 1) -> Ledger:
-    """A ledger with so many confirmed, and the tickets 1, 2, ... waiting."""
+    """Return a ledger with that many confirmed, and the tickets 1, 2, ... waiting."""
     line = Waitlist(1, (1 << waiting) - 1) if waiting else Waitlist()
     return Ledger(event, settings, version, confirmed=confirmed, next_ticket=waiting + 1, waitlist=line)
 
 
 def revision_of(ledger: Ledger) -> int:
-    """The latest revision that any setting has."""
+    """Return the latest revision of any setting."""
     return max(ledger.revisions.values(), default=0)
 
 
 class Book:
-    """One event's ledger and records, in memory, written as the tables are: on the condition of the version before."""
+    """One event's ledger and records in memory, written like the tables: on the condition of the previous version."""
 
     def __init__(self, settings: SeatSettings, event: str = EVENT) -> None:
         self.event = event
@@ -87,20 +87,20 @@ class Book:
         self.records: dict[str, Registration] = {}
 
     def record(self, user: str) -> Registration | None:
-        """The record of a user."""
+        """Return the record of a user, if there is one."""
         return self.records.get(registration_id(self.event, user))
 
     def stored(self, user: str) -> Registration:
-        """The record of a user who has one. KeyError without."""
+        """Return the record of a user. KeyError if there is none."""
         return self.records[registration_id(self.event, user)]
 
     def status(self, user: str) -> str | None:
-        """Where a user's registration stands, None without one."""
+        """Return the status of a user's registration, None without one."""
         record = self.record(user)
         return str(record.status) if record else None
 
     def put(self, user: str, status: Status, generation: int = 1) -> Registration:
-        """Writes a record past the rules, as the API does with `pending`: the ledger is not told."""
+        """Write a record without the ledger, as the API does with `pending`."""
         before = self.record(user)
         version = before.version + 1 if before else 1
         record = Registration(self.event, user, status, generation, version, before.registered_at if before else NOW)
@@ -108,7 +108,7 @@ class Book:
         return record
 
     def waitlist(self) -> list[str]:
-        """The users that wait, the head first."""
+        """Return the users that wait, in order."""
         by_ticket = {record.ticket: record.user_id for record in self.records.values()}
         return [by_ticket[ticket] for ticket in self.ledger.waitlist]
 
@@ -119,14 +119,14 @@ class Book:
         max_promotions: int = MAX_PROMOTIONS,
         now: int = NOW,
     ) -> Decision:
-        """Decides a batch once and writes what it comes to. `unseen`: users whose records are not at hand."""
+        """Decide a batch and write the result. `unseen`: users whose records the decision does not see."""
         at_hand = [record for record in self.records.values() if record.user_id not in unseen]
         decision = decide(self.ledger, at_hand, commands, now, max_promotions)
         self._write(decision)
         return decision
 
     def fill(self, *users: str) -> None:
-        """Registers users, one after the other."""
+        """Register users, one after the other."""
         self.deliver(*[register(user) for user in users])
 
     def _write(self, decision: Decision) -> None:
@@ -142,7 +142,7 @@ class Book:
 
 
 def full_event(*line: str, capacity: int = 1, waitlist: int | bool = True) -> Book:
-    """A book in which `seat-1`, `seat-2`, ... have all the seats, and the others wait in this order."""
+    """Return a book in which `seat-1`, `seat-2`, ... have all seats, and the others wait in this order."""
     book = Book(seats(capacity, waitlist))
     book.fill(*[f"seat-{number}" for number in range(1, capacity + 1)], *line)
     assert book.waitlist() == list(line)
@@ -150,10 +150,10 @@ def full_event(*line: str, capacity: int = 1, waitlist: int | bool = True) -> Bo
 
 
 def outcomes(decision: Decision) -> list[tuple[str, str]]:
-    """Result and reason of each decided command."""
+    """Return result and reason of each decided command."""
     return [(str(outcome.result), str(outcome.reason)) for outcome in decision.outcomes]
 
 
 def users_of(records: Iterable[Registration]) -> list[str]:
-    """The users of some records, in order."""
+    """Return the users of some records, in order."""
     return [record.user_id for record in records]

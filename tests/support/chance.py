@@ -1,4 +1,4 @@
-"""All chance in a run of the tests comes from one seed: the order, what Hypothesis makes up, and `random`.
+"""All random data in a test run comes from one seed: the order, Hypothesis's examples, and `random`.
 
 pytest-randomly draws it and prints it. Whatever fails names it, and says how to have the same again.
 """
@@ -14,10 +14,10 @@ import pytest
 
 
 class Chance:
-    """Hypothesis takes the seed of the order; a failure names it."""
+    """The plugin that gives Hypothesis the seed of the order, and names it in failures."""
 
     def pytest_collection_finish(self, session: pytest.Session) -> None:
-        """Only here is it known whether any test has loaded Hypothesis."""
+        """Set Hypothesis's seed; only now is it known whether any test has loaded it."""
         core: Any = sys.modules.get("hypothesis.core")
         seed = _seed(session.config)
         if core is not None and seed is not None and core.global_force_seed is None:
@@ -25,7 +25,7 @@ class Chance:
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_makereport(self, item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-        """Adds the seed to what is shown of a failure."""
+        """Add the seed to a failure's report."""
         report = yield
         seed = _seed(item.config)
         if report.failed and seed is not None:
@@ -34,7 +34,7 @@ class Chance:
 
 
 def _seed(config: pytest.Config) -> int | None:
-    """None where the order is not random (`-p no:randomly`)."""
+    """Return the seed; None if the order is not random (`-p no:randomly`)."""
     seed = config.getoption("randomly_seed", None)
     return seed if isinstance(seed, int) else None
 

@@ -1,4 +1,4 @@
-"""A client of a running stack: ids that nobody else has, and patience where an answer is 202."""
+"""A client of a running stack, unique ids, and waiting for conditions."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.support.builders import NEW_EVENT
 from tests.support.pii_canaries import person
 
 PATIENCE_SECONDS = 15.0
-"""How long anything may take that is not measured: generous, since the machine may be busy with other things."""
+"""How long to wait for anything that is not measured: generous, because the machine may be busy."""
 
 Value = TypeVar("Value")
 
@@ -24,13 +24,12 @@ _NUMBERS = count(1)
 
 
 def unique(word: str) -> str:
-    """An id that no other test uses, in this run or any other."""
+    """Return an id that no other test uses, in this run or any other."""
     return f"{word}-{_RUN}-{next(_NUMBERS)}"
 
 
 def eventually(look: Callable[[], Value | None], within: float = PATIENCE_SECONDS) -> Value:
-    """The first thing that `look` finds: not None, not False, not empty. AssertionError if that takes longer than
-    `within` seconds."""
+    """Return the first truthy result of `look`. AssertionError if that takes longer than `within` seconds."""
     deadline = time.monotonic() + within
     while not (found := look()):
         assert time.monotonic() < deadline, f"nothing found within {within} s"
@@ -39,24 +38,24 @@ def eventually(look: Callable[[], Value | None], within: float = PATIENCE_SECOND
 
 
 class Front:
-    """The routes, by what they do."""
+    """The API's routes as methods."""
 
     def __init__(self, http: httpx.Client) -> None:
         self.http = http
 
     def user(self) -> str:
-        """Creates a user."""
+        """Create a user and return the id."""
         user_id = unique("user")
         answer = self.http.post("/users", json=person(user_id))
         assert answer.status_code == 201, answer.text
         return user_id
 
     def users(self, number: int) -> list[str]:
-        """Creates some users."""
+        """Create users and return the ids."""
         return [self.user() for _ in range(number)]
 
     def event(self, capacity: int, **fields: object) -> str:
-        """Creates an event."""
+        """Create an event and return the id."""
         body = NEW_EVENT | {"eventId": unique("event"), "capacity": capacity}
         answer = self.http.post("/events", json=body | fields)
         assert answer.status_code == 201, answer.text
@@ -64,20 +63,20 @@ class Front:
         return event_id
 
     def register(self, event_id: str, user_id: str, **headers: str) -> httpx.Response:
-        """Registers. Headers by their names with `_` for `-`."""
+        """Register. Headers by their names with `_` for `-`."""
         return self.http.post(f"{at(event_id)}/registrations", json={"userId": user_id}, headers=named(headers))
 
     def cancel(self, event_id: str, user_id: str, **headers: str) -> httpx.Response:
-        """Cancels."""
+        """Cancel."""
         return self.http.delete(at(event_id, user_id), headers=named(headers))
 
     def registration(self, event_id: str, user_id: str) -> dict[str, Any]:
-        """A registration as it reads."""
+        """Read a registration."""
         body: dict[str, Any] = self.http.get(at(event_id, user_id)).json()
         return body
 
     def seat(self, event_id: str, user_id: str) -> dict[str, Any]:
-        """Registers, and waits for what comes of it if the answer does not say: a registration, whatever its status."""
+        """Register, wait for the outcome after a 202, and return the registration, whatever its status."""
         answer = self.register(event_id, user_id)
         assert answer.status_code in {201, 202, 409}, answer.text
         if answer.status_code == 201:
@@ -86,12 +85,12 @@ class Front:
         return eventually(lambda: self.decided(event_id, user_id))
 
     def decided(self, event_id: str, user_id: str) -> dict[str, Any] | None:
-        """A registration that is not pending; None while it is."""
+        """Return a registration; None while it is pending."""
         body = self.registration(event_id, user_id)
         return None if body["status"] == "pending" else body
 
     def has(self, event_id: str, user_id: str, status: str, within: float = PATIENCE_SECONDS) -> dict[str, Any]:
-        """The registration once it has that status."""
+        """Wait until the registration has that status, and return it."""
 
         def look() -> dict[str, Any] | None:
             body = self.registration(event_id, user_id)
@@ -100,12 +99,12 @@ class Front:
         return eventually(look, within)
 
     def read_event(self, event_id: str) -> dict[str, Any]:
-        """An event as it reads."""
+        """Read an event."""
         body: dict[str, Any] = self.http.get(at(event_id)).json()
         return body
 
     def list(self, path: str, **query: str | int) -> list[dict[str, Any]]:
-        """All entries of a list of registrations, page by page."""
+        """Return all entries of a list of registrations, page by page."""
         page = self.http.get(path, params=query).json()
         entries: list[dict[str, Any]] = page["registrations"]
         while page["next"] is not None:
@@ -115,11 +114,11 @@ class Front:
 
 
 def at(event_id: str, user_id: str | None = None) -> str:
-    """The path of an event, or of a registration for it."""
+    """Return the path of an event, or of a registration for it."""
     path = f"/events/{quote(event_id, safe='')}"
     return path if user_id is None else f"{path}/registrations/{quote(user_id, safe='')}"
 
 
 def named(headers: dict[str, str]) -> dict[str, str]:
-    """Headers whose names were keywords."""
+    """Return headers from keywords."""
     return {name.replace("_", "-"): value for name, value in headers.items()}

@@ -1,4 +1,4 @@
-"""What the commands of the proofs have in common: exit codes, numbers among the arguments, lines with the time."""
+"""What the commands of proofs, benchmark and demo share: exit codes, number arguments, progress."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from infra.cli.processes import Interrupts
 
 WRONG_USAGE = 2
 INTERRUPTED = 130
-"""Exit codes: what argparse ends with, and what a shell says of a command that a Ctrl-C has ended."""
+"""Exit codes: argparse's, and the shell's for a command that Ctrl-C ended."""
 
 
 def at_least(least: int) -> Callable[[str], int]:
-    """What argparse makes of an argument that is to be a whole number, this one or more."""
+    """Return an argparse type for whole numbers from `least` on."""
 
     def number(text: str) -> int:
         if not text.isdecimal() or int(text) < least:
@@ -27,7 +27,7 @@ def at_least(least: int) -> Callable[[str], int]:
 
 
 def note(text: str) -> None:
-    """A line on stderr."""
+    """Print a line on stderr."""
     print(text, file=sys.stderr, flush=True)
 
 
@@ -39,12 +39,12 @@ class Progress:
 
     @property
     def elapsed(self) -> str:
-        """Minutes and seconds since the start."""
+        """Minutes and seconds since the start, as text."""
         minutes, seconds = divmod(int(time.monotonic() - self._began), 60)
         return f"{minutes}:{seconds:02d}"
 
     def say(self, text: str) -> None:
-        """Says what goes on."""
+        """Print what is going on."""
         note(f"{self.elapsed:>5}  {text}")
 
 

@@ -1,4 +1,4 @@
-"""Holds answers against the API's document: status, headers, content type, body, and the code of a problem."""
+"""Check responses against the OpenAPI document: status, headers, content type, body, and problem codes."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from tests.support.pii_canaries import watch_answer
 Json = dict[str, Any]
 
 _GATEWAY = frozenset({"content-length", "content-type", "connection", "date", "server", "apigw-requestid"})
-"""Headers that HTTP servers send of their own accord."""
+"""Headers that HTTP servers add themselves."""
 
 
 def check(method: str, path: str, status: int, headers: Mapping[str, str], body: str) -> None:
-    """AssertionError if the document does not promise such an answer. `path` is decoded, below the API's base."""
+    """Raise AssertionError for an undocumented response. `path` is decoded, below the API's base."""
     watch_answer(f"{method} {path}", status, headers, body)
     route = next((route for route in ROUTES if route.method == method and route.ids_in(path) is not None), None)
     given = {name.lower(): value for name, value in headers.items()}
@@ -39,7 +39,7 @@ def check(method: str, path: str, status: int, headers: Mapping[str, str], body:
 
 
 def fields_of(key: str, status: int, body: object) -> set[tuple[str, str]]:
-    """The fields of a JSON answer of the route with this key, each with the name of the schema that has it."""
+    """Return the fields of a JSON response of the route with this key, each with the name of its schema."""
     route = next(route for route in ROUTES if route.key == key)
     content = _document()["paths"][route.path][route.method.lower()]["responses"][str(status)]["content"]
     schema = next(part["schema"] for kind, part in content.items() if "json" in kind)
@@ -47,7 +47,7 @@ def fields_of(key: str, status: int, body: object) -> set[tuple[str, str]]:
 
 
 def fields_documented() -> set[tuple[str, str]]:
-    """All that `fields_of` can find: the properties of every schema of an answer."""
+    """Return everything that `fields_of` can find: the properties of every response schema."""
     found = set[tuple[str, str]]()
     todo = [part["schema"] for part in _answer_contents()]
     while todo:
@@ -82,7 +82,7 @@ _PROBLEM = "#/components/schemas/Problem"
 
 @cache
 def _document() -> Json:
-    """As it is kept; but where clients should not mind fields and codes that they do not know, here all are known."""
+    """Return the document, closed for unknown fields and codes, which clients must tolerate."""
     found: Json = json.loads(KEPT.read_text(encoding="utf-8"))
     for schema in found["components"]["schemas"].values():
         if schema["type"] == "object":
@@ -92,7 +92,7 @@ def _document() -> Json:
 
 
 def _closed(schema: Json) -> Json:
-    """Of known texts and any others, the known ones."""
+    """Return a schema without the alternative of unknown texts."""
     known: Json = schema["anyOf"][0] if {"type": "string"} in schema.get("anyOf", ()) else schema
     return known if "enum" in known else schema
 

@@ -1,4 +1,4 @@
-"""What Lambda hands to the registrar."""
+"""SQS events as Lambda delivers them to the registrar."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from workers.aws.messages import encode, group_of
 from workers.domain.commands import Command
 
 Message = Command | tuple[str, str]
-"""A command, or a group and a body that is sent as it is."""
+"""A command, or a group and a raw body."""
 
 
 def batch(*messages: Message, receives: int = 1) -> dict[str, Any]:
-    """An SQS event, whose messages have the ids `m0`, `m1` and so on."""
+    """Return an SQS event whose messages have the ids `m0`, `m1` and so on."""
     found = [m if isinstance(m, tuple) else (group_of(m.event_id), encode(m)) for m in messages]
     return {
         "Records": [record(f"m{index}", body, group, receives) for index, (group, body) in enumerate(found)],
@@ -21,7 +21,7 @@ def batch(*messages: Message, receives: int = 1) -> dict[str, Any]:
 
 
 def record(message_id: str, body: str, group: str, receives: int) -> dict[str, Any]:
-    """A message as it is in an SQS event, sent at `NOW` and received so many times. Its receipt handle is its id."""
+    """Return a message of an SQS event, sent at `NOW` and received `receives` times; its receipt handle is its id."""
     attributes = {
         "MessageGroupId": group,
         "ApproximateReceiveCount": str(receives),

@@ -1,4 +1,4 @@
-"""A made-up deployment for the commands that look at one: its functions' logs are lists of lines."""
+"""A fake deployment for commands that observe one: its functions' logs are lists of lines."""
 
 from __future__ import annotations
 
@@ -29,37 +29,37 @@ OUTPUTS = Outputs(
     ledger_table="ledger",
 )
 GUARDED = replace(OUTPUTS, user_pool_id="us-east-1_pool", user_pool_client_id="client")
-"""The same of a stack with authorization."""
+"""The outputs of a stack with authorization."""
 
 HANDLERS = {"Registrations": REGISTRATIONS, "Registrar": REGISTRAR, "Promoter": "workers.entry.promoter"}
 """The functions by name."""
 
 
 class FakeLogs:
-    """CloudWatch Logs as AWS has it: by word and start, page by page, an empty page first."""
+    """CloudWatch Logs as on AWS: filtered by word and start, page by page, an empty page first."""
 
     def __init__(self) -> None:
         self.lines: dict[str, list[tuple[int, str]]] = {handler: [] for handler in HANDLERS.values()}
         self.fault: Exception | None = None
 
     def say(self, handler: str, at: float, **fields: object) -> None:
-        """One line of a function, at a time in seconds since 1970, as Powertools writes it."""
+        """Add a function's line, at a time in seconds since 1970, as Powertools writes it."""
         moment = timestamp(round(at * 1000) * 1000)
         written = f"{moment[:10]} {moment[11:19]},{moment[20:23]}+0000"
         self.lines[handler].append((round(at * 1000), json.dumps({"timestamp": written, **fields})))
 
     def measure(self, handler: str, at: float, **values: object) -> None:
-        """One line of metrics."""
+        """Add a line of metrics."""
         blob = {"_aws": {"CloudWatchMetrics": [{"Namespace": "Turnstile"}]}, "service": "turnstile-local", **values}
         self.lines[handler].append((round(at * 1000), json.dumps(blob)))
 
     def get_paginator(self, operation: str) -> FakeLogs:
-        """The paginator of the one operation there is."""
+        """Return the paginator of `filter_log_events`."""
         assert operation == "filter_log_events"
         return self
 
     def paginate(self, logGroupName: str, startTime: int, filterPattern: str) -> Iterator[Any]:  # noqa: N803 - the SDK's names
-        """The pages."""
+        """Yield the pages."""
         if self.fault is not None:
             raise self.fault
         word = filterPattern.strip('"')
@@ -91,9 +91,9 @@ def outputs_of(pipeline: Pipeline) -> Outputs:
 
 
 def deployment_of(logs: FakeLogs | None = None, **clients: object) -> Deployment:
-    """A deployment with these clients, and functions with these logs."""
+    """Return a deployment with these clients, and functions with these logs."""
     given = SimpleNamespace(logs=logs, functions=_Functions(), **clients)
     deployment = Deployment("local", OUTPUTS, cast("Clients", given))
     resources = [{"ResourceType": "AWS::Lambda::Function", "PhysicalResourceId": name} for name in HANDLERS]
-    deployment.__dict__["resources"] = resources  # what AWS would be asked for once
+    deployment.__dict__["resources"] = resources  # cached on the first request
     return deployment

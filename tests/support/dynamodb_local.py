@@ -1,4 +1,4 @@
-"""AWS's own DynamoDB Local, started by the tests on a free port of this machine, in memory, and ended by them."""
+"""AWS's DynamoDB Local in memory, on a free port, started and stopped by the tests."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ _PATIENCE = 30.0
 
 
 class Unavailable(Exception):
-    """DynamoDB Local cannot be used; the sentence says what to do."""
+    """DynamoDB Local cannot be used; the message says what to do."""
 
 
 @contextmanager
 def dynamodb_local(emulator: Path = EMULATOR, *, thorough: bool = False) -> Iterator[str]:
     """Run DynamoDB Local while the context is open, and give its URL. Raises Unavailable if it cannot run.
 
-    Code half compiled starts and serves tests faster than code compiled to the last (`thorough`), which runs longer.
+    Partly compiled code starts faster, which suits tests; fully compiled code (`thorough`) suits longer runs.
     """
     if not (emulator / "DynamoDBLocal.jar").is_file():
         raise Unavailable("DynamoDB Local is not installed: run `make setup`")

@@ -1,4 +1,4 @@
-"""FIFO queues in memory that behave as AWS's do where it matters, with time held in the hand.
+"""FIFO queues in memory that behave as AWS's where it matters, on a manual clock.
 
 While a message of a group is invisible no other one of that group is handed out. A group that begins behind the first
 120,000 messages of the queue is not found. A receipt handle is worth nothing once its time is over or the message was
@@ -21,7 +21,7 @@ from workers.aws.clock import Clock
 
 DEDUPLICATION = 300
 MAX_BYTES = 1_048_576
-"""What SQS takes in one call, bodies and attributes together."""
+"""SQS's limit for a call, bodies and attributes together."""
 WINDOW = 120_000
 """A FIFO queue looks for available groups among its first messages only, so many of them (the SQS developer guide,
 "Avoid having a large backlog of messages with the same message group ID")."""
@@ -29,7 +29,7 @@ Hook = Callable[[str], None]
 
 
 class Killed(BaseException):
-    """The process is no more."""
+    """The process was killed."""
 
 
 @dataclass(slots=True)
@@ -49,7 +49,7 @@ class Message:
 
 @dataclass(slots=True)
 class Fifo:
-    """One queue, and everything that it ever took."""
+    """One queue, and everything that it ever received."""
 
     messages: list[Message] = field(default_factory=list)
     history: list[Message] = field(default_factory=list)
@@ -57,25 +57,25 @@ class Fifo:
     counts: list[tuple[float, int, int]] = field(default_factory=list)
 
     def count(self, now: float) -> None:
-        """Writes down how many are visible, and how many are not."""
+        """Record how many messages are visible, and how many are not."""
         invisible = sum(message.visible_at > now for message in self.messages)
         self.counts.append((now, len(self.messages) - invisible, invisible))
 
     def counted(self, when: float) -> tuple[int, int]:
-        """How many were visible and invisible at a time, as far as it is written down."""
+        """Return the recorded numbers of visible and invisible messages at a time."""
         return next(((visible, not_) for at, visible, not_ in reversed(self.counts) if at <= when), (0, 0))
 
     def bodies(self, group: str | None = None) -> list[str]:
-        """The bodies of everything that the queue took, in order."""
+        """Return the bodies of everything that the queue received, in order."""
         return [message.body for message in self.history if group in {None, message.group}]
 
     def left(self, group: str | None = None) -> list[str]:
-        """The bodies of what is in it now."""
+        """Return the bodies of what is in it now."""
         return [message.body for message in self.messages if group in {None, message.group}]
 
 
 class FakeSqs:
-    """The part of an SQS client that dead letters need. Queues are known by any name.
+    """The part of an SQS client that dead letters need. Any queue name exists.
 
     `before` and `after` are called with the name of each call, before it has an effect and before its answer arrives;
     what they raise is what the caller sees. `refuse` says which entries of batches fail. An answer takes `takes`
@@ -98,11 +98,11 @@ class FakeSqs:
         self.clock = Clock(lambda: int(self.now * 1_000_000), self.sleep)
 
     def sleep(self, seconds: float) -> None:
-        """Time passes."""
+        """Advance the clock."""
         self.now += seconds
 
     def queue(self, url: str) -> Fifo:
-        """The queue of that name."""
+        """Return the queue of that name."""
         return self.queues.setdefault(url, Fifo())
 
     def send_message(self, **request: Any) -> dict[str, Any]:
@@ -232,7 +232,7 @@ def _size(entry: dict[str, Any]) -> int:
 
 
 def lost_answer(_call: str) -> None:
-    """What the SDK raises when it has given up on an answer."""
+    """Raise what the SDK raises when it gives up on a response."""
     raise EndpointConnectionError(endpoint_url="https://sqs.example")
 
 
@@ -251,4 +251,4 @@ def _as_received(message: Message) -> dict[str, Any]:
 
 
 def _nothing(_call: str) -> None:
-    """No trouble."""
+    """Do nothing."""

@@ -1,4 +1,4 @@
-"""Faults of AWS on demand: what a botocore client answers instead of making a call."""
+"""Faults of AWS on demand: what a botocore client returns instead of making a call."""
 
 from __future__ import annotations
 
@@ -8,26 +8,26 @@ from typing import Any
 from botocore.awsrequest import AWSResponse
 
 Fault = Callable[[dict[str, Any]], Any]
-"""Gets the request. Raises, or answers what `refusal` or `answer` made, or None to let the call through."""
+"""Called with the request. Raises, or returns a result of `refusal` or `answer`, or None to make the call."""
 
 
 class Died(BaseException):
-    """The worker's process is gone: nothing catches this."""
+    """The worker's process was killed: nothing catches this."""
 
 
 def answer(parsed: dict[str, Any], status: int = 200) -> tuple[AWSResponse, dict[str, Any]]:
-    """What a call is to have answered, without having been made."""
+    """Return a response for a call that is not made."""
     metadata = {"HTTPStatusCode": status, "HTTPHeaders": {}, "RetryAttempts": 0}
     return AWSResponse("", status, {}, None), {"ResponseMetadata": metadata, **parsed}  # type: ignore[arg-type]
 
 
 def refusal(code: str, status: int = 400, **more: Any) -> tuple[AWSResponse, dict[str, Any]]:
-    """An error of AWS."""
+    """Return an error of AWS."""
     return answer({"Error": {"Code": code, "Message": "on demand"}, **more}, status)
 
 
 def times(count: int, fault: Fault) -> Fault:
-    """The fault, but only so many times."""
+    """Return the fault limited to `count` calls."""
     left = [count]
 
     def some(request: dict[str, Any]) -> Any:
@@ -38,5 +38,5 @@ def times(count: int, fault: Fault) -> Fault:
 
 
 def dies(_: dict[str, Any]) -> None:
-    """The process ends here."""
+    """Kill the process."""
     raise Died

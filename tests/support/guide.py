@@ -1,4 +1,4 @@
-"""A guide that is run: its snippets one after the other, and what they print held against what the guide shows.
+"""Runs a guide's snippets one after the other, and compares what they print with what the guide shows.
 
 - A snippet is a fenced block of `sh` or `python`. Those of a language share one process: variables stay.
 - The block of `json`, `http` or `text` behind a snippet is what it prints; without one it prints nothing.
@@ -30,12 +30,12 @@ _FORMS = {
 }
 
 Tool = Callable[[str], str]
-"""Runs a snippet, and returns what it prints."""
+"""Runs a snippet and returns what it prints."""
 
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """A snippet, with the kind and the text of the answer that the guide shows; or a comment. `line` is where."""
+    """A snippet with kind and text of the answer shown, or a comment; `line` is its line in the guide."""
 
     line: int
     kind: str
@@ -44,7 +44,7 @@ class Step:
 
 
 def steps_of(guide: str) -> list[Step]:
-    """What is to be done, in order. AssertionError for an answer to nothing."""
+    """Return the steps in order. AssertionError for an answer without a snippet."""
     steps: list[Step] = []
     for part in _PART.finditer(guide):
         kind, line = part["kind"] or COMMENT, guide.count("\n", 0, part.start()) + 1
@@ -59,7 +59,7 @@ def steps_of(guide: str) -> list[Step]:
 
 
 def play(steps: Iterable[Step], tools: Mapping[str, Tool]) -> None:
-    """Runs all steps. AssertionError, with the line in the guide, at the first that does not do what the guide says."""
+    """Run all steps. AssertionError, with the line in the guide, at the first that differs."""
     for step in steps:
         try:
             printed = tools[step.kind](step.code)
@@ -72,7 +72,7 @@ def play(steps: Iterable[Step], tools: Mapping[str, Tool]) -> None:
 
 
 def check(kind: str, shown: str, printed: str) -> None:
-    """AssertionError if what was printed is not the answer that is shown."""
+    """Raise AssertionError if what was printed differs from the answer shown."""
     answers = f"shown:\n{shown}\nprinted:\n{printed}"
     if kind == "json":
         pairs = zip_longest(_values(shown), _values(printed))
@@ -90,7 +90,7 @@ def _formal(text: str) -> str:
 
 
 def _values(text: str) -> Iterator[Any]:
-    """All JSON values in a text; a member "..." for `...`. ValueError if there is anything else."""
+    """Yield all JSON values in a text, with a member "..." for `...`. ValueError if there is anything else."""
     rest = re.sub(r",\s*\.\.\.(?=\s*})", ', "...": null', _formal(text).replace("TAG", '"TAG"'))
     while rest:
         value, end = json.JSONDecoder().raw_decode(rest)
@@ -123,7 +123,7 @@ class _Message:
 
 
 def _fits_http(shown: _Message, printed: _Message) -> bool:
-    """The number of the status counts, not its version and words. There are always more headers than are shown."""
+    """Compare the status code, not version and phrase; there are always more headers than are shown."""
     headers = {name: value for name, value in shown.headers.items() if name != "..."}
     if "..." not in shown.headers or shown.status != printed.status or not headers.items() <= printed.headers.items():
         return False

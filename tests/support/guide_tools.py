@@ -1,4 +1,4 @@
-"""What runs the snippets of a guide: one bash, and one Python, for all of them."""
+"""Run the snippets of a guide: one bash and one Python for all of them."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _END = "--- the end of a snippet ---"
 
 
 class Shell:
-    """`bash -euo pipefail` in a directory, where it also leaves what commands say on standard error."""
+    """`bash -euo pipefail` in a directory, with standard error in a file there."""
 
     def __init__(self, directory: Path, patience: float) -> None:
         self._said = directory / "stderr"
@@ -32,7 +32,7 @@ class Shell:
             )
 
     def run(self, code: str) -> str:
-        """What the snippet prints. AssertionError if a command of it fails, or it is not over in `patience` seconds."""
+        """Return what a snippet prints. AssertionError if a command fails, or after `patience` seconds."""
         assert self._bash.stdin is not None
         assert self._bash.stdout is not None
         self._bash.stdin.write(f"{{\n{code}\n}} < /dev/null\nprintf '\\n%s\\n' '{_END}'\n")
@@ -50,7 +50,7 @@ class Shell:
         raise AssertionError(f"the shell ended ({self._bash.wait()}): {printed}{self._said.read_text()[-1000:]}")
 
     def end(self) -> None:
-        """Ends it, with all that it has started."""
+        """Kill it and all that it has started."""
         self._kill()
         self._bash.communicate()
 
@@ -60,13 +60,13 @@ class Shell:
 
 
 class Python:
-    """This very Python."""
+    """This Python interpreter."""
 
     def __init__(self) -> None:
         self._names: dict[str, Any] = {"__name__": "__main__"}
 
     def run(self, code: str) -> str:
-        """What the snippet prints. It may raise anything."""
+        """Return what the snippet prints. It may raise anything."""
         with redirect_stdout(StringIO()) as printed:
             exec(compile(code, "<snippet>", "exec"), self._names)  # noqa: S102 - it is our own guide
         return printed.getvalue()

@@ -1,4 +1,4 @@
-"""HTTP services that tests make up, each on a free port of this machine."""
+"""Fake HTTP services, each on a free port of this machine."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from types import MappingProxyType
 
 
 class Handler(BaseHTTPRequestHandler):
-    """One request of any kind (`command`, `path`, `headers`); a service says in `reply` what it answers."""
+    """One request of any kind (`command`, `path`, `headers`); a service implements `reply`."""
 
     protocol_version = "HTTP/1.1"
 
     def reply(self) -> None:
-        """Answers it, or leaves it without an answer."""
+        """Answer, or return without an answer."""
         raise NotImplementedError
 
     def content(self) -> bytes:
-        """What the request has brought along; to be asked for once."""
+        """Read the body; to be called once."""
         return self.rfile.read(int(self.headers.get("Content-Length", "0")))
 
     def answer(
@@ -30,7 +30,7 @@ class Handler(BaseHTTPRequestHandler):
         kind: str = "application/json",
         headers: Mapping[str, str] = MappingProxyType({}),
     ) -> None:
-        """Answers it."""
+        """Send a response."""
         self.send_response(status)
         for name, value in headers.items():
             self.send_header(name, value)
@@ -45,7 +45,7 @@ class Handler(BaseHTTPRequestHandler):
     do_GET = do_POST = do_PATCH = do_DELETE = _reply  # noqa: N815 - the library's names
 
     def log_message(self, *_: object) -> None:
-        """Nothing: what tests print is not a log."""
+        """Log nothing."""
 
 
 class _Server(ThreadingHTTPServer):
@@ -55,7 +55,7 @@ class _Server(ThreadingHTTPServer):
 
 @contextmanager
 def serving(handler: Callable[..., BaseHTTPRequestHandler]) -> Iterator[str]:
-    """Has the service answer as long as the block runs; gives its URL."""
+    """Serve while the block runs; yield the URL."""
     with _Server(("127.0.0.1", 0), handler) as server:
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
         thread.start()
@@ -67,7 +67,7 @@ def serving(handler: Callable[..., BaseHTTPRequestHandler]) -> Iterator[str]:
 
 
 def free_port() -> int:
-    """A port of this machine that nobody listens at just now, for a program that has to be told one."""
+    """Return a port of this machine that is free at the moment."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]

@@ -1,4 +1,4 @@
-"""The project's pages: their links, the names of code in them, and the commands that they have one type."""
+"""The project's pages (links, names of code, commands) and its files of code."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 FIRST = ROOT / "README.md"
-"""Where everybody begins."""
+"""The first page."""
 
 _FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 _LINK = re.compile(r"\]\(([^)\s#]*)#?([^)\s]*)\)")
@@ -20,34 +20,34 @@ _CODE = re.compile(r"`([^`\n]+)`")
 
 @cache
 def pages() -> tuple[Path, ...]:
-    """All of them."""
+    """Return all pages."""
     return tuple(sorted([*ROOT.glob("*.md"), *(ROOT / ".github").rglob("*.md"), *(ROOT / "docs").rglob("*.md")]))
 
 
 @cache
 def text(page: Path) -> str:
-    """A page as it is written."""
+    """Return the text of a page."""
     return page.read_text(encoding="utf-8")
 
 
 def prose(page: Path) -> str:
-    """A page without its fenced blocks."""
+    """Return a page without its fenced blocks."""
     return _FENCE.sub("", text(page))
 
 
 def links(page: Path) -> Iterator[tuple[str, str]]:
-    """The targets of its links, each with its anchor; either may be empty."""
+    """Yield the targets of its links, each with its anchor; either may be empty."""
     yield from _LINK.findall(prose(page))
 
 
 def anchors(page: Path) -> set[str]:
-    """What GitHub makes of its headings."""
+    """Return GitHub's anchors for its headings."""
     bare = (re.sub(r"[^\w -]", "", heading.lower()) for heading in _HEADING.findall(prose(page)))
     return {heading.replace(" ", "-") for heading in bare}
 
 
 def code_words(page: Path) -> list[str]:
-    """What it has between backticks in its sentences, in order."""
+    """Return its inline code, in order."""
     return _CODE.findall(prose(page))
 
 
@@ -58,7 +58,7 @@ def shell_blocks(page: Path) -> list[str]:
 
 @cache
 def defined(path: Path) -> frozenset[str]:
-    """What a Python file defines: functions, classes, `Class.member`, constants, and names of parameters in calls."""
+    """Return what a Python file defines: functions, classes, `Class.member`, constants, and names of arguments."""
     names: set[str] = set()
     tree = ast.parse(path.read_text(encoding="utf-8"))
     for node in ast.walk(tree):
@@ -83,6 +83,17 @@ def _name_of(node: ast.stmt) -> str | None:
 
 
 def operated(line: str) -> list[str] | None:
-    """The arguments of a `turnstile` command for a stack that is up, if it is one that ends by itself; else None."""
+    """Return the arguments of a `turnstile` command for a running stack that ends by itself, else None."""
     match = re.match(r"\.venv/bin/turnstile (status|token|verify|trace|dlq|promote|reconcile)\b([^#]*)", line)
     return [match[1], *match[2].split()] if match and "--stage" not in line else None
+
+
+FOLDERS = ("api", "workers", "infra", "tests")
+"""The folders with Python files."""
+
+
+def python_files(*folders: str) -> list[Path]:
+    """Return the Python files of these folders, without those from npm."""
+    return [
+        path for folder in folders for path in sorted((ROOT / folder).rglob("*.py")) if "node_modules" not in path.parts
+    ]

@@ -1,4 +1,4 @@
-"""Personal data must be nowhere but in the users table and in the answers of those who may see it.
+"""Personal data may only be in the users table and in authorized responses.
 
 The people that tests make are called by a word that nobody else uses, and so are their addresses. Whatever a test run
 prints, logs, sends to a queue or gets as an error is searched for that word; where it turns up, the test fails.
@@ -15,43 +15,43 @@ from botocore.client import BaseClient
 CANARY = "kanari-7f3a"
 
 _AROUND = 60
-"""So many characters on either side are shown of what was found."""
+"""How many characters of context are shown on either side of a leak."""
 
 _leaks: list[str] = []
 
 
 def name_of(user_id: str) -> str:
-    """The name of a person."""
+    """Return the name of a person."""
     return f"Name of {user_id}, {CANARY}"
 
 
 def person(user_id: str) -> dict[str, str]:
-    """The body that makes a user."""
+    """Return the body that creates a user."""
     return {"userId": user_id, "name": name_of(user_id), "email": f"{CANARY}.{user_id}@example.org"}
 
 
 def watch(where: str, text: str) -> None:
-    """Has the running test fail if the text says who somebody is. To be called with all that leaves the service."""
+    """Fail the running test if the text has personal data. Called with everything that leaves the service."""
     at = text.lower().find(CANARY)
     if at >= 0:
         _leaks.append(f"personal data in {where}: ...{text[max(0, at - _AROUND) : at + len(CANARY) + _AROUND]}...")
 
 
 def watch_answer(about: str, status: int, headers: Mapping[str, str], body: str) -> None:
-    """The same for an HTTP answer: its headers; of an error its body, too."""
+    """Watch an HTTP response: its headers, and the body of an error."""
     watch(f"the headers of {about}", str(dict(headers)))
     if status >= 400:
         watch(f"the problem of {about}", body)
 
 
 class Canaries:
-    """The plugin: it watches what tests print and log, and what goes to AWS and comes from there, tables excepted."""
+    """The plugin that watches what tests print and log, and all calls to AWS except DynamoDB's."""
 
     def __init__(self) -> None:
         self._patch = pytest.MonkeyPatch()
 
     def pytest_configure(self) -> None:
-        """Looks over the shoulder of clients, and of tests that read their own output."""
+        """Watch clients, and tests that read their own output."""
         # The stubs do not know it; it is what moto and others take hold of, too.
         call: Any = BaseClient._make_api_call  # type: ignore[attr-defined]
         read = pytest.CaptureFixture.readouterr
@@ -74,14 +74,14 @@ class Canaries:
         self._patch.setattr(pytest.CaptureFixture, "readouterr", watched_read)
 
     def pytest_unconfigure(self) -> None:
-        """As it was."""
+        """Undo the patches."""
         self._patch.undo()
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_runtest_makereport(
         self, call: pytest.CallInfo[None]
     ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-        """A test, its setting up or its end fails if anything was found meanwhile."""
+        """Fail a test, its setup or its teardown if anything leaked meanwhile."""
         report = yield
         for title, text in report.sections:
             if title.startswith("Captured ") and title.endswith(call.when):

@@ -1,4 +1,4 @@
-"""The rules of the pipeline that can be read off one state, or off two successive ones. Independent of `decide`."""
+"""The rules that can be checked on one state, or on two successive ones; independent of `decide`."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ MOVES = {
     "rejected": set[str](),
     "cancelled": set[str](),
 }
-"""Within one generation."""
+"""The transitions within one generation."""
 
 
 def broken_rules(ledger: Ledger, records: Iterable[Registration]) -> list[str]:
-    """The sentences that do not hold for an event's ledger and records; empty when all is well."""
+    """Return the sentences that do not hold for an event's ledger and records."""
     found = list(records)
     confirmed = [record for record in found if record.status is Status.CONFIRMED]
     waiting = sorted((r for r in found if r.status is Status.WAITLISTED), key=lambda record: record.registered_at)
@@ -51,8 +51,7 @@ def _as_number(ticket: int | None) -> int:
 
 
 def _noted(old: Registration, new: Registration) -> bool:
-    """The API may note in a pending attempt that its cancellation is accepted, the keys that it was asked with, and
-    when it was sent once more."""
+    """Return whether only the API's notes changed: a cancellation accepted while pending, keys, the last resend."""
     noted = replace(
         old,
         version=new.version,
@@ -65,7 +64,7 @@ def _noted(old: Registration, new: Registration) -> bool:
 
 
 def illegal_moves(before: Mapping[str, Registration], after: Mapping[str, Registration]) -> list[str]:
-    """The records that came where they may not be, over any number of commands."""
+    """Return the records with an illegal transition, over any number of commands."""
     wrong = []
     for key, new in after.items():
         old = before.get(key)

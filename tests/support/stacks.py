@@ -1,4 +1,4 @@
-"""Local stacks that tests and proofs bring up for themselves, with the command that everybody uses, and hold still."""
+"""Local stacks that tests and proofs start with the real command, and pauses of their functions."""
 
 from __future__ import annotations
 
@@ -22,19 +22,18 @@ if TYPE_CHECKING:
     from mypy_boto3_logs import CloudWatchLogsClient
 
 _PORTS = range(4640, 4680)
-"""Those of `own_stack`. Tried in order, not chosen at random: what was synthesized for a port is used again."""
+"""The ports of `own_stack`, tried in order: what was synthesized for a port is used again."""
 _TAKEN = "is used by another program"
 _NO_STACK = 3
-"""What `turnstile down` ends with when there is nothing to end."""
+"""The exit code of `turnstile down` without a stack."""
 
 
 class NoStack(Exception):
-    """A local stack did not come up; the message is what was said of it."""
+    """A local stack did not start; the message has the output."""
 
 
 def turnstile(*arguments: str, home: Path | None = None) -> subprocess.CompletedProcess[str]:
-    """Runs the real command, for the stack of `home` if it is given. Answers its exit code and output, in which there
-    may be nothing personal."""
+    """Run the real command, for the stack of `home` if it is given; its output may not have personal data."""
     done = subprocess.run(
         [Path(sys.executable).parent / "turnstile", *arguments],
         env=os.environ if home is None else os.environ | {"TURNSTILE_HOME": str(home)},
@@ -50,7 +49,7 @@ def turnstile(*arguments: str, home: Path | None = None) -> subprocess.Completed
 
 
 def printed(*arguments: str, home: Path | None = None) -> Any:
-    """What the real command prints with `--json`; it must succeed."""
+    """Return what the real command prints with `--json`; it must succeed."""
     done = turnstile(*arguments, "--json", home=home)
     assert done.returncode == 0, done.stderr + done.stdout
     return json.loads(done.stdout)
@@ -58,10 +57,9 @@ def printed(*arguments: str, home: Path | None = None) -> Any:
 
 @contextmanager
 def stack_in(home: Path, ports: range, not_ended: Callable[[str], None], *options: str) -> Iterator[Outputs]:
-    """Has a stack in `home`, on the first of the ports that is free, as long as the block runs; gives where its parts
-    are. `options` are those of `turnstile up`.
+    """Run a stack in `home`, on the first free port, while the block runs; yield its outputs.
 
-    NoStack if it does not come up. That it does not end again is told to `not_ended`.
+    `options` are those of `turnstile up`. NoStack if it does not start; `not_ended` is called if it does not stop.
     """
     try:
         for port in ports:
@@ -80,10 +78,7 @@ def stack_in(home: Path, ports: range, not_ended: Callable[[str], None], *option
 
 @contextmanager
 def own_stack(say: Callable[[str], None], *options: str) -> Iterator[Deployment]:
-    """A stack for one purpose alone, in a directory of its own; it is the one that `turnstile` means meanwhile.
-
-    `say` is told what goes on. NoStack if it does not come up.
-    """
+    """Run a stack of its own, which `turnstile` uses meanwhile. NoStack if it does not start."""
     say("bringing up the local stack")
     with (
         tempfile.TemporaryDirectory(prefix="turnstile-") as home,
@@ -94,18 +89,18 @@ def own_stack(say: Callable[[str], None], *options: str) -> Iterator[Deployment]
 
 
 def local_deployment(outputs: Outputs) -> Deployment:
-    """A local stack with clients for it, by where its parts are."""
+    """Return a local stack with clients, by its outputs."""
     assert outputs.endpoint_url is not None
     return Deployment(LOCAL, outputs, emulator_clients(outputs.endpoint_url))
 
 
 def registrar_paused(aws: Clients) -> AbstractContextManager[None]:
-    """The registrar gets no messages while the block runs: what is accepted meanwhile stays undecided."""
+    """Pause the registrar while the block runs: what is accepted meanwhile stays undecided."""
     return _unread(aws, ":sqs:")
 
 
 def promoter_paused(aws: Clients) -> AbstractContextManager[None]:
-    """The promoter does not hear of free seats while the block runs, as when it fails."""
+    """Pause the promoter while the block runs."""
     return _unread(aws, "/stream/")
 
 
@@ -121,13 +116,13 @@ def _unread(aws: Clients, source: str) -> Iterator[None]:
 
 
 def set_variables(functions: LambdaClient, function: str, variables: Mapping[str, str]) -> None:
-    """Has a function start anew with these environment variables; comes back when it does."""
+    """Restart a function with these environment variables, and wait for it."""
     functions.update_function_configuration(FunctionName=function, Environment={"Variables": variables})
     functions.get_waiter("function_updated_v2").wait(FunctionName=function)
 
 
 def queue_depth(aws: Clients, url: str) -> int:
-    """How many messages a queue has, visible or not."""
+    """Return how many messages a queue has, visible or not."""
     found = aws.sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["All"])["Attributes"]
     return int(found["ApproximateNumberOfMessages"]) + int(found["ApproximateNumberOfMessagesNotVisible"])
 
@@ -145,7 +140,7 @@ def take_dead_letters(outputs: Outputs) -> None:
 
 
 def function_logs(outputs: Outputs) -> str:
-    """What the functions of a local stack have logged, in order of time: it ends with the emulator."""
+    """Return what the functions of a local stack have logged, in order of time."""
     deployment, lines = local_deployment(outputs), []
     for group in deployment.physical_ids("AWS::Logs::LogGroup"):
         lines += [(at, group, message) for at, message in whole_log(deployment.clients.logs, group)]
@@ -155,10 +150,9 @@ def function_logs(outputs: Outputs) -> str:
 
 
 def whole_log(logs: CloudWatchLogsClient, group: str) -> list[tuple[int, str]]:
-    """Every line of a log group of the emulator, with its time in milliseconds since 1970, oldest first.
+    """Return every line of a log group of the emulator, with its time in milliseconds since 1970, oldest first.
 
-    It answers with the first 10,000 at most and does not say that there are more: so it is asked again from the last
-    moment on, until there is nothing new.
+    The emulator returns at most 10,000 and no token: so ask again from the last moment on, until nothing is new.
     """
     found: list[tuple[int, str]] = []
     while True:
@@ -172,7 +166,7 @@ def whole_log(logs: CloudWatchLogsClient, group: str) -> list[tuple[int, str]]:
 
 @contextmanager
 def _undisturbed() -> Iterator[None]:
-    """A Ctrl-C meanwhile waits until the block is over."""
+    """Delay Ctrl-C until the block is over."""
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
     try:
         yield

@@ -1,4 +1,4 @@
-"""The tables as the stack makes them, for engines that have no CloudFormation (moto, DynamoDB Local).
+"""The tables as the stack creates them, for engines without CloudFormation (moto, DynamoDB Local).
 
 `tests/infra` holds this and the synthesized template together.
 """
@@ -32,7 +32,7 @@ class TableNames:
 
     @property
     def worker(self) -> Tables:
-        """Those that the registrar knows."""
+        """The tables that the registrar uses."""
         return Tables(events=self.events, registrations=self.registrations, ledger=self.ledger)
 
     def settings(self, cls: type[S], queue_url: str = "", api_url: str = "") -> S:
@@ -43,7 +43,7 @@ class TableNames:
 
 
 def put_items(client: DynamoDBClient, table: str, items: Sequence[Item]) -> None:
-    """Puts items as they are, as many at a time as DynamoDB takes. No emulator leaves any of them out."""
+    """Put items as they are, in batches. No emulator leaves any of them unprocessed."""
     for start in range(0, len(items), _MOST_AT_ONCE):
         puts: Any = [{"PutRequest": {"Item": item}} for item in items[start : start + _MOST_AT_ONCE]]
         left = client.batch_write_item(RequestItems={table: puts}).get("UnprocessedItems")
@@ -51,7 +51,7 @@ def put_items(client: DynamoDBClient, table: str, items: Sequence[Item]) -> None
 
 
 def create_tables(client: DynamoDBClient, prefix: str = "") -> TableNames:
-    """Creates the four tables, empty."""
+    """Create the four tables, empty."""
     names = TableNames(*(prefix + name for name in ("users", "events", "registrations", "ledger")))
     for name, key in ((names.users, "userId"), (names.events, "eventId"), (names.ledger, "eventId")):
         client.create_table(

@@ -1,4 +1,4 @@
-"""Reading what the pipeline says of itself: its log lines as they are written, its metrics as CloudWatch would."""
+"""Read the pipeline's log lines as they are written, and its metrics as CloudWatch would."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class _Keeper(logging.Handler):
 
 @contextmanager
 def log_lines() -> Iterator[list[dict[str, Any]]]:
-    """The lines that are logged inside: message, level, and the fields beside them."""
+    """Collect the lines that the block logs: message, level and fields."""
     keeper = _Keeper()
     logger.addHandler(keeper)
     try:
@@ -36,7 +36,7 @@ def log_lines() -> Iterator[list[dict[str, Any]]]:
 
 
 def metrics(output: str) -> dict[str, list[float]]:
-    """All values of each metric in what was printed; a dimension beside `service` follows the name: `Rejected/full`."""
+    """Return all values of each printed metric; a dimension besides `service` follows the name: `Rejected/full`."""
     found: dict[str, list[float]] = {}
     for line in output.splitlines():
         if not line.startswith('{"_aws"'):

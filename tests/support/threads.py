@@ -1,4 +1,4 @@
-"""The same at the same instant, from many threads."""
+"""Many threads that start at the same instant."""
 
 from __future__ import annotations
 
@@ -13,8 +13,10 @@ _PATIENCE_SECONDS = 15.0
 
 
 def at_once(number: int, call: Callable[[int], Value]) -> list[Value]:
-    """What `call` comes to in so many threads, which begin together. It is given 0, 1, ..., and answers in that order.
-    BrokenBarrierError if not all of them have begun in time."""
+    """Call `call(0)`, `call(1)`, ... in threads that start together; return the results in that order.
+
+    BrokenBarrierError if not all of them start in time.
+    """
     start = Barrier(number)
 
     def run(index: int) -> Value:
