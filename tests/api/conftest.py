@@ -1,7 +1,4 @@
-"""One mocked AWS for each module of tests, and in it a fresh set of tables and queues for each test.
-
-moto is right for one thread at a time only; what needs more is proven in `tests/integration` and `tests/e2e`.
-"""
+"""Fixtures: one mocked AWS per module, with fresh tables and queues for each test (moto cannot run several threads)."""
 
 from __future__ import annotations
 
@@ -16,7 +13,7 @@ import pytest
 from botocore.config import Config
 from moto import mock_aws
 
-from tests.api.forgetting import register_everywhere
+from tests.api.erasure import register_everywhere
 from tests.support import faults
 from tests.support.pipeline import Answer, Pipeline
 
@@ -121,7 +118,7 @@ def taps(aws_clients: AwsClients) -> Iterator[Taps]:
 
 @pytest.fixture
 def everywhere(pipeline: Pipeline) -> Pipeline:
-    """ann has something at each event that she can be forgotten at."""
+    """Ann has a registration at each of EVENTS."""
     register_everywhere(pipeline)
     return pipeline
 
@@ -139,7 +136,7 @@ def untouched(shared: Pipeline, taps: Taps) -> Pipeline:
 
 @pytest.fixture
 def alarm() -> Iterator[None]:
-    """What is quick takes milliseconds; what takes a minute is a way to stop the service."""
+    """Fail a test after a minute: what takes that long can stop the service."""
 
     def hang(*_: object) -> None:
         raise AssertionError("it takes for ever")

@@ -1,4 +1,4 @@
-"""Who may do what, in the handlers: behind tokens of all kinds, and between people."""
+"""Permissions in the handlers: with tokens of all kinds, and between callers."""
 
 from __future__ import annotations
 
@@ -96,8 +96,8 @@ def test_part_of_a_groups_name_is_no_group(shared: Pipeline, groups: object) -> 
 @pytest.mark.parametrize(
     "sent", ["", "Bearer e30.c2ln", "Bearer {0},Bearer {0}", "e30.e30.c2ln", "e30.Ww.c2ln", "a.b.c"]
 )
-def test_a_token_that_cannot_be_read(shared: Pipeline, sent: str) -> None:
-    """Whoever sends two tokens, or one that cannot be read, is nobody."""
+def test_undecodable_token(shared: Pipeline, sent: str) -> None:
+    """Two tokens in one header, or a token that cannot be decoded, authenticate nobody."""
     claims = claims_of("s", "operators")
     with shared.signed_in("s"):
         assert shared.authenticate(_request_of(claims, sent.format(bearer_of(claims)[7:]))) is None
@@ -136,7 +136,7 @@ def test_public_routes_ask_for_nothing(peopled: Pipeline) -> None:
 
 
 def test_a_person_is_one_user(peopled: Pipeline) -> None:
-    """Whoever has a user cannot have a second one, nor an id that is taken; the refusal says which it is."""
+    """An account cannot have a second user, nor a taken id; the error says which."""
     assert _ask(peopled, ANN, "POST", "/users", {"userId": "ann-2", "name": "Ann"}).code == "account-has-user"
     assert _ask(peopled, "s-cid", "POST", "/users", {"userId": "ann", "name": "Cid"}).code == "user-exists"
     assert _ask(peopled, ANN, "POST", "/users", {"userId": "ann", "name": "Ann"}).code == "user-exists"
@@ -144,14 +144,14 @@ def test_a_person_is_one_user(peopled: Pipeline) -> None:
 
 
 def test_a_binding_is_no_user(peopled: Pipeline) -> None:
-    """The item that binds a subject to a user cannot be read as a user, by anybody."""
+    """The item that binds a subject to a user cannot be read as a user."""
     for subject in (ANN, OPER):
         assert _ask(peopled, subject, "GET", f"/users/subject#{ANN}").status == 404
     assert peopled.request("GET", f"/users/subject#{ANN}").status == 404
 
 
 def test_a_tokens_subject_is_not_shown(peopled: Pipeline) -> None:
-    """No answer has the subject of somebody's tokens."""
+    """No response contains the subject of a token."""
     for subject, path in ((ANN, "/users/ann"), (ORGA, "/events/e/registrations"), (ANN, "/users/ann/registrations")):
         answer = _ask(peopled, subject, "GET", path)
         assert answer.status == 200
@@ -159,8 +159,7 @@ def test_a_tokens_subject_is_not_shown(peopled: Pipeline) -> None:
 
 
 def test_a_stranger_changes_nothing(peopled: Pipeline) -> None:
-    """What is refused has no effect: the event is as it was, the registration stands, nobody is registered or
-    forgotten."""
+    """A refused request has no effect on event, registration or user."""
     for subject in (BOB, OTHER, OPER):
         assert _ask(peopled, subject, "GET", "/events/e/registrations").status == (200 if subject == OPER else 403)
         assert _ask(peopled, subject, "PATCH", "/events/e", {"title": "Mine", "capacity": 0}).status == 403
@@ -177,8 +176,8 @@ def test_a_stranger_changes_nothing(peopled: Pipeline) -> None:
     assert peopled.record("e", "bob") is None
 
 
-def test_who_is_no_organizer_any_more(peopled: Pipeline) -> None:
-    """Who has left the group of organizers no longer runs the events that they created."""
+def test_former_organizer(peopled: Pipeline) -> None:
+    """A former organizer can no longer manage the events that they created."""
     with peopled.signed_in(ORGA):
         assert peopled.request("PATCH", "/events/e", {"title": "N"}).status == 403
         assert peopled.request("GET", "/events/e/registrations").status == 403

@@ -1,4 +1,4 @@
-"""Bodies that are no proper request: each a problem document that says what is wrong."""
+"""Request bodies: whatever is not a valid request is a 400, 413 or 415 that says where, without a call to AWS."""
 
 from __future__ import annotations
 
@@ -11,88 +11,220 @@ import pytest
 from api.http.app import App
 from api.http.auth import allow_anyone
 from api.http.body import MAX_BODY_BYTES, _object
-from api.http.problems import CODES, RequestError
+from api.http.problems import RequestError
+from tests.api.conftest import assert_refused
+from tests.support.builders import NEW_EVENT
 from tests.support.http_events import http_event
 from tests.support.pipeline import Pipeline
 
+pytestmark = pytest.mark.usefixtures("alarm")
+
 JSON = {"content-type": "application/json"}
-USER = '{"userId": "ann", "name": "Ann"}'
+USER = {"userId": "ann", "name": "Ann", "email": "ann@example.org"}
+EVENT = NEW_EVENT | {
+    "eventId": "e", "description": "D", "hasWaitlist": True, "waitlistCapacity": 5, "status": "active",
+}  # fmt: skip
+CHANGE = {name: value for name, value in EVENT.items() if name != "eventId"}
+BODIES: dict[tuple[str, str], dict[str, Any]] = {
+    ("POST", "/users"): USER,
+    ("POST", "/events"): EVENT,
+    ("PATCH", "/events/e"): CHANGE,
+    ("POST", "/events/e/registrations"): {"userId": "ann"},
+}
+"""Every body of the API with every field that it may have: each is valid."""
+
+FIELDS = [(method, path, field) for (method, path), body in BODIES.items() for field in body]
+TOO_LONG = ("{}" + " " * (MAX_BODY_BYTES - 1), 413, "body-too-large", None)
+
+TEXTS = {
+    "array 10,000 deep": ("[" * 10_000 + "]" * 10_000, 400, "invalid-json", None),
+    "object 10,000 deep": ('{"a":' * 10_000 + "1" + "}" * 10_000, 400, "invalid-json", None),
+    "never closed": ("[" * MAX_BODY_BYTES, 400, "invalid-json", None),
+    "array 500 deep in an unknown field": ('{"x": ' + "[" * 500 + "]" * 500 + "}", 400, "invalid-request", "/x"),
+    "long array in an unknown field": ('{"x": [' + "1," * 20_000 + "1]}", 400, "invalid-request", "/x"),
+    "7,000 unknown fields": (
+        "{" + ",".join(f'"{n}":1' for n in range(7_000)) + "}", 400, "invalid-request", "/0",
+    ),
+    "unknown field of 10 KB": ('{"' + "x" * 10_000 + '": 1}', 400, "invalid-request", "/" + "x" * 100),
+    "half a surrogate pair as a field": ('{"\\ud800": 1}', 400, "invalid-request", None),
+    "prototype": ('{"__proto__": {"admin": true}}', 400, "invalid-request", "/__proto__"),
+    "NaN": ("NaN", 400, "invalid-json", None),
+    "Infinity": ('{"x": Infinity}', 400, "invalid-json", None),
+    "minus Infinity": ('{"x": [-Infinity]}', 400, "invalid-json", None),
+    "a number for a body": ("1e400", 400, "invalid-request", ""),
+    "4,000 digits": ("9" * 4_000, 400, "invalid-request", ""),
+    "60,000 digits": ('{"x": ' + "9" * 60_000 + "}", 400, "invalid-json", None),
+    "60,000 digits behind the point": ('{"x": 0.' + "9" * 60_000 + "}", 400, "invalid-request", "/x"),
+    "array of objects": ("[{}]", 400, "invalid-request", ""),
+    "text": ('"{}"', 400, "invalid-request", ""),
+    "nothing": ("", 400, "invalid-json", None),
+    "null byte": ("\0", 400, "invalid-json", None),
+    "null byte behind": ("{}\0", 400, "invalid-json", None),
+    "byte order mark": ("\ufeff{}", 400, "invalid-json", None),
+    "white space that is none of JSON's": ("\u00a0{}", 400, "invalid-json", None),
+    "two objects": ("{}{}", 400, "invalid-json", None),
+    "comment": ("{} // {}", 400, "invalid-json", None),
+    "white space": (" ", 400, "invalid-json", None),
+    "trailing comma": ('{"userId": "ann",}', 400, "invalid-json", None),
+    "single quotes": ("{'userId': 'ann'}", 400, "invalid-json", None),
+    "line break in a text": ('{"name": "a\nb"}', 400, "invalid-json", None),
+    "escape that is not JSON's": ('{"name": "\\x41"}', 400, "invalid-json", None),
+    "null": ("null", 400, "invalid-request", ""),
+    "pointer with escapes": ('{"a/b~c": 1}', 400, "invalid-request", "/a~1b~0c"),
+    "empty name": ('{"": 1}', 400, "invalid-request", "/"),
+    "name twice, nested": ('{"x": {"a/b": 1, "a/b": 2}}', 400, "invalid-request", "/a~1b"),
+    "form": ("userId=ann&name=Ann", 400, "invalid-json", None),
+    "XML": ('<!DOCTYPE x [<!ENTITY a "b">]><x>&a;</x>', 400, "invalid-json", None),
+    "a byte too many": TOO_LONG,
+    "a megabyte": ('{"x": "' + "x" * 1_000_000 + '"}', 413, "body-too-large", None),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("text", TEXTS)
+def test_texts(untouched: Pipeline, text: str) -> None:
+    """No route accepts a text that is not its body, nor spends more on it than parsing, nor quotes Python."""
+    raw, status, code, pointer = TEXTS[text]
+    for method, path in BODIES:
+        answer = untouched.request(method, path, raw=raw)
+        assert_refused(answer, status, code, pointer)
+        assert not {"sys.", "Traceback"} & set(str(answer.body).split())
+
+
+WRONG = {
+    "array": "[]",
+    "array of itself": '[["ann"]]',
+    "object": '{"toString": "ann"}',
+    "1e400": "1e400",
+    "minus 1e400": "-1e400",
+    "1e308": "1e308",
+    "4,000 digits": "9" * 4_000,
+    "a fraction": "0.5",
+    "less than nothing": "-1",
+    "null byte": '"a\\u0000b"',
+    "half a surrogate pair": '"\\ud83d"',
+    "two halves in the wrong order": '"\\udc00\\ud800"',
+    "escape sequence of a terminal": '"\\u001b[2J"',
+    "10 KB": '"' + "x" * 10_240 + '"',
+    "60 KB beyond ASCII": '"' + "é" * 30_000 + '"',
+}
+"""Values that no field of any body accepts, as they are sent."""
+
+
+@pytest.mark.parametrize("value", WRONG)
+def test_values(untouched: Pipeline, value: str) -> None:
+    """A value of the wrong type, size or characters is a 400 that points at its field."""
+    for method, path, field in FIELDS:
+        body = json.dumps(BODIES[method, path] | {field: "?"}).replace('"?"', WRONG[value])
+        assert_refused(untouched.request(method, path, raw=body), 400, "invalid-request", f"/{field}")
+
+
+def test_fields_twice(untouched: Pipeline) -> None:
+    """A field that appears twice is a 400, even with the same value, and however it is written."""
+    for method, path, field in FIELDS:
+        body = json.dumps(BODIES[method, path])
+        for again in (field, "".join(f"\\u{ord(letter):04x}" for letter in field)):
+            twice = f'{body[:-1]}, "{again}": {json.dumps(BODIES[method, path][field])}}}'
+            assert_refused(untouched.request(method, path, raw=twice), 400, "invalid-request", f"/{field}")
+
+
+HOSTILE_IDS = [
+    "аnn", "ann\u200b", "ann\u202e", "ａｎｎ", "a𝗇n", "ann\u0301", "ann ", "\tann", "ann\n", "../x", "a%00n", "ann\0",
+    "' OR 1=1", "<script>", "${jndi:ldap://x}", "{{7*7}}", "=1+1", "@ann", "ann@x", "subject#ann", "٣٤٥", "ı-ı",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("user_id", HOSTILE_IDS)
+def test_ids(untouched: Pipeline, user_id: str) -> None:
+    """An id that looks like another one, or like something else, is a 400 wherever a body has one."""
+    for method, path, body, field in (
+        ("POST", "/users", USER, "userId"),
+        ("POST", "/events/e/registrations", {}, "userId"),
+        ("POST", "/events", EVENT, "eventId"),
+    ):
+        answer = untouched.request(method, path, {**body, field: user_id})
+        assert_refused(answer, 400, "invalid-request", f"/{field}")
+
+
+FORMULAS = [
+    '=HYPERLINK("https://evil.example","click")', "=1+1", "+49 30", "-Ann", "-2+3", "@SUM(A1)", "=", " =1", "\u00a0+1",
+    "\u3000@x", "\uff1d1", "\uff0b1", "\uff0d1", "\uff20x", "\u200d=1", "\ufe0f-1",
+]  # fmt: skip
+UNSEEN = [
+    "Ann\u200b", "\u200bAnn", "A\u00adnn", "Ann\ufeff", "A\u2060nn", "\u180eAnn", "Ann\u206f", "Ann\ufff9", "=\u200b",
+]  # fmt: skip
+TURNED = [f"Ann{chr(point)}ydaL" for point in (*range(0x202A, 0x202F), *range(0x2066, 0x206A))]
+BROKEN = ["Ann\r\nBcc: all", "Ann\u2028Bob", "Ann\u2029Bob", "Ann\u0085Bob", "A\x1bnn", "A\tnn", "\u009b2J"]
+EMPTY = [
+    "", " ", "\u00a0", "\u3000", "\u3164", "\u115f\u1160", "\uffa0", "\u2800", "\u200b", "\u200d", "\u200e\u200f",
+    "\ufeff", "\u00ad", "\ufe0f", "\u034f", "\u2060 \u2064",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("name", [*FORMULAS, *UNSEEN, *TURNED, *BROKEN, *EMPTY], ids=ascii)
+def test_names(untouched: Pipeline, name: str) -> None:
+    """A name is a 400 if a spreadsheet would run it, or if it is blank, invisible, or breaks or reverses its line."""
+    assert_refused(untouched.request("POST", "/users", USER | {"name": name}), 400, "invalid-request", "/name")
+
+
+@pytest.mark.parametrize("text", [*TURNED, *BROKEN, *EMPTY], ids=ascii)
+def test_texts_of_an_event(untouched: Pipeline, text: str) -> None:
+    """A title, location or organizer is a 400 if it is blank, or breaks or reverses its line."""
+    wrong = dict.fromkeys(("title", "location", "organizer"), text)
+    for method, path, body in (("POST", "/events", EVENT), ("PATCH", "/events/e", {})):
+        for field in wrong:
+            assert_refused(untouched.request(method, path, {**body, **wrong}), 400, "invalid-request", f"/{field}")
+
+
+def test_texts_that_events_have(pipeline: Pipeline) -> None:
+    """A title may start like a formula, and contain what its script needs to break lines."""
+    for number, title in enumerate(
+        ["@home", "+1 party", "-20 %", "= equal", "ការ\u200bប្រជុំ", "Donau\u00addampf", "שלום\u200e!"]
+    ):
+        answer = pipeline.request("POST", "/events", EVENT | {"eventId": f"e{number}", "title": title})
+        assert (answer.status, answer.body.get("title")) == (201, title)
+
+
+def test_a_long_address(untouched: Pipeline) -> None:
+    """An address that is too long is refused for its length, before it is validated."""
+    answer = untouched.request("POST", "/users", USER | {"email": "a" * 60_000 + "@example.org"})
+    assert_refused(answer, 400, "invalid-request", "/email")
+    assert answer.body["errors"][0]["detail"] == "String should have at most 254 characters."
 
 
 def post(pipeline: Pipeline, body: str | None, headers: dict[str, str] = JSON, *, encoded: bool = False) -> Any:
-    """POST /users with a body as it is: the status and the document."""
+    """POST /users with a body as it is, and return the status and the document."""
     event = http_event("POST", "/users", body, headers) | {"isBase64Encoded": encoded}
     result = App(pipeline.apps["users"], allow_anyone).respond(event)
     return result["statusCode"], json.loads(result["body"])
 
 
-@pytest.mark.parametrize(
-    "body",
-    [
-        None,
-        "",
-        " ",
-        "{",
-        "nonsense",
-        '{"userId": "ann",}',
-        "{'userId': 'ann'}",
-        '{"userId": "ann"} {}',
-        '{"capacity": NaN}',
-        '{"capacity": Infinity}',
-        '{"capacity": -Infinity}',
-        '{"name": "a\nb"}',
-        '{"name": "\\x41"}',
-        "\ufeff" + USER,
-        "[" * 30_000,
-        '{"a":' * 10_000 + "1" + "}" * 10_000,
-        '{"capacity": ' + "9" * 10_000 + "}",
-    ],
-)
-def test_not_json(shared: Pipeline, body: str | None) -> None:
-    """What is not JSON, or deeper or longer than any request, is a 400 invalid-json, without a word of Python's."""
-    status, problem = post(shared, body)
-    assert (status, problem["code"]) == (400, "invalid-json")
-    assert "sys." not in problem["detail"]
-    assert "Traceback" not in str(problem)
+def padded(size: int) -> str:
+    """Return a request for a user that is exactly `size` bytes long."""
+    text = json.dumps({"userId": "ann", "name": "Ann"})
+    return text + " " * (size - len(text))
 
 
-@pytest.mark.parametrize("body", ["[]", "null", "1", '"text"', "true", "1e999"])
-def test_no_object(shared: Pipeline, body: str) -> None:
-    """JSON that is no object is a 400 that says so about the whole body."""
-    status, problem = post(shared, body)
-    assert (status, problem["code"]) == (400, "invalid-request")
-    assert problem["errors"] == [{"pointer": "", "detail": "Must be a JSON object."}]
+def base64_of(text: str) -> str:
+    """Return a text as API Gateway encodes it."""
+    return base64.b64encode(text.encode()).decode()
 
 
-@pytest.mark.parametrize(
-    ("member", "pointer"),
-    [
-        ('"nickname": "A"', "/nickname"),
-        ('"user_id": "x"', "/user_id"),
-        ('"createdAt": "2026-01-01"', "/createdAt"),
-        ('"a/b~c": 1', "/a~1b~0c"),
-        ('"": 1', "/"),
-        ('"' + "x" * 500 + '": 1', "/" + "x" * 100),
-    ],
-)
-def test_unknown_field(shared: Pipeline, member: str, pointer: str) -> None:
-    """A field that there is not is a 400 that points at it."""
-    status, problem = post(shared, USER[:-1] + ", " + member + "}")
-    assert (status, problem["code"]) == (400, "invalid-request")
-    assert problem["errors"] == [{"pointer": pointer, "detail": "Unknown field."}]
+def test_what_errors_say(shared: Pipeline) -> None:
+    """A body that is no object, an unknown field and a repeated one are named; at most twenty places are."""
+    many = USER | {f"x{number:03}": 1 for number in range(500)}
+    for body, pointer, detail in (
+        ("[]", "", "Must be a JSON object."),
+        (json.dumps(USER | {"nickname": "A"}), "/nickname", "Unknown field."),
+        (json.dumps(many), "/x000", "Unknown field."),
+        ('{"name": "Ann", "name": "Bob"}', "/name", "The name appears twice."),
+    ):
+        status, problem = post(shared, body)
+        assert (status, problem["errors"][0]) == (400, {"pointer": pointer, "detail": detail})
+        assert len(problem["errors"]) == (20 if pointer == "/x000" else 1)
 
 
-@pytest.mark.parametrize("twice", ['"name": "Bob"', '"x": {"a/b": 1, "a/b": 2}'])
-def test_name_twice(shared: Pipeline, twice: str) -> None:
-    """A name that is there twice, at whatever depth, is a 400: nobody should have to guess which one counts."""
-    status, problem = post(shared, USER[:-1] + ", " + twice + "}")
-    assert (status, problem["code"]) == (400, "invalid-request")
-    assert problem["errors"][0]["detail"] == "The name appears twice."
-    assert problem["errors"][0]["pointer"] in {"/name", "/a~1b"}
-
-
-def test_looking_for_a_name_twice() -> None:
-    """Finding the name that is there twice takes time in proportion to the body, however many names there are."""
+def test_finding_a_repeated_name_is_linear() -> None:
+    """Finding a repeated name takes time in proportion to the body, however many names it has."""
     compared: list[int] = []
 
     class Name(str):
@@ -110,35 +242,8 @@ def test_looking_for_a_name_twice() -> None:
     assert len(compared) < 10 * len(names)
 
 
-def test_many_errors(shared: Pipeline) -> None:
-    """However much is wrong with a body, the answer names twenty places of it."""
-    members = ", ".join(f'"x{number:03}": 1' for number in range(500))
-    status, problem = post(shared, USER[:-1] + ", " + members + "}")
-    assert (status, len(problem["errors"])) == (400, 20)
-    assert problem["errors"][0]["pointer"] == "/x000"
-
-
-@pytest.mark.parametrize("value", ['"a\\ud800b"', '"a\\u0000b"', '"a\\u0085b"', '"\\udfff\\ud800"'])
-def test_odd_characters_in_a_value(shared: Pipeline, value: str) -> None:
-    """Half surrogates and control characters are a 400 that points at the field."""
-    status, problem = post(shared, '{"userId": "ann", "name": ' + value + "}")
-    assert (status, problem["errors"][0]["pointer"]) == (400, "/name")
-
-
-def test_odd_characters_in_a_name(shared: Pipeline) -> None:
-    """Half surrogates in a name are a 400 too."""
-    status, problem = post(shared, USER[:-1] + ', "\\ud800": 1, "\\ud800": 2}')
-    assert (status, problem["code"]) == (400, "invalid-request")
-    assert post(shared, USER[:-1] + ', "\\ud800": 1}')[0] == 400
-
-
-def padded(size: int) -> str:
-    """A request for a user that is exactly `size` bytes long."""
-    return USER + " " * (size - len(USER))
-
-
 def test_size(pipeline: Pipeline) -> None:
-    """64 KB are taken, one byte more is a 413, and what counts are bytes."""
+    """A body of 64 KB is accepted, one byte more is a 413; bytes count, not characters."""
     assert post(pipeline, padded(MAX_BODY_BYTES))[0] == 201
     for large in (padded(MAX_BODY_BYTES + 1), '"' + "ж" * (MAX_BODY_BYTES // 2) + '"'):
         status, problem = post(pipeline, large)
@@ -147,80 +252,46 @@ def test_size(pipeline: Pipeline) -> None:
 
 @pytest.mark.parametrize("over", [-2, -1, 0])
 def test_size_of_base64(pipeline: Pipeline, over: int) -> None:
-    """In base64, too, 64 KB are taken and one byte more is a 413, whatever the padding."""
-    text = base64.b64encode(padded(MAX_BODY_BYTES + over).encode()).decode()
-    assert post(pipeline, text, encoded=True)[0] == 201
-    text = base64.b64encode(padded(MAX_BODY_BYTES + 1).encode()).decode()
-    assert post(pipeline, text, encoded=True)[1]["code"] == "body-too-large"
+    """The same limit holds for base64, whatever the padding."""
+    assert post(pipeline, base64_of(padded(MAX_BODY_BYTES + over)), encoded=True)[0] == 201
+    assert post(pipeline, base64_of(padded(MAX_BODY_BYTES + 1)), encoded=True)[1]["code"] == "body-too-large"
 
 
 def test_base64(pipeline: Pipeline) -> None:
-    """A body that API Gateway has encoded is read if its type is JSON."""
-    text = base64.b64encode('{"userId": "ann", "name": "Änn"}'.encode()).decode()
-    assert post(pipeline, text, encoded=True)[1]["name"] == "Änn"
+    """A body that API Gateway has encoded is decoded."""
+    assert post(pipeline, base64_of('{"userId": "ann", "name": "Änn"}'), encoded=True)[1]["name"] == "Änn"
 
 
 @pytest.mark.parametrize("body", [base64.b64encode(b"\xff\xfe\x00").decode(), "a", "!!!!", "é", "eyJ", ""])
 def test_bad_base64(shared: Pipeline, body: str) -> None:
-    """Encoded bytes that are no text are a 400 invalid-json, without a word of Python's."""
+    """Encoded bytes that are not text are a 400 invalid-json, without Python's message."""
     status, problem = post(shared, body, encoded=True)
     assert (status, problem["code"]) == (400, "invalid-json")
     assert "base64" not in problem["detail"]
     assert "codec" not in problem["detail"]
 
 
-@pytest.mark.parametrize("encoded", [False, True])
-@pytest.mark.parametrize(
-    "headers",
-    [
-        {},
-        {"content-type": ""},
-        {"content-type": "text/plain"},
-        {"content-type": "application/x-www-form-urlencoded"},
-        {"content-type": "application/merge-patch+json"},
-        {"content-type": "application/jsonx"},
-        {"content-type": "text/application/json"},
-    ],
-)
-def test_wrong_type(shared: Pipeline, headers: dict[str, str], encoded: bool) -> None:
-    """A body whose type is not JSON, or not told, is a 415, in base64 as well."""
-    body = base64.b64encode(USER.encode()).decode() if encoded else USER
-    status, problem = post(shared, body, headers, encoded=encoded)
-    assert (status, problem["code"]) == (415, "unsupported-media-type")
+WRONG_TYPES = (
+    None, "", "text/plain", "application/x-www-form-urlencoded", "application/merge-patch+json", "application/jsonx",
+    "text/application/json",
+)  # fmt: skip
 
 
-@pytest.mark.parametrize(
-    "headers",
-    [
-        {"content-type": "application/json; charset=utf-8"},
-        {"content-type": " Application/JSON ;charset=UTF-8"},
-        {"Content-Type": "application/json"},
-    ],
-)
-def test_right_type(pipeline: Pipeline, headers: dict[str, str]) -> None:
+@pytest.mark.parametrize("media_type", WRONG_TYPES)
+def test_wrong_type(shared: Pipeline, media_type: str | None) -> None:
+    """A body whose type is not JSON, or is missing, is a 415 on every route, in base64 as well."""
+    headers = {} if media_type is None else {"content-type": media_type}
+    text = json.dumps(USER)
+    for body, encoded in ((text, False), (base64_of(text), True)):
+        status, problem = post(shared, body, headers, encoded=encoded)
+        assert (status, problem["code"]) == (415, "unsupported-media-type")
+    for method, path in BODIES:
+        answer = shared.request(method, path, raw="{}", headers={"content-type": media_type or ""})
+        assert_refused(answer, 415, "unsupported-media-type")
+
+
+@pytest.mark.parametrize("name", ["content-type", "Content-Type"])
+@pytest.mark.parametrize("media_type", ["application/json; charset=utf-8", " Application/JSON ;charset=UTF-8"])
+def test_right_type(pipeline: Pipeline, name: str, media_type: str) -> None:
     """The type is read as HTTP means it: any case, parameters allowed."""
-    assert post(pipeline, USER, headers)[0] == 201
-
-
-@pytest.mark.parametrize(
-    ("method", "path"),
-    [("POST", "/users"), ("POST", "/events"), ("PATCH", "/events/e"), ("POST", "/events/e/registrations")],
-)
-def test_every_route_with_a_body(shared: Pipeline, method: str, path: str) -> None:
-    """Every route that takes a body refuses what is none, before it looks at anything else."""
-    for raw, headers, code in (
-        ("{", JSON, "invalid-json"),
-        ("{}", {"content-type": "text/plain"}, "unsupported-media-type"),
-        (padded(MAX_BODY_BYTES + 1), JSON, "body-too-large"),
-        ('{"unknown": 1}', JSON, "invalid-request"),
-    ):
-        refused = shared.request(method, path, raw=raw, headers=headers)
-        assert (refused.status, refused.code) == (CODES[code][0], code)
-
-
-@pytest.mark.parametrize("user_id", ["", "ab", "x" * 51, "a_b_c", None, 5, ["ann"], {"userId": "ann"}])
-def test_user_to_register(pipeline: Pipeline, user_id: object) -> None:
-    """A registration names a user id as users have them, or it is a 400."""
-    pipeline.add_event("e", 1)
-    refused = pipeline.request("POST", "/events/e/registrations", {"userId": user_id})
-    assert (refused.status, refused.body["errors"][0]["pointer"]) == (400, "/userId")
+    assert post(pipeline, padded(100), {name: media_type})[0] == 201

@@ -1,4 +1,4 @@
-"""What is kept of what was read: for how long, and how much of it."""
+"""The cache: how long it keeps values, and how many."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class Source:
         self.cache = Cache[str, int](seconds, size, Clock(lambda: self.time.now, self.time.sleep))
 
     def ask(self, *keys: str) -> list[int]:
-        """What the cache returns for these keys, one after the other."""
+        """Return the cache's values for these keys, one after the other."""
         return [self.cache.get(key, self._read) for key in keys]
 
     def _read(self) -> int:

@@ -1,29 +1,23 @@
-"""`DELETE /events/{eventId}/registrations/{userId}`."""
+"""`DELETE /events/{eventId}/registrations/{userId}`, also of what is still pending."""
 
 from __future__ import annotations
+
+from typing import Any
+
+import pytest
 
 from tests.api.conftest import Taps
 from tests.support.pipeline import BASE_URL, Pipeline
 
 
 def test_confirmed(pipeline: Pipeline) -> None:
-    """Cancelling a confirmed registration is a 204 without a body, and the first in line has the seat."""
+    """Cancelling a confirmed registration is a 204 without a body, and the head of the waiting list gets the seat."""
     pipeline.add_event("e", 1, hasWaitlist=True)
     pipeline.fill("e", "ann", "bob", "cid")
     answer = pipeline.cancel("e", "ann")
     assert (answer.status, answer.body) == (204, None)
     statuses = [pipeline.read("e", user_id).body["status"] for user_id in ("ann", "bob", "cid")]
     assert statuses == ["cancelled", "confirmed", "waitlisted"]
-
-
-def test_waiting(pipeline: Pipeline) -> None:
-    """Cancelling in the line takes away that place only; those ahead and behind keep their order."""
-    pipeline.add_event("e", 1, hasWaitlist=True)
-    pipeline.fill("e", "ann", "bob", "cid", "dan")
-    assert pipeline.cancel("e", "cid").status == 204
-    entries = pipeline.request("GET", "/events/e/registrations", status="waitlisted").body["registrations"]
-    assert [(entry["userId"], entry["waitlistPosition"]) for entry in entries] == [("bob", 1), ("dan", 2)]
-    assert pipeline.read("e", "ann").body["status"] == "confirmed"
 
 
 def test_pending(pipeline: Pipeline) -> None:
@@ -37,15 +31,6 @@ def test_pending(pipeline: Pipeline) -> None:
     assert pipeline.registrar.handle({"Records": [late]}) == {"batchItemFailures": []}
     assert pipeline.read("e", "ann").body["status"] == "cancelled"
     assert pipeline.ledger("e").confirmed == 0
-
-
-def test_pending_in_its_turn(pipeline: Pipeline) -> None:
-    """A Cancel behind its own Register in the queue cancels what that has come to."""
-    pipeline.add_event("e", 1)
-    pipeline.register("e", pipeline.add_user("ann"), Prefer="respond-async")
-    assert pipeline.cancel("e", "ann").status == 204
-    assert pipeline.ledger("e").confirmed == 0
-    assert pipeline.read("e", "ann").body["status"] == "cancelled"
 
 
 def test_nothing_to_cancel(pipeline: Pipeline) -> None:
@@ -84,7 +69,7 @@ def test_worker_is_away(pipeline: Pipeline) -> None:
 
 
 def test_back_before_the_answer(pipeline: Pipeline) -> None:
-    """A cancellation whose user is back before it looks is a 204 all the same, without delay: that attempt is gone."""
+    """If the user registers again before the first poll, the cancellation is a 204 without delay."""
     pipeline.add_event("e", 1)
     pipeline.register("e", pipeline.add_user("ann"))
 
@@ -100,26 +85,6 @@ def test_back_before_the_answer(pipeline: Pipeline) -> None:
     assert pipeline.read("e", "ann").body["status"] == "confirmed"
 
 
-def test_redelivered_cancel_and_register(pipeline: Pipeline) -> None:
-    """A batch of [Cancel, Register again] that is delivered twice leaves the new registration alone."""
-    pipeline.add_event("e", 2)
-    pipeline.register("e", pipeline.add_user("ann"))
-    pipeline.time.on_sleep.clear()
-    pipeline.cancel("e", "ann", Prefer="respond-async")
-    batch = pipeline.receive()
-    pipeline.registrar.handle({"Records": batch})
-    pipeline.register("e", "ann", Prefer="respond-async")
-    pipeline.delete(*batch)
-    batch += pipeline.receive()
-    assert len(batch) == 2
-    assert pipeline.registrar.handle({"Records": batch}) == {"batchItemFailures": []}
-    assert pipeline.read("e", "ann").body["status"] == "confirmed"
-    record, ledger = pipeline.record("e", "ann"), pipeline.ledger("e")
-    assert pipeline.registrar.handle({"Records": batch}) == {"batchItemFailures": []}
-    assert (pipeline.record("e", "ann"), pipeline.ledger("e")) == (record, ledger)
-    assert ledger.confirmed == 1
-
-
 def test_decided_at_the_last_moment(pipeline: Pipeline, taps: Taps) -> None:
     """A cancellation that is decided just before the answer is written is a 204, not a 202 that says "cancelled"."""
     pipeline.add_event("e", 1)
@@ -128,15 +93,87 @@ def test_decided_at_the_last_moment(pipeline: Pipeline, taps: Taps) -> None:
     assert pipeline.cancel("e", "ann", Prefer="respond-async").status == 204
 
 
-def test_a_mark_goes_with_the_decision(pipeline: Pipeline) -> None:
-    """A pending record is marked while its cancellation is queued, and no longer once it is decided."""
+LATER = {"Prefer": "respond-async"}
+
+
+@pytest.fixture
+def undecided(pipeline: Pipeline) -> Pipeline:
+    """Ann has asked to be registered, and nobody decides it before `run`."""
+    pipeline.time.on_sleep.clear()
     pipeline.add_event("e", 1)
-    pipeline.add_user("ann")
-    pipeline.register("e", "ann", Prefer="respond-async")
-    pipeline.sqs.purge_queue(QueueUrl=pipeline.queue)
-    pipeline.cancel("e", "ann", Prefer="respond-async")
-    marked = pipeline.stored("e", "ann")
-    assert (marked.status, marked.cancelling) == ("pending", True)
-    pipeline.run()
-    decided = pipeline.stored("e", "ann")
-    assert (decided.status, decided.cancelling) == ("cancelled", False)
+    assert pipeline.register("e", pipeline.add_user("ann"), **LATER).status == 202
+    return pipeline
+
+
+def conflicts(taps: Taps, times: int) -> None:
+    """The registrar's transaction is in the way of the next writes."""
+    taps.fail("dynamodb.PutItem", "TransactionConflictException", times=times)
+
+
+def test_back_and_gone_again(undecided: Pipeline) -> None:
+    """POST, DELETE, POST, DELETE before any decision: the last one counts."""
+    assert undecided.cancel("e", "ann", **LATER).status == 202
+    assert undecided.register("e", "ann", **LATER).status == 202
+    assert undecided.standing("e", "ann") == ("pending", 2)
+    assert undecided.cancel("e", "ann", **LATER).status == 202
+    undecided.run()
+    assert undecided.standing("e", "ann") == ("cancelled", 2)
+
+
+def test_a_mark_that_meets_a_conflict(undecided: Pipeline, taps: Taps) -> None:
+    """The mark of a cancellation is written again, so that who comes back then is heard."""
+    conflicts(taps, 2)
+    assert undecided.cancel("e", "ann", **LATER).status == 202
+    assert undecided.register("e", "ann", **LATER).status == 202
+    undecided.run()
+    assert undecided.standing("e", "ann") == ("confirmed", 2)
+
+
+def test_a_mark_that_cannot_be_written(undecided: Pipeline, taps: Taps) -> None:
+    """A 202 would be a promise that a POST after it could not keep: it is a 503, and what was sent stays sent."""
+    taps.fail("dynamodb.PutItem", "ThrottlingException")
+    assert undecided.cancel("e", "ann", **LATER).status == 503
+    conflicts(taps, 12)
+    assert undecided.cancel("e", "ann", **LATER).status == 503
+    assert undecided.cancel("e", "ann", **LATER).status == 202
+    undecided.run()
+    assert undecided.standing("e", "ann") == ("cancelled", 1)
+
+
+def test_a_mark_that_comes_too_late(undecided: Pipeline, taps: Taps) -> None:
+    """Decided between the sending and the mark: nothing is left to be marked."""
+    taps.before("dynamodb.PutItem", lambda _: undecided.run())
+    assert undecided.cancel("e", "ann", **LATER).status == 204
+    assert undecided.standing("e", "ann") == ("cancelled", 1)
+
+
+def test_a_promise_over_a_mark(undecided: Pipeline, taps: Taps) -> None:
+    """A second POST saves the next attempt even if a second DELETE is saved at the same moment."""
+    undecided.cancel("e", "ann", **LATER)
+    again: list[Any] = []
+    taps.before("dynamodb.PutItem", lambda _: again.append(undecided.cancel("e", "ann", **LATER)))
+    assert undecided.register("e", "ann", **LATER).status == 202
+    assert ([answer.status for answer in again], undecided.standing("e", "ann")) == ([202], ("pending", 2))
+
+
+def test_retry_with_a_key(undecided: Pipeline) -> None:
+    """A retried DELETE sends nothing and does not cancel the attempt that followed the first."""
+    key = {"Idempotency-Key": "k"}
+    assert undecided.cancel("e", "ann", **LATER, **key).status == 202
+    twice = undecided.cancel("e", "ann", **LATER, **key)
+    assert (twice.status, twice.headers["Idempotent-Replayed"]) == (202, "true")
+    undecided.register("e", "ann", **LATER)
+    assert undecided.cancel("e", "ann", **LATER, **key).status == 204
+    undecided.run()
+    assert undecided.standing("e", "ann") == ("confirmed", 2)
+
+
+def test_second_request_with_a_key(undecided: Pipeline) -> None:
+    """The key of a second DELETE is saved too, and does not cancel a later attempt."""
+    key = {"Idempotency-Key": "k"}
+    assert undecided.cancel("e", "ann", **LATER).status == 202
+    assert undecided.cancel("e", "ann", **LATER, **key).status == 202
+    undecided.register("e", "ann", **LATER)
+    assert undecided.cancel("e", "ann", **LATER, **key).status == 204
+    undecided.run()
+    assert undecided.standing("e", "ann") == ("confirmed", 2)

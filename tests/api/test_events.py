@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 
 from tests.api.conftest import Taps
-from tests.api.lists import events, pages
 from tests.support import faults
 from tests.support.builders import NEW_EVENT, event_item
 from tests.support.pipeline import BASE_URL, Pipeline
@@ -47,7 +46,7 @@ def test_defaults(pipeline: Pipeline) -> None:
 
 
 def test_limits_inside(pipeline: Pipeline) -> None:
-    """Whatever is within the limits is taken and comes back as it was sent."""
+    """Every value within the limits is accepted and returned as it was sent."""
     inside: dict[str, list[object]] = {
         "eventId": ["x", "a" * 100, "_.-", "..."],
         "title": ["t" * 200],
@@ -82,7 +81,7 @@ def test_limits_inside(pipeline: Pipeline) -> None:
     ],
 )
 def test_limits_outside(shared: Pipeline, field: str, value: object) -> None:
-    """What is outside the limits, or no field of an event, is a 400 that points at it, and no event is created."""
+    """A value outside the limits, or an unknown field, is a 400 that points at it, and creates no event."""
     answer = shared.request("POST", "/events", MINIMAL | {field: value})
     assert (answer.status, answer.code) == (400, "invalid-request")
     assert [error["pointer"] for error in answer.body["errors"]] == [f"/{field}"]
@@ -114,14 +113,14 @@ def test_taken(pipeline: Pipeline) -> None:
 
 @pytest.mark.parametrize("event_id", ["nothing", "a b", "100%25", "x" * 3000, "🎟"])
 def test_unknown(shared: Pipeline, event_id: str) -> None:
-    """Whatever stands for an id in the path, one that names no event is a plain 404."""
+    """An unknown id in the path is a 404, whatever its characters."""
     for method, body in (("GET", None), ("PATCH", {"capacity": 3})):
         answer = shared.request(method, f"/events/{event_id}", body)
         assert (answer.status, answer.code) == (404, "event-not-found")
 
 
 def test_seats_are_counted(pipeline: Pipeline) -> None:
-    """Reading and listing show how many attend, how many seats are left and how long the line is."""
+    """Reading and listing show attendees, free seats and the length of the waiting list."""
     pipeline.add_event("e", 1, hasWaitlist=True)
     pipeline.add_event("untouched", 4)
     pipeline.fill("e", "ann", "bob", "cid")
@@ -146,28 +145,6 @@ def test_seats_of_one_moment(pipeline: Pipeline, taps: Taps) -> None:
     taps.before("dynamodb.BatchGetItem", meanwhile)
     shown = pipeline.request("GET", "/events/e").body
     assert (shown["capacity"], shown["currentAttendees"], shown["seatsLeft"]) == (9, 1, 8)
-
-
-def test_list_pages(pipeline: Pipeline) -> None:
-    """A walk over the pages of the events meets every event exactly once, and the last page says that it is it."""
-    ids = {pipeline.add_event(f"e-{number}", number) for number in range(7)}
-    found = list(pages(pipeline, "/events", limit=3))
-    assert len(found[0]) == 3
-    assert sorted(event_id for page in found for event_id in events(page)) == sorted(ids)
-
-
-def test_empty_list(shared: Pipeline) -> None:
-    """No events is an empty list, not an error."""
-    answer = shared.request("GET", "/events")
-    assert (answer.status, answer.body) == (200, {"events": [], "next": None})
-
-
-@pytest.mark.parametrize("limit", ["0", "101", "-1", "ten", "1.5", "", "1,2", "²", "0000000001"])
-def test_limit_out_of_range(shared: Pipeline, limit: str) -> None:
-    """A limit that is not a number from 1 to 100 is a 400 that names the parameter."""
-    answer = shared.request("GET", "/events", limit=limit)
-    assert (answer.status, answer.code) == (400, "invalid-request")
-    assert answer.body["errors"][0]["pointer"] == "?limit"
 
 
 def legacy(pipeline: Pipeline, event_id: str, **fields: Any) -> str:

@@ -1,4 +1,4 @@
-"""What clients see when AWS is out of breath or something is wrong with us: an honest status, nothing of the inside."""
+"""Faults: AWS is overloaded or something is broken, and clients see an honest status and no internals."""
 
 from __future__ import annotations
 
@@ -80,24 +80,6 @@ def _is_of(route: Route, method: str, path: str) -> bool:
 
 
 @pytest.mark.parametrize(
-    ("code", "status"),
-    [
-        ("ProvisionedThroughputExceededException", 400),
-        ("RequestLimitExceeded", 400),
-        ("TransactionConflictException", 400),
-        ("RequestThrottled", 403),
-        ("InternalServerError", 500),
-        ("ServiceUnavailable", 503),
-        ("NeverHeardOf", 500),
-    ],
-)
-def test_what_passes_by_itself(shared: Pipeline, taps: Taps, code: str, status: int) -> None:
-    """Throttles, conflicts and every 5xx of AWS are a 503: try again."""
-    taps.fail("dynamodb.GetItem", code, status)
-    assert shared.request("GET", "/users/ann").code == "overloaded"
-
-
-@pytest.mark.parametrize(
     "error",
     [
         EndpointConnectionError(endpoint_url="https://inside.example"),
@@ -136,11 +118,10 @@ def test_nothing_is_promised_before_the_queue_has_it(ready: Pipeline, taps: Taps
     assert ready.record("e", "ann") is None
 
 
-def test_nothing_to_point_at(ready: Pipeline, taps: Taps) -> None:
-    """If the pending record cannot be written it is a 503; asking again finds what came of the command, and seats
-    nobody twice.
-    """
-    taps.fail("dynamodb.PutItem", "ThrottlingException")
+@pytest.mark.parametrize(("fault", "times"), [("ThrottlingException", 1), ("TransactionConflictException", 12)])
+def test_pending_cannot_be_saved(ready: Pipeline, taps: Taps, fault: str, times: int) -> None:
+    """A pending registration that cannot be saved is a 503; a retry finds the outcome, and takes no second seat."""
+    taps.fail("dynamodb.PutItem", fault, times=times)
     ready.time.on_sleep.clear()
     assert ready.register("e", "ann").status == 503
     ready.time.on_sleep.append(ready.run)

@@ -1,11 +1,12 @@
-"""`Idempotency-Key`: the same key on the same registration replays the outcome as it stands now, and asks nothing."""
+"""`Idempotency-Key`: a retry answers with the registration as it stands now, and changes nothing."""
 
 from __future__ import annotations
 
 import pytest
 
 from tests.api.conftest import Taps
-from tests.support.pipeline import Pipeline
+from tests.support.pipeline import Answer, Pipeline
+from workers.domain.records import MAX_KEYS
 
 
 def test_replay_of_201(pipeline: Pipeline, taps: Taps) -> None:
@@ -50,26 +51,6 @@ def test_replay_of_409(pipeline: Pipeline, taps: Taps) -> None:
     assert pipeline.register("e", "bob", Idempotency_Key="k2").status == 201
 
 
-def test_a_refusal_at_the_door_is_not_remembered(pipeline: Pipeline) -> None:
-    """Who was refused from the ledger alone was never in the queue: the same key is a first attempt again."""
-    pipeline.add_event("e", 1)
-    pipeline.register("e", pipeline.add_user("ann"))
-    assert pipeline.register("e", pipeline.add_user("bob"), Idempotency_Key="k").code == "event-full"
-    pipeline.cancel("e", "ann")
-    again = pipeline.register("e", "bob", Idempotency_Key="k")
-    assert (again.status, "Idempotent-Replayed" in again.headers) == (201, False)
-
-
-def test_replay_after_cancelling(pipeline: Pipeline) -> None:
-    """The replay of a registration that was cancelled since is a 201 that says so: a retry seats nobody again."""
-    pipeline.add_event("e", 1)
-    pipeline.register("e", pipeline.add_user("ann"), Idempotency_Key="k")
-    pipeline.cancel("e", "ann")
-    replay = pipeline.register("e", "ann", Idempotency_Key="k")
-    assert (replay.status, replay.body["status"]) == (201, "cancelled")
-    assert pipeline.ledger("e").confirmed == 0
-
-
 def test_replay_of_204(pipeline: Pipeline, taps: Taps) -> None:
     """A repeated DELETE with its key is a 204 again, also when the user is back since, and cancels nothing more."""
     pipeline.add_event("e", 1)
@@ -104,17 +85,6 @@ def test_key_belongs_to_one_registration(pipeline: Pipeline) -> None:
         assert (answer.status, "Idempotent-Replayed" in answer.headers) == (201, False)
 
 
-def test_key_is_kept_over_later_attempts(pipeline: Pipeline) -> None:
-    """The latest POST key outlives later POSTs without one, pending ones included."""
-    pipeline.add_event("e", 1)
-    pipeline.register("e", pipeline.add_user("ann"), Idempotency_Key="k")
-    pipeline.cancel("e", "ann")
-    pipeline.register("e", "ann", Prefer="respond-async")
-    assert pipeline.register("e", "ann", Idempotency_Key="k").headers["Idempotent-Replayed"] == "true"
-    pipeline.run()
-    assert pipeline.register("e", "ann", Idempotency_Key="k").body["status"] == "confirmed"
-
-
 def test_quoted_or_bare(pipeline: Pipeline) -> None:
     """A key is the same quoted or bare."""
     pipeline.add_user("ann")
@@ -124,18 +94,138 @@ def test_quoted_or_bare(pipeline: Pipeline) -> None:
         assert pipeline.register(event_id, "ann", Idempotency_Key=second).headers.get("Idempotent-Replayed") == "true"
 
 
-@pytest.mark.parametrize("key", ["", '""', "   ", "x" * 256, "kéy", "a\u0000b", '" a"'])
-def test_no_key(shared: Pipeline, key: str) -> None:
-    """What is no key is a 400 that names the header, on POST and on DELETE."""
-    for answer in (
-        shared.register("e", "ann", Idempotency_Key=key),
-        shared.cancel("e", "ann", Idempotency_Key=key),
-    ):
-        assert (answer.status, answer.code) == (400, "invalid-request")
-        assert answer.body["errors"][0]["pointer"] == "Idempotency-Key"
+LATER = {"Prefer": "respond-async"}
 
 
-def test_longest_key(pipeline: Pipeline) -> None:
-    """A key of 255 characters is one."""
-    pipeline.add_event("e", 1)
-    assert pipeline.register("e", pipeline.add_user("ann"), Idempotency_Key="x" * 255).status == 201
+def post(pipeline: Pipeline, key: str, **headers: str) -> Answer:
+    """Ann registers."""
+    return pipeline.register("e", "ann", Idempotency_Key=key, **headers)
+
+
+def delete(pipeline: Pipeline, key: str, **headers: str) -> Answer:
+    """Ann cancels."""
+    return pipeline.cancel("e", "ann", Idempotency_Key=key, **headers)
+
+
+@pytest.fixture
+def ready(pipeline: Pipeline) -> Pipeline:
+    """An event with room, and Ann, who registers, cancels and registers again with keys of their own."""
+    pipeline.add_event("e", 2), pipeline.add_user("ann")
+    assert [post(pipeline, "p1").status, delete(pipeline, "d1").status, post(pipeline, "p2").status] == [201, 204, 201]
+    return pipeline
+
+
+def test_old_post_after_cancelling(ready: Pipeline, taps: Taps) -> None:
+    """A retry of the first POST after the last DELETE takes no seat: the answer is `cancelled`."""
+    delete(ready, "d2")
+    taps.fail("sqs.SendMessage", "NobodyMaySend", times=2)
+    for key in ("p1", "p2"):
+        again = post(ready, key)
+        assert (again.status, again.body["status"], again.headers["Idempotent-Replayed"]) == (201, "cancelled", "true")
+    taps.remove()
+    assert (ready.standing("e", "ann"), ready.ledger("e").confirmed) == (("cancelled", 2), 0)
+    assert post(ready, "p3").body["status"] == "confirmed"
+
+
+def test_an_old_delete_after_she_has_come_back(ready: Pipeline, taps: Taps) -> None:
+    """The first DELETE again, after a second one and a third POST, is a 204 that takes nothing away."""
+    delete(ready, "d2"), post(ready, "p3")
+    taps.fail("sqs.SendMessage", "NobodyMaySend", times=2)
+    for key in ("d1", "d2"):
+        again = delete(ready, key)
+        assert (again.status, again.headers["Idempotent-Replayed"]) == (204, "true")
+    taps.remove()
+    assert ready.standing("e", "ann") == ("confirmed", 3)
+    assert delete(ready, "d3").status == 204
+    assert ready.standing("e", "ann") == ("cancelled", 3)
+
+
+def test_eight_of_each_are_remembered(pipeline: Pipeline) -> None:
+    """The promise has an end: who has come and gone eight times since may come anew with the key of the first time."""
+    pipeline.add_event("e", 1), pipeline.add_user("ann")
+    for number in range(MAX_KEYS + 1):
+        post(pipeline, f"p{number}"), delete(pipeline, f"d{number}")
+    assert post(pipeline, "p1").headers["Idempotent-Replayed"] == "true"
+    assert "Idempotent-Replayed" not in post(pipeline, "p0").headers
+    assert pipeline.standing("e", "ann") == ("confirmed", MAX_KEYS + 2)
+    assert delete(pipeline, "d1").headers["Idempotent-Replayed"] == "true"
+    assert "Idempotent-Replayed" not in delete(pipeline, "d0").headers
+    assert pipeline.standing("e", "ann") == ("cancelled", MAX_KEYS + 2)
+
+
+@pytest.fixture
+def undecided(pipeline: Pipeline) -> Pipeline:
+    """Ann has asked to be registered, without a key, and nobody decides it before `run`."""
+    pipeline.add_event("e", 1), pipeline.add_user("ann")
+    pipeline.time.on_sleep.clear()
+    assert pipeline.register("e", "ann", **LATER).status == 202
+    return pipeline
+
+
+def test_posts_while_it_is_pending(undecided: Pipeline, taps: Taps) -> None:
+    """The key of every POST that meets a pending registration is kept, not that of the first alone."""
+    assert [post(undecided, key, **LATER).status for key in ("p1", "p2")] == [202, 202]
+    undecided.run()
+    undecided.cancel("e", "ann", **LATER)
+    undecided.run()
+    taps.fail("sqs.SendMessage", "NobodyMaySend", times=2)
+    for key in ("p1", "p2"):
+        again = post(undecided, key)
+        assert (again.status, again.body["status"], again.headers["Idempotent-Replayed"]) == (201, "cancelled", "true")
+
+
+def test_deletes_while_it_is_pending(undecided: Pipeline, taps: Taps) -> None:
+    """The key of every DELETE of a pending registration is kept."""
+    assert [delete(undecided, key, **LATER).status for key in ("d1", "d2")] == [202, 202]
+    undecided.run()
+    undecided.time.on_sleep.append(undecided.run)
+    assert post(undecided, "p1").status == 201
+    taps.fail("sqs.SendMessage", "NobodyMaySend", times=2)
+    for key in ("d1", "d2"):
+        assert delete(undecided, key).headers["Idempotent-Replayed"] == "true"
+    assert undecided.standing("e", "ann") == ("confirmed", 2)
+
+
+def test_two_at_the_same_instant_without_waiting(pipeline: Pipeline, taps: Taps) -> None:
+    """Of two POSTs that find nothing and do not wait both keys are kept: the second one's beside the first one's."""
+    pipeline.add_event("e", 2), pipeline.add_user("ann")
+    second: list[Answer] = []
+    taps.before("dynamodb.PutItem", lambda _: second.append(post(pipeline, "p2", **LATER)))
+    first = post(pipeline, "p1", **LATER)
+    assert (first.status, second[0].status, first.body == second[0].body) == (202, 202, True)
+    taps.fail("sqs.SendMessage", "NobodyMaySend", times=2)
+    for key in ("p1", "p2"):
+        assert post(pipeline, key, **LATER).headers["Idempotent-Replayed"] == "true"
+
+
+def test_a_key_that_meets_conflicts(undecided: Pipeline, taps: Taps) -> None:
+    """The key of a POST to a pending registration is saved despite conflicts, up to a limit of attempts."""
+    taps.fail("dynamodb.PutItem", "ConditionalCheckFailedException", times=11)
+    assert post(undecided, "p1", **LATER).status == 202
+    assert post(undecided, "p1", **LATER).headers["Idempotent-Replayed"] == "true"
+    taps.fail("dynamodb.PutItem", "ConditionalCheckFailedException", times=100)
+    assert post(undecided, "p2", **LATER).status == 202
+    assert delete(undecided, "d1", **LATER).status == 503, "that it is to be cancelled has to be written"
+    taps.remove()
+    assert "Idempotent-Replayed" not in post(undecided, "p2", **LATER).headers
+    assert delete(undecided, "d1", **LATER).status == 202
+    taps.fail("dynamodb.PutItem", "ConditionalCheckFailedException", times=100)
+    assert delete(undecided, "d2", **LATER).status == 202
+
+
+def test_decided_while_the_key_is_saved(undecided: Pipeline, taps: Taps) -> None:
+    """If the registrar is faster, its decision stays and is the answer, with the position."""
+    undecided.add_event("f", 0, hasWaitlist=True)
+    for user_id, place in (("ann", 1), ("bob", 2)):
+        undecided.register("f", undecided.add_user(user_id), **LATER)
+        taps.before("dynamodb.PutItem", lambda _: undecided.run())
+        answer = undecided.register("f", user_id, Idempotency_Key="k", **LATER)
+        shown = (answer.status, answer.body["status"], answer.body["waitlistPosition"])
+        assert shown == (201, "waitlisted", place)
+
+
+def test_a_post_that_is_decided_while_it_waits(undecided: Pipeline) -> None:
+    """The key of a POST that meets a pending registration is kept also if the decision comes before the answer."""
+    undecided.time.on_sleep.append(undecided.run)
+    assert post(undecided, "p1").status == 201
+    assert post(undecided, "p1").headers["Idempotent-Replayed"] == "true"

@@ -11,7 +11,7 @@ import pytest
 
 from api.http.pagination import DEFAULT_LIMIT, MAX_LIMIT
 from tests.api.conftest import AwsClients, Taps, new_pipeline
-from tests.api.lists import pages, users
+from tests.api.walks import pages, users
 from tests.support.builders import event_item
 from tests.support.pii_canaries import name_of
 from tests.support.pipeline import BASE_URL, START, Answer, Pipeline
@@ -77,7 +77,7 @@ def hundreds(aws_clients: AwsClients) -> Pipeline:
 
 
 def order(*statuses: Status) -> list[str]:
-    """Who is in the list of `crowd` with these statuses, in its order."""
+    """Return the users in the list of `crowd` with these statuses, in order."""
     numbers = iter(range(1, sum(COUNTS.values()) + 1))
     by_status = {status: [f"user-{next(numbers):03}" for _ in range(count)] for status, count in COUNTS.items()}
     moves = (Status.PENDING, Status.WAITLISTED, Status.CONFIRMED, Status.REJECTED, Status.CANCELLED)
@@ -146,8 +146,7 @@ def test_how_long_a_page_is(hundreds: Pipeline, path: str) -> None:
 
 
 def test_what_a_page_costs(hundreds: Pipeline, taps: Taps) -> None:
-    """A page of 100 of one status, with users and places in the line, is four calls of DynamoDB: event and ledger, the
-    index, the records, the users; as CSV too."""
+    """A page of 100 with users and positions takes four calls of DynamoDB, as CSV too."""
     for headers in ({}, {"Accept": "text/csv"}):
         calls = taps.calls()
         page = hundreds.request("GET", "/events/e/registrations", headers=headers, status="waitlisted", limit=100)
@@ -160,7 +159,7 @@ def test_what_a_page_costs(hundreds: Pipeline, taps: Taps) -> None:
 
 
 def further(pipeline: Pipeline, answer: Answer) -> Answer:
-    """What the URL in `Link` leads to."""
+    """Follow the URL in `Link`."""
     address, relation = answer.headers["Link"].rsplit("; ", 1)
     assert (address[0], address[-1], relation) == ("<", ">", 'rel="next"')
     assert address[1:].startswith(f"{BASE_URL}/")
@@ -180,8 +179,7 @@ def further(pipeline: Pipeline, answer: Answer) -> Answer:
     ],
 )
 def test_links(hundreds: Pipeline, path: str, query: dict[str, Any]) -> None:
-    """On every list the absolute URL in `Link` is the next page: the one that the cursor leads to, with the same limit
-    and filter; the last page has none."""
+    """The absolute URL in `Link` is the next page, with the same limit and filter; the last page has none."""
     by_cursor = answer = hundreds.request("GET", path, **query)
     assert len(answer.body[path.rpartition("/")[2]]) == 50
     for _ in range(2):
@@ -201,9 +199,8 @@ def test_a_link_to_an_odd_id(crowd: Pipeline) -> None:
 @pytest.mark.parametrize("limit", [1, 2])
 @pytest.mark.parametrize("decided", [0, 1, 2, 4])
 @pytest.mark.parametrize("promoted", [0, 1, 3])
-def test_who_moves_on_is_not_missed(pipeline: Pipeline, limit: int, decided: int, promoted: int) -> None:
-    """Without a filter a walk meets everybody who is alive all along, though they are decided and promoted between any
-    two of its pages; some of them twice."""
+def test_moving_registrations_are_not_missed(pipeline: Pipeline, limit: int, decided: int, promoted: int) -> None:
+    """A walk meets every active registration although it is decided and promoted between any two pages."""
     pipeline.add_event("e", 1, hasWaitlist=True)
     people = ("ann", "bob", "cid", "dan")
     for user_id in people:

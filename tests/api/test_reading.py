@@ -17,8 +17,7 @@ GETS = [route.path for route in ROUTES if route.method == "GET"]
 
 @pytest.fixture
 def ready(pipeline: Pipeline) -> Pipeline:
-    """Ann is confirmed at `e`, bob and cid wait there; dan's registration at `new`, which has no ledger yet, is pending
-    for half an hour, and so may be lost; eve's is being cancelled."""
+    """Ann is confirmed, bob and cid wait; dan is pending so long that it may be lost, eve is being cancelled."""
     pipeline.add_event("e", 1, hasWaitlist=True), pipeline.add_event("new", 1)
     pipeline.fill("e", "ann", "bob", "cid")
     pipeline.time.on_sleep.clear()

@@ -46,7 +46,7 @@ def test_parts(path: str) -> None:
 
 
 def test_the_document_is_the_one_in_the_repository() -> None:
-    """What the page shows is `docs/openapi.json`, to the byte; the page's own routes are not in it."""
+    """The page shows `docs/openapi.json`, byte for byte, which does not contain the page's own routes."""
     document = ask("/docs/openapi.json")["body"]
     assert document.encode() == KEPT.read_bytes()
     assert not {route.path for route in DOCS_ROUTES} & set(json.loads(document)["paths"])
@@ -66,7 +66,7 @@ def test_scripts_of_this_origin_only() -> None:
 @pytest.mark.parametrize("path", TYPES)
 @pytest.mark.parametrize("wrapped", ["{}", "W/{}", '"other", {}'])
 def test_nothing_is_sent_twice(path: str, wrapped: str) -> None:
-    """Whoever has a part as it is gets an empty 304 with the same tag, and is told to ask again next time."""
+    """A client with the present version gets an empty 304 with the same tag, to be revalidated next time."""
     tag = ask(path)["headers"]["ETag"]
     again = ask(path, If_None_Match=wrapped.format(tag))
     assert (again["statusCode"], again["body"], again["headers"]["ETag"]) == (304, "", tag)
@@ -78,7 +78,7 @@ def test_nothing_is_sent_twice(path: str, wrapped: str) -> None:
     "path", ["/docs/", "/docs/page.html", "/docs/docs.py", "/docs/../api/docs.py", "/docs/a/b", "/"]
 )
 def test_unknown_part(path: str) -> None:
-    """What is no part of the page is a 404, whatever files there are."""
+    """Other files are a 404, whether they exist or not."""
     assert code(ask(path)) == (404, "route-not-found")
 
 

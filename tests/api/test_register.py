@@ -1,11 +1,11 @@
-"""`POST /events/{eventId}/registrations`: the main job, and reading what came of it."""
+"""`POST /events/{eventId}/registrations`, and reading its outcome."""
 
 from __future__ import annotations
 
 import pytest
 
 from tests.api.conftest import Taps
-from tests.support.pipeline import BASE_URL, Pipeline
+from tests.support.pipeline import BASE_URL, Answer, Pipeline
 from workers.aws.items import ledger_to_item, registration_key
 from workers.domain.records import registration_id
 
@@ -44,22 +44,6 @@ def test_full_without_waiting_list(pipeline: Pipeline) -> None:
     assert (record.status, record.body["status"], record.body["code"]) == (200, "rejected", "event-full")
 
 
-def test_full_with_full_waiting_list(pipeline: Pipeline) -> None:
-    """When the waiting list is full too it is a 409 waitlist-full."""
-    pipeline.add_event("e", 1, hasWaitlist=True, waitlistCapacity=1)
-    *_, answer = pipeline.fill("e", "ann", "bob", "cid")
-    assert (answer.status, answer.code) == (409, "waitlist-full")
-    assert pipeline.request("GET", "/events/e").body["waitlistLength"] == 1
-
-
-@pytest.mark.parametrize("status", ["closed", "cancelled"])
-def test_closed(pipeline: Pipeline, status: str) -> None:
-    """Nobody joins an event that is closed or cancelled, whatever seats it has."""
-    pipeline.add_event("e", 5, status=status)
-    answer = pipeline.register("e", pipeline.add_user("ann"))
-    assert (answer.status, answer.code) == (409, "registration-closed")
-
-
 def test_unknown_event_or_user(pipeline: Pipeline) -> None:
     """Registering for an unknown event or as an unknown user is a 404 that says which, and reaches no queue."""
     pipeline.add_event("e", 1), pipeline.add_user("ann")
@@ -88,7 +72,7 @@ def test_already_registered(pipeline: Pipeline) -> None:
 
 @pytest.mark.parametrize("prefer", ["respond-async", "wait=0"])
 def test_not_waited_for(pipeline: Pipeline, prefer: str) -> None:
-    """Who will not wait gets a 202 with a Location that reads pending at once, and later the outcome."""
+    """Without a wait the answer is a 202 whose Location shows pending at once, and the outcome later."""
     pipeline.add_event("e", 1)
     answer = pipeline.register("e", pipeline.add_user("ann"), Prefer=prefer)
     assert (answer.status, answer.body["status"]) == (202, "pending")
@@ -97,17 +81,6 @@ def test_not_waited_for(pipeline: Pipeline, prefer: str) -> None:
     assert (pipeline.read("e", "ann").status, pipeline.read("e", "ann").body) == (200, answer.body)
     pipeline.run()
     assert pipeline.read("e", "ann").body["status"] == "confirmed"
-
-
-def test_rejected_after_202(pipeline: Pipeline) -> None:
-    """Who was promised an answer and is rejected reads it at the Location: 200, `rejected`, with the code."""
-    pipeline.add_event("e", 0)
-    promise = pipeline.register("e", pipeline.add_user("ann"), Prefer="respond-async")
-    path = promise.headers["Location"].removeprefix(BASE_URL)
-    assert pipeline.request("GET", path).body["status"] == "pending"
-    pipeline.run()
-    record = pipeline.request("GET", path)
-    assert (record.status, record.body["status"], record.body["code"]) == (200, "rejected", "event-full")
 
 
 def test_worker_is_away(pipeline: Pipeline) -> None:
@@ -143,7 +116,7 @@ def test_second_while_pending(pipeline: Pipeline, taps: Taps) -> None:
 
 
 def test_worker_is_faster_than_pending(pipeline: Pipeline, taps: Taps) -> None:
-    """If the outcome comes between the last look and the pending write, the outcome is what stays and is answered."""
+    """A decision between the last poll and the write of pending stays, and is the answer."""
     pipeline.add_event("e", 1, hasWaitlist=True)
     for user_id, status in (("ann", "confirmed"), ("bob", "waitlisted")):
         pipeline.add_user(user_id)
@@ -153,17 +126,8 @@ def test_worker_is_faster_than_pending(pipeline: Pipeline, taps: Taps) -> None:
         assert pipeline.read("e", user_id).body == answer.body
 
 
-def test_worker_rejects_before_pending(pipeline: Pipeline, taps: Taps) -> None:
-    """A rejection is not written over by pending either."""
-    pipeline.add_event("e", 0), pipeline.add_user("ann")
-    taps.before("dynamodb.PutItem", lambda _: pipeline.run())
-    answer = pipeline.register("e", "ann", Prefer="respond-async")
-    assert (answer.status, answer.code) == (409, "event-full")
-    assert pipeline.read("e", "ann").body["status"] == "rejected"
-
-
 def test_live_position(pipeline: Pipeline) -> None:
-    """The place in the line is that of the moment of reading: it moves up when somebody ahead leaves."""
+    """The position is that of the moment of reading: it moves up when someone ahead leaves."""
     pipeline.add_event("e", 1, hasWaitlist=True)
     pipeline.fill("e", "ann", "bob", "cid", "dan")
     assert pipeline.read("e", "dan").body["waitlistPosition"] == 3
@@ -186,7 +150,7 @@ def test_never_registered(pipeline: Pipeline) -> None:
 
 
 def test_torn_read(pipeline: Pipeline, taps: Taps) -> None:
-    """A waiter who is read together with a ledger from before she joined is read again, for her place in the line."""
+    """A waiter read together with an older ledger is read again, for the position."""
     pipeline.add_event("e", 0, hasWaitlist=True)
     pipeline.register("e", pipeline.add_user("ann"))
     before = pipeline.ledger("e")
@@ -214,18 +178,6 @@ def test_odd_rejection(pipeline: Pipeline) -> None:
     assert (answer.status, answer.code) == (409, "registration-closed")
 
 
-def test_coming_back_before_the_cancellation(pipeline: Pipeline) -> None:
-    """Who registers again while both the first attempt and its cancellation are queued has a place in the end."""
-    pipeline.add_event("e", 1)
-    pipeline.add_user("ann")
-    pipeline.time.on_sleep.clear()
-    assert (pipeline.register("e", "ann").status, pipeline.cancel("e", "ann").status) == (202, 202)
-    pipeline.time.on_sleep.append(pipeline.run)
-    again = pipeline.register("e", "ann")
-    assert (again.status, again.body["status"]) == (201, "confirmed")
-    assert pipeline.standing("e", "ann") == ("confirmed", 2)
-
-
 @pytest.mark.parametrize("prefer", ["respond-async", "wait=10"])
 def test_coming_back_behind_the_cancellation(pipeline: Pipeline, prefer: str) -> None:
     """A registration that is accepted after a cancellation is not swallowed by it, whether it is waited for or not."""
@@ -237,3 +189,81 @@ def test_coming_back_behind_the_cancellation(pipeline: Pipeline, prefer: str) ->
     pipeline.run()
     record = pipeline.stored("e", "ann")
     assert (str(record.status), record.generation, record.cancelling) == ("confirmed", 2, False)
+
+
+def test_two_at_the_same_instant(pipeline: Pipeline) -> None:
+    """Of two registrations at the same instant each gets the 201, and one seat is taken."""
+    pipeline.add_event("e", 2), pipeline.add_user("ann")
+    second: list[Answer] = []
+    pipeline.time.at_next_sleep(lambda: second.append(pipeline.register("e", "ann")))
+    first = pipeline.register("e", "ann")
+    assert [answer.status for answer in (first, *second)] == [201, 201]
+    assert first.body == second[0].body
+    assert pipeline.ledger("e").confirmed == 1
+
+
+def test_coming_back_after_cancelling(pipeline: Pipeline) -> None:
+    """After a cancellation registering again is the next attempt, at the end of the waiting list."""
+    pipeline.add_event("e", 1, hasWaitlist=True)
+    first, *_ = pipeline.fill("e", "ann", "bob", "cid")
+    assert pipeline.cancel("e", "ann").status == 204
+    back = pipeline.register("e", "ann")
+    assert (back.status, back.body["status"], back.body["waitlistPosition"]) == (201, "waitlisted", 2)
+    assert back.body["registrationId"] == first.body["registrationId"]
+    assert back.body["registeredAt"] > first.body["registeredAt"]
+    assert pipeline.standing("e", "ann") == ("waitlisted", 2)
+
+
+def test_coming_back_to_a_slow_worker(pipeline: Pipeline) -> None:
+    """While nobody has decided the new attempt, what became of the one before is no answer to it."""
+    pipeline.add_event("e", 1)
+    pipeline.register("e", pipeline.add_user("ann"))
+    pipeline.cancel("e", "ann")
+    due = pipeline.time.now + 500_000
+    pipeline.time.on_sleep[:] = [lambda: pipeline.run() if pipeline.time.now >= due else None]
+    back = pipeline.register("e", "ann")
+    assert (back.status, back.body["status"]) == (201, "confirmed")
+
+
+@pytest.fixture
+def full(pipeline: Pipeline) -> Pipeline:
+    """One seat, which `ann` has, and one place on the waiting list, which `bob` has; `cid` has neither."""
+    pipeline.add_event("e", 1, hasWaitlist=True, waitlistCapacity=1)
+    pipeline.fill("e", "ann", "bob")
+    pipeline.add_user("cid")
+    return pipeline
+
+
+def test_one_read(full: Pipeline, taps: Taps) -> None:
+    """A refusal for want of room is one BatchGetItem, without a message or record."""
+    calls = taps.calls()
+    for _ in range(3):
+        answer = full.register("e", "cid")
+        assert (answer.status, answer.code) == (409, "waitlist-full")
+    assert calls == ["BatchGetItem"] * 3
+    assert full.record("e", "cid") is None
+
+
+def test_room_is_never_denied(full: Pipeline) -> None:
+    """A seat that is free for a waiter counts as room on the waiting list."""
+    full.time.on_sleep.clear()
+    full.cancel("e", "ann", Prefer="respond-async")
+    full.deliver()  # the seat is free, and nobody has been promoted yet
+    assert full.ledger("e").promotable
+    full.time.on_sleep.append(full.run)
+    answer = full.register("e", "cid")
+    assert (answer.status, answer.body["status"], answer.body["waitlistPosition"]) == (201, "waitlisted", 1)
+
+
+def test_the_first_command_of_an_event_goes_through_the_queue(pipeline: Pipeline, taps: Taps) -> None:
+    """Without a ledger the API refuses nobody: the registrar creates it, and decides."""
+    pipeline.add_event("e", 0)
+    calls = taps.calls()
+    assert pipeline.register("e", pipeline.add_user("ann")).code == "event-full"
+    assert calls.count("SendMessage") == 1
+
+
+def test_the_preference_is_confirmed(full: Pipeline) -> None:
+    """`Preference-Applied` is in a refusal, too."""
+    answer = full.register("e", "cid", Prefer="respond-async")
+    assert (answer.status, answer.headers["Preference-Applied"]) == (409, "respond-async")

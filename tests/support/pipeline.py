@@ -21,6 +21,7 @@ from api.events.service import EventService
 from api.http.app import App
 from api.http.auth import AccessTokens, allow_anyone
 from api.http.dispatch import Authenticate
+from api.http.problems import CODES
 from api.http.routes import FALLBACK, ROUTES
 from api.registrations import handler as registrations
 from api.registrations.lists import RegistrationLists
@@ -142,9 +143,10 @@ class Pipeline:
         content: str = answer["body"]
         contract.check(method, path.replace("%25", "%"), answer["statusCode"], answer["headers"], content)
         is_json = "json" in answer["headers"].get("Content-Type", "")
-        return Answer(
-            answer["statusCode"], answer["headers"], json.loads(content) if content and is_json else content or None
-        )
+        parsed: Any = json.loads(content) if content and is_json else content or None
+        if answer["statusCode"] >= 400 and parsed is not None:
+            _check_problem(answer, parsed)
+        return Answer(answer["statusCode"], answer["headers"], parsed)
 
     @contextmanager
     def signed_in(self, subject: str | None, *groups: str) -> Iterator[None]:
@@ -266,6 +268,19 @@ class Pipeline:
 
     def _fifo_queue(self, name: str) -> str:
         return self.sqs.create_queue(QueueName=name, Attributes={"FifoQueue": "true"})["QueueUrl"]
+
+
+def _check_problem(answer: dict[str, Any], problem: dict[str, Any]) -> None:
+    """Check the form of a problem document (RFC 9457): its code's status and title, and a sentence about this case."""
+    code = problem["code"]
+    status, title = CODES[code]
+    assert answer["headers"]["Content-Type"] == "application/problem+json"
+    expected = {"type": f"urn:turnstile:problem:{code}", "title": title, "status": answer["statusCode"]}
+    assert {name: problem[name] for name in expected} == expected
+    assert answer["statusCode"] == status
+    assert problem["detail"].endswith(".")
+    more = {"errors"} if code == "invalid-request" else {"registration"} if code == "already-registered" else set()
+    assert problem.keys() - expected.keys() - {"code", "detail"} == more
 
 
 def _matches(pattern: str, path: str) -> bool:

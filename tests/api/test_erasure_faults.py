@@ -9,7 +9,7 @@ import pytest
 
 from api.users.erasure import PATIENCE
 from tests.api.conftest import Taps
-from tests.api.forgetting import LATER, assert_forgotten, bind, user_items
+from tests.api.erasure import LATER, assert_erased, bind, user_items
 from tests.support import faults
 from tests.support.fake_sqs import Killed
 from tests.support.pipeline import Pipeline
@@ -20,14 +20,6 @@ from workers.domain.records import registration_id
 
 CALLS = ("UpdateItem", "Query", "BatchGetItem", "SendMessageBatch", "DeleteItem", "UpdateItem")
 """What one request asks of AWS, in this order."""
-
-
-def test_its_calls(everywhere: Pipeline, taps: Taps) -> None:
-    """The tombstone is written before anything is looked for, and the login unbound after all was sent."""
-    bind(everywhere, "login", "ann")
-    made = taps.calls()
-    everywhere.forget("ann")
-    assert tuple(made) == CALLS
 
 
 @pytest.mark.parametrize("side", ["before", "after"])
@@ -52,11 +44,11 @@ def test_killed_half_way(everywhere: Pipeline, taps: Taps, number: int, side: st
     assert everywhere.forget("ann").status == 202
     assert "subject#login" not in user_items(everywhere)
     everywhere.run()
-    assert_forgotten(everywhere)
+    assert_erased(everywhere)
 
 
 def test_tombstones_are_read_strongly(everywhere: Pipeline, taps: Taps) -> None:
-    """Whoever asks for a user reads consistently, so that nobody is found who was forgotten a moment ago."""
+    """Every read of a user is strongly consistent, so that an erased user is never found."""
     reads: list[bool] = []
 
     def note(request: dict[str, Any]) -> None:
@@ -87,22 +79,22 @@ def test_a_queue_that_takes_only_some(everywhere: Pipeline, taps: Taps) -> None:
     assert "subject#login" in user_items(everywhere)
     assert everywhere.forget("ann").status == 202
     everywhere.run()
-    assert_forgotten(everywhere)
+    assert_erased(everywhere)
 
 
 def test_an_index_that_lags(everywhere: Pipeline, taps: Taps) -> None:
-    """What the index does not show yet is found by the same request a moment later."""
+    """A registration that the index does not show yet is cancelled by a retry."""
     taps.before("dynamodb.Query", lambda _: faults.answer({"Items": [], "Count": 0}))
     assert everywhere.forget("ann").body["cancellations"] == 0
     everywhere.run()
     assert everywhere.stored("waited-for", "ann").status == "confirmed"
     assert everywhere.forget("ann").body["cancellations"] == 3  # what she was taking back is decided meanwhile
     everywhere.run()
-    assert_forgotten(everywhere)
+    assert_erased(everywhere)
 
 
 def test_an_index_that_shows_what_was(everywhere: Pipeline) -> None:
-    """What the index still shows and what has moved on meanwhile is looked at itself: nothing is cancelled twice."""
+    """Outdated rows of the index cancel nothing twice: the records count."""
     everywhere.cancel("waited-for", "ann")
     rows = everywhere.dynamodb.query(
         TableName=everywhere.tables.registrations,
@@ -114,11 +106,11 @@ def test_an_index_that_shows_what_was(everywhere: Pipeline) -> None:
     everywhere.run()
     assert everywhere.forget("ann").body["cancellations"] == 2
     everywhere.run()
-    assert_forgotten(everywhere)
+    assert_erased(everywhere)
 
 
 def test_more_than_fits_into_one_request(everywhere: Pipeline, taps: Taps, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Who has very much is forgotten in several requests: 503 with Retry-After, each goes on where the last one was."""
+    """Many registrations take several requests: 503 with Retry-After, each continues where the last stopped."""
     monkeypatch.setattr(erasure, "_PAGE", 2)
     bind(everywhere, "login", "ann")
     behind: list[object] = []
@@ -135,7 +127,7 @@ def test_more_than_fits_into_one_request(everywhere: Pipeline, taps: Taps, monke
     assert (behind[0], len({str(place) for place in behind})) == (None, 3)
     assert "subject#login" not in user_items(everywhere)
     everywhere.run()
-    assert_forgotten(everywhere)
+    assert_erased(everywhere)
     assert everywhere.request("GET", "/users/ann").status == 404
 
 

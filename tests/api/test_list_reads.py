@@ -1,4 +1,4 @@
-"""What lists cost the tables that registrations depend on, and what they show of ledgers that are a moment old."""
+"""The reads of lists: what they cost the tables that registering depends on, and how they show older ledgers."""
 
 from __future__ import annotations
 
@@ -117,13 +117,6 @@ def test_only_so_many_pages_are_kept(fair: Pipeline, taps: Taps) -> None:
     assert calls == READ
 
 
-def test_a_read_that_fails_is_not_kept(fair: Pipeline, taps: Taps) -> None:
-    """A page that could not be read is a 503, and the next request reads it."""
-    taps.fail("dynamodb.Scan", "ProvisionedThroughputExceededException")
-    assert fair.request("GET", "/events").status == 503
-    assert set(listed(fair)) == {"e", "new"}
-
-
 def ledger_item(pipeline: Pipeline, event_id: str) -> Item:
     """A ledger as it is stored."""
     return pipeline.dynamodb.get_item(TableName=pipeline.tables.ledger, Key=event_key(event_id))["Item"]
@@ -145,8 +138,7 @@ def stale(pipeline: Pipeline, taps: Taps, *ledgers: Item) -> None:
 
 @pytest.mark.parametrize(("known", "seats"), [(True, {}), (False, {"capacity": 1, "seatsLeft": 1})])
 def test_a_list_with_old_ledgers(pipeline: Pipeline, taps: Taps, known: bool, seats: dict[str, int]) -> None:
-    """With an old ledger an event is shown as it was then, and with none as if nobody had registered: never with more
-    seats than it had or has, nor with figures of two moments."""
+    """An older ledger shows the event as it was, without one as if nobody had registered: never a mixture."""
     pipeline.add_event("e", 2)
     if known:
         pipeline.fill("e", "ann")
@@ -166,7 +158,7 @@ Change = Callable[[Pipeline], object]
     [(lambda p: p.fill("e", "cid"), 2), (lambda p: (p.cancel("e", "bob"), p.fill("e", "cid")), 1)],
 )
 def test_a_users_list_with_an_old_ledger(fair: Pipeline, taps: Taps, meanwhile: Change, place: int) -> None:
-    """Somebody who has just joined the line has a place in their list, although the ledger there is older than that."""
+    """A new waiter has a position in their list although the event's ledger there is older."""
     old = ledger_item(fair, "e")
     meanwhile(fair)
     stale(fair, taps, old)

@@ -1,4 +1,4 @@
-"""How long requests wait: what `Prefer` asks for, and the looks in between."""
+"""How long requests wait: the `Prefer` header, and the polls in between."""
 
 from __future__ import annotations
 
@@ -10,47 +10,38 @@ from workers.aws.clock import Clock
 NOW = 5_000_000_000_000_000
 
 
+IGNORED = [
+    None, "", "wait", "wait=", "wait=-1", "wait=1.5", "wait=soon", "wait=\u0663", "wait=\u00b2", "wait=1=1", "wait=3 4",
+    "await=3", ",;=,",
+]  # fmt: skip
+AT_ONCE = ["respond-async", "Respond-Async", "respond-async; foo=bar", "return=minimal, respond-async"]
+WAITS = {
+    "wait=0": 0, "wait=000": 0, "wait=3": 3, "WAIT = 3": 3, 'wait="3"': 3, "handling=lenient, wait=3; x=y": 3,
+    "wait=2, wait=4": 2, "wait=007": 7, "wait=10": 10,
+}  # fmt: skip
+TOO_LONG = [
+    "wait=11",
+    "wait=99",
+    "wait=100",
+    "wait=999999999",
+    "wait=99999999999999999999",
+    "wait=0000000000000000000011",
+]
+
+
 @pytest.mark.parametrize(
     ("prefer", "seconds", "applied"),
     [
-        (None, DEFAULT_WAIT_SECONDS, None),
-        ("", DEFAULT_WAIT_SECONDS, None),
-        ("respond-async", 0, "respond-async"),
-        ("Respond-Async", 0, "respond-async"),
-        ("respond-async; foo=bar", 0, "respond-async"),
-        ("return=minimal, respond-async", 0, "respond-async"),
-        ("wait=0", 0, "wait=0"),
-        ("wait=3", 3, "wait=3"),
-        ("WAIT = 3", 3, "wait=3"),
-        ('wait="3"', 3, "wait=3"),
-        ("handling=lenient, wait=3; x=y", 3, "wait=3"),
-        ("wait=10", 10, "wait=10"),
-        ("wait=11", MAX_WAIT_SECONDS, "wait=10"),
-        ("wait=999999999", MAX_WAIT_SECONDS, "wait=10"),
+        *[(prefer, DEFAULT_WAIT_SECONDS, None) for prefer in IGNORED],
+        *[(prefer, 0, "respond-async") for prefer in AT_ONCE],
+        *[(prefer, seconds, f"wait={seconds}") for prefer, seconds in WAITS.items()],
+        *[(prefer, MAX_WAIT_SECONDS, "wait=10") for prefer in TOO_LONG],
         ("respond-async, wait=10", 10, "respond-async, wait=10"),
         ("wait=2, respond-async", 2, "respond-async, wait=2"),
-        ("wait=2, wait=4", 2, "wait=2"),
-        ("wait", DEFAULT_WAIT_SECONDS, None),
-        ("wait=", DEFAULT_WAIT_SECONDS, None),
-        ("wait=-1", DEFAULT_WAIT_SECONDS, None),
-        ("wait=1.5", DEFAULT_WAIT_SECONDS, None),
-        ("wait=soon", DEFAULT_WAIT_SECONDS, None),
-        ("wait=99999999999999999999", MAX_WAIT_SECONDS, "wait=10"),
-        ("wait=007", 7, "wait=7"),
-        ("wait=000", 0, "wait=0"),
-        ("wait=0000000000000000000011", MAX_WAIT_SECONDS, "wait=10"),
-        ("wait=99", MAX_WAIT_SECONDS, "wait=10"),
-        ("wait=100", MAX_WAIT_SECONDS, "wait=10"),
-        ("wait=\u0663", DEFAULT_WAIT_SECONDS, None),
-        ("wait=\u00b2", DEFAULT_WAIT_SECONDS, None),
-        ("wait=1=1", DEFAULT_WAIT_SECONDS, None),
-        ("wait=3 4", DEFAULT_WAIT_SECONDS, None),
-        ("await=3", DEFAULT_WAIT_SECONDS, None),
-        (",;=,", DEFAULT_WAIT_SECONDS, None),
     ],
 )
 def test_prefer(prefer: str | None, seconds: float, applied: str | None) -> None:
-    """`respond-async` and `wait=N` up to 10 are honoured and said so; any other preference is none."""
+    """`respond-async` and `wait=N`, at most 10, are applied and confirmed; other preferences are ignored."""
     wait = parse_prefer(prefer, NOW)
     assert wait.deadline == NOW + round(seconds * 1_000_000)
     assert wait.headers == ({} if applied is None else {"Preference-Applied": applied})
@@ -80,7 +71,7 @@ def test_poll_finds() -> None:
 
 
 def test_poll_gives_up() -> None:
-    """Nothing found by the deadline is None; the looks become rarer, the last one is at the deadline."""
+    """Without an outcome the result is None; polls become rarer, and the last one is at the deadline."""
     watch = Watch()
     assert AdaptivePoller().poll(lambda: None, Wait(NOW + 2_000_000, {}), watch.clock) is None
     assert watch.now == NOW + 2_000_000
@@ -90,14 +81,14 @@ def test_poll_gives_up() -> None:
 
 
 def test_poll_without_time() -> None:
-    """Who does not wait does not look either."""
+    """Without a wait there is no poll."""
     watch = Watch()
     assert AdaptivePoller().poll(lambda: "never asked", Wait(NOW, {}), watch.clock) is None
     assert watch.sleeps == []
 
 
 def answered_after(pace: AdaptivePoller, seconds: float, wait: float = 1.4) -> int:
-    """The number of looks that a request takes whose outcome is there after so long."""
+    """Return the number of polls of a request whose outcome takes so long."""
     watch = Watch()
     there = NOW + round(seconds * 1_000_000)
     pace.poll(lambda: True if watch.now >= there else None, Wait(NOW + round(wait * 1_000_000), {}), watch.clock)
@@ -105,8 +96,8 @@ def answered_after(pace: AdaptivePoller, seconds: float, wait: float = 1.4) -> i
 
 
 @pytest.mark.parametrize("seconds", [0.02, 0.065, 0.12, 0.4, 0.65])
-def test_the_first_look_comes_when_outcomes_came_lately(seconds: float) -> None:
-    """However long decisions take just now: after a few requests, a request takes little more than one look."""
+def test_first_poll_learns(seconds: float) -> None:
+    """However long decisions take, after a few requests a request takes little more than one poll."""
     pace = AdaptivePoller()
     for _ in range(60):
         answered_after(pace, seconds)
@@ -118,8 +109,8 @@ def test_the_first_look_comes_when_outcomes_came_lately(seconds: float) -> None:
     assert max(expected) <= seconds * 1.13 + 0.005
 
 
-def test_a_rush_that_is_over_is_forgotten() -> None:
-    """After slow minutes the first look comes earlier and earlier again."""
+def test_first_poll_learns_from_faster_outcomes() -> None:
+    """After slow minutes the first poll comes earlier and earlier again."""
     pace = AdaptivePoller()
     answered_after(pace, 0.6)
     assert pace.expected > 0.5
@@ -128,8 +119,8 @@ def test_a_rush_that_is_over_is_forgotten() -> None:
     assert pace.expected < 0.08
 
 
-def test_a_very_slow_outcome_is_not_waited_for_from_the_start() -> None:
-    """Who waits for ten seconds once does not make the next ones hear late."""
+def test_expectation_is_bounded() -> None:
+    """One wait of ten seconds does not delay later requests."""
     pace = AdaptivePoller()
     answered_after(pace, 1.2, wait=10)
     assert pace.expected == 0.7

@@ -38,14 +38,14 @@ def taken(limit: WriteLimit, caller: str, tries: int) -> int:
 
 @pytest.mark.parametrize("burst", [1, 2, 40])
 def test_burst(time: Time, burst: int) -> None:
-    """So many writes at once are taken, and no more."""
+    """`burst` writes at once are accepted, and no more."""
     limit = limit_of(time, 5, burst)
     assert taken(limit, "ann", burst) == burst
     assert taken(limit, "ann", 100) == 0
 
 
 def test_rate(time: Time) -> None:
-    """Whoever has written all she may at once gets so many per second from then on, however often she tries."""
+    """After a burst `per_second` writes per second are accepted, however many are tried."""
     limit = limit_of(time, 5, 40)
     taken(limit, "ann", 40)
     found = 0
@@ -66,14 +66,14 @@ def test_rest(time: Time) -> None:
 
 
 def test_others(time: Time) -> None:
-    """What one caller has used up is nothing to another one."""
+    """Callers do not affect each other."""
     limit = limit_of(time, 1, 3)
     assert [taken(limit, caller, 9) for caller in ("ann", "bob", "ann", "cid")] == [3, 3, 0, 3]
 
 
 @pytest.mark.parametrize(("per_second", "seconds"), [(5, 1), (1, 1), (0.3, 4), (0.5, 2), (0.01, 100)])
-def test_when_to_come_again(time: Time, per_second: float, seconds: int) -> None:
-    """Who is refused is told in how many whole seconds a write is taken; then it is, and a second before it is not."""
+def test_retry_after(time: Time, per_second: float, seconds: int) -> None:
+    """A refused caller gets the seconds until a write is accepted, not one more or less."""
     limit = limit_of(time, per_second, 2)
     taken(limit, "ann", 2)
     assert limit.seconds_to_wait("ann") == seconds
@@ -84,7 +84,7 @@ def test_when_to_come_again(time: Time, per_second: float, seconds: int) -> None
 
 
 def test_memory_is_bounded(time: Time) -> None:
-    """Of more callers than are remembered, who was quiet for longest is forgotten; who floods all the time is not."""
+    """The callers without a write for longest are forgotten; one who floods is not."""
     limit = limit_of(time, 0.001, 1)
     assert taken(limit, "first", 2) == 1
     for number in range(MAX_CALLERS):

@@ -1,4 +1,4 @@
-"""Ids in paths, headers and queries that somebody made up to do harm: each is refused without a call to AWS."""
+"""Hostile ids in paths, headers and queries: each is refused without a call to AWS."""
 
 from __future__ import annotations
 
@@ -50,6 +50,11 @@ HEADERS = [
     ("DELETE", "/events/e/registrations/ann", "Idempotency-Key", LONG),
     ("DELETE", "/events/e/registrations/ann", "Idempotency-Key", "k\0"),
     ("DELETE", "/events/e/registrations/ann", "Idempotency-Key", "kеy"),
+    *[
+        (method, f"/events/e/registrations{who}", "Idempotency-Key", key)
+        for method, who in (("POST", ""), ("DELETE", "/ann"))
+        for key in ("", '""', "   ", "kéy", "a\u0000b", '" a"')
+    ],
     ("PATCH", "/events/e", "If-Match", '"1.1", ' * 1_000 + '"1.1"'),
     ("PATCH", "/events/e", "If-Match", ", " * 2_000 + "x"),
     ("PATCH", "/events/e", "If-Match", '"a" ' * 1_000),
@@ -95,7 +100,7 @@ STATUSES = [
 
 @pytest.mark.parametrize("path", ["/events", "/events/e/registrations", "/users/ann/registrations"])
 def test_queries(untouched: Pipeline, path: str) -> None:
-    """What no list gives or takes as a parameter is a 400 that names it, before anything is read."""
+    """An invalid query parameter is a 400 that names it, before anything is read."""
     for name, value in QUERIES + [("status", status) for status in STATUSES if path != "/events"]:
         answer = untouched.request("GET", path, None, None, None, **{name: value})
         assert_refused(answer, 400, "invalid-request", f"?{name}")

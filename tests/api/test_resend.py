@@ -1,4 +1,4 @@
-"""Who is pending for a quarter of an hour may be lost: the next POST sends the request again, once an interval."""
+"""A registration that is pending for a quarter of an hour may be lost: the next POST sends it again."""
 
 from __future__ import annotations
 
@@ -41,15 +41,8 @@ def waiting(pipeline: Pipeline, taps: Taps) -> Waiting:
     return Waiting(pipeline, taps)
 
 
-def test_once_an_interval(waiting: Waiting) -> None:
-    """Sent again after 15 minutes, not by the POSTs of the 15 minutes after that, and then once more."""
-    assert [waiting.after(minutes) for minutes in (14, 1, 1, 6, 7, 1, 1)] == [
-        (202, 0), (202, 1), (202, 0), (202, 0), (202, 0), (202, 1), (202, 0),
-    ]  # fmt: skip
-
-
 def test_it_stays_the_same_registration(waiting: Waiting) -> None:
-    """What was sent again is the same attempt, and reads as before: its time is that of the first request."""
+    """The resent attempt is the same one, with the time of the first request."""
     path = "/events/e/registrations/ann"
     before = waiting.pipeline.request("GET", path).body
     assert waiting.after(15) == (202, 1)
@@ -57,17 +50,6 @@ def test_it_stays_the_same_registration(waiting: Waiting) -> None:
     waiting.pipeline.run()
     record = waiting.pipeline.stored("e", "ann")
     assert (str(record.status), record.generation, record.resent_at) == ("confirmed", 1, None)
-
-
-def test_a_key_is_replayed_once_it_was_sent_again(waiting: Waiting) -> None:
-    """The same key again is no replay while the request may be lost, and one as soon as it was sent again."""
-    assert waiting.after(15, Idempotency_Key="k1") == (202, 1)
-    assert waiting.post(Idempotency_Key="k1").headers["Idempotent-Replayed"] == "true"
-    assert waiting.after(15, Idempotency_Key="k2") == (202, 1)
-    waiting.pipeline.run()
-    for key in ("k1", "k2"):
-        answer = waiting.post(Idempotency_Key=key)
-        assert (answer.status, answer.headers["Idempotent-Replayed"]) == (201, "true")
 
 
 @pytest.mark.parametrize("fault", ["ThrottlingException", "TransactionConflictException"])
@@ -104,20 +86,9 @@ def test_two_find_it_lost_at_once(waiting: Waiting, taps: Taps) -> None:
     assert (second, waiting.after(1)) == ([202], (202, 0))
 
 
-def test_a_cancellation_ends_it(waiting: Waiting) -> None:
-    """Cancelled after it was sent again, it is cancelled, and a new attempt begins a new interval."""
-    assert waiting.after(15) == (202, 1)
-    waiting.pipeline.cancel("e", "ann", Prefer="respond-async")
-    waiting.pipeline.run()
-    record = waiting.pipeline.stored("e", "ann")
-    assert (str(record.status), record.resent_at) == ("cancelled", None)
-    assert [waiting.after(minutes) for minutes in (0, 14, 1)] == [(202, 1), (202, 0), (202, 1)]
-
-
 @pytest.mark.parametrize("key", [{}, {"Idempotency_Key": "k"}])
 def test_what_is_sent_again_is_decided(pipeline: Pipeline, taps: Taps, key: dict[str, str]) -> None:
-    """A request whose message is lost is sent again after a quarter of an hour, and decided as the same attempt, with
-    the same Idempotency-Key too."""
+    """A lost request is sent again after a quarter of an hour and decided as the same attempt, with its key too."""
     pipeline.add_event("e", 1)
     pipeline.register("e", pipeline.add_user("ann"), Prefer="respond-async", **key)
     pipeline.delete(*pipeline.receive())

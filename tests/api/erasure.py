@@ -1,4 +1,4 @@
-"""Somebody who is to be forgotten, with something at each of five events, and what must be left of her."""
+"""A user to erase, with a registration at each of five events, and what must remain of her."""
 
 from __future__ import annotations
 
@@ -17,8 +17,7 @@ LATER = 60_000_000
 
 
 def register_everywhere(pipeline: Pipeline) -> None:
-    """ann has a seat for which bob waits, waits herself before bob, has a promise, another one that she is taking back,
-    and gave one back long ago."""
+    """Ann has a seat, waits, is pending, is being cancelled, and has cancelled; bob waits behind her seat and place."""
     for user_id in ("ann", "bob", "cid"):
         pipeline.add_user(user_id)
     for event_id in EVENTS:
@@ -45,8 +44,8 @@ def user_items(pipeline: Pipeline) -> dict[str, Any]:
     return {item["userId"]["S"]: item for item in pipeline.dynamodb.scan(TableName=pipeline.tables.users)["Items"]}
 
 
-def assert_forgotten(pipeline: Pipeline) -> None:
-    """Of ann there is her id and no seat; whoever waited behind her has moved up; all ledgers are right."""
+def assert_erased(pipeline: Pipeline) -> None:
+    """Only Ann's id remains; the waiters behind her have moved up, and all ledgers are right."""
     item = user_items(pipeline)["ann"]
     assert set(item) == {"userId", "createdAt", "erasedAt"}
     for event_id in EVENTS:

@@ -1,4 +1,4 @@
-"""`DELETE /users/{userId}`: a person is forgotten, and what they had goes to those who wait."""
+"""`DELETE /users/{userId}`: a user is erased, and their seats go to the waiting list."""
 
 from __future__ import annotations
 
@@ -8,19 +8,19 @@ from typing import Any
 
 import pytest
 
-from tests.api.forgetting import ANN, EVENTS, LATER, assert_forgotten, bind, user_items
+from tests.api.erasure import ANN, EVENTS, LATER, assert_erased, bind, user_items
 from tests.support.pipeline import Answer, Pipeline
 from tests.support.telemetry import log_lines
 from workers.aws.commit import versioned_put
 from workers.domain.records import Registration, Status, registration_id
 
 
-def test_what_they_had_goes_to_those_who_wait(everywhere: Pipeline) -> None:
-    """Seats, places in the line and undecided requests are given back, the line moves up, every ledger counts right."""
+def test_registrations_are_cancelled(everywhere: Pipeline) -> None:
+    """Active registrations are cancelled, waiting lists move up, and every ledger counts right."""
     answer = everywhere.forget("ann")
     assert (answer.status, answer.body["userId"], answer.body["cancellations"]) == (202, "ann", 4)
     everywhere.run()
-    assert_forgotten(everywhere)
+    assert_erased(everywhere)
 
 
 def test_nobody_finds_them(everywhere: Pipeline) -> None:
@@ -39,7 +39,7 @@ def test_nobody_finds_them(everywhere: Pipeline) -> None:
 
 
 def _found(content: object) -> list[str]:
-    """What the content says of who ann is."""
+    """Return the personal data of Ann in the content."""
     return [ANN[name] for name in ("name", "email") if ANN[name] in str(content)]
 
 
@@ -67,15 +67,7 @@ def test_again(everywhere: Pipeline) -> None:
     assert (again.status, again.body) == (202, first.body | {"cancellations": 0})
     everywhere.run()
     assert {event_id: everywhere.ledger(event_id) for event_id in EVENTS} == before
-    assert_forgotten(everywhere)
-
-
-def test_before_anything_is_decided(everywhere: Pipeline) -> None:
-    """Twice in a row, while the queue stands still, comes to the same as once."""
-    for _ in range(2):
-        assert everywhere.forget("ann").body["cancellations"] == 4
-    everywhere.run()
-    assert_forgotten(everywhere)
+    assert_erased(everywhere)
 
 
 @pytest.mark.parametrize("user_id", ["nobody", "a b", "ы", "x" * 3000, "subject#login"])
@@ -96,7 +88,7 @@ def test_the_login_is_free_again(everywhere: Pipeline) -> None:
     assert everywhere.forget("ann").status == 202
     assert "subject#login" not in user_items(everywhere)
     everywhere.run()
-    assert_forgotten(everywhere)
+    assert_erased(everywhere)
 
 
 def test_a_login_that_is_somebody_elses_stays_theirs(everywhere: Pipeline) -> None:
@@ -105,7 +97,7 @@ def test_a_login_that_is_somebody_elses_stays_theirs(everywhere: Pipeline) -> No
     assert everywhere.forget("ann").status == 202
     assert user_items(everywhere)["subject#login"]["boundTo"] == {"S": "bob"}
     everywhere.run()
-    assert_forgotten(everywhere)
+    assert_erased(everywhere)
 
 
 def test_what_is_logged(everywhere: Pipeline) -> None:

@@ -36,7 +36,7 @@ def reads_after_sending(pipeline: Pipeline, taps: Taps) -> list[dict[str, int]]:
 
 
 def decided_after(pipeline: Pipeline, reads: list[dict[str, int]], looks: int) -> None:
-    """Lets the queue be delivered once the API has looked so often; what the registrar reads is not counted."""
+    """Deliver the queue after so many polls; the registrar's reads are not counted."""
 
     def work() -> None:
         if len(reads) == looks:
@@ -47,7 +47,7 @@ def decided_after(pipeline: Pipeline, reads: list[dict[str, int]], looks: int) -
 
 
 def test_waiting_reads_one_record(ready: Pipeline, taps: Taps) -> None:
-    """While nobody decides, each look reads one item, the registration: not the ledger, which all who wait share."""
+    """Without a decision each poll reads only the registration, not the ledger that all share."""
     ready.request("PATCH", "/events/e", {"capacity": 2}, {"Prefer": "respond-async"})
     ready.run()
     reads = reads_after_sending(ready, taps)
@@ -56,8 +56,8 @@ def test_waiting_reads_one_record(ready: Pipeline, taps: Taps) -> None:
     assert reads == [{ready.tables.registrations: 1}] * len(reads)
 
 
-def test_place_in_the_line_needs_no_look_of_its_own(ready: Pipeline, taps: Taps) -> None:
-    """Where every seat is taken, a look reads the ledger too: who finds herself in the line knows her place."""
+def test_position_needs_no_read_of_its_own(ready: Pipeline, taps: Taps) -> None:
+    """While every seat is taken a poll reads the ledger too, so a waiter's position is known."""
     reads = reads_after_sending(ready, taps)
     decided_after(ready, reads, looks=3)
     answer = ready.register("e", "ann")
@@ -65,8 +65,8 @@ def test_place_in_the_line_needs_no_look_of_its_own(ready: Pipeline, taps: Taps)
     assert reads == [{ready.tables.registrations: 1, ready.tables.ledger: 1}] * 4
 
 
-def test_place_in_the_line_is_read_once(ready: Pipeline, taps: Taps) -> None:
-    """Where seats were free, and somebody was faster, the ledger is read once more, for the place in the line."""
+def test_position_is_read_once(ready: Pipeline, taps: Taps) -> None:
+    """If the last seat was taken meanwhile, the ledger is read once more, for the position."""
     ready.request("PATCH", "/events/e", {"capacity": 2}, {"Prefer": "respond-async"})
     ready.run()
     ready.register("e", ready.add_user("cid"), Prefer="respond-async")
@@ -79,7 +79,7 @@ def test_place_in_the_line_is_read_once(ready: Pipeline, taps: Taps) -> None:
 
 
 def test_waiting_for_a_cancellation_reads_one_record(ready: Pipeline, taps: Taps) -> None:
-    """A cancellation that is waited for reads one item at each look too, and no ledger."""
+    """Each poll for a cancellation reads only the registration, too."""
     reads = reads_after_sending(ready, taps)
     decided_after(ready, reads, looks=3)
     assert ready.cancel("e", "bob").status == 204
@@ -96,7 +96,7 @@ COMMANDS: list[tuple[Ask, int]] = [
 @pytest.mark.parametrize(("ask", "status"), COMMANDS)
 @pytest.mark.parametrize("faults", [1, 2])
 def test_throttled_while_waiting(ready: Pipeline, taps: Taps, ask: Ask, status: int, faults: int) -> None:
-    """A throttle while the API waits is nothing found yet: the next look finds the outcome."""
+    """A throttled poll counts as nothing found: the next poll finds the outcome."""
     looks: list[int] = []
 
     def throttled(_: Any) -> Any:
@@ -121,16 +121,19 @@ def test_throttled_all_the_time(ready: Pipeline, taps: Taps, ask: Ask) -> None:
 
 @pytest.mark.parametrize("ask", [ask for ask, _ in COMMANDS])
 def test_broken_while_waiting(ready: Pipeline, taps: Taps, ask: Ask) -> None:
-    """What does not pass by itself is a 500 also while the API waits."""
+    """An error that is not transient is a 500, also during the wait."""
     taps.before("sqs.SendMessage", lambda _: taps.fail("dynamodb.BatchGetItem", "AccessDeniedException"))
     assert ask(ready).code == "internal-error"
 
 
-def test_conflict_while_nobody_decides(ready: Pipeline, taps: Taps) -> None:
-    """A transaction in the way of the pending record that comes to nothing: it is written at the second attempt."""
-    taps.fail("dynamodb.PutItem", "TransactionConflictException")
+@pytest.mark.parametrize("times", [1, 2])
+def test_conflict_while_nobody_decides(ready: Pipeline, taps: Taps, times: int) -> None:
+    """A pending registration that conflicts with a transaction is written again, and decided later."""
+    taps.fail("dynamodb.PutItem", "TransactionConflictException", times=times)
     answer = ready.register("e", "ann", Prefer="respond-async")
     assert (answer.status, ready.standing("e", "ann")) == (202, ("pending", 1))
+    ready.run()
+    assert ready.standing("e", "ann") == ("waitlisted", 1)
 
 
 def test_conflict_with_the_decision(ready: Pipeline, taps: Taps) -> None:
@@ -139,12 +142,3 @@ def test_conflict_with_the_decision(ready: Pipeline, taps: Taps) -> None:
     ready.time.on_sleep.append(ready.run)
     answer = ready.register("e", "ann", Prefer="respond-async")
     assert (answer.status, answer.body["status"], answer.body["waitlistPosition"]) == (201, "waitlisted", 1)
-
-
-def test_conflict_that_stays(ready: Pipeline, taps: Taps) -> None:
-    """Two conflicts in a row are a 202 all the same: the third attempt writes the pending record, which is decided."""
-    taps.fail("dynamodb.PutItem", "TransactionConflictException", times=2)
-    answer = ready.register("e", "ann", Prefer="respond-async")
-    assert (answer.status, ready.standing("e", "ann")) == (202, ("pending", 1))
-    ready.run()
-    assert ready.standing("e", "ann") == ("waitlisted", 1)

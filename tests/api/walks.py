@@ -28,10 +28,10 @@ def walk(pipeline: Pipeline, path: str, **query: Any) -> list[Entry]:
 
 
 def users(entries: Iterable[Entry]) -> list[str]:
-    """Who is in an event's list, or in a part of it."""
+    """Return the users in an event's list, or in a part of it."""
     return [entry["userId"] for entry in entries]
 
 
 def events(entries: Iterable[Entry]) -> list[str]:
-    """What is in a list of events, or in a user's."""
+    """Return the events in a list of events, or in a user's."""
     return [entry["eventId"] for entry in entries]
