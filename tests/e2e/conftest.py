@@ -22,7 +22,7 @@ from infra.cli.deployment import Clients, Outputs
 from infra.cli.state_dir import StateDir
 from tests.support import contract
 from tests.support.browser import browsing
-from tests.support.client import Front
+from tests.support.client import ApiClient
 from tests.support.pii_canaries import watch
 from tests.support.stacks import NoStack, function_logs, local_deployment, stack_in, take_dead_letters, turnstile
 
@@ -148,9 +148,9 @@ def guarded_api(guarded_stack: Outputs) -> Iterator[httpx.Client]:
 
 
 @pytest.fixture
-def front(api: httpx.Client) -> Front:
+def front(api: httpx.Client) -> ApiClient:
     """The routes of the API."""
-    return Front(api)
+    return ApiClient(api)
 
 
 def _client(stack: Outputs) -> httpx.Client:

@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 from infra.cli.deployment import Clients, Outputs
-from tests.support.client import Front, eventually, unique
+from tests.support.client import ApiClient, eventually, unique
 from tests.support.tables import put_items
 from tests.support.threads import at_once
 from workers.aws.items import ledger_from_item, registration_from_item, registration_key, timestamp
@@ -25,7 +25,7 @@ def all_at_once(api_url: str, event_id: str, user_ids: list[str]) -> list[dict[s
     with httpx.Client(base_url=api_url, timeout=60, trust_env=False) as http:
 
         def register(number: int) -> dict[str, Any]:
-            answer = Front(http).register(event_id, user_ids[number])
+            answer = ApiClient(http).register(event_id, user_ids[number])
             body: dict[str, Any] = answer.json()
             if answer.status_code != 202:
                 return {"answer": answer.status_code} | body
@@ -54,7 +54,7 @@ def outcome(result: dict[str, Any]) -> str:
     return str(result["status"])
 
 
-def test_fifty_clients(stack: Outputs, front: Front, aws: Clients) -> None:
+def test_fifty_clients(stack: Outputs, front: ApiClient, aws: Clients) -> None:
     """Of 50 clients at once exactly 20 are confirmed, 10 wait in the order of their tickets, the rest are refused."""
     event_id = front.event(SEATS, hasWaitlist=True, waitlistCapacity=PLACES)
     user_ids = crowd(aws, stack.users_table)

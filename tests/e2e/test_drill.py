@@ -19,7 +19,7 @@ import pytest
 from infra.cli.deployment import Clients, Deployment, Outputs
 from infra.cli.function_logs import REGISTRAR, lines, log_groups
 from tests.e2e.back_door import damaged, deliver, register_command
-from tests.support.client import Front, eventually, unique
+from tests.support.client import ApiClient, eventually, unique
 from tests.support.stacks import printed, queue_depth, turnstile
 from workers.aws.items import Item, event_key
 from workers.aws.messages import encode
@@ -69,13 +69,13 @@ def without_tables(stack: Outputs) -> Iterator[None]:
         put(document["Statement"])
 
 
-def later(front: Front, event_id: str, *users: str) -> None:
+def later(front: ApiClient, event_id: str, *users: str) -> None:
     """Register users one after the other without waiting for outcomes."""
     for user in users:
         assert front.register(event_id, user, Prefer="respond-async").status_code == 202
 
 
-def test_an_outage(stack: Outputs, aws: Clients, front: Front) -> None:
+def test_an_outage(stack: Outputs, aws: Clients, front: ApiClient) -> None:
     """While the tables are out of reach the queue grows and no message is lost; afterwards it drains in order."""
     event_id, (first, *others) = front.event(2, hasWaitlist=True), front.users(4)
     front.seat(event_id, first)
@@ -111,7 +111,7 @@ def tried_again() -> float:
     return sum(sum(line.fields["Retried"]) for page in pages for line in page)
 
 
-def test_poison(stack: Outputs, aws: Clients, front: Front) -> None:
+def test_poison(stack: Outputs, aws: Clients, front: ApiClient) -> None:
     """A message that always fails blocks its event for seconds, other events not at all; it is shown and discarded, and
     its neighbours in the batch are decided."""
     event_id, other, users = front.event(9), front.event(9), front.users(4)
@@ -140,7 +140,7 @@ def test_poison(stack: Outputs, aws: Clients, front: Front) -> None:
         assert letters(event_id) == []
 
 
-def test_a_deleted_event(stack: Outputs, aws: Clients, front: Front) -> None:
+def test_a_deleted_event(stack: Outputs, aws: Clients, front: ApiClient) -> None:
     """After an event is deleted by mistake and restored, its dead letters are replayed in order; a discarded one is a
     rejection, and does not prevent the next attempt."""
     event_id, (first, second, third) = front.event(1, hasWaitlist=True), front.users(3)

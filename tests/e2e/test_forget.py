@@ -6,7 +6,7 @@ import httpx
 import pytest
 
 from infra.cli.deployment import Clients, Outputs
-from tests.support.client import Front
+from tests.support.client import ApiClient
 from tests.support.stacks import printed, registrar_paused, turnstile
 from workers.aws.items import registration_key
 from workers.domain.records import registration_id
@@ -14,7 +14,7 @@ from workers.domain.records import registration_id
 pytestmark = pytest.mark.e2e
 
 
-def test_forgotten_while_queued(stack: Outputs, aws: Clients, front: Front, api: httpx.Client) -> None:
+def test_forgotten_while_queued(stack: Outputs, aws: Clients, front: ApiClient, api: httpx.Client) -> None:
     """A `Register` that was queued before its user was erased is confirmed; `turnstile reconcile` finds and cancels it,
     and the first waiter gets the seat."""
     event_id, (leaver, waiter) = front.event(1, hasWaitlist=True), front.users(2)

@@ -12,7 +12,7 @@ import pytest
 
 from api.contract.document import LOCAL
 from infra.cli.deployment import Clients, Outputs
-from tests.support.client import Front, unique
+from tests.support.client import ApiClient, unique
 from tests.support.guide import COMMENT, Step, Tool, play, steps_of
 from tests.support.guide_tools import Python, Shell
 from tests.support.pages import operated, shell_blocks
@@ -84,7 +84,7 @@ def operators_commands() -> list[list[str]]:
     return [arguments for line in lines if (arguments := operated(line)) is not None]
 
 
-def test_the_operators_commands(front: Front, guarded_home: Path) -> None:
+def test_the_operators_commands(front: ApiClient, guarded_home: Path) -> None:
     """Each of the README's commands for operators, except verify, succeeds on its stack."""
     event_id, user_id = front.event(1), front.user()
     front.seat(event_id, user_id)

@@ -16,7 +16,7 @@ import pytest
 
 from infra.cli.deployment import Clients, Outputs
 from tests.e2e.back_door import deliver, find_dead_letter, register_command
-from tests.support.client import Front, eventually, unique
+from tests.support.client import ApiClient, eventually, unique
 from tests.support.stacks import printed, promoter_paused, turnstile
 from workers.aws.items import event_key
 from workers.aws.messages import encode
@@ -36,7 +36,7 @@ def story_of(event_id: str, user_id: str, ends_with: str) -> list[dict[str, Any]
     return eventually(look)
 
 
-def test_trace_and_top(front: Front) -> None:
+def test_trace_and_top(front: ApiClient) -> None:
     """One cancels, the next is promoted: `trace` shows both timelines in order, and `top` counts what happened."""
     event_id, (leaver, waiter, last) = front.event(1, hasWaitlist=True), front.users(3)
     for user_id in (leaver, waiter, last):
@@ -90,7 +90,7 @@ def no_promoter(aws: Clients) -> Iterator[None]:
 
 
 @pytest.mark.usefixtures("no_promoter")
-def test_promote(stack: Outputs, aws: Clients, front: Front) -> None:
+def test_promote(stack: Outputs, aws: Clients, front: ApiClient) -> None:
     """A seat whose promotion failed goes to the first waiter after `turnstile promote`, and the record is deleted."""
     event_id, (leaver, waiter) = front.event(1, hasWaitlist=True), front.users(2)
     for user_id in (leaver, waiter):

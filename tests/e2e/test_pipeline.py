@@ -1,22 +1,20 @@
-"""Behind the API: more seats for many, undecodable and redelivered messages, legacy events."""
+"""Behind the API: more seats for many, undecodable messages, legacy events."""
 
 from __future__ import annotations
 
-import time
 from typing import Any
 
 import pytest
 
 from infra.cli.deployment import Clients, Outputs
 from tests.e2e.back_door import deliver, find_dead_letter, register_command
-from tests.support.client import Front, at, eventually, unique
+from tests.support.client import ApiClient, at, eventually, unique
 from workers.aws.messages import encode, group_of
-from workers.domain.commands import Cancel, Command
 
 pytestmark = pytest.mark.e2e
 
 
-def test_capacity_raised_for_many(stack: Outputs, aws: Clients, front: Front) -> None:
+def test_capacity_raised_for_many(stack: Outputs, aws: Clients, front: ApiClient) -> None:
     """Raising the capacity by more than a transaction can hold promotes as many as fit, in order; the rest move up."""
     event_id = front.event(0, hasWaitlist=True)
     people = [f"person-{number}" for number in range(150)]
@@ -35,7 +33,7 @@ def test_capacity_raised_for_many(stack: Outputs, aws: Clients, front: Front) ->
     assert (event["seatsLeft"], event["waitlistLength"]) == (0, 30)
 
 
-def test_poison(stack: Outputs, aws: Clients, front: Front) -> None:
+def test_poison(stack: Outputs, aws: Clients, front: ApiClient) -> None:
     """An undecodable message is parked in the dead-letter queue with its reason, while its event goes on."""
     event_id, user_id = front.event(1), front.user()
     body = f"rubbish {event_id}"
@@ -49,25 +47,7 @@ def test_poison(stack: Outputs, aws: Clients, front: Front) -> None:
     aws.sqs.delete_message(QueueUrl=stack.dead_letter_queue_url, ReceiptHandle=letter["ReceiptHandle"])
 
 
-def test_delivered_twice(stack: Outputs, aws: Clients, front: Front) -> None:
-    """A batch of [Cancel, Register again] that is delivered twice does not touch the new registration."""
-    event_id, (user_id, next_in_line, last) = front.event(1, hasWaitlist=True), front.users(3)
-    batch: list[Command] = [
-        Cancel(unique("command"), event_id, user_id, 1, accepted_at=time.time_ns() // 1000),
-        register_command(event_id, user_id, generation=2),
-    ]
-    first = front.seat(event_id, user_id)
-    deliver(aws, stack.queue_url, event_id, *map(encode, batch))
-    assert front.seat(event_id, next_in_line)["waitlistPosition"] == 1
-    back = front.registration(event_id, user_id)
-    assert (back["status"], back["registeredAt"] > first["registeredAt"]) == ("confirmed", True)
-    deliver(aws, stack.queue_url, event_id, *map(encode, batch))
-    assert front.seat(event_id, last)["waitlistPosition"] == 2
-    assert front.registration(event_id, user_id) == back
-    assert front.read_event(event_id)["currentAttendees"] == 1
-
-
-def test_legacy_event(stack: Outputs, aws: Clients, front: Front) -> None:
+def test_legacy_event(stack: Outputs, aws: Clients, front: ApiClient) -> None:
     """An event from before there were waiting lists, with an odd id, reads, lists, fills up, frees its seat."""
     event_id = f"Früh ling & Söhne #1: 100 %; 🎟 {unique('event')}"
     texts = {name: {"S": "x"} for name in ("title", "location", "organizer")}

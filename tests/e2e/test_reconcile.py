@@ -5,14 +5,14 @@ from __future__ import annotations
 import pytest
 
 from infra.cli.deployment import Clients, Outputs
-from tests.support.client import Front
+from tests.support.client import ApiClient
 from tests.support.stacks import printed
 from workers.aws.items import event_key
 
 pytestmark = pytest.mark.e2e
 
 
-def test_a_damaged_ledger(stack: Outputs, aws: Clients, front: Front) -> None:
+def test_a_damaged_ledger(stack: Outputs, aws: Clients, front: ApiClient) -> None:
     """After a ledger lost a seat and its waiting list, the repair names both, and the next registration waits last."""
     event_id, (first, second, last) = front.event(1, hasWaitlist=True), front.users(3)
     for user_id in (first, second):

@@ -20,7 +20,7 @@ from playwright.sync_api import Browser, ConsoleMessage, Locator, Page, Request,
 
 from infra.build.bundles import ROOT
 from infra.cli.deployment import Outputs
-from tests.support.client import PATIENCE_SECONDS, Front, unique
+from tests.support.client import PATIENCE_SECONDS, ApiClient, unique
 from tests.support.stacks import turnstile
 
 pytestmark = pytest.mark.e2e
@@ -143,7 +143,7 @@ def test_trying_out_registers_a_user(visit: Visit, api: httpx.Client) -> None:
     path = "/events/{eventId}/registrations"
     status, registration = visit.try_out(path, {"userId": user_id}, eventId=event_id, Prefer="wait=10")
     assert (status, registration["status"]) == ("201", "confirmed")
-    assert Front(api).registration(event_id, user_id) == registration
+    assert ApiClient(api).registration(event_id, user_id) == registration
     assert "idempotency-key" not in visit.asked[-1].headers
     if picture:
         _keep(visit, path, picture)

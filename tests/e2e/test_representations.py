@@ -7,13 +7,13 @@ import io
 
 import pytest
 
-from tests.support.client import Front, at
+from tests.support.client import ApiClient, at
 from tests.support.pii_canaries import name_of
 
 pytestmark = pytest.mark.e2e
 
 
-def test_tags_and_conditions(front: Front) -> None:
+def test_tags_and_conditions(front: ApiClient) -> None:
     """A tag goes out with the event and comes back as a condition: 304 while it is unchanged, 412 for a lost update."""
     event_id = front.event(2)
     tag = front.http.get(at(event_id)).headers["etag"]
@@ -27,7 +27,7 @@ def test_tags_and_conditions(front: Front) -> None:
     assert second.headers["etag"] == first.headers["etag"]
 
 
-def test_export(front: Front) -> None:
+def test_export(front: ApiClient) -> None:
     """Following `Link` headers, CSV has the rows of the JSON list; the media type passes unchanged."""
     event_id = front.event(1, hasWaitlist=True)
     user_ids = front.users(3)

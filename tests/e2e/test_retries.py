@@ -8,7 +8,7 @@ import httpx
 import pytest
 
 from infra.cli.deployment import Clients, Outputs
-from tests.support.client import Front, eventually, unique
+from tests.support.client import ApiClient, eventually, unique
 from tests.support.threads import at_once
 from workers.aws.items import registration_from_item, registration_key
 from workers.aws.messages import deduplication_id, encode, group_for
@@ -28,7 +28,7 @@ def stored(aws: Clients, stack: Outputs, event_id: str, user_id: str) -> Registr
     return registration_from_item(item)
 
 
-def test_back_and_forth(front: Front, stack: Outputs, aws: Clients) -> None:
+def test_back_and_forth(front: ApiClient, stack: Outputs, aws: Clients) -> None:
     """Register and cancel repeatedly within five minutes: each request takes effect, and the queue, which drops
     repeated commands, drops none of them."""
     event_id, user_id = front.event(1), front.user()
@@ -54,7 +54,7 @@ def _sent(aws: Clients, stack: Outputs, event_id: str, user_id: str) -> str:
 
 
 @pytest.mark.parametrize("keys", ["none", "one", "many"])
-def test_twenty_at_once(stack: Outputs, front: Front, keys: str) -> None:
+def test_twenty_at_once(stack: Outputs, front: ApiClient, keys: str) -> None:
     """Twenty identical requests at once, without a key, with one key, or with one each, are one registration, which
     every response shows, and no response is a 5xx."""
     event_id, user_id = front.event(CLICKS), front.user()
@@ -64,7 +64,7 @@ def test_twenty_at_once(stack: Outputs, front: Front, keys: str) -> None:
 
         def click(number: int) -> httpx.Response:
             key = own_keys[keys][number % len(own_keys[keys])]
-            return Front(http).register(event_id, user_id, **({"Idempotency_Key": key} if key else {}))
+            return ApiClient(http).register(event_id, user_id, **({"Idempotency_Key": key} if key else {}))
 
         answers = at_once(CLICKS, click)
 

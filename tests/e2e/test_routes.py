@@ -10,7 +10,7 @@ from api.http.routes import ROUTES
 from infra.cli.deployment import Clients, Outputs
 from tests.e2e.back_door import damaged
 from tests.support.builders import NEW_EVENT
-from tests.support.client import Front, at, unique
+from tests.support.client import ApiClient, at, unique
 from tests.support.pii_canaries import CANARY, person
 from workers.domain.records import registration_id
 
@@ -53,7 +53,7 @@ def test_every_route(stack: Outputs, api: httpx.Client) -> None:
     assert set(seen) == {(route.method, route.path) for route in ROUTES}
 
 
-def refuse(api: httpx.Client, front: Front, stack: Outputs, aws: Clients) -> dict[str, httpx.Response]:
+def refuse(api: httpx.Client, front: ApiClient, stack: Outputs, aws: Clients) -> dict[str, httpx.Response]:
     """Cause each code that a client can cause; return the responses by the expected code."""
     user_id, event_id, full = front.user(), front.event(1), front.event(0)
     front.seat(event_id, user_id)
@@ -82,7 +82,7 @@ def refuse(api: httpx.Client, front: Front, stack: Outputs, aws: Clients) -> dic
     }
 
 
-def test_every_error(stack: Outputs, api: httpx.Client, front: Front, aws: Clients) -> None:
+def test_every_error(stack: Outputs, api: httpx.Client, front: ApiClient, aws: Clients) -> None:
     """Each error passes the gateway as its problem document, except throttles, discards, floods (test_flood.py) and
     those that need tokens (test_matrix.py)."""
     answers = refuse(api, front, stack, aws)

@@ -6,12 +6,12 @@ import time
 
 import pytest
 
-from tests.support.client import Front
+from tests.support.client import ApiClient
 
 pytestmark = pytest.mark.e2e
 
 
-def test_successful_registration(front: Front) -> None:
+def test_successful_registration(front: ApiClient) -> None:
     """While there are seats, a registration is confirmed in under 2 s, and `Location` leads to it."""
     event_id, user_id = front.event(2), front.user()
     begun = time.monotonic()
@@ -25,7 +25,7 @@ def test_successful_registration(front: Front) -> None:
     assert (event["currentAttendees"], event["seatsLeft"]) == (1, 1)
 
 
-def test_waiting_list(front: Front) -> None:
+def test_waiting_list(front: ApiClient) -> None:
     """When the seats are gone people join the waiting list, each behind the one before."""
     event_id = front.event(1, hasWaitlist=True)
     seats = [front.seat(event_id, user_id) for user_id in front.users(3)]
@@ -34,7 +34,7 @@ def test_waiting_list(front: Front) -> None:
     assert front.read_event(event_id)["waitlistLength"] == 2
 
 
-def test_automatic_promotion(front: Front) -> None:
+def test_automatic_promotion(front: ApiClient) -> None:
     """Under 2 s after the 204 of a cancellation the first waiter has the seat, and the next one is first."""
     event_id = front.event(1, hasWaitlist=True)
     seated, first, second = front.users(3)
@@ -47,7 +47,7 @@ def test_automatic_promotion(front: Front) -> None:
     assert front.registration(event_id, seated)["status"] == "cancelled"
 
 
-def test_event_and_waiting_list_full(front: Front) -> None:
+def test_event_and_waiting_list_full(front: ApiClient) -> None:
     """When seats and waiting list are full, or there is no waiting list, it is a 409 that says which."""
     with_line, without = front.event(1, hasWaitlist=True, waitlistCapacity=1), front.event(1)
     users = front.users(3)
@@ -61,7 +61,7 @@ def test_event_and_waiting_list_full(front: Front) -> None:
         assert front.registration(event_id, users[2])["code"] == "not-registered"  # refused by the API
 
 
-def test_listing_a_users_registrations(front: Front) -> None:
+def test_listing_a_users_registrations(front: ApiClient) -> None:
     """A user's list has the active registrations, oldest first, with events and waiting-list positions."""
     other, user_id = front.users(2)
     confirmed, waiting, left = front.event(1), front.event(1, hasWaitlist=True), front.event(1)

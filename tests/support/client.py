@@ -37,7 +37,7 @@ def eventually(look: Callable[[], Value | None], within: float = PATIENCE_SECOND
     return found
 
 
-class Front:
+class ApiClient:
     """The API's routes as methods."""
 
     def __init__(self, http: httpx.Client) -> None:

@@ -11,7 +11,7 @@ import httpx
 from infra.cli.deployment import Deployment
 from infra.cli.function_logs import configurations, lines, log_groups
 from tests.proofs.crash.proxy import InterceptingProxy, tapped
-from tests.support.client import Front
+from tests.support.client import ApiClient
 from tests.support.stacks import set_variables
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ class TappedStack:
         self.proxy = proxy
         self.outputs: Outputs = deployment.outputs
         self.clients: Clients = deployment.clients
-        self.front = Front(http)
+        self.front = ApiClient(http)
         self._groups = {
             FUNCTIONS[handler]: group for handler, group in log_groups(deployment).items() if handler in FUNCTIONS
         }

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 import tempfile
 import time
@@ -15,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import httpx
 from botocore.exceptions import BotoCoreError, ClientError
-from playwright.sync_api import FloatRect, ViewportSize
+from playwright.sync_api import ViewportSize
 from rich.console import Console
 
 from infra.cli.processes import Interrupts
@@ -40,8 +39,6 @@ from workers.domain.records import Status
 if TYPE_CHECKING:
     from infra.cli.deployment import Deployment
 
-_VIEW = ViewportSize(width=1200, height=1000)
-_MARGIN = 16.0
 _SHOWN = 5
 _COLUMNS = 100
 """Columns of the table where there is no terminal to ask."""
@@ -62,7 +59,6 @@ examples:
   make demo                                            400 people, 100 seats, 50 places on the waiting list
   make demo DEMO_ARGS="--people 1000 --seats 300 --within 20"
   make demo DEMO_ARGS="--seed 7"                       other people, at other times
-  .venv/bin/python -m tests.tools.demo --json | jq .rules    the report as one JSON object
 
 The seed decides who comes when and who cancels. It does not decide the order in which the machine
 handles requests that come at almost the same time.
@@ -91,12 +87,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     except _FAULTS as error:
         note(f"demo: the day could not be played to its end: {error}")
         return 1
-    if args.json:
-        print(json.dumps(report.as_json()))
-    else:
-        show(report, Console(highlight=False, width=None if sys.stdout.isatty() else _COLUMNS))
-        broken = sum(not rule.kept for rule in report.rules)
-        print(f"{f'{broken} rules are broken.' if broken else 'Every rule was kept.'} Charts: {args.out}")
+    show(report, Console(highlight=False, width=None if sys.stdout.isatty() else _COLUMNS))
+    broken = sum(not rule.kept for rule in report.rules)
+    print(f"{f'{broken} rules are broken.' if broken else 'Every rule was kept.'} Charts: {args.out}")
     return 0 if report.kept else 1
 
 
@@ -146,14 +139,11 @@ def play(deployment: Deployment, sizes: Sizes) -> Report:
 
 
 def take_picture(page: Path, picture: Path) -> None:
-    """Save the charts of the page as one picture, without the tables below. NoBrowser if there is no Chromium."""
+    """Save the page as a picture. NoBrowser if there is no Chromium."""
     with browsing() as browser:
-        shown = browser.new_page(viewport=_VIEW)
+        shown = browser.new_page(viewport=ViewportSize(width=1200, height=1000))
         shown.goto(page.resolve().as_uri())
-        box = shown.locator(".charts").bounding_box()
-        assert box is not None
-        clip = FloatRect(x=0, y=0, width=_VIEW["width"], height=box["y"] + box["height"] + _MARGIN)
-        shown.screenshot(path=picture, full_page=True, clip=clip)
+        shown.screenshot(path=picture, full_page=True)
 
 
 def _totals(seen: Evidence) -> dict[str, int | str]:
@@ -184,7 +174,6 @@ def _parser() -> argparse.ArgumentParser:
         default = getattr(Sizes(), name)
         option, help_ = f"--{name.replace('_', '-')}", f"{text} (default: %(default)s)"
         parser.add_argument(option, type=type(default), default=default, metavar="N", help=help_)
-    parser.add_argument("--json", action="store_true", help="print the report as one JSON object")
     parser.add_argument(
         "--out", type=Path, default=Path("build/demo.html"), metavar="FILE", help="the page (default: %(default)s)"
     )

@@ -8,7 +8,7 @@ from html import escape
 from pathlib import Path
 from string import Template
 
-from tests.tools.demo.report import OUTCOMES, PERCENTILES, Report, percentiles
+from tests.tools.demo.report import OUTCOMES, Report
 
 _PAGE = Template((Path(__file__).parent / "page.html").read_text(encoding="utf-8"))
 _WIDTH, _HEIGHT, _LEFT, _TOP = 500, 270, 52, 8
@@ -40,12 +40,6 @@ def page(report: Report) -> str:
         verdict_class="met" if report.kept else "missed",
         chapters="".join(f"<li><b>{one.began:.0f} s</b> {escape(one.what)}</li>" for one in report.chapters),
         charts="".join(map(_figure, charts(report))),
-        waits=_waits(report),
-        rules="".join(
-            f"<tr><th scope=row>{escape(rule.rule)}</th><td>{escape(rule.evidence)}</td>"
-            f'<td class="{"met" if rule.kept else "missed"}">{"✓ kept" if rule.kept else "✗ broken"}</td></tr>'
-            for rule in report.rules
-        ),
     )
 
 
@@ -142,12 +136,3 @@ def _ticks(highest: float) -> list[float]:
     steps = (digit * 10.0**power for power in range(-3, 6) for digit in (1, 2, 5))
     step = next(step for step in steps if highest / step <= 6)
     return [round(step * number, 3) for number in range(int(highest / step) + 1)]
-
-
-def _waits(report: Report) -> str:
-    head = "".join(f"<th class=number>{name}</th>" for name in ("people", *(f"p{p}" for p in PERCENTILES)))
-    rows = ""
-    for name, found in report.waits.items():
-        cells = "".join(f"<td class=number>{value:.2f} s</td>" for value in percentiles(found).values())
-        rows += f"<tr><th scope=row>{escape(name)}</th><td class=number>{len(found)}</td>{cells}</tr>"
-    return f"<table><thead><tr><th></th>{head}</tr></thead><tbody>{rows}</tbody></table>"

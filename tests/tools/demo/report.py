@@ -1,11 +1,10 @@
-"""The report of a day: the figures and the rules, as tables and as JSON."""
+"""The report of a day: the figures and the rules, as tables."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Console, Group
@@ -53,18 +52,6 @@ class Report:
         waits["any response"] = [found.answered - found.asked for found in self.known]
         waits["promoted (polling every second)"] = list(self.promoted)
         return {name: sorted(found) for name, found in waits.items() if found}
-
-    def as_json(self) -> dict[str, Any]:
-        """Return the object that --json prints. Seconds; percentiles by their number."""
-        return {
-            "ok": self.kept,
-            "seconds": round(self.seconds, 1),
-            "sizes": asdict(self.sizes),
-            "requests": self.requests,
-            "totals": dict(self.totals),
-            "waits": {name: percentiles(found) for name, found in self.waits.items()},
-            "rules": [asdict(rule) | {"kept": rule.kept} for rule in self.rules],
-        }
 
 
 def percentiles(ordered: Sequence[float]) -> dict[str, float]:
