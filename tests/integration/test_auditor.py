@@ -1,4 +1,4 @@
-"""The auditor sees a ledger that does not count what the registrations say, and takes nothing else for one."""
+"""The auditor sees a ledger that does not count what the registrations say, and nothing else is drift."""
 
 from __future__ import annotations
 
@@ -15,180 +15,155 @@ from workers.auditor import AuditIncomplete, Auditor
 
 pytestmark = pytest.mark.integration
 
+AUDITED, DRIFT, TOO_FAST = "audited", "ledger drift", "a ledger moves too fast to be audited"
+
+
+class Audit:
+    """An auditor on the tables of the bench, and the lines that it has logged."""
+
+    def __init__(self, bench: Bench, lines: list[dict[str, Any]]) -> None:
+        clock = bench.pipeline.clock
+        self.auditor = Auditor(bench.pipeline.dynamodb, bench.tables.ledger, bench.tables.registrations, clock)
+        self._lines = lines
+
+    def lines(self, message: str) -> list[dict[str, Any]]:
+        """The lines with this message."""
+        return [line for line in self._lines if line["message"] == message]
+
+    def drift(self) -> list[dict[str, Any]]:
+        """Audit all ledgers; return the lines about drift."""
+        self.auditor.handle()
+        return self.lines(DRIFT)
+
 
 @pytest.fixture
-def auditor(bench: Bench) -> Auditor:
-    """On the tables of the bench, by its clock."""
-    return Auditor(bench.pipeline.dynamodb, bench.tables.ledger, bench.tables.registrations, bench.pipeline.clock)
-
-
-@pytest.fixture
-def lines() -> Iterator[list[dict[str, Any]]]:
-    """What is logged."""
-    with log_lines() as kept:
-        yield kept
-
-
-def drift(lines: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """The lines that speak of drift."""
-    return [line for line in lines if line["message"] == "ledger drift"]
-
-
-def busy_event(bench: Bench) -> None:
-    """One of every status: a seat taken, one waiting, one cancelled; and a second event without anybody."""
+def audit(bench: Bench) -> Iterator[Audit]:
+    """An auditor of an event with a seat taken, a waiter and a cancellation, and of another one without seats."""
     bench.add_queueing_event(1)
     bench.add_event(0, "full")
     bench.deliver_all(register("ann"), register("bob"), register("cid"), cancel("ann"), promote(), cancel("ann"))
     bench.deliver_all(register("ann", event="full"))
+    with log_lines() as lines:
+        yield Audit(bench, lines)
 
 
 def miscount(bench: Bench, change: int) -> None:
-    """The ledger counts so many seats more than were given."""
+    """Let the ledger count so many more seats as taken."""
     damage_ledger(bench, "ADD confirmed :change", change={"N": str(change)})
 
 
-def test_sound_ledgers(bench: Bench, auditor: Auditor, lines: Any, capsys: pytest.CaptureFixture[str]) -> None:
-    """Ledgers that agree with their registrations are counted, and nothing is said against them."""
-    busy_event(bench)
+def test_sound_ledgers(bench: Bench, audit: Audit, capsys: pytest.CaptureFixture[str]) -> None:
+    """They are counted in the metrics, and nothing is written."""
     capsys.readouterr()
     before = bench.stored()
-    auditor.handle()
+    assert audit.drift() == []
     assert metrics(capsys.readouterr().out) == {"LedgersAudited": [2], "LedgerDrift": [0]}
-    assert drift(lines) == []
     assert bench.stored() == before
 
 
-@pytest.mark.parametrize("change", [1, -1])
-def test_a_count_that_is_off(
-    bench: Bench, auditor: Auditor, lines: Any, capsys: pytest.CaptureFixture[str], change: int
+@pytest.mark.parametrize(
+    ("expression", "values", "found"),
+    [
+        ("ADD confirmed :n", {"n": {"N": "1"}}, {"confirmed": 2, "waiting": 1}),
+        ("ADD confirmed :n", {"n": {"N": "-1"}}, {"confirmed": 0, "waiting": 1}),
+        ("REMOVE line, lineOffset", {}, {"confirmed": 1, "waiting": 0}),
+    ],
+)
+def test_a_difference(
+    bench: Bench, audit: Audit, capsys: pytest.CaptureFixture[str], expression: str, values: Any, found: Any
 ) -> None:
-    """One seat too many or too few is drift: the line says what the ledger has and what was counted."""
-    busy_event(bench)
-    miscount(bench, change)
+    """A seat too many or too few, or a waiter whom the ledger does not know: the line has both counts."""
+    damage_ledger(bench, expression, **values)
     capsys.readouterr()
-    auditor.handle()
-    assert metrics(capsys.readouterr().out) == {"LedgersAudited": [2], "LedgerDrift": [1]}
-    (line,) = drift(lines)
+    (line,) = audit.drift()
     assert (line["level"], line["event_id"]) == ("ERROR", EVENT)
-    assert line["ledger"] == {"confirmed": 1 + change, "waiting": 1}
-    assert line["counted"] == {"confirmed": 1, "waiting": 1}
+    assert (line["ledger"], line["counted"]) == (found, {"confirmed": 1, "waiting": 1})
+    assert metrics(capsys.readouterr().out) == {"LedgersAudited": [2], "LedgerDrift": [1]}
 
 
-def test_a_waiter_whom_the_line_does_not_know(bench: Bench, auditor: Auditor, lines: Any) -> None:
-    """A registration that waits without being in the ledger's line would never be promoted: drift."""
-    busy_event(bench)
-    damage_ledger(bench, "REMOVE line, lineOffset")
-    auditor.handle()
-    assert [(line["ledger"]["waiting"], line["counted"]["waiting"]) for line in drift(lines)] == [(0, 1)]
-
-
-def test_a_ledger_that_cannot_be_read(bench: Bench, auditor: Auditor, lines: Any) -> None:
-    """A ledger that cannot be read is reported like any other difference, and the others are looked at all the same."""
-    busy_event(bench)
+def test_an_undecodable_ledger(bench: Bench, audit: Audit) -> None:
+    """It is reported like any other difference, and the other ledgers are audited all the same."""
     miscount(bench, 1)
     bench.db.put_item(TableName=bench.tables.ledger, Item={"eventId": {"S": "torn"}, "version": {"S": "?"}})
-    auditor.handle()
-    assert {line["event_id"] for line in drift(lines)} == {"torn", EVENT}
-    assert [(line["ledgers"], line["drift"]) for line in lines if line["message"] == "audited"] == [(3, 2)]
+    assert {line["event_id"] for line in audit.drift()} == {"torn", EVENT}
+    assert [(line["ledgers"], line["drift"]) for line in audit.lines(AUDITED)] == [(3, 2)]
 
 
-@pytest.mark.parametrize("looks", [1, 2, 5])
-def test_an_index_that_lags_is_no_drift(bench: Bench, auditor: Auditor, lines: Any, looks: int) -> None:
-    """The index shows a registration a little later than the ledger: while the ledger moves, nobody judges by it."""
-    busy_event(bench)
-    users = iter(range(100))
-    lag = [looks]
+@pytest.mark.parametrize("reads", [1, 2, 5])
+def test_an_index_that_lags(bench: Bench, audit: Audit, reads: int) -> None:
+    """The index shows a registration later than the ledger: while the ledger changes, that is no drift."""
+    lag = [None] * reads
 
-    def another(_: dict[str, Any]) -> None:
-        if lag[0]:
-            bench.deliver(register(f"u{next(users)}"))
+    def register_somebody(_: dict[str, Any]) -> None:
+        if lag:
+            bench.deliver(register(f"u{len(lag)}-{len(bench.records())}"))
 
-    def less(parsed: dict[str, Any]) -> None:
-        if lag[0] and parsed["Count"]:
-            lag[0] -= 1
+    def count_less(parsed: dict[str, Any]) -> None:
+        if lag and parsed["Count"]:
+            lag.pop()
             parsed["Count"] -= 1
 
-    bench.before("GetItem", another)
-    bench.after("Query", less)
-    auditor.handle()
-    assert drift(lines) == []
-    assert lag == [0]
+    bench.before("GetItem", register_somebody)
+    bench.after("Query", count_less)
+    assert (audit.drift(), lag) == ([], [])
 
 
 @pytest.mark.parametrize("moment", ["GetItem", "Query"])
-def test_a_ledger_in_motion_is_no_drift(bench: Bench, auditor: Auditor, lines: Any, moment: str) -> None:
-    """Who is registering while the auditor looks makes no alarm, however often it happens; a line says so."""
-    busy_event(bench)
-    users = iter(range(100))
+def test_a_busy_ledger(bench: Bench, audit: Audit, moment: str) -> None:
+    """People who register during an audit cause no alarm, however often; a line says so."""
 
-    def another(_: dict[str, Any]) -> None:
-        bench.deliver(register(f"u{next(users)}"))
+    def register_somebody(_: dict[str, Any]) -> None:
+        bench.deliver(register(f"u{len(bench.records())}"))
 
-    def none(parsed: dict[str, Any]) -> None:
-        parsed["Count"] = 0
-
-    bench.before(moment, another)
-    bench.after("Query", none)
-    auditor.handle()
-    assert drift(lines) == []
-    assert EVENT in [line["event_id"] for line in lines if line["message"] == "a ledger moves too fast to be audited"]
+    bench.before(moment, register_somebody)
+    bench.after("Query", lambda parsed: parsed.update(Count=0))
+    assert audit.drift() == []
+    assert EVENT in [line["event_id"] for line in audit.lines(TOO_FAST)]
 
 
-def test_a_difference_that_was_there_before_the_pause_only(bench: Bench, auditor: Auditor, lines: Any) -> None:
-    """A difference that a pause mends is none."""
-    busy_event(bench)
+def test_a_difference_that_does_not_last(bench: Bench, audit: Audit) -> None:
+    """A difference is checked again after a pause."""
     miscount(bench, 1)
     bench.pipeline.time.on_sleep.append(lambda: miscount(bench, -1))
-    auditor.handle()
-    assert drift(lines) == []
+    assert audit.drift() == []
 
 
-def test_a_ledger_that_is_gone_in_the_meantime(bench: Bench, auditor: Auditor, lines: Any) -> None:
-    """A ledger that somebody deletes between the list and the look is not judged."""
-    busy_event(bench)
+def test_a_ledger_that_is_deleted_meanwhile(bench: Bench, audit: Audit) -> None:
+    """A ledger that somebody deletes between the scan and the read is not audited."""
 
-    def gone(request: dict[str, Any]) -> None:
+    def delete(_: dict[str, Any]) -> None:
         bench.db.delete_item(TableName=bench.tables.ledger, Key={"eventId": {"S": EVENT}})
 
-    bench.before("GetItem", gone)
-    auditor.handle()
-    assert drift(lines) == []
+    bench.before("GetItem", delete)
+    assert audit.drift() == []
 
 
-def test_every_page_counts(bench: Bench, auditor: Auditor, lines: Any) -> None:
-    """Ledgers and registrations of any number are looked at, page by page, and the ledger itself consistently."""
-    events = [bench.add_event(9, f"e{number}") for number in range(4)]
-    bench.deliver_all(*[register(user, event=event) for event in events for user in ("ann", "bob", "cid")])
+def test_every_page_counts(bench: Bench, audit: Audit) -> None:
+    """All pages of ledgers and registrations are read, and each ledger strongly consistent."""
+    bench.deliver_all(*[register(user) for user in ("dee", "eve", "fay")])
     bench.calls.clear()
     for operation in ("Scan", "Query"):
-        bench.dynamodb_events.register(f"before-parameter-build.dynamodb.{operation}", by_twos)
-    auditor.handle()
-    assert drift(lines) == []
-    assert [line["ledgers"] for line in lines if line["message"] == "audited"] == [4]
+        bench.dynamodb_events.register(
+            f"before-parameter-build.dynamodb.{operation}", lambda params, **_: params.update(Limit=1)
+        )
+    assert audit.drift() == []
+    assert [line["ledgers"] for line in audit.lines(AUDITED)] == [2]
     assert all(params["ConsistentRead"] for name, params in bench.calls if name == "GetItem")
     assert bench.operations().count("Scan") > 1
 
 
-def by_twos(params: dict[str, Any], **_: Any) -> None:
-    """A page has two items."""
-    params["Limit"] = 2
-
-
-def test_no_time_left(bench: Bench, auditor: Auditor, lines: Any, capsys: pytest.CaptureFixture[str]) -> None:
-    """What was found before time ran out is measured; then the audit fails, so that somebody hears of it."""
-    busy_event(bench)
-    miscount(bench, 1)
+def test_no_time_left(bench: Bench, audit: Audit, capsys: pytest.CaptureFixture[str]) -> None:
+    """The metrics have what was found before time ran out; then the audit fails, so that an alarm tells of it."""
+    for event in ("another", "third"):
+        bench.add_event(1, event)
+        bench.deliver(register("ann", event=event))
 
     def slow(_: dict[str, Any]) -> None:
         bench.pipeline.time.now += 200_000_000
 
     bench.before("GetItem", slow)
-    bench.add_event(1, "another")
-    bench.deliver(register("ann", event="another"))
-    bench.add_event(1, "third")
-    bench.deliver(register("ann", event="third"))
     capsys.readouterr()
     with pytest.raises(AuditIncomplete, match="2 ledgers were audited"):
-        auditor.handle()
+        audit.drift()
     assert metrics(capsys.readouterr().out)["LedgersAudited"] == [2]
-    assert [line["complete"] for line in lines if line["message"] == "audited"] == [False]
+    assert [line["complete"] for line in audit.lines(AUDITED)] == [False]

@@ -15,23 +15,17 @@ TEN = [register(f"u{number}") for number in range(10)]
 
 
 def test_a_full_batch_is_two_calls_and_one_transaction(bench: Bench) -> None:
-    """Ten fresh registrations for one event: one BatchGetItem, one TransactWriteItems of exactly 11 items."""
+    """Ten fresh registrations for one event: a strongly consistent BatchGetItem, a TransactWriteItems of 11 items."""
     bench.add_queueing_event(4)
     bench.deliver_all(register("first"))
     assert bench.deliver(*TEN) == []
     assert bench.operations() == ["BatchGetItem", "TransactWriteItems"]
+    assert all(table["ConsistentRead"] for table in bench.calls[0][1]["RequestItems"].values())
     assert bench.written() == [11]
+    assert [record.registered_at for record in bench.records()][1:] == [NOW + 1 + number for number in range(10)]
     assert bench.who("confirmed") == ["first", "u0", "u1", "u2"]
     assert bench.who("waitlisted") == [f"u{number}" for number in range(3, 10)]
     bench.check()
-
-
-def test_reads_are_strongly_consistent(bench: Bench) -> None:
-    """Ledger and records are read as they are, not as they were a moment ago."""
-    bench.add_queueing_event(4)
-    bench.deliver_all(*TEN)
-    ((_, read), _, _) = bench.calls
-    assert all(table["ConsistentRead"] for table in read["RequestItems"].values())
 
 
 def test_the_first_batch_of_an_event_creates_its_ledger(bench: Bench) -> None:
@@ -42,14 +36,6 @@ def test_the_first_batch_of_an_event_creates_its_ledger(bench: Bench) -> None:
     ledger = bench.pipeline.ledger("e1")
     assert (ledger.settings, ledger.version, ledger.confirmed) == (seats(2), 1, 2)
     assert bench.statuses() == {"u0": "confirmed", "u1": "confirmed", "u2": "rejected"}
-
-
-def test_what_changes_nothing_creates_no_ledger(bench: Bench) -> None:
-    """A Cancel that finds nothing writes nothing, not even the ledger of its event."""
-    bench.add_event(2)
-    assert bench.deliver(cancel("ann")) == []
-    assert bench.written() == []
-    assert bench.stored()[2] == []
 
 
 def test_a_batch_delivered_twice_writes_once(bench: Bench) -> None:
@@ -135,29 +121,22 @@ def test_hundreds_are_promoted_in_order(bench: Bench) -> None:
     bench.check()
 
 
-def test_a_settle_too_long_for_one_delivery_goes_on_in_the_next(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Thousands of promotions: after so many transactions the message comes again, what was done stays done."""
-    monkeypatch.setattr(registrar, "_MAX_STEPS", 1)
-    bench.add_queueing_event(0)
-    waiting = [f"w{number:03}" for number in range(100)]
-    bench.deliver_all(*[register(user) for user in waiting], configure(1, seats(100, waitlist=True)))
-    assert bench.deliver(promote(1)) == ["m0"]
-    assert bench.who("confirmed") == waiting[:80]
-    assert bench.deliver(promote(1), receives=2) == []
-    assert bench.who("confirmed") == waiting
-    bench.check()
-
-
-def test_a_slow_table_ends_a_delivery_in_time(bench: Bench) -> None:
-    """When a transaction took long no further one is begun, and the function is not killed; the message comes again."""
+@pytest.mark.parametrize("slow", [True, False])
+def test_promotions_that_take_too_long_go_on_in_the_next_delivery(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, slow: bool
+) -> None:
+    """After so many steps, or if a transaction was slow, no further step is begun; what was done stays done."""
     bench.add_queueing_event(0)
     waiting = [f"w{number:03}" for number in range(100)]
     bench.deliver_all(*[register(user) for user in waiting], configure(1, seats(100, waitlist=True)))
 
-    def slow(_: object) -> None:
+    def delay(_: object) -> None:
         bench.pipeline.time.now += 7_000_000
 
-    bench.before("TransactWriteItems", slow)
+    if slow:
+        bench.before("TransactWriteItems", delay)
+    else:
+        monkeypatch.setattr(registrar, "_MAX_STEPS", 1)
     assert bench.deliver(promote(1)) == ["m0"]
     assert bench.who("confirmed") == waiting[:80]
     assert bench.deliver(promote(1), receives=2) == []
@@ -165,7 +144,7 @@ def test_a_slow_table_ends_a_delivery_in_time(bench: Bench) -> None:
     bench.check()
 
 
-def test_settles_of_several_events_too_large_for_one_transaction_go_one_by_one(bench: Bench) -> None:
+def test_promotions_of_several_events_too_large_for_one_transaction_go_separately(bench: Bench) -> None:
     """Two events that each promote sixty: too many items together, so each commits alone; nothing fails."""
     for event in ("a", "b"):
         bench.add_queueing_event(0, event)
@@ -183,11 +162,3 @@ def test_odd_ids_go_through(bench: Bench) -> None:
     event = bench.add_event(1, "größe: 50 % more / less")
     assert bench.deliver(register("ann", event=event), register("bob", event=event)) == []
     assert bench.statuses(event) == {"ann": "confirmed", "bob": "rejected"}
-
-
-def test_times_come_from_the_worker(bench: Bench) -> None:
-    """registeredAt is when it was decided, strictly increasing, not when it was accepted."""
-    bench.add_event(3)
-    bench.pipeline.time.now = NOW + 7
-    bench.deliver_all(register("ann"), register("bob"))
-    assert [record.registered_at for record in bench.records()] == [NOW + 7, NOW + 8]

@@ -1,7 +1,8 @@
-"""What AWS and fate do to a worker: refused transactions, throttles, broken connections, sudden death."""
+"""Faults of AWS and of the worker: refused transactions, throttles, broken connections, hot events, sudden death."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from typing import Any
 
@@ -10,7 +11,7 @@ from botocore.exceptions import ConnectionClosedError, ConnectTimeoutError, Endp
 
 from tests.integration.bench import Bench
 from tests.integration.words import CONFLICT, body_of
-from tests.support.builders import NOW, cancel, configure, promote, register, seats
+from tests.support.builders import EVENT, NOW, cancel, configure, promote, register, seats
 from tests.support.deliveries import Message
 from tests.support.faults import Died, Fault, answer, dies, refusal, times
 from workers.aws import send
@@ -70,36 +71,19 @@ def test_the_api_wrote_pending_meanwhile(bench: Bench) -> None:
     assert (record.status, record.version) == ("confirmed", 2)
 
 
-def test_a_refused_transaction_takes_down_only_the_event_it_is_about(bench: Bench) -> None:
-    """Event b is in the way for good: a and c commit alone, only b's messages come again."""
+@pytest.mark.parametrize("code", ["TransactionCanceledException", "ValidationException", "ThrottlingException"])
+def test_a_refused_write_affects_its_own_event_only(bench: Bench, code: str) -> None:
+    """The write of event b is refused twice: a and c commit alone, b is retried, done once, and nothing is parked."""
     for event in ("a", "b", "c"):
         bench.add_event(5, event)
-    bench.before("TransactWriteItems", writes_to("b", lambda _: CONFLICT))
+    fault = CONFLICT if code == "TransactionCanceledException" else refusal(code)
+    bench.before("TransactWriteItems", writes_to("b", times(2, lambda _: fault)))
     batch: list[Message] = [register(user, event=event) for user in ("ann", "bob") for event in ("a", "b", "c")]
     assert bench.deliver(*batch) == ["m1", "m4"]
     assert bench.hidden == [1, 1]
     assert [bench.who("confirmed", event) for event in ("a", "b", "c")] == [["ann", "bob"], [], ["ann", "bob"]]
-    assert bench.reasons() == []
-
-
-def test_a_request_that_dynamodb_refuses_for_one_events_sake_takes_down_only_that_event(bench: Bench) -> None:
-    """Not a conflict but a plain refusal, say an item too large: the other events are not held up by it."""
-    for event in ("a", "b"):
-        bench.add_event(5, event)
-    bench.before("TransactWriteItems", writes_to("b", lambda _: refusal("ValidationException")))
-    assert bench.deliver(register("ann", event="a"), register("ann", event="b")) == ["m1"]
-    assert bench.who("confirmed", "a") == ["ann"]
-
-
-def test_a_redelivery_after_a_refusal_finds_its_way(bench: Bench) -> None:
-    """Refused twice, delivered again: done once, and those done before are not done again."""
-    for event in ("a", "b"):
-        bench.add_event(5, event)
-    bench.before("TransactWriteItems", writes_to("b", times(2, lambda _: CONFLICT)))
-    batch: list[Message] = [register("ann", event="a"), register("ann", event="b")]
-    assert bench.deliver(*batch) == ["m1"]
-    assert bench.deliver(batch[1], receives=2) == []
-    assert [bench.who("confirmed", event) for event in ("a", "b")] == [["ann"], ["ann"]]
+    assert bench.deliver(batch[1], batch[4], receives=2) == []
+    assert (bench.who("confirmed", "b"), bench.reasons()) == (["ann", "bob"], [])
 
 
 def test_a_worker_that_dies_before_its_commit_loses_nothing(bench: Bench) -> None:
@@ -161,17 +145,6 @@ def test_a_lost_answer_is_asked_again_with_the_same_token(bench: Bench) -> None:
     bench.check()
 
 
-def test_a_redelivered_pair_of_cancel_and_register_keeps_the_new_registration(bench: Bench) -> None:
-    """[Cancel 1, Register 2] delivered twice: the second time the Cancel finds another generation."""
-    bench.add_event(1)
-    bench.deliver_all(register("ann"))
-    pair: list[Message] = [cancel("ann"), register("ann", 2)]
-    bench.deliver_all(*pair)
-    before = bench.stored()
-    assert bench.deliver(*pair) == []
-    assert (bench.stored(), bench.statuses()) == (before, {"ann": "confirmed"})
-
-
 FAULTS: dict[str, Fault] = {
     "throttled": lambda _: refusal("ThrottlingException"),
     "too much": lambda _: refusal("ProvisionedThroughputExceededException"),
@@ -187,46 +160,29 @@ FAULTS: dict[str, Fault] = {
 }
 
 
+@pytest.mark.parametrize("operation", ["BatchGetItem", "TransactWriteItems"])
 @pytest.mark.parametrize("name", FAULTS)
-def test_faults_while_writing_are_nobodys_fault(bench: Bench, name: str) -> None:
-    """Whatever keeps the transaction from its way: all messages come again soon, none is parked, nothing is written."""
+def test_while_aws_fails_everything_is_retried(bench: Bench, name: str, operation: str) -> None:
+    """Whatever fails while reading or writing: nothing is written or parked, and the next time all is well."""
     bench.add_event(5)
     bench.add_event(5, "e2")
-    bench.before("TransactWriteItems", times(20, FAULTS[name]))
+    down = [True]
+    bench.before(operation, lambda request: FAULTS[name](request) if down else None)
     assert bench.deliver(register("ann"), register("bob", event="e2"), receives=20) == ["m0", "m1"]
     assert bench.hidden == [30, 30]
     assert (bench.records(), bench.reasons()) == ([], [])
+    down.clear()
+    assert bench.deliver(register("ann"), register("bob", event="e2"), receives=21) == []
 
 
-@pytest.mark.parametrize("name", ["throttled", "internal error", "read timeout"])
-def test_faults_while_reading_are_nobodys_fault(bench: Bench, name: str) -> None:
-    """Whatever fails while loading, all messages come again, and the next time all is well."""
-    bench.add_event(5)
-    bench.before("BatchGetItem", times(1, FAULTS[name]))
-    assert bench.deliver(register("ann"), register("bob")) == ["m0", "m1"]
-    assert bench.deliver(register("ann"), register("bob"), receives=2) == []
-    assert bench.who("confirmed") == ["ann", "bob"]
+def test_failed_messages_come_back_soon() -> None:
+    """After 1 s the first time, doubling to 30 s; from the 21st receive on doubling to 15 minutes.
 
-
-@pytest.mark.parametrize(
-    ("receives", "seconds"),
-    [
-        *[(1, 1), (2, 2), (3, 4), (4, 8), (5, 16), (6, 30), (7, 30), (20, 30)],
-        *[(21, 60), (22, 120), (23, 240), (24, 480), (25, 900), (26, 900), (999, 900), (1000, 900)],
-    ],
-)
-def test_failed_messages_come_back_soon(bench: Bench, receives: int, seconds: int) -> None:
-    """Visible again after 1 s the first time, doubling to 30 s; from the 21st time on doubling to 15 minutes."""
-    bench.add_event(5)
-    bench.before("BatchGetItem", FAULTS["throttled"])
-    assert bench.deliver(register("ann"), receives=receives) == ["m0"]
-    assert bench.hidden == [seconds]
-
-
-def test_an_outage_of_ten_days_is_survived() -> None:
-    """The waits before the thousandth receive, when SQS moves a message away, come to more than ten days."""
-    messages = [send.ReceivedMessage("m", "r", "g", receives, "") for receives in range(1, 1000)]
-    assert sum(map(send.seconds_hidden, messages)) > 10 * 24 * 3600
+    The waits before the thousandth receive, when SQS moves a message away, come to more than ten days.
+    """
+    waits = [send.seconds_hidden(send.ReceivedMessage("m", "r", "g", receives, "")) for receives in range(1, 1001)]
+    assert waits == [1, 2, 4, 8, 16, *[30] * 15, 60, 120, 240, 480, *[900] * 976]
+    assert sum(waits[:-1]) > 10 * 24 * 3600
 
 
 def test_if_the_visibility_cannot_be_shortened_the_answer_is_the_same(bench: Bench) -> None:
@@ -239,16 +195,11 @@ def test_if_the_visibility_cannot_be_shortened_the_answer_is_the_same(bench: Ben
     assert bench.deliver(register("ann")) == ["m0"]
 
 
-def nothing_of_it(bench: Bench) -> Fault:
-    """All keys of a read stay unprocessed."""
-    return lambda _: answer({"Responses": {}, "UnprocessedKeys": bench.calls[-1][1]["RequestItems"]})
-
-
 def test_unprocessed_keys_are_asked_again(bench: Bench) -> None:
     """DynamoDB leaves keys unprocessed: they are asked for again, after short pauses, and nothing is missed."""
     bench.add_queueing_event(1)
     bench.deliver_all(register("ann"))
-    bench.before("BatchGetItem", times(2, nothing_of_it(bench)))
+    bench.before("BatchGetItem", times(2, unprocessed(bench, EVENT)))
     start = bench.pipeline.time.now
     assert bench.deliver(register("bob")) == []
     assert bench.operations() == ["BatchGetItem"] * 3 + ["TransactWriteItems"]
@@ -259,6 +210,65 @@ def test_unprocessed_keys_are_asked_again(bench: Bench) -> None:
 def test_keys_that_stay_unprocessed_are_a_throttle(bench: Bench) -> None:
     """Keys that are unprocessed again and again: given up for now, reported, nothing decided without the truth."""
     bench.add_event(1)
-    bench.before("BatchGetItem", nothing_of_it(bench))
+    bench.before("BatchGetItem", unprocessed(bench, EVENT))
     assert bench.deliver(register("ann")) == ["m0"]
     assert (bench.operations(), bench.records()) == (["BatchGetItem"] * 4, [])
+
+
+EVENTS = [f"e{number}" for number in range(10)]
+
+
+def unprocessed(bench: Bench, *hot: str) -> Fault:
+    """Reads that name the ledger of one of these events are left unprocessed."""
+
+    def fault(request: dict[str, Any]) -> Any:
+        wanted = json.loads(body_of(request))["RequestItems"]
+        keys = wanted.get(bench.tables.ledger, {}).get("Keys", [])
+        if not any(key["eventId"]["S"] in hot for key in keys):
+            return None
+        return answer({"Responses": {}, "UnprocessedKeys": wanted})
+
+    return fault
+
+
+def test_a_hot_event_takes_down_itself_only(bench: Bench) -> None:
+    """Its ledger's key stays unprocessed: its messages come again, those of the other events are decided."""
+    for event in ("hot", "cool", "cold"):
+        bench.add_event(5, event)
+    bench.before("BatchGetItem", unprocessed(bench, "hot"))
+    batch: list[Message] = [register("ann", event=event) for event in ("hot", "cool", "hot", "cold")]
+    assert bench.deliver(*batch[:2], register("bob", event="hot"), batch[3]) == ["m0", "m2"]
+    assert [bench.who("confirmed", event) for event in ("hot", "cool", "cold")] == [[], ["ann"], ["ann"]]
+
+
+def test_a_throttle_of_a_single_event_is_not_tried_again_at_once(bench: Bench) -> None:
+    """With nobody to be freed of it, a throttle is answered by waiting, not by another attempt."""
+    bench.add_event(5)
+    bench.before("TransactWriteItems", lambda _: refusal("ThrottlingException"))
+    assert bench.deliver(register("ann"), register("bob")) == ["m0", "m1"]
+    assert bench.operations() == ["BatchGetItem", "BatchGetItem", "TransactWriteItems"]
+
+
+def test_ten_hot_events_end_in_time(bench: Bench) -> None:
+    """All ten groups of a batch are throttled: they are given up long before the function is killed."""
+    for event in EVENTS:
+        bench.add_event(5, event)
+    bench.before("BatchGetItem", unprocessed(bench, *EVENTS))
+    start = bench.pipeline.time.now
+    assert len(bench.deliver(*[register("ann", event=event) for event in EVENTS])) == 10
+    assert bench.operations() == ["BatchGetItem"] * 4 * 11
+    assert bench.pipeline.time.now - start < 6_000_000
+
+
+def test_when_every_call_takes_long_the_rest_is_not_tried(bench: Bench) -> None:
+    """Four seconds until a call fails: after the second there is no time for more, the other groups come again."""
+    for event in EVENTS:
+        bench.add_event(5, event)
+
+    def slow(_: dict[str, Any]) -> Any:
+        bench.pipeline.time.now += 4_000_000
+        return refusal("InternalServerError", 500)
+
+    bench.before("BatchGetItem", slow)
+    assert len(bench.deliver(*[register("ann", event=event) for event in EVENTS])) == 10
+    assert bench.operations() == ["BatchGetItem"] * 2

@@ -28,26 +28,20 @@ def index_says(*users: str) -> tuple[Any, dict[str, Any]]:
     return answer({"Items": [{"registrationId": {"S": registration_id(EVENT, user)}} for user in users]})
 
 
-def test_an_empty_index_promotes_nobody(bench: Bench) -> None:
-    """The index shows nobody yet: nothing is written, the message comes again in a second, and is no poison."""
+@pytest.mark.parametrize("shown", [(), ("bob",), ("seat",), ("seat", "bob")])
+def test_an_index_without_the_head_promotes_nobody(bench: Bench, shown: tuple[str, ...]) -> None:
+    """Nobody is promoted in place of the first waiter, and nothing is parked; the other events are decided."""
     a_free_seat(bench, "ann", "bob")
-    bench.before("Query", times(3, lambda _: index_says()))
+    bench.add_event(5, "e2")
+    bench.before("Query", times(3, lambda _: index_says(*shown)))
     for receives in (1, 2, 3):
-        assert bench.deliver(promote(1), receives=receives) == ["m0"]
-        assert bench.written() == []
+        users = register(f"u{receives}", event="e2"), register("new")
+        assert bench.deliver(promote(1), *users, receives=receives) == ["m0", "m2"]
+        assert bench.written() == [2]
+    assert (len(bench.who("confirmed", "e2")), bench.who("confirmed")) == (3, [])
     assert bench.deliver(promote(1), receives=4) == []
     assert (bench.who("confirmed"), bench.reasons()) == (["ann"], [])
     bench.check()
-
-
-def test_an_index_without_the_head_promotes_nobody_else(bench: Bench) -> None:
-    """The index shows the second in line only: the second does not get the first one's seat."""
-    a_free_seat(bench, "ann", "bob")
-    bench.before("Query", times(1, lambda _: index_says("bob")))
-    assert bench.deliver(promote(1)) == ["m0"]
-    assert bench.who("confirmed") == []
-    assert bench.deliver(promote(1), receives=2) == []
-    assert bench.who("confirmed") == ["ann"]
 
 
 def test_an_index_that_shows_the_past_is_checked_against_the_records(bench: Bench) -> None:
@@ -58,15 +52,6 @@ def test_an_index_that_shows_the_past_is_checked_against_the_records(bench: Benc
     assert bench.deliver(promote(2)) == []
     assert bench.statuses() == {"seat": "cancelled", "ann": "cancelled", "bob": "cancelled", "cid": "confirmed"}
     bench.check()
-
-
-def test_an_index_that_only_shows_the_past_promotes_nobody(bench: Bench) -> None:
-    """Everybody it names has gone: nobody is guessed, the message comes again."""
-    a_free_seat(bench, "ann", "bob")
-    bench.deliver_all(cancel("ann"))
-    bench.before("Query", times(1, lambda _: index_says("ann", "seat")))
-    assert bench.deliver(promote(2)) == ["m0"]
-    assert bench.who("confirmed") == []
 
 
 def test_who_came_back_is_known_by_the_new_ticket(bench: Bench) -> None:
@@ -91,15 +76,6 @@ def test_what_is_decided_before_the_lag_is_kept(bench: Bench) -> None:
     assert bench.deliver(register("new"), receives=2) == []
     assert bench.statuses() == {"seat": "cancelled", "ann": "confirmed", "new": "waitlisted"}
     bench.check()
-
-
-def test_a_lag_holds_up_its_own_group_only(bench: Bench) -> None:
-    """Another event's commands in the same batch are decided."""
-    a_free_seat(bench, "ann")
-    bench.add_event(1, "e2")
-    bench.before("Query", times(1, lambda _: index_says()))
-    assert bench.deliver(promote(1), register("bob", event="e2"), register("new")) == ["m0", "m2"]
-    assert bench.who("confirmed", "e2") == ["bob"]
 
 
 def test_a_lag_is_not_forgotten_while_others_take_several_steps(bench: Bench) -> None:

@@ -8,11 +8,11 @@ import pytest
 from botocore.exceptions import ClientError
 
 from tests.integration.bench import Bench
-from tests.support.builders import cancel, ledger_of, promote, register, seats
+from tests.support.builders import ledger_of, seats
 from tests.support.faults import answer, refusal, times
 from workers.aws.clients import Overloaded
 from workers.aws.items import ledger_to_item
-from workers.aws.messages import decode, deduplication_id
+from workers.aws.messages import decode
 
 pytestmark = pytest.mark.integration
 
@@ -35,14 +35,6 @@ def sent(bench: Bench) -> list[tuple[str, str, Any]]:
         for message in answer_["Messages"]:
             found = message["Attributes"]
             messages.append((found["MessageGroupId"], found["MessageDeduplicationId"], decode(message["Body"])))
-
-
-def test_a_promotable_ledger_sends_a_promote_on_its_events_group(bench: Bench) -> None:
-    """The command names event and ledger version; so does its deduplication id."""
-    bench.promoter.handle({"Records": [image("e1", 7)]})
-    ((group, name, command),) = sent(bench)
-    assert (group, name) == ("e1", deduplication_id(promote(7)))
-    assert (command.event_id, command.ledger_version) == ("e1", 7)
 
 
 def test_promotes_of_different_events_have_different_ids(bench: Bench) -> None:
@@ -102,13 +94,3 @@ def test_a_refused_call_raises(bench: Bench) -> None:
     bench.before("SendMessageBatch", lambda _: refusal("RequestThrottled"), "sqs")
     with pytest.raises(ClientError, match="RequestThrottled"):
         bench.promoter.handle({"Records": [image("a", 1)]})
-
-
-def test_a_promote_delivered_twice_promotes_once(bench: Bench) -> None:
-    """Promotion is idempotent in the table, not only in the queue: after the five minutes, one seat is one seat."""
-    bench.add_queueing_event(1)
-    bench.deliver_all(register("ann"), register("bob"), register("cid"), cancel("ann"))
-    bench.deliver_all(promote(1))
-    bench.deliver_all(promote(1), promote(1))
-    assert (bench.who("confirmed"), bench.who("waitlisted")) == (["bob"], ["cid"])
-    bench.check()

@@ -14,10 +14,9 @@ from tests.integration.words import a_line, counted, damage_ledger
 from tests.support.builders import EVENT, cancel, register
 from tests.support.deliveries import batch
 from tests.support.faults import refusal, times
-from workers.aws.messages import encode, group_for, group_of
+from workers.aws.messages import encode, group_for
 from workers.aws.send import send
-from workers.domain.commands import Command, Recount
-from workers.domain.records import Totals
+from workers.domain.commands import Command
 
 pytestmark = pytest.mark.integration
 
@@ -163,11 +162,3 @@ def test_a_registrar_that_does_not_decide(bench: Bench, recounter: Recounter) ->
     began = bench.pipeline.time.now
     assert LedgerRepairer(recounter, bench.pipeline.sqs, bench.pipeline.queue, bench.pipeline.clock).repair(found) == {}
     assert 30 <= (bench.pipeline.time.now - began) / 1e6 <= 31
-
-
-def test_a_recount_in_its_events_group_is_parked(bench: Bench) -> None:
-    """The group is part of the contract: one that somebody puts elsewhere is not obeyed."""
-    a_line(bench)
-    command = Recount("recount", EVENT, 2, Totals(), 0)
-    assert bench.deliver((group_of(EVENT), encode(command))) == []
-    assert bench.reasons() == ["unreadable: the message is in another event's group"]

@@ -71,13 +71,6 @@ def test_a_registrar_without_a_setting_names_it(pipeline: Pipeline, monkeypatch:
         registrar.handler(batch(register("ann")), None)
 
 
-def test_a_promoter_without_a_queue_says_so(pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The promoter needs one setting only, and names it."""
-    monkeypatch.delenv("QUEUE_URL")
-    with pytest.raises(MissingSetting, match="QUEUE_URL"):
-        promoter.handler({"Records": []}, None)
-
-
 def test_settings_are_read_once(pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch) -> None:
     """A warm function does not look at its environment again, nor make its clients again."""
     promoter.handler({"Records": []}, None)

@@ -99,14 +99,6 @@ def test_each_free_seat_has_its_own_time(capsys: pytest.CaptureFixture[str]) -> 
     assert metrics(capsys.readouterr().out)["TimeToPromotion"] == [60_000] * 3
 
 
-def test_a_seat_that_is_given_on_at_once_waited_for_nobody(capsys: pytest.CaptureFixture[str]) -> None:
-    """Cancelled and promoted in one commit: no time at all."""
-    book = Book(seats(1, waitlist=True))
-    book.fill("ann", "bob")
-    told(book, cancel("ann"), promote(1), now=NOW + MINUTE)
-    assert metrics(capsys.readouterr().out)["TimeToPromotion"] == [0]
-
-
 def test_what_is_counted(capsys: pytest.CaptureFixture[str]) -> None:
     """Each outcome counts under its name, a rejection under its reason; what changed nothing has no latency."""
     book = Book(seats(1, waitlist=1))

@@ -1,19 +1,29 @@
-"""The one transaction of a batch, item by item."""
+"""The one transaction of a batch: item by item, and as the SDK sends it; and what becomes of refusals."""
 
 from __future__ import annotations
 
+import json
+from collections.abc import Callable, Iterator
 from dataclasses import replace
+from typing import TYPE_CHECKING, Any, cast
 
 import pytest
+from botocore.awsrequest import AWSPreparedRequest, AWSResponse
+from botocore.compat import HTTPHeaders
+from botocore.exceptions import ClientError
 
 from tests.support.builders import EVENT, NOW, Book, cancel, configure, promote, register, seats
-from workers.aws.commit import transaction_items, versioned_put
+from workers.aws import clients
+from workers.aws.commit import CommitCancelled, commit, transaction_items
 from workers.aws.items import ledger_to_item, registration_to_item
 from workers.aws.load import Tables
 from workers.domain.commands import Recount
 from workers.domain.decide import decide
 from workers.domain.records import Ledger, Totals
 from workers.domain.seat_settings import SETTINGS, EventStatus
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
 
 TABLES = Tables(events="E", registrations="R", ledger="L")
 
@@ -53,16 +63,6 @@ def test_a_later_write_attribute_by_attribute() -> None:
         {"Put": {"TableName": "L", "Item": ledger_to_item(decision.ledger), **version_1}},
         {"Put": {"TableName": "R", "Item": registration_to_item(decision.registrations[0]), **version_1}},
     ]
-
-
-def test_a_record_at_version_three_replaces_version_two() -> None:
-    """The condition counts, it does not only ask whether there is something."""
-    book = Book(seats(1))
-    book.fill("ann")
-    book.deliver(cancel("ann"))
-    book.deliver(register("ann", 2))
-    record = book.stored("ann")
-    assert versioned_put("R", record)["ExpressionAttributeValues"] == {":before": {"N": "2"}}
 
 
 def test_a_recount_writes_the_ledger_alone() -> None:
@@ -121,3 +121,102 @@ def test_every_setting_that_is_none_is_removed(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr("workers.aws.commit.SETTINGS", {**SETTINGS, "closes_at": more})
     _, event = transaction_items(TABLES, [Book(seats(1)).deliver(configure(1, seats(4)))])
     assert event["Update"]["UpdateExpression"].endswith(" REMOVE #waitlistCapacity, #closesAt")
+
+
+class Wire:
+    """A made-up network between the SDK and AWS: it keeps each request, and gives the answer that it was set to."""
+
+    def __init__(self, client: DynamoDBClient) -> None:
+        self.client = client
+        self.requests: list[dict[str, Any]] = []
+        self.status, self.answer = 200, dict[str, Any]()
+
+    def send(self, request: AWSPreparedRequest, **_: object) -> AWSResponse:
+        """In place of the network."""
+        assert request.headers["X-Amz-Target"] == b"DynamoDB_20120810.TransactWriteItems"
+        self.requests.append(json.loads(cast("bytes", request.body)))
+        return AWSResponse(request.url, self.status, HTTPHeaders(), Body(json.dumps(self.answer).encode()))
+
+    def refuse(self, code: str, **more: object) -> None:
+        """From now on the answer is an error."""
+        self.status = 400
+        self.answer = {"__type": f"com.amazonaws.dynamodb.v20120810#{code}", "message": "no", **more}
+
+
+class Body:
+    """The body of an answer, as urllib3 gives it."""
+
+    def __init__(self, content: bytes) -> None:
+        self._content = content
+
+    def stream(self, *_: object, **__: object) -> Iterator[bytes]:
+        """All in one piece."""
+        yield self._content
+
+
+@pytest.fixture(scope="module")
+def client() -> DynamoDBClient:
+    """The client of the functions."""
+    return clients.dynamodb()
+
+
+@pytest.fixture
+def wire(client: DynamoDBClient) -> Iterator[Wire]:
+    """A wire that accepts everything."""
+    wire = Wire(client)
+    send = cast("Callable[..., None]", wire.send)  # whoever listens here may answer, whatever the stubs say
+    client.meta.events.register("before-send.dynamodb", send)
+    yield wire
+    client.meta.events.unregister("before-send.dynamodb", send)
+
+
+def a_batch() -> list[Any]:
+    """The items of a batch with a first and a later write, and changed settings."""
+    book = Book(seats(2))
+    book.fill("ann")
+    return transaction_items(TABLES, [book.deliver(cancel("ann"), register("bob"), configure(1, seats(4, 7)))])
+
+
+def test_all_items_go_in_one_request_with_a_token(wire: Wire) -> None:
+    """One TransactWriteItems with every item as it is, and a token by which AWS knows the SDK's own retry."""
+    items = a_batch()
+    commit(wire.client, items)
+    (sent,) = wire.requests
+    assert len(sent.pop("ClientRequestToken")) == 36
+    assert sent == json.loads(json.dumps({"TransactItems": items}))
+    assert [next(iter(item)) for item in items] == ["Put", "Put", "Put", "Update"]
+
+
+@pytest.mark.parametrize(
+    ("more", "reasons"),
+    [({"CancellationReasons": [{"Code": "None"}, {"Code": "Conflict"}, {}]}, ("None", "Conflict", "?")), ({}, ())],
+)
+def test_a_cancelled_transaction_has_its_reasons(wire: Wire, more: dict[str, Any], reasons: tuple[str, ...]) -> None:
+    """The reason of each item, in their order; a question mark for an item without."""
+    wire.refuse("TransactionCanceledException", **more)
+    with pytest.raises(CommitCancelled) as caught:
+        commit(wire.client, a_batch())
+    assert caught.value.reasons == reasons
+    assert str(caught.value) == "transaction cancelled: " + ", ".join(reasons)
+    assert isinstance(caught.value.__cause__, ClientError)
+    assert len(wire.requests) == 1
+
+
+def test_another_refusal_is_what_it_is(wire: Wire) -> None:
+    """What is no cancellation comes through as the SDK raised it, code and all."""
+    wire.refuse("ResourceNotFoundException", CancellationReasons=[{"Code": "None"}])
+    with pytest.raises(ClientError) as caught:
+        commit(wire.client, a_batch())
+    assert caught.value.response["Error"]["Code"] == "ResourceNotFoundException"
+
+
+@pytest.mark.parametrize("answer", [{}, {"Error": {}}])
+def test_a_refusal_without_a_code_is_what_it_is(answer: Any) -> None:
+    """An answer that nobody understands is no cancellation: it comes through."""
+
+    class Odd:
+        def transact_write_items(self, **_: object) -> None:
+            raise ClientError(answer, "TransactWriteItems")
+
+    with pytest.raises(ClientError):
+        commit(cast("DynamoDBClient", Odd()), [])

@@ -107,13 +107,6 @@ def test_text_order_is_time_order(one: int, other: int) -> None:
     assert len(timestamp(one)) == len("2026-01-01T00:00:00.000000Z")
 
 
-@pytest.mark.parametrize("text", ["", "yesterday", "2026-13-01T00:00:00.000000Z"])
-def test_a_text_that_is_no_time_is_refused(text: str) -> None:
-    """ValueError for what is no timestamp."""
-    with pytest.raises(ValueError, match=r".+"):
-        microseconds(text)
-
-
 @pytest.mark.parametrize(
     ("item", "expected"),
     [
@@ -155,9 +148,8 @@ def test_a_long_line_fits_into_a_small_item(waiting: int, gone: float, most: int
 
 
 @pytest.mark.parametrize(
-    "item",
+    "damage",
     [
-        {},
         {"line": {"B": b"\1rubbish"}, "lineOffset": {"N": "1"}},
         {"line": {"B": b"\1"}, "lineOffset": {"N": "1"}},
         {"line": {"B": b"\0\1"}},
@@ -167,11 +159,27 @@ def test_a_long_line_fits_into_a_small_item(waiting: int, gone: float, most: int
         {"lastRegisteredAt": {"N": "9" * 30}},
     ],
 )
-def test_a_ledger_that_cannot_be_read_says_so(item: dict[str, Any]) -> None:
-    """KeyError or ValueError for a damaged ledger, whatever is wrong with it: the loader is ready for these."""
-    good = ledger_to_item(Ledger(EVENT, seats(1), 1))
-    with pytest.raises((KeyError, ValueError)):
-        ledger_from_item({**good, **item} if item else {})
+def test_a_malformed_ledger_is_refused(damage: dict[str, Any]) -> None:
+    """Whatever is wrong with it raises one of the errors for which the loader is ready."""
+    with pytest.raises(DECODE_ERRORS):
+        ledger_from_item(ledger_to_item(Ledger(EVENT, seats(1), 1)) | damage)
+    with pytest.raises(DECODE_ERRORS):
+        ledger_from_item({})
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("status", {"S": "odd"}),
+        *[("registeredAt", {"S": text}) for text in ("", "yesterday", "2026-13-01T00:00:00.000000Z")],
+        ("version", {}),
+    ],
+)
+def test_a_malformed_registration_is_refused(field: str, value: dict[str, Any]) -> None:
+    """So does a registration."""
+    good = registration_to_item(Registration(EVENT, "ann", Status.CONFIRMED, 1, 1, NOW))
+    with pytest.raises(DECODE_ERRORS):
+        registration_from_item(good | {field: value})
 
 
 LEDGER = Ledger(EVENT, seats(3, 2, EventStatus.CLOSED), 7, {"capacity": 4}, 3, 9, NOW, Waitlist(5, 5), free_since=NOW)
@@ -210,11 +218,3 @@ def test_too_little_is_left_of_a_ledger(name: str, event: dict[str, Any] | None)
         salvage_ledger(item, event)
     with pytest.raises(DECODE_ERRORS):
         salvage_ledger(item | {"version": {"N": "0"}, "capacity": {"N": "x"}}, event)
-
-
-@pytest.mark.parametrize(("field", "value"), [("status", {"S": "odd"}), ("registeredAt", {"S": "x"}), ("version", {})])
-def test_a_registration_that_cannot_be_read_says_so(field: str, value: dict[str, Any]) -> None:
-    """KeyError or ValueError for a damaged registration."""
-    good = registration_to_item(Registration(EVENT, "ann", Status.CONFIRMED, 1, 1, NOW))
-    with pytest.raises((KeyError, ValueError)):
-        registration_from_item({**good, field: value})
