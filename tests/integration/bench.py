@@ -109,7 +109,7 @@ class Bench:
         names = (self.tables.events, self.tables.registrations, self.tables.ledger)
         return [sorted(self.db.scan(TableName=name)["Items"], key=str) for name in names]
 
-    def letters(self) -> list[Any]:
+    def dead_letters(self) -> list[Any]:
         """What lies in the dead-letter queue, with all that goes with it."""
         answer = self.pipeline.sqs.receive_message(
             QueueUrl=self.pipeline.dead_letters,

@@ -44,7 +44,7 @@ def recounter(bench: Bench) -> Recounter:
 
 
 @pytest.fixture
-def mender(bench: Bench, recounter: Recounter) -> LedgerRepairer:
+def repairer(bench: Bench, recounter: Recounter) -> LedgerRepairer:
     """While it waits, the registrar works, and the promoter."""
     bench.pipeline.time.on_sleep.append(bench.pipeline.run)
     return LedgerRepairer(recounter, bench.pipeline.sqs, bench.pipeline.queue, bench.pipeline.clock)

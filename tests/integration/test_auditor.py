@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from tests.integration.bench import Bench
-from tests.integration.words import damage_ledger
+from tests.integration.state import damage_ledger
 from tests.support.builders import EVENT, cancel, promote, register
 from tests.support.telemetry import log_lines, metrics
 from workers.auditor import AuditIncomplete, Auditor

@@ -60,7 +60,7 @@ def test_a_batch_over_several_events_is_one_transaction(bench: Bench) -> None:
 
 
 def test_the_whole_life_of_a_registration(bench: Bench) -> None:
-    """Seat, line, cancellation, promotion, coming back: all in the tables, all as the rules say."""
+    """A seat, the waiting list, a cancellation, a promotion and a new attempt: all is stored as the rules say."""
     bench.add_queueing_event(1)
     bench.deliver_all(register("ann", key="k"), register("bob"), cancel("ann"))
     assert bench.pipeline.ledger("e1").promotable
@@ -75,7 +75,7 @@ def test_the_whole_life_of_a_registration(bench: Bench) -> None:
 
 
 def test_a_cancellation_with_promotion_reads_few_and_writes_three(bench: Bench) -> None:
-    """Cancel and the bell behind it, forty waiting: three items, however long the line is."""
+    """Cancel and Promote, with forty waiters: three items, however long the waiting list is."""
     bench.add_queueing_event(1)
     bench.deliver_all(register("ann"), *[register(f"w{number:02}") for number in range(40)])
     assert bench.deliver(cancel("ann"), promote(9)) == []

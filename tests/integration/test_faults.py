@@ -10,7 +10,7 @@ import pytest
 from botocore.exceptions import ConnectionClosedError, ConnectTimeoutError, EndpointConnectionError, ReadTimeoutError
 
 from tests.integration.bench import Bench
-from tests.integration.words import CONFLICT, body_of
+from tests.integration.state import CONFLICT, body_of
 from tests.support.builders import EVENT, NOW, cancel, configure, promote, register, seats
 from tests.support.deliveries import Message
 from tests.support.faults import Died, Fault, answer, dies, refusal, times

@@ -1,4 +1,4 @@
-"""A global index may lag, or answer what was: nobody is promoted on its word, and nobody is passed over."""
+"""An index that lags: nobody is promoted on its word alone, and nobody is passed over."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from tests.integration.bench import Bench
-from tests.integration.words import body_of
+from tests.integration.state import body_of
 from tests.support.builders import EVENT, cancel, configure, promote, register, seats
 from tests.support.faults import answer, times
 from workers.domain.records import registration_id
@@ -79,7 +79,7 @@ def test_what_is_decided_before_the_lag_is_kept(bench: Bench) -> None:
 
 
 def test_a_lag_is_not_forgotten_while_others_take_several_steps(bench: Bench) -> None:
-    """One event lags in the first step, another settles in two: the first one's message is reported all the same."""
+    """One event's index lags in the first step, another event takes two: the first one's message still fails."""
     a_free_seat(bench, "ann")
     bench.add_queueing_event(0, "e2")
     bench.deliver_all(*[register(f"w{number:02}", event="e2") for number in range(90)])
@@ -120,7 +120,7 @@ def test_an_endless_index_is_given_up_for_now(bench: Bench) -> None:
 
 
 def test_a_waiter_named_in_the_batch_needs_no_index(bench: Bench) -> None:
-    """The head of the line is already loaded by name: it is promoted without the index being asked."""
+    """The first waiter is loaded by name, and promoted without a query."""
     a_free_seat(bench, "ann")
     assert bench.deliver(promote(1), cancel("ann")) == []
     assert "Query" not in bench.operations()
@@ -137,7 +137,7 @@ def test_one_page_is_enough_where_the_index_does_not_lag(bench: Bench) -> None:
 
 
 def test_a_cancelled_event_needs_no_index(bench: Bench) -> None:
-    """At a cancelled event a Register is refused without a look at the line, however many seats are free."""
+    """A Register is rejected without a query, however many seats are free."""
     a_free_seat(bench, "ann")
     bench.deliver_all(configure(1, seats(5, waitlist=True, status=EventStatus.CANCELLED)))
     assert bench.deliver(register("bob")) == []

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tests.integration.bench import Bench
-from tests.integration.words import damage_ledger, damage_record, with_poison
+from tests.integration.state import damage_ledger, damage_record, with_poison
 from tests.support.builders import EVENT, cancel, configure, promote, register, seats
 from tests.support.deliveries import Message
 from tests.support.faults import refusal, times
@@ -89,7 +89,7 @@ def test_an_undecodable_message_is_parked_at_once(bench: Bench) -> None:
     assert bench.deliver(register("ann"), UNDECODABLE, register("bob"), receives=2) == []
     bench.deliver(register("ann"), UNDECODABLE, receives=3)
     assert bench.who("confirmed") == ["ann", "bob"]
-    (message,) = bench.letters()
+    (message,) = bench.dead_letters()
     assert (message["Body"], message["Attributes"]["MessageGroupId"]) == ("rubbish", EVENT)
     assert {name: value["StringValue"] for name, value in message["MessageAttributes"].items()} == {
         "reason": "unreadable: the body is not JSON",

@@ -1,4 +1,4 @@
-"""The stream's entry: it rings the bell, once per event and version, and raises if it could not."""
+"""The promoter sends one Promote per event and version, and raises if it cannot."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def sent(bench: Bench) -> list[tuple[str, str, Any]]:
 
 
 def test_promotes_of_different_events_have_different_ids(bench: Bench) -> None:
-    """A log is asked for one command by its id: that of one event's Promote is nobody else's, however long the id."""
+    """The log is searched by command id, so each event's Promote has its own, however long the event id."""
     events = ["a", "b", "c" * 2048]
     bench.promoter.handle({"Records": [image(event, 3) for event in events]})
     ids = [command.command_id for _, _, command in sent(bench)]
@@ -53,13 +53,13 @@ def test_the_newest_version_of_each_event_is_enough(bench: Bench) -> None:
     assert [(group, command.ledger_version) for group, _, command in sent(bench)] == [("a", 9), ("b", 2)]
 
 
-def test_ledgers_that_are_not_promotable_ring_no_bell(bench: Bench) -> None:
-    """What slips through the filter, or was deleted, sends nothing."""
+def test_ledgers_that_are_not_promotable_send_nothing(bench: Bench) -> None:
+    """The stream's filter may let others through, and deletions have no image."""
     bench.promoter.handle({"Records": [image("a", 3, free=False), {"eventName": "REMOVE", "dynamodb": {}}]})
     assert sent(bench) == []
 
 
-def test_ringing_twice_sends_once(bench: Bench) -> None:
+def test_a_repeated_stream_batch_sends_once(bench: Bench) -> None:
     """A stream batch delivered again within five minutes: SQS recognises the second Promote."""
     for _ in range(2):
         bench.promoter.handle({"Records": [image("a", 3)]})
@@ -67,7 +67,7 @@ def test_ringing_twice_sends_once(bench: Bench) -> None:
 
 
 def test_more_than_ten_events_are_sent_in_batches(bench: Bench) -> None:
-    """SQS takes ten messages at a time: 23 events are three calls, and each event hears its bell."""
+    """SQS takes ten messages at a time: 23 events are three calls, and each event gets its Promote."""
     calls: list[int] = []
     bench.pipeline.sqs.meta.events.register(
         "before-parameter-build.sqs.SendMessageBatch", lambda params, **_: calls.append(len(params["Entries"]))

@@ -1,4 +1,4 @@
-"""A damaged ledger is found and mended: real counts on DynamoDB Local, and the real registrar decides them."""
+"""A damaged ledger is found and repaired: real recounts on DynamoDB Local, which the real registrar decides."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 from infra.cli.reconcile.recount import Recounter
 from infra.cli.reconcile.repairer import LedgerRepairer
 from tests.integration.bench import Bench
-from tests.integration.words import a_line, damage_ledger
+from tests.integration.state import damage_ledger, waiting_event
 from tests.support.builders import EVENT, change, register
 from workers.aws.items import event_key, registration_key
 from workers.domain.records import registration_id
@@ -18,14 +18,14 @@ pytestmark = pytest.mark.integration
 
 
 def delete_ledger(bench: Bench) -> None:
-    """A hand on the ledger that takes it away."""
+    """Delete the ledger behind the registrar's back."""
     bench.db.delete_item(TableName=bench.tables.ledger, Key=event_key(EVENT))
 
 
 def test_sound_events(bench: Bench, recounter: Recounter) -> None:
     """Events that are as the registrar left them are sound, and to look at them writes nothing."""
-    a_line(bench)
-    a_line(bench, "other")
+    waiting_event(bench)
+    waiting_event(bench, "other")
     bench.add_event(3, "nobody came")
     before = bench.stored()
     look = recounter.recount()
@@ -57,17 +57,17 @@ DAMAGES: list[tuple[str, dict[str, Any], str]] = [
 
 
 @pytest.mark.parametrize(("expression", "values", "sentence"), DAMAGES)
-def test_damage_is_found_and_mended(
-    bench: Bench, recounter: Recounter, mender: LedgerRepairer, expression: str, values: dict[str, Any], sentence: str
+def test_damage_is_found_and_repaired(
+    bench: Bench, recounter: Recounter, repairer: LedgerRepairer, expression: str, values: dict[str, Any], sentence: str
 ) -> None:
-    """Whatever hand was on the ledger: a sentence says what is wrong; mended, it is as it was, one version on."""
-    a_line(bench)
+    """A sentence says what is wrong; the repaired ledger is as it was, one version later."""
+    waiting_event(bench)
     bench.deliver_all(change(4, capacity=1))
     before = bench.pipeline.ledger(EVENT)
     damage_ledger(bench, expression, **values)
     found = recounter.recount([EVENT]).findings
     assert found[EVENT].differences[0].startswith(sentence)
-    after = mender.repair(found)
+    after = repairer.repair(found)
     assert after[EVENT].sound
     ledger = bench.pipeline.ledger(EVENT)
     assert ledger.version == before.version + 1
@@ -77,14 +77,14 @@ def test_damage_is_found_and_mended(
     assert bench.pipeline.parked() == []
 
 
-def test_a_deleted_ledger_is_made_again(bench: Bench, recounter: Recounter, mender: LedgerRepairer) -> None:
+def test_a_deleted_ledger_is_made_again(bench: Bench, recounter: Recounter, repairer: LedgerRepairer) -> None:
     """A deleted ledger is made again, with the event item's settings, before anybody who registers gets a seat that is
     taken."""
-    a_line(bench)
+    waiting_event(bench)
     delete_ledger(bench)
     found = recounter.recount().findings
     assert found[EVENT].differences == ("there is no ledger, but registrations were decided",)
-    assert mender.repair(found)[EVENT].sound
+    assert repairer.repair(found)[EVENT].sound
     bench.check()
     assert bench.pipeline.ledger(EVENT).version == 1
     bench.deliver_all(register("eve"))
@@ -92,9 +92,9 @@ def test_a_deleted_ledger_is_made_again(bench: Bench, recounter: Recounter, mend
     bench.check()
 
 
-def test_registrations_that_no_ledger_can_mend(bench: Bench, recounter: Recounter, mender: LedgerRepairer) -> None:
-    """One that cannot be read: it is named, and nothing is sent."""
-    a_line(bench)
+def test_an_undecodable_registration(bench: Bench, recounter: Recounter, repairer: LedgerRepairer) -> None:
+    """It is named, and nothing is sent."""
+    waiting_event(bench)
     damage_ledger(bench, "SET confirmed = :n", n={"N": "0"})
     key: Any = registration_key(registration_id(EVENT, "bob"))
     bench.db.update_item(TableName=bench.tables.registrations, Key=key, UpdateExpression="REMOVE generation")
@@ -102,7 +102,7 @@ def test_registrations_that_no_ledger_can_mend(bench: Bench, recounter: Recounte
     finding = look.findings[EVENT]
     assert finding.flaws == (f"registration {registration_id(EVENT, 'bob')} cannot be read: KeyError('generation')",)
     assert (finding.differences, finding.repairable) == ((), False)
-    assert mender.repair(look.findings) == {}
+    assert repairer.repair(look.findings) == {}
     assert bench.pipeline.ledger(EVENT).confirmed == 0
 
 
@@ -111,19 +111,19 @@ def test_registrations_that_no_ledger_can_mend(bench: Bench, recounter: Recounte
 )
 @pytest.mark.parametrize("look_at", [[EVENT], None])
 def test_a_registration_that_says_it_is_not_of_its_event(
-    bench: Bench, recounter: Recounter, mender: LedgerRepairer, expression: str, names: str, look_at: list[str] | None
+    bench: Bench, recounter: Recounter, repairer: LedgerRepairer, expression: str, names: str, look_at: list[str] | None
 ) -> None:
-    """Whose item names no event, or another one, is named and stops the repair: a count that misses a seat would sell
-    it again."""
-    a_line(bench)
-    a_line(bench, "other")
+    """A registration whose item names no event, or another one, is named and stops the repair: without it, a seat would
+    be sold twice."""
+    waiting_event(bench)
+    waiting_event(bench, "other")
     key = registration_id(EVENT, "ann")
     where: Any = {"TableName": bench.tables.registrations, "Key": registration_key(key)}
     more: Any = {"ExpressionAttributeValues": {":other": {"S": "other"}}} if ":other" in expression else {}
     bench.db.update_item(**where, UpdateExpression=expression, **more)
     look = recounter.recount(look_at)
     assert look.findings[EVENT].flaws == (f"registration {key} is one of this event's, but names {names}",)
-    assert (mender.repair(look.findings), look.strays) == ({}, ())
+    assert (repairer.repair(look.findings), look.strays) == ({}, ())
     if look_at is None and "other" in names:
         (flaw,) = look.findings["other"].flaws
         assert flaw == f"registration {key} is stored under an id that its event and its user do not make"
@@ -131,12 +131,12 @@ def test_a_registration_that_says_it_is_not_of_its_event(
 
 @pytest.mark.parametrize(("user", "doubt"), [({}, True), ({"userId": {"S": "zoe"}}, False)])
 def test_a_registration_of_nobody_knows_which_event(
-    bench: Bench, recounter: Recounter, mender: LedgerRepairer, user: dict[str, Any], doubt: bool
+    bench: Bench, recounter: Recounter, repairer: LedgerRepairer, user: dict[str, Any], doubt: bool
 ) -> None:
     """A registration without event stops the repair wherever something does not add up, unless its user says that it is
     not there."""
-    a_line(bench)
-    a_line(bench, "other")
+    waiting_event(bench)
+    waiting_event(bench, "other")
     damage_ledger(bench, "SET confirmed = :n", n={"N": "2"})
     stray = {"registrationId": {"S": "reg_STRAY"}, **user}
     bench.db.put_item(TableName=bench.tables.registrations, Item=stray)
@@ -147,12 +147,12 @@ def test_a_registration_of_nobody_knows_which_event(
         assert look.findings[EVENT].repairable is not doubt
         assert look.strays == (("registration reg_STRAY names no event",) if events is None else ())
         assert events is not None or look.findings["other"].sound
-    assert (mender.repair(look.findings) == {}) is doubt
+    assert (repairer.repair(look.findings) == {}) is doubt
 
 
-def test_seats_that_the_event_does_not_have(bench: Bench, recounter: Recounter, mender: LedgerRepairer) -> None:
+def test_seats_that_the_event_does_not_have(bench: Bench, recounter: Recounter, repairer: LedgerRepairer) -> None:
     """Ledger and event item are written together: seats that only one of them has are named, and none is filled."""
-    a_line(bench)
+    waiting_event(bench)
     where: Any = {"TableName": bench.tables.ledger, "Key": event_key(EVENT)}
     ledger = bench.db.get_item(**where)["Item"]
     seats: Any = {"capacity": {"N": "5"}, "hasWaitlist": {"BOOL": False}, "waitlistCapacity": {"N": "5"}}
@@ -163,21 +163,21 @@ def test_seats_that_the_event_does_not_have(bench: Bench, recounter: Recounter, 
         "hasWaitlist is False in the ledger, True in the event item",
         "waitlistCapacity is 5 in the ledger, no limit in the event item",
     )
-    assert (found[EVENT].free_seats, mender.repair(found)) == (0, {})
+    assert (found[EVENT].free_seats, repairer.repair(found)) == (0, {})
     bench.deliver_all(change(2, capacity=1, has_waitlist=True, waitlist_capacity=None))
     assert recounter.recount([EVENT]).findings[EVENT].sound
 
 
 def test_a_ledger_whose_event_is_lost(bench: Bench, recounter: Recounter) -> None:
     """A ledger without its event, which nobody sees and nobody can change, is named although it is sound."""
-    a_line(bench)
+    waiting_event(bench)
     bench.db.delete_item(TableName=bench.tables.events, Key=event_key(EVENT))
     assert recounter.recount([EVENT]).findings[EVENT].flaws == ("there is a ledger, but no event with this id",)
 
 
 def test_too_little_is_left(bench: Bench, recounter: Recounter) -> None:
     """A ledger without a version, registrations without ledger and event: what is missing is said."""
-    a_line(bench)
+    waiting_event(bench)
     damage_ledger(bench, "REMOVE version")
     (flaw,) = recounter.recount().findings[EVENT].flaws
     assert flaw.startswith("the ledger cannot be read: KeyError('version'), and too little of it is left")

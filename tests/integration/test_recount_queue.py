@@ -1,4 +1,4 @@
-"""A Recount in the queue: before whom it is decided, and what refuses it."""
+"""A Recount in the queue: it is decided before its event's other commands, unless it is stale."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 from infra.cli.reconcile.recount import Recounter
 from infra.cli.reconcile.repairer import LedgerRepairer
 from tests.integration.bench import Bench
-from tests.integration.words import a_line, counted, damage_ledger
+from tests.integration.state import counted, damage_ledger, waiting_event
 from tests.support.builders import EVENT, cancel, register
 from tests.support.deliveries import batch
 from tests.support.faults import refusal, times
@@ -26,16 +26,16 @@ def message(command: Command) -> tuple[str, str]:
     return group_for(command), encode(command)
 
 
-def test_a_stuck_group_is_set_free(bench: Bench, recounter: Recounter, mender: LedgerRepairer) -> None:
-    """A dozen commands wait for a head of the line that is nobody. The Recount is not behind them; then they go on."""
-    a_line(bench)
+def test_a_stuck_group_is_set_free(bench: Bench, recounter: Recounter, repairer: LedgerRepairer) -> None:
+    """A dozen commands wait for a first waiter who does not exist. The Recount overtakes them and frees them."""
+    waiting_event(bench)
     bench.deliver_all(cancel("ann"))
     damage_ledger(bench, "SET lineOffset = :n, line = :b", n={"N": "9"}, b={"B": b"\0\1"})
     for number in range(12):
         send(bench.pipeline.sqs, bench.pipeline.queue, register(f"late{number}"))
     bench.pipeline.run()
     assert bench.who("confirmed") == []
-    after = mender.repair(recounter.recount([EVENT]).findings)[EVENT]
+    after = repairer.repair(recounter.recount([EVENT]).findings)[EVENT]
     assert (after.differences, after.flaws, after.free_seats) == ((), (), 1)
     assert bench.deliver(*[register(f"late{number}") for number in range(10)]) == []
     assert bench.who("confirmed") == ["bob"]
@@ -43,8 +43,8 @@ def test_a_stuck_group_is_set_free(bench: Bench, recounter: Recounter, mender: L
 
 
 def test_a_recount_comes_before_what_cannot_go_on(bench: Bench, recounter: Recounter) -> None:
-    """In one batch with the commands of its event it is decided first, and they on what it has mended."""
-    a_line(bench)
+    """In one batch with the commands of its event it is decided first, and they on the repaired ledger."""
+    waiting_event(bench)
     damages: dict[str, dict[str, Any]] = {"REMOVE confirmed": {}, "SET nextTicket = :n": {"n": {"N": "1"}}}
     for expression, values in damages.items():
         damage_ledger(bench, expression, **values)
@@ -57,7 +57,7 @@ def test_a_recount_comes_before_what_cannot_go_on(bench: Bench, recounter: Recou
 
 def test_on_a_ledger_that_cannot_be_read_only_the_recount_is_decided(bench: Bench, recounter: Recounter) -> None:
     """What is left of a ledger has no counts: a stale Recount does not let anybody in on it."""
-    a_line(bench)
+    waiting_event(bench)
     damage_ledger(bench, "REMOVE confirmed")
     stale = counted(recounter)
     damage_ledger(bench, "SET version = :n", n={"N": "90"})
@@ -67,25 +67,13 @@ def test_on_a_ledger_that_cannot_be_read_only_the_recount_is_decided(bench: Benc
 
 def test_recounts_keep_their_order(bench: Bench, recounter: Recounter) -> None:
     """Of two recounts in one batch the first is decided first; if the second then fails, it alone comes again."""
-    a_line(bench)
+    waiting_event(bench)
     damage_ledger(bench, "REMOVE confirmed")
     recounts = [replace(counted(recounter), command_id=name) for name in ("first", "second")]
     reads = iter((None, refusal("NobodyMayRead"), refusal("NobodyMayRead")))
     bench.before("BatchGetItem", times(3, lambda _: next(reads)))
     assert bench.deliver(*map(message, recounts)) == ["m1"]
     assert bench.pipeline.ledger(EVENT).confirmed == 1
-
-
-def test_a_ledger_that_has_moved_refuses_the_count(bench: Bench, recounter: Recounter) -> None:
-    """Somebody got a seat after the count: writing it would sell that seat again."""
-    bench.add_queueing_event(3)
-    bench.deliver_all(register("ann"))
-    damage_ledger(bench, "SET confirmed = :n", n={"N": "2"})
-    command = counted(recounter)
-    bench.deliver_all(register("bob"))
-    before = bench.stored()
-    assert bench.deliver(message(command)) == []
-    assert bench.stored() == before
 
 
 def test_a_count_that_loses_the_race_is_refused(bench: Bench, recounter: Recounter) -> None:
@@ -106,57 +94,44 @@ def test_a_count_that_loses_the_race_is_refused(bench: Bench, recounter: Recount
 
 
 def test_a_ledger_that_moves_while_a_count_is_on_the_way(
-    bench: Bench, recounter: Recounter, mender: LedgerRepairer
+    bench: Bench, recounter: Recounter, repairer: LedgerRepairer
 ) -> None:
     """The registrar refuses the first count, the next one is true."""
-    a_line(bench)
+    waiting_event(bench)
     damage_ledger(bench, "SET confirmed = :n", n={"N": "2"})
     found = recounter.recount([EVENT]).findings
     bench.deliver_all(cancel("dee"))
-    assert mender.repair(found)[EVENT].sound
+    assert repairer.repair(found)[EVENT].sound
     bench.check()
 
 
-def test_a_count_is_as_old_as_its_look(bench: Bench, recounter: Recounter, mender: LedgerRepairer) -> None:
+def test_a_count_is_as_old_as_its_look(bench: Bench, recounter: Recounter, repairer: LedgerRepairer) -> None:
     """An operator who thinks for a quarter of an hour sends what may not be true any more: it is refused."""
-    a_line(bench)
+    waiting_event(bench)
     damage_ledger(bench, "SET confirmed = :n", n={"N": "0"})
     found = recounter.recount([EVENT]).findings
     bench.pipeline.time.now += 15 * 60 * 1_000_000
-    assert mender.repair(found) == {}
+    assert repairer.repair(found) == {}
     assert bench.pipeline.ledger(EVENT).confirmed == 0
 
 
-def test_sending_takes_no_time_off_the_wait(bench: Bench, recounter: Recounter) -> None:
+def test_sending_takes_no_time_off_the_wait(bench: Bench, recounter: Recounter, repairer: LedgerRepairer) -> None:
     """Many events, and a slow queue: each is given its half minute after the last count was sent."""
     for event_id in ("e1", "e2", "e3", "e4"):
-        a_line(bench, event_id)
+        waiting_event(bench, event_id)
         damage_ledger(bench, "SET confirmed = :n", event_id, n={"N": "0"})
     found = recounter.recount().findings
-    slow = Slow(bench.pipeline.sqs, bench.pipeline.time)
-    bench.pipeline.time.on_sleep.append(bench.pipeline.run)
-    after = LedgerRepairer(recounter, slow, bench.pipeline.queue, bench.pipeline.clock).repair(found)  # type: ignore[arg-type]
-    assert [finding.sound for finding in after.values()] == [True] * 4
 
+    def slow(_: dict[str, Any]) -> None:
+        bench.pipeline.time.now += 10_000_000
 
-class Slow:
-    """SQS, ten seconds away."""
-
-    def __init__(self, sqs: Any, time: Any) -> None:
-        self._sqs = sqs
-        self._time = time
-
-    def __getattr__(self, name: str) -> Any:
-        def call(**request: Any) -> Any:
-            self._time.now += 10_000_000
-            return getattr(self._sqs, name)(**request)
-
-        return call
+    bench.before("SendMessage", slow, "sqs")
+    assert [finding.sound for finding in repairer.repair(found).values()] == [True] * 4
 
 
 def test_a_registrar_that_does_not_decide(bench: Bench, recounter: Recounter) -> None:
     """After half a minute nobody waits any longer, and the event is not among those that were looked at again."""
-    a_line(bench)
+    waiting_event(bench)
     damage_ledger(bench, "SET confirmed = :n", n={"N": "0"})
     found = recounter.recount().findings
     began = bench.pipeline.time.now

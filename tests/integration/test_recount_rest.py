@@ -1,4 +1,4 @@
-"""A look at an event that is not at rest, or half of it."""
+"""Recounting an event that is busy, or of which a scan sees only half a transaction."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 from infra.cli.reconcile.recount import Recounter
 from infra.cli.reconcile.repairer import LedgerRepairer
 from tests.integration.bench import Bench
-from tests.integration.words import a_line, damage_ledger
+from tests.integration.state import damage_ledger, waiting_event
 from tests.support.builders import EVENT, cancel, change, promote, register
 from workers.aws.items import event_key, registration_key
 from workers.aws.send import send
@@ -19,9 +19,9 @@ from workers.domain.records import registration_id
 pytestmark = pytest.mark.integration
 
 
-def test_an_event_that_is_never_at_rest(bench: Bench, recounter: Recounter) -> None:
-    """Of an event whose ledger is another one after each look nothing is said, and nothing could be mended."""
-    a_line(bench)
+def test_an_event_that_is_always_busy(bench: Bench, recounter: Recounter) -> None:
+    """If the ledger changes between all reads, the event is busy: nothing is reported or repaired."""
+    waiting_event(bench)
     damage_ledger(bench, "SET confirmed = :n", n={"N": "0"})
     users = iter(range(99))
     bench.pipeline.time.on_sleep.append(lambda: bench.deliver_all(register(f"u{next(users)}")))
@@ -29,10 +29,10 @@ def test_an_event_that_is_never_at_rest(bench: Bench, recounter: Recounter) -> N
     assert (finding.busy, finding.sound, finding.repairable, finding.differences) == (True, False, False, ())
 
 
-def test_an_event_that_comes_to_rest(bench: Bench, recounter: Recounter) -> None:
-    """An event that comes to rest is looked at again, alone, and then judged; the others keep their first judgement."""
-    a_line(bench)
-    a_line(bench, "other")
+def test_an_event_that_is_busy_for_a_moment(bench: Bench, recounter: Recounter) -> None:
+    """It is read again, alone; the findings for the others stay."""
+    waiting_event(bench)
+    waiting_event(bench, "other")
     moves = [register("eve")]
     bench.pipeline.time.on_sleep.append(lambda: bench.deliver_all(*[moves.pop() for _ in list(moves)]))
     assert [finding.sound for finding in recounter.recount().findings.values()] == [True, True]
@@ -40,9 +40,9 @@ def test_an_event_that_comes_to_rest(bench: Bench, recounter: Recounter) -> None
     assert ledgers[-1] == [event_key(EVENT)]
 
 
-def test_a_free_seat_that_nobody_was_told_of(bench: Bench, recounter: Recounter) -> None:
+def test_a_free_seat_without_a_promote(bench: Bench, recounter: Recounter) -> None:
     """No promoter works, and SQS knows the Promote of this version already: the repair's own one gets through."""
-    a_line(bench)
+    waiting_event(bench)
     bench.deliver_all(cancel("ann"))
     send(bench.pipeline.sqs, bench.pipeline.queue, promote(bench.pipeline.ledger(EVENT).version))
     for lost in bench.pipeline.receive():
@@ -50,15 +50,15 @@ def test_a_free_seat_that_nobody_was_told_of(bench: Bench, recounter: Recounter)
     found = recounter.recount().findings
     assert (found[EVENT].differences, found[EVENT].free_seats, found[EVENT].sound) == ((), 1, False)
     bench.pipeline.time.on_sleep.append(bench.pipeline.deliver)
-    mender = LedgerRepairer(recounter, bench.pipeline.sqs, bench.pipeline.queue, bench.pipeline.clock)
-    assert mender.repair(found)[EVENT].sound
+    repairer = LedgerRepairer(recounter, bench.pipeline.sqs, bench.pipeline.queue, bench.pipeline.clock)
+    assert repairer.repair(found)[EVENT].sound
     assert bench.who("confirmed") == ["bob"]
     bench.check()
 
 
 def test_half_a_transaction_is_no_finding(bench: Bench, recounter: Recounter) -> None:
-    """A scan may see the ledger of a transaction a moment before its registrations: between the two, a look pauses."""
-    a_line(bench)
+    """A scan may see a ledger a moment before the registrations of its transaction: a recount pauses between both."""
+    waiting_event(bench)
     bench.deliver_all(change(1, capacity=2), promote())
     bob: Any = {
         "TableName": bench.tables.registrations,
@@ -73,8 +73,8 @@ def test_half_a_transaction_is_no_finding(bench: Bench, recounter: Recounter) ->
 
 
 def test_a_promotion_on_its_way_is_no_finding(bench: Bench, recounter: Recounter) -> None:
-    """A seat that becomes free has its promotion a moment later: what seems wrong has to last for a pause."""
-    a_line(bench)
+    """A free seat is given away a moment later, so only what lasts for a pause is reported."""
+    waiting_event(bench)
     bench.deliver_all(cancel("ann"))
     pauses = count(1)
     bench.pipeline.time.on_sleep.append(lambda: bench.pipeline.run() if next(pauses) > 1 else None)
@@ -85,7 +85,7 @@ def test_a_promotion_on_its_way_is_no_finding(bench: Bench, recounter: Recounter
 def test_every_page_counts(bench: Bench, recounter: Recounter) -> None:
     """Tables of any size are read, page by page, strongly consistent, and no index is asked."""
     for number in range(4):
-        a_line(bench, f"e{number}")
+        waiting_event(bench, f"e{number}")
     bench.calls.clear()
     bench.dynamodb_events.register("before-parameter-build.dynamodb.Scan", by_threes)
     assert all(finding.sound for finding in recounter.recount().findings.values())

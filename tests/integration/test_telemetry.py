@@ -1,4 +1,4 @@
-"""What the registrar says while it works: batches, retries, commits that fall back, dead letters, replays."""
+"""The registrar's log and metrics: batches, retries, separate commits, parked messages, replays."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from tests.integration.bench import Bench
-from tests.integration.words import CONFLICT, damage_ledger, with_poison
+from tests.integration.state import CONFLICT, damage_ledger, with_poison
 from tests.support.builders import EVENT, NOW, cancel, register
 from tests.support.deliveries import batch
 from tests.support.faults import refusal, times
@@ -28,8 +28,8 @@ def test_a_batch_is_measured_as_delivered(bench: Bench, capsys: pytest.CaptureFi
 
 
 def test_a_stuck_event_is_measured_at_each_delivery(bench: Bench, capsys: pytest.CaptureFixture[str]) -> None:
-    """While a ledger cannot be read, each delivery says for how long the oldest of its commands has waited, in the line
-    that counts them; it names nobody. Two deliveries are a quarter of an hour apart at most."""
+    """While a ledger is undecodable, each delivery measures how long its oldest command has waited, without naming
+    anybody. Two deliveries are a quarter of an hour apart at most."""
     bench.add_event(9)
     bench.deliver_all(register("ann"))
     damage_ledger(bench, "SET confirmed = :text", text={"S": "?"})
@@ -46,7 +46,7 @@ def test_a_stuck_event_is_measured_at_each_delivery(bench: Bench, capsys: pytest
     assert (max(pauses[:20]), max(pauses)) == (30, 900)
 
 
-def test_the_days_of_a_dead_letter_are_no_age(bench: Bench, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_age_of_a_replay_begins_with_the_replay(bench: Bench, capsys: pytest.CaptureFixture[str]) -> None:
     """A replay that is given back has waited since the replay, and so has a message that is no command."""
     week = 7 * 24 * 3600 * 1_000_000
     bench.pipeline.time.now += week
@@ -68,13 +68,13 @@ def test_a_commit_that_falls_back_is_counted(bench: Bench, capsys: pytest.Captur
     assert (found["CommitsFallenBack"], found["Confirmed"]) == ([1], [1, 1])
 
 
-def test_a_dead_letter_is_told_with_all_that_finds_it(bench: Bench, capsys: pytest.CaptureFixture[str]) -> None:
-    """The line has the command, the registration, the reason, and the id under which it lies in the dead letters."""
+def test_the_line_about_a_parked_message(bench: Bench, capsys: pytest.CaptureFixture[str]) -> None:
+    """It has the command, the registration, the reason, and the id in the dead-letter queue."""
     with_poison(bench)
     with log_lines() as lines:
         bench.deliver(cancel("bob"), receives=3)
     (line,) = [line for line in lines if line["message"].startswith("a message was parked")]
-    (parked,) = bench.letters()
+    (parked,) = bench.dead_letters()
     assert line == {
         "message": "a message was parked in the dead-letter queue",
         "level": "ERROR",
@@ -92,7 +92,7 @@ def test_a_dead_letter_is_told_with_all_that_finds_it(bench: Bench, capsys: pyte
     assert metrics(capsys.readouterr().out)["DeadLettered"] == [1]
 
 
-def test_a_replay_is_told_and_parked_as_one(bench: Bench) -> None:
+def test_a_replay_is_logged_and_parked_as_one(bench: Bench) -> None:
     """A message that names the dead letter it replays is logged with it, and keeps it when it is parked again.
 
     The line about an undecodable message has its id, group and reason, but nothing of its body.
@@ -107,18 +107,18 @@ def test_a_replay_is_told_and_parked_as_one(bench: Bench) -> None:
     (line,) = [line for line in lines if line["message"].startswith("a message was parked")]
     assert (line["message_id"], line["group"], line["reason"]) == ("m1", EVENT, "unreadable: the body is not JSON")
     assert "secret" not in str(lines)
-    (parked,) = bench.letters()
+    (parked,) = bench.dead_letters()
     assert parked["MessageAttributes"]["replayOf"]["StringValue"] == "dead-1"
 
 
-def test_trouble_is_told_event_by_event(bench: Bench) -> None:
-    """Who looks for one event finds why its commands wait: each line names one event and one of its commands."""
+def test_failures_are_logged_event_by_event(bench: Bench) -> None:
+    """The log of one event says why its commands wait: each line names one event and one of its commands."""
     events = [bench.add_event(9, event) for event in ("a", "b")]
     bench.before("TransactWriteItems", lambda _: CONFLICT)
     with log_lines() as lines:
         bench.deliver(*[register("ann", event=event) for event in events])
-    told = [(line["message"], line["event_id"], line["command_id"]) for line in lines]
-    assert told == [
+    found = [(line["message"], line["event_id"], line["command_id"]) for line in lines]
+    assert found == [
         ("a common commit was refused; this event goes alone", "a", "register-ann-1"),
         ("a common commit was refused; this event goes alone", "b", "register-ann-1"),
         ("the event's commands will be tried again", "a", "register-ann-1"),

@@ -1,4 +1,4 @@
-"""What is said of a decision: each outcome and promotion in the log, counts and times as metrics."""
+"""The report of a decision: outcomes and promotions in the log, counts and times as metrics."""
 
 from __future__ import annotations
 
@@ -19,20 +19,20 @@ from workers.telemetry import measure
 MINUTE = 60_000_000
 
 
-def told(book: Book, *commands: Command, now: int = NOW, replay_of: str | None = None) -> list[dict[str, Any]]:
-    """Decides the commands and reports it; the log lines of that."""
+def reported(book: Book, *commands: Command, now: int = NOW, replay_of: str | None = None) -> list[dict[str, Any]]:
+    """Decide the commands and report the decision; return the log lines."""
     decision = book.deliver(*commands, now=now)
-    letters = [ReceivedMessage(f"m{n}", f"r{n}", book.event, 2, "", replay_of) for n in range(len(commands))]
+    messages = [ReceivedMessage(f"m{n}", f"r{n}", book.event, 2, "", replay_of) for n in range(len(commands))]
     with log_lines() as lines:
-        report([CommittedDecision(decision, letters)], now)
+        report([CommittedDecision(decision, messages)], now)
     return lines
 
 
-def test_an_outcome_is_told_with_its_reason_and_both_ledgers() -> None:
+def test_an_outcome_is_logged_with_its_reason_and_both_ledgers() -> None:
     """One line says who asked for what, what came of it and why, how long it took, and the ledger on both sides."""
     book = Book(seats(1, waitlist=True))
     book.fill("ann")
-    (line,) = told(book, register("bob"), now=NOW + 1_500)
+    (line,) = reported(book, register("bob"), now=NOW + 1_500)
     assert line == {
         "message": "decided",
         "level": "INFO",
@@ -51,8 +51,8 @@ def test_an_outcome_is_told_with_its_reason_and_both_ledgers() -> None:
 
 
 def test_a_replay_names_its_dead_letter(capsys: pytest.CaptureFixture[str]) -> None:
-    """A command that came out of the dead-letter queue is told with the id it had there. Its days are no latency."""
-    (line,) = told(Book(seats(1)), register("ann"), replay_of="dead-1")
+    """A command that came out of the dead-letter queue is logged with the id it had there. Its days are no latency."""
+    (line,) = reported(Book(seats(1)), register("ann"), replay_of="dead-1")
     assert line["replay_of"] == "dead-1"
     assert "DecisionLatency" not in metrics(capsys.readouterr().out)
 
@@ -60,24 +60,24 @@ def test_a_replay_names_its_dead_letter(capsys: pytest.CaptureFixture[str]) -> N
 def test_nobody_is_named() -> None:
     """No line has a user's id in it: the registration's id stands for it."""
     book = Book(seats(1, waitlist=True))
-    lines = told(book, register("ann"), register("bob"), cancel("ann"), promote(), change(1, capacity=3))
+    lines = reported(book, register("ann"), register("bob"), cancel("ann"), promote(), change(1, capacity=3))
     assert [line["message"] for line in lines] == ["decided"] * 5 + ["promoted"]
     assert not [line for line in lines if "user_id" in line or {"ann", "bob"} & set(map(str, line.values()))]
 
 
-def test_a_promotion_is_told_with_the_time_that_the_seat_was_free(capsys: pytest.CaptureFixture[str]) -> None:
-    """From the commit that left a seat free beside a waiter to the commit that gave it to her."""
+def test_a_promotion_is_logged_with_the_time_that_the_seat_was_free(capsys: pytest.CaptureFixture[str]) -> None:
+    """From the commit that left a seat free beside a waiter to the commit that gave it away."""
     book = Book(seats(1, waitlist=True))
     book.fill("ann", "bob")
-    told(book, cancel("ann"), now=NOW + MINUTE)
-    lines = told(book, promote(2), now=NOW + 3 * MINUTE)
+    reported(book, cancel("ann"), now=NOW + MINUTE)
+    lines = reported(book, promote(2), now=NOW + 3 * MINUTE)
     assert [line["message"] for line in lines] == ["decided", "promoted"]
     assert (lines[1]["registration_id"], lines[1]["waited_ms"]) == (registration_id("e1", "bob"), 120_000)
     assert metrics(capsys.readouterr().out)["TimeToPromotion"] == [120_000]
 
 
 def test_a_seat_stays_free_until_the_last_waiter_for_it_is_promoted(capsys: pytest.CaptureFixture[str]) -> None:
-    """A settle in several steps counts from the moment at which the seats became free, each step of it."""
+    """If promotions take several steps, each counts from the moment at which the seats became free."""
     book = Book(seats(0, waitlist=True))
     book.fill("a", "b", "c")
     book.deliver(change(1, capacity=3), now=NOW + MINUTE)
@@ -92,17 +92,17 @@ def test_each_free_seat_has_its_own_time(capsys: pytest.CaptureFixture[str]) -> 
     """One leaves in every batch in which the seat of the one before is given away: each seat was free for a minute."""
     book = Book(seats(3, waitlist=True))
     book.fill("a", "b", "c", "d", "e", "f")
-    told(book, cancel("a"), now=NOW + MINUTE)
-    told(book, promote(2), cancel("b"), now=NOW + 2 * MINUTE)
-    told(book, promote(3), cancel("c"), now=NOW + 3 * MINUTE)
-    told(book, promote(4), now=NOW + 4 * MINUTE)
+    reported(book, cancel("a"), now=NOW + MINUTE)
+    reported(book, promote(2), cancel("b"), now=NOW + 2 * MINUTE)
+    reported(book, promote(3), cancel("c"), now=NOW + 3 * MINUTE)
+    reported(book, promote(4), now=NOW + 4 * MINUTE)
     assert metrics(capsys.readouterr().out)["TimeToPromotion"] == [60_000] * 3
 
 
 def test_what_is_counted(capsys: pytest.CaptureFixture[str]) -> None:
     """Each outcome counts under its name, a rejection under its reason; what changed nothing has no latency."""
     book = Book(seats(1, waitlist=1))
-    told(book, *map(register, "abcda"), cancel("a"), promote(), promote(), now=NOW + 2_000)
+    reported(book, *map(register, "abcda"), cancel("a"), promote(), promote(), now=NOW + 2_000)
     assert metrics(capsys.readouterr().out) == {
         "Confirmed": [1],
         "Waitlisted": [1],
@@ -115,13 +115,13 @@ def test_what_is_counted(capsys: pytest.CaptureFixture[str]) -> None:
     }
 
 
-def test_a_recount_is_told_and_not_counted(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_recount_is_logged_and_not_counted(capsys: pytest.CaptureFixture[str]) -> None:
     """Its line keeps the ledger as it was and as it is; it is nobody's request, whether it is written or stale."""
     book = Book(seats(2))
     book.fill("ann")
     book.ledger = replace(book.ledger, confirmed=2)
     command = Recount("recount-1", book.event, 1, Totals(1, last_registered_at=NOW), NOW)
-    line, stale = told(book, command, replace(command, command_id="recount-2"), now=NOW + 2_000)
+    line, stale = reported(book, command, replace(command, command_id="recount-2"), now=NOW + 2_000)
     assert (line["command"], line["outcome"], line["reason"]) == ("Recount", "recounted", "ledger-rewritten")
     assert (line["ledger_before"]["confirmed"], line["ledger_after"]["confirmed"]) == (2, 1)
     assert "registration_id" not in line

@@ -1,4 +1,4 @@
-"""The dead-letter queue's format: what `park` writes is read, what SQS moved is too, and how a letter goes back."""
+"""The format of dead letters: parked messages and those that SQS moved can be read, and replayed."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ SYSTEM = {"MessageGroupId": EVENT, "SentTimestamp": "1767225600123", "Approximat
 
 
 def received(body: str, attributes: dict[str, Any] | None = None) -> DeadLetter:
-    """A letter as ReceiveMessage answers it."""
+    """Return a dead letter as ReceiveMessage returns it."""
     message: dict[str, Any] = {"MessageId": "dead-1", "ReceiptHandle": "handle", "Body": body, "Attributes": SYSTEM}
     return DeadLetter.of(message | ({"MessageAttributes": attributes} if attributes is not None else {}))
 
 
 def test_what_is_parked_can_be_read() -> None:
-    """Reason, the id in the main queue, the count of its deliveries there, and which letter it is a replay of."""
+    """Reason, the id in the main queue, the number of deliveries there, and the dead letter that it replays."""
     sqs: Any = FakeSqs()
     park(
         sqs,
@@ -48,8 +48,8 @@ def test_what_sqs_moved_says_so() -> None:
     assert letter.sent_at == 1_767_225_600_123_000
 
 
-def test_rubbish_has_a_group_and_no_command() -> None:
-    """Nobody can read it, but it lies in somebody's way."""
+def test_an_undecodable_one_has_a_group_and_no_command() -> None:
+    """It still belongs to an event."""
     letter = received("rubbish")
     assert letter.event_id == EVENT
     assert isinstance(letter.command, UndecodableMessage)
@@ -69,8 +69,8 @@ def test_the_event_is_its_real_name() -> None:
     assert letter.event_id == event != group_of(event)
 
 
-def test_a_letter_goes_back_as_it_was() -> None:
-    """Same body and group; a deduplication id made from the letter's id alone; and what it replays."""
+def test_a_replay() -> None:
+    """Same body and group; a deduplication id made from the dead letter's id alone, which is an attribute, too."""
     letter = received("rubbish")
     entry = replay_entry("0", letter)
     assert (entry["Id"], entry["MessageBody"], entry["MessageGroupId"]) == ("0", "rubbish", EVENT)

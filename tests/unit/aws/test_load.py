@@ -1,4 +1,4 @@
-"""How many waiters a batch may promote, and so how many records of the line have to be at hand."""
+"""How many waiters a batch may promote, and so how many of their records must be loaded."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from workers.domain.waitlist import Waitlist
 
 
 def a_ledger(waiting: int, capacity: int = 10, confirmed: int = 10, status: EventStatus = EventStatus.ACTIVE) -> Ledger:
-    """A ledger with so many in the line."""
+    """Return a ledger with so many waiters."""
     settings = seats(capacity, None, status)
     return Ledger(EVENT, settings, 1, confirmed=confirmed, waitlist=Waitlist.of(range(1, waiting + 1)))
 
@@ -45,5 +45,5 @@ CANCELLED = a_ledger(5, confirmed=8, status=EventStatus.CANCELLED)
     ],
 )
 def test_how_many_waiters_a_batch_may_promote(ledger: Ledger, commands: list[Command], expected: int) -> None:
-    """As many as seats are or may become free, if a command settles at all: the fast path reads no index."""
+    """As many as seats are or may become free, if a command promotes at all: the common batch reads no index."""
     assert promotions_possible(ledger, commands) == expected

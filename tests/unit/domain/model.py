@@ -41,7 +41,7 @@ class Model:
         return sum(status == "confirmed" for status, _ in self.state.values())
 
     @property
-    def can_settle(self) -> bool:
+    def can_promote(self) -> bool:
         """A seat is free beside a waiter, and the event takes place."""
         return bool(self.arrivals) and self.taken < self.settings.capacity and self.settings.status != "cancelled"
 
@@ -58,15 +58,15 @@ class Model:
         outcomes: list[tuple[str, str]] = []
         promoted: list[tuple[str, int]] = []
         for command in commands:
-            if isinstance(command, Register | Promote) and not self._settle(promoted, most, hidden):
+            if isinstance(command, Register | Promote) and not self._promote(promoted, most, hidden):
                 break
             outcomes.append(self._apply(command, now, moved=bool(promoted)))
-        self.free_since = (self.free_since or now) if self.can_settle else None
+        self.free_since = (self.free_since or now) if self.can_promote else None
         seated = {user for user, generation in promoted if self.state[user] == ("confirmed", generation)}
         return Answer(outcomes, seated, before != (self.state, self.revisions))
 
-    def _settle(self, promoted: list[tuple[str, int]], most: int, hidden: Collection[str]) -> bool:
-        while self.can_settle:
+    def _promote(self, promoted: list[tuple[str, int]], most: int, hidden: Collection[str]) -> bool:
+        while self.can_promote:
             (head,) = (user for user in self.arrivals if self.rank(user) == 1)
             if head in hidden or len(promoted) == most:
                 return False

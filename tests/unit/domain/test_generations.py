@@ -33,7 +33,7 @@ CELLS = [
 
 
 def a_record(status: str) -> Book:
-    """An event where ann's record stands at generation 3 in `status`, with a free seat unless she waits."""
+    """An event where ann's record stands at generation 3 in `status`, with a free seat unless it waits."""
     book = Book(seats(1 if status == "waitlisted" else 2, waitlist=status == "waitlisted"))
     book.deliver(register("ann"), cancel("ann"), register("ann", 2), cancel("ann", 2))
     match status:

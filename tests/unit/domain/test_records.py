@@ -65,7 +65,7 @@ def test_free_seats_are_never_negative(capacity: int, confirmed: int, free: int)
 def test_promotable_is_a_free_seat_beside_a_waiter(
     status: str, confirmed: int, line: Waitlist, promotable: bool
 ) -> None:
-    """A seat is free, somebody waits, and the event is not cancelled: then, and only then, the bell rings."""
+    """A seat is free, somebody waits, and the event is not cancelled: only then a Promote is sent."""
     settings = seats(2, waitlist=True, status=EventStatus(status))
     assert Ledger(EVENT, settings, confirmed=confirmed, waitlist=line).promotable is promotable
 

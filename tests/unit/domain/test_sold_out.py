@@ -34,7 +34,7 @@ def ledger(settings: SeatSettings, confirmed: int, waiting: int) -> Ledger:
         (seats(2, waitlist=1), 2, 1, NO_PLACE),
         (seats(2, waitlist=1), 2, 3, NO_PLACE),
         (seats(0, waitlist=0), 0, 0, NO_PLACE),
-        (seats(2, waitlist=1), 1, 1, None),  # the waiter moves up and leaves her place
+        (seats(2, waitlist=1), 1, 1, None),  # the waiter is promoted and leaves a place
         (seats(2, waitlist=1), 1, 2, NO_PLACE),
         (seats(3, waitlist=1), 1, 1, None),
         (seats(2), 1, 1, FULL),  # the list was switched off: the seat is the waiter's
@@ -47,7 +47,7 @@ def ledger(settings: SeatSettings, confirmed: int, waiting: int) -> Ledger:
     ],
 )
 def test_by_example(settings: SeatSettings, confirmed: int, waiting: int, expected: Reason | None) -> None:
-    """No room in the seats, after the line has moved up, nor in the line: that is why she is refused."""
+    """There is no seat after promotions, and no place on the waiting list."""
     assert sold_out(ledger(settings, confirmed, waiting)) is expected
 
 

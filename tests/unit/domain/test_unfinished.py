@@ -32,8 +32,8 @@ class Refund:
     command_id: str
 
 
-def test_a_line_that_cannot_be_settled_ends_the_decision() -> None:
-    """The head's record is not at hand: the commands in front of the settle are decided, the rest is undecided."""
+def test_a_missing_head_ends_the_decision() -> None:
+    """The first waiter's record is missing: the commands before the promotion are decided, the rest is undecided."""
     book = full_event("ann", "bob")
     commands = (cancel("seat-1"), register("new"), cancel("bob"))
     decision = book.deliver(*commands, unseen=["ann"])
@@ -59,7 +59,7 @@ def test_a_record_with_the_heads_ticket_that_does_not_wait_is_not_promoted() -> 
     assert not decision.changes_anything
 
 
-def test_a_settle_of_too_many_ends_the_decision_and_goes_on_after_the_commit() -> None:
+def test_too_many_promotions_go_on_after_the_commit() -> None:
     """More promotions than one transaction takes: the first so many are written, the command stays undecided."""
     book = full_event("a", "b", "c", "d", "e")
     decision = book.deliver(configure(1, seats(5, waitlist=True)), promote(), max_promotions=3)
@@ -71,7 +71,7 @@ def test_a_settle_of_too_many_ends_the_decision_and_goes_on_after_the_commit() -
 
 
 def test_a_decision_never_outgrows_a_transaction() -> None:
-    """Nine other commands beside the largest settle: records, ledger and event item stay within 100 items."""
+    """Nine other commands beside the most promotions: records, ledger and event item are at most 100 items."""
     book = full_event(*[f"w{number}" for number in range(120)], capacity=10)
     raised = configure(1, seats(200, waitlist=True))
     decision = book.deliver(raised, *[cancel(f"seat-{number}") for number in range(1, 9)], promote())

@@ -1,4 +1,4 @@
-"""Short words for tests of the back of the pipeline: events in some state, a hand on the tables, what was asked for."""
+"""Events in a given state for the integration tests, damage to what is stored, and the texts of requests."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from workers.domain.commands import Recount
 from workers.domain.records import registration_id
 
 CONFLICT = refusal("TransactionCanceledException", CancellationReasons=[{"Code": "TransactionConflict"}])
-"""A transaction that another one is in the way of."""
+"""A transaction in conflict with another one."""
 
 
-def a_line(bench: Bench, event_id: str = EVENT) -> None:
+def waiting_event(bench: Bench, event_id: str = EVENT) -> None:
     """One has the seat, two wait; one who waited has left."""
     bench.add_queueing_event(1, event_id)
     bench.deliver_all(*[register(user, event=event_id) for user in ("ann", "bob", "cid", "dee")])
@@ -31,20 +31,20 @@ def with_poison(bench: Bench) -> None:
 
 
 def damage_ledger(bench: Bench, expression: str, event_id: str = EVENT, **values: Any) -> None:
-    """A hand on a ledger: an update, whose values are called `:name`."""
+    """Damage a ledger by an update, whose values are called `:name`."""
     more: Any = {"ExpressionAttributeValues": {f":{name}": value for name, value in values.items()}} if values else {}
     bench.db.update_item(TableName=bench.tables.ledger, Key=event_key(event_id), UpdateExpression=expression, **more)
 
 
 def damage_record(bench: Bench, user: str, **attributes: Any) -> None:
-    """A hand on a registration: other attributes. None takes one away."""
+    """Damage a registration: give it other attributes; None removes one."""
     table, key = bench.tables.registrations, registration_key(registration_id(EVENT, user))
     item: Any = bench.db.get_item(TableName=table, Key=key)["Item"] | attributes
     bench.db.put_item(TableName=table, Item={name: value for name, value in item.items() if value is not None})
 
 
 def counted(recounter: Recounter) -> Recount:
-    """The command that a look comes to."""
+    """Return the Recount that a recount leads to."""
     finding = recounter.recount([EVENT]).findings[EVENT]
     assert finding.count is not None
     return Recount("recount", EVENT, finding.version, finding.count, NOW)
