@@ -1,10 +1,9 @@
-"""Settings, clients, and which faults pass by themselves."""
+"""Clients, and which errors are transient."""
 
 from __future__ import annotations
 
 from typing import Any
 
-import pytest
 from botocore import exceptions as aws
 from botocore.exceptions import ClientError
 
@@ -13,46 +12,43 @@ from workers.aws.clock import SYSTEM_CLOCK
 
 
 def refused(code: str, status: int = 400) -> ClientError:
-    """An answer of AWS that is an error."""
+    """Return the error that a response of AWS becomes."""
     answer: Any = {"Error": {"Code": code}, "ResponseMetadata": {"HTTPStatusCode": status}}
     return ClientError(answer, "Op")
 
 
-@pytest.mark.parametrize(
-    ("error", "passes"),
-    [
-        (refused("ThrottlingException"), True),
-        (refused("RequestThrottled"), True),
-        (refused("OverLimit"), True),
-        (refused("ProvisionedThroughputExceededException"), True),
-        (refused("TransactionConflictException"), True),
-        (refused("TransactionInProgressException"), True),
-        (refused("Whatever", 500), True),
-        (refused("Whatever", 503), True),
-        (refused("ValidationException"), False),
-        (refused("AccessDeniedException"), False),
-        (refused("ResourceNotFoundException"), False),
-        (refused("ConditionalCheckFailedException"), False),
-        (ClientError({}, "Op"), False),
-        (clients.Overloaded("keys left"), True),
-        (aws.EndpointConnectionError(endpoint_url="u"), True),
-        (aws.ConnectTimeoutError(endpoint_url="u"), True),
-        (aws.ReadTimeoutError(endpoint_url="u"), True),
-        (aws.ConnectionClosedError(endpoint_url="u"), True),
-        (aws.HTTPClientError(error="e"), True),
-        (aws.NoCredentialsError(), False),
-        (aws.ParamValidationError(report="r"), False),
-        (aws.UnknownEndpointError(service_name="s", region_name="r"), False),
-        (ValueError("no"), False),
-    ],
-    ids=lambda value: type(value).__name__ if isinstance(value, Exception) else str(value),
-)
-def test_what_passes_by_itself(error: Exception, passes: bool) -> None:
-    """Throttles, conflicts, 5xx and broken connections pass; what asking again does not change does not."""
-    assert clients.is_transient(error) is passes
+TRANSIENT_CODES = (
+    "ThrottlingException", "RequestThrottled", "OverLimit", "ProvisionedThroughputExceededException",
+    "TransactionConflictException", "TransactionInProgressException",
+)  # fmt: skip
+PERMANENT_CODES = (
+    "ValidationException", "AccessDeniedException", "ResourceNotFoundException", "ConditionalCheckFailedException",
+)  # fmt: skip
+TRANSIENT: list[Exception] = [
+    *[refused(code) for code in TRANSIENT_CODES],
+    *[refused("Whatever", status) for status in (500, 503)],
+    *[error(endpoint_url="u") for error in (aws.EndpointConnectionError, aws.ConnectTimeoutError)],
+    *[error(endpoint_url="u") for error in (aws.ReadTimeoutError, aws.ConnectionClosedError)],
+    aws.HTTPClientError(error="e"),
+    clients.Overloaded("keys left"),
+]
+PERMANENT: list[Exception] = [
+    *[refused(code) for code in PERMANENT_CODES],
+    ClientError({}, "Op"),
+    aws.NoCredentialsError(),
+    aws.ParamValidationError(report="r"),
+    aws.UnknownEndpointError(service_name="s", region_name="r"),
+    ValueError("no"),
+]
 
 
-def test_clients_are_impatient() -> None:
+def test_transient_errors() -> None:
+    """Throttles, conflicts, 5xx and broken connections are transient; what a repetition does not change is not."""
+    assert [error for error in TRANSIENT if not clients.is_transient(error)] == []
+    assert [error for error in PERMANENT if clients.is_transient(error)] == []
+
+
+def test_clients_give_up_soon() -> None:
     """Both clients give up within seconds and try three times: a stuck call cannot eat the function's time."""
     for client in (clients.dynamodb(), clients.sqs()):
         config: Any = client.meta.config
