@@ -125,3 +125,10 @@ def expected_of(settings: SeatSettings, free: int, waiting: int) -> Expected:
     if settings.waitlist_capacity is not None and waiting >= settings.waitlist_capacity:
         return Status.REJECTED, "waitlist-full"
     return Status.WAITLISTED, None
+
+
+def no_room(ledger: Ledger, code: str) -> bool:
+    """Return whether a newcomer could be refused for this reason, once free seats are filled."""
+    free, waiting = max(0, ledger.settings.capacity - ledger.confirmed), len(ledger.waitlist)
+    moving_up = 0 if ledger.settings.status is EventStatus.CANCELLED else min(free, waiting)
+    return expected_of(ledger.settings, free - moving_up, waiting - moving_up)[1] == code

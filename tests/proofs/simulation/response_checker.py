@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 from api.registrations.headers import idempotency_key
 from tests.proofs.simulation import index_lag, stale_reads
 from tests.proofs.simulation.event_views import SETTINGS, are_true, were_true
+from tests.proofs.simulation.reference_model import no_room
 from tests.proofs.simulation.scheduler import SECOND
-from tests.proofs.simulation.state_history import LEDGER, EventHistory, between, no_room
+from tests.proofs.simulation.state_history import LEDGER, EventHistory, between
 from tests.support.pipeline import Answer
 from workers.aws.items import timestamp
 from workers.domain import admission

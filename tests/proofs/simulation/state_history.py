@@ -7,7 +7,6 @@ from typing import TypeVar
 
 from workers.domain.commands import Cancel, Register
 from workers.domain.records import Ledger, Registration, Status
-from workers.domain.seat_settings import EventStatus
 
 T = TypeVar("T")
 Timeline = list[tuple[int, T]]
@@ -86,19 +85,3 @@ def came_of(command: Register | Cancel, record: Registration | None) -> bool:
         return False
     left_by_cancel = record.status is Status.CANCELLED
     return left_by_cancel if isinstance(command, Cancel) else has_outcome(command, record) and not left_by_cancel
-
-
-def no_room(ledger: Ledger, code: str) -> bool:
-    """Return whether a newcomer could be refused for this reason, by counting seats and places."""
-    settings = ledger.settings
-    if code == "registration-closed":
-        return settings.status is not EventStatus.ACTIVE
-    waiting = len(ledger.waitlist)
-    free = max(0, settings.capacity - ledger.confirmed)
-    moving_up = 0 if settings.status is EventStatus.CANCELLED else min(free, waiting)
-    if settings.status is not EventStatus.ACTIVE or free > moving_up:
-        return False
-    if code == "event-full":
-        return not settings.has_waitlist
-    limit = settings.waitlist_capacity
-    return code == "waitlist-full" and settings.has_waitlist and limit is not None and waiting - moving_up >= limit

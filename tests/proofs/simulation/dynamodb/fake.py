@@ -109,9 +109,7 @@ class FakeDynamoDb:
         self.index_delay: IndexDelay = lambda _index, _key, apply: apply()
 
     @_operation(
-        "CreateTable",
-        ("TableName", "KeySchema", "AttributeDefinitions"),
-        ("BillingMode", "GlobalSecondaryIndexes"),
+        "CreateTable", ("TableName", "KeySchema", "AttributeDefinitions"), ("BillingMode", "GlobalSecondaryIndexes")
     )
     def create_table(self, params: Item) -> Item:
         """Make an empty table."""
@@ -189,9 +187,7 @@ class FakeDynamoDb:
         return {}
 
     @_operation(
-        "Query",
-        ("TableName", "KeyConditionExpression"),
-        ("IndexName", "ScanIndexForward", NAMES, VALUES, *_PAGED),
+        "Query", ("TableName", "KeyConditionExpression"), ("IndexName", "ScanIndexForward", NAMES, VALUES, *_PAGED)
     )
     def query(self, params: Item) -> Item:
         """Return a page of the rows of a partition of an index, by sort key."""

@@ -141,9 +141,7 @@ DOMAIN = {
         lambda _, self, now: (replace(self, last_registered_at=now), now),
     ),
     "line-one-too-long": bug(
-        "the waiting list takes one more than its limit",
-        sold_out,
-        lambda original, ledger: original(_lengthen(ledger)),
+        "the waiting list takes one more than its limit", sold_out, lambda original, ledger: original(_lengthen(ledger))
     ),
     "cancelled-event-promotes": bug(
         "a cancelled event promotes",
@@ -165,9 +163,7 @@ DOMAIN = {
         "a recount overwrites whatever ledger there is", _Draft._recount, _recount_anyway, first=16
     ),
     "registration-id-joined-with-a-dash": bug(
-        "two pairs of event and user have one registration id",
-        registration_id.__wrapped__,
-        _join_ids,
+        "two pairs of event and user have one registration id", registration_id.__wrapped__, _join_ids
     ),
     "last-seat-refused": bug(
         "the last free seat is refused",
