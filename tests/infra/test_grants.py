@@ -1,4 +1,4 @@
-"""What each function may do: exactly what it does."""
+"""The permissions of the functions' roles, and of those that may invoke the functions."""
 
 from __future__ import annotations
 
@@ -6,92 +6,78 @@ from typing import Any
 
 import pytest
 
+from infra.functions import FUNCTIONS, FunctionSpec, Resource
 from tests.infra.reading import Resources
 
-USERS, EVENTS, LEDGER, REGISTRATIONS = (f"{name}Table.Arn" for name in ("Users", "Events", "Ledger", "Registrations"))
-BY_USER = f"{REGISTRATIONS}/index/UserRegistrationsIndex"
-BY_EVENT = f"{REGISTRATIONS}/index/EventRegistrationsIndex"
-QUEUE, DEAD_LETTERS, FAILED = (f"Queues{name}.Arn" for name in ("Commands", "DeadLetters", "FailedPromotions"))
-STREAM = "LedgerTable.StreamArn"
-
-EXPECTED: dict[str, dict[str, str]] = {
-    "ApiUsers": {
-        USERS: "DeleteItem GetItem PutItem UpdateItem",
-        REGISTRATIONS: "BatchGetItem",
-        BY_USER: "Query",
-        QUEUE: "SendMessage",
-    },
-    "ApiEvents": {
-        EVENTS: "BatchGetItem PutItem Scan UpdateItem",
-        LEDGER: "BatchGetItem",
-        QUEUE: "SendMessage",
-    },
-    "ApiRegistrations": {
-        USERS: "BatchGetItem",
-        EVENTS: "BatchGetItem",
-        LEDGER: "BatchGetItem",
-        REGISTRATIONS: "BatchGetItem PutItem",
-        BY_USER: "Query",
-        BY_EVENT: "Query",
-        QUEUE: "SendMessage",
-    },
-    "ApiDocs": {},
-    "WorkersRegistrar": {
-        LEDGER: "BatchGetItem PutItem",
-        REGISTRATIONS: "BatchGetItem PutItem",
-        EVENTS: "BatchGetItem UpdateItem",
-        BY_EVENT: "Query",
-        QUEUE: "ChangeMessageVisibility DeleteMessage GetQueueAttributes ReceiveMessage",
-        DEAD_LETTERS: "SendMessage",
-    },
-    "WorkersPromoter": {
-        STREAM: "DescribeStream GetRecords GetShardIterator",
-        f"{LEDGER}/stream/*": "ListStreams",
-        QUEUE: "SendMessage",
-        FAILED: "SendMessage",
-    },
-    "WorkersAuditor": {LEDGER: "GetItem Scan", BY_EVENT: "Query"},
+ARNS = {
+    Resource.USERS: "UsersTable.Arn",
+    Resource.EVENTS: "EventsTable.Arn",
+    Resource.REGISTRATIONS: "RegistrationsTable.Arn",
+    Resource.LEDGER: "LedgerTable.Arn",
+    Resource.USER_INDEX: "RegistrationsTable.Arn/index/UserRegistrationsIndex",
+    Resource.EVENT_INDEX: "RegistrationsTable.Arn/index/EventRegistrationsIndex",
+    Resource.LEDGER_STREAM: "LedgerTable.StreamArn",
+    Resource.LEDGER_STREAMS: "LedgerTable.Arn/stream/*",
+    Resource.COMMANDS: "QueuesCommands.Arn",
+    Resource.DEAD_LETTERS: "QueuesDeadLetters.Arn",
+    Resource.FAILED_PROMOTIONS: "QueuesFailedPromotions.Arn",
 }
-"""Function → resource → actions. Its own log group comes in addition, for each."""
+WRITERS = {
+    Resource.USERS: {"ApiUsers"},
+    Resource.EVENTS: {"ApiEvents", "WorkersRegistrar"},
+    Resource.REGISTRATIONS: {"ApiRegistrations", "WorkersRegistrar"},
+    Resource.LEDGER: {"WorkersRegistrar"},
+    Resource.COMMANDS: {"ApiUsers", "ApiEvents", "ApiRegistrations", "WorkersPromoter"},
+    Resource.DEAD_LETTERS: {"WorkersRegistrar"},
+    Resource.FAILED_PROMOTIONS: {"WorkersPromoter"},
+}
+"""The functions that may write to each table and send to each queue. Only the registrar writes the ledger."""
+WRITES = {"DeleteItem", "PutItem", "SendMessage", "UpdateItem"}
+OTHERS = {
+    "BatchGetItem", "ChangeMessageVisibility", "DeleteMessage", "DescribeStream", "GetItem", "GetQueueAttributes",
+    "GetRecords", "GetShardIterator", "ListStreams", "Query", "ReceiveMessage", "Scan",
+}  # fmt: skip
+"""The actions that write nothing: reading, and what consuming a queue or a stream needs."""
 
-READS = {"BatchGetItem", "GetItem", "Query", "Scan"}
 
+@pytest.mark.parametrize("spec", FUNCTIONS.values(), ids=FUNCTIONS)
+def test_roles_allow_the_grants(templates: dict[str, dict[str, Any]], spec: FunctionSpec) -> None:
+    """Each role allows the grants of the table of functions, its own log group, and nothing else.
 
-@pytest.mark.parametrize("name", EXPECTED)
-def test_grants_are_exact(templates: dict[str, dict[str, Any]], name: str) -> None:
-    """On AWS each role allows the listed actions on the listed resources, and nothing else."""
-    expected = {
-        (f"{'sqs' if resource.startswith('Queues') else 'dynamodb'}:{action}", resource)
-        for resource, actions in EXPECTED[name].items()
+    That each grant is needed is shown by `make prove-iam`, and that none is missing by the end-to-end tests.
+    """
+    logs = {(action, f"{spec.construct}Logs.Arn") for action in ("logs:CreateLogStream", "logs:PutLogEvents")}
+    expected = logs | {
+        (f"{'sqs' if ARNS[resource].startswith('Queues') else 'dynamodb'}:{action}", ARNS[resource])
+        for resource, actions in spec.grants.items()
         for action in actions.split()
     }
-    logs = {(action, f"{name}Logs.Arn") for action in ("logs:CreateLogStream", "logs:PutLogEvents")}
-    assert set(Resources(templates["dev"]).grants(f"{name}Role")) == expected | logs
+    on_aws, local = (set(Resources(templates[name]).grants(f"{spec.construct}Role")) for name in ("dev", "local"))
+    assert on_aws == expected
+    # The emulator wants actions for batches, which AWS does not know.
+    assert {action for action, _ in local ^ on_aws} <= {"sqs:SendMessageBatch", "sqs:ChangeMessageVisibilityBatch"}
 
 
-@pytest.mark.parametrize("name", EXPECTED)
-def test_local_grants_add_only_what_the_emulator_asks_for(templates: dict[str, dict[str, Any]], name: str) -> None:
-    """The local stage adds to the grants on AWS nothing but SQS's batch actions, which AWS does not know."""
-    local, aws = (set(Resources(templates[stage]).grants(f"{name}Role")) for stage in ("local", "dev"))
-    assert aws <= local
-    assert {action for action, _ in local - aws} <= {"sqs:SendMessageBatch", "sqs:ChangeMessageVisibilityBatch"}
-
-
-def test_only_the_registrar_writes_the_ledger(resources: Resources) -> None:
-    """No role but the registrar's may do more with the ledger than read it."""
-    writers = {
-        name
-        for name in EXPECTED
-        for action, resource in resources.grants(f"{name}Role")
-        if resource == LEDGER and action.split(":")[1] not in READS
-    }
-    assert writers == {"WorkersRegistrar"}
+def test_writers() -> None:
+    """Each table and queue is written by these functions only."""
+    granted = [
+        (spec.construct, resource, action)
+        for spec in FUNCTIONS.values()
+        for resource, actions in spec.grants.items()
+        for action in actions.split()
+    ]
+    assert {action for _, _, action in granted} == WRITES | OTHERS
+    found: dict[Resource, set[str]] = {}
+    for function, resource, action in granted:
+        if action in WRITES:
+            found.setdefault(resource, set()).add(function)
+    assert found == WRITERS
 
 
 def test_no_wildcards(resources: Resources) -> None:
-    """No action has a wildcard, no resource is `*`, no policy comes from elsewhere, and only Lambda takes the roles."""
+    """No action has a wildcard, no resource is `*`, roles have no other policies, and only Lambda assumes them."""
     roles = resources.of_type("AWS::IAM::Role")
-    assert set(roles) == {f"{name}Role" for name in EXPECTED}
+    assert set(roles) == {f"{spec.construct}Role" for spec in FUNCTIONS.values()}
     assert resources.of_type("AWS::IAM::Policy") == {}
     for name, role in roles.items():
         assert "ManagedPolicyArns" not in role
@@ -103,15 +89,15 @@ def test_no_wildcards(resources: Resources) -> None:
 
 
 def test_only_this_stack_calls_the_functions(resources: Resources) -> None:
-    """The API functions may be invoked by routes of this API, the auditor by its rule, the others by nobody: Lambda
-    itself reads their event sources."""
+    """Routes of this API invoke the API's functions, and a rule the auditor. Lambda itself polls queue and stream."""
     permissions = resources.of_type("AWS::Lambda::Permission").values()
-    callers = {(item["FunctionName"].removesuffix("Function.Arn"), item["Principal"]) for item in permissions}
-    assert callers == {
-        *((name, "apigateway.amazonaws.com") for name in ("ApiUsers", "ApiEvents", "ApiRegistrations", "ApiDocs")),
-        ("WorkersAuditor", "events.amazonaws.com"),
+    callers = {"routes": "apigateway.amazonaws.com", "schedule": "events.amazonaws.com"}
+    assert {(item["FunctionName"], item["Principal"]) for item in permissions} == {
+        (f"{spec.construct}Function.Arn", callers[spec.invoked_by])
+        for spec in FUNCTIONS.values()
+        if spec.invoked_by in callers
     }
     for item in permissions:
         assert item["Action"] == "lambda:InvokeFunction"
-        by_rule = item["Principal"] == "events.amazonaws.com"
+        by_rule = item["Principal"] == callers["schedule"]
         assert item["SourceArn"] == "TriggersAuditDue.Arn" if by_rule else ":HttpApi/" in item["SourceArn"]

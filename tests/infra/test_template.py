@@ -1,43 +1,23 @@
-"""The synthesized template: what AWS and the emulator are told to make."""
+"""The synthesized template: tables, queues, triggers, functions, routes and outputs, and how the stages differ."""
 
 from __future__ import annotations
 
 import json
 import re
 from collections import Counter
-from dataclasses import fields
 from typing import Any
 
 import pytest
 
 from api.http.routes import DOCS_ROUTES, FALLBACK, ROUTES
-from api.settings import AccessSettings, EventSettings, RegistrationSettings, UserSettings
+from infra.functions import FUNCTIONS, FunctionSpec
 from infra.stack.monitoring.queries import QUERIES
 from tests.infra.reading import Resources
+from tests.proofs.simulation.simulation import API_SECONDS, PROMOTER_SECONDS, REGISTRAR_SECONDS, VISIBILITIES
 from workers import auditor
 from workers.aws import clients
 from workers.registrar import handler as registrar
-from workers.settings import AuditorSettings, PromoterSettings, RegistrarSettings, Settings
 
-FUNCTIONS = {
-    "ApiUsers": "api.entry.users",
-    "ApiEvents": "api.entry.events",
-    "ApiRegistrations": "api.entry.registrations",
-    "ApiDocs": "api.entry.docs",
-    "WorkersRegistrar": "workers.entry.registrar",
-    "WorkersPromoter": "workers.entry.promoter",
-    "WorkersAuditor": "workers.entry.auditor",
-}
-SETTINGS: dict[str, type[Settings] | None] = {
-    "ApiUsers": UserSettings,
-    "ApiEvents": EventSettings,
-    "ApiRegistrations": RegistrationSettings,
-    "ApiDocs": None,
-    "WorkersRegistrar": RegistrarSettings,
-    "WorkersPromoter": PromoterSettings,
-    "WorkersAuditor": AuditorSettings,
-}
-"""The settings that each function reads, besides who may call it."""
 IDENTITY = {
     "AWS::ApiGatewayV2::Authorizer",
     "AWS::Cognito::UserPool",
@@ -57,7 +37,7 @@ TABLES = {"UsersTable", "EventsTable", "RegistrationsTable", "LedgerTable"}
     ],
 )
 def test_table_keys_and_billing(resources: Resources, table: str, key: str) -> None:
-    """Each table has its one key and is billed per request."""
+    """Each table has a simple key and is billed per request."""
     properties = resources.one(table)
     assert properties["KeySchema"] == [{"AttributeName": key, "KeyType": "HASH"}]
     assert properties["BillingMode"] == "PAY_PER_REQUEST"
@@ -65,7 +45,7 @@ def test_table_keys_and_billing(resources: Resources, table: str, key: str) -> N
 
 
 def test_indexes(resources: Resources) -> None:
-    """Registrations can be listed by user and by event, and the indexes hold nothing but keys."""
+    """Registrations can be listed by user and by event; the indexes project keys only."""
     indexes = resources.one("RegistrationsTable")["GlobalSecondaryIndexes"]
     keys = {index["IndexName"]: [part["AttributeName"] for part in index["KeySchema"]] for index in indexes}
     assert keys == {
@@ -78,7 +58,7 @@ def test_indexes(resources: Resources) -> None:
 
 
 def test_only_the_ledger_has_a_stream(resources: Resources) -> None:
-    """The ledger alone streams its changes, as new images."""
+    """Only the ledger has a stream, with new images."""
     streams = {
         name: item.get("StreamSpecification") for name, item in resources.of_type("AWS::DynamoDB::Table").items()
     }
@@ -87,7 +67,7 @@ def test_only_the_ledger_has_a_stream(resources: Resources) -> None:
 
 
 def test_queue_of_commands(resources: Resources) -> None:
-    """The queue is FIFO with high throughput, keeps commands as long as SQS can, and gives up as late as SQS can."""
+    """The queue is FIFO with high throughput, with the maximum retention period and receive count."""
     queue = resources.one("QueuesCommands")
     assert queue["FifoQueue"] is True
     assert queue["DeduplicationScope"] == "messageGroup"
@@ -98,20 +78,20 @@ def test_queue_of_commands(resources: Resources) -> None:
 
 
 def test_dead_letter_queue(resources: Resources) -> None:
-    """The dead-letter queue is FIFO too and keeps what it gets for 14 days."""
+    """The dead-letter queue is FIFO and keeps messages for 14 days."""
     queue = resources.one("QueuesDeadLetters")
     assert queue["FifoQueue"] is True
     assert queue["MessageRetentionPeriod"] == 14 * 24 * 3600
 
 
-def test_visibility_outlasts_the_worker(resources: Resources) -> None:
-    """A batch stays invisible at least six times as long as the worker may run."""
+def test_visibility_timeout(resources: Resources) -> None:
+    """The visibility timeout is at least six times the registrar's timeout."""
     timeout = resources.one("WorkersRegistrarFunction")["Timeout"]
     assert resources.one("QueuesCommands")["VisibilityTimeout"] >= 6 * timeout
 
 
-def test_queue_wakes_the_registrar(resources: Resources) -> None:
-    """The registrar gets ten commands at most, and answers for each of them; only so many of it run at once."""
+def test_trigger_of_the_registrar(resources: Resources) -> None:
+    """The registrar gets at most ten commands and reports failures of each; its concurrency is limited."""
     assert resources.one("TriggersCommands") == {
         "EventSourceArn": "QueuesCommands.Arn",
         "FunctionName": "WorkersRegistrarFunction.Arn",
@@ -121,8 +101,8 @@ def test_queue_wakes_the_registrar(resources: Resources) -> None:
     }
 
 
-def test_stream_wakes_the_promoter(resources: Resources) -> None:
-    """The promoter sees only ledgers that are promotable; what it cannot pass on is halved, tried 23 hours, kept."""
+def test_trigger_of_the_promoter(resources: Resources) -> None:
+    """The promoter gets promotable ledgers only; failures are bisected, retried for 23 hours, and kept."""
     mapping = dict(resources.one("TriggersSeatsFree"))
     (only,) = mapping.pop("FilterCriteria")["Filters"]
     assert json.loads(only["Pattern"]) == {"dynamodb": {"NewImage": {"promotable": {"S": ["yes"]}}}}
@@ -139,8 +119,8 @@ def test_stream_wakes_the_promoter(resources: Resources) -> None:
     assert resources.one("QueuesFailedPromotions")["MessageRetentionPeriod"] == 14 * 24 * 3600
 
 
-def test_clock_wakes_the_auditor(resources: Resources) -> None:
-    """The auditor runs every six hours, called by that rule."""
+def test_trigger_of_the_auditor(resources: Resources) -> None:
+    """A rule invokes the auditor every six hours."""
     (rule,) = resources.of_type("AWS::Events::Rule").values()
     assert rule["ScheduleExpression"] == "rate(6 hours)"
     assert rule.get("State", "ENABLED") == "ENABLED"
@@ -148,8 +128,8 @@ def test_clock_wakes_the_auditor(resources: Resources) -> None:
 
 
 def test_routes(resources: Resources) -> None:
-    """The HTTP API has exactly the routes of the table, each to its function, and a function for all else; the page's
-    function has its paths with every method."""
+    """The API has exactly the routes of the table, each to its function, a fallback, and every method on the paths of
+    the reference page."""
     integrations = resources.of_type("AWS::ApiGatewayV2::Integration")
     found = {}
     for route in resources.of_type("AWS::ApiGatewayV2::Route").values():
@@ -161,50 +141,57 @@ def test_routes(resources: Resources) -> None:
     assert found == {key: f"Api{name.capitalize()}Function.Arn" for key, name in expected.items()}
 
 
-def test_functions(resources: Resources, stage_name: str) -> None:
-    """Seven functions on Python 3.13, each with its handler, its own log group and role, on arm64 on AWS."""
-    functions = resources.of_type("AWS::Lambda::Function")
-    assert {name.removesuffix("Function"): item["Handler"] for name, item in functions.items()} == FUNCTIONS
-    for name in FUNCTIONS:
-        function = functions[f"{name}Function"]
-        assert function["Runtime"] == "python3.13"
-        assert function["Role"] == f"{name}Role.Arn"
-        assert function["LoggingConfig"] == {"LogGroup": f"{name}Logs"}
-        assert resources.one(f"{name}Logs")["RetentionInDays"] > 0
-        assert stage_name == "local" or function["Architectures"] == ["arm64"]
+@pytest.mark.parametrize("spec", FUNCTIONS.values(), ids=FUNCTIONS)
+def test_functions(resources: Resources, stage_name: str, spec: FunctionSpec) -> None:
+    """Each function runs its handler on Python 3.13, with its own log group, role and settings; on arm64 on AWS."""
+    function = resources.one(f"{spec.construct}Function")
+    assert (function["Handler"], function["Runtime"]) == (spec.handler, "python3.13")
+    assert (function["MemorySize"], function["Timeout"]) == (spec.memory_mb, spec.timeout_seconds)
+    assert function["Role"] == f"{spec.construct}Role.Arn"
+    assert function["LoggingConfig"] == {"LogGroup": f"{spec.construct}Logs"}
+    assert resources.one(f"{spec.construct}Logs")["RetentionInDays"] > 0
+    assert stage_name == "local" or function["Architectures"] == ["arm64"]
+    variables = function["Environment"]["Variables"]
+    not_local = {"AUTH_AUDIENCE", "AUTH_GROUPS_CLAIM", "WRITES_PER_SECOND", "WRITES_BURST"}
+    expected = set(spec.settings) - (not_local if stage_name == "local" else set())
+    assert set(variables) == expected | {"POWERTOOLS_SERVICE_NAME", "POWERTOOLS_LOG_LEVEL"}
+    assert variables["POWERTOOLS_SERVICE_NAME"] == f"turnstile-{stage_name}"  # which alarms and dashboard look for
+    assert variables.get("QUEUE_URL", "QueuesCommands") == "QueuesCommands"
+    assert not variables.get("API_URL", "").endswith("/")
 
 
-def test_timeouts(resources: Resources) -> None:
-    """A registration may wait ten seconds for its decision and still answer before API Gateway gives up at thirty."""
-    assert 10 < resources.one("ApiRegistrationsFunction")["Timeout"] < 30
-    assert 10 < resources.one("ApiEventsFunction")["Timeout"] < 30
+def test_no_other_functions_and_triggers(resources: Resources) -> None:
+    """The table lists all functions, and those that a queue or a stream invokes have an event source mapping."""
+    specs = FUNCTIONS.values()
+    assert set(resources.of_type("AWS::Lambda::Function")) == {f"{spec.construct}Function" for spec in specs}
+    mappings = resources.of_type("AWS::Lambda::EventSourceMapping").values()
+    assert {mapping["FunctionName"] for mapping in mappings} == {
+        f"{spec.construct}Function.Arn" for spec in specs if spec.invoked_by in {"queue", "stream"}
+    }
 
 
-def test_workers_end_before_they_are_killed(resources: Resources) -> None:
-    """A worker that begins nothing more after its patience has time for a last call that hangs in every attempt."""
+def test_timeouts_of_the_api() -> None:
+    """A registration may wait ten seconds for its decision and is answered before API Gateway gives up after thirty."""
+    assert all(10 < FUNCTIONS[name].timeout_seconds < 30 for name in ("registrations", "events"))
+
+
+def test_workers_end_before_they_are_killed() -> None:
+    """A worker that starts nothing after its time limit has time for one more call that fails in every attempt."""
     config: Any = clients._CONFIG
     call = config.read_timeout * config.retries["total_max_attempts"]
-    for name, patience in (("Registrar", registrar._TIME_LIMIT), ("Auditor", auditor._TIME_LIMIT)):
-        assert resources.one(f"Workers{name}Function")["Timeout"] >= patience / 1_000_000 + call
+    for name, limit in (("registrar", registrar._TIME_LIMIT), ("auditor", auditor._TIME_LIMIT)):
+        assert FUNCTIONS[name].timeout_seconds >= limit / 1_000_000 + call
 
 
-def test_environments(resources: Resources, stage_name: str) -> None:
-    """Each function is told the names that it needs and no others; on AWS the API's what one caller may write."""
-    common = {"POWERTOOLS_SERVICE_NAME", "POWERTOOLS_LOG_LEVEL"}
-    on_aws = {"AUTH_AUDIENCE", "AUTH_GROUPS_CLAIM", "WRITES_PER_SECOND", "WRITES_BURST"}
-    callers = {"AUTH"} | (set() if stage_name == "local" else on_aws)
-    assert on_aws | {"AUTH"} == {field.name.upper() for field in fields(AccessSettings)}
-    for name, settings in SETTINGS.items():
-        names = {field.name.upper() for field in fields(settings)} if settings else set()
-        names |= callers if settings and name.startswith("Api") else set()
-        variables = resources.one(f"{name}Function")["Environment"]["Variables"]
-        assert set(variables) == names | common
-        assert variables.get("QUEUE_URL", "QueuesCommands") == "QueuesCommands"
-        assert not variables.get("API_URL", "").endswith("/")
+def test_times_of_the_simulation(resources: Resources) -> None:
+    """The simulation gives functions and messages the same times."""
+    times = [FUNCTIONS[name].timeout_seconds for name in ("registrations", "events", "registrar", "promoter")]
+    assert times == [API_SECONDS, API_SECONDS, REGISTRAR_SECONDS, PROMOTER_SECONDS]
+    assert resources.one("QueuesCommands")["VisibilityTimeout"] == VISIBILITIES[0]
 
 
 def test_outputs(template: dict[str, Any], stage_name: str) -> None:
-    """The outputs are the names that the command line reads, and the API's URL is a base without a trailing slash."""
+    """The outputs are those that the command line reads; the API's URL has no trailing slash."""
     assert set(template["Outputs"]) == TABLES | {
         "ApiUrl",
         "QueueUrl",
@@ -220,7 +207,7 @@ def test_outputs(template: dict[str, Any], stage_name: str) -> None:
 
 
 def test_local_address_is_stable(templates: dict[str, dict[str, Any]]) -> None:
-    """Only the local API carries the tag that pins its id."""
+    """Only the local API has the tag that fixes its id."""
     tags = {name: Resources(item).one("HttpApi").get("Tags", {}) for name, item in templates.items()}
     assert tags == {"local": {"ms-custom-id": "turnstile"}, "dev": {}, "prod": {}}
 
