@@ -1,8 +1,7 @@
-"""Deploys a synthesized template into moto, an emulator that shares nothing with the one that `turnstile up` starts.
+"""Deploys a template to moto, an emulator that shares nothing with the one that `turnstile up` starts.
 
-moto runs in this process: its server has the same backends behind HTTP, and proves no more of a template. Its
-CloudFormation creates the resources; `CALLS` has the types that it does not know. Those are made by the same call to
-AWS's API that CloudFormation makes, so botocore checks each property against the service's own model.
+moto's CloudFormation creates the resources, in this process. The types in `CALLS`, which it lacks, are created by the
+call to AWS's API that CloudFormation makes, so botocore checks each property against the service's model.
 """
 
 from __future__ import annotations
@@ -24,17 +23,17 @@ ACCOUNT, REGION = "123456789012", "us-east-1"
 ASSETS = f"cdk-hnb659fds-assets-{ACCOUNT}-{REGION}"
 """The bucket of the CDK's bootstrap."""
 MOTOS_TYPES = frozenset(parsing.get_model_map())
-"""What moto's CloudFormation creates by itself."""
+"""The types that moto's CloudFormation creates."""
 
 Properties = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """The call that makes a resource of a type.
+    """The call that creates a resource of a type.
 
-    `physical_id` is the key of the resource's id in the answer, or else in the parameters. `parameters` makes those
-    of the resource's generated name and its properties; `attributes` makes the values for `Fn::GetAtt` of both.
+    `physical_id` is the key of the resource's id in the response or the parameters. `parameters` derives those from the
+    resource's generated name and its properties, `attributes` the values for `Fn::GetAtt` from both.
     """
 
     service: str
@@ -44,13 +43,13 @@ class Call:
     attributes: Callable[[Properties], Mapping[str, str]] = field(default=lambda _: {})
 
     def has_cfn_attr(self, _: str) -> bool:
-        """Let every attribute through; a missing one is a KeyError when it is read."""
+        """Accept every attribute; reading a missing one is a KeyError."""
         return True
 
     def create_from_cloudformation_json(
         self, name: str, entry: Properties, account: str, region: str, **_: Any
     ) -> Resource:
-        """Make one, as moto's CloudFormation asks for it."""
+        """Create a resource for moto's CloudFormation."""
         del account
         client = boto3.client(self.service, region_name=region)  # type: ignore[call-overload]  # any service
         parameters = self.parameters(name, entry["Properties"])
@@ -62,7 +61,7 @@ class Call:
 
 @dataclass(slots=True)
 class Resource:
-    """One that was made by a call, as moto's CloudFormation wants it."""
+    """A created resource in the form that moto's CloudFormation needs."""
 
     physical_resource_id: str
     attributes: Mapping[str, str]
@@ -71,11 +70,11 @@ class Resource:
     logical_resource_id: str = ""
 
     def get_cfn_attribute(self, name: str) -> str:
-        """Return what `Fn::GetAtt` asks for."""
+        """Return the value for `Fn::GetAtt`."""
         return self.attributes[name]
 
     def is_created(self) -> bool:
-        """Whether it is there."""
+        """Tell whether it exists."""
         return True
 
 
@@ -84,7 +83,7 @@ def _named(key: str) -> Callable[[str, Properties], Properties]:
 
 
 def _pool(name: str, properties: Properties) -> Properties:
-    # Which second factors there are is told in a call of its own (SetUserPoolMfaConfig).
+    # The second factors are set by another call (SetUserPoolMfaConfig).
     return {"PoolName": name} | {key: value for key, value in properties.items() if key != "EnabledMfas"}
 
 
@@ -127,21 +126,21 @@ CALLS: Mapping[str, Call] = {
     "AWS::SQS::Queue": Call("sqs", "create_queue", "QueueUrl", _queue, _queue_attributes),
     "AWS::SQS::QueuePolicy": Call("sqs", "set_queue_attributes", "QueueUrl", _queue_policy),
 }
-"""The types that moto's CloudFormation lacks, although moto has their services: the call that makes each. It does have
-queues, but names a FIFO queue without `.fifo`, which SQS refuses."""
+"""The calls for types that moto's CloudFormation lacks, although moto has their services. It has queues, but names FIFO
+queues without `.fifo`, which SQS rejects."""
 
 
 LACKING: Mapping[str, str] = {
     "AWS::Logs::QueryDefinition": "moto has no saved queries: PutQueryDefinition is not implemented.",
 }
-"""The types that moto cannot make at all, with the reason. They are missing from the stack that comes up."""
+"""The types that moto cannot create at all, with the reason. They are left out."""
 
 
 @contextmanager
 def deployed(name: str, template: Mapping[str, Any]) -> Iterator[dict[str, str]]:
-    """Deploy a template as the stack `name` for as long as the block runs, and return physical ids by logical ids.
+    """Deploy a template as the stack `name` while the block runs, and return physical ids by logical ids.
 
-    Whatever a service refuses raises botocore's error.
+    If a service rejects a resource, botocore's error is raised.
     """
     keys = {"AWS_ACCESS_KEY_ID": "x", "AWS_SECRET_ACCESS_KEY": "x", "AWS_DEFAULT_REGION": REGION}
     models = {**parsing.get_model_map(), **CALLS}
@@ -179,4 +178,4 @@ def _zip() -> bytes:
 
 
 _ZIP = _zip()
-"""What stands for the bundles: moto keeps a function's code, and nobody calls it."""
+"""In place of the bundles: moto stores a function's code, which is never run."""
