@@ -1,9 +1,8 @@
-"""What the last release keeps data in, and what an update from it to today's templates would do to that.
+"""The stateful resources and the names of the last release, and what an update to today's templates would break.
 
-`released.json` has the stateful resources of the last release, and the names that it has taken. `make record-release`
-writes it; CONTRIBUTING.md
-(*Releasing*) says when. Which properties cannot change in place comes from CloudFormation's resource schemas, as
-cfn-lint brings them along; what those do not say is in `UNCHANGEABLE`, from CloudFormation's template reference.
+`released.json` records them. `make record-release` writes it; CONTRIBUTING.md (*Releasing*) says when. CloudFormation's
+resource schemas, which come with cfn-lint, say which properties cannot change in place; `UNCHANGEABLE` adds those that
+only the template reference mentions.
 """
 
 from __future__ import annotations
@@ -27,7 +26,7 @@ Resources = Mapping[str, Mapping[str, Any]]
 
 RECORD = Path(__file__).with_name("released.json")
 STAGES = ("dev", "prod")
-"""The stages that are updated. The local one starts from nothing each time."""
+"""The stages that are updated. The local one always starts empty."""
 
 STATEFUL = frozenset(load_resource(AdditionalSpecs, "StatefulResources.json")["ResourceTypes"]) | {
     "AWS::ApiGatewayV2::Api",  # its id is in the address that clients use
@@ -35,7 +34,7 @@ STATEFUL = frozenset(load_resource(AdditionalSpecs, "StatefulResources.json")["R
     "AWS::Cognito::UserPoolGroup",  # its members go with it
     "AWS::SNS::Topic",  # its subscriptions go with it
 }
-"""The types that keep something: those for which cfn-lint wants a deletion policy, and what would be lost besides."""
+"""The types with state: those for which cfn-lint wants a deletion policy, and four more."""
 
 UNCHANGEABLE: Mapping[str, Mapping[str, str]] = {
     "AWS::Cognito::UserPool": dict.fromkeys(
@@ -47,7 +46,7 @@ UNCHANGEABLE: Mapping[str, Mapping[str, str]] = {
         "StreamSpecification": "the stream would be replaced: what is still unread in it never reaches its functions",
     },
 }
-"""What CloudFormation calls an update in place, and what becomes of it."""
+"""Changes that CloudFormation documents as updates in place, and what happens instead."""
 
 NAMED: Mapping[str, tuple[str, ...]] = {
     "AWS::ApiGatewayV2::Route": ("RouteKey",),
@@ -57,7 +56,7 @@ NAMED: Mapping[str, tuple[str, ...]] = {
     "AWS::Lambda::EventSourceMapping": ("FunctionName", "EventSourceArn"),
     "AWS::Logs::QueryDefinition": ("Name",),
 }
-"""The types of which the stack has one each of a name, and the properties that make the name."""
+"""The types whose names must be unique, and the properties that make up the name."""
 
 Names = Mapping[str, Mapping[str, str]]
 """Types → names → logical ids."""
@@ -67,7 +66,7 @@ _UNDO = "Put it back. To change it anyway, add a new resource beside it, move wh
 
 
 def stateful(template: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
-    """Return the resources of a template that keep something, without their metadata."""
+    """Return the stateful resources of a template, without their metadata."""
     return {
         name: {key: value for key, value in resource.items() if key != "Metadata"}
         for name, resource in template["Resources"].items()
@@ -76,7 +75,7 @@ def stateful(template: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
 
 
 def names(template: Mapping[str, Any]) -> dict[str, dict[str, str]]:
-    """Return the names that a template takes, with the logical ids of the resources that have them."""
+    """Return the names in a template, with the logical ids of their resources."""
     found: dict[str, dict[str, str]] = {kind: {} for kind in NAMED}
     for logical_id, resource in sorted(template["Resources"].items()):
         if parts := NAMED.get(resource["Type"]):
@@ -99,7 +98,7 @@ def collisions(released: Names, today: Names) -> list[str]:
 
 
 def losses(released: Resources, today: Resources) -> list[str]:
-    """Return what an update from `released` to `today` would lose or be refused for: a paragraph for each finding."""
+    """Return what an update from `released` to `today` would lose, or why it would fail: one paragraph each."""
     found = []
     for name, before in released.items():
         kind = before["Type"]
@@ -134,10 +133,10 @@ def _differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> Iterator[
 
 
 def _fixed(kind: str) -> dict[str, str]:
-    """Return the properties (`Outer/Inner`) that cannot change, each with what happens."""
+    """Return the properties (`Outer/Inner`) that cannot change, each with what would happen."""
     schema = PROVIDER_SCHEMA_MANAGER.get_resource_schema("us-east-1", kind).schema
     paths = (*schema.get("createOnlyProperties", ()), *schema.get("conditionalCreateOnlyProperties", ()))
-    replaced = "CloudFormation would make a new, empty resource in its place"
+    replaced = "CloudFormation would create a new, empty resource in its place"
     return {path.removeprefix("/properties/"): replaced for path in paths} | dict(UNCHANGEABLE.get(kind, {}))
 
 
@@ -190,15 +189,15 @@ def _indexes(was: Mapping[str, Any], is_: Mapping[str, Any]) -> Iterator[str]:
 
 
 def breaks(record: Mapping[str, Any], stage: str, template: Mapping[str, Any]) -> list[str]:
-    """Return what an update of a stage from the recorded release to a template would lose or be refused for."""
+    """Return what an update of a stage from the recorded release to a template would lose, or why it would fail."""
     found = losses(record["stages"][stage], stateful(template))
     return found + collisions(record["names"][stage], names(template))
 
 
 def write_record() -> int:
-    """Write what today's templates keep and how they name it as this version's, and say what an update to it loses.
+    """Record the stateful resources and names of this version, and print what an update to it would lose.
 
-    Refuses to write the record of a version again, which would hide from the check what changed since its release.
+    A version that is recorded already is not recorded again, which would hide changes since its release.
     """
     released, today = json.loads(RECORD.read_text(encoding="utf-8")) if RECORD.exists() else None, version(DISTRIBUTION)
     if released and released["version"] == today:
@@ -211,7 +210,7 @@ def write_record() -> int:
     stages, taken = ({name: read(item) for name, item in templates.items()} for read in (stateful, names))
     if released:
         found = [f"{name}: {finding}" for name in STAGES for finding in breaks(released, name, templates[name])]
-        print("\n".join(found or [f"An update from {released['version']} loses nothing and is refused for nothing."]))
+        print("\n".join(found or [f"An update from {released['version']} loses nothing and can be deployed."]))
     body, named = (",\n".join(map(_stage, each, each.values())) for each in (stages, taken))
     text = f'{{\n "version": "{today}",\n "stages": {{\n{body}\n }},\n "names": {{\n{named}\n }}\n}}\n'
     RECORD.write_text(text, encoding="utf-8")
@@ -220,7 +219,7 @@ def write_record() -> int:
 
 
 def _stage(name: str, kept: Mapping[str, Any]) -> str:
-    """Write a stage with a line for each entry, so that the difference between two releases reads as a list."""
+    """Write a stage with one line for each entry, so that the diff of two releases reads as a list."""
     lines = (f'   "{resource}": {json.dumps(entry, sort_keys=True)}' for resource, entry in sorted(kept.items()))
     return f'  "{name}": {{\n' + ",\n".join(lines) + "\n  }"
 

@@ -14,6 +14,7 @@ from tests.infra import releases
 from tests.infra.releases import RECORD, STAGES, breaks, collisions, losses, names, stateful
 
 Resources = dict[str, dict[str, Any]]
+Change = Callable[[Resources], object]
 INDEXES = "GlobalSecondaryIndexes"
 
 
@@ -33,121 +34,93 @@ def test_the_last_release_can_be_updated(templates: dict[str, dict[str, Any]], n
         pytest.fail(heading + "\n".join(found), pytrace=False)
 
 
-def test_what_is_watched(prod: Resources) -> None:
-    """Tables, queues, logs, the pool with its client and groups, the topic with its key, and the API's address."""
+def test_stateful_resources(prod: Resources) -> None:
+    """The record has tables, queues, logs, the pool with client and groups, the topic with its key, and the API."""
     assert {kind.removeprefix("AWS::") for kind in {entry["Type"] for entry in prod.values()}} == {
         "ApiGatewayV2::Api", "Cognito::UserPool", "Cognito::UserPoolClient", "Cognito::UserPoolGroup",
         "DynamoDB::Table", "KMS::Key", "Logs::LogGroup", "SNS::Topic", "SQS::Queue",
     }  # fmt: skip
 
 
-def _add_indexes(table: dict[str, Any], count: int) -> None:
-    for number in range(count):
-        table[INDEXES].append(table[INDEXES][0] | {"IndexName": f"Index{number}"})
+POOL, QUEUE = "AWS::Cognito::UserPool", "AWS::SQS::Queue"
 
 
-BREAKING: dict[str, tuple[Callable[[Resources], object], str]] = {
-    "a moved table": (lambda all_: all_.update(Moved=all_.pop("UsersTable")), "UsersTable (AWS::DynamoDB::Table) is"),
-    "a resource of another type": (
-        lambda all_: all_["UsersTable"].update(Type="AWS::DynamoDB::GlobalTable"),
-        "CloudFormation refuses that",
-    ),
-    "another key": (
-        lambda all_: _table(all_, "LedgerTable")["KeySchema"].append({"AttributeName": "at", "KeyType": "RANGE"}),
-        "LedgerTable (AWS::DynamoDB::Table): KeySchema was",
-    ),
-    "a key of another type": (
-        lambda all_: _table(all_, "LedgerTable")["AttributeDefinitions"][0].update(AttributeType="N"),
-        "attribute eventId was of type S and is of type N",
-    ),
-    "a named queue": (
-        lambda all_: _of(all_, "AWS::SQS::Queue").update(QueueName="q.fifo"),
-        'QueueName was null and is "q.fifo"',
-    ),
-    "a queue without order": (
-        lambda all_: _of(all_, "AWS::SQS::Queue").pop("FifoQueue"),
-        "FifoQueue was true and is null",
-    ),
-    "a named log group": (lambda all_: _of(all_, "AWS::Logs::LogGroup").update(LogGroupName="x"), "LogGroupName was"),
-    "another stream": (
-        lambda all_: _table(all_, "LedgerTable").update(StreamSpecification={"StreamViewType": "NEW_AND_OLD_IMAGES"}),
-        "the stream would be replaced",
-    ),
-    "other names to sign in with": (
-        lambda all_: _of(all_, "AWS::Cognito::UserPool").update(AliasAttributes=["email", "preferred_username"]),
-        "Cognito refuses to change this",
-    ),
-    "an attribute of people less": (
-        lambda all_: _of(all_, "AWS::Cognito::UserPool").update(Schema=[]),
-        "Schema was",
-    ),
-    "an app with a secret": (
-        lambda all_: _of(all_, "AWS::Cognito::UserPoolClient").update(GenerateSecret=True),
-        "GenerateSecret was false",
-    ),
-    "two indexes more": (
-        lambda all_: _add_indexes(_table(all_, "RegistrationsTable"), 2),
-        "the indexes Index0, Index1 come or go at once",
-    ),
-    "a renamed index": (
-        lambda all_: _table(all_, "RegistrationsTable")[INDEXES][0].update(IndexName="Index"),
-        "the indexes Index, UserRegistrationsIndex come or go at once",
-    ),
-    "an index of everything": (
-        lambda all_: _table(all_, "RegistrationsTable")[INDEXES][0].update(Projection={"ProjectionType": "ALL"}),
-        "the index UserRegistrationsIndex was",
-    ),
-    "data that goes with the stack": (
-        lambda all_: all_["UsersTable"].update(DeletionPolicy="Delete"),
-        "DeletionPolicy was Retain and is Delete",
-    ),
-}
-
-
-def _table(resources: Resources, name: str) -> dict[str, Any]:
+def _properties(resources: Resources, which: str) -> dict[str, Any]:
+    """Return the properties of a resource by its logical id, or of the first one of a type."""
+    name = next(name for name, entry in resources.items() if which in (name, entry["Type"]))
     properties: dict[str, Any] = resources[name]["Properties"]
     return properties
 
 
-def _of(resources: Resources, kind: str) -> dict[str, Any]:
-    name = next(name for name, entry in resources.items() if entry["Type"] == kind)
-    return _table(resources, name)
+def _set(which: str, **changes: object) -> Change:
+    return lambda resources: _properties(resources, which).update(changes)
 
 
-@pytest.mark.parametrize("what", BREAKING)
-def test_what_would_be_lost_is_found(prod: Resources, what: str) -> None:
-    """Each change that costs data, or that no update can make, is found once, and the finding names it."""
-    change, named = BREAKING[what]
+def _set_index(**changes: object) -> Change:
+    return lambda resources: _properties(resources, "RegistrationsTable")[INDEXES][0].update(changes)
+
+
+def _add_indexes(count: int) -> Change:
+    def change(resources: Resources) -> None:
+        indexes = _properties(resources, "RegistrationsTable")[INDEXES]
+        indexes += [indexes[0] | {"IndexName": f"Index{number}"} for number in range(count)]
+
+    return change
+
+
+BREAKING: list[tuple[str, Change]] = [
+    ("UsersTable (AWS::DynamoDB::Table) is gone", lambda all_: all_.update(Moved=all_.pop("UsersTable"))),
+    ("CloudFormation refuses that", lambda all_: all_["UsersTable"].update(Type="AWS::DynamoDB::GlobalTable")),
+    ("LedgerTable (AWS::DynamoDB::Table): KeySchema was", _set("LedgerTable", KeySchema=[])),
+    (
+        "attribute eventId was of type S and is of type N",
+        _set("LedgerTable", AttributeDefinitions=[{"AttributeName": "eventId", "AttributeType": "N"}]),
+    ),
+    ('QueueName was null and is "q.fifo"', _set(QUEUE, QueueName="q.fifo")),
+    ("FifoQueue was true and is false", _set(QUEUE, FifoQueue=False)),
+    ("LogGroupName was", _set("AWS::Logs::LogGroup", LogGroupName="x")),
+    ("the stream would be replaced", _set("LedgerTable", StreamSpecification={"StreamViewType": "NEW_AND_OLD_IMAGES"})),
+    ("Cognito refuses to change this", _set(POOL, AliasAttributes=["email", "preferred_username"])),
+    ("Schema was", _set(POOL, Schema=[])),
+    ("GenerateSecret was false", _set("AWS::Cognito::UserPoolClient", GenerateSecret=True)),
+    ("the indexes Index0, Index1 come or go at once", _add_indexes(2)),
+    ("the indexes Index, UserRegistrationsIndex come or go at once", _set_index(IndexName="Index")),
+    ("the index UserRegistrationsIndex was", _set_index(Projection={"ProjectionType": "ALL"})),
+    ("DeletionPolicy was Retain and is Delete", lambda all_: all_["UsersTable"].update(DeletionPolicy="Delete")),
+]
+
+
+@pytest.mark.parametrize(("finding", "change"), BREAKING, ids=[finding for finding, _ in BREAKING])
+def test_breaking_changes(prod: Resources, finding: str, change: Change) -> None:
+    """Each change that loses data, or that no update can make, is found once."""
     later = copy.deepcopy(prod)
     change(later)
     (found,) = losses(prod, later)
-    assert named in found
+    assert finding in found
 
 
-HARMLESS: dict[str, Callable[[Resources], object]] = {
-    "nothing": lambda _: None,
-    "an index more": lambda all_: _add_indexes(_table(all_, "RegistrationsTable"), 1),
-    "an index less": lambda all_: _table(all_, "RegistrationsTable")[INDEXES].pop(),
-    "a table more": lambda all_: all_.update(Notes=copy.deepcopy(all_["UsersTable"])),
-    "an attribute of people more": lambda all_: _of(all_, "AWS::Cognito::UserPool")["Schema"].append({"Name": "club"}),
-    "another time to keep messages": lambda all_: _of(all_, "AWS::SQS::Queue").update(MessageRetentionPeriod=60),
-    "kept, unless the first deployment fails": lambda all_: all_["UsersTable"].update(
-        DeletionPolicy="RetainExceptOnCreate"
-    ),
+HARMLESS: dict[str, Change] = {
+    "another index": _add_indexes(1),
+    "one index less": lambda all_: _properties(all_, "RegistrationsTable")[INDEXES].pop(),
+    "another table": lambda all_: all_.update(Notes=copy.deepcopy(all_["UsersTable"])),
+    "another user attribute": lambda all_: _properties(all_, POOL)["Schema"].append({"Name": "club"}),
+    "another retention period": _set(QUEUE, MessageRetentionPeriod=60),
+    "retained except on create": lambda all_: all_["UsersTable"].update(DeletionPolicy="RetainExceptOnCreate"),
 }
 
 
-@pytest.mark.parametrize("what", HARMLESS)
-def test_what_loses_nothing(prod: Resources, what: str) -> None:
+@pytest.mark.parametrize("change", HARMLESS.values(), ids=HARMLESS)
+def test_harmless_changes(prod: Resources, change: Change) -> None:
     """A change that CloudFormation makes in place is no finding."""
     later = copy.deepcopy(prod)
-    HARMLESS[what](later)
+    change(later)
+    assert later != prod
     assert losses(prod, later) == []
 
 
 @pytest.mark.parametrize("kind", releases.NAMED)
-def test_a_name_that_moves_is_found(templates: dict[str, dict[str, Any]], kind: str) -> None:
-    """A resource that keeps its name under another logical id is a finding; one that is renamed with it is none."""
+def test_moved_names(templates: dict[str, dict[str, Any]], kind: str) -> None:
+    """A resource that keeps its name under another logical id is a finding; with another name it is none."""
     taken, later = names(templates["prod"]), copy.deepcopy(templates["prod"])
     name, logical_id = next(iter(taken[kind].items()))
     later["Resources"]["Moved"] = later["Resources"].pop(logical_id)
