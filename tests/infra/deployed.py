@@ -1,6 +1,6 @@
-"""A stage's functions under AWS's runtime client: their bundles, with the settings, tables and queues of its template.
+"""A stage's functions under AWS's runtime client, with the settings, tables and queues of its template.
 
-The bundles are those for this machine, whose Python need not be Lambda's.
+The bundles are those for this machine, whose Python may differ from Lambda's.
 """
 
 from __future__ import annotations
@@ -14,7 +14,8 @@ from typing import Any
 import boto3
 from moto import mock_aws
 
-from infra.build.bundles import Package, bundle
+from infra.build.bundles import bundle
+from infra.functions import FUNCTIONS
 from tests.infra.reading import Resources
 from tests.support.aws_endpoint import Endpoint
 from tests.support.deliveries import record
@@ -27,7 +28,7 @@ _OF_INDEX = ("IndexName", "KeySchema", "Projection")
 
 
 class Deployed:
-    """The functions by the names of their constructs, such as `ApiUsers`, and what they talk to."""
+    """The functions by the names of their constructs, such as `ApiUsers`, and their tables and queues."""
 
     def __init__(self, resources: Resources, directory: Path) -> None:
         self.dynamodb, self.sqs = boto3.client("dynamodb"), boto3.client("sqs")
@@ -52,9 +53,9 @@ class Deployed:
         if name not in self.functions:
             properties = self._resources.one(f"{name}Function")
             settings = {key: self.queues.get(value, value) for key, value in self.settings(name).items()}
-            package: Package = "docs" if name == "ApiDocs" else "api" if name.startswith("Api") else "workers"
+            (spec,) = [spec for spec in FUNCTIONS.values() if spec.construct == name]
             self.functions[name] = Function(
-                bundle(package, "host"),
+                bundle(spec.bundle or spec.package, "host"),
                 properties["Handler"],
                 settings | {"AWS_ENDPOINT_URL": self.endpoint.url},
                 self._directory / f"{name}.log",
@@ -63,7 +64,7 @@ class Deployed:
         return self.functions[name]
 
     def settings(self, name: str) -> dict[str, str]:
-        """Return the environment variables of a function, with references in words."""
+        """Return the environment variables of a function, with references as text."""
         found: dict[str, str] = self._resources.one(f"{name}Function")["Environment"]["Variables"]
         return found
 
@@ -76,7 +77,7 @@ class Deployed:
         return event
 
     def batch(self) -> dict[str, Any]:
-        """Take the messages from the queue of commands, and return them as the event that the registrar gets."""
+        """Receive the messages of the queue of commands, as the event for the registrar."""
         url = self.queues["QueuesCommands"]
         messages = self.sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10, AttributeNames=["All"])["Messages"]
         for message in messages:
@@ -97,7 +98,7 @@ class Deployed:
 
 @contextmanager
 def deployed(resources: Resources, directory: Path) -> Iterator[Deployed]:
-    """Have the functions of a template ready to be invoked; their logs, in the directory, may name nobody."""
+    """Run the functions of a template while the block runs. Their logs, in the directory, must not name people."""
     install_client(directory)
     with mock_aws():
         stage = Deployed(resources, directory)

@@ -1,4 +1,4 @@
-"""What cdk-nag and cfn-lint find, and what the code accepts of it."""
+"""The findings of cdk-nag and cfn-lint, and their suppressions in the code."""
 
 from __future__ import annotations
 
@@ -12,40 +12,40 @@ from cfnlint.config import ManualArgs
 from constructs import IConstruct
 
 Finding = tuple[str, str]
-"""Where (the path of a construct, or the name of a resource) and what (the name of a rule)."""
+"""The path of a construct or the logical id of a resource, and the name of a rule."""
 
 REGIONS = ("us-east-1", "eu-central-1", "ap-southeast-2")
-"""For which templates are checked: AWS's first one, one in the EU, and one that gets much later."""
+"""The regions to check for: AWS's first one, one in the EU, and one that gets features late."""
 
 
-class Accepted:
-    """Takes the place of the CDK's `Validations`: it only keeps what is accepted, so that every finding is seen."""
+class Suppressions:
+    """A stand-in for the CDK's `Validations` that only records suppressions, so that cdk-nag reports every finding."""
 
     def __init__(self) -> None:
         self.reasons: dict[Finding, str] = {}
         self._path = ""
 
-    def of(self, construct: IConstruct) -> Accepted:
-        """The next acknowledgements are for this construct."""
+    def of(self, construct: IConstruct) -> Suppressions:
+        """Select the construct of the next suppression."""
         self._path = construct.node.path
         return self
 
     def acknowledge(self, rule: Acknowledgment) -> None:
-        """Keep one."""
+        """Record a suppression."""
         self.reasons[self._path, rule.id] = rule.reason
 
     def within(self, stack: IConstruct) -> set[Finding]:
-        """What is accepted in this stack."""
+        """Return the suppressions in this stack."""
         return {(path, rule) for path, rule in self.reasons if f"{path}/".startswith(f"{stack.node.path}/")}
 
 
-def covers(accepted: Finding, finding: Finding) -> bool:
-    """Whether this is accepted: the same rule, on the construct or on one that it is part of."""
-    return accepted[1] == finding[1] and f"{finding[0]}/".startswith(f"{accepted[0]}/")
+def covers(suppression: Finding, finding: Finding) -> bool:
+    """Tell whether a suppression applies: the same rule, on the construct or a parent."""
+    return suppression[1] == finding[1] and f"{finding[0]}/".startswith(f"{suppression[0]}/")
 
 
 def nag(scope: IConstruct) -> set[Finding]:
-    """What cdk-nag's AwsSolutions rules find and nobody has told it to accept."""
+    """Return the findings of cdk-nag's AwsSolutions rules that are not suppressed."""
     report = AwsSolutionsChecks().validate_scope(scope)
     return {
         (found.construct_path, violation.rule_name)
@@ -55,6 +55,6 @@ def nag(scope: IConstruct) -> set[Finding]:
 
 
 def cfn_lint(template: dict[str, Any]) -> set[Finding]:
-    """What cfn-lint finds in any of the regions: errors and warnings."""
+    """Return the errors and warnings of cfn-lint in any of the regions."""
     found = lint(json.dumps(template), config=ManualArgs(regions=list(REGIONS)))
     return {("/".join(map(str, match.path[1:2])), match.rule.id) for match in found}

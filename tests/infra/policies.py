@@ -1,8 +1,8 @@
-"""All policy documents of a template, and what parliament, an IAM linter, finds in them.
+"""The policy documents of a template, and the findings of parliament, an IAM linter.
 
-cfn-lint knows the grammar of policies and the names of actions. Parliament also knows which resources and which
-condition keys go with an action, but needs ARNs in place of references. Its data are of April 2025, when it was last
-released: of the two, cfn-lint is right about an action that is newer.
+cfn-lint knows the grammar of policies and the names of actions. parliament also knows the resources and condition keys
+of each action, but needs ARNs instead of references. Its data is of April 2025, its last release: about newer actions
+cfn-lint is right.
 """
 
 from __future__ import annotations
@@ -23,25 +23,25 @@ _ARNS = {
     "AWS::SNS::Topic": "arn:aws:sns:us-east-1:111122223333:{}",
     "AWS::SQS::Queue": "arn:aws:sqs:us-east-1:111122223333:{}",
 }
-"""What AWS makes of references to ARNs. A type that is missing here is a finding: its name is no ARN."""
-_OF_STREAM = "/stream/2026"  # AWS's has the time with colons, at which parliament cuts the ARN into pieces
+"""The ARNs that references resolve to. A type that is missing here becomes a finding, because its name is no ARN."""
+_OF_STREAM = "/stream/2026"  # a real one contains a time, whose colons parliament would take for separators
 
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """A policy document with ARNs in place of references, and the name of the resource that it is a part of."""
+    """A policy document with ARNs instead of references, and the logical id of its resource."""
 
     resource: str
     document: dict[str, Any]
 
     @property
     def is_trust(self) -> bool:
-        """Whether it says who may have a role; such a document names no resources."""
+        """Whether it is the trust policy of a role, which names no resources."""
         return all("sts:AssumeRole" in statement["Action"] for statement in self.document["Statement"])
 
 
 def policies(template: dict[str, Any]) -> Iterator[Policy]:
-    """Return every policy document in a template, of roles and of resources, wherever it is."""
+    """Yield every policy document in a template, of roles and of resources."""
     types = {name: resource["Type"] for name, resource in template["Resources"].items()}
     for name, resource in template["Resources"].items():
         for document in _documents(_resolved(resource.get("Properties"), types)):
@@ -49,7 +49,7 @@ def policies(template: dict[str, Any]) -> Iterator[Policy]:
 
 
 def parliament(template: dict[str, Any]) -> set[Finding]:
-    """Return what parliament finds. A finding about a single action has it in brackets."""
+    """Return the findings of parliament. A finding about a single action has the action in brackets."""
     return {
         (policy.resource, issue)
         for policy in policies(template)
@@ -66,7 +66,7 @@ def _issues(finding: Any) -> list[str]:
 
 
 def _documents(value: Any) -> Iterator[dict[str, Any]]:
-    if isinstance(value, str) and value.startswith('{"Statement"'):  # CloudWatch Logs takes a policy as text
+    if isinstance(value, str) and value.startswith('{"Statement"'):  # CloudWatch Logs has policies as strings
         yield json.loads(value)
     elif isinstance(value, dict) and "Statement" in value:
         yield value

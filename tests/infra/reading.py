@@ -1,4 +1,4 @@
-"""Reads a synthesized template the way its author thinks: resources by construct name, references as plain words."""
+"""Resources of a template by the names of their constructs, with references as plain text."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ _HASH = re.compile(r"[0-9A-F]{8}$")
 
 
 def plain(value: Any) -> Any:
-    """A template value with its references in words: `{"Fn::GetAtt": ["QueuesCommands1234ABCD", "Arn"]}` becomes
-    `QueuesCommands.Arn`, a join one string."""
+    """Return a template value with its references as text: `{"Fn::GetAtt": ["QueuesCommands1234ABCD", "Arn"]}` becomes
+    `QueuesCommands.Arn`, and a join becomes one string."""
     if isinstance(value, list):
         return [plain(item) for item in value]
     if not isinstance(value, dict):
@@ -36,20 +36,20 @@ class Resources:
         }
 
     def of_type(self, kind: str) -> dict[str, dict[str, Any]]:
-        """Properties of all resources of a type such as `AWS::SQS::Queue`, by name."""
+        """Return the properties of all resources of a type such as `AWS::SQS::Queue`, by name."""
         return {name: item.get("Properties", {}) for name, item in self._all.items() if item["Type"] == kind}
 
     def waits_for(self, name: str) -> list[str]:
-        """The resources that must be there before the one of this name."""
+        """Return the resources that the resource of this name depends on."""
         return [_HASH.sub("", other) for other in self._all[name].get("DependsOn", [])]
 
     def one(self, name: str) -> dict[str, Any]:
-        """Properties of the resource of this name."""
+        """Return the properties of the resource of this name."""
         properties: dict[str, Any] = self._all[name]["Properties"]
         return properties
 
     def deletion_policies(self, kind: str) -> set[str]:
-        """What happens to the resources of a type when the stack is deleted, or something new takes their place."""
+        """Return the policies for deletion and replacement of the resources of a type."""
         return {
             item.get(policy, "Delete")
             for item in self._all.values()
@@ -58,11 +58,11 @@ class Resources:
         }
 
     def kinds(self) -> dict[str, str]:
-        """The type of every resource, by name."""
+        """Return the type of every resource, by name."""
         return {name: item["Type"] for name, item in self._all.items()}
 
     def grants(self, role: str) -> Iterator[tuple[str, str]]:
-        """Every (action, resource) that a role allows."""
+        """Yield every action on a resource that a role allows."""
         for policy in self.one(role)["Policies"]:
             for statement in policy["PolicyDocument"]["Statement"]:
                 assert statement["Effect"] == "Allow"

@@ -25,8 +25,8 @@ def under_domain() -> dict[str, Any]:
 
 
 def test_a_domain_of_its_own(under_domain: dict[str, Any]) -> None:
-    """The domain is regional, takes nothing older than TLS 1.2 and leads to the one stage; the API's default endpoint
-    is off; the outputs have what its DNS record needs."""
+    """The domain is regional, requires TLS 1.2 and leads to the stage; the default endpoint is disabled; the outputs
+    have the data for the DNS record."""
     resources = Resources(under_domain)
     assert resources.one("HttpDomain") == {
         "DomainName": "api.example.org",
@@ -37,7 +37,7 @@ def test_a_domain_of_its_own(under_domain: dict[str, Any]) -> None:
     (mapping,) = resources.of_type("AWS::ApiGatewayV2::ApiMapping").values()
     assert mapping == {"ApiId": "HttpApi", "DomainName": "HttpDomain", "Stage": "HttpApiDefaultStage"}
     assert resources.one("HttpApi")["DisableExecuteApiEndpoint"] is True
-    # An update makes the new address before it switches the old one off.
+    # An update creates the new address before it disables the old one.
     assert resources.waits_for("HttpApi") == ["HttpDomain"]
     outputs = {name: output["Value"] for name, output in under_domain["Outputs"].items()}
     assert outputs["ApiUrl"] == "https://api.example.org"
@@ -49,7 +49,7 @@ def test_a_domain_of_its_own(under_domain: dict[str, Any]) -> None:
 
 
 def test_behind_a_cdn(behind_cdn: dict[str, Any], templates: dict[str, dict[str, Any]]) -> None:
-    """The functions link to the public URL, which is that of the API; the CDN is told where the API really is."""
+    """The functions link to the public URL, which is the API's URL; the CDN's origin is an output of its own."""
     resources, outputs = Resources(behind_cdn), behind_cdn["Outputs"]
     assert outputs["ApiUrl"]["Value"] == "https://cdn.example.org"
     assert outputs["DocsUrl"]["Value"] == "https://cdn.example.org/docs"
@@ -59,7 +59,7 @@ def test_behind_a_cdn(behind_cdn: dict[str, Any], templates: dict[str, dict[str,
 
 
 def test_behind_a_cdn_under_a_domain(public_template: dict[str, Any]) -> None:
-    """With both, clients know the CDN, and the CDN the domain."""
+    """With both, clients use the CDN, and the CDN uses the domain."""
     outputs = public_template["Outputs"]
     assert outputs["ApiUrl"]["Value"] == "https://www.example.org/api"
     assert outputs["OriginUrl"]["Value"] == "https://api.example.org"
@@ -68,8 +68,8 @@ def test_behind_a_cdn_under_a_domain(public_template: dict[str, Any]) -> None:
 
 
 def test_nothing_else_changes(public_template: dict[str, Any], templates: dict[str, dict[str, Any]]) -> None:
-    """A domain, a CDN and CORS add a domain and its mapping, and change the API itself and what three functions are
-    told: routes, limits, authorizer and all that keeps data stay as they are."""
+    """A domain, a CDN and CORS add a domain and its mapping, and change only the API itself and the settings of three
+    functions."""
     before, after = templates["prod"]["Resources"], public_template["Resources"]
     added = sorted(after[name]["Type"] for name in after.keys() - before.keys())
     assert added == ["AWS::ApiGatewayV2::ApiMapping", "AWS::ApiGatewayV2::DomainName"]

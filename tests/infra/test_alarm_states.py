@@ -1,4 +1,4 @@
-"""The evaluator of alarms against CloudWatch's own examples: both tables of its user guide and the text around them."""
+"""The evaluator of alarms gives the results of the examples in CloudWatch's user guide."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ TWO_OF_THREE = {
     "- - - - 0": (State.OK, State.OK, State.ALARM, State.OK),
     "- - - X -": (State.ALARM, KEPT, State.ALARM, State.OK),
 }
-"""Points (X is above the threshold) → the state for each treatment of missing data."""
+"""The state for each treatment of missing data, by data points (X is above the threshold)."""
 
 ROWS = [
     (datapoints, points, treatment, state)
@@ -35,23 +35,19 @@ ROWS = [
 
 @pytest.mark.parametrize(("datapoints", "points", "treatment", "expected"), ROWS)
 def test_the_examples_of_the_user_guide(datapoints: int, points: str, treatment: str, expected: str) -> None:
-    """Each cell of the guide's two tables is what the evaluator says, whatever the state was before."""
+    """The evaluator gives each cell of the guide's two tables, whatever the previous state was."""
     alarm = Alarm(0, 3, datapoints, treatment)
     for before in State:
         assert alarm.state(series(points.replace("X", "1")), before) == (before if expected == KEPT else expected)
 
 
 @pytest.mark.parametrize("points", ["- - - - 1", "- - - 1 -", "- - - 1 0", "- - 1 - 0"])
-def test_one_bad_point_is_no_alarm_at_once(points: str) -> None:
-    """A single bad point after silence raises nothing yet: the next one may be good."""
+def test_one_breaching_point_is_no_alarm(points: str) -> None:
+    """A single breaching point after missing data raises nothing yet: the next may be good."""
     assert Alarm(0, 3, 3, "missing").state(series(points), State.OK) is State.OK
 
 
-def test_the_figure_of_the_user_guide() -> None:
-    """Three points above three units raise it, the first good one ends it, and a single bad one later does nothing."""
+def test_spans_in_alarm() -> None:
+    """The guide's figure gives one span, and a span that lasts has no end."""
     assert Alarm(3, 3, 3, "missing").raised(series("2 2 4 5 6 3 2 2 5 2")) == [(4, 5)]
-
-
-def test_it_is_as_often_raised_as_it_is_over() -> None:
-    """Every change of state is seen, also the one that lasts."""
     assert Alarm(0, 1, 1, "notBreaching").raised(series("0 1 0 0 1 1")) == [(1, 2), (4, None)]

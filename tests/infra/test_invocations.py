@@ -1,4 +1,4 @@
-"""Check that API Gateway may invoke every route's function: match each invocation ARN against the permissions."""
+"""The permissions to invoke functions, matched against the ARNs with which API Gateway invokes them."""
 
 from __future__ import annotations
 
@@ -8,26 +8,27 @@ from typing import Any
 import pytest
 
 from api.http.routes import FALLBACK
+from infra.functions import FUNCTIONS
 from tests.infra.reading import Resources
 from tests.infra.synthesis import STAGES
 
 API = "arn:AWS::Partition:execute-api:AWS::Region:AWS::AccountId:HttpApi"
 METHODS = ("ANY", "*", "GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
-"""What may stand for the method when a route takes any: the documentation does not say."""
+"""The possible methods in the ARN of a route for any method, which is not documented."""
 
 
 def arn_like(pattern: str, arn: str) -> bool:
-    """Whether an ARN satisfies IAM's `ArnLike`, which is the condition that Lambda makes of a permission's `SourceArn`.
+    """Tell whether an ARN satisfies IAM's `ArnLike`, the condition that Lambda derives from a permission's `SourceArn`.
 
-    Each of the six parts between colons is compared by itself; in each, `*` stands for any characters, slashes among
-    them, and `?` for one (IAM User Guide, "Amazon Resource Name (ARN) condition operators").
+    Each of the six parts between colons is compared separately; `*` matches any characters, including slashes, and `?`
+    one character (IAM User Guide, "Amazon Resource Name (ARN) condition operators").
     """
     parts = zip(_parts(pattern), _parts(arn), strict=True)
     return all(re.fullmatch(_regex(wanted), part, re.DOTALL) for wanted, part in parts)
 
 
 def _parts(arn: str) -> list[str]:
-    return arn.replace("AWS::", "AWS-").split(":", 5)  # pseudo parameters have colons that no real ARN has there
+    return arn.replace("AWS::", "AWS-").split(":", 5)  # pseudo parameters contain colons that real ARNs do not
 
 
 def _regex(pattern: str) -> str:
@@ -35,10 +36,10 @@ def _regex(pattern: str) -> str:
 
 
 def invoked_as(route_key: str) -> list[str]:
-    """The ARNs with which API Gateway may call the function of a route on the `$default` stage.
+    """Return the ARNs with which API Gateway may invoke the function of a route on the `$default` stage.
 
-    A route is called as `{api}/{stage}/{method}/{path}`, with the path as the route has it; the route `$default` as
-    `{api}/{stage}/$default` (aws/serverless-application-model#1860, where it was tried).
+    A route is invoked as `{api}/{stage}/{method}/{path}`, the route `$default` as `{api}/{stage}/$default`
+    (aws/serverless-application-model#1860).
     """
     if route_key == "$default":
         return [f"{API}/$default/$default"]
@@ -48,7 +49,7 @@ def invoked_as(route_key: str) -> list[str]:
 
 @pytest.fixture(scope="session", params=STAGES)
 def of_stage(templates: dict[str, dict[str, Any]], request: pytest.FixtureRequest) -> Resources:
-    """The resources of every stage, in turn."""
+    """Return the resources of each stage."""
     return Resources(templates[request.param])
 
 
@@ -72,7 +73,7 @@ def _functions(resources: Resources) -> dict[str, str]:
 
 
 def test_every_route_may_invoke_its_function(of_stage: Resources) -> None:
-    """However API Gateway calls a route, `$default` among them, a permission of the route's function matches."""
+    """Every ARN with which API Gateway may invoke a route, including `$default`, matches a permission."""
     callers = _callers(of_stage)
     refused = [
         (key, arn)
@@ -83,20 +84,25 @@ def test_every_route_may_invoke_its_function(of_stage: Resources) -> None:
     assert refused == []
 
 
-def test_every_permission_is_for_one_source(of_stage: Resources) -> None:
-    """Only API Gateway and EventBridge may invoke functions, and each permission names the source that may."""
+def test_only_this_stack_invokes_the_functions(of_stage: Resources) -> None:
+    """Routes of this API invoke the API's functions, and a rule the auditor. Lambda itself polls queue and stream."""
     permissions = of_stage.of_type("AWS::Lambda::Permission").values()
-    assert {item["Principal"] for item in permissions} == {"apigateway.amazonaws.com", "events.amazonaws.com"}
-    assert [item for item in permissions if not item.get("SourceArn")] == []
+    principals = {"routes": "apigateway.amazonaws.com", "schedule": "events.amazonaws.com"}
+    deployed = of_stage.of_type("AWS::Lambda::Function")
+    assert sorted((item["FunctionName"], item["Principal"]) for item in permissions) == sorted(
+        (f"{spec.construct}Function.Arn", principals[spec.invoked_by])
+        for spec in FUNCTIONS.values()
+        if spec.invoked_by in principals and f"{spec.construct}Function" in deployed
+    )
+    (by_rule,) = [item for item in permissions if item["Principal"] == principals["schedule"]]
+    assert by_rule["SourceArn"] == "TriggersAuditDue.Arn"
+    assert {item["Action"] for item in permissions} == {"lambda:InvokeFunction"}
 
 
-def test_nobody_else_may(of_stage: Resources) -> None:
-    """Each function behind the API has one permission, no other function has any; another API, and what is no route of
-    its own kind, is refused."""
-    callers, functions = _callers(of_stage), _functions(of_stage)
-    assert set(callers) == set(functions.values())
-    for function, patterns in callers.items():
-        (pattern,) = patterns
+def test_no_other_source_is_permitted(of_stage: Resources) -> None:
+    """Another API may not invoke the functions, and only the fallback's permission matches `$default`."""
+    functions = _functions(of_stage)
+    for function, (pattern,) in _callers(of_stage).items():
         assert not arn_like(pattern, f"{API}2/$default/GET/events")
         assert not arn_like(pattern, f"{API}/$default")
         assert arn_like(pattern, f"{API}/$default/$default") == (function == functions["$default"])
@@ -109,15 +115,13 @@ def test_nobody_else_may(of_stage: Resources) -> None:
         ("api/*/*/*", "api/$default/GET/users/{userId}", True),
         ("api/*/*/*", "api/$default/$default", False),
         ("api/*/*", "api/$default/$default", True),
-        ("api/*/*", "api/$default/GET/users", True),
-        ("api/*/$default", "api/$default/$default", True),
         ("api/*/$default", "api/$default/GET/users", False),
         ("ap?/*", "api/a:b", True),
         ("API/*", "api/a", False),
     ],
 )
-def test_what_matches(pattern: str, resource: str, matches: bool) -> None:
-    """`*` stands for any characters of the resource, slashes among them; all else stands for itself."""
+def test_arn_like(pattern: str, resource: str, matches: bool) -> None:
+    """`*` matches any characters of the resource, including slashes; everything else matches itself."""
     prefix = "arn:aws:execute-api:eu-central-1:123456789012:"
     assert arn_like(prefix + pattern, prefix + resource) == matches
     assert not arn_like(prefix.replace("eu-central-1", "eu-*-2") + pattern, prefix + resource)

@@ -1,4 +1,4 @@
-"""What keeps data, and keeps it from others: on AWS, above all in production."""
+"""Data protection, encryption, throttling and logs of the stages on AWS, above all of production."""
 
 from __future__ import annotations
 
@@ -22,17 +22,17 @@ LOGGED = {
     "requestTimeEpoch", "requestId", "routeKey", "httpMethod", "status", "error.responseType", "responseLatency",
     "integration.latency", "integration.status", "responseLength",
 }  # fmt: skip
-"""Of API Gateway's variables those that can say nothing of a person."""
+"""The variables of API Gateway that cannot identify a person."""
 
 
 @pytest.fixture(scope="session")
 def by_stage(templates: dict[str, dict[str, Any]]) -> dict[str, Resources]:
-    """The resources of every stage."""
+    """Return the resources of every stage."""
     return {name: Resources(template) for name, template in templates.items()}
 
 
 def _denied(resources: Resources, kind: str, members: str) -> dict[str, list[str]]:
-    """For each resource, which actions nobody may do without TLS."""
+    """Return the actions that are denied without TLS, for each resource."""
     denied: dict[str, list[str]] = {}
     for policy in resources.of_type(kind).values():
         for statement in policy["PolicyDocument"]["Statement"]:
@@ -46,8 +46,8 @@ def _denied(resources: Resources, kind: str, members: str) -> dict[str, list[str
 
 @pytest.mark.parametrize("name", STAGES)
 def test_production_keeps_its_data(by_stage: dict[str, Resources], name: str) -> None:
-    """When the stack is deleted, production keeps tables, queues and logs; of every other stage nothing is left. What
-    has no deletion protection of its own goes if its own creation is rolled back."""
+    """When the stack is deleted, production keeps tables, queues and logs, and other stages keep nothing. Resources
+    without deletion protection are deleted if their creation is rolled back."""
     resources = by_stage[name]
     kept = {kind for kind in resources.kinds().values() if "Retain" in resources.deletion_policies(kind)}
     assert kept >= {TABLE, QUEUE, GROUP} if name == "prod" else kept == set()
@@ -60,8 +60,8 @@ def test_production_keeps_its_data(by_stage: dict[str, Resources], name: str) ->
 def test_production_survives_mistakes(
     by_stage: dict[str, Resources], stacks: dict[str, TurnstileStack], name: str
 ) -> None:
-    """In production no call deletes a table, nobody deletes the stack, and every second can be restored; elsewhere one
-    command deletes everything."""
+    """In production tables and stack are protected against deletion, and tables can be restored to any second; on other
+    stages one command deletes everything."""
     tables = by_stage[name].of_type(TABLE).values()
     assert len(tables) == 4
     for table in tables:
@@ -72,9 +72,8 @@ def test_production_survives_mistakes(
 
 
 @pytest.mark.parametrize("name", STAGES)
-def test_nothing_without_tls(by_stage: dict[str, Resources], name: str) -> None:
-    """On AWS nobody may do anything with a queue or a table, or publish to the topic, without TLS. The emulator, which
-    has none, is told nothing of the kind."""
+def test_tls_is_required(by_stage: dict[str, Resources], name: str) -> None:
+    """On AWS every action on a queue or table, and publishing to the topic, requires TLS. The emulator has no TLS."""
     resources = by_stage[name]
     queues = _denied(resources, "AWS::SQS::QueuePolicy", "Queues")
     topics = _denied(resources, "AWS::SNS::TopicPolicy", "Topics")
@@ -97,8 +96,8 @@ def test_nothing_without_tls(by_stage: dict[str, Resources], name: str) -> None:
 
 @pytest.mark.parametrize("name", STAGES)
 def test_encryption_at_rest(by_stage: dict[str, Resources], name: str) -> None:
-    """Queues are encrypted with SQS's key; tables and logs with AWS's own, which is what they are unless told
-    otherwise; on AWS the topic with a key of the stack."""
+    """Queues are encrypted with keys of SQS, tables and logs with those of AWS, which is the default, and on AWS the
+    topic with a key of the stack."""
     resources = by_stage[name]
     assert all(queue["SqsManagedSseEnabled"] is True for queue in resources.of_type(QUEUE).values())
     assert not any("KmsMasterKeyId" in queue for queue in resources.of_type(QUEUE).values())
@@ -109,9 +108,9 @@ def test_encryption_at_rest(by_stage: dict[str, Resources], name: str) -> None:
 
 
 @pytest.mark.parametrize("name", AWS)
-def test_alarms_get_through(by_stage: dict[str, Resources], name: str) -> None:
-    """CloudWatch may use the topic's key, which is renewed every year and goes with the stack after a week, and may
-    publish to the topic what alarms of this account say."""
+def test_cloudwatch_may_publish_alarms(by_stage: dict[str, Resources], name: str) -> None:
+    """CloudWatch may use the topic's key, which rotates every year and is deleted a week after the stack, and may
+    publish alarms of this account to the topic."""
     key = by_stage[name].one("AlarmsTopicKey")
     assert key["EnableKeyRotation"] is True
     assert key["PendingWindowInDays"] == 7
@@ -129,16 +128,16 @@ def test_alarms_get_through(by_stage: dict[str, Resources], name: str) -> None:
 
 
 @pytest.mark.parametrize("name", STAGES)
-def test_logs_are_not_kept_for_ever(by_stage: dict[str, Resources], name: str) -> None:
-    """Every log group forgets: after three months in production, after two weeks elsewhere."""
+def test_log_retention(by_stage: dict[str, Resources], name: str) -> None:
+    """Logs are kept for three months in production and two weeks on other stages."""
     groups = by_stage[name].of_type(GROUP).values()
     assert {group["RetentionInDays"] for group in groups} == {90 if name == "prod" else 14}
 
 
 @pytest.mark.parametrize("name", AWS)
-def test_requests_per_second(by_stage: dict[str, Resources], name: str) -> None:
-    """Every route takes 500 requests a second, each that writes 250, a user's own list 100 and other lists 40; the
-    stage comes after the routes that its settings name."""
+def test_throttling(by_stage: dict[str, Resources], name: str) -> None:
+    """A route accepts 500 requests a second, a route that writes 250, a user's own list 100 and other lists 40. The
+    stage depends on the routes in its settings."""
     stage = by_stage[name].one("HttpApiDefaultStage")
     assert stage["DefaultRouteSettings"] == _rate(500)
     writes = {route.key for route in ROUTES if route.method != "GET"}
@@ -156,8 +155,8 @@ def _rate(limit: int) -> dict[str, int]:
 
 @pytest.mark.parametrize("name", AWS)
 def test_access_log(by_stage: dict[str, Resources], name: str) -> None:
-    """Every request is a line of JSON in a log group of its own, which API Gateway may write to before it has to, and
-    no part of a line can say who it was."""
+    """Every request is one line of JSON in a separate log group, which API Gateway may write to, and nothing in a line
+    identifies the caller."""
     resources = by_stage[name]
     settings = resources.one("HttpApiDefaultStage")["AccessLogSettings"]
     assert settings["DestinationArn"] == "HttpAccessLog.Arn"
@@ -172,16 +171,16 @@ def test_access_log(by_stage: dict[str, Resources], name: str) -> None:
     assert "HttpAccessLog" not in used
 
 
-def test_the_local_stage_has_no_limits(by_stage: dict[str, Resources]) -> None:
-    """What the emulator does not do is not asked of it: neither limits nor access logs."""
+def test_the_local_stage_has_no_throttling(by_stage: dict[str, Resources]) -> None:
+    """The local stage has neither throttling nor access logs, which the emulator lacks."""
     stage = by_stage["local"].one("HttpApiDefaultStage")
     assert not {"DefaultRouteSettings", "RouteSettings", "AccessLogSettings"} & set(stage)
 
 
 @pytest.mark.parametrize("name", STAGES)
-def test_as_many_registrars_as_are_reserved(by_stage: dict[str, Resources], name: str) -> None:
-    """No more registrars run than are set aside for them in production; elsewhere, and for all other functions, nothing
-    is set aside, which a new account would refuse."""
+def test_reserved_concurrency(by_stage: dict[str, Resources], name: str) -> None:
+    """In production as many executions are reserved for registrars as may run. Nothing else is reserved, which a new
+    account would reject."""
     most = by_stage[name].one("TriggersCommands")["ScalingConfig"]["MaximumConcurrency"]
     reserved = {
         function: item["ReservedConcurrentExecutions"]
@@ -193,8 +192,7 @@ def test_as_many_registrars_as_are_reserved(by_stage: dict[str, Resources], name
 
 @pytest.mark.parametrize("name", STAGES)
 def test_no_secrets(templates: dict[str, dict[str, Any]], name: str) -> None:
-    """No function's environment has a secret: each value is a name or an address of the stack, or known to all; and
-    nothing in the template fetches one."""
+    """No function has a secret in its environment, and nothing in the template reads one."""
     template = templates[name]
     assert not {kind for kind in Resources(template).kinds().values() if "Secret" in kind or "::SSM::" in kind}
     assert "{{resolve:" not in json.dumps(template)

@@ -1,4 +1,4 @@
-"""The saved queries: on every log, naming only fields that the log lines have."""
+"""The saved queries: their log groups, fields and filters."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ FIELDS = {
     "group", *(f"ledger_{when}.{name}" for when in ("before", "after") for name in LEDGER),
     "@timestamp", "@message", "@log",
 }  # fmt: skip
-"""What the log lines have; those with @ are CloudWatch's own."""
+"""The fields of the log lines; those with @ are CloudWatch's."""
 
 LANGUAGE = {
     "fields", "filter", "sort", "limit", "stats", "by", "as", "asc", "desc", "and", "or", "in", "like", "count", "pct",
@@ -29,43 +29,43 @@ VALUES: dict[str, set[str]] = {
     "command": {kind.__name__ for kind in get_args(Command)},
     "level": {"WARNING", "ERROR", "CRITICAL"},
 }
-HER = "REGISTRATION_ID"
+ID = "REGISTRATION_ID"
 EVENT = "EVENT_ID"
 
 
 def _words(query: str) -> set[str]:
-    """Every word of a query that is neither in a comment, nor quoted, nor a pattern."""
+    """Return the words of a query outside of comments, strings and patterns."""
     bare = re.sub(r'#.*$|"[^"]*"|/[^/]*/', " ", query, flags=re.MULTILINE)
     return set(WORDS.findall(bare))
 
 
 @pytest.mark.parametrize("name", QUERIES)
-def test_queries_name_fields_that_exist(name: str) -> None:
-    """Besides the language's own words and the names that it gives itself, a query names known fields only."""
+def test_fields_exist(name: str) -> None:
+    """Apart from the language's words and the names that it defines, a query names existing fields only."""
     given = set(re.findall(r" as (\w+)", QUERIES[name]))
     assert _words(QUERIES[name]) - LANGUAGE - given <= FIELDS
 
 
 def _asked_for(field: str) -> set[str]:
-    """The values of a field that any query asks for."""
+    """Return the values of a field that queries filter on."""
     clauses = re.findall(rf'\b{field} (?:=|in)\s*("[^"]+"|\[[^\]]+\])', "\n".join(QUERIES.values()))
     return {value for clause in clauses for value in re.findall(r'"([^"]+)"', clause)}
 
 
 @pytest.mark.parametrize("field", VALUES)
-def test_queries_ask_for_values_that_exist(field: str) -> None:
-    """Commands and levels are asked for by the names that they have in the log."""
+def test_values_exist(field: str) -> None:
+    """Queries use the names of commands and levels in the logs."""
     assert set() < _asked_for(field) <= VALUES[field]
 
 
-def test_every_value_that_is_asked_for_is_looked_at() -> None:
-    """Besides commands, levels and messages, queries ask for ids only, which whoever runs one fills in."""
+def test_no_other_values() -> None:
+    """Apart from commands, levels and messages, queries filter on ids only, which the operator fills in."""
     asked = set(re.findall(r'([\w.]+) (?:=|in)\s*["\[]', "\n".join(QUERIES.values())))
     assert asked == {*VALUES, "message", "registration_id", "event_id", "command_id", "request_id"}
 
 
 def _finds(name: str, **line: str) -> bool:
-    """Whether the query's filter lets a log line through. (Its language reads like Python but for `=` and `like`.)"""
+    """Tell whether the query's filter matches a log line. (Its language reads like Python, except `=` and `like`.)"""
     (condition,) = re.findall(r"^(?:\| )?filter (.+?)(?=^\|)", QUERIES[name], re.DOTALL | re.MULTILINE)
     condition = re.sub(r"@message like /(.+?)/", r'search("\1", text)', condition.replace(" = ", " == "))
     fields = dict.fromkeys(FIELDS, "") | line
@@ -76,8 +76,8 @@ def _finds(name: str, **line: str) -> bool:
 @pytest.mark.parametrize(
     ("line", "found"),
     [
-        ({"message": "accepted", "registration_id": HER, "command": "Register", "event_id": EVENT}, True),
-        ({"message": "answered pending", "registration_id": HER, "event_id": EVENT}, True),
+        ({"message": "accepted", "registration_id": ID, "command": "Register", "event_id": EVENT}, True),
+        ({"message": "answered pending", "registration_id": ID, "event_id": EVENT}, True),
         ({"message": "decided", "command": "Cancel", "registration_id": "other", "event_id": EVENT}, True),
         ({"message": "decided", "command": "Promote", "event_id": EVENT}, True),
         ({"message": "decided", "command": "Configure", "event_id": EVENT}, True),
@@ -94,7 +94,7 @@ def _finds(name: str, **line: str) -> bool:
     ],
 )
 def test_why_was_she_not_promoted(line: dict[str, str], found: bool) -> None:
-    """It finds all that names her, and of her event what moves the line or keeps it from moving; of others nothing."""
+    """It finds the registration's lines, and of its event everything that moves the waiting list or blocks it."""
     assert _finds("why-was-she-not-promoted", **({"level": "INFO"} | line)) is found
 
 
@@ -112,21 +112,21 @@ def test_why_was_she_not_promoted(line: dict[str, str], found: bool) -> None:
     ],
 )
 def test_filters(name: str, found: dict[str, str], missed: dict[str, str]) -> None:
-    """Each query lets the lines through that it is for, and not the others."""
+    """Each query matches its lines, and no others."""
     assert _finds(name, **found)
     assert not _finds(name, **missed)
 
 
 def test_messages_exist() -> None:
-    """The messages that queries ask for are written somewhere in the code."""
+    """The messages that queries filter on exist in the code."""
     code = "".join(path.read_text() for room in ("api", "workers") for path in (ROOT / room).rglob("*.py"))
     asked = _asked_for("message")
     assert asked
     assert [message for message in asked if f'"{message}"' not in code] == []
 
 
-def test_queries_ask_all_functions(templates: dict[str, dict[str, Any]]) -> None:
-    """On AWS every query is saved under the stage's name, for the logs of all functions."""
+def test_log_groups(templates: dict[str, dict[str, Any]]) -> None:
+    """On AWS every query is saved under the stage's name, for the log groups of all functions."""
     resources = Resources(templates["dev"])
     saved = resources.of_type("AWS::Logs::QueryDefinition").values()
     assert {query["Name"]: query["QueryString"] for query in saved} == {
@@ -137,7 +137,7 @@ def test_queries_ask_all_functions(templates: dict[str, dict[str, Any]]) -> None
 
 
 def test_queries_in_the_runbook_exist() -> None:
-    """Every query that the runbook names is saved."""
+    """Every query in the runbook is saved."""
     runbook = (ROOT / "docs" / "runbook.md").read_text(encoding="utf-8")
     named = set(re.findall(r"quer(?:y|ies) `(.+?)`", runbook))
     assert named

@@ -1,4 +1,4 @@
-"""Each function under AWS's own runtime client: it starts, answers, reports faults, and starts anew after a timeout."""
+"""Each function under AWS's runtime client: it starts, responds, reports failures, and restarts after a timeout."""
 
 from __future__ import annotations
 
@@ -40,20 +40,20 @@ WORKERS: dict[str, Any] = {
     },
     "WorkersAuditor": {},
 }
-"""For each function an event that it can always process: about a person and an event that nobody knows."""
+"""An event for each worker that it can always process: about an unknown person and event."""
 FUNCTIONS = (*PATHS, *WORKERS)
 CALL_AWS = tuple(name for name in FUNCTIONS if name != "ApiDocs")
 
 
 @pytest.fixture(scope="module")
 def dev(templates: dict[str, dict[str, Any]], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployed]:
-    """The functions of the stage dev."""
+    """Return the functions of the stage dev."""
     with deployed(Resources(templates["dev"]), tmp_path_factory.mktemp("runtime")) as stage:
         yield stage
 
 
 def ask(stage: Deployed, name: str, *request: Any, **more: Any) -> tuple[int, Any]:
-    """Return the status and the JSON body with which a function of the API answers a request."""
+    """Return the status and the JSON body of an API function's response to a request."""
     outcome = stage.function(name).invoke(stage.request(*request, **more))
     assert outcome.kind == "response", outcome
     return outcome.body["statusCode"], json.loads(outcome.body["body"])
@@ -66,19 +66,19 @@ def invoke(stage: Deployed, name: str, **more: Any) -> Outcome:
 
 
 def is_right(name: str, outcome: Outcome) -> bool:
-    """Whether this is what the function answers to its event."""
+    """Tell whether this is the function's response to its event."""
     if name in PATHS:
         return outcome.kind == "response" and outcome.body["statusCode"] == (200 if name == "ApiDocs" else 404)
     return outcome == Outcome("response", {"batchItemFailures": []} if name == "WorkersRegistrar" else None)
 
 
 def test_every_function_of_the_template_is_run(dev: Deployed) -> None:
-    """No function of the stage is left out below."""
+    """The tests below include every function of the stage."""
     assert set(FUNCTIONS) == dev.names
 
 
 def test_a_registration_goes_through_the_functions(dev: Deployed) -> None:
-    """A user, an event and a registration are made, the registrar decides, the promoter sends, the auditor counts."""
+    """A user, an event and a registration are created; registrar, promoter and auditor do their work."""
     assert ask(dev, "ApiUsers", "POST", "/users", person("ada"))[0] == 201
     status, event = ask(dev, "ApiEvents", "POST", "/events", {**NEW_EVENT, "title": TITLE}, groups=("organizers",))
     assert (status, event["title"]) == (201, TITLE)
@@ -99,9 +99,9 @@ def test_a_registration_goes_through_the_functions(dev: Deployed) -> None:
 
 
 @pytest.mark.parametrize("name", CALL_AWS)
-def test_a_fault_is_answered(dev: Deployed, name: str) -> None:
-    """Denied everything by AWS, the API answers with a problem document, the registrar gives the message back, and the
-    others raise. The same process answers the next event."""
+def test_denied_calls(dev: Deployed, name: str) -> None:
+    """If AWS denies every call, the API responds with a problem document, the registrar returns the message, and the
+    others raise. The same process handles the next event."""
     assert is_right(name, invoke(dev, name))
     starts = dev.function(name).starts
     with dev.endpoint.being("denying"):
@@ -117,8 +117,8 @@ def test_a_fault_is_answered(dev: Deployed, name: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["ApiUsers", "WorkersRegistrar"])
-def test_a_function_that_was_killed_starts_anew(dev: Deployed, name: str) -> None:
-    """A function that waits for AWS until Lambda kills it is started again, and answers the same event."""
+def test_restart_after_a_timeout(dev: Deployed, name: str) -> None:
+    """A function that Lambda kills while it waits for AWS is restarted, and handles the same event."""
     assert is_right(name, invoke(dev, name))
     starts = dev.function(name).starts
     with dev.endpoint.being("silent"):
@@ -128,10 +128,10 @@ def test_a_function_that_was_killed_starts_anew(dev: Deployed, name: str) -> Non
 
 
 @pytest.mark.parametrize("name", FUNCTIONS)
-def test_what_the_runtime_reports_is_found(dev: Deployed, name: str) -> None:
-    """An event that is none of a function's is an exception, and the saved query `errors` finds the runtime's line."""
+def test_errors_of_the_runtime_are_found(dev: Deployed, name: str) -> None:
+    """A malformed event is an exception, and the saved query `errors` finds the runtime's log line."""
     if name == "WorkersAuditor":
-        with dev.endpoint.being("denying"):  # it does not look at its event
+        with dev.endpoint.being("denying"):  # it ignores its event
             outcome = invoke(dev, name)
     else:
         outcome = dev.function(name).invoke({})
@@ -142,7 +142,7 @@ def test_what_the_runtime_reports_is_found(dev: Deployed, name: str) -> None:
 
 
 def is_found(message: str) -> bool:
-    """Whether the query `errors` would show a message that is not JSON."""
+    """Tell whether the query `errors` finds a message that is not JSON."""
     pattern = re.search(r"@message like /(.+)/", QUERIES["errors"])
     assert pattern
     return re.search(pattern[1], message) is not None
@@ -156,8 +156,8 @@ def is_found(message: str) -> bool:
         ("api.entry.users", "pydantic", "ModuleNotFoundError"),
     ],
 )
-def test_a_function_that_cannot_be_loaded(tmp_path: Path, handler: str, missing: str | None, error: str) -> None:
-    """A wrong handler, or a bundle without a package, is reported when the function starts, with what is missing."""
+def test_load_errors(tmp_path: Path, handler: str, missing: str | None, error: str) -> None:
+    """A wrong handler, or a bundle without a package, is reported at the start with the missing name."""
     install_client(tmp_path)
     incomplete = tmp_path / "bundle"
     incomplete.mkdir()
