@@ -34,7 +34,7 @@ def _count(text: str) -> int:
 
 @dataclass(frozen=True, slots=True)
 class AccessSettings(Settings):
-    """Who may call a function, and how often they may write. Without `writes_per_second` there is no limit.
+    """Authentication and the write limit of a function. Without `writes_per_second` there is no limit.
 
     `auth_audience` is the audience that tokens must have, `auth_groups_claim` the claim that lists their groups; both
     are required where `auth` is `jwt`.
