@@ -63,6 +63,8 @@ def test_on_a_ledger_that_cannot_be_read_only_the_recount_is_decided(bench: Benc
     damage_ledger(bench, "SET version = :n", n={"N": "90"})
     assert bench.deliver(message(stale), register("eve"), cancel("ann")) == ["m1", "m2"]
     assert bench.written() == []
+    damage_ledger(bench, "REMOVE version")
+    assert (bench.deliver(message(stale)), bench.written()) == (["m0"], [])
 
 
 def test_recounts_keep_their_order(bench: Bench, recounter: Recounter) -> None:
