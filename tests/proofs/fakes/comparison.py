@@ -21,7 +21,6 @@ Not compared, because DynamoDB Local is wrong or it does not matter (`test_dynam
   (TransactionCanceledException: "beyond allowed size limits", "to unsupported type").
 - A scan or a query behind a key that is too long. DynamoDB Local takes that for the end.
 - Empty names or values of placeholders in a request without an expression. DynamoDB Local 3 accepts them.
-- A table that does not exist, together with another mistake.
 """
 
 from __future__ import annotations

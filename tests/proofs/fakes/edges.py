@@ -12,7 +12,6 @@ from typing import Any
 
 from tests.proofs.fakes.material import BAD_KEYS, BAD_NUMBERS, BAD_VALUES, KEYS, LONG_KEYS, NUMBERS, TOO_LONG
 from tests.proofs.fakes.requests import MANY, DynamoDbRequest
-from tests.proofs.simulation.dynamodb.values import checked
 from tests.support.tables import TableNames
 from workers.aws.items import EVENT_INDEX, STATUS_KEY, Item
 
@@ -27,14 +26,13 @@ _VALUES: tuple[Item, ...] = (
     {"L": [{"N": "9"}]},
     {"M": {"n": {"N": "9"}}},
 )
-_ITEM_BYTES = 400 * 1024
 _SORTS = ("w", "w#", "w#1", "w#10", "x", "é", "\uffff", "\U0001f600")
 
 
 def edges(tables: TableNames) -> list[Iterator[DynamoDbRequest]]:
     """All of them, in parts each of which is to find the tables empty."""
-    by_user = [part(tables.users) for part in (_values, _sizes, _long_scans, _conditions, _updates, _placeholders)]
-    return by_user + [part(tables.registrations) for part in (_keys, _index_keys, _ranges, _pages, _long_queries)]
+    by_user = [part(tables.users) for part in (_values, _numbers_of_items, _conditions, _updates, _placeholders)]
+    return by_user + [part(tables.registrations) for part in (_keys, _index_keys, _ranges, _pages)]
 
 
 def _user(key: str = _KEY, **attributes: Item) -> Item:
@@ -83,19 +81,7 @@ def _values(table: str) -> Iterator[DynamoDbRequest]:
         yield _put(table, _user(n={"L": [{"M": {"n": value}}]}))
 
 
-def _sizes(table: str) -> Iterator[DynamoDbRequest]:
-    room = _ITEM_BYTES - len("userId" + _KEY + "big")
-    for length in (room, room + 1):
-        yield _put(table, _user(big={"S": "x" * length}))
-        yield _put(table, _user(big={"S": "é" * (length // 2) + "x" * (length % 2)}))
-        yield _put(table, _user(big={"B": b"x" * length}))
-        for value in (*_VALUES[-4:], *({"N": text} for text in ("0", "100", "-12345", "0.00012", "9" * 38))):
-            _, size = checked({"n": value})
-            yield _put(table, _user(big={"S": "x" * (length - size)}, n=value))
-        yield _put(table, _user())
-        yield _update(table, "SET #big = :v", {"S": "x" * length})
-    for size in (380_000, 400_000):
-        yield _puts(table, [_user(key, big={"S": "x" * size}) for key in MANY[:11]])
+def _numbers_of_items(table: str) -> Iterator[DynamoDbRequest]:
     for number in (100, 101):
         yield _puts(table, [_user(key) for key in MANY[:number]])
         yield _batch(table, [_user(key) for key in MANY[:number]])
@@ -104,15 +90,6 @@ def _sizes(table: str) -> Iterator[DynamoDbRequest]:
         yield _batch(table, [_user(key) for key in keys])
     for limit in (1, 2, 3, 7, 50, 100, 101):
         yield DynamoDbRequest("scan", {"TableName": table, "Limit": limit})
-
-
-def _long_scans(table: str) -> Iterator[DynamoDbRequest]:
-    """Scan four or five items of a little less than 1 MB together, exactly 1 MB, or a little more."""
-    for number, size in product((4, 7), (209_715, 262_143, 262_144, 262_145)):
-        keys = MANY[:number]
-        yield _puts(table, [_user(key, big={"S": "x" * (size - len("userId" + key + "big"))}) for key in keys])
-        yield DynamoDbRequest("scan", {"TableName": table, "ProjectionExpression": "userId"})
-        yield DynamoDbRequest("scan", {"TableName": table, "Limit": 4, "Select": "COUNT"})
 
 
 def _conditions(table: str) -> Iterator[DynamoDbRequest]:
@@ -248,12 +225,3 @@ def _pages(table: str) -> Iterator[DynamoDbRequest]:
     wrong: tuple[Item, ...] = (_row(_KEY, "p2", "w"), {"registrationId": {"S": _KEY}}, _row(_KEY, "p1", ""))
     for start in wrong:
         yield _query(table, "eventId = :p", "p1", ExclusiveStartKey=start)
-
-
-def _long_queries(table: str) -> Iterator[DynamoDbRequest]:
-    """Query an index whose few rows fill more than a page."""
-    for start in range(0, len(MANY), 100):
-        keys = MANY[start : start + 100]
-        yield _puts(table, [_row(key, "p" * 2048, "s" * 1000 + key) for key in keys])
-    for forward in (True, False):
-        yield _query(table, "eventId = :p", "p" * 2048, ScanIndexForward=forward, Select="COUNT")

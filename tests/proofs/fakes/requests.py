@@ -24,7 +24,7 @@ from tests.proofs.fakes.material import (
 from tests.support.tables import TableNames
 from workers.aws.items import EVENT_INDEX, STATUS_KEY, USER_INDEX, Item
 
-MANY = tuple(f"many-{number}" for number in range(350))
+MANY = tuple(f"many-{number}" for number in range(101))
 MADE_UP_KEYS = (*KEYS, *MANY, *LONG_KEYS)
 """Every primary key that may be stored."""
 _INDEXES = {EVENT_INDEX: ("eventId", STATUS_KEY), USER_INDEX: ("userId", "registeredAt")}
@@ -63,7 +63,6 @@ class Requests:
             self._query: 14,
             self._scan: 8,
             self._go_on: 20,
-            self._absent: 1,
         }
 
     def next(self) -> DynamoDbRequest:
@@ -86,8 +85,6 @@ class Requests:
         if table == self._tables.registrations:
             item = self._values.index_keys() | item
         item |= {name: self._values.any() for name in self._chance.sample(NAMES, self._chance.randrange(4))}
-        if self._may(0.02):
-            item["big"] = {"S": "x" * self._chance.choice((200_000, 400 * 1024 - 100, 400 * 1024 - 20, 400 * 1024))}
         return item
 
     # Writes
@@ -144,27 +141,6 @@ class Requests:
 
     def _plain_put(self, table: str) -> Item:
         return {"Put": {"TableName": table, "Item": {"userId": {"S": MANY[0]}}}}
-
-    def _absent(self) -> DynamoDbRequest:
-        """Make a valid request to a table that does not exist."""
-        named: Item = {"TableName": "no-such-table"}
-        key = {"userId": {"S": KEYS[0]}}
-        change = {"UpdateExpression": "REMOVE #n", "ExpressionAttributeNames": {"#n": "n"}}
-        condition = {"KeyConditionExpression": "userId = :u", "ExpressionAttributeValues": {":u": key["userId"]}}
-        actions = [self._plain_put(self._tables.users), self._plain_put("no-such-table")]
-        requests = {
-            "put_item": named | {"Item": key},
-            "get_item": named | {"Key": key},
-            "update_item": named | {"Key": key} | change,
-            "query": named | {"IndexName": USER_INDEX} | condition,
-            "scan": named,
-            "batch_get_item": {
-                "RequestItems": {name: {"Keys": [key]} for name in ("no-such-table", self._tables.users)}
-            },
-            "transact_write_items": {"TransactItems": actions},
-        }
-        method = self._chance.choice(list(requests))
-        return DynamoDbRequest(method, requests[method])
 
     # Reads
 

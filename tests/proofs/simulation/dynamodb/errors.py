@@ -39,12 +39,6 @@ class Exceptions:
     class IdempotentParameterMismatchException(ClientError):
         """The token was used for another request."""
 
-    class ResourceInUseException(ClientError):
-        """There is such a table already."""
-
-    class ResourceNotFoundException(ClientError):
-        """There is no such table."""
-
     class TransactionCanceledException(ClientError):
         """No item of the transaction was written; CancellationReasons say why."""
 

@@ -269,7 +269,7 @@ def bind(params: Item, uses: Sequence[Uses], key_names: Collection[str]) -> tupl
     if (not names and names is not _NOTHING) or (not values and values is not _NOTHING):
         raise Invalid(f"{NAMES} and {VALUES} must not be empty")
     if values:
-        values, _ = checked(values)
+        values = checked(values)
     odd = names.keys() ^ {name for use in uses for name in use.names}
     odd |= values.keys() ^ {value for use in uses for value in use.values}
     if odd:

@@ -22,9 +22,7 @@ from tests.proofs.simulation.dynamodb.writes import ACTIONS, CONDITIONAL, Condit
 from workers.aws.items import Item
 
 MAX_TRANSACTION_ITEMS = 100
-MAX_TRANSACTION_BYTES = 4 * 1024 * 1024
 MAX_BATCH_KEYS = 100
-MAX_BATCH_BYTES = 16 * 1024 * 1024
 TOKEN_MICROSECONDS = 10 * 60 * 1_000_000
 
 _PAGED = ("ExclusiveStartKey", "Limit", "ConsistentRead", "Select")
@@ -114,8 +112,6 @@ class FakeDynamoDb:
     def create_table(self, params: Item) -> Item:
         """Make an empty table."""
         table = table_of(params, self._place)
-        if table.name in self._tables:
-            raise RequestRefused("ResourceInUseException", "Cannot create preexisting table")
         self._tables[table.name] = table
         return {"TableDescription": {"TableName": table.name, "TableStatus": "ACTIVE"}}
 
@@ -153,7 +149,6 @@ class FakeDynamoDb:
             raise Invalid("Too many items requested for the BatchGetItem call")
         tables = {name: self._table({"TableName": name}) for name in wanted}
         responses: dict[str, list[Item]] = {}
-        size = 0
         for name, asked in wanted.items():
             _only("BatchGetItem", asked, _BATCH_NEEDS, _BATCH_KNOWS)
             table = tables[name]
@@ -163,9 +158,6 @@ class FakeDynamoDb:
                 raise Invalid("Provided list of item keys contains duplicates")
             found = [key for key in keys if key in table.items]
             responses[name] = [show(table.items[key]) for key in found]
-            size += sum(table.sizes[key] for key in found)
-        if size > MAX_BATCH_BYTES:
-            raise NotImplementedError("a BatchGetItem of more than 16 MB, which leaves keys unprocessed")
         return {"Responses": responses, "UnprocessedKeys": {}}
 
     @_operation("TransactWriteItems", ("TransactItems",), ("ClientRequestToken",))
@@ -207,10 +199,7 @@ class FakeDynamoDb:
         return Paginator(getattr(self, operation))
 
     def _table(self, params: Item) -> Table:
-        table = self._tables.get(params["TableName"])
-        if table is None:
-            raise RequestRefused("ResourceNotFoundException", "Cannot do operations on a non-existent table")
-        return table
+        return self._tables[params["TableName"]]
 
     def _write(self, action: str, params: Item) -> Write:
         write = parsed(action, params, self._table(params))
@@ -221,7 +210,7 @@ class FakeDynamoDb:
     def _commit(self, judged: list[Write]) -> None:
         changes: list[Change] = []
         for write in judged:
-            write.table.write(write.key, write.after, write.size, write.listing, self.index_delay)
+            write.table.write(write.key, write.after, write.listing, self.index_delay)
             changes.append(Change(write.table.name, write.before, write.after))
         self.on_write(changes)
 
@@ -255,8 +244,6 @@ def _judge(asked: list[Write]) -> None:
     that does not let them."""
     if len({(write.table.name, write.key) for write in asked}) != len(asked):
         raise Invalid("Transaction request cannot include multiple operations on one item")
-    if sum(write.size for write in asked) > MAX_TRANSACTION_BYTES:
-        raise Invalid("Transaction payload size cannot exceed 4MB")
     reasons: list[Item] = []
     for write in asked:
         try:

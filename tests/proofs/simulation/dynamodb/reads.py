@@ -11,10 +11,6 @@ from tests.proofs.simulation.dynamodb.tables import MAX_SORT_KEY_BYTES, Index, R
 from tests.proofs.simulation.dynamodb.values import Value, checked, key_text
 from workers.aws.items import Item
 
-PAGE_BYTES = 1024 * 1024
-_FEW_ROWS = 190
-"""So many index rows never fill a page: their keys have at most 5,120 bytes together."""
-
 
 def projected(params: Item, table: Table) -> Callable[[Item], Item]:
     """Return a function that copies an item, with some attributes or all."""
@@ -51,8 +47,7 @@ def index_page(params: Item, table: Table) -> Item:
     partition, rows = _rows(params, table, index)
     if params.get("ScanIndexForward", True) is False:
         rows = rows[::-1]
-    sizes = [index.size(partition, row) for row in rows] if len(rows) > _FEW_ROWS else [0] * len(rows)
-    length, cut = _length(params, sizes)
+    length, cut = _length(params, len(rows))
     entries = [index.entry(partition, row) for row in rows[:length]]
     return _page(params, entries, entries[-1] if cut else None)
 
@@ -63,23 +58,15 @@ def table_page(params: Item, table: Table) -> Item:
     if "Select" in params and "ProjectionExpression" in params:
         raise Invalid("Cannot specify the ProjectionExpression when choosing to get only the Count")
     keys = table.keys_behind(None if start is None else table.key(start))
-    length, cut = _length(params, [table.sizes[key] for key in keys])
+    length, cut = _length(params, len(keys))
     last = {table.primary: {"S": keys[length - 1]}} if cut else None
     return _page(params, [show(table.items[key]) for key in keys[:length]], last)
 
 
-def _length(params: Item, sizes: Sequence[int]) -> tuple[int, bool]:
-    """Return how many fit on a page, by the limit and by size, and whether the answer has a LastEvaluatedKey.
-
-    At the limit it has one even if nothing follows.
-    """
-    limit: int = params.get("Limit", len(sizes) + 1)
-    room = PAGE_BYTES
-    for number, size in enumerate(sizes, 1):
-        room -= size
-        if number == limit or room <= 0:
-            return number, number == limit or number < len(sizes)
-    return len(sizes), False
+def _length(params: Item, number: int) -> tuple[int, bool]:
+    """Return how many are on a page, and whether it has a LastEvaluatedKey: at the limit, even if nothing follows."""
+    limit: int = params.get("Limit", number + 1)
+    return min(number, limit), limit <= number
 
 
 def _page(params: Item, entries: list[Item], last: Item | None) -> Item:

@@ -60,10 +60,6 @@ class Index:
         """Return the rows of a partition in the order of their sort keys."""
         return self._partitions.get(partition, ())
 
-    def size(self, partition: str, row: Row) -> int:
-        """Return the size of a row in bytes."""
-        return sum(len(name.encode()) for name in (self.primary, self.partition, self.sort, partition, row[0], row[2]))
-
     def entry(self, partition: str, row: Row) -> Item:
         """Return a row as a query shows it."""
         return {self.primary: {"S": row[2]}, self.partition: {"S": partition}, self.sort: {"S": row[0]}}
@@ -81,7 +77,6 @@ class Table:
         self._listings: dict[str, Listing] = {}
         self.key_names = {primary}.union(*({index.partition, index.sort} for index in indexes))
         self.items: dict[str, Item] = {}
-        self.sizes: dict[str, int] = {}
         self._order: list[tuple[Any, str]] = []
 
     def key(self, key: dict[str, Value]) -> str:
@@ -102,11 +97,11 @@ class Table:
         """Return how the indexes list the item. Invalid if one of them cannot."""
         return tuple([index.keys(item) for index in self.indexes.values()])
 
-    def write(self, key: str, item: Item, size: int, listing: Listing, delay: IndexDelay) -> None:
+    def write(self, key: str, item: Item, listing: Listing, delay: IndexDelay) -> None:
         """Store an item, and hand each index row that changes to `delay`."""
         if key not in self.items:
             insort(self._order, (self.place(key), key))
-        self.items[key], self.sizes[key] = item, size
+        self.items[key] = item
         before = self._listings.get(key, self._unlisted)
         if listing != before:
             self._listings[key] = listing

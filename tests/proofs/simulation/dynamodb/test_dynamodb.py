@@ -181,6 +181,7 @@ UNKNOWN: list[tuple[str, Item]] = [
         {"TableName": "registrations", "IndexName": EVENT_INDEX, "KeyConditionExpression": "#a = :v AND #b > :v"},
     ),
     ("put_item", {"Item": user("a", tags={"SS": ["x"]})}),
+    ("put_item", {"Item": user("a", big={"S": "x" * 70_000})}),
     ("put_item", {"Item": user("a"), "ReturnValues": "ALL_OLD"}),
     ("transact_write_items", {"TransactItems": [{"Delete": {"TableName": TABLES.users, "Key": user("a")}}]}),
 ]

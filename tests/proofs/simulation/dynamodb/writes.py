@@ -19,7 +19,7 @@ from tests.proofs.simulation.dynamodb.expressions import (
     update,
 )
 from tests.proofs.simulation.dynamodb.tables import Listing, Table
-from tests.proofs.simulation.dynamodb.values import MAX_ITEM_BYTES, checked
+from tests.proofs.simulation.dynamodb.values import checked
 from workers.aws.items import Item
 
 CONDITIONAL = ("ConditionExpression", "ReturnValuesOnConditionCheckFailure", NAMES, VALUES)
@@ -42,8 +42,8 @@ class ConditionFailed(RequestRefused):
 class Write:
     """A Put or an Update of the item `key` in `table`.
 
-    After `judge`, `before` is what is stored (None: nothing), `after` what is to be stored, of `size` bytes and listed
-    in the indexes as `listing`; `touched` are the attributes that an update names.
+    After `judge`, `before` is what is stored (None: nothing), `after` what is to be stored, listed in
+    the indexes as `listing`; `touched` are the attributes that an update names.
     """
 
     table: Table
@@ -54,7 +54,6 @@ class Write:
     names: Names
     values: Values
     after: Item
-    size: int
     before: Item | None = None
     listing: Listing = ()
     touched: Collection[str] = ()
@@ -72,9 +71,7 @@ class Write:
         if self.table.primary in self.touched:
             raise Invalid(f"Cannot update attribute {self.table.primary}. This attribute is part of the key")
         base = before if before is not None else dict(self.params["Key"])
-        self.after, self.size = checked(self.update.apply(base, self.names, self.values))
-        if self.size > MAX_ITEM_BYTES:
-            raise Invalid("Item size to update has exceeded the maximum allowed size")
+        self.after = checked(self.update.apply(base, self.names, self.values))
         self.listing = self.table.listing(self.after)
 
 
@@ -86,11 +83,9 @@ def parsed(action: str, params: Item, table: Table) -> Write:
     names, values = bind(params, [part.uses for part in (found, changes) if part is not None], table.key_names)
     if changes is not None:
         changes.targets(names)
-        return Write(table, table.key(params["Key"]), params, found, changes, names, values, {}, 0)
-    item, size = checked(params["Item"])
-    if size > MAX_ITEM_BYTES:
-        raise Invalid("Item size has exceeded the maximum allowed size")
-    return Write(table, table.key_in(item), params, found, None, names, values, item, size)
+        return Write(table, table.key(params["Key"]), params, found, changes, names, values, {})
+    item = checked(params["Item"])
+    return Write(table, table.key_in(item), params, found, None, names, values, item)
 
 
 def one_of(params: Item, name: str, known: Collection[str]) -> str:
