@@ -104,7 +104,8 @@ def test_a_record_that_names_another_event_is_a_flaw_of_its_own(names: str | Non
     added.add_stray("reg_X", names)
     assert added.flaws() == (f"registration reg_X is one of this event's, but names {said}",)
     assert added.registrations == 0
-    added.add_undecodable("reg_Y", KeyError("status"))
+    for key in ("reg_Y", "reg_Z"):
+        added.add_undecodable(key, KeyError("status"))
     for user in ("ann", "bob"):
         added.add(registration_id(EVENT, user), waiting(user, None))
-    assert (added.registrations, added.flaws()[1]) == (3, "registration reg_Y cannot be read: KeyError('status')")
+    assert (added.registrations, added.flaws()[1]) == (4, "registration reg_Y cannot be read: KeyError('status')")
