@@ -1,4 +1,4 @@
-"""The emulator as a child process: told apart from others on the same port, and what it sees of its user's AWS."""
+"""The emulator as a child process: told apart from others on the same port, and isolated from the user's settings."""
 
 from __future__ import annotations
 
@@ -16,28 +16,6 @@ from infra.cli.state_dir import LocalStackState, StateDir
 from tests.support.http_server import Handler, serving
 
 
-class Somebody:
-    """Something that answers health checks on a port of its own, under a name."""
-
-    def __init__(self) -> None:
-        self.edition = ""
-        self.port = 0
-
-
-@pytest.fixture
-def somebody() -> Iterator[Somebody]:
-    """It is there."""
-    somebody = Somebody()
-
-    class Health(Handler):
-        def reply(self) -> None:
-            self.answer(json.dumps({"edition": somebody.edition}).encode())
-
-    with serving(Health) as url:
-        somebody.port = int(url.rpartition(":")[2])
-        yield somebody
-
-
 @pytest.fixture
 def child() -> Iterator[subprocess.Popen[bytes]]:
     """A process that lives as long as the test."""
@@ -46,31 +24,30 @@ def child() -> Iterator[subprocess.Popen[bytes]]:
     process.communicate(b"\n")
 
 
-def stack_at(port: int, pid: int) -> LocalStackState:
-    """What is written down of a stack whose emulator should answer at this port."""
-    return LocalStackState(pid, port, f"http://127.0.0.1:{port}", 0.0)
-
-
-def test_its_own_name_is_recognised(tmp_path: Path, somebody: Somebody, child: subprocess.Popen[bytes]) -> None:
-    """An emulator that reports this home's name is the one that was started here."""
-    home = StateDir(tmp_path)
-    somebody.edition = emulator.environment(home, somebody.port)["MINISTACK_EDITION"]
-    emulator.wait_until_healthy(child, stack_at(somebody.port, child.pid), home)
-    assert child.poll() is None
-
-
-def test_another_emulator_on_the_port_is_not_taken_for_ours(
-    tmp_path: Path, somebody: Somebody, child: subprocess.Popen[bytes], monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("ours", [True, False])
+def test_another_emulator_on_the_port_is_recognized(
+    tmp_path: Path, child: subprocess.Popen[bytes], monkeypatch: pytest.MonkeyPatch, *, ours: bool
 ) -> None:
-    """A healthy emulator of somebody else on the same port does not count as ours."""
-    somebody.edition = emulator.environment(StateDir(tmp_path / "other"), somebody.port)["MINISTACK_EDITION"]
+    """A healthy emulator counts only if it reports the name of this state directory."""
+    home = StateDir(tmp_path)
+    edition = emulator.environment(home if ours else StateDir(tmp_path / "other"), 4566)["MINISTACK_EDITION"]
     monkeypatch.setattr(emulator, "_START_WAIT", 0.2)
-    with pytest.raises(CliError, match="does not answer"):
-        emulator.wait_until_healthy(child, stack_at(somebody.port, child.pid), StateDir(tmp_path))
+
+    class Health(Handler):
+        def reply(self) -> None:
+            self.answer(json.dumps({"edition": edition}).encode())
+
+    with serving(Health) as url:
+        stack = LocalStackState(child.pid, 4566, url, 0.0)
+        if ours:
+            emulator.wait_until_healthy(child, stack, home)
+        else:
+            with pytest.raises(CliError, match="does not answer"):
+                emulator.wait_until_healthy(child, stack, home)
 
 
-def test_losing_the_race_for_a_port_is_told_as_such(tmp_path: Path) -> None:
-    """An emulator that ended because its port was taken meanwhile is told in the same words as a busy port."""
+def test_losing_the_race_for_a_port(tmp_path: Path) -> None:
+    """If the port was taken while the emulator started, the error is that of a busy port."""
     home = StateDir(tmp_path)
     home.emulator_log.write_text("ERROR: 127.0.0.1:4600 is already in use. Is MiniStack already running?\n")
     home.record(LocalStackState(1, 4600, "http://localhost:4600", 0.0))
@@ -80,18 +57,11 @@ def test_losing_the_race_for_a_port_is_told_as_such(tmp_path: Path) -> None:
         emulator.require_alive(ended, home)
 
 
-def test_the_emulator_sees_nothing_of_the_users_aws(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Profile, proxies and Python path of the user do not reach the emulator, hence not the functions."""
-    foreign = {
-        "AWS_PROFILE": "work",
-        "AWS_ENDPOINT_URL": "x",
-        "HTTP_PROXY": "x",
-        "PYTHONPATH": "x",
-        "NODE_OPTIONS": "x",
-    }
-    for name, value in foreign.items():
-        monkeypatch.setenv(name, value)
+def test_the_emulator_is_isolated(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The user's profile, proxies and Python path do not reach the emulator, and so not the functions."""
+    foreign = {"AWS_PROFILE", "AWS_ENDPOINT_URL", "HTTP_PROXY", "PYTHONPATH", "NODE_OPTIONS"}
+    for name in foreign:
+        monkeypatch.setenv(name, "x")
     environment = emulator.environment(StateDir(tmp_path), 4566)
-    assert not foreign.keys() & environment.keys()
-    assert environment["AUTH"] == "true"
-    assert environment["BIND_HOST"] == "127.0.0.1"
+    assert not foreign & environment.keys()
+    assert (environment["AUTH"], environment["BIND_HOST"]) == ("true", "127.0.0.1")

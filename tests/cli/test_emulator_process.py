@@ -1,4 +1,4 @@
-"""How the emulator runs functions: few processes for each, one copy of their code, and lines that are complete."""
+"""How the emulator runs functions: few processes for each, one copy of their code, and complete log lines."""
 
 from __future__ import annotations
 
@@ -31,60 +31,39 @@ def handle(event, _):
 
 
 class Process:
-    """A process of a function, as the emulator knows it."""
+    """A process of a function, as the emulator sees it."""
 
     func_name = "users"
 
 
-def waiting_request(leased: list[object]) -> threading.Thread:
-    """A request that wants a process."""
-    request = threading.Thread(target=lambda: leased.append(emulator_process.acquire_worker("users")), daemon=True)
-    request.start()
-    return request
-
-
-@pytest.fixture
-def idle(monkeypatch: pytest.MonkeyPatch) -> list[Process]:
-    """The idle processes; no other may be started."""
-    processes: list[Process] = []
+@pytest.mark.parametrize("event", [Process(), None, "died"])
+def test_a_burst_waits_for_a_few_processes(monkeypatch: pytest.MonkeyPatch, event: Process | str | None) -> None:
+    """If all processes are busy, a request starts no other. It takes the first that is released or could not be
+    started, and looks for itself now and then, because a process that has died is never released."""
+    idle: list[Process] = []
 
     def lease(_: str, max_concurrency: int) -> tuple[Process | None, str]:
         assert max_concurrency == emulator_process.PROCESSES_PER_FUNCTION
-        return (processes.pop(), "reused") if processes else (None, "func_cap")
+        return (idle.pop(), "reused") if idle else (None, "func_cap")
 
     monkeypatch.setattr(emulator_process, "_acquire_worker", lease)
-    monkeypatch.setattr(emulator_process, "_release_worker", lambda given: processes.append(given or Process()))
-    return processes
-
-
-@pytest.mark.parametrize("given", [Process(), None])
-def test_a_burst_waits_for_a_few_processes(
-    idle: list[Process], monkeypatch: pytest.MonkeyPatch, given: Process | None
-) -> None:
-    """When all processes are busy, a request starts no other, but has the first that is given back, or that could not
-    be started."""
-    monkeypatch.setattr(emulator_process, "_LONGEST_WAIT", 60)
+    monkeypatch.setattr(emulator_process, "_release_worker", lambda given: idle.append(given or Process()))
+    monkeypatch.setattr(emulator_process, "_LONGEST_WAIT", 0.05 if event == "died" else 60)
     leased: list[object] = []
-    request = waiting_request(leased)
+    request = threading.Thread(target=lambda: leased.append(emulator_process.acquire_worker("users")), daemon=True)
+    request.start()
     time.sleep(0.05)
     assert leased == []
-    emulator_process.release_worker(given)
-    request.join(10)
-    assert len(leased) == 1
-
-
-def test_a_process_that_died_is_not_waited_for(idle: list[Process], monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nobody gives it back, but there is room for another."""
-    monkeypatch.setattr(emulator_process, "_LONGEST_WAIT", 0.05)
-    leased: list[object] = []
-    request = waiting_request(leased)
-    idle.append(Process())
+    if event == "died":
+        idle.append(Process())
+    else:
+        emulator_process.release_worker(event)
     request.join(10)
     assert len(leased) == 1
 
 
 def test_code_is_unpacked_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Processes that run the same code share one copy of it; other code is another copy."""
+    """Processes with the same code share one copy; other code is another copy."""
     monkeypatch.setattr(emulator_process, "gettempdir", lambda: str(tmp_path))
     for name, text in (("first", "same"), ("second", "same"), ("third", "other")):
         with zipfile.ZipFile(tmp_path / f"{name}.zip", "w") as archive:
@@ -92,17 +71,14 @@ def test_code_is_unpacked_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
         (tmp_path / name).mkdir()
         with emulator_process.SharedZip(tmp_path / f"{name}.zip") as archive:
             archive.extractall(tmp_path / name)
-    assert [(tmp_path / name / "code.py").read_text() for name in ("first", "second", "third")] == [
-        "same",
-        "same",
-        "other",
-    ]
+    texts = [(tmp_path / name / "code.py").read_text() for name in ("first", "second", "third")]
+    assert texts == ["same", "same", "other"]
     assert (tmp_path / "first").resolve() == (tmp_path / "second").resolve()
     assert len(list(tmp_path.glob("code-*"))) == 2
 
 
-def test_half_a_copy_is_no_copy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """If unpacking fails, the next process does not get what there is of it."""
+def test_an_incomplete_copy_is_not_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """If unpacking fails, the next process does not get the incomplete copy."""
     monkeypatch.setattr(emulator_process, "gettempdir", lambda: str(tmp_path))
     with zipfile.ZipFile(tmp_path / "code.zip", "w") as archive:
         archive.writestr("a.py", "a")
@@ -124,8 +100,8 @@ def test_half_a_copy_is_no_copy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     assert {path.name for path in (tmp_path / "code").iterdir()} == {"a.py", "b.py"}
 
 
-def test_a_process_says_when_its_lines_are_complete(tmp_path: Path) -> None:
-    """All that a function writes about an event is there when it has answered or failed, and nothing of the next."""
+def test_a_process_marks_the_end_of_its_lines(tmp_path: Path) -> None:
+    """All lines about an event are there when the function has answered or failed, and none of the next event."""
     (tmp_path / "code.py").write_text(HANDLER)
     script = emulator_process.program(lambda_runtime._PYTHON_WORKER_SCRIPT)
     pipe = subprocess.PIPE
@@ -142,7 +118,10 @@ def test_a_process_says_when_its_lines_are_complete(tmp_path: Path) -> None:
     reader = threading.Thread(target=read)
     reader.start()
     answers = []
-    for message in ({"code_dir": str(tmp_path), "module": "code", "handler": "handle"}, *map(event, ("a", "...", "!"))):
+    for message in (
+        {"code_dir": str(tmp_path), "module": "code", "handler": "handle"},
+        *({"event": payload, "ctx": {}} for payload in ("a", "...", "!")),
+    ):
         print(json.dumps(message), file=stdin, flush=True)
         answers.append(json.loads(stdout.readline())["status"])
         if len(answers) > 1:
@@ -153,23 +132,18 @@ def test_a_process_says_when_its_lines_are_complete(tmp_path: Path) -> None:
     assert answers == ["ready", "ok", "a 0\na 1", "ok", "... 0\n... 1\nto be continued", "error", "! 0\n! 1"]
 
 
-def event(payload: str) -> dict[str, object]:
-    """What the emulator tells a process to handle."""
-    return {"event": payload, "ctx": {}}
-
-
 def test_an_unknown_emulator_is_refused() -> None:
-    """A version that runs functions otherwise is found out at the start, not by its waits."""
+    """A version that runs functions in another way is refused at the start."""
     with pytest.raises(ValueError, match="in an unknown way"):
         emulator_process.program("another program")
 
 
-def test_an_emulator_without_a_place_for_all_this_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What is replaced must have been there; otherwise it would have no effect, and nobody would notice."""
+def test_an_emulator_without_these_functions_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A replaced function must exist; otherwise the change would have no effect, unnoticed."""
     for owner in (lambda_runtime, lambda_svc, lambda_runtime.Worker):
         for name, value in list(vars(owner).items()):
             if not name.startswith("__"):
-                monkeypatch.setattr(owner, name, value)  # to have it back afterwards
+                monkeypatch.setattr(owner, name, value)  # so that it is restored
     emulator_process.fit()
     assert lambda_svc.acquire_worker is lambda_runtime.acquire_worker is emulator_process.acquire_worker
     assert lambda_svc.release_worker is lambda_runtime.release_worker is emulator_process.release_worker
@@ -180,24 +154,19 @@ def test_an_emulator_without_a_place_for_all_this_is_refused(monkeypatch: pytest
         emulator_process.fit()
 
 
-def test_a_dead_process_has_said_all_that_it_will() -> None:
-    """Without the mark, what is there is taken as soon as nobody reads any more."""
-    lines = queue.Queue[str]()
-    lines.put("last words")
-    ended = threading.Thread()
-    process = SimpleNamespace(_stderr_queue=lines, _stderr_thread=ended)
-    assert emulator_process.lines_of_event(process) == "last words"
-
-
-def test_a_late_mark_is_waited_for() -> None:
-    """A line or the mark may come late on a busy machine: they are still of this event."""
+@pytest.mark.parametrize(
+    ("written", "text"), [(("late", emulator_process._END), "late"), (("last words",), "last words")]
+)
+def test_late_lines_are_waited_for(written: tuple[str, ...], text: str) -> None:
+    """On a busy machine a line or the mark may come late. A dead process prints no mark: nothing is waited for."""
     lines = queue.Queue[str]()
 
     def write() -> None:
-        lines.put("late")
-        lines.put(emulator_process._END)
+        for line in written:
+            lines.put(line)
 
     late = threading.Timer(0.3, write)
     late.start()
     process = SimpleNamespace(_stderr_queue=lines, _stderr_thread=late)
-    assert emulator_process.lines_of_event(process) == "late"
+    assert emulator_process.lines_of_event(process) == text
+    assert not late.is_alive()
