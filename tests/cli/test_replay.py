@@ -82,6 +82,18 @@ def test_a_message_that_cannot_be_deleted_is_deleted_by_the_next_run(queues: Rep
     assert (summary.sent, summary.done, queues.main.bodies(), queues.dead.left()) == (0, True, ["a1"], [])
 
 
+def test_a_sent_message_is_never_sent_again(queues: ReplayQueues) -> None:
+    """If a run was killed before it deleted, and SQS has forgotten the messages an hour later, the journal has not."""
+    queues.die("a1", "a2")
+    queues.sqs.before = at(1, "delete", kill)
+    with pytest.raises(Killed):
+        settled(queues).replay()
+    revive(queues, 3600)
+    summary = queues.replay()
+    assert (queues.main.bodies(), queues.dead.left()) == (["a1", "a2"], [])
+    assert (summary.sent, summary.done) == (0, True)
+
+
 def test_messages_that_arrive_later_are_left(queues: ReplayQueues) -> None:
     """A run sends what was there at its start; otherwise a run that feeds itself would never end."""
     queues.die("a1", "a2")

@@ -130,7 +130,8 @@ def test_messages_that_become_visible_late_are_sent(queues: ReplayQueues, lag: i
     answer."""
     queues.die("b1", "b2", group="b")
     queues.die("a1", group="a")
-    settled(queues, 120).dead.messages[-1].visible_at = queues.sqs.now + visible_in
+    settled(queues, 120)
+    queues.dead.messages[-1].visible_at = queues.sqs.now + visible_in
     queues.lag, queues.sqs.lags = LAG if lag else 0, (lag, lag)
     summary = queues.replay(GROUP_A)
     assert (queues.main.bodies(), summary.done) == (["a1"], True)
