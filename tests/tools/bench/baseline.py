@@ -2,7 +2,8 @@
 
 One read, then one transaction that puts the registration and takes a seat off the event's counter; if another
 transaction interferes, the same again after a random pause. Waiting-list positions are stored on the registrations, and
-a cancellation promotes the first waiter and rewrites everybody behind. It is written to be fast:
+a cancellation promotes the first waiter and rewrites everybody behind. (Joining the waiting list is not measured.)
+It is written to be fast:
 
 - it has the same tables, indexes and client settings as Turnstile, with a connection for each thread;
 - after a conflict it retries the same transaction without another read: the table checks the condition;
@@ -41,16 +42,14 @@ CHEAP: Pauses = (0.03, 0.3)
 FAST: Pauses = (0.03, 0.06)
 """Gave the most registrations a second at one event with 32 clients, of all pauses that were tried."""
 
+_ONE: Item = {":one": {"N": "1"}}
+
 
 @dataclass(frozen=True, slots=True)
 class TextbookResult:
-    """`confirmed`, `waitlisted`, `cancelled` or why not; the position on the waiting list, if there is one.
-
-    `attempts` is how many transactions it took.
-    """
+    """`confirmed`, `cancelled` or why not, and how many transactions that took."""
 
     outcome: str
-    position: int | None = None
     attempts: int = 0
 
 
@@ -78,7 +77,7 @@ class Textbook:
         self._sleep = sleep
 
     def register(self, event_id: str, user_id: str) -> TextbookResult:
-        """Give a seat or a waiting-list position, or answer `already-registered`, `event-full` or `not-found`."""
+        """Give a seat, or answer `already-registered`, `event-full` or `not-found`."""
         user, event, record = self._read(event_id, user_id)
         if user is None or event is None:
             return TextbookResult("not-found")
@@ -86,23 +85,18 @@ class Textbook:
             return TextbookResult("already-registered")
         attempts = 0
         while True:
-            full = _number(event, "currentAttendees") >= _number(event, "capacity")
-            if full and not event.get("hasWaitlist", {}).get("BOOL", False):
-                return TextbookResult("event-full", attempts=attempts)
-            position = _number(event, "waitlistLength") + 1 if full else None
             attempts += 1
             try:
-                self._transact([self._put(event_id, user_id, position), self._count_in(event_id, position)])
+                self._transact([self._put(event_id, user_id), self._take_seat(event_id)])
             except Refused as refusal:
                 own, counter = refusal.reasons
                 if own == "ConditionalCheckFailed":
-                    return TextbookResult("already-registered", attempts=attempts)
-                self._pause(attempts)
+                    return TextbookResult("already-registered", attempts)
                 if counter == "ConditionalCheckFailed":
-                    _, event, _ = self._read(event_id, user_id)
-                    assert event is not None, "events are not deleted"
+                    return TextbookResult("event-full", attempts)
+                self._pause(attempts)
             else:
-                return TextbookResult("waitlisted" if full else "confirmed", position, attempts)
+                return TextbookResult("confirmed", attempts)
 
     def cancel(self, event_id: str, user_id: str) -> TextbookResult:
         """Give up a seat, which the first waiter gets; everybody behind moves up. For one caller at a time."""
@@ -115,7 +109,7 @@ class Textbook:
         self._transact(leaving + promotion)
         for start in range(1, len(waiters), CHUNK):
             self._transact([self._one_up(entry) for entry in waiters[start : start + CHUNK]])
-        return TextbookResult("cancelled", attempts=1)
+        return TextbookResult("cancelled", 1)
 
     def _read(self, event_id: str, user_id: str) -> tuple[Item | None, Item | None, Item | None]:
         """Return user, event and registration, each None if it does not exist."""
@@ -141,82 +135,58 @@ class Textbook:
         )
         return [entry for page in pages for entry in page["Items"]]
 
-    def _put(self, event_id: str, user_id: str, position: int | None) -> Item:
+    def _put(self, event_id: str, user_id: str) -> Item:
         now = timestamp(time.time_ns() // 1000)
-        status = Status.CONFIRMED if position is None else Status.WAITLISTED
         return {
             "Put": {
                 "TableName": self._tables.registrations,
-                "Item": _record(event_id, user_id, status, now, position),
+                "Item": _record(event_id, user_id, Status.CONFIRMED, now, None),
                 "ConditionExpression": "attribute_not_exists(registrationId) OR #status = :cancelled",
                 "ExpressionAttributeNames": {"#status": "status"},
                 "ExpressionAttributeValues": {":cancelled": {"S": str(Status.CANCELLED)}},
             }
         }
 
-    def _count_in(self, event_id: str, position: int | None) -> Item:
-        """Count one more seat, while one is free; or one more waiter, if nobody else has joined."""
-        values = {":one": {"N": "1"}}
-        if position is None:
-            change, condition = "currentAttendees = currentAttendees + :one", "currentAttendees < #capacity"
-        else:
-            change = "waitlistLength = waitlistLength + :one"
-            condition = "currentAttendees >= #capacity AND waitlistLength = :before"
-            values[":before"] = {"N": str(position - 1)}
-        return {
-            "Update": {
-                "TableName": self._tables.events,
-                "Key": event_key(event_id),
-                "UpdateExpression": f"SET {change}",
-                "ConditionExpression": condition,
-                "ExpressionAttributeNames": {"#capacity": "capacity"},
-                "ExpressionAttributeValues": values,
-            }
-        }
+    def _take_seat(self, event_id: str) -> Item:
+        return self._update_event(
+            event_id, "currentAttendees = currentAttendees + :one", "currentAttendees < #capacity"
+        )
+
+    def _count_out(self, event_id: str, *, waiting: bool) -> Item:
+        """Count one waiter less, who gets the seat, or, if nobody is waiting, one seat less."""
+        if waiting:
+            return self._update_event(event_id, "waitlistLength = waitlistLength - :one", "waitlistLength >= :one")
+        return self._update_event(event_id, "currentAttendees = currentAttendees - :one", "waitlistLength < :one")
+
+    def _update_event(self, event_id: str, change: str, condition: str) -> Item:
+        names = {"#capacity": "capacity"} if "#capacity" in condition else {}
+        return _update(self._tables.events, event_key(event_id), f"SET {change}", condition, names, _ONE)
 
     def _move(self, entry: Item, status: Status) -> Item:
         """Change the status of a registration, if it still has that of `entry` (itself or its index entry)."""
         before = entry[STATUS_KEY]["S"]
-        return {
-            "Update": {
-                "TableName": self._tables.registrations,
-                "Key": registration_key(entry["registrationId"]["S"]),
-                "UpdateExpression": "SET #status = :status, #key = :key REMOVE waitlistPosition",
-                "ConditionExpression": "#key = :before",
-                "ExpressionAttributeNames": {"#status": "status", "#key": STATUS_KEY},
-                "ExpressionAttributeValues": {
-                    ":status": {"S": str(status)},
-                    ":key": {"S": status_key(status, before.partition("#")[2])},
-                    ":before": {"S": before},
-                },
-            }
-        }
-
-    def _count_out(self, event_id: str, *, waiting: bool) -> Item:
-        """Count one waiter less, who gets the seat, or, if nobody is waiting, one seat less."""
-        counter = "waitlistLength" if waiting else "currentAttendees"
-        return {
-            "Update": {
-                "TableName": self._tables.events,
-                "Key": event_key(event_id),
-                "UpdateExpression": "SET #counter = #counter - :one",
-                "ConditionExpression": f"waitlistLength {'>' if waiting else '='} :none",
-                "ExpressionAttributeNames": {"#counter": counter},
-                "ExpressionAttributeValues": {":one": {"N": "1"}, ":none": {"N": "0"}},
-            }
-        }
+        return _update(
+            self._tables.registrations,
+            registration_key(entry["registrationId"]["S"]),
+            "SET #status = :status, #key = :key REMOVE waitlistPosition",
+            "#key = :before",
+            {"#status": "status", "#key": STATUS_KEY},
+            {
+                ":status": {"S": str(status)},
+                ":key": {"S": status_key(status, before.partition("#")[2])},
+                ":before": {"S": before},
+            },
+        )
 
     def _one_up(self, entry: Item) -> Item:
-        return {
-            "Update": {
-                "TableName": self._tables.registrations,
-                "Key": registration_key(entry["registrationId"]["S"]),
-                "UpdateExpression": "SET waitlistPosition = waitlistPosition - :one",
-                "ConditionExpression": "#status = :waitlisted",
-                "ExpressionAttributeNames": {"#status": "status"},
-                "ExpressionAttributeValues": {":one": {"N": "1"}, ":waitlisted": {"S": str(Status.WAITLISTED)}},
-            }
-        }
+        return _update(
+            self._tables.registrations,
+            registration_key(entry["registrationId"]["S"]),
+            "SET waitlistPosition = waitlistPosition - :one",
+            "#status = :waitlisted",
+            {"#status": "status"},
+            {**_ONE, ":waitlisted": {"S": str(Status.WAITLISTED)}},
+        )
 
     def _transact(self, writes: list[Item]) -> None:
         """Write all or none. Refused if a condition failed or another transaction conflicts."""
@@ -260,5 +230,12 @@ def _record(event_id: str, user_id: str, status: Status, at: str, position: int 
     return item if position is None else item | {"waitlistPosition": {"N": str(position)}}
 
 
-def _number(item: Item, name: str) -> int:
-    return int(item.get(name, {}).get("N", "0"))
+def _update(table: str, key: Item, change: str, condition: str, names: dict[str, str], values: Item) -> Item:
+    update: Item = {
+        "TableName": table,
+        "Key": key,
+        "UpdateExpression": change,
+        "ConditionExpression": condition,
+        "ExpressionAttributeValues": values,
+    }
+    return {"Update": update | ({"ExpressionAttributeNames": names} if names else {})}

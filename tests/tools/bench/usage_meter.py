@@ -183,15 +183,12 @@ def _count_textbook(meter: UsageMeter, users: list[str], waiting: int) -> tuple[
     meter.front.register("before-call.dynamodb.TransactWriteItems", lambda params, **_: once(params), "refused")
     again = meter.textbook_call(textbook.register, "textbook", users[1])
     meter.front.unregister("before-call.dynamodb.TransactWriteItems", unique_id="refused")
-    add_event("textbook-waitlist", 1)
-    for user in users[:2]:
-        textbook.register("textbook-waitlist", user)
-    cancel = meter.textbook_call(textbook.cancel, "textbook-waitlist", users[0])
-    add_event("textbook-crowded", 1, taken=1, waiting=waiting)
-    records = textbook_registrations("textbook-crowded", waiting, seated=users[0])
-    put_items(meter.reader, tables.registrations, records)
-    crowded = meter.textbook_call(textbook.cancel, "textbook-crowded", users[0])
-    return register, again + register * -1, cancel, crowded
+    cancellations = []
+    for event_id, people in (("textbook-waitlist", 1), ("textbook-crowded", waiting)):
+        add_event(event_id, 1, taken=1, waiting=people)
+        put_items(meter.reader, tables.registrations, textbook_registrations(event_id, people, seated=users[0]))
+        cancellations.append(meter.textbook_call(textbook.cancel, event_id, users[0]))
+    return register, again + register * -1, cancellations[0], cancellations[1]
 
 
 def _add_crowded_event(meter: UsageMeter, event_id: str, seated: str, waiting: int) -> None:
