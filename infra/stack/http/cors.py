@@ -1,4 +1,4 @@
-"""What cross-origin requests (CORS) may send and read, derived from the API's routes and its OpenAPI document."""
+"""Methods and headers of cross-origin requests (CORS), derived from the API's routes and its OpenAPI document."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""The first deployment of production, which may fail: the CDK's command line against CloudFormation as AWS runs it."""
+"""The first deployment of production, which may fail: the CDK's command line against a model of CloudFormation."""

@@ -1,4 +1,4 @@
-"""The commands that somebody types: the CDK's own command line, and the AWS CLI's commands on a page."""
+"""The commands of an operator: the CDK's command line, and a page's commands for the AWS CLI."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ _QUIET = ("--ci", "--no-color", "--no-notices", "--no-version-reporting")
 
 
 def deploy(assembly: Path, url: str, *flags: str, approval: str = "never") -> subprocess.CompletedProcess[str]:
-    """Deploy a synthesized production with the project's CDK, to the services at `url`; `approval` is what it asks for.
+    """Deploy the synthesized production with the project's CDK to the services at `url`.
 
-    There is no terminal, so whatever it asks is answered with no.
+    `approval` is what the CDK asks approval for. There is no terminal, so the answer is no.
     """
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "CDK_", "NODE_"))}
     cache = ROOT / "build" / "cache"
@@ -34,7 +34,7 @@ def deploy(assembly: Path, url: str, *flags: str, approval: str = "never") -> su
         "AWS_EC2_METADATA_DISABLED": "true",
         "CDK_DISABLE_CLI_TELEMETRY": "true",
         "CDK_DISABLE_VERSION_CHECK": "1",
-        # The CDK remembers there which account has which keys; the local stacks' keys have another one.
+        # The CDK caches there which account the keys belong to; for the local stacks that is another account.
         "CDK_HOME": str(cache / "first-deployment"),
         "NODE_COMPILE_CACHE": str(cache / "node"),
         "NO_PROXY": "127.0.0.1",

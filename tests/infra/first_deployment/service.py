@@ -1,7 +1,7 @@
-"""The services that the CDK's command line and the clean-up talk to, over HTTP on this machine, for one `Account`.
+"""The services that the CDK's command line and the clean-up call, over HTTP on this machine, for one `Account`.
 
-CloudFormation, DynamoDB's tables and Cognito's pools are the account's; of STS, SSM and S3 there is what the CDK needs
-to find its bootstrap, and to leave a template where CloudFormation reads it.
+CloudFormation, DynamoDB's tables and Cognito's pools are the account's. STS, SSM and S3 do what the CDK needs to find
+its bootstrap and to store a template.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ Form = dict[str, str]
 
 
 class Service:
-    """An account's services. `calls` are the operations that were asked for, in order."""
+    """An account's services. `calls` are the requested operations in order."""
 
     def __init__(self, account: Account, bootstrap_version: int = 30) -> None:
         self.account = account
@@ -35,7 +35,7 @@ class Service:
         self._prepared: set[str] = set()
 
     def form(self, form: Form) -> dict[str, Any]:
-        """Answer CloudFormation's and STS's protocol: a form in, the result to be made XML of out."""
+        """Handle a request in the protocol of CloudFormation and STS, and return the result, which becomes XML."""
         action = form["Action"]
         self.calls.append(action)
         known: dict[str, Callable[[Form], dict[str, Any]]] = {
@@ -57,7 +57,7 @@ class Service:
         return known[action](form)
 
     def target(self, target: str, body: Mapping[str, Any]) -> dict[str, Any]:
-        """Answer the JSON protocol: SSM, the tagging API, and what changes or deletes single resources."""
+        """Handle a request in the JSON protocol: SSM, the tagging API, and changes of single resources."""
         self.calls.append(target.rsplit(".", 1)[1])
         name = next((str(body[member]) for member in _NAMES if member in body), "")
         match self.calls[-1]:
@@ -78,7 +78,7 @@ class Service:
         return {}
 
     def stored(self, path: str) -> bytes | None:
-        """Return an object of the bootstrap's bucket: what no one has put there is there as well, but for templates."""
+        """Return an object of the bootstrap's bucket, which contains everything except templates from the start."""
         return self._objects.get(path, None if path.endswith(".json") else b"a bundle")
 
     def store(self, path: str, body: bytes) -> None:
@@ -163,7 +163,7 @@ class Service:
 
 @contextmanager
 def serve(service: Service) -> Iterator[str]:
-    """Answer for an account as long as the block runs; gives the URL for `AWS_ENDPOINT_URL`."""
+    """Serve an account while the block runs, and return the URL for `AWS_ENDPOINT_URL`."""
 
     class Bound(_Request):
         def __init__(self, *arguments: Any) -> None:

@@ -1,6 +1,6 @@
-"""What CloudFormation does with stacks and their resources when a deployment fails: a model, from AWS's documentation.
+"""A model of CloudFormation's stacks and resources when a deployment fails, from AWS's documentation.
 
-Each rule names its source. Everything happens at once; only the states in which an operation ends are modelled.
+Each rule names its source. Operations are immediate; only their final states are modelled.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _ARNS = {
 
 
 class Refused(Exception):
-    """A service refuses a request, CloudFormation nearly always as a ValidationError."""
+    """A request that a service rejects, in CloudFormation nearly always with a ValidationError."""
 
     def __init__(self, message: str, code: str = "ValidationError") -> None:
         super().__init__(message)
@@ -30,7 +30,7 @@ class Refused(Exception):
 
 @dataclass
 class Resource:
-    """A resource of the account: `stack` is the one that it was made for, and has as a tag whatever becomes of that."""
+    """A resource of the account. `stack` is the stack that created it, which remains its tag."""
 
     stack: str
     logical_id: str
@@ -40,14 +40,14 @@ class Resource:
 
     @property
     def arn(self) -> str:
-        """Return its name everywhere; nothing of kinds that a deployment leaves nothing of."""
+        """Return its ARN; empty for types that a deployment never leaves behind."""
         prefix = _ARNS.get(self.kind)
         return f"arn:aws:{prefix}{self.physical_id}" if prefix else ""
 
 
 @dataclass
 class Stack:
-    """A stack, with the physical ids of what it has made, by logical ids."""
+    """A stack, with the physical ids of its resources by logical ids."""
 
     name: str
     stack_id: str
@@ -75,12 +75,12 @@ class Account:
         raise Refused(f"Stack with id {name_or_id} does not exist")
 
     def orphans(self, name: str) -> list[Resource]:
-        """Return what was made for a stack of this name and belongs to none any more."""
+        """Return the resources that a stack of this name created and that no stack owns."""
         alive = {physical for stack in self.stacks.values() for physical in stack.resources.values()}
         return [item for item in self.resources.values() if item.stack == name and item.physical_id not in alive]
 
     def discard(self, physical_id: str) -> None:
-        """Delete a single resource, unless it is protected; a user pool goes with its groups and clients."""
+        """Delete a resource, unless it is protected; a user pool together with its groups and clients."""
         item = self.resources[physical_id]
         if item.protected:
             raise Refused("Resource cannot be deleted as it is currently protected against deletion.")
@@ -89,7 +89,7 @@ class Account:
             del self.resources[gone.physical_id]
 
     def prepare(self, name: str, template: Mapping[str, Any]) -> Stack:
-        """Create a change set: of a stack that is not there yet, which then waits in REVIEW_IN_PROGRESS."""
+        """Create a change set; a new stack then waits in REVIEW_IN_PROGRESS."""
         stack = self.stacks.get(name)
         if stack is None:
             stack_id = f"arn:aws:cloudformation:us-east-1:123456789012:stack/{name}/{next(self._numbers)}"
@@ -120,11 +120,11 @@ class Account:
             raise NotImplementedError("an update that is rolled back is not part of a first deployment")
 
     def protect(self, stack: Stack, *, on: bool) -> None:
-        """Switch termination protection on or off, in whatever state the stack is."""
+        """Switch termination protection on or off, in any state of the stack."""
         stack.termination_protection = on
 
     def delete(self, stack: Stack) -> None:
-        """Delete a stack; what its template retains stays, under either policy ("DeletionPolicy attribute")."""
+        """Delete a stack, except for the resources that either policy retains ("DeletionPolicy attribute")."""
         if stack.termination_protection:
             raise Refused(f"Stack [{stack.name}] cannot be deleted while TerminationProtection is enabled")
         if self._remove(stack, keeps={KEEP_ALWAYS, KEEP_UNLESS_NEW}):
@@ -150,7 +150,7 @@ class Account:
         return False
 
     def _remove(self, stack: Stack, *, keeps: set[str]) -> list[str]:
-        """Delete a stack's resources but for those that a policy keeps; return those that refuse to go."""
+        """Delete a stack's resources, except those that a policy keeps, and return those that cannot be deleted."""
         refused = []
         for name, physical in reversed(list(stack.resources.items())):
             if stack.template["Resources"][name].get("DeletionPolicy", "Delete") in keeps:
@@ -167,6 +167,6 @@ class Account:
 
 
 def _is_protected(item: Mapping[str, Any]) -> bool:
-    """Whether DynamoDB (DeleteTable) or Cognito (DeleteUserPool) refuses to delete what this makes."""
+    """Tell whether DynamoDB (DeleteTable) or Cognito (DeleteUserPool) would refuse to delete this resource."""
     properties = item.get("Properties", {})
     return properties.get("DeletionProtectionEnabled") is True or properties.get("DeletionProtection") == "ACTIVE"
