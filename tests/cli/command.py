@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 
-class Ended(NamedTuple):
+class CommandResult(NamedTuple):
     """The exit code of a command, and the text that it printed."""
 
     code: int
@@ -26,4 +26,4 @@ class Ended(NamedTuple):
         return found
 
 
-Turnstile = Callable[..., Ended]
+Turnstile = Callable[..., CommandResult]

@@ -15,7 +15,7 @@ from infra.cli.commands import dlq
 from infra.cli.deployment import Deployment
 from infra.cli.dlq import session
 from infra.cli.main import main
-from tests.cli.command import Ended, Turnstile
+from tests.cli.command import CommandResult, Turnstile
 from tests.cli.dead_letter_stack import DeadLetterStack
 from tests.cli.replay_queues import ReplayQueues
 
@@ -28,13 +28,13 @@ if TYPE_CHECKING:
 def turnstile(capsys: pytest.CaptureFixture[str]) -> Turnstile:
     """Run `turnstile` with some arguments."""
 
-    def run(*arguments: str) -> Ended:
+    def run(*arguments: str) -> CommandResult:
         capsys.readouterr()
         try:
             code = main(arguments)
         except SystemExit as ended:
             code = int(ended.code or 0)
-        return Ended(code, *capsys.readouterr())
+        return CommandResult(code, *capsys.readouterr())
 
     return run
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.cli.command import Ended, Turnstile
+from tests.cli.command import CommandResult, Turnstile
 from tests.cli.dead_letter_stack import DEAD, DeadLetterStack
 from tests.support.builders import EVENT, NOW, cancel, register
 from workers.aws.items import registration_to_item
@@ -24,7 +24,7 @@ class Discard:
         self._stack = stack
         self._turnstile = turnstile
 
-    def __call__(self, message: str, why: str = "a test") -> Ended:
+    def __call__(self, message: str, why: str = "a test") -> CommandResult:
         """Run the command."""
         return self._turnstile("dlq", "discard", message, "--why", why)
 

@@ -10,7 +10,7 @@ from botocore.exceptions import EndpointConnectionError, NoCredentialsError, SSO
 
 from infra.cli.commands import preflight
 from infra.cli.preflight.plan import DeploymentPlan
-from tests.cli.command import Ended, Turnstile
+from tests.cli.command import CommandResult, Turnstile
 from tests.cli.preflight_account import (
     ACCOUNT,
     CREATION,
@@ -29,7 +29,7 @@ from tests.cli.preflight_account import (
     stack,
 )
 
-Preflight = Callable[..., Ended]
+Preflight = Callable[..., CommandResult]
 
 POOR = replace(PROD, reserved={})
 BUSY = replace(PROD, writes=80_000.0)
@@ -52,7 +52,7 @@ def check(aws: Aws, monkeypatch: pytest.MonkeyPatch, turnstile: Turnstile) -> Pr
     monkeypatch.setattr(preflight, "Clients", lambda *_: aws.clients)
     monkeypatch.setattr("infra.cli.preflight.account.compiler", lambda _: "/usr/bin/python3.13")
 
-    def run(answers: Answers, plan: DeploymentPlan = PROD, *more: str) -> Ended:
+    def run(answers: Answers, plan: DeploymentPlan = PROD, *more: str) -> CommandResult:
         aws.answers = {**HEALTHY, **answers}
         monkeypatch.setattr(DeploymentPlan, "of", lambda *_: plan)
         return turnstile("preflight", "--stage", "prod", *more)

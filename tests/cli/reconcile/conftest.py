@@ -10,7 +10,7 @@ import pytest
 
 from infra.cli.commands import reconcile
 from infra.cli.deployment import Deployment
-from tests.cli.command import Ended, Turnstile
+from tests.cli.command import CommandResult, Turnstile
 from tests.cli.reconcile.reconcile_stack import ReconcileStack
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ def stack(db: DynamoDBClient, sqs: SQSClient, monkeypatch: pytest.MonkeyPatch) -
 
 
 @pytest.fixture
-def run(stack: ReconcileStack, turnstile: Turnstile) -> Callable[..., Ended]:
+def run(stack: ReconcileStack, turnstile: Turnstile) -> Callable[..., CommandResult]:
     """Run `turnstile reconcile` on the stack."""
     del stack  # it is what the command finds
     return lambda *arguments: turnstile("reconcile", *arguments)

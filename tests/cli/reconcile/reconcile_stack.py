@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from tests.cli.command import Ended
+from tests.cli.command import CommandResult
 from tests.support.deployment import deployment_of, outputs_of
 from tests.support.pipeline import Pipeline
 from workers.aws.items import event_key, registration_key
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 EVENT = "pycon"
 
-Run = Callable[..., Ended]
+Run = Callable[..., CommandResult]
 """Runs `turnstile reconcile` with some arguments."""
 
 
