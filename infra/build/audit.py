@@ -66,7 +66,7 @@ def withdrawn(requirements: Sequence[str]) -> Report:
 
 
 def python(requirements: Sequence[str], osv: str | None = None) -> Report:
-    """What is known against the pinned `requirements` (`name==version`), by OSV's API or the mirror of it at `osv`.
+    """Return what OSV's API, or the mirror of it at `osv`, knows against pinned `requirements` (`name==version`).
 
     NotCheckedError if it does not answer, does not know what everybody knows, or has not looked at all of them.
     """
@@ -79,7 +79,7 @@ def python(requirements: Sequence[str], osv: str | None = None) -> Report:
 
 
 def npm(lock: dict[str, Any], registry: str | None = None) -> Report:
-    """What is known against the packages of an npm `lock` file, by npm's registry or the one at `registry`.
+    """Return what npm's registry, or the one at `registry`, knows against the packages of an npm `lock` file.
 
     NotCheckedError if it does not answer, or does not know what everybody knows.
     """

@@ -159,7 +159,7 @@ def _version(python: str) -> str:
 
 @cache
 def compiler(platform: Platform) -> str | None:
-    """The Python that compiles a bundle in advance; None if this machine has none of the version that is needed.
+    """Return the Python that compiles a bundle in advance; None if this machine has none of the required version.
 
     Lambda cannot keep what it compiles, so a function that is not compiled in advance compiles all its imports at each
     cold start, which then takes more than twice as long.

@@ -45,13 +45,13 @@ class Pin:
 
 
 def read(text: str) -> list[Pin]:
-    """The pins in the text of a constraints file. NotPinnedError if one is anything but a version with its hashes."""
+    """Read the pins in the text of a constraints file. NotPinnedError unless each is a version with its hashes."""
     lines = (line.strip() for line in text.replace("\\\n", " ").splitlines())
     return [_pin(line) for line in lines if line and not line.startswith("#")]
 
 
 def exact(requirements: Iterable[str], pins: Sequence[Pin]) -> list[str]:
-    """What to ask an installer for in place of `requirements`: the same packages in the versions of `pins`.
+    """Return `requirements` with the versions of `pins`.
 
     NotPinnedError if one of them is not pinned, or in a version that is not the one asked for.
     """

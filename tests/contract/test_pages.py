@@ -21,6 +21,7 @@ from tests.support.pages import (
     links,
     operated,
     pages,
+    prose,
     python_files,
     shell_blocks,
     text,
@@ -37,6 +38,8 @@ ELSEWHERE = {
     "update_waitlist_positions",
 }
 """Names like ours that are somebody else's."""
+UNWRAPPED = {".github/CONTRIBUTING.md"}
+"""Pages whose lines are still longer than 100 columns."""
 _OURS = re.compile(r"[A-Z]\w+\.[a-z_]\w+|_[a-z]+(_[a-z]+)*|[a-z]+(_[a-z]+)+|[A-Z]+(_[A-Z]+)+")
 
 
@@ -55,6 +58,13 @@ def test_links_lead_somewhere(page: Path) -> None:
         path = (page.parent / target).resolve() if target else page
         assert path.exists(), target
         assert not anchor or anchor in anchors(path), f"{target}#{anchor}"
+
+
+@pytest.mark.parametrize("page", [page for page in pages() if relative(page) not in UNWRAPPED], ids=relative)
+def test_lines_are_wrapped(page: Path) -> None:
+    """Prose is wrapped at 100 columns; tables, blocks of code and lines with a URL may be longer."""
+    lines = [line for line in prose(page).splitlines() if not line.startswith("|") and "https://" not in line]
+    assert [line for line in lines if len(line) > 100] == []
 
 
 def test_every_page_can_be_reached() -> None:
