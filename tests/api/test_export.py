@@ -79,6 +79,12 @@ def test_the_same_rows(busy: Pipeline, status: str | None, limit: int) -> None:
     assert limit > 1 or pages > 1
 
 
+def test_nobody(pipeline: Pipeline) -> None:
+    """An event without registrations is a header line."""
+    pipeline.add_event("e", 1)
+    assert pipeline.request("GET", PATH, headers=CSV).body == ",".join(COLUMNS) + "\r\n"
+
+
 def test_problems_stay_json(busy: Pipeline) -> None:
     """A refused request for CSV is a problem document."""
     for answer in (

@@ -30,8 +30,9 @@ def slow(pipeline: Pipeline) -> Pipeline:
     return pipeline
 
 
-def test_accepted(pipeline: Pipeline, lines: list[dict[str, Any]]) -> None:
-    """A queued command is logged with the ids that the registrar will log, and without the person."""
+def test_accepted(pipeline: Pipeline, lines: list[dict[str, Any]], capsys: pytest.CaptureFixture[str]) -> None:
+    """A queued command is logged with the ids that the registrar will log, and without the person. A 201 or 204 does
+    not count as pending."""
     pipeline.add_event("e", 1)
     pipeline.register("e", pipeline.add_user("ann"))
     pipeline.cancel("e", "ann")
@@ -41,6 +42,7 @@ def test_accepted(pipeline: Pipeline, lines: list[dict[str, Any]]) -> None:
     for field in ("command_id", "event_id", "registration_id", "generation"):
         assert [line[field] for line in accepted] == [line[field] for line in decided]
     assert "ann" not in str(accepted)
+    assert "PendingAnswers" not in metrics(capsys.readouterr().out)
 
 
 def test_accepted_settings(pipeline: Pipeline, lines: list[dict[str, Any]]) -> None:
