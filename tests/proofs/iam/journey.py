@@ -98,9 +98,9 @@ class Journey:
         for name, status in (("ann", "confirmed"), ("bob", "waitlisted")):
             user_id, person = guests[name]
             person.ask(200, "GET", f"/users/{user_id}")
-            told = person.ask(201, "POST", path, {"userId": user_id}, Prefer="wait=5")
-            if told["status"] != status:
-                raise JourneyFailed(f"{name} is {told['status']}, not {status}")
+            registration = person.ask(201, "POST", path, {"userId": user_id}, Prefer="wait=5")
+            if registration["status"] != status:
+                raise JourneyFailed(f"{name} is {registration['status']}, not {status}")
         user_id, person = guests["cid"]
         with registrar_paused(self._clients):  # otherwise it may be decided before `pending` is stored
             person.ask(202, "POST", path, {"userId": user_id}, Prefer="respond-async")

@@ -219,7 +219,7 @@ def _broken_promises(accepted: Sequence[Register | Cancel], history: WriteHistor
 def _wrong_answers(race: Race, history: WriteHistory) -> Iterator[str]:
     """Compare the answers with what was written."""
     written = {(r.registration_id, str(r.status), timestamp(r.registered_at)) for r in history.versions()}
-    for method, answer in (told for worker in race.workers for told in worker.answers):
+    for method, answer in (pair for worker in race.workers for pair in worker.answers):
         if answer.status not in {200, 201, 202, 204, 404, 409}:
             yield f"{method} was answered {answer.status} {answer.code}"
         if answer.status in {200, 201}:

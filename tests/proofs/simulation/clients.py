@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from api.http.routes import ROUTES
 from tests.proofs.simulation.lambdas import RAISED
 from tests.proofs.simulation.response_checker import Answered, ResponseChecker, Walk
-from tests.proofs.simulation.scheduler import SECOND, Ended
+from tests.proofs.simulation.scheduler import SECOND, ProcessEnd
 from tests.support.http_events import http_event
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ class SimulatedClients:
         sent = SentRequest(step, sim.scheduler.now)
         self.sent.append(sent)
 
-        def ended(how: Ended) -> None:
+        def ended(how: ProcessEnd) -> None:
             if how.error is not None:
                 sim.broken(RAISED, f"{step}: {how.error!r}")
                 return

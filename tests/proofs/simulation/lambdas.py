@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from tests.proofs.simulation.faults import Fault
 from tests.proofs.simulation.invocation_log import InvocationLog
 from tests.proofs.simulation.queues import QUEUE
-from tests.proofs.simulation.scheduler import SECOND, Ended
+from tests.proofs.simulation.scheduler import SECOND, ProcessEnd
 from workers.aws.clock import Clock
 from workers.aws.items import PROMOTABLE, Item
 
@@ -44,7 +44,7 @@ class SimulatedFunction:
         self._started = 0
 
     def invoke(
-        self, event: dict[str, Any], then: Callable[[Ended], None], name: str = "", delay: int = 0
+        self, event: dict[str, Any], then: Callable[[ProcessEnd], None], name: str = "", delay: int = 0
     ) -> InvocationLog:
         """Handle an event after so many microseconds, and call `then` at the end. Return the log of the invocation."""
         sim = self._sim
@@ -57,7 +57,7 @@ class SimulatedFunction:
             invocation.began = sim.scheduler.now
             return handler(event)
 
-        def ended(how: Ended) -> None:
+        def ended(how: ProcessEnd) -> None:
             del sim.invocations[name]
             if how.killed:
                 sim.note("%s is killed", name)
@@ -129,7 +129,7 @@ class CommandsTrigger:
         invocation = self._registrar.invoke(event, lambda how: self._done(messages, invocation, how), delay=late)
         self.wake()
 
-    def _done(self, messages: list[dict[str, Any]], invocation: InvocationLog, how: Ended) -> None:
+    def _done(self, messages: list[dict[str, Any]], invocation: InvocationLog, how: ProcessEnd) -> None:
         sim = self._sim
         for message in messages:
             self._held[message["MessageId"]] -= 1
@@ -195,7 +195,7 @@ class StreamTrigger:
         event = {"Records": [{"dynamodb": {"NewImage": record.image}} for record in batch]}
         self._promoter.invoke(event, lambda how: self._done(shard, len(batch), how))
 
-    def _done(self, shard: int, delivered: int, how: Ended) -> None:
+    def _done(self, shard: int, delivered: int, how: ProcessEnd) -> None:
         sim, records = self._sim, self._shards[shard]
         self._busy[shard] = False
         if how.killed or how.error is not None:

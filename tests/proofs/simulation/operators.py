@@ -13,7 +13,7 @@ from infra.cli.reconcile.recount import Recounter
 from infra.cli.reconcile.repairer import LedgerRepairer
 from tests.proofs.simulation.faults import Fault
 from tests.proofs.simulation.queues import DEAD_LETTERS, QUEUE
-from tests.proofs.simulation.scheduler import SECOND, Ended
+from tests.proofs.simulation.scheduler import SECOND, ProcessEnd
 from workers.aws.clients import Overloaded
 from workers.aws.clock import Clock
 from workers.aws.dead_letters import DeadLetter, replay_entry
@@ -61,7 +61,7 @@ class Operator:
             mender = LedgerRepairer(recounter, self._sqs, QUEUE, self._clock, self._sim.new_id)
             mender.repair(recounter.recount(event_ids).findings)
 
-        def ended(how: Ended) -> None:
+        def ended(how: ProcessEnd) -> None:
             if how.error is not None and not isinstance(how.error, ClientError | BotoCoreError | Overloaded):
                 raise how.error
             then()
@@ -78,7 +78,7 @@ class Operator:
         """Return the registrations with a discarded request."""
         return {command.registration_id for command in self.discarded if isinstance(command, Register | Cancel)}
 
-    def _visit(self, name: str, work: Callable[[], None], then: Callable[[Ended], None], delay: int = 0) -> None:
+    def _visit(self, name: str, work: Callable[[], None], then: Callable[[ProcessEnd], None], delay: int = 0) -> None:
         self._visits += 1
         name = f"{name}-{self._visits}"
         self._sim.scheduler.start(name, self._sim.chance(name), work, then, delay)
@@ -86,7 +86,7 @@ class Operator:
     def _sleep(self, seconds: float) -> None:
         self._sim.scheduler.current.pause(int(seconds * SECOND))
 
-    def _leave(self, how: Ended) -> None:
+    def _leave(self, how: ProcessEnd) -> None:
         self._expected = False
         if how.error is not None and not isinstance(how.error, ClientError | BotoCoreError | CliError):
             raise how.error

@@ -25,7 +25,7 @@ class ProcessKilled(BaseException):
 
 
 @dataclass(frozen=True, slots=True)
-class Ended:
+class ProcessEnd:
     """How a process ended: with a value, with an exception, or killed."""
 
     value: Any = None
@@ -37,7 +37,12 @@ class SimulatedProcess(greenlet):
     """A process that can be killed at every call. `chance` is its own random source."""
 
     def __init__(
-        self, scheduler: Scheduler, name: str, chance: Random, work: Callable[[], Any], then: Callable[[Ended], None]
+        self,
+        scheduler: Scheduler,
+        name: str,
+        chance: Random,
+        work: Callable[[], Any],
+        then: Callable[[ProcessEnd], None],
     ) -> None:
         super().__init__(parent=scheduler.hub)
         self.name = name
@@ -50,13 +55,13 @@ class SimulatedProcess(greenlet):
 
     def run(self) -> None:
         """Run to the end, and call `then`."""
-        ended = Ended(killed=True)
+        ended = ProcessEnd(killed=True)
         try:
-            ended = Ended(self._work())
+            ended = ProcessEnd(self._work())
         except ProcessKilled:
             pass
         except Exception as error:  # noqa: BLE001 - `then` gets it
-            ended = Ended(error=error)
+            ended = ProcessEnd(error=error)
         self._dead = True
         self._scheduler.processes.pop(self.name, None)
         self._then(ended)
@@ -86,7 +91,7 @@ class SimulatedProcess(greenlet):
                 self.switch()
             else:  # not started yet
                 self._scheduler.processes.pop(self.name, None)
-                self._then(Ended(killed=True))
+                self._then(ProcessEnd(killed=True))
 
     def _resume(self, turn: int) -> None:
         if turn == self._turn and not self._dead:
@@ -122,7 +127,7 @@ class Scheduler:
         heapq.heappush(self._agenda, (self.now + microseconds, next(self._numbers), action))
 
     def start(
-        self, name: str, chance: Random, work: Callable[[], Any], then: Callable[[Ended], None], delay: int = 0
+        self, name: str, chance: Random, work: Callable[[], Any], then: Callable[[ProcessEnd], None], delay: int = 0
     ) -> SimulatedProcess:
         """Start a process after so many microseconds."""
         process = self.processes[name] = SimulatedProcess(self, name, chance, work, then)

@@ -55,7 +55,7 @@ if TYPE_CHECKING:
 
     from tests.proofs.simulation.lambdas import Handler
 
-ENDLESS = "the pipeline comes to rest"
+ENDLESS = "the pipeline quiesces"
 
 _MOST_TURNS = 60_000
 API_SECONDS, REGISTRAR_SECONDS, PROMOTER_SECONDS = 20, 15, 30

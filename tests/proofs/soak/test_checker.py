@@ -37,7 +37,7 @@ TWO_WAIT = f"{CYD_SEATED}1-2 ada registers waitlisted@100\n3-4 bob registers wai
 TWO_WAITING = "cyd confirmed@50, ada waitlisted@100, bob waitlisted@200"
 
 SOUND = {
-    "everybody got what they were told": WrittenCase(
+    "every answer is kept": WrittenCase(
         f"""{ADA}3-4 bob registers waitlisted@200 place=1
         5-6 cyd registers 202
         7-8 ada registers already-registered
