@@ -18,7 +18,7 @@ from tests.infra.reading import Resources
 from tests.support.builders import NEW_EVENT, register
 from tests.support.deliveries import batch
 from tests.support.pii_canaries import person
-from tests.support.runtime_api import Function, Outcome, install_client
+from tests.support.runtime_api import Function, InvocationOutcome, install_client
 from workers.aws.messages import decode
 from workers.domain.commands import Promote
 
@@ -59,17 +59,17 @@ def ask(stage: Deployed, name: str, *request: Any, **more: Any) -> tuple[int, An
     return outcome.body["statusCode"], json.loads(outcome.body["body"])
 
 
-def invoke(stage: Deployed, name: str, **more: Any) -> Outcome:
+def invoke(stage: Deployed, name: str, **more: Any) -> InvocationOutcome:
     """Invoke a function with its event."""
     event = stage.request("GET", PATHS[name]) if name in PATHS else WORKERS[name]
     return stage.function(name).invoke(event, **more)
 
 
-def is_right(name: str, outcome: Outcome) -> bool:
+def is_right(name: str, outcome: InvocationOutcome) -> bool:
     """Tell whether this is the function's response to its event."""
     if name in PATHS:
         return outcome.kind == "response" and outcome.body["statusCode"] == (200 if name == "ApiDocs" else 404)
-    return outcome == Outcome("response", {"batchItemFailures": []} if name == "WorkersRegistrar" else None)
+    return outcome == InvocationOutcome("response", {"batchItemFailures": []} if name == "WorkersRegistrar" else None)
 
 
 def test_every_function_of_the_template_is_run(dev: Deployed) -> None:
@@ -90,10 +90,10 @@ def test_a_registration_goes_through_the_functions(dev: Deployed) -> None:
     assert (status, decided["status"]) == (200, "confirmed")
     (ledger,) = dev.dynamodb.scan(TableName="LedgerTable")["Items"]
     record = {"eventName": "MODIFY", "dynamodb": {"NewImage": ledger | {"promotable": {"S": "yes"}}}}
-    assert dev.function("WorkersPromoter").invoke({"Records": [record]}) == Outcome("response")
+    assert dev.function("WorkersPromoter").invoke({"Records": [record]}) == InvocationOutcome("response")
     sent = [decode(message["body"]) for message in dev.batch()["Records"]]
     assert [type(command) for command in sent if command.event_id == event["eventId"]] == [Promote]
-    assert invoke(dev, "WorkersAuditor") == Outcome("response")
+    assert invoke(dev, "WorkersAuditor") == InvocationOutcome("response")
     audited = {"ledgers": 1, "drift": 0, "complete": True}
     assert audited.items() <= json.loads(dev.log("WorkersAuditor")[-1]).items()
 
@@ -109,7 +109,7 @@ def test_denied_calls(dev: Deployed, name: str) -> None:
     if name in PATHS:
         assert (outcome.body["statusCode"], json.loads(outcome.body["body"])["code"]) == (500, "internal-error")
     elif name == "WorkersRegistrar":
-        assert outcome == Outcome("response", {"batchItemFailures": [{"itemIdentifier": "m0"}]})
+        assert outcome == InvocationOutcome("response", {"batchItemFailures": [{"itemIdentifier": "m0"}]})
     else:
         assert (outcome.kind, outcome.body["errorType"]) == ("error", "ClientError")
     assert is_right(name, invoke(dev, name))
@@ -122,7 +122,7 @@ def test_restart_after_a_timeout(dev: Deployed, name: str) -> None:
     assert is_right(name, invoke(dev, name))
     starts = dev.function(name).starts
     with dev.endpoint.being("silent"):
-        assert invoke(dev, name, timeout=0.3) == Outcome("timeout")
+        assert invoke(dev, name, timeout=0.3) == InvocationOutcome("timeout")
     assert is_right(name, invoke(dev, name))
     assert dev.function(name).starts == starts + 1
 

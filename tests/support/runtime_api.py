@@ -34,7 +34,7 @@ Kind = Literal["ready", "response", "error", "init/error", "timeout", "exit"]
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class InvocationOutcome:
     """What a process did: it answered, reported an error, ran out of time or ended by itself."""
 
     kind: Kind
@@ -57,7 +57,7 @@ class Function:
     _running: ExitStack = field(default_factory=ExitStack)
     _process: _Process | None = None
 
-    def invoke(self, event: Any, timeout: float | None = None) -> Outcome:
+    def invoke(self, event: Any, timeout: float | None = None) -> InvocationOutcome:
         """Hand one event over. A process that did not survive it is replaced at the next call."""
         timeout = self.timeout if timeout is None else timeout
         if self._process is None:
@@ -79,10 +79,10 @@ class _Process:
 
     def __init__(self) -> None:
         self.events: queue.SimpleQueue[tuple[dict[str, str], bytes] | None] = queue.SimpleQueue()
-        self.said: queue.SimpleQueue[Outcome] = queue.SimpleQueue()
+        self.said: queue.SimpleQueue[InvocationOutcome] = queue.SimpleQueue()
         self.popen: subprocess.Popen[bytes] | None = None
 
-    def invoke(self, event: bytes, timeout: float) -> Outcome:
+    def invoke(self, event: bytes, timeout: float) -> InvocationOutcome:
         """Wait until it asks for an event, hand this one over, and wait for its outcome."""
         state = self._hear(_INIT_TIMEOUT)
         if state.kind != "ready":
@@ -96,7 +96,7 @@ class _Process:
         self.events.put((headers, event))
         return self._hear(timeout)
 
-    def _hear(self, timeout: float) -> Outcome:
+    def _hear(self, timeout: float) -> InvocationOutcome:
         assert self.popen is not None
         end = time.monotonic() + timeout
         while time.monotonic() < end:
@@ -104,8 +104,8 @@ class _Process:
                 return self.said.get(timeout=0.05)
             except queue.Empty:
                 if self.popen.poll() is not None and self.said.empty():
-                    return Outcome("exit")
-        return Outcome("timeout")
+                    return InvocationOutcome("exit")
+        return InvocationOutcome("timeout")
 
 
 class _RuntimeApi(Handler):
@@ -123,12 +123,12 @@ class _RuntimeApi(Handler):
             return
         kind: Any = path if path == "init/error" else path.rpartition("/")[2]
         assert kind in {"init/error", "response", "error"}, self.path
-        outcome = Outcome(kind, json.loads(self.content()))
+        outcome = InvocationOutcome(kind, json.loads(self.content()))
         self.answer(b'{"status":"OK"}', 202)
         self._process.said.put(outcome)
 
     def _next(self) -> None:
-        self._process.said.put(Outcome("ready"))
+        self._process.said.put(InvocationOutcome("ready"))
         if (event := self._process.events.get()) is None:
             return
         headers, body = event

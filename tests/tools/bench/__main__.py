@@ -21,7 +21,7 @@ from tests.support.dynamodb_local import Unavailable
 from tests.support.stacks import NoStack
 from tests.tools.bench.context import BenchContext, BenchError
 from tests.tools.bench.figures import Part
-from tests.tools.bench.report import PartResult, Report, processor_ticks
+from tests.tools.bench.report import BenchReport, PartResult, processor_ticks
 
 PARTS = {
     "hot event": "hot",
@@ -65,7 +65,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         with Interrupts():
             names = [name for name in PARTS if name in (args.only or PARTS)]
-            report = Report(datetime.now(UTC), run(names, args.runs), args.runs)
+            report = BenchReport(datetime.now(UTC), run(names, args.runs), args.runs)
     except KeyboardInterrupt:
         note("bench: interrupted; nothing was written, and all that was started is stopped")
         return INTERRUPTED

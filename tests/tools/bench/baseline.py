@@ -53,7 +53,7 @@ class TextbookResult:
     attempts: int = 0
 
 
-class Refused(Exception):
+class TransactionRefused(Exception):
     """DynamoDB cancelled the transaction; `reasons` has a code for each of its items."""
 
     def __init__(self, reasons: Sequence[str]) -> None:
@@ -88,7 +88,7 @@ class Textbook:
             attempts += 1
             try:
                 self._transact([self._put(event_id, user_id), self._take_seat(event_id)])
-            except Refused as refusal:
+            except TransactionRefused as refusal:
                 own, counter = refusal.reasons
                 if own == "ConditionalCheckFailed":
                     return TextbookResult("already-registered", attempts)
@@ -189,7 +189,7 @@ class Textbook:
         )
 
     def _transact(self, writes: list[Item]) -> None:
-        """Write all or none. Refused if a condition failed or another transaction conflicts."""
+        """Write all or none. TransactionRefused if a condition failed or another transaction conflicts."""
         transaction: Any = writes
         try:
             self._dynamodb.transact_write_items(TransactItems=transaction)
@@ -197,7 +197,7 @@ class Textbook:
             if error.response.get("Error", {}).get("Code") != "TransactionCanceledException":
                 raise
             reasons: list[Any] = error.response.get("CancellationReasons", [])
-            raise Refused([reason.get("Code", "?") for reason in reasons]) from error
+            raise TransactionRefused([reason.get("Code", "?") for reason in reasons]) from error
 
     def _pause(self, attempts: int) -> None:
         """Pause with full jitter, up to a bound that doubles with each attempt."""

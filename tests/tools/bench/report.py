@@ -43,7 +43,7 @@ class PartResult:
 
 
 @dataclass(frozen=True, slots=True)
-class Report:
+class BenchReport:
     """A whole run; `began` is in UTC, timings were repeated `runs` times."""
 
     began: datetime

@@ -30,7 +30,7 @@ from tests.tools.demo.charts import page
 from tests.tools.demo.crowd import Crowd, UnexpectedResponse
 from tests.tools.demo.day import Day
 from tests.tools.demo.monitor import Monitor, final_state
-from tests.tools.demo.report import Report, show
+from tests.tools.demo.report import DayReport, show
 from tests.tools.demo.rule_report import Evidence, check_rules
 from tests.tools.demo.sizes import InvalidSizes, Sizes
 from workers.aws.clock import SYSTEM_CLOCK
@@ -102,7 +102,7 @@ def _touch(path: Path) -> None:
         raise InvalidSizes(f"--out: cannot write {path}: {error.strerror}") from error
 
 
-def play(deployment: Deployment, sizes: Sizes) -> Report:
+def play(deployment: Deployment, sizes: Sizes) -> DayReport:
     """Play a day on a running stack, and check it. UnexpectedResponse, or AssertionError if it takes too long."""
     began, event = time.monotonic(), unique("pycon")
     with tempfile.TemporaryDirectory(prefix="turnstile-demo-") as kept:
@@ -124,7 +124,7 @@ def play(deployment: Deployment, sizes: Sizes) -> Report:
         history = read_history(history_path)
     recounter = Recounter(deployment.clients.dynamodb, SYSTEM_CLOCK, deployment.outputs.tables)
     seen = Evidence(event, monitor.observations, history, final, recounter.recount([event]).findings[event])
-    return Report(
+    return DayReport(
         sizes=sizes,
         chapters=day.chapters,
         observations=monitor.observations,

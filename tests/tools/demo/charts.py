@@ -8,7 +8,7 @@ from html import escape
 from pathlib import Path
 from string import Template
 
-from tests.tools.demo.report import OUTCOMES, Report
+from tests.tools.demo.report import OUTCOMES, DayReport
 
 _PAGE = Template((Path(__file__).parent / "page.html").read_text(encoding="utf-8"))
 _WIDTH, _HEIGHT, _LEFT, _TOP = 500, 270, 52, 8
@@ -27,7 +27,7 @@ class Chart:
     note: str
 
 
-def page(report: Report) -> str:
+def page(report: DayReport) -> str:
     """Return the page as HTML."""
     sizes = report.sizes
     return _PAGE.substitute(
@@ -43,7 +43,7 @@ def page(report: Report) -> str:
     )
 
 
-def charts(report: Report) -> list[Chart]:
+def charts(report: DayReport) -> list[Chart]:
     """Return the four charts of a day."""
     ledgers = [(found.at, found.ledger) for found in report.observations if found.ledger is not None]
     end = report.observations[-1].at

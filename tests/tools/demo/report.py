@@ -23,7 +23,7 @@ OUTCOMES = {"confirmed": ("confirmed",), "waitlisted": ("waitlisted",), "full": 
 
 
 @dataclass(frozen=True, slots=True)
-class Report:
+class DayReport:
     """A day that is over. `totals` describes the event in the end, counted from its registrations."""
 
     sizes: Sizes
@@ -59,7 +59,7 @@ def percentiles(ordered: Sequence[float]) -> dict[str, float]:
     return {f"p{p}": round(ordered[math.ceil(len(ordered) * p / 100) - 1], 3) for p in PERCENTILES}
 
 
-def show(report: Report, console: Console) -> None:
+def show(report: DayReport, console: Console) -> None:
     """Print the report."""
     totals = Table(box=SIMPLE_HEAD, show_header=False)
     for name, count in report.totals.items():

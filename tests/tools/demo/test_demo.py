@@ -21,7 +21,7 @@ from tests.tools.demo import charts
 from tests.tools.demo.crowd import PersonOutcome
 from tests.tools.demo.day import Chapter
 from tests.tools.demo.monitor import Observation
-from tests.tools.demo.report import Report, percentiles
+from tests.tools.demo.report import DayReport, percentiles
 from tests.tools.demo.rule_report import Evidence, check_rules
 from tests.tools.demo.sizes import InvalidSizes, Sizes
 from workers.domain.records import Registration, Status
@@ -48,10 +48,10 @@ def evidence() -> Evidence:
     return Evidence(EVENT, observations, history, final, LedgerFinding(EVENT, 1, final.ledgers[EVENT]))
 
 
-def report(seen: Evidence) -> Report:
+def report(seen: Evidence) -> DayReport:
     """Return the report of such a day."""
     outcomes = {"ada": "confirmed", "bob": "waitlisted", "eve": "waitlist-full"}
-    return Report(
+    return DayReport(
         sizes=Sizes(people=3, seats=1, places=1, cancel=1, more_seats=0, again=0),
         chapters=[Chapter("registration opens", 0.5), Chapter("1 cancels", 7.0)],
         observations=seen.observations,
@@ -167,8 +167,8 @@ def test_the_command(out: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.
     assert "demo: --out: cannot write" in capsys.readouterr().err
 
 
-def _raising(fault: BaseException) -> Callable[..., Report]:
-    def play(*_: object) -> Report:
+def _raising(fault: BaseException) -> Callable[..., DayReport]:
+    def play(*_: object) -> DayReport:
         raise fault
 
     return play
