@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from aws_lambda_powertools import Logger
 from aws_lambda_powertools.metrics import EphemeralMetrics, MetricUnit
 
-from workers.domain.commands import Command, Configure, Promote, Recount
+from workers.domain.commands import Command
 from workers.metrics import NAMESPACE, Metric
 
 logger = Logger()
@@ -40,17 +40,11 @@ def measure(values: Mapping[Metric, float | Iterable[float]], **dimensions: str)
         metrics.flush_metrics()
 
 
+_IDENTIFYING = ("command_id", "event_id", "revision", "registration_id", "generation")
+"""The attributes of commands that the log has, where a command has them."""
+
+
 def log_fields(command: Command) -> dict[str, object]:
     """Return the log fields that identify a command."""
-    fields: dict[str, object] = {
-        "command": type(command).__name__,
-        "command_id": command.command_id,
-        "event_id": command.event_id,
-    }
-    match command:
-        case Configure(revision=revision):
-            return fields | {"revision": revision}
-        case Promote() | Recount():
-            return fields
-        case _:
-            return fields | {"registration_id": command.registration_id, "generation": command.generation}
+    fields: dict[str, object] = {"command": type(command).__name__}
+    return fields | {name: getattr(command, name) for name in _IDENTIFYING if hasattr(command, name)}

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from infra.functions import ALWAYS, ErrorAlarm
 from tests.support.alarm_states import EXTRA, Alarm, Points, series
 from workers.aws.send import ReceivedMessage, seconds_hidden
 
@@ -47,6 +48,12 @@ def seen_by_sqs(seconds: float) -> Points:
     """
     quick = sum(seconds_hidden(ReceivedMessage("m", "r", "g", receives, "")) for receives in (1, 2, 3))
     return [float(quick), *series("0") * int(seconds / 60)]
+
+
+def _of_functions(kind: str, *, usual: bool = False) -> str:
+    """Return a pattern of the alarms of this kind: of all functions, or of those with the usual error alarm."""
+    labels = [spec.label for spec in ALWAYS if not usual or spec.errors == ErrorAlarm()]
+    return f"({'|'.join(labels)})-{kind}"
 
 
 GAP = "-*359"
@@ -96,7 +103,7 @@ ROWS: dict[str, list[Row]] = {
         Row("4 % all the time", series(".04*30")),
         Row("the only request of five minutes, three times", series("1 -*4 1 -*4 1 -*4")),
     ],
-    r"api-\w+-errors": ERRORS,
+    _of_functions("errors", usual=True): ERRORS,
     "(registrar|promoter)-errors": RETRIED_ERRORS,
     "auditor-errors": [
         Row(
@@ -106,7 +113,7 @@ ROWS: dict[str, list[Row]] = {
         ),
         Row("runs that succeed", series(f"0 {GAP} 0 {GAP}")),
     ],
-    r"(api-\w+|registrar|promoter|auditor)-throttles": [
+    _of_functions("throttles"): [
         Row("throttled for six minutes", series("0 9*6 0*4"), (5, 7)),
         Row("a peak of four minutes", series("0 9*4 0*5")),
     ],

@@ -15,11 +15,9 @@ import pytest
 
 from infra.build import bundles
 from infra.build.bundles import BundleError, Package, bundle
+from infra.functions import ALWAYS
 
-FUNCTIONS: dict[str, Package] = {
-    "users": "api", "events": "api", "registrations": "api",
-    "registrar": "workers", "promoter": "workers", "auditor": "workers",
-}  # fmt: skip
+FUNCTIONS: dict[str, Package] = {spec.name: spec.package for spec in ALWAYS}
 """The functions, but for the page's, with the bundle of each."""
 WORKER_PACKAGES = {
     "aws_lambda_powertools", "botocore", "jmespath", "python_dateutil", "six", "typing_extensions", "urllib3",

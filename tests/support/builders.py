@@ -10,7 +10,7 @@ from workers.domain.commands import Cancel, Command, Configure, Promote, Registe
 from workers.domain.decide import MAX_PROMOTIONS, decide
 from workers.domain.decision import Decision
 from workers.domain.records import Ledger, Registration, Status, registration_id
-from workers.domain.seat_settings import EventStatus, SeatSettings
+from workers.domain.seat_settings import SETTINGS, EventStatus, SeatSettings
 from workers.domain.waitlist import Waitlist
 
 EVENT = "e1"
@@ -52,14 +52,7 @@ def promote(version: int = 1, event: str = EVENT) -> Promote:
 
 def configure(revision: int, settings: SeatSettings, event: str = EVENT) -> Configure:
     """Return a Configure of all settings, accepted at NOW."""
-    return change(
-        revision,
-        event,
-        capacity=settings.capacity,
-        has_waitlist=settings.has_waitlist,
-        waitlist_capacity=settings.waitlist_capacity,
-        status=settings.status,
-    )
+    return change(revision, event, **{name: getattr(settings, name) for name in SETTINGS})
 
 
 def change(revision: int, event: str = EVENT, **changes: Any) -> Configure:

@@ -11,13 +11,21 @@ from infra.cli.text import plain
 from workers.aws.dead_letters import MOVED, DeadLetter
 from workers.aws.items import timestamp
 from workers.aws.messages import UndecodableMessage
-from workers.domain.commands import Cancel, Command, Configure, Register
+from workers.domain.commands import Command
 
 if TYPE_CHECKING:
     from infra.cli.dlq.browser import QueueSnapshot
     from infra.cli.dlq.preview import Preview
 
 _HEADER = ("ID", "AGE", "EVENT", "COMMAND", "USER", "RECEIVED", "REASON")
+
+_LABELS = {
+    "user_id": "user",
+    "generation": "generation",
+    "revision": "revision",
+    "ledger_version": "ledger version",
+}
+"""The attributes by which a command is described, where it has them."""
 
 
 def as_json(message: DeadLetter, now: int) -> dict[str, Any]:
@@ -144,16 +152,10 @@ def _row(message: DeadLetter, now: int) -> tuple[str, ...]:
 
 
 def _described(command: Command | UndecodableMessage) -> str:
-    match command:
-        case UndecodableMessage():
-            return f"unreadable: {command}"
-        case Register() | Cancel():
-            kind = type(command).__name__
-            return f"{kind} {command.command_id}, user {command.user_id}, generation {command.generation}"
-        case Configure():
-            return f"Configure {command.command_id}, revision {command.revision}"
-        case _:
-            return f"{type(command).__name__} {command.command_id}, ledger version {command.ledger_version}"
+    if isinstance(command, UndecodableMessage):
+        return f"unreadable: {command}"
+    shown = [f"{label} {getattr(command, name)}" for name, label in _LABELS.items() if hasattr(command, name)]
+    return ", ".join([f"{type(command).__name__} {command.command_id}", *shown])
 
 
 def _body(message: DeadLetter) -> Any:

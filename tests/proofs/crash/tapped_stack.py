@@ -10,6 +10,7 @@ import httpx
 
 from infra.cli.deployment import Deployment
 from infra.cli.function_logs import configurations, lines, log_groups
+from infra.functions import ALWAYS
 from tests.proofs.crash.proxy import InterceptingProxy, tapped
 from tests.support.client import ApiClient
 from tests.support.stacks import set_variables
@@ -17,16 +18,12 @@ from tests.support.stacks import set_variables
 if TYPE_CHECKING:
     from infra.cli.deployment import Clients, Outputs
 
-FUNCTIONS = {
-    "api.entry.users": "users",
-    "api.entry.events": "events",
-    "api.entry.registrations": "registrations",
-    "workers.entry.registrar": "registrar",
-    "workers.entry.promoter": "promoter",
-}
+_WRITES = {"BatchWriteItem", "DeleteItem", "PutItem", "SendMessage", "UpdateItem"}
+
+FUNCTIONS = {spec.handler: spec.name for spec in ALWAYS if _WRITES & {*" ".join(spec.grants.values()).split()}}
 """The functions that write or send anything, by handler."""
 
-API = frozenset({"users", "events", "registrations"})
+API = frozenset(spec.name for spec in ALWAYS if spec.package == "api")
 """The functions that a client waits for."""
 
 VISIBILITY_SECONDS = 1

@@ -8,9 +8,11 @@ costs 0.0000133 dollars).
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from infra.build.bundles import ROOT
 from infra.functions import FUNCTIONS
 from tests.tools.bench import latencies, prices
 from tests.tools.bench.context import BenchContext
@@ -26,8 +28,10 @@ MILLION = 1_000_000
 CANCELLED = 0.1
 """Every tenth registration is cancelled, and the first waiter gets the seat."""
 
-ALARMS = 33
-"""As `infra.stack.monitoring.alarms` makes them."""
+_RUNBOOK = (ROOT / "docs" / "runbook.md").read_text(encoding="utf-8")
+_ENTRIES = re.findall(r"^Alarms: (.+?)\n\n", _RUNBOOK, re.DOTALL | re.MULTILINE)
+ALARMS = sum(entry.count("`") // 2 for entry in _ENTRIES)
+"""All that the runbook lists, which are all that there are (`tests/infra/test_alarms.py`)."""
 
 METRICS = len(Metric) - 1 + len((Reason.EVENT_FULL, Reason.WAITLIST_FULL, Reason.REGISTRATION_CLOSED))
 """All that can be sent; `Rejected` is one for each reason."""

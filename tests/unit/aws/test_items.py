@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.support.builders import EVENT, NOW, seats
+from tests.support.strategies import SETTING_VALUES
 from workers.aws.items import (
     DECODE_ERRORS,
     STATUS_KEY,
@@ -32,9 +33,9 @@ TEXT = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=40
 COUNT = st.integers(0, 10**12)
 VERSION = st.integers(1, 10**12)
 TIME = st.integers(0, 4_102_444_800_000_000)
-SETTINGS = st.builds(SeatSettings, COUNT, st.booleans(), st.none() | COUNT, st.sampled_from(EventStatus))
+SETTINGS = st.builds(SeatSettings, **SETTING_VALUES)
 KEYS = st.lists(st.text("0123456789abcdef", min_size=32, max_size=32), max_size=3).map(tuple)
-REVISIONS = st.dictionaries(st.sampled_from(["capacity", "has_waitlist", "waitlist_capacity", "status"]), COUNT)
+REVISIONS = st.dictionaries(st.sampled_from(list(SETTING_VALUES)), COUNT)
 LINES = st.builds(
     lambda offset, bits: Waitlist(offset, bits * 2 + 1) if offset else Waitlist(),
     st.integers(0, 10**9),
