@@ -121,7 +121,7 @@ def test_trigger_of_the_promoter(resources: Resources) -> None:
 
 def test_trigger_of_the_auditor(resources: Resources) -> None:
     """A rule invokes the auditor every six hours."""
-    (rule,) = resources.of_type("AWS::Events::Rule").values()
+    rule = resources.one("TriggersAuditDue")
     assert rule["ScheduleExpression"] == "rate(6 hours)"
     assert rule.get("State", "ENABLED") == "ENABLED"
     assert [target["Arn"] for target in rule["Targets"]] == ["WorkersAuditorFunction.Arn"]
