@@ -12,7 +12,7 @@ from botocore.awsrequest import AWSPreparedRequest, AWSResponse
 from botocore.compat import HTTPHeaders
 from botocore.exceptions import ClientError
 
-from tests.support.builders import EVENT, NOW, Book, cancel, configure, promote, register, seats
+from tests.support.builders import EVENT, NOW, Book, cancel, change, configure, promote, register, seats
 from workers.aws import clients
 from workers.aws.commit import CommitCancelled, commit, transaction_items
 from workers.aws.items import ledger_to_item, registration_to_item
@@ -94,9 +94,8 @@ def test_a_full_batch_for_one_event_is_eleven_items() -> None:
 def test_settings_attribute_by_attribute(limit: int | None) -> None:
     """The update of an event that is there: every seat field set, or removed where there is no limit; all by alias,
     because `status` and `capacity` are words of DynamoDB's own."""
-    ledger, event = transaction_items(
-        TABLES, [Book(seats(1)).deliver(configure(1, seats(4, limit, EventStatus.CLOSED)))]
-    )
+    changed = change(1, capacity=4, has_waitlist=True, waitlist_capacity=limit, status=EventStatus.CLOSED)
+    ledger, event = transaction_items(TABLES, [Book(seats(1)).deliver(changed)])
     names = ("capacity", "hasWaitlist", "waitlistCapacity", "status")
     written = [name for name in names if limit is not None or name != "waitlistCapacity"]
     expression = "SET " + ", ".join(f"#{name} = :{name}" for name in written)
@@ -117,10 +116,10 @@ def test_settings_attribute_by_attribute(limit: int | None) -> None:
 
 def test_every_setting_that_is_none_is_removed(monkeypatch: pytest.MonkeyPatch) -> None:
     """A second setting that may be null is removed in the same clause."""
-    more = replace(SETTINGS["waitlist_capacity"], name="closes_at", wire_name="closesAt")
-    monkeypatch.setattr("workers.aws.commit.SETTINGS", {**SETTINGS, "closes_at": more})
+    more = replace(SETTINGS["waitlist_capacity"], name="another", wire_name="another")
+    monkeypatch.setattr("workers.aws.commit.SETTINGS", {**SETTINGS, "another": more})
     _, event = transaction_items(TABLES, [Book(seats(1)).deliver(configure(1, seats(4)))])
-    assert event["Update"]["UpdateExpression"].endswith(" REMOVE #waitlistCapacity, #closesAt")
+    assert event["Update"]["UpdateExpression"].endswith(" REMOVE #waitlistCapacity, #another")
 
 
 class Wire:

@@ -27,7 +27,7 @@ from workers.domain.commands import Command
 from workers.domain.decide import decide
 from workers.domain.decision import Decision, Outcome, Reason, Result
 from workers.domain.records import Ledger, Registration, Status
-from workers.domain.seat_settings import EventStatus
+from workers.domain.seat_settings import SETTINGS, EventStatus
 
 SEAT, JOINED = ("confirmed", "seat-given"), ("waitlisted", "joined-waitlist")
 GAVE_UP, LEFT = ("cancelled", "gave-up-seat"), ("cancelled", "left-waitlist")
@@ -229,14 +229,13 @@ def test_changed_settings_as_a_whole() -> None:
     book = full_event("a")
     decision = book.deliver(configure(4, seats(2, waitlist=2, status=EventStatus.CLOSED)))
     assert (decision.promoted, decision.registrations, decision.configured) == ((), (), True)
-    names = ("capacity", "has_waitlist", "waitlist_capacity", "status")
     ledger = book.ledger
-    assert (ledger.settings, ledger.revisions) == (seats(2, 2, EventStatus.CLOSED), dict.fromkeys(names, 4))
+    assert (ledger.settings, ledger.revisions) == (seats(2, 2, EventStatus.CLOSED), dict.fromkeys(SETTINGS, 4))
     assert (ledger.version, ledger.confirmed, ledger.next_ticket, ledger.free_since) == (2, 1, 2, NOW)
     assert not book.deliver(configure(4, seats(9)), configure(3, seats(9))).changes_anything
     book.deliver(change(5, waitlist_capacity=None))
     assert book.ledger.settings == seats(2, None, EventStatus.CLOSED)
-    assert book.ledger.revisions == dict.fromkeys(names, 4) | {"waitlist_capacity": 5}
+    assert book.ledger.revisions == dict.fromkeys(SETTINGS, 4) | {"waitlist_capacity": 5}
 
 
 def test_changes_come_to_the_same_in_any_order() -> None:
