@@ -14,9 +14,10 @@ from typing import Any
 from rich.markup import escape
 from rich.table import Table
 
+from infra import DISTRIBUTION
 from tests.tools.bench.figures import Part
 
-_PACKAGES = ("turnstile", "boto3", "botocore", "aws-lambda-powertools", "pydantic", "ministack", "aws-cdk-lib")
+_PACKAGES = (DISTRIBUTION, "boto3", "botocore", "aws-lambda-powertools", "pydantic", "ministack", "aws-cdk-lib")
 _STOLEN = 7
 """The column of /proc/stat that counts stolen time (see its manual page, proc(5))."""
 _WORTH_MENTIONING = 0.05
