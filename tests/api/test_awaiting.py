@@ -142,3 +142,46 @@ def test_conflict_with_the_decision(ready: Pipeline, taps: Taps) -> None:
     ready.time.on_sleep.append(ready.run)
     answer = ready.register("e", "ann", Prefer="respond-async")
     assert (answer.status, answer.body["status"], answer.body["waitlistPosition"]) == (201, "waitlisted", 1)
+
+
+Act = Callable[[Pipeline, str], Answer]
+ACTS: dict[str, Act] = {
+    "/events/e/registrations/ann": lambda pipeline, prefer: pipeline.register("e", "ann", Prefer=prefer),
+    "/events/e/registrations/bob": lambda pipeline, prefer: pipeline.cancel("e", "bob", Prefer=prefer),
+    "/events/e": lambda pipeline, prefer: pipeline.request("PATCH", "/events/e", {"capacity": 2}, {"Prefer": prefer}),
+}
+"""A registration, a cancellation and a change of seats, by the address that shows what becomes of them."""
+
+
+@pytest.mark.parametrize("address", ACTS)
+@pytest.mark.parametrize("prefer", ["respond-async", "wait=0", ""])
+def test_the_worker_is_away(ready: Pipeline, address: str, prefer: str) -> None:
+    """Without a decision the answer is a 202 with the present state and where to poll, at once if that is preferred,
+    and otherwise in under two seconds."""
+    begun = ready.time.now
+    answer = ACTS[address](ready, prefer)
+    assert (answer.status, answer.headers["Location"]) == (202, f"{BASE_URL}{address}")
+    assert (answer.headers["Retry-After"], answer.headers.get("Preference-Applied", "")) == ("1", prefer)
+    assert answer.body == ready.request("GET", address).body
+    least, most = (0, 1) if prefer else (1_000_000, 2_000_000)
+    assert least <= ready.time.now - begun < most
+    ready.run()
+    assert answer.body != ready.request("GET", address).body
+
+
+@pytest.mark.parametrize(
+    ("address", "status", "call", "skip"),
+    [
+        ("/events/e/registrations/ann", 201, "dynamodb.PutItem", 0),  # before it is saved as pending
+        ("/events/e/registrations/bob", 204, "dynamodb.BatchGetItem", 1),  # the first reads what is to be cancelled
+        ("/events/e", 200, "dynamodb.BatchGetItem", 0),
+    ],
+)
+def test_decided_at_the_last_moment(
+    ready: Pipeline, taps: Taps, address: str, status: int, call: str, skip: int
+) -> None:
+    """What is decided just before the answer is written is no 202, and stays."""
+    taps.before(call, lambda _: ready.run(), skip=skip)
+    answer = ACTS[address](ready, "respond-async")
+    assert answer.status == status
+    assert answer.body in (None, ready.request("GET", address).body)

@@ -103,16 +103,6 @@ def test_not_wanted(ready: Pipeline, taps: Taps, wanted: str, fields: dict[str, 
     assert (after.body, after.headers["ETag"]) == (before.body, '"3.2"')
 
 
-def test_lost_update(pipeline: Pipeline) -> None:
-    """Of two who have read the same, the second to write hears 412, and with the tag in it may try again."""
-    pipeline.add_event("e", 1)
-    tag = get(pipeline).headers["ETag"]
-    assert patch(pipeline, tag, title="First").status == 200
-    refused = patch(pipeline, tag, title="Second")
-    assert (refused.status, get(pipeline).body["title"]) == (412, "First")
-    assert patch(pipeline, refused.headers["ETag"], title="Second").body["title"] == "Second"
-
-
 def test_two_write_at_once(pipeline: Pipeline, taps: Taps) -> None:
     """The condition is part of the write: a change just before it is not overwritten."""
     pipeline.add_event("e", 1)

@@ -6,7 +6,7 @@ import pytest
 
 from tests.api.conftest import Taps
 from tests.support.faults import refusal
-from tests.support.pipeline import BASE_URL, Answer, Pipeline
+from tests.support.pipeline import Answer, Pipeline
 
 
 def change(pipeline: Pipeline, event_id: str, **fields: object) -> Answer:
@@ -58,24 +58,6 @@ def test_nothing_to_change(pipeline: Pipeline, taps: Taps) -> None:
     assert (answer.status, answer.body) == (200, pipeline.request("GET", "/events/e").body)
 
 
-def test_more_seats(pipeline: Pipeline) -> None:
-    """More seats promote as many waiters as fit, in order, and those behind them move up."""
-    pipeline.add_event("e", 1, hasWaitlist=True)
-    pipeline.fill("e", "ann", "bob", "cid", "dan", "eve")
-    changed = change(pipeline, "e", capacity=3)
-    assert changed.status == 200
-    entries = pipeline.request("GET", "/events/e/registrations").body["registrations"]
-    assert [(entry["userId"], entry["status"], entry.get("waitlistPosition")) for entry in entries] == [
-        ("dan", "waitlisted", 1),
-        ("eve", "waitlisted", 2),
-        ("ann", "confirmed", None),
-        ("bob", "confirmed", None),
-        ("cid", "confirmed", None),
-    ]
-    event = pipeline.request("GET", "/events/e").body
-    assert (event["capacity"], event["currentAttendees"], event["seatsLeft"], event["waitlistLength"]) == (3, 3, 0, 2)
-
-
 def test_fewer_seats(pipeline: Pipeline) -> None:
     """Fewer seats evict nobody; the answer says by how many it is over, and nobody is seated until it is under."""
     pipeline.add_event("e", 3)
@@ -98,29 +80,6 @@ def test_mixed(pipeline: Pipeline) -> None:
     expected = {"title": "Bigger", "capacity": 5, "hasWaitlist": True, "waitlistCapacity": 9, "status": "closed"}
     assert {name: changed.body[name] for name in expected} == expected
     assert pipeline.request("GET", "/events").body["events"] == [changed.body]
-
-
-@pytest.mark.parametrize("prefer", ["respond-async", "wait=0"])
-def test_still_queued(pipeline: Pipeline, prefer: str) -> None:
-    """A change of seats without waiting is a 202 with the event as it still is and where to poll."""
-    pipeline.add_event("e", 1)
-    answer = pipeline.request("PATCH", "/events/e", {"capacity": 2, "title": "New"}, {"Prefer": prefer})
-    assert answer.status == 202
-    assert (answer.body["capacity"], answer.body["title"]) == (1, "New")
-    assert answer.headers["Location"] == f"{BASE_URL}/events/e"
-    assert answer.headers["Retry-After"] == "1"
-    assert answer.headers["Preference-Applied"] == prefer
-    pipeline.run()
-    assert pipeline.request("GET", "/events/e").body["capacity"] == 2
-
-
-def test_worker_is_away(pipeline: Pipeline) -> None:
-    """Without a preference the answer to a change of seats comes in under 2 s, even if nobody decides it."""
-    pipeline.add_event("e", 1)
-    pipeline.time.on_sleep.clear()
-    begun = pipeline.time.now
-    assert change(pipeline, "e", capacity=2).status == 202
-    assert pipeline.time.now - begun < 2_000_000
 
 
 def later(pipeline: Pipeline, **fields: object) -> None:
@@ -167,11 +126,3 @@ def test_a_hiccup_while_waiting(pipeline: Pipeline, taps: Taps) -> None:
     pipeline.time.at_next_sleep(lambda: taps.before("dynamodb.BatchGetItem", hiccup))
     assert change(pipeline, "e", capacity=20).status == 200
     assert len(looks) == 1
-
-
-def test_decided_at_the_last_moment(pipeline: Pipeline, taps: Taps) -> None:
-    """A change that is decided just before the answer is written is a 200, not a 202 that shows it done."""
-    pipeline.add_event("e", 1)
-    taps.before("dynamodb.BatchGetItem", lambda _: pipeline.run())
-    answer = pipeline.request("PATCH", "/events/e", {"capacity": 2}, {"Prefer": "respond-async"})
-    assert (answer.status, answer.body["capacity"]) == (200, 2)

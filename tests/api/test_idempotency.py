@@ -107,39 +107,6 @@ def delete(pipeline: Pipeline, key: str, **headers: str) -> Answer:
     return pipeline.cancel("e", "ann", Idempotency_Key=key, **headers)
 
 
-@pytest.fixture
-def ready(pipeline: Pipeline) -> Pipeline:
-    """An event with room, and Ann, who registers, cancels and registers again with keys of their own."""
-    pipeline.add_event("e", 2), pipeline.add_user("ann")
-    assert [post(pipeline, "p1").status, delete(pipeline, "d1").status, post(pipeline, "p2").status] == [201, 204, 201]
-    return pipeline
-
-
-def test_old_post_after_cancelling(ready: Pipeline, taps: Taps) -> None:
-    """A retry of the first POST after the last DELETE takes no seat: the answer is `cancelled`."""
-    delete(ready, "d2")
-    taps.fail("sqs.SendMessage", "NobodyMaySend", times=2)
-    for key in ("p1", "p2"):
-        again = post(ready, key)
-        assert (again.status, again.body["status"], again.headers["Idempotent-Replayed"]) == (201, "cancelled", "true")
-    taps.remove()
-    assert (ready.standing("e", "ann"), ready.ledger("e").confirmed) == (("cancelled", 2), 0)
-    assert post(ready, "p3").body["status"] == "confirmed"
-
-
-def test_an_old_delete_after_she_has_come_back(ready: Pipeline, taps: Taps) -> None:
-    """The first DELETE again, after a second one and a third POST, is a 204 that takes nothing away."""
-    delete(ready, "d2"), post(ready, "p3")
-    taps.fail("sqs.SendMessage", "NobodyMaySend", times=2)
-    for key in ("d1", "d2"):
-        again = delete(ready, key)
-        assert (again.status, again.headers["Idempotent-Replayed"]) == (204, "true")
-    taps.remove()
-    assert ready.standing("e", "ann") == ("confirmed", 3)
-    assert delete(ready, "d3").status == 204
-    assert ready.standing("e", "ann") == ("cancelled", 3)
-
-
 def test_eight_of_each_are_remembered(pipeline: Pipeline) -> None:
     """The promise has an end: who has come and gone eight times since may come anew with the key of the first time."""
     pipeline.add_event("e", 1), pipeline.add_user("ann")

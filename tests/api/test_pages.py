@@ -123,17 +123,6 @@ def test_the_same_filter_said_otherwise(crowd: Pipeline) -> None:
         assert (answer.status, answer.body["errors"][0]["pointer"]) == (400, "?cursor")
 
 
-def test_a_users_filter(hundreds: Pipeline) -> None:
-    """A user's list, too, takes no cursor of another filter."""
-    path = "/users/user-001/registrations"
-    filters: list[Query] = [{}, {"status": "confirmed"}, {"status": "confirmed,cancelled"}]
-    for own in filters:
-        cursor = hundreds.request("GET", path, limit=1, **own).body["next"]
-        for other in filters:
-            answer = hundreds.request("GET", path, limit=1, cursor=cursor, **other)
-            assert (answer.status == 200) == (own == other), (own, other)
-
-
 @pytest.mark.parametrize("path", ["/events", "/events/e/registrations", "/users/user-001/registrations"])
 def test_how_long_a_page_is(hundreds: Pipeline, path: str) -> None:
     """A page has 50 entries unless it is asked for up to 100."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.api.conftest import Taps
-from tests.support.pipeline import BASE_URL, Answer, Pipeline
+from tests.support.pipeline import BASE_URL, Pipeline
 from workers.aws.items import ledger_to_item, registration_key
 from workers.domain.records import registration_id
 
@@ -26,20 +26,12 @@ def test_seat(pipeline: Pipeline) -> None:
     assert (pipeline.read("e", "ann").status, pipeline.read("e", "ann").body) == (200, answer.body)
 
 
-def test_waiting_list(pipeline: Pipeline) -> None:
-    """When the seats are gone people join the waiting list, each with their place in it."""
-    pipeline.add_event("e", 1, hasWaitlist=True)
-    answers = pipeline.fill("e", "ann", "bob", "cid")
-    assert [answer.status for answer in answers] == [201, 201, 201]
-    assert [answer.body["status"] for answer in answers] == ["confirmed", "waitlisted", "waitlisted"]
-    assert [answer.body.get("waitlistPosition") for answer in answers] == [None, 1, 2]
-
-
-def test_full_without_waiting_list(pipeline: Pipeline) -> None:
-    """Without a waiting list a full event is a 409 event-full, and the record of it says so."""
+def test_full_without_waiting_list(pipeline: Pipeline, taps: Taps) -> None:
+    """Without a ledger the API refuses nobody: the registrar decides, and the record shows its 409 event-full."""
     pipeline.add_event("e", 0)
+    calls = taps.calls()
     answer = pipeline.register("e", pipeline.add_user("ann"))
-    assert (answer.status, answer.code) == (409, "event-full")
+    assert (answer.status, answer.code, calls.count("SendMessage")) == (409, "event-full", 1)
     record = pipeline.read("e", "ann")
     assert (record.status, record.body["status"], record.body["code"]) == (200, "rejected", "event-full")
 
@@ -70,30 +62,6 @@ def test_already_registered(pipeline: Pipeline) -> None:
         assert pipeline.read("e", user_id).body == first.body
 
 
-@pytest.mark.parametrize("prefer", ["respond-async", "wait=0"])
-def test_not_waited_for(pipeline: Pipeline, prefer: str) -> None:
-    """Without a wait the answer is a 202 whose Location shows pending at once, and the outcome later."""
-    pipeline.add_event("e", 1)
-    answer = pipeline.register("e", pipeline.add_user("ann"), Prefer=prefer)
-    assert (answer.status, answer.body["status"]) == (202, "pending")
-    assert answer.headers["Location"] == f"{BASE_URL}/events/e/registrations/ann"
-    assert (answer.headers["Retry-After"], answer.headers["Preference-Applied"]) == ("1", prefer)
-    assert (pipeline.read("e", "ann").status, pipeline.read("e", "ann").body) == (200, answer.body)
-    pipeline.run()
-    assert pipeline.read("e", "ann").body["status"] == "confirmed"
-
-
-def test_worker_is_away(pipeline: Pipeline) -> None:
-    """Without a preference the answer comes in under 2 s, a 202 if nobody has decided by then."""
-    pipeline.add_event("e", 1), pipeline.add_user("ann")
-    pipeline.time.on_sleep.clear()
-    begun = pipeline.time.now
-    answer = pipeline.register("e", "ann")
-    assert (answer.status, answer.body["status"]) == (202, "pending")
-    assert 1_000_000 < pipeline.time.now - begun < 2_000_000
-    assert "Preference-Applied" not in answer.headers
-
-
 def test_longer_wait(pipeline: Pipeline) -> None:
     """`Prefer: wait=N` waits for up to N seconds, and says so."""
     pipeline.add_event("e", 1), pipeline.add_user("ann")
@@ -113,17 +81,6 @@ def test_second_while_pending(pipeline: Pipeline, taps: Taps) -> None:
     third = pipeline.register("e", "ann")
     assert (third.status, third.body["status"]) == (201, "confirmed")
     assert pipeline.ledger("e").confirmed == 1
-
-
-def test_worker_is_faster_than_pending(pipeline: Pipeline, taps: Taps) -> None:
-    """A decision between the last poll and the write of pending stays, and is the answer."""
-    pipeline.add_event("e", 1, hasWaitlist=True)
-    for user_id, status in (("ann", "confirmed"), ("bob", "waitlisted")):
-        pipeline.add_user(user_id)
-        taps.before("dynamodb.PutItem", lambda _: pipeline.run())
-        answer = pipeline.register("e", user_id, Prefer="respond-async")
-        assert (answer.status, answer.body["status"]) == (201, status)
-        assert pipeline.read("e", user_id).body == answer.body
 
 
 def test_live_position(pipeline: Pipeline) -> None:
@@ -178,42 +135,6 @@ def test_odd_rejection(pipeline: Pipeline) -> None:
     assert (answer.status, answer.code) == (409, "registration-closed")
 
 
-@pytest.mark.parametrize("prefer", ["respond-async", "wait=10"])
-def test_coming_back_behind_the_cancellation(pipeline: Pipeline, prefer: str) -> None:
-    """A registration that is accepted after a cancellation is not swallowed by it, whether it is waited for or not."""
-    pipeline.add_event("e", 1)
-    pipeline.add_user("ann")
-    pipeline.time.on_sleep.clear()
-    assert (pipeline.register("e", "ann").status, pipeline.cancel("e", "ann").status) == (202, 202)
-    assert pipeline.register("e", "ann", Prefer=prefer).status == 202
-    pipeline.run()
-    record = pipeline.stored("e", "ann")
-    assert (str(record.status), record.generation, record.cancelling) == ("confirmed", 2, False)
-
-
-def test_two_at_the_same_instant(pipeline: Pipeline) -> None:
-    """Of two registrations at the same instant each gets the 201, and one seat is taken."""
-    pipeline.add_event("e", 2), pipeline.add_user("ann")
-    second: list[Answer] = []
-    pipeline.time.at_next_sleep(lambda: second.append(pipeline.register("e", "ann")))
-    first = pipeline.register("e", "ann")
-    assert [answer.status for answer in (first, *second)] == [201, 201]
-    assert first.body == second[0].body
-    assert pipeline.ledger("e").confirmed == 1
-
-
-def test_coming_back_after_cancelling(pipeline: Pipeline) -> None:
-    """After a cancellation registering again is the next attempt, at the end of the waiting list."""
-    pipeline.add_event("e", 1, hasWaitlist=True)
-    first, *_ = pipeline.fill("e", "ann", "bob", "cid")
-    assert pipeline.cancel("e", "ann").status == 204
-    back = pipeline.register("e", "ann")
-    assert (back.status, back.body["status"], back.body["waitlistPosition"]) == (201, "waitlisted", 2)
-    assert back.body["registrationId"] == first.body["registrationId"]
-    assert back.body["registeredAt"] > first.body["registeredAt"]
-    assert pipeline.standing("e", "ann") == ("waitlisted", 2)
-
-
 def test_coming_back_to_a_slow_worker(pipeline: Pipeline) -> None:
     """While nobody has decided the new attempt, what became of the one before is no answer to it."""
     pipeline.add_event("e", 1)
@@ -238,32 +159,8 @@ def test_one_read(full: Pipeline, taps: Taps) -> None:
     """A refusal for want of room is one BatchGetItem, without a message or record."""
     calls = taps.calls()
     for _ in range(3):
-        answer = full.register("e", "cid")
+        answer = full.register("e", "cid", Prefer="respond-async")
         assert (answer.status, answer.code) == (409, "waitlist-full")
+        assert answer.headers["Preference-Applied"] == "respond-async"
     assert calls == ["BatchGetItem"] * 3
     assert full.record("e", "cid") is None
-
-
-def test_room_is_never_denied(full: Pipeline) -> None:
-    """A seat that is free for a waiter counts as room on the waiting list."""
-    full.time.on_sleep.clear()
-    full.cancel("e", "ann", Prefer="respond-async")
-    full.deliver()  # the seat is free, and nobody has been promoted yet
-    assert full.ledger("e").promotable
-    full.time.on_sleep.append(full.run)
-    answer = full.register("e", "cid")
-    assert (answer.status, answer.body["status"], answer.body["waitlistPosition"]) == (201, "waitlisted", 1)
-
-
-def test_the_first_command_of_an_event_goes_through_the_queue(pipeline: Pipeline, taps: Taps) -> None:
-    """Without a ledger the API refuses nobody: the registrar creates it, and decides."""
-    pipeline.add_event("e", 0)
-    calls = taps.calls()
-    assert pipeline.register("e", pipeline.add_user("ann")).code == "event-full"
-    assert calls.count("SendMessage") == 1
-
-
-def test_the_preference_is_confirmed(full: Pipeline) -> None:
-    """`Preference-Applied` is in a refusal, too."""
-    answer = full.register("e", "cid", Prefer="respond-async")
-    assert (answer.status, answer.headers["Preference-Applied"]) == (409, "respond-async")
