@@ -20,12 +20,11 @@ DEAD, MAIN = "dead.fifo", "main.fifo"
 
 @dataclass(slots=True)
 class ReplayQueues:
-    """The queues and the journal of a replay. A test may set another type of journal, an interruption, and the lag."""
+    """The queues and the journal of a replay. A test may set another type of journal, and the lag."""
 
     path: Path
     sqs: FakeSqs = field(default_factory=FakeSqs)
     journal_type: Callable[[Path], Journal] = Journal
-    interrupt: Callable[[int], None] = lambda _sent: None
     lag: int = LAG
 
     @property
@@ -66,7 +65,7 @@ class ReplayQueues:
                 rate=rate,
                 lag=self.lag,
                 uninterrupted=nullcontext,
-                progress=self.interrupt,
+                progress=lambda _sent: None,
             ).run()
 
 

@@ -7,8 +7,6 @@ import signal
 
 import pytest
 
-from infra.cli.dlq import journal as journal_module
-from infra.cli.dlq.journal import Journal
 from tests.cli.command import Turnstile
 from tests.cli.dead_letter_stack import DEAD, DeadLetterStack, users
 from tests.support.builders import EVENT, promote, register
@@ -64,23 +62,6 @@ def test_list_can_be_narrowed(stack: DeadLetterStack, turnstile: Turnstile) -> N
     assert stack.visible
 
 
-def test_an_interruption_makes_everything_visible_again(stack: DeadLetterStack, turnstile: Turnstile) -> None:
-    """Ctrl-C during the search leaves no message invisible."""
-    stack.die(register("ann"))
-
-    def interrupt(call: str) -> None:
-        if call == "receive":
-            raise KeyboardInterrupt
-
-    def after(call: str) -> None:
-        if call == "receive":
-            stack.sqs.before = interrupt
-
-    stack.sqs.after = after
-    assert turnstile(*LIST).code == 1
-    assert stack.visible
-
-
 @pytest.mark.usefixtures("handlers_kept")
 def test_a_signal_makes_everything_visible_again(stack: DeadLetterStack, turnstile: Turnstile) -> None:
     """SIGTERM while SQS answers: the received messages are known, and visible again at once."""
@@ -95,25 +76,6 @@ def test_text_from_outside_cannot_change_the_terminal(stack: DeadLetterStack, tu
     [message] = stack.die(register("\x1b[2Jann"))
     code, out, _ = turnstile(*LIST)
     assert (code, "\x1b" in out, message in out) == (0, False, True)
-
-
-def test_two_at_once_are_refused(stack: DeadLetterStack, monkeypatch: pytest.MonkeyPatch, turnstile: Turnstile) -> None:
-    """A second `turnstile dlq` is refused while another uses the queue: they would hide messages from each other."""
-    monkeypatch.setattr(journal_module, "_LOCK_WAIT", 0.05)
-    with Journal(stack.journal):
-        code, _, err = turnstile(*LIST)
-    assert (code, "another `turnstile dlq` is using this queue" in err) == (1, True)
-
-
-def test_an_error_of_aws_is_one_sentence(stack: DeadLetterStack, turnstile: Turnstile) -> None:
-    """A refusal by AWS is one sentence and exit code 1, not a traceback."""
-
-    def fail(_call: str) -> None:
-        raise stack.db.exceptions.ResourceNotFoundException({"Error": {"Code": "AccessDenied"}}, "ReceiveMessage")
-
-    stack.sqs.before = fail
-    code, _, err = turnstile(*LIST)
-    assert (code, "an AWS request failed" in err) == (1, True)
 
 
 def test_sent_messages_are_not_shown(stack: DeadLetterStack, turnstile: Turnstile) -> None:

@@ -126,12 +126,6 @@ def test_discard_does_not_wait_for_an_earlier_attempt(stack: DeadLetterStack, di
     assert [discard(message).code for message in stack.die(*recent)] == [0, 0]
 
 
-def test_discard_needs_a_reason(discard: Discard) -> None:
-    """An empty reason is wrong usage."""
-    code, _, err = discard("abcdef", "  ")
-    assert (code, "--why is empty" in err) == (2, True)
-
-
 def test_a_killed_discard_is_completed(stack: DeadLetterStack, discard: Discard) -> None:
     """A discard that ended before the deletion is completed by the same command, which writes nothing twice."""
     stack.pending("ann")

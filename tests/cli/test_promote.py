@@ -118,13 +118,12 @@ def test_the_records_of_failures_are_deleted(stack: PromoteStack, turnstile: Tur
         ("this", 0, {"this"}, "1 promotions requested.\n", ""),
         ("full", 0, set(), "0 promotions requested.\n", ""),
         ("nope", 1, set(), "", "event 'nope' has no ledger"),
-        ("", 2, set(), "", "--event is empty; omit it to request promotions for every event"),
     ],
 )
 def test_one_event(
     stack: PromoteStack, turnstile: Turnstile, *, event: str, code: int, requested: set[str], out: str, err: str
 ) -> None:
-    """`--event` is for that event only, and the records stay: they may concern others. An empty one is wrong usage."""
+    """`--event` is for that event only, and the records stay: they may concern others."""
     stack.event("this", free=1, waiting=1)
     stack.event("that", free=1, waiting=1)
     stack.event("full", free=0, waiting=1)

@@ -108,20 +108,19 @@ def test_messages_that_arrive_later_are_left(queues: ReplayQueues) -> None:
     assert "after the start" in summary.stops["e"].why
 
 
-def test_a_message_that_comes_back_at_once_is_recognized(queues: ReplayQueues) -> None:
-    """A message parked a moment ago is sent; parked again in the same second, its attribute keeps it from a second
-    replay."""
+@pytest.mark.parametrize("mover", ["registrar", "SQS"])
+def test_a_message_that_comes_back_at_once_is_recognized(queues: ReplayQueues, mover: str) -> None:
+    """A message parked a moment ago is sent; if the registrar parks it again in the same second, or SQS moves it, its
+    attribute keeps it from a second replay."""
     [first] = queues.die("a1")
-    queues.sqs.after = at(1, "delete", lambda _: queues.die("a1 again", replay_of=first))
-    summary = queues.replay()
-    assert (queues.main.bodies(), queues.dead.left()) == (["a1"], ["a1 again"])
-    assert "came back" in summary.stops["e"].why
 
+    def come_back(_call: str) -> None:
+        if mover == "SQS":
+            queues.dead.messages.extend(queues.main.messages)
+        else:
+            queues.die("a1 again", replay_of=first)
 
-def test_a_message_that_sqs_moves_back_is_recognized(queues: ReplayQueues) -> None:
-    """A replay that SQS itself moves back keeps its attribute, and is not sent again."""
-    queues.die("a1")
-    queues.sqs.after = at(1, "delete", lambda _: queues.dead.messages.extend(queues.main.messages))
+    queues.sqs.after = at(1, "delete", come_back)
     summary = queues.replay()
     assert (queues.main.bodies(), summary.done) == (["a1"], False)
     assert "came back" in summary.stops["e"].why
@@ -158,34 +157,6 @@ def test_nothing_is_sent_on_a_lapsed_lease(queues: ReplayQueues) -> None:
     assert (queues.main.bodies(), queues.dead.left(), summary.sent) == (["a1", "a2", "a3"], [], 3)
     calls = [call for call in queues.sqs.calls if call in {"receive", "send"}]
     assert calls == ["receive", "send", "receive", "send", "send", "receive"]
-
-
-def test_an_interrupted_run_releases_what_it_holds(queues: ReplayQueues) -> None:
-    """Ctrl-C: sent messages are deleted, the others are visible at once and in order."""
-    queues.die(*(f"a{number}" for number in range(30)))
-
-    def interrupt(sent: int) -> None:
-        if sent >= 10:
-            raise KeyboardInterrupt
-
-    queues.interrupt = interrupt
-    summary = settled(queues).replay()
-    assert (summary.aborted, summary.sent, summary.done) == ("interrupted", 10, False)
-    assert queues.dead.left() == [f"a{number}" for number in range(10, 30)]
-    assert all(message.visible_at <= queues.sqs.now for message in queues.dead.messages)
-
-
-def test_the_next_run_does_not_wait_for_a_killed_one(queues: ReplayQueues) -> None:
-    """The next run releases at once what a killed run held: the journal has the receipt handles."""
-    queues.die(*(f"a{number}" for number in range(12)))
-    queues.sqs.before = at(1, "send", kill)
-    with pytest.raises(Killed):
-        settled(queues).replay()
-    revive(queues, 0)
-    began, queues.lag = queues.sqs.now, 0
-    assert queues.replay().done
-    assert queues.sqs.now - began < 5
-    assert queues.main.bodies() == [f"a{number}" for number in range(12)]
 
 
 def test_messages_without_time_left_are_released(queues: ReplayQueues) -> None:

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+from typing import Any, cast
+
 import pytest
 
 from infra.cli.dlq.dead_letters import LAG
+from infra.cli.dlq.inflow_guard import InflowGuard
 from infra.cli.dlq.summary import Selection
 from tests.cli.replay_queues import DEAD, ReplayQueues, at, settled
 
@@ -147,3 +151,16 @@ def test_released_messages_are_not_counted_as_held(queues: ReplayQueues) -> None
     queues.lag = 0
     summary = settled(queues).replay(Selection(groups=frozenset({"c"})))
     assert (summary.elsewhere, summary.done) == (3, False)
+
+
+def test_received_messages_are_no_growth() -> None:
+    """Messages received since the last count may count twice, those received before it no longer: these are growth."""
+    now, totals = 0, iter([120, 115])
+    clock = SimpleNamespace(now=lambda: now)
+    queue = SimpleNamespace(count=lambda: SimpleNamespace(total=next(totals)))
+    guard = InflowGuard(cast("Any", queue), cast("Any", clock), lag=0)
+    guard.begin(now, total=100)
+    guard.received, now = 20, 2_000_000
+    assert guard.reason_to_stop(sent=0) is None
+    now = 4_000_000
+    assert (guard.reason_to_stop(sent=0) or "").startswith("at least 15 messages have arrived")

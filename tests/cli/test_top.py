@@ -214,13 +214,6 @@ def test_a_pipe_gets_one_block_per_snapshot(
         assert [json.loads(line)["stage"] for line in text.splitlines()] == ["local"] * 3
 
 
-@pytest.mark.parametrize("interval", ["0", "-1", "nan", "often", "1e9"])
-def test_an_invalid_interval_is_wrong_usage(interval: str, turnstile: Turnstile) -> None:
-    """`--interval` takes seconds from 0.1 to 3600."""
-    code, _, err = turnstile("top", f"--interval={interval}")
-    assert (code, "--interval" in err) == (2, True)
-
-
 def test_a_terminal_shows_problems_first() -> None:
     """On 80 x 24 a problem is shown in full below the title, then queue and decisions, then events to the end."""
     fake = TopDeployment(*BUSY)

@@ -5,19 +5,24 @@ from __future__ import annotations
 import json
 import shlex
 import socket
+from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
-from typing import NoReturn
+from types import SimpleNamespace
+from typing import Any, NoReturn
 
 import pytest
+from botocore.exceptions import ClientError
 
 from infra.cli import commands
 from infra.cli.commands.up import explanation
-from infra.cli.deployment import Outputs
+from infra.cli.deployment import Deployment, Outputs
 from infra.cli.main import discover
 from tests.cli.command import Turnstile
-from tests.support.deployment import GUARDED, OUTPUTS
+from tests.support.deployment import GUARDED, OUTPUTS, deployment_of
+from workers.domain.records import registration_id
 
+ADA = registration_id("pycon", "ada")
 BEARERS = [f"authorization: Bearer $(turnstile token {user})" for user in ("ada", "grace --organizer", "ada")]
 
 
@@ -70,6 +75,39 @@ def test_wrong_usage_is_exit_code_2(arguments: list[str], usage: str, complaint:
     assert err.startswith(f"usage: turnstile {usage}".rstrip() + " [-h]")
 
 
+NO_EVENT = "choose what to check: one EVENT_ID, or --all for every event"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "complaint"),
+    [
+        *((["top", f"--interval={value}"], "--interval") for value in ("0", "-1", "nan", "often", "1e9")),
+        *(
+            (["token", "--", name], f"{name!r} is not a valid name")  # the pool would refuse it, or a shell change it
+            for name in ("", "-ada", "ada@example.com", "ada lovelace", "ada\n", "ädä", "a" * 51)
+        ),
+        *((["trace", wrong], "is not a registration id") for wrong in ("pycon", ADA.lower(), f"{ADA}A")),
+        *((["trace", ADA, "--since", wrong], f"--since {wrong} is not valid: use 30m") for wrong in ("soon", "7w")),
+        *((["trace", ADA, "--since", early], f"{early} is before 1970") for early in ("999999d", "1969-12-31")),
+        *((["reconcile", *wrong], NO_EVENT) for wrong in ([], ["e", "--all"], [""], ["--repair"])),
+        (["promote", "--event", ""], "--event is empty; omit it to request promotions for every event"),
+        (["preflight"], "preflight is for stages on AWS: use --stage dev or --stage prod"),
+        (["preflight", "--stage", "prod", "-c", "reserve"], "-c reserve: use -c NAME=VALUE"),
+        (["verify", "--stage", "prod", "--tokens", "/nowhere"], "--tokens /nowhere cannot be read: No such file"),
+        (["dlq", "discard", "abcdef", "--why", "  "], "--why is empty"),
+        *(
+            (["dlq", "replay", *selection], "--all for everything")
+            for selection in ([], ["--all", "--event", "e1"], ["--event", "e1", "--id", "abcdef"])
+        ),
+        *((["dlq", "replay", "--all", f"--rate={rate}"], "--rate") for rate in ("0", "-1", "nan", "inf")),
+    ],
+)
+def test_an_unusable_argument_is_exit_code_2(arguments: list[str], complaint: str, turnstile: Turnstile) -> None:
+    """A value that makes no sense is wrong usage before anything is asked, with a sentence that says what to do."""
+    code, out, err = turnstile(*arguments)
+    assert (code, out, complaint in err) == (2, "", True)
+
+
 @pytest.mark.parametrize(
     "command",
     ["down", "status", "status --json", "verify", "top", "trace e u", "promote", "reconcile --all", "token ada"],
@@ -78,6 +116,53 @@ def test_without_a_stack_is_exit_code_3(command: str, turnstile: Turnstile) -> N
     """Commands that need a stack end with exit code 3 without one, with a sentence on stderr."""
     code, out, err = turnstile(*command.split())
     assert (code, out, err.startswith("turnstile: there is no local stack")) == (3, "", True)
+
+
+class RefusingClient:
+    """A client of AWS to which every request is denied."""
+
+    exceptions = SimpleNamespace(UsernameExistsException=KeyError)
+
+    def __getattr__(self, operation: str) -> Callable[..., NoReturn]:
+        """Return an operation that AWS refuses."""
+
+        def refuse(*_: object, **__: object) -> NoReturn:
+            raise ClientError({"Error": {"Code": "AccessDeniedException", "Message": "not today"}}, operation)
+
+        return refuse
+
+
+@pytest.mark.parametrize(
+    ("command", "sentence"),
+    [
+        *(
+            (command, "an AWS request failed: ")
+            for command in ("dlq list", "dlq show abcdef", "dlq discard abcdef --why it", "reconcile e")
+        ),
+        *((f"trace {which}", f"cannot read the history of {ADA}: ") for which in (ADA, "pycon ada")),
+        ("promote", "not all promotions could be requested: "),
+        ("token ada", "cannot sign ada in: "),
+    ],
+)
+def test_a_refusal_by_aws_is_one_sentence(
+    command: str, sentence: str, turnstile: Turnstile, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A refusal by AWS is one sentence with its reason and exit code 1, not a traceback."""
+    client: Any = RefusingClient()
+    deployment = deployment_of(client, sqs=client, dynamodb=client, cognito=client)
+    deployment.outputs = GUARDED
+    monkeypatch.setattr(Deployment, "resolve", lambda *_: deployment)
+    code, out, err = turnstile(*command.split())
+    assert (code, out, err.startswith(f"turnstile: {sentence}An error occurred (AccessDenied")) == (1, "", True)
+    assert err.count("\n") == 1
+
+
+def test_a_stack_without_a_pool(turnstile: Turnstile, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`token` says how to start a stack with a user pool."""
+    monkeypatch.setattr(Deployment, "resolve", deployment_of)
+    code, out, err = turnstile("token", "ada")
+    assert (code, out, err.endswith("turnstile up --auth jwt\n")) == (1, "", True)
+    assert err.startswith("turnstile: the local stack has no user pool")
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full")

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
-from botocore.exceptions import ClientError
 
 from tests.cli.reconcile.reconcile_stack import EVENT, ReconcileStack, Run
 from workers.aws.items import event_key
@@ -106,6 +103,7 @@ def test_damage_that_a_recount_cannot_repair(stack: ReconcileStack, run: Run) ->
 def test_a_registration_that_names_no_event(stack: ReconcileStack, run: Run) -> None:
     """It is shown, with exit code 1, when all events are checked, and not for a single event."""
     stack.dynamodb.put_item(TableName=stack.tables.registrations, Item={"registrationId": {"S": "reg_STRAY"}})
+    assert run("nope").err == "turnstile: there is no event 'nope', and no registration for an event with this id\n"
     ended = run("--all")
     stray = ["registration reg_STRAY names no event", "1 events, 4 registrations: all sound"]
     assert (ended.code, ended.lines) == (1, stray)
@@ -145,31 +143,3 @@ def test_a_busy_event(stack: ReconcileStack, run: Run) -> None:
     busy = "its ledger changed during every count, so its state is unknown; try again at a quieter time"
     assert (ended.code, ended.lines) == (1, [f"event 'pycon': {busy}"])
     assert run(EVENT, "--repair", "--json").json["findings"][0]["repair"] == "not mended"
-
-
-@pytest.mark.parametrize(
-    ("arguments", "code", "sentence"),
-    [
-        *(
-            (arguments, 2, "choose what to check: one EVENT_ID, or --all for every event")
-            for arguments in ([], [EVENT, "--all"], [""], ["--repair"])
-        ),
-        (["nope"], 1, "there is no event 'nope', and no registration for an event with this id"),
-    ],
-)
-def test_wrong_usage_and_unknown_events(run: Run, arguments: list[str], code: int, sentence: str) -> None:
-    """Exactly one of an event and --all is required; an unknown event is an error that names it."""
-    assert run(*arguments) == (code, "", f"turnstile: {sentence}\n")
-
-
-def test_an_error_of_aws_is_one_sentence(stack: ReconcileStack, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A refusal by AWS is one sentence with its reason, and exit code 1."""
-    denied = ClientError({"Error": {"Code": "AccessDeniedException", "Message": "no"}}, "BatchGetItem")
-
-    def refuse(**_: Any) -> Any:
-        raise denied
-
-    monkeypatch.setattr(stack.dynamodb, "batch_get_item", refuse)
-    code, _, err = run(EVENT)
-    assert code == 1
-    assert err.startswith("turnstile: an AWS request failed: An error occurred (AccessDenied")

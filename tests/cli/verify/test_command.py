@@ -127,10 +127,3 @@ def test_an_interruption_while_a_command_is_queued(
     assert all("may still be queued" in line for line in remains)
     assert verified.parked() == []
     assert not decided or verified.left() == []
-
-
-def test_bad_tokens_end_it_before_it_begins(turnstile: Turnstile) -> None:
-    """Unusable tokens are wrong usage, whatever the deployment."""
-    code, out, err = turnstile("verify", "--stage", "prod", "--tokens", "/nowhere/tokens.json")
-    assert (code, out) == (2, "")
-    assert err.startswith("turnstile: --tokens /nowhere/tokens.json cannot be read: No such file")

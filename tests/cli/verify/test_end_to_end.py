@@ -137,15 +137,6 @@ def test_a_queued_command_keeps_its_event(verified: VerifiedDeployment) -> None:
     }
 
 
-def test_the_clean_up_waits_for_a_decision(verified: VerifiedDeployment) -> None:
-    """After an interruption while a command is queued, the clean-up waits for the decision, then deletes everything."""
-    verified.time.on_sleep.clear()
-    run = verified.end_to_end(NoTokens())
-    assert [perform(check).ok for check in run.checks()[:3]] == [True, True, False]
-    _delay(verified, 3)
-    assert (run.clean_up(), verified.left(), verified.parked()) == ([], [], [])
-
-
 def test_a_missing_promotion_fails_and_keeps_the_event(
     verified: VerifiedDeployment, monkeypatch: pytest.MonkeyPatch
 ) -> None:
