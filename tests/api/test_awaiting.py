@@ -86,16 +86,18 @@ def test_waiting_for_a_cancellation_reads_one_record(ready: Pipeline, taps: Taps
     assert reads == [{ready.tables.registrations: 1}] * 4
 
 
-Ask = Callable[[Pipeline], Answer]
-COMMANDS: list[tuple[Ask, int]] = [
-    (lambda pipeline: pipeline.register("e", "ann"), 201),
-    (lambda pipeline: pipeline.cancel("e", "bob"), 204),
-]
+Act = Callable[[Pipeline, str], Answer]
+ACTS: dict[str, Act] = {
+    "/events/e/registrations/ann": lambda pipeline, prefer: pipeline.register("e", "ann", Prefer=prefer),
+    "/events/e/registrations/bob": lambda pipeline, prefer: pipeline.cancel("e", "bob", Prefer=prefer),
+    "/events/e": lambda pipeline, prefer: pipeline.request("PATCH", "/events/e", {"capacity": 2}, {"Prefer": prefer}),
+}
+"""A registration, a cancellation and a change of seats, by the address that shows what becomes of them."""
 
 
-@pytest.mark.parametrize(("ask", "status"), COMMANDS)
+@pytest.mark.parametrize("address", ACTS)
 @pytest.mark.parametrize("faults", [1, 2])
-def test_throttled_while_waiting(ready: Pipeline, taps: Taps, ask: Ask, status: int, faults: int) -> None:
+def test_throttled_while_waiting(ready: Pipeline, taps: Taps, address: str, faults: int) -> None:
     """A throttled poll counts as nothing found: the next poll finds the outcome."""
     looks: list[int] = []
 
@@ -103,27 +105,28 @@ def test_throttled_while_waiting(ready: Pipeline, taps: Taps, ask: Ask, status: 
         looks.append(1)
         return refusal("ProvisionedThroughputExceededException")
 
-    taps.before("sqs.SendMessage", lambda _: taps.before("dynamodb.BatchGetItem", throttled, times=faults))
+    ready.time.at_next_sleep(lambda: taps.before("dynamodb.BatchGetItem", throttled, times=faults))
     ready.time.on_sleep.append(lambda: ready.run() if len(looks) == faults else None)
-    assert ask(ready).status == status
+    assert ACTS[address](ready, "").status in {200, 201, 204}
+    assert len(looks) == faults
 
 
-@pytest.mark.parametrize("ask", [ask for ask, _ in COMMANDS])
-def test_throttled_all_the_time(ready: Pipeline, taps: Taps, ask: Ask) -> None:
+@pytest.mark.parametrize("address", [address for address in ACTS if "registrations" in address])
+def test_throttled_all_the_time(ready: Pipeline, taps: Taps, address: str) -> None:
     """A table that is throttled for the whole wait is a 202: the queue has the command, and it is decided later."""
     all_the_time = refusal("ThrottlingException")
     taps.before("sqs.SendMessage", lambda _: taps.before("dynamodb.BatchGetItem", lambda _: all_the_time, times=1000))
-    answer = ask(ready)
+    answer = ACTS[address](ready, "")
     assert (answer.status, answer.headers["Retry-After"]) == (202, "1")
     taps.remove()
-    assert ready.request("GET", answer.headers["Location"].removeprefix(BASE_URL)).body == answer.body
+    assert ready.request("GET", address).body == answer.body
 
 
-@pytest.mark.parametrize("ask", [ask for ask, _ in COMMANDS])
-def test_broken_while_waiting(ready: Pipeline, taps: Taps, ask: Ask) -> None:
+@pytest.mark.parametrize("address", ACTS)
+def test_broken_while_waiting(ready: Pipeline, taps: Taps, address: str) -> None:
     """An error that is not transient is a 500, also during the wait."""
     taps.before("sqs.SendMessage", lambda _: taps.fail("dynamodb.BatchGetItem", "AccessDeniedException"))
-    assert ask(ready).code == "internal-error"
+    assert ACTS[address](ready, "").code == "internal-error"
 
 
 @pytest.mark.parametrize("times", [1, 2])
@@ -142,15 +145,6 @@ def test_conflict_with_the_decision(ready: Pipeline, taps: Taps) -> None:
     ready.time.on_sleep.append(ready.run)
     answer = ready.register("e", "ann", Prefer="respond-async")
     assert (answer.status, answer.body["status"], answer.body["waitlistPosition"]) == (201, "waitlisted", 1)
-
-
-Act = Callable[[Pipeline, str], Answer]
-ACTS: dict[str, Act] = {
-    "/events/e/registrations/ann": lambda pipeline, prefer: pipeline.register("e", "ann", Prefer=prefer),
-    "/events/e/registrations/bob": lambda pipeline, prefer: pipeline.cancel("e", "bob", Prefer=prefer),
-    "/events/e": lambda pipeline, prefer: pipeline.request("PATCH", "/events/e", {"capacity": 2}, {"Prefer": prefer}),
-}
-"""A registration, a cancellation and a change of seats, by the address that shows what becomes of them."""
 
 
 @pytest.mark.parametrize("address", ACTS)

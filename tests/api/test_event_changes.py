@@ -5,7 +5,6 @@ from __future__ import annotations
 import pytest
 
 from tests.api.conftest import Taps
-from tests.support.faults import refusal
 from tests.support.pipeline import Answer, Pipeline
 
 
@@ -110,19 +109,3 @@ def test_a_waiting_change_does_not_come_back(pipeline: Pipeline) -> None:
     assert (first.status, first.body["capacity"], overtaken[0].body["capacity"]) == (200, 30, 30)
     pipeline.run()
     assert pipeline.request("GET", "/events/e").body["capacity"] == 30
-
-
-def test_a_hiccup_while_waiting(pipeline: Pipeline, taps: Taps) -> None:
-    """A queued change is not refused because a poll failed."""
-    pipeline.add_event("e", 1)
-    pipeline.time.on_sleep.clear()
-    looks: list[object] = []
-
-    def hiccup(request: object) -> object:
-        looks.append(request)
-        pipeline.time.on_sleep.append(pipeline.run)
-        return refusal("ThrottlingException")
-
-    pipeline.time.at_next_sleep(lambda: taps.before("dynamodb.BatchGetItem", hiccup))
-    assert change(pipeline, "e", capacity=20).status == 200
-    assert len(looks) == 1

@@ -10,8 +10,6 @@ import pytest
 from api.http.app import App
 from api.http.auth import allow_anyone
 from api.http.rate_limit import MAX_CALLERS, WriteLimit, limited
-from api.http.routes import ROUTES
-from api.http.types import Request, Response
 from tests.api.conftest import Taps
 from tests.support.http_events import http_event
 from tests.support.pipeline import Pipeline, Time
@@ -104,30 +102,6 @@ def test_a_clock_that_is_set_back(time: Time) -> None:
     assert limit.seconds_to_wait("ann") == 1
     time.now += SECOND
     assert limit.seconds_to_wait("ann") == 0
-
-
-def test_only_what_writes(time: Time) -> None:
-    """Every POST, PATCH and DELETE counts, against one and the same limit; a GET does not."""
-    asked: list[str] = []
-
-    def handler(request: Request) -> Response:
-        asked.append(request.method)
-        return Response(200)
-
-    writes = [route for route in ROUTES if route.method != "GET"]
-    handlers = limited({route.key: handler for route in ROUTES}, limit_of(time, 1, len(writes)))
-    for statuses in ([200] * len(writes), [429] * len(writes)):
-        for route, status in zip(writes, statuses, strict=True):
-            assert handlers[route.key](request_of("127.0.0.1", route.method)).status == status
-    assert len(asked) == len(writes)
-    for route in ROUTES:
-        if route.method == "GET":
-            assert handlers[route.key](request_of("127.0.0.1", "GET")).status == 200
-
-
-def request_of(address: str, method: str = "POST") -> Request:
-    """A request from an address."""
-    return Request("id", method, "/users", {}, {}, "", encoded=False, source_ip=address)
 
 
 def post(pipeline: Pipeline, address: str, number: int) -> Any:

@@ -64,41 +64,32 @@ def test_a_burst_waits_for_a_few_processes(monkeypatch: pytest.MonkeyPatch, even
 
 
 def test_code_is_unpacked_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Processes with the same code share one copy; other code is another copy."""
+    """Processes with the same code share one copy; other code is another copy. An incomplete copy is not used."""
     monkeypatch.setattr(emulator_process, "gettempdir", lambda: str(tmp_path))
+    extract = zipfile.ZipFile._extract_member  # type: ignore[attr-defined]  # of the standard library
+
+    def fail(archive: Any, member: Any, *where: Any) -> Any:
+        if "data" in str(member):
+            raise OSError("no space left")
+        return extract(archive, member, *where)
+
     for name, text in (("first", "same"), ("second", "same"), ("third", "other")):
         with zipfile.ZipFile(tmp_path / f"{name}.zip", "w") as archive:
             archive.writestr("code.py", text)
+            archive.writestr("data", "")
         (tmp_path / name).mkdir()
+    with monkeypatch.context() as patch, emulator_process.SharedZip(tmp_path / "first.zip") as archive:
+        patch.setattr(zipfile.ZipFile, "_extract_member", fail)
+        with pytest.raises(OSError, match="no space"):
+            archive.extractall(tmp_path / "first")
+    for name in ("first", "second", "third"):
         with emulator_process.SharedZip(tmp_path / f"{name}.zip") as archive:
             archive.extractall(tmp_path / name)
     texts = [(tmp_path / name / "code.py").read_text() for name in ("first", "second", "third")]
     assert texts == ["same", "same", "other"]
+    assert (tmp_path / "first" / "data").exists()
     assert (tmp_path / "first").resolve() == (tmp_path / "second").resolve()
     assert len(list(tmp_path.glob("code-*"))) == 2
-
-
-def test_an_incomplete_copy_is_not_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """If unpacking fails, the next process does not get the incomplete copy."""
-    monkeypatch.setattr(emulator_process, "gettempdir", lambda: str(tmp_path))
-    with zipfile.ZipFile(tmp_path / "code.zip", "w") as archive:
-        archive.writestr("a.py", "a")
-        archive.writestr("b.py", "b")
-    (tmp_path / "code").mkdir()
-    extract = zipfile.ZipFile._extract_member  # type: ignore[attr-defined]  # of the standard library
-
-    def fail(archive: Any, member: Any, *where: Any) -> Any:
-        if "b.py" in str(member):
-            raise OSError("no space left")
-        return extract(archive, member, *where)
-
-    with emulator_process.SharedZip(tmp_path / "code.zip") as archive:
-        with monkeypatch.context() as patch:
-            patch.setattr(zipfile.ZipFile, "_extract_member", fail)
-            with pytest.raises(OSError, match="no space"):
-                archive.extractall(tmp_path / "code")
-        archive.extractall(tmp_path / "code")
-    assert {path.name for path in (tmp_path / "code").iterdir()} == {"a.py", "b.py"}
 
 
 def test_a_process_marks_the_end_of_its_lines(tmp_path: Path) -> None:

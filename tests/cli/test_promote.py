@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import dataclasses
-from collections.abc import Iterator
+from dataclasses import replace
+from itertools import count
 from typing import TYPE_CHECKING, Any
 
-import boto3
 import pytest
-from moto import mock_aws
 
 from infra.cli.deployment import Deployment
 from tests.cli.command import Turnstile
 from tests.support.builders import ledger_of, seats
-from tests.support.deployment import OUTPUTS, deployment_of
-from tests.support.tables import create_tables
+from tests.support.deployment import deployment_of, outputs_of
+from tests.support.pipeline import Pipeline
 from workers.aws.items import ledger_to_item
 from workers.aws.messages import decode
 from workers.aws.send import promotion
@@ -26,25 +24,27 @@ if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
 
 
-class PromoteStack:
-    """A queue, the records of failed promotions, and a ledger table."""
+_NUMBERS = count(1)
 
-    def __init__(self, sqs: SQSClient, dynamodb: DynamoDBClient) -> None:
-        self.sqs, self.dynamodb = sqs, dynamodb
-        create_tables(dynamodb)
-        self.queue = sqs.create_queue(QueueName="commands.fifo", Attributes={"FifoQueue": "true"})["QueueUrl"]
-        self.failed = sqs.create_queue(QueueName="failed-promotions")["QueueUrl"]
+
+class PromoteStack(Pipeline):
+    """A pipeline in which nobody works, and the records of failed promotions."""
+
+    def __init__(self, dynamodb: DynamoDBClient, sqs: SQSClient, prefix: str) -> None:
+        super().__init__(dynamodb, sqs, prefix)
+        self.failed = sqs.create_queue(QueueName=f"{prefix}failed-promotions")["QueueUrl"]
         self.deployment = deployment_of(sqs=sqs, dynamodb=dynamodb)
         self.find_queue(self.queue)
 
     def find_queue(self, url: str) -> None:
         """Make this the queue of the deployment."""
-        self.deployment.outputs = dataclasses.replace(OUTPUTS, queue_url=url, failed_promotions_queue_url=self.failed)
+        outputs = outputs_of(self)
+        self.deployment.outputs = replace(outputs, queue_url=url, failed_promotions_queue_url=self.failed)
 
     def event(self, event_id: str, *, free: int, waiting: int, version: int = 5, **settings: Any) -> None:
         """Store the ledger of an event with this many free seats and people waiting."""
         ledger = ledger_of(event_id, seats(10, True, **settings), 10 - free, waiting, version)
-        self.dynamodb.put_item(TableName="ledger", Item=ledger_to_item(ledger))
+        self.dynamodb.put_item(TableName=self.tables.ledger, Item=ledger_to_item(ledger))
 
     def fail(self, times: int) -> None:
         """Record promotions that could not be sent."""
@@ -59,26 +59,23 @@ class PromoteStack:
     def requested(self) -> dict[str, Promote]:
         """Take the commands out of the queue, and return them by group."""
         found = {}
-        while messages := self.sqs.receive_message(
-            QueueUrl=self.queue, MaxNumberOfMessages=10, MessageSystemAttributeNames=["MessageGroupId"]
-        ).get("Messages"):
-            for message in messages:
-                command = decode(message["Body"])
+        while batch := self.receive():
+            for message in batch:
+                command, group = decode(message["body"]), message["attributes"]["MessageGroupId"]
                 assert isinstance(command, Promote)
-                assert message["Attributes"]["MessageGroupId"] not in found
-                found[message["Attributes"]["MessageGroupId"]] = command
-                self.sqs.delete_message(QueueUrl=self.queue, ReceiptHandle=message["ReceiptHandle"])
+                assert group not in found
+                found[group] = command
+            self.delete(*batch)
         return found
 
 
 @pytest.fixture
-def stack(monkeypatch: pytest.MonkeyPatch) -> Iterator[PromoteStack]:
+def stack(db: DynamoDBClient, sqs: SQSClient, monkeypatch: pytest.MonkeyPatch) -> PromoteStack:
     """The deployment that `turnstile` finds."""
-    with mock_aws():
-        stack = PromoteStack(boto3.client("sqs"), boto3.client("dynamodb"))
-        monkeypatch.setattr(Deployment, "resolve", lambda _stage: stack.deployment)
-        monkeypatch.setattr("infra.cli.commands.promote._WAIT", 0)
-        yield stack
+    stack = PromoteStack(db, sqs, f"promote-{next(_NUMBERS)}-")
+    monkeypatch.setattr(Deployment, "resolve", lambda _stage: stack.deployment)
+    monkeypatch.setattr("infra.cli.commands.promote._WAIT", 0)
+    return stack
 
 
 def test_every_event_with_a_due_promotion(stack: PromoteStack, turnstile: Turnstile) -> None:
@@ -175,13 +172,13 @@ def test_a_manually_changed_ledger(stack: PromoteStack, turnstile: Turnstile) ->
     """The counts decide whether a promotion is due, not the ledger's flag; an unreadable ledger is reported."""
     stack.event("mended", free=1, waiting=1)
     key: Any = {"eventId": {"S": "mended"}}
-    stack.dynamodb.update_item(TableName="ledger", Key=key, UpdateExpression="REMOVE promotable")
-    stack.dynamodb.put_item(TableName="ledger", Item={"eventId": {"S": "damaged"}, "version": {"S": "?"}})
+    stack.dynamodb.update_item(TableName=stack.tables.ledger, Key=key, UpdateExpression="REMOVE promotable")
+    stack.dynamodb.put_item(TableName=stack.tables.ledger, Item={"eventId": {"S": "damaged"}, "version": {"S": "?"}})
     code, _, err = turnstile("promote")
     assert (code, set(stack.requested())) == (0, {"mended"})
     assert "cannot read the ledger of 'damaged'" in err
     stack.dynamodb.update_item(
-        TableName="ledger",
+        TableName=stack.tables.ledger,
         Key=key,
         UpdateExpression="SET version = version + :one",
         ExpressionAttributeValues={":one": {"N": "1"}},

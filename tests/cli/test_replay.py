@@ -12,8 +12,8 @@ from itertools import pairwise
 import pytest
 
 from infra.cli.dlq.summary import Selection
-from tests.cli.replay_queues import DEAD, ReplayQueues, at, kill, revive, settled
-from tests.support.fake_sqs import MAX_BYTES, Killed, lost_answer
+from tests.cli.replay_queues import DEAD, ReplayQueues, at, settled
+from tests.support.fake_sqs import MAX_BYTES, lost_answer
 
 
 def test_a_replayed_message_names_the_dead_letter(queues: ReplayQueues) -> None:
@@ -31,15 +31,6 @@ def test_a_replayed_message_names_the_dead_letter(queues: ReplayQueues) -> None:
     assert len(queues.main.history) == 1, "SQS must recognize the second attempt"
 
 
-def test_only_the_selected_events_go(queues: ReplayQueues) -> None:
-    """Another event's messages stay, in order, and become visible again."""
-    queues.die("a1", "a2", group="a")
-    queues.die("b1", "b2", group="b")
-    summary = settled(queues).replay(Selection(groups=frozenset({"b"})))
-    assert (queues.main.bodies(), queues.dead.left(), summary.done) == (["b1", "b2"], ["a1", "a2"], True)
-    assert all(message.visible_at <= queues.sqs.now for message in queues.dead.messages)
-
-
 @pytest.mark.parametrize(("chosen", "sent"), [([0, 1], ["a1", "a2"]), ([1], [])])
 def test_only_the_selected_messages_go(queues: ReplayQueues, chosen: list[int], sent: list[str]) -> None:
     """Messages selected by id go; one behind a message that is not selected stays and is reported as missing."""
@@ -48,17 +39,6 @@ def test_only_the_selected_messages_go(queues: ReplayQueues, chosen: list[int], 
     summary = settled(queues).replay(Selection(ids=wanted))
     assert (queues.main.bodies(), summary.done) == (sent, bool(sent))
     assert summary.missing == ([] if sent else sorted(wanted))
-
-
-def test_a_refused_message_stops_its_group_and_no_other(queues: ReplayQueues) -> None:
-    """If SQS accepts one entry of a batch and refuses another, nothing overtakes the refused one."""
-    queues.die("a1", "a2", "a3", group="a")
-    queues.die("b1", "b2", "b3", group="b")
-    queues.sqs.refuse = lambda call, what: (call, what) == ("send", "a2")
-    summary = settled(queues).replay()
-    assert (queues.main.bodies("a"), queues.main.bodies("b")) == (["a1"], ["b1", "b2", "b3"])
-    assert (queues.dead.left(), summary.done) == (["a2", "a3"], False)
-    assert "InternalError" in summary.stops["a"].why
 
 
 def test_a_lost_answer_ends_the_run(queues: ReplayQueues) -> None:
@@ -80,18 +60,6 @@ def test_a_message_that_cannot_be_deleted_is_deleted_by_the_next_run(queues: Rep
     queues.sqs.sleep(3600)
     summary = queues.replay()
     assert (summary.sent, summary.done, queues.main.bodies(), queues.dead.left()) == (0, True, ["a1"], [])
-
-
-def test_a_sent_message_is_never_sent_again(queues: ReplayQueues) -> None:
-    """If a run was killed before it deleted, and SQS has forgotten the messages an hour later, the journal has not."""
-    queues.die("a1", "a2")
-    queues.sqs.before = at(1, "delete", kill)
-    with pytest.raises(Killed):
-        settled(queues).replay()
-    revive(queues, 3600)
-    summary = queues.replay()
-    assert (queues.main.bodies(), queues.dead.left()) == (["a1", "a2"], [])
-    assert (summary.sent, summary.done) == (0, True)
 
 
 def test_messages_that_arrive_later_are_left(queues: ReplayQueues) -> None:
