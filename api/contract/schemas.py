@@ -82,7 +82,7 @@ class User(ResponseBody):
 
 
 class ForgottenUser(ResponseBody):
-    """What remains of an erased user."""
+    """An erased user: the part that remains."""
 
     user_id: str
     erased_at: Annotated[Moment, Field(description="The time of the first request to erase the user.")]

@@ -1,4 +1,4 @@
-"""What all bodies have in common: strict types, no unknown fields, and rules for text."""
+"""The base of all request bodies: strict types, no unknown fields, and rules for text."""
 
 from __future__ import annotations
 

@@ -26,7 +26,7 @@ _IDEMPOTENCY_KEY = re.compile(r"[\x21-\x7e](?:[\x20-\x7e]{0,253}[\x21-\x7e])?")
 
 @dataclass(frozen=True, slots=True)
 class RegistrationHeaders:
-    """How long to wait, and the digest of the idempotency key."""
+    """The request's wait and the digest of its idempotency key."""
 
     wait: Wait
     key: str | None

@@ -1,11 +1,10 @@
-"""The audit: is a vulnerability known in anything that is pinned, or has its maker withdrawn it?
+"""Look for known vulnerabilities and withdrawn versions in everything that is pinned.
 
-Three are asked: the package index, which versions were withdrawn (yanked); OSV, through `uv audit`, what is known
-against Python's packages; npm's registry, through `npm audit`, what is known against those of npm. Each is first asked
-for an old package of which everybody knows that it is bad: who does not know, has not looked. So the audit never passes
-where it could not check.
+There are three sources: the package index for withdrawn (yanked) versions, OSV through `uv audit` for Python packages,
+and npm's registry through `npm audit`. Each source must first recognize an old package that is known to be bad; if it
+does not, it has not looked. So the audit never passes where it could not check.
 
-Exit codes: 0 nothing is known, 1 something is, 2 something could not be checked (and something else may be known).
+Exit codes: 0 no findings, 1 findings, 2 something could not be checked (there may be findings as well).
 """
 
 from __future__ import annotations
@@ -25,7 +24,7 @@ from typing import Any
 from infra.build import pins
 
 KNOWN_WITHDRAWN = "attrs==21.1.0"
-"""It could not be imported. Not installed: only its name is asked for, and so with the other two."""
+"""A version that could not be imported. Only looked up, never installed; the same is true of the other two."""
 KNOWN_BAD = "pip==21.0"
 """CVE-2021-3572 and later ones."""
 KNOWN_BAD_NPM = ("minimist", "0.0.8")
@@ -44,21 +43,21 @@ package = false
 
 
 class NotCheckedError(Exception):
-    """Whether something is known could not be found out; the message is one sentence that says why."""
+    """A source could not be asked. The message is one sentence that says why."""
 
 
 @dataclass(frozen=True)
 class Report:
-    """What one source answered about `count` packages: a sentence for each thing that is wrong."""
+    """The answer of one source about `count` packages: one sentence for each finding."""
 
     count: int
     findings: tuple[str, ...]
 
 
 def withdrawn(requirements: Sequence[str]) -> Report:
-    """Which of the pinned `requirements` (`name==version`) their makers have withdrawn, by the package index.
+    """Return which pinned `requirements` (`name==version`) have been withdrawn, according to the package index.
 
-    NotCheckedError if it does not answer, or does not know what everybody knows.
+    Raises NotCheckedError if the index does not answer or does not recognize KNOWN_WITHDRAWN.
     """
     if not _uv_lock([KNOWN_WITHDRAWN]).findings:
         raise NotCheckedError(f"the index does not know that {KNOWN_WITHDRAWN} is withdrawn: its answer says nothing")
@@ -66,9 +65,9 @@ def withdrawn(requirements: Sequence[str]) -> Report:
 
 
 def python(requirements: Sequence[str], osv: str | None = None) -> Report:
-    """Return what OSV's API, or the mirror of it at `osv`, knows against pinned `requirements` (`name==version`).
+    """Return the vulnerabilities of pinned `requirements` (`name==version`) that OSV, or its mirror at `osv`, knows.
 
-    NotCheckedError if it does not answer, does not know what everybody knows, or has not looked at all of them.
+    Raises NotCheckedError if OSV does not answer, does not recognize KNOWN_BAD, or skips a package.
     """
     if not _uv_audit([KNOWN_BAD], osv).findings:
         raise NotCheckedError(f"OSV does not know that {KNOWN_BAD} is vulnerable: its answer says nothing")
@@ -79,9 +78,9 @@ def python(requirements: Sequence[str], osv: str | None = None) -> Report:
 
 
 def npm(lock: dict[str, Any], registry: str | None = None) -> Report:
-    """Return what npm's registry, or the one at `registry`, knows against the packages of an npm `lock` file.
+    """Return the vulnerabilities in an npm `lock` file that npm's registry, or the one at `registry`, knows.
 
-    NotCheckedError if it does not answer, or does not know what everybody knows.
+    Raises NotCheckedError if the registry does not answer or does not recognize KNOWN_BAD_NPM.
     """
     name, version = KNOWN_BAD_NPM
     packages = {"": {"dependencies": {name: version}}, f"node_modules/{name}": {"version": version}}
@@ -102,7 +101,7 @@ def _uv_lock(requirements: Sequence[str]) -> Report:
 
 def _uv_audit(requirements: Sequence[str], osv: str | None) -> Report:
     done = _uv("audit", requirements, [*_UV_AUDIT, *(["--service-url", osv] if osv else [])])
-    # 1: something is known. Anything else is a failure, whatever it printed.
+    # 1 means findings. Any other code is a failure, whatever was printed.
     if done.returncode not in {0, 1}:
         raise NotCheckedError(_last_words("uv audit", done.stderr))
     answer = _parse("uv audit", done.stdout)
@@ -117,7 +116,7 @@ def _uv_audit(requirements: Sequence[str], osv: str | None) -> Report:
 def _uv(verb: str, requirements: Sequence[str], flags: Sequence[str]) -> subprocess.CompletedProcess[str]:
     with tempfile.TemporaryDirectory() as directory:
         Path(directory, "pyproject.toml").write_text(_PROJECT.format(json.dumps(list(requirements))), encoding="utf-8")
-        # Without a word on it, uv looks at every Python of the machine.
+        # Without UV_PYTHON, uv examines every Python on the machine.
         return _run([sys.executable, "-m", "uv", verb, *flags], Path(directory), UV_PYTHON=sys.executable)
 
 
@@ -136,7 +135,7 @@ def _npm_audit(lock: dict[str, Any], registry: str | None) -> Report:
 
 
 def _why(vulnerability: dict[str, Any]) -> str:
-    # An advisory, or the name of the package through which it comes.
+    # Either an advisory, or the name of the package that brings the vulnerability along.
     via = (f"{each['title']} ({each['url']})" if isinstance(each, dict) else each for each in vulnerability["via"])
     return f"{vulnerability['severity']}, {', '.join(via)}"
 
@@ -169,7 +168,7 @@ def _last_words(tool: str, text: str) -> str:
     return f"{tool} could not ask: {' '.join(decisive.split())[-300:] or 'it does not say why'}"
 
 
-def _tell(name: str, ask: Callable[[], Report]) -> int:
+def _print_report(name: str, ask: Callable[[], Report]) -> int:
     try:
         report = ask()
     except (NotCheckedError, pins.NotPinnedError) as error:
@@ -188,15 +187,17 @@ def _pinned() -> list[str]:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Audit everything that is pinned, say what is known, and return the exit code."""
+    """Audit everything that is pinned, print the findings, and return the exit code."""
     parser = argparse.ArgumentParser(prog="make audit", description=__doc__)
     parser.add_argument("--osv", metavar="URL", help="a mirror of OSV's API")
     parser.add_argument("--npm-registry", metavar="URL", help="a registry that answers npm audit")
     options = parser.parse_args(arguments)
     codes = (
-        _tell("Withdrawn from PyPI", lambda: withdrawn(_pinned())),
-        _tell("Known to OSV", lambda: python(_pinned(), options.osv)),
-        _tell("Known to npm", lambda: npm(json.loads(pins.NPM_LOCK.read_text(encoding="utf-8")), options.npm_registry)),
+        _print_report("Withdrawn from PyPI", lambda: withdrawn(_pinned())),
+        _print_report("Known to OSV", lambda: python(_pinned(), options.osv)),
+        _print_report(
+            "Known to npm", lambda: npm(json.loads(pins.NPM_LOCK.read_text(encoding="utf-8")), options.npm_registry)
+        ),
     )
     return max(codes)
 

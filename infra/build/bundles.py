@@ -1,13 +1,12 @@
-"""The Lambda bundles: what AWS (or the local emulator) runs, made without Docker.
+"""Build the Lambda bundles, the code that AWS or the local emulator runs, without Docker.
 
 A bundle is a directory with the project's own packages and their dependencies, nothing else: `workers` for the
-functions behind the queue and the stream, `api` for those behind the HTTP API, `docs` for the page that shows it. Each
-is made for one platform: `host` (this machine's Python, for the local stack) or `lambda-arm64`.
+functions behind the queue and the stream, `api` for those behind the HTTP API, `docs` for the reference page. Each is
+built for one platform: `host` (this machine's Python, for the local stack) or `lambda-arm64`.
 
-Two steps, both kept under `build/bundles/` in a directory named after the hash of all that goes into it: the
-dependencies (changes seldom, takes seconds), then the bundle (dependencies hard-linked, own sources copied). What is
-there already is used as it is; the same input gives the same bytes, whoever makes it, where and when. Dependencies are
-taken in the versions and with the hashes of infra/constraints.txt, or not at all.
+There are two steps, each cached under `build/bundles/` in a directory named after the hash of its inputs: the
+dependencies (they change rarely and take seconds), then the bundle (dependencies hard-linked, own sources copied). The
+same inputs give the same bytes on every machine. Only the versions and hashes in infra/constraints.txt are installed.
 """
 
 from __future__ import annotations
@@ -34,7 +33,7 @@ ROOT = Path(__file__).resolve().parents[2]
 BUILD = ROOT / "build" / "bundles"
 CONSTRAINTS = ROOT / "infra" / "constraints.txt"
 LAMBDA_PYTHON = "3.13"
-"""The project's folder, where bundles are made, what pins their packages, and the Python that runs them on AWS."""
+"""The project's folder, the folder of the bundles, the file that pins their packages, and the Python that runs them."""
 
 SOURCES: dict[Package, tuple[str, ...]] = {
     "api": (
@@ -72,17 +71,17 @@ SOURCES: dict[Package, tuple[str, ...]] = {
     ),
     "workers": ("workers",),
 }
-"""What each bundle contains of this project. The API shares the words and the table formats, not the workers."""
+"""The project's own files in each bundle. The API shares the domain and the table formats with the workers."""
 
 LEFT_OUT = (Path("api/contract"), Path("api/reference"))
-"""What is in a folder above, and not in the bundle: the API's document is made in advance, and the page that shows it
-has a bundle of its own."""
+"""Folders that the API's bundle leaves out: the OpenAPI document is generated in advance, and the reference page has a
+bundle of its own."""
 
 EXTRAS: dict[Package, str] = {"api": "api", "docs": "docs", "workers": "worker"}
 """The optional dependencies in pyproject.toml that each bundle installs."""
 
-# No function runs command lines, reads type stubs, looks up the domains of e-mail addresses, or talks to another
-# service than DynamoDB and SQS. The metadata (`*.dist-info/METADATA`) stays: pydantic asks it for the version of
+# No function runs command lines, reads type stubs, looks up the domains of e-mail addresses, or calls a service other
+# than DynamoDB and SQS. The metadata (`*.dist-info/METADATA`) stays: pydantic asks it for the version of
 # email-validator.
 UNUSED = (
     ".lock", "bin", "**/__pycache__", "**/*.pyi", "**/tests", "botocore/data/*/*/examples-1.json*",
@@ -91,15 +90,15 @@ UNUSED = (
 )  # fmt: skip
 SERVICES = frozenset({"dynamodb", "sqs"})
 UTILITIES = frozenset({"jmespath_utils", "__init__.py"})
-"""Of Powertools' utilities, those that its logger uses. The others are most of its size."""
+"""The utilities of Powertools that its logger uses. The others are most of its size."""
 
 
 class BundleError(Exception):
-    """A bundle could not be made; the message is one sentence for the person at the terminal."""
+    """A bundle could not be built; the message is one sentence for the person at the terminal."""
 
 
 def bundle(package: Package, platform: Platform) -> Path:
-    """Return the directory with everything the functions of `package` need on `platform`, made if it is not there.
+    """Return the directory with all that the functions of `package` need on `platform`; build it if it is missing.
 
     Safe to call from several processes at once. Raises BundleError when a source is missing or the dependencies cannot
     be installed.
@@ -169,7 +168,7 @@ def compiler(platform: Platform) -> str | None:
     found = shutil.which(f"python{LAMBDA_PYTHON}")
     if found is None:
         return None
-    # A version manager may have put something there that only says that there is no such version.
+    # It may be a version manager's placeholder, which only reports that the version is missing.
     works = subprocess.run([found, "-c", ""], capture_output=True, check=False).returncode == 0
     return found if works else None
 
@@ -180,7 +179,7 @@ def _install(package: Package, requirements: list[str], arguments: list[str]) ->
         exact = pins.exact(requirements, pins.read(CONSTRAINTS.read_text(encoding="utf-8")))
     except pins.NotPinnedError as error:
         raise BundleError(f"{failed}: {error}") from error
-    # Wheels alone: building would run tools that nobody has pinned. Copied: uv's cache is not ours to change modes in.
+    # Wheels only: building runs unpinned tools. Copies: `_normalize_modes` must not change files in uv's cache.
     verified = ["--require-hashes", "-c", str(CONSTRAINTS), "--only-binary", ":all:", "--link-mode", "copy"]
     command = [sys.executable, "-m", "uv", "pip", "install", "--quiet", "--no-config", *verified, *arguments, *exact]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
@@ -211,9 +210,9 @@ def _compile(platform: Platform, directory: Path, names: list[str]) -> None:
     python = compiler(platform)
     if python is None:
         return
-    # In a process of its own with a fixed hash seed, and one file after the other: what a process has interned and
-    # the order of sets show in the bytes. Unchecked, because a zip does not keep the times that Python would compare.
-    # Paths inside are relative to the bundle, wherever it was made and wherever it will run.
+    # A separate process with a fixed hash seed, one file after the other: interned strings and the order of sets affect
+    # the bytes. Unchecked, because a zip does not keep the times that Python would compare. Paths are relative to the
+    # bundle, so that they do not depend on where it was built.
     options = ["-q", "--invalidation-mode", "unchecked-hash"]
     environment = {**os.environ, "PYTHONHASHSEED": "0", "PYTHONDONTWRITEBYTECODE": "1"}
     subprocess.run([python, "-m", "compileall", *options, *names], cwd=directory, env=environment, check=True)
@@ -232,7 +231,7 @@ def _sources(package: Package) -> Iterator[Path]:
 
 
 def _once(name: str, fill: Callable[[Path], None]) -> Path:
-    """Return `BUILD / name`; if it does not exist, fill a directory beside it and rename, so that nobody sees half."""
+    """Return `BUILD / name`. If it is missing, fill a directory beside it and rename it, so that it appears whole."""
     ready = BUILD / name
     if ready.is_dir():
         return ready
@@ -240,19 +239,19 @@ def _once(name: str, fill: Callable[[Path], None]) -> Path:
     making = Path(tempfile.mkdtemp(prefix=f".{name}-", dir=BUILD))
     try:
         fill(making)
-        _level(making)
+        _normalize_modes(making)
         making.rename(ready)
     except OSError:
-        if not ready.is_dir():  # otherwise another process was faster: its bundle is as good as ours
+        if not ready.is_dir():  # otherwise another process was faster, and its bundle is the same
             raise
     finally:
         shutil.rmtree(making, ignore_errors=True)
     return ready
 
 
-def _level(directory: Path) -> None:
-    # Modes are in what is sent to AWS, and they should not depend on the umask of whoever made it: with a strict one,
-    # Lambda could not read its own code.
+def _normalize_modes(directory: Path) -> None:
+    # The upload to AWS contains file modes. They must not depend on the builder's umask: with a strict one, Lambda
+    # could not read its own code.
     directory.chmod(0o755)
     for path in directory.rglob("*"):
         path.chmod(0o755 if path.is_dir() else 0o644)
@@ -267,7 +266,7 @@ def _digest(*parts: str | bytes) -> str:
 
 
 def main() -> int:
-    """Make all bundles for all platforms; on failure one sentence on stderr and code 1."""
+    """Build all bundles for all platforms. On failure, print one sentence on stderr and return 1."""
     try:
         for package in SOURCES:
             for platform in get_args(Platform):

@@ -1,7 +1,7 @@
-"""The exact version of every Python package and the hashes of its files: infra/constraints.txt, written by `make lock`.
+"""Read infra/constraints.txt: the exact version of every Python package and the hashes of its files.
 
-Everything is installed from there: the virtual environment by the Makefile, the bundles by `infra.build.bundles`.
-Started as a program, this checks that everything that pyproject.toml asks for is pinned.
+`make lock` writes that file, and everything is installed from it: the virtual environment by the Makefile, the bundles
+by `infra.build.bundles`. Run as a program, this module checks that pyproject.toml asks for nothing that is not pinned.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from packaging.utils import canonicalize_name
 ROOT = Path(__file__).resolve().parent.parent.parent
 CONSTRAINTS = ROOT / "infra" / "constraints.txt"
 NPM_LOCK = ROOT / "infra" / "package-lock.json"
-"""The project's folder, and every package's version and hashes: those of Python, those of npm."""
+"""The project's folder, and the files that pin Python and npm packages."""
 
 _HASH = re.compile(r"\s--hash=(\S+)")
 _SHA256 = re.compile(r"sha256:[0-9a-f]{64}")
@@ -31,7 +31,7 @@ class NotPinnedError(Exception):
 
 @dataclass(frozen=True)
 class Pin:
-    """One package in one version. Of a package with several pins each has its `marker` (PEP 508; else empty)."""
+    """One version of a package. `marker` (PEP 508) tells several pins of one package apart; otherwise it is empty."""
 
     name: str
     version: str
@@ -40,12 +40,12 @@ class Pin:
 
     @property
     def requirement(self) -> str:
-        """The line that asks for this version."""
+        """Return the requirement for exactly this version."""
         return f"{self.name}=={self.version}" + (f" ; {self.marker}" if self.marker else "")
 
 
 def read(text: str) -> list[Pin]:
-    """Read the pins in the text of a constraints file. NotPinnedError unless each is a version with its hashes."""
+    """Read the pins in the text of a constraints file. Raises NotPinnedError unless each is a version with hashes."""
     lines = (line.strip() for line in text.replace("\\\n", " ").splitlines())
     return [_pin(line) for line in lines if line and not line.startswith("#")]
 
@@ -53,7 +53,7 @@ def read(text: str) -> list[Pin]:
 def exact(requirements: Iterable[str], pins: Sequence[Pin]) -> list[str]:
     """Return `requirements` with the versions of `pins`.
 
-    NotPinnedError if one of them is not pinned, or in a version that is not the one asked for.
+    Raises NotPinnedError if one of them is not pinned, or is pinned to a version that does not satisfy it.
     """
     found = []
     for requirement in map(Requirement, requirements):
@@ -66,7 +66,7 @@ def exact(requirements: Iterable[str], pins: Sequence[Pin]) -> list[str]:
 
 
 def extras(pyproject: Path) -> dict[str, list[str]]:
-    """Return the requirements of each extra of the project, from its pyproject.toml, without its own other extras."""
+    """Return the requirements of each extra in a pyproject.toml, without references to the project's own extras."""
     project = tomllib.loads(pyproject.read_text(encoding="utf-8"))["project"]
     itself = f"{project['name']}["
     asked = project["optional-dependencies"].items()
@@ -95,7 +95,7 @@ def _pin(line: str) -> Pin:
 
 
 def main() -> int:
-    """Check that all extras are pinned; if not, one sentence on stderr and code 1."""
+    """Check that all extras are pinned. If not, print one sentence on stderr and return 1."""
     try:
         pins = read(CONSTRAINTS.read_text(encoding="utf-8"))
         for requirements in extras(ROOT / "pyproject.toml").values():

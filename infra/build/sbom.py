@@ -1,7 +1,7 @@
-"""Bills of materials: the packages in each Lambda bundle and on a developer's machine, as CycloneDX 1.6.
+"""Write bills of materials in CycloneDX 1.6: one for each Lambda bundle, one for the development environment.
 
-One file for each Lambda bundle, one for the virtual environment with the npm packages. A bill lists what is installed
-(by its metadata), not what was asked for. The same content gives the same bytes: no time, no serial number.
+A bill lists the packages that are installed, by their metadata, not those that were requested. The same content gives
+the same bytes: a bill has no time and no serial number.
 """
 
 from __future__ import annotations
@@ -42,26 +42,26 @@ ON_LAMBDA = {
     "python_version": LAMBDA_PYTHON,
     "sys_platform": "linux",
 }
-"""Where the functions run, in the terms of PEP 508."""
+"""The environment in which the functions run, as markers of PEP 508."""
 
 _PROJECT = ROOT / "pyproject.toml"
 _KEPT = ("type", "name", "version", "purl", "hashes", "licenses")
-"""What a bill keeps of the packages that another package says it was built of."""
+"""The fields that a bill keeps of the packages inside another package."""
 
 
 def of_bundle(package: Package, directory: Path) -> Bom:
-    """List what the bundle of `package` in `directory` contains; its own hash is that of all its bytes (`digest`)."""
+    """List the contents of the bundle of `package` in `directory`. The hash of the bundle itself is its `digest`."""
     subject = _subject(f"turnstile-{package}")
     subject.hashes.add(HashTypeFactory().from_hashlib_alg("sha256", digest(directory)))
     subject.properties.add(Property(name="turnstile:bundle", value=directory.name))
-    # Packages of npm lie where they lie in the repository, each with its own description.
+    # npm packages have the same path as in the repository, each with its own package.json.
     described = directory.glob("infra/node_modules/*/package.json")
     npm = [_npm(json.loads(path.read_text(encoding="utf-8"))) for path in described]
     return _bill(subject, pins.extras(_PROJECT)[EXTRAS[package]], directory, ON_LAMBDA, npm)
 
 
 def of_environment() -> Bom:
-    """List what is in this virtual environment, and what `npm ci` installed beside it."""
+    """List the packages in this virtual environment and those that `npm ci` installed."""
     asked = [requirement for requirements in pins.extras(_PROJECT).values() for requirement in requirements]
     locked = json.loads(pins.NPM_LOCK.read_text(encoding="utf-8"))["packages"]
     npm = [_npm({"name": path.rpartition("node_modules/")[2]} | entry) for path, entry in locked.items() if path]
@@ -69,7 +69,7 @@ def of_environment() -> Bom:
 
 
 def digest(directory: Path) -> str:
-    """Return SHA-256 over all that is sent to AWS of `directory`: names, modes and bytes of its files, by name."""
+    """Return the SHA-256 of everything in `directory` that is sent to AWS: names, modes and bytes of its files."""
     total = hashlib.sha256()
     for path in sorted(path for path in directory.rglob("*") if path.is_file()):
         name = path.relative_to(directory).as_posix()
@@ -107,7 +107,7 @@ def _names(requirements: Iterable[str], place: Mapping[str, str]) -> Iterator[No
 
 def _component(found: Distribution, path: Path) -> Component:
     purl = PackageURL("pypi", None, canonicalize_name(found.name), found.version)
-    # What the package says that it was built of (PEP 770), such as the libraries in its machine code.
+    # The parts that the package itself declares (PEP 770), such as the libraries in its machine code.
     inside = {
         part["purl"]: {"bom-ref": f"{purl}#{part['purl']}"} | {name: part[name] for name in _KEPT if name in part}
         for file in (path / "sboms").glob("*.json")
@@ -129,7 +129,7 @@ def _licenses(found: Distribution) -> list[License]:
     if "License-Expression" in metadata:
         return [read.make_from_string(metadata["License-Expression"])]
     classifiers = metadata.get_all("Classifier") or []
-    # Some packages have the whole text there.
+    # Some packages put the whole licence text there.
     names = [text for text in metadata.get_all("License") or [] if text and "\n" not in text]
     names = names or [each.split(" :: ")[-1] for each in classifiers if each.startswith("License :: ")]
     return [read.make_with_name(name) for name in sorted(set(names))]
@@ -163,7 +163,7 @@ def write(bills: Iterable[tuple[str, Bom]]) -> list[Path]:
 
 
 def main() -> int:
-    """Write all bills; on failure one sentence on stderr and code 1."""
+    """Write all bills. On failure, print one sentence on stderr and return 1."""
     try:
         bundles = [(package, of_bundle(package, bundle(package, "lambda-arm64"))) for package in get_args(Package)]
     except BundleError as error:

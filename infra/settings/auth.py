@@ -1,4 +1,4 @@
-"""How the API authenticates its callers."""
+"""The settings of how the API authenticates its callers."""
 
 from __future__ import annotations
 

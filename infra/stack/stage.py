@@ -82,12 +82,12 @@ class Stage:
 
     @property
     def on_aws(self) -> bool:
-        """Whether this is AWS, with TLS, KMS, throttling and access logs; the emulator has none of them."""
+        """Return whether this is AWS, with TLS, KMS, throttling and access logs; the emulator has none of them."""
         return self.name != "local"
 
     @property
     def keeps_data(self) -> bool:
-        """Whether data is protected: it can be restored, cannot be deleted by accident, and outlives the stack.
+        """Return whether data is protected: it can be restored, cannot be deleted by accident, and outlives the stack.
 
         On other stages everything is deleted with the stack.
         """
@@ -118,17 +118,17 @@ class Stage:
 
     @property
     def has_reference(self) -> bool:
-        """Whether there is a page on which anyone can try the routes: not in production."""
+        """Return whether there is a page on which anyone can try the routes: not in production."""
         return self.name != "prod"
 
     @property
     def has_test_users(self) -> bool:
-        """Whether an operator may create users in the stage's own user pool and sign them in."""
+        """Return whether an operator may create users in the stage's own user pool and sign them in."""
         return self.name in STAGES_WITH_TEST_USERS
 
     @property
     def log_retention(self) -> logs.RetentionDays:
-        """How long logs are kept."""
+        """Return how long logs are kept."""
         return logs.RetentionDays.THREE_MONTHS if self.name == "prod" else logs.RetentionDays.TWO_WEEKS
 
     @property

@@ -104,7 +104,7 @@ def registration_id(event_id: str, user_id: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Totals:
-    """What an event's registrations add up to. `last_registered_at` is in microseconds since 1970, or 0 for none."""
+    """The totals of an event's registrations. `last_registered_at` is in microseconds since 1970, or 0 for none."""
 
     confirmed: int = 0
     waitlist: Waitlist = field(default_factory=Waitlist)

@@ -42,7 +42,7 @@ class Note:
 
 @dataclass(frozen=True, slots=True)
 class StepPlan:
-    """What one step does for one event.
+    """The plan of one step for one event.
 
     First `decision`, about the first of the `messages`, is committed. Then the `parked` messages are parked, each for
     its reason. The remaining ones are either `later`, which need another step, or `failed`.

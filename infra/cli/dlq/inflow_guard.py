@@ -16,7 +16,7 @@ _COUNT_EVERY = 2 * 1_000_000
 
 @dataclass(frozen=True, slots=True)
 class CountSample:
-    """How many messages the run had deleted and received when it last counted the queue."""
+    """The numbers of messages that the run had deleted and received when it last counted the queue."""
 
     at: int
     deleted: int = 0

@@ -26,7 +26,7 @@ class CustomDomain:
 
 @dataclass(frozen=True, slots=True)
 class DeploymentPlan:
-    """What a stack needs of the account: reserved executions by function (logical id), the CDK's bootstrap, mail.
+    """The stack's needs of the account: reserved executions by function (logical id), the CDK's bootstrap, mail.
 
     `writes` is how many requests a second its routes for writing accept in all. `mail` is the e-mail configuration of
     the stack's own user pool, empty for Cognito's default, None for a stack without a pool. `domain` is None for an
