@@ -1,5 +1,5 @@
-# Everything a developer types. Needed on the machine: Python >= 3.11 (as python3) and make; all else is set up in .venv,
-# but for the Chromium of the tests (make browser).
+# The commands of every day. You need Python >= 3.11 (as python3) and make; everything else is installed in this folder,
+# except the Chromium that the tests need (make browser).
 PYTHON ?= python3
 PYTEST_ARGS ?=
 PROVE_ARGS ?=
@@ -19,36 +19,36 @@ SEED ?=
 VENV := .venv
 BIN := $(VENV)/bin
 NPM_STAMP := infra/node_modules/.installed
-# Building a package would run build tools that nobody has pinned. Two have no wheels for Macs with Intel's processors.
+# Wheels only: building a package runs unpinned tools. Two packages have no wheels for Macs with Intel processors.
 WHEELS := --only-binary :all:
 ifeq ($(shell uname -sm),Darwin x86_64)
 WHEELS :=
 endif
-# Node, npm, uv and cdk are those of the virtual environment, whatever the machine has.
+# Node, npm, uv and cdk come from the virtual environment, even if the machine has its own.
 export PATH := $(CURDIR)/$(BIN):$(PATH)
-# Compiling the CDK's library anew each time would double the time that synthesis takes.
+# Without bytecode, the CDK's library is compiled at each synthesis, which doubles its time.
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 .PHONY: help checks setup run demo check quick test format hooks docs openapi simulate drill prove-replay prove-races prove-fakes prove-iam prove-first-deployment hypothesis mutants crash soak fuzz bench browser screenshot lock audit sbom record-release clean
 
-help: ## Show what there is
+help: ## List the commands
 	@awk -F ':.*## ' '/^##@ / {printf "\n%s\n", substr($$0, 5)} /^[a-z-]+:.*## / {printf "  make %-22s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 ##@ Every day
 
 setup: $(VENV)/.bundled ## Set up .venv and the CDK (a minute, once; costs nothing the second time)
 
-run: setup ## Start the whole stack on this machine: an HTTP API that takes registrations (up to a minute the first time)
+run: setup ## Start the whole stack on this machine and print the API's URL (up to a minute the first time)
 	$(BIN)/turnstile up
 
-demo: setup ## A believable day on the local stack, live, and proven at the end (a minute; build/demo.html)
+demo: setup ## Play a day with 400 people on the local stack, live, and check every rule at the end (a minute; build/demo.html)
 	@$(BIN)/python -m tests.tools.demo $(DEMO_ARGS)
 
 check: setup ## Format, lint, types, layers (3 seconds; the first time 30)
 	@$(MAKE) --no-print-directory checks
 
-# The hook before a commit runs these in a folder of its own, where there is nothing to set up.
+# The pre-commit hook runs these in a temporary folder, where there is nothing to set up.
 checks:
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
@@ -58,7 +58,7 @@ checks:
 quick: setup ## Run the unit and API tests only, in random order (under a minute)
 	$(BIN)/pytest -n 2 tests/unit tests/api $(PYTEST_ARGS)
 
-test: browser check ## Run all checks and all tests, with coverage, in random order (8 minutes); the same order again: SEED=7
+test: browser check ## Run all checks and tests, with coverage, in random order (7 minutes); repeat an order with SEED=7
 	$(BIN)/pytest -n 3 --no-loadscope-reorder --cov --cov-report=term \
 		$(if $(SEED),--randomly-seed=$(SEED)) $(PYTEST_ARGS)
 
@@ -66,7 +66,7 @@ format: setup ## Format the code and fix what can be fixed
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-hooks: setup ## From now on, git refuses to commit what does not pass the checks; to undo: git config --unset core.hooksPath
+hooks: setup ## Run the checks before each commit; to undo: git config --unset core.hooksPath
 	@git config core.hooksPath .githooks
 
 docs: setup ## Write the code's documentation (build/docs), and the diagram in docs/architecture.md (a minute)
@@ -75,71 +75,71 @@ docs: setup ## Write the code's documentation (build/docs), and the diagram in d
 openapi: setup ## Write the API's document, docs/openapi.json, from the code
 	@$(BIN)/python -m api.contract
 
-##@ Proofs, each a command of its own because it takes long
+##@ Proofs that take minutes each
 
 simulate: setup ## Run simulated histories with faults and check every rule: make simulate SEEDS=2000 FROM=0
 	@$(BIN)/python -m tests.proofs.simulation --seeds $(SEEDS) --from $(FROM) $(SIMULATE_ARGS)
 
-drill: setup ## Rehearse a bad day: an outage of 60 s, poison, an event deleted by mistake (2 minutes)
+drill: setup ## Rehearse an outage of 60 s, a message that cannot be processed, and an event deleted by mistake (2 minutes)
 	TURNSTILE_OUTAGE_SECONDS=60 $(BIN)/pytest tests/e2e/test_drill.py $(PYTEST_ARGS)
 
-prove-replay: setup ## Prove that replaying dead letters, killed 500 times, loses and doubles nothing (minutes)
+prove-replay: setup ## Kill the replay of dead letters 500 times: nothing is lost or doubled
 	$(BIN)/python -m tests.proofs.replay $(PROVE_ARGS)
 
-prove-races: setup ## Race for few seats with the real handlers in 20 threads on DynamoDB Local: 10,000 commands (minutes)
+prove-races: setup ## Run 10,000 commands for few seats in 20 threads on DynamoDB Local: nothing is oversold
 	@$(BIN)/python -m tests.proofs.races --commands 10000 $(PROVE_ARGS)
 
 prove-fakes: setup ## Compare the simulation's DynamoDB with AWS's DynamoDB Local: 50,000 operations (5 to 10 minutes)
 	@$(BIN)/python -m tests.proofs.fakes $(PROVE_ARGS)
 
-prove-iam: setup ## Take each grant of each function away, one at a time: something must miss it (minutes)
+prove-iam: setup ## Remove each grant of each function, one at a time: something must break each time
 	@$(BIN)/python -m tests.proofs.iam $(PROVE_ARGS)
 
-prove-first-deployment: setup ## Fail the first deployment of production in every way, and repeat it: the CDK against a stub of CloudFormation
+prove-first-deployment: setup ## Fail the first deployment of production in every way, and repeat it, against a model of CloudFormation
 	TURNSTILE_CDK=1 $(BIN)/pytest tests/infra/first_deployment $(PYTEST_ARGS)
 
-hypothesis: setup ## The rules of the core on 10,000 random histories of 100 steps (about 10 minutes)
+hypothesis: setup ## Check the rules of the core on 10,000 random histories of 100 steps (10 minutes)
 	TURNSTILE_HYPOTHESIS=10000x100 $(BIN)/pytest tests/unit/domain/test_properties.py $(PYTEST_ARGS)
 
-mutants: setup ## Change the code in hundreds of small ways; a test must notice each (minutes)
+mutants: setup ## Change the core in 1,000 small ways: a test must notice each (10 minutes)
 	@$(BIN)/python -m tests.proofs.mutants $(MUTANTS_ARGS)
 
-crash: setup ## Kill the functions of a local stack before and after each of their calls to AWS (minutes)
+crash: setup ## Kill the functions of a local stack before and after each of their calls to AWS (12 minutes)
 	@$(BIN)/python -m tests.proofs.crash $(CRASH_ARGS)
 
-soak: setup ## Run a local stack for 20 minutes while 40 % of its calls to AWS fail, and check what it promised
+soak: setup ## Run a local stack for 20 minutes while 40 % of its calls to AWS fail, and check every response
 	@$(BIN)/python -m tests.proofs.soak $(SOAK_ARGS)
 
-fuzz: setup ## Attack a local stack's API from its document, in all of schemathesis's phases: 5,000 cases (minutes)
+fuzz: setup ## Attack a local stack with 5,000 requests generated from the OpenAPI document (10 minutes)
 	TURNSTILE_FUZZ=$(CASES),$(FUZZ_SEED) $(BIN)/pytest tests/e2e/test_fuzz.py -s $(PYTEST_ARGS)
 
-bench: setup ## Measure everything: hot event, counts, cold start, cost, HTTP (5 minutes; build/bench.json)
+bench: setup ## Measure throughput, counts, cold starts, cost and HTTP (5 minutes; build/bench.json)
 	@$(BIN)/python -m tests.tools.bench $(BENCH_ARGS)
 
 ##@ Upkeep
 
-browser: setup ## Find the Chromium that the tests of the reference page need; as root on Debian, install it
+browser: setup ## Find the Chromium that the tests need; as root on Debian, install it
 	@$(BIN)/python -m tests.support.browser
 
-screenshot: setup browser ## Take the pictures of the reference page and of the demo anew (docs/images)
+screenshot: setup browser ## Take new pictures of the reference page and the demo (docs/images)
 	$(BIN)/python -m tests.tools.demo --screenshot docs/images/demo.png
 	TURNSTILE_SCREENSHOT=docs/images/reference.png $(BIN)/pytest tests/e2e/test_reference_page.py -k trying_out $(PYTEST_ARGS)
 
-lock: $(VENV)/.uv ## Pin what pyproject.toml asks for, keeping versions; newer: LOCK_ARGS="--upgrade-package botocore" or --upgrade
+lock: $(VENV)/.uv ## Pin the packages in pyproject.toml, keeping versions; for newer ones: LOCK_ARGS="--upgrade-package botocore" or --upgrade
 	@$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-annotate \
 		--custom-compile-command "make lock (keeps versions; LOCK_ARGS='--upgrade-package NAME' or LOCK_ARGS=--upgrade takes newer ones)" \
 		--all-extras --output-file infra/constraints.txt $(LOCK_ARGS) pyproject.toml
 
-audit: setup ## Ask for known vulnerabilities of all that is pinned; what could not be asked is a failure
+audit: setup ## Look for known vulnerabilities in everything that is pinned; fail where that is impossible
 	@$(BIN)/python -m infra.build.audit $(AUDIT_ARGS)
 
-sbom: setup ## Write what is in the Lambda bundles and in .venv as CycloneDX (build/sbom-*.json)
+sbom: setup ## Write bills of materials of the Lambda bundles and of .venv (CycloneDX, build/sbom-*.json)
 	@$(BIN)/python -m infra.build.sbom
 
 record-release: setup ## Record the stateful resources of this release (tests/infra/released.json), once per version
 	@$(BIN)/python -m tests.infra.releases
 
-clean: ## Remove what was built and set up (stop a running stack first: turnstile down)
+clean: ## Remove everything that was built or installed (stop a running stack first: turnstile down)
 	rm -rf $(VENV) infra/node_modules build .coverage .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis .schemathesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
@@ -150,7 +150,7 @@ $(VENV)/.created:
 	@$(PYTHON) -m venv $(VENV) || { echo "Python's venv module is missing (Debian: apt install python3-venv)"; exit 1; }
 	@touch $@
 
-# pip comes with Python; from here on nothing is installed whose hash is not in infra/constraints.txt.
+# pip comes with Python. From here on, only packages with a hash in infra/constraints.txt are installed.
 $(VENV)/.uv: infra/constraints.txt $(VENV)/.created
 	@sed -n '/^uv==/,/[^\\]$$/p' infra/constraints.txt > $(VENV)/uv.txt
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps --only-binary :all: -r $(VENV)/uv.txt
@@ -166,7 +166,7 @@ $(VENV)/.installed: pyproject.toml $(VENV)/requirements.txt $(VENV)/.uv
 	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation -e .
 	@touch $@
 
-# npm does not name a package that has another hash than the pinned one; the lock file does.
+# npm does not name a package whose hash differs from the lock file; the script finds its name there.
 $(NPM_STAMP): infra/package.json infra/package-lock.json infra/.npmrc $(VENV)/.installed
 	@echo "Setting up the CDK ..."
 	@cd infra && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error > ../$(VENV)/npm.log 2>&1 \
@@ -174,7 +174,7 @@ $(NPM_STAMP): infra/package.json infra/package-lock.json infra/.npmrc $(VENV)/.i
 		| grep -F -B 3 -f - package-lock.json; exit 1; } >&2
 	@touch $@
 
-# Made here, although they are made on demand, so that nothing after the set-up needs the network.
+# Built on demand as well; built here so that nothing after the set-up needs the network.
 $(VENV)/.bundled: $(NPM_STAMP)
 	@echo "Making the Lambda bundles ..."
 	@$(BIN)/python -m infra.build.bundles
