@@ -119,18 +119,6 @@ def test_unknown(shared: Pipeline, event_id: str) -> None:
         assert (answer.status, answer.code) == (404, "event-not-found")
 
 
-def test_seats_are_counted(pipeline: Pipeline) -> None:
-    """Reading and listing show attendees, free seats and the length of the waiting list."""
-    pipeline.add_event("e", 1, hasWaitlist=True)
-    pipeline.add_event("untouched", 4)
-    pipeline.fill("e", "ann", "bob", "cid")
-    event = pipeline.request("GET", "/events/e").body
-    assert (event["currentAttendees"], event["seatsLeft"], event["waitlistLength"]) == (1, 0, 2)
-    listed = {entry["eventId"]: entry for entry in pipeline.request("GET", "/events").body["events"]}
-    assert listed["e"] == event
-    assert listed["untouched"]["seatsLeft"] == 4
-
-
 def test_seats_of_one_moment(pipeline: Pipeline, taps: Taps) -> None:
     """The event is read together with its ledger, but not at the same moment: between the two, the ledger was made."""
     pipeline.add_event("e", 1)

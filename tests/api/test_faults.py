@@ -18,6 +18,7 @@ from tests.support import faults
 from tests.support.builders import NEW_EVENT
 from tests.support.pii_canaries import person
 from tests.support.pipeline import Pipeline
+from tests.support.telemetry import log_lines
 
 WRITES_AND_CALLS = [
     ("POST", "/users", person("bob"), "dynamodb.PutItem"),
@@ -64,12 +65,16 @@ def test_every_read(ready: Pipeline, taps: Taps, route: Route) -> None:
 def _fail_and_retry(ready: Pipeline, taps: Taps, asked: tuple[str, str, object], call: str, skip: int = 0) -> None:
     method, path, body = asked
     taps.before(call, lambda _: faults.refusal("AccessDeniedException"), skip=skip)
-    unexpected = ready.request(method, path, body)
+    with log_lines() as lines:
+        unexpected = ready.request(method, path, body)
     assert (unexpected.status, unexpected.code) == (500, "internal-error"), (method, path, call)
     taps.before(call, lambda _: faults.refusal("ThrottlingException"), skip=skip)
-    throttled = ready.request(method, path, body)
+    with log_lines() as lines_of_throttle:
+        throttled = ready.request(method, path, body)
     assert (throttled.status, throttled.code) == (503, "overloaded"), (method, path, call)
     assert throttled.headers["Retry-After"] == "1"
+    # Above all, nothing is logged as accepted.
+    assert [line["message"] for line in (*lines, *lines_of_throttle)] == ["unexpected error", "overloaded"]
     for answer in (unexpected, throttled):
         assert not re.search("on demand|Denied|Throttling", str(answer.body))
     assert ready.request(method, path, body).status < 300, (method, path, call)

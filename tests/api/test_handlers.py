@@ -15,7 +15,6 @@ from api.http.auth import allow_anyone
 from api.registrations import handler as registrations
 from api.settings import EventSettings, RegistrationSettings, UserSettings
 from api.users import handler as users
-from tests.support.builders import NEW_EVENT
 from tests.support.http_events import http_event
 from tests.support.pipeline import Pipeline
 from workers.settings import MissingSetting, Settings
@@ -63,23 +62,6 @@ def test_needs_nothing_else(environment: None, monkeypatch: pytest.MonkeyPatch, 
     for name in {name for other in SETTINGS for name in names_of(other)} - names_of(module):
         monkeypatch.delenv(name)
     assert module.handler(http_event("GET", "/", None, {}), None)["statusCode"] == 404
-
-
-def test_events_end_to_end(environment: None, pipeline: Pipeline) -> None:
-    """The three entries together take a registration, with ids of their own and Locations under the public address."""
-    json_type = {"content-type": "application/json"}
-    user = users.handler(http_event("POST", "/users", '{"userId": "ann", "name": "Ann"}', json_type), None)
-    assert user["headers"]["Location"] == "https://public.example/base/users/ann"
-    created = events.handler(http_event("POST", "/events", json.dumps(NEW_EVENT), json_type), None)
-    event_id = json.loads(created["body"])["eventId"]
-    headers = json_type | {"prefer": "respond-async"}
-    path = f"/events/{event_id}/registrations"
-    taken = registrations.handler(http_event("POST", path, '{"userId": "ann"}', headers), None)
-    assert taken["statusCode"] == 202
-    pipeline.run()
-    read = registrations.handler(http_event("GET", f"{path}/ann", None, {}), None)
-    assert json.loads(read["body"])["status"] == "confirmed"
-    assert read["isBase64Encoded"] is False
 
 
 @pytest.mark.parametrize(

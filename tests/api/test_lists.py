@@ -49,16 +49,6 @@ def test_event_list(busy: Pipeline) -> None:
     assert {name: entries[1][name] for name in entries[1] if name != "user"} == busy.read("e", "us4").body
 
 
-def test_line_in_the_order_of_tickets(pipeline: Pipeline) -> None:
-    """The line is in the order of the tickets also when people left it and came back."""
-    pipeline.add_event("e", 0, hasWaitlist=True)
-    pipeline.fill("e", "ann", "bob", "cid")
-    pipeline.cancel("e", "ann")
-    pipeline.register("e", "ann")
-    entries = walk(pipeline, "/events/e/registrations", status="waitlisted")
-    assert [(entry["userId"], entry["waitlistPosition"]) for entry in entries] == [("bob", 1), ("cid", 2), ("ann", 3)]
-
-
 def test_new_waiter_while_reading(pipeline: Pipeline, taps: Taps) -> None:
     """A waiter who joins while the list is read has a position all the same."""
     pipeline.add_event("e", 0, hasWaitlist=True)

@@ -198,15 +198,3 @@ def test_moving_registrations_are_not_missed(pipeline: Pipeline, limit: int, dec
         if number == decided + promoted:
             pipeline.request("PATCH", "/events/e", {"capacity": 3})
     assert set(met) == set(people)
-
-
-def test_who_moves_on_may_be_shown_twice(pipeline: Pipeline) -> None:
-    """Pending on one page and confirmed on a later one: two entries of one registration, each true when it was read."""
-    pipeline.add_event("e", 1)
-    pipeline.register("e", pipeline.add_user("ann"), Prefer="respond-async")
-    walk = pages(pipeline, "/events/e/registrations", limit=1)
-    [first] = next(walk)
-    pipeline.run()
-    [again] = [entry for page in walk for entry in page]
-    assert (first["status"], again["status"]) == ("pending", "confirmed")
-    assert first["registrationId"] == again["registrationId"]

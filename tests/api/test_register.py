@@ -62,15 +62,6 @@ def test_already_registered(pipeline: Pipeline) -> None:
         assert pipeline.read("e", user_id).body == first.body
 
 
-def test_longer_wait(pipeline: Pipeline) -> None:
-    """`Prefer: wait=N` waits for up to N seconds, and says so."""
-    pipeline.add_event("e", 1), pipeline.add_user("ann")
-    due = pipeline.time.now + 7_000_000
-    pipeline.time.on_sleep[:] = [lambda: pipeline.run() if pipeline.time.now >= due else None]
-    answer = pipeline.register("e", "ann", Prefer="wait=9")
-    assert (answer.status, answer.headers["Preference-Applied"]) == (201, "wait=9")
-
-
 def test_second_while_pending(pipeline: Pipeline, taps: Taps) -> None:
     """A second registration while the first is pending asks nothing new and waits for the same outcome."""
     pipeline.add_event("e", 1)

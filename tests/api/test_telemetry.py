@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 
-from tests.api.conftest import Taps
 from tests.support.pipeline import Pipeline
 from tests.support.telemetry import log_lines, metrics
 from workers.domain.records import registration_id
@@ -66,25 +65,6 @@ def test_refused(pipeline: Pipeline, lines: list[dict[str, Any]], capsys: pytest
     assert metrics(capsys.readouterr().out) == {"Rejected/event-full": [1]}
     (line,) = [line for line in lines if line["message"] == "refused"]
     assert (line["registration_id"], line["reason"]) == (registration_id("e", "bob"), "event-full")
-
-
-@pytest.mark.parametrize("act", ["register", "cancel", "change"])
-def test_what_the_queue_refuses_is_not_accepted(
-    pipeline: Pipeline, taps: Taps, lines: list[dict[str, Any]], act: str
-) -> None:
-    """A command that SQS does not take leaves no line that says otherwise."""
-    pipeline.add_event("e", 2)
-    pipeline.register("e", pipeline.add_user("ann"))
-    pipeline.add_user("bob")
-    lines.clear()
-    taps.fail("sqs.SendMessage", "ServiceUnavailable", 503)
-    acts = {
-        "register": lambda: pipeline.register("e", "bob"),
-        "cancel": lambda: pipeline.cancel("e", "ann"),
-        "change": lambda: pipeline.request("PATCH", "/events/e", {"capacity": 2}),
-    }
-    assert acts[act]().status == 503
-    assert [line["message"] for line in lines] == ["overloaded"]
 
 
 def test_every_line_of_a_request_says_what_it_is_about(pipeline: Pipeline) -> None:
