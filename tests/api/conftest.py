@@ -124,6 +124,15 @@ def everywhere(pipeline: Pipeline) -> Pipeline:
 
 
 @pytest.fixture
+def undecided(pipeline: Pipeline) -> Pipeline:
+    """Ann has asked to be registered at an event with one seat, and nobody decides it before `run`."""
+    pipeline.add_event("e", 1)
+    pipeline.time.on_sleep.clear()
+    assert pipeline.register("e", pipeline.add_user("ann"), Prefer="respond-async").status == 202
+    return pipeline
+
+
+@pytest.fixture
 def untouched(shared: Pipeline, taps: Taps) -> Pipeline:
     """A pipeline in which a request that asks AWS for anything is answered with a 500."""
 

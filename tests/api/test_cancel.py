@@ -65,15 +65,6 @@ def test_back_before_the_answer(pipeline: Pipeline) -> None:
 LATER = {"Prefer": "respond-async"}
 
 
-@pytest.fixture
-def undecided(pipeline: Pipeline) -> Pipeline:
-    """Ann has asked to be registered, and nobody decides it before `run`."""
-    pipeline.time.on_sleep.clear()
-    pipeline.add_event("e", 1)
-    assert pipeline.register("e", pipeline.add_user("ann"), **LATER).status == 202
-    return pipeline
-
-
 def test_back_and_gone_again(undecided: Pipeline) -> None:
     """POST, DELETE, POST, DELETE before any decision, and after a vain wait: the last one counts."""
     assert undecided.cancel("e", "ann").status == 202

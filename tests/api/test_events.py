@@ -103,14 +103,6 @@ def test_whole_numbers(pipeline: Pipeline) -> None:
     assert isinstance(created.body["capacity"], int)
 
 
-def test_taken(pipeline: Pipeline) -> None:
-    """An event id belongs to the first event that takes it."""
-    pipeline.add_event("e", 1, title="First")
-    again = pipeline.request("POST", "/events", MINIMAL | {"eventId": "e"})
-    assert (again.status, again.code) == (409, "event-exists")
-    assert pipeline.request("GET", "/events/e").body["title"] == "First"
-
-
 @pytest.mark.parametrize("event_id", ["nothing", "a b", "100%25", "x" * 3000, "🎟"])
 def test_unknown(shared: Pipeline, event_id: str) -> None:
     """An unknown id in the path is a 404, whatever its characters."""

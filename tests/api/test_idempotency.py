@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import pytest
-
 from tests.api.conftest import Taps
 from tests.support.pipeline import Answer, Pipeline
 from workers.domain.records import MAX_KEYS
@@ -111,15 +109,6 @@ def test_eight_of_each_are_remembered(pipeline: Pipeline) -> None:
     assert delete(pipeline, "d1").headers["Idempotent-Replayed"] == "true"
     assert "Idempotent-Replayed" not in delete(pipeline, "d0").headers
     assert pipeline.standing("e", "ann") == ("cancelled", MAX_KEYS + 2)
-
-
-@pytest.fixture
-def undecided(pipeline: Pipeline) -> Pipeline:
-    """Ann has asked to be registered, without a key, and nobody decides it before `run`."""
-    pipeline.add_event("e", 1), pipeline.add_user("ann")
-    pipeline.time.on_sleep.clear()
-    assert pipeline.register("e", "ann", **LATER).status == 202
-    return pipeline
 
 
 def test_posts_while_it_is_pending(undecided: Pipeline, taps: Taps) -> None:

@@ -73,14 +73,6 @@ def test_errors_name_every_field_and_repeat_nothing(shared: Pipeline) -> None:
     assert CANARY not in str(answer.body)
 
 
-def test_taken(pipeline: Pipeline) -> None:
-    """An id belongs to the first who takes it."""
-    pipeline.request("POST", "/users", {"userId": "ann", "name": "First"})
-    again = pipeline.request("POST", "/users", {"userId": "ann", "name": "Second"})
-    assert (again.status, again.code) == (409, "user-exists")
-    assert pipeline.request("GET", "/users/ann").body["name"] == "First"
-
-
 def test_answer_lost_on_the_way(pipeline: Pipeline, taps: Taps) -> None:
     """If the table took the user but its answer was lost, the attempt after it is still a 201: the user is ours."""
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 from collections.abc import Iterator
+from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,6 +23,8 @@ from tests.cli.replay_queues import ReplayQueues
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
     from mypy_boto3_sqs import SQSClient
+
+_NUMBERS = count(1)
 
 
 @pytest.fixture
@@ -54,10 +57,16 @@ def sqs() -> Iterator[SQSClient]:
 
 
 @pytest.fixture
-def stack(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, db: DynamoDBClient) -> DeadLetterStack:
+def prefix() -> str:
+    """Return what the names of a test's tables and queues begin with."""
+    return f"test-{next(_NUMBERS)}-"
+
+
+@pytest.fixture
+def stack(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, db: DynamoDBClient, prefix: str) -> DeadLetterStack:
     """The stack that `turnstile dlq` finds."""
     monkeypatch.setenv("TURNSTILE_HOME", str(tmp_path))
-    made = DeadLetterStack(tmp_path, db)
+    made = DeadLetterStack(tmp_path, db, prefix)
     for module in (dlq, session):
         monkeypatch.setattr(module, "SYSTEM_CLOCK", made.sqs.clock)
     monkeypatch.setattr(Deployment, "resolve", lambda _stage: made.deployment)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from itertools import count
 from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, cast
@@ -23,17 +22,16 @@ if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
 DEAD, MAIN = "dead.fifo", "main.fifo"
-_NUMBERS = count(1)
 
 
 class DeadLetterStack:
     """A stack with in-memory queues and moto's tables."""
 
-    def __init__(self, home: Path, db: DynamoDBClient) -> None:
+    def __init__(self, home: Path, db: DynamoDBClient, prefix: str) -> None:
         self.sqs = FakeSqs()
         self.sqs.now = 1_800_000_000
         self.db = db
-        self.tables = create_tables(self.db, f"{next(_NUMBERS)}-")
+        self.tables = create_tables(self.db, prefix)
         self.journal = home / "dead-letters-local.jsonl"
         outputs = replace(
             OUTPUTS,

@@ -36,6 +36,9 @@ BUSY = replace(PROD, writes=80_000.0)
 OWN_DOMAIN = replace(PROD, domain=DOMAIN)
 MAIL = replace(PROD, mail=SES)
 MAIL_ELSEWHERE = replace(PROD, mail={**SES, "SourceArn": SES["SourceArn"].replace("us-east-1", "eu-west-1")})
+JOINED = {"Fn::Join": ["", ["arn:", {"Ref": "AWS::Partition"}, ":ses:", {"Ref": "AWS::Region"}, ":identity/a.org"]]}
+MAIL_HERE = replace(PROD, mail={**SES, "SourceArn": JOINED})
+"""CloudFormation may join the identity's ARN from account and region: then SES is this region's."""
 NO_QUOTAS: Answers = {"ListServiceQuotas": {"Quotas": []}}
 
 
@@ -116,6 +119,7 @@ def parameter(version: int) -> Answers:
          {**NO_QUOTAS, "ListAWSDefaultServiceQuotas": DENIED}, PROD),
         ("warning mail", "50 mails a day", {}, PROD),
         ("ok      mail", "example.org in us-east-1, 50,000 mails a day, 14 a second", {}, MAIL),
+        ("ok      mail", "SES sends as a.org in us-east-1", {}, MAIL_HERE),
         ("warning mail", "in eu-west-1, and the stack is in us-east-1: check that Cognito", {}, MAIL_ELSEWHERE),
         ("FAILED  mail", "SES in us-east-1 has no identity example.org: create and verify it there, or",
          {"GetEmailIdentity": ("NotFoundException", "no such identity")}, MAIL),
@@ -140,13 +144,6 @@ def test_a_situation(check: Preflight, line: str, words: str, answers: Answers, 
     assert {"region", "queue quotas"} <= {text[8:].partition(":")[0] for text in out.splitlines()}
     assert code == line.startswith("FAILED")
     assert out.splitlines()[-1] == ("Fix the failed checks before you deploy." if code else "A deployment may start.")
-
-
-def test_an_identity_of_the_stacks_region(check: Preflight) -> None:
-    """CloudFormation may join the identity's ARN from account and region: then SES is this region's."""
-    joined = {"Fn::Join": ["", ["arn:", {"Ref": "AWS::Partition"}, ":ses:", {"Ref": "AWS::Region"}, ":identity/a.org"]]}
-    ended = check({}, replace(PROD, mail={"EmailSendingAccount": "DEVELOPER", "SourceArn": joined}))
-    assert "SES sends as a.org in us-east-1" in ended.out
 
 
 def test_a_stage_without_a_pool(check: Preflight) -> None:

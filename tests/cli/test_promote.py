@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from itertools import count
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -22,9 +21,6 @@ from workers.domain.seat_settings import EventStatus
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
     from mypy_boto3_sqs import SQSClient
-
-
-_NUMBERS = count(1)
 
 
 class PromoteStack(Pipeline):
@@ -70,9 +66,9 @@ class PromoteStack(Pipeline):
 
 
 @pytest.fixture
-def stack(db: DynamoDBClient, sqs: SQSClient, monkeypatch: pytest.MonkeyPatch) -> PromoteStack:
+def stack(db: DynamoDBClient, sqs: SQSClient, prefix: str, monkeypatch: pytest.MonkeyPatch) -> PromoteStack:
     """The deployment that `turnstile` finds."""
-    stack = PromoteStack(db, sqs, f"promote-{next(_NUMBERS)}-")
+    stack = PromoteStack(db, sqs, prefix)
     monkeypatch.setattr(Deployment, "resolve", lambda _stage: stack.deployment)
     monkeypatch.setattr("infra.cli.commands.promote._WAIT", 0)
     return stack

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from itertools import count
 from typing import TYPE_CHECKING
 
 import pytest
@@ -17,13 +16,11 @@ if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
     from mypy_boto3_sqs import SQSClient
 
-_NUMBERS = count(1)
-
 
 @pytest.fixture
-def stack(db: DynamoDBClient, sqs: SQSClient, monkeypatch: pytest.MonkeyPatch) -> ReconcileStack:
+def stack(db: DynamoDBClient, sqs: SQSClient, prefix: str, monkeypatch: pytest.MonkeyPatch) -> ReconcileStack:
     """The deployment that `turnstile` finds."""
-    stack = ReconcileStack(db, sqs, f"reconcile-{next(_NUMBERS)}-")
+    stack = ReconcileStack(db, sqs, prefix)
     monkeypatch.setattr(Deployment, "resolve", lambda _stage: stack.deployment)
     monkeypatch.setattr(reconcile, "SYSTEM_CLOCK", stack.clock)
     return stack

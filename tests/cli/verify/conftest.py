@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from itertools import count
 from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
@@ -16,13 +15,11 @@ if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
     from mypy_boto3_sqs import SQSClient
 
-_NUMBERS = count(1)
-
 
 @pytest.fixture
-def verified(db: DynamoDBClient, sqs: SQSClient, monkeypatch: pytest.MonkeyPatch) -> VerifiedDeployment:
+def verified(db: DynamoDBClient, sqs: SQSClient, prefix: str, monkeypatch: pytest.MonkeyPatch) -> VerifiedDeployment:
     """The deployment to verify. It runs, and time passes, only while a check waits for it."""
-    verified = VerifiedDeployment(db, sqs, f"verify-{next(_NUMBERS)}-")
+    verified = VerifiedDeployment(db, sqs, prefix)
     monkeypatch.setattr(http_client, "call", verified.call)
     for module in (end_to_end, cleanup):
         time = SimpleNamespace(sleep=verified.time.sleep, monotonic=lambda: verified.time.now / 1e6)
