@@ -57,10 +57,13 @@ def test_a_dry_run_sends_nothing(stack: DeadLetterStack, turnstile: Turnstile) -
 
 
 def test_the_next_command_recovers_from_a_killed_replay(stack: DeadLetterStack, turnstile: Turnstile) -> None:
-    """Messages that a killed replay sent are deleted and not shown; those it only held are visible again at once."""
+    """Messages that a killed replay sent are deleted and not shown, and stderr says so; those it only held are visible
+    again at once."""
     first, second = stack.die(register("ann"), register("bob"))
     stack.sent_before(first, seconds=0)
-    assert [message["id"] for message in turnstile("dlq", "list", "--json").json["letters"]] == [second]
+    ended = turnstile("dlq", "list", "--json")
+    assert [message["id"] for message in ended.json["letters"]] == [second]
+    assert ended.err == "deleted 1 messages that an earlier run had sent\n"
     assert len(stack.sqs.queue(DEAD).messages) == 1
 
 

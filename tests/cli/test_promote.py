@@ -81,13 +81,11 @@ def test_every_event_with_a_due_promotion(stack: PromoteStack, turnstile: Turnst
     stack.event("nobody waits", free=2, waiting=0)
     stack.event("off", free=1, waiting=1, status=EventStatus.CANCELLED)
     ended = turnstile("promote")
-    assert (ended.code, ended.lines) == (
-        0,
-        [
-            "requested a promotion for 'due' (ledger version 7)",
-            "1 promotions requested; 0 records of failed promotions deleted.",
-        ],
-    )
+    assert ended.code == 0
+    assert ended.lines == [
+        "requested a promotion for 'due' (ledger version 7)",
+        "1 promotions requested; 0 records of failed promotions deleted.",
+    ]
     (command,) = stack.requested().values()
     assert (command.event_id, command.ledger_version) == ("due", 7)
     assert command.command_id == promotion("due", 7, 0).command_id  # so SQS deduplicates it and the promoter's
