@@ -40,11 +40,10 @@ MUST_OCCUR = {
 
 
 def test_both_answer_the_same(dynamodb_url: str) -> None:
-    """The edges, then 1,000 operations, Turnstile's own and made-up ones, on both: no answer, no error differs."""
+    """The edges, then 1,000 of Turnstile's own operations, on both: no answer, no error differs."""
     findings = compare(dynamodb_url, OPERATIONS, seed=1)
     assert findings.differences == []
-    assert findings.operations >= OPERATIONS
-    assert findings.own >= OPERATIONS / 4
+    assert findings.operations > findings.own >= OPERATIONS
     assert set(findings.outcomes) >= MUST_OCCUR
 
 
@@ -64,7 +63,7 @@ def test_a_forgotten_condition_is_seen(dynamodb_url: str, monkeypatch: pytest.Mo
 
 
 def test_a_forgotten_index_is_seen(dynamodb_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """An in-memory DynamoDB whose indexes stay empty differs: a write and a query show it."""
+    """An in-memory DynamoDB whose indexes stay empty differs: a query shows it."""
     monkeypatch.setattr(Table, "listing", lambda table, _item: (None,) * len(table.indexes))
     (difference, *_) = compare(dynamodb_url, 300, seed=2, with_edges=False).differences
-    assert [request.method for request in difference.shortest][1:] == ["query"]
+    assert difference.shortest[-1].method == "query"

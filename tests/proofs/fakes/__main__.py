@@ -16,9 +16,9 @@ _SHOWN = 5
 
 _DESCRIPTION = f"""\
 Send the same operations to the in-memory DynamoDB of the simulation and to AWS's DynamoDB Local, and
-compare every answer: first the edges of what DynamoDB takes, which are always the same, then random
-ones, Turnstile's own and made-up ones. Every {ROUND} operations the tables are emptied, and the next
-round has the next seed. Progress goes to stderr."""
+compare every answer: first the edges of what DynamoDB takes, which are always the same, then what
+Turnstile's handlers ask for during random traffic. Every {ROUND} operations the tables are emptied,
+and the next round has the next seed. Progress goes to stderr."""
 
 _EPILOG = f"""\
 examples:

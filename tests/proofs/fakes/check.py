@@ -1,7 +1,6 @@
 """Sends the same operations to the in-memory DynamoDB and to AWS's DynamoDB Local, and compares the answers.
 
-About half of the operations are Turnstile's own (`traffic`), the others are made up (`requests`). `comparison` says
-what is compared.
+The operations are the `edges`, and Turnstile's own (`traffic`). `comparison` says what is compared.
 """
 
 from __future__ import annotations
@@ -21,8 +20,7 @@ from botocore.config import Config
 from botocore.exceptions import ClientError, ParamValidationError
 
 from tests.proofs.fakes.comparison import outcome, same, word
-from tests.proofs.fakes.edges import edges
-from tests.proofs.fakes.requests import MADE_UP_KEYS, DynamoDbRequest, Requests
+from tests.proofs.fakes.edges import EDGE_KEYS, DynamoDbRequest, edges
 from tests.proofs.fakes.traffic import OWN_KEYS, TurnstileTraffic
 from tests.proofs.simulation.campaign import quiet
 from tests.proofs.simulation.dynamodb.errors import Exceptions
@@ -36,7 +34,6 @@ if TYPE_CHECKING:
 
 ROUND = 500
 """Operations until the tables are emptied: a difference is found again from a short history."""
-_OWN = "own-"
 _NUMBERS = count(1)
 _PATIENCE = 20.0
 """Seconds to search for a shorter history."""
@@ -58,8 +55,8 @@ class Difference:
 
 @dataclass(slots=True)
 class ComparisonFindings:
-    """The result. `own` counts Turnstile's own operations. `outcomes` counts by method and outcome: `ok`, `cut` (a page
-    that is not the last one), `empty` (no item), or the code of an error."""
+    """The result. `own` counts the operations that are no edges. `outcomes` counts by method and outcome: `ok`, `cut`
+    (a page that is not the last one), `empty` (no item), or the code of an error."""
 
     operations: int = 0
     own: int = 0
@@ -79,11 +76,11 @@ class Differs(BaseException):
 def compare(
     url: str, operations: int, seed: int, say: Callable[[str], None] = lambda _: None, *, with_edges: bool = True
 ) -> ComparisonFindings:
-    """Send so many random operations to both, maybe after those at the edges. `say` gets a line for each round."""
+    """Send so many of Turnstile's own operations to both, maybe after the edges. `say` gets a line for each round."""
     began, findings, engine = time.monotonic(), ComparisonFindings(), LocalEngine(url)
     rounds: list[tuple[str, Callable[[ComparingClient], None]]] = []
     if with_edges:
-        rounds += [(f"edges {number}", partial(_follow, part)) for number, part in enumerate(edges(engine.made_up), 1)]
+        rounds += [(f"edges {number}", partial(_follow, part)) for number, part in enumerate(edges(engine.tables), 1)]
     for start in range(0, operations, ROUND):
         size, own_seed = min(ROUND, operations - start), seed + start // ROUND
         rounds.append((f"seed {own_seed}", partial(_by_chance, Random(own_seed), engine, size)))
@@ -97,7 +94,7 @@ def compare(
                 found = Difference(name, len(asked), asked[-1], *differs.answers, _shortest(engine, asked))
                 findings.differences.append(found)
         findings.operations += len(both.asked)
-        findings.own += sum(_OWN in str(request.params) for request in both.asked)
+        findings.own += len(both.asked) if both.chance else 0
         findings.outcomes += both.outcomes
         findings.seconds = time.monotonic() - began
         counts = f"{findings.operations} operations, {len(findings.differences)} differences"
@@ -118,23 +115,15 @@ def _follow(requests: Iterable[DynamoDbRequest], both: ComparingClient) -> None:
 
 
 def _by_chance(chance: Random, engine: LocalEngine, size: int, both: ComparingClient) -> None:
-    """Send so many operations, or a few more, made-up ones and Turnstile's own."""
+    """Send so many of Turnstile's own operations, or a few more."""
     both.chance = chance
-    traffic = TurnstileTraffic(cast("DynamoDBClient", both), chance, engine.own_prefix)
-    made_up = Requests(chance, engine.made_up)
+    traffic = TurnstileTraffic(cast("DynamoDBClient", both), chance, engine.prefix)
     while len(both.asked) < size:
-        if chance.random() < 0.3:
-            traffic.step()
-            continue
-        request = made_up.next()
-        with suppress(ClientError, ParamValidationError):
-            answer = getattr(both, request.method)(**request.params)
-            if "LastEvaluatedKey" in answer:
-                made_up.cursors.append((request, answer["LastEvaluatedKey"]))
+        traffic.step()
 
 
 class LocalEngine:
-    """DynamoDB Local with tables for both kinds of operations."""
+    """DynamoDB Local with tables of its own, whose names begin with `prefix`."""
 
     def __init__(self, url: str) -> None:
         self.client = boto3.client(
@@ -147,18 +136,13 @@ class LocalEngine:
         )
         number = next(_NUMBERS)
         self._runs = (f"{number}.{run}-" for run in count(1))
-        self._prefixes = (f"{_OWN}{number}-", f"made-up-{number}-")
-        self._own, self.made_up = (create_tables(self.client, prefix) for prefix in self._prefixes)
-        self._place = self._learn(self._own.users)
-
-    @property
-    def own_prefix(self) -> str:
-        """The prefix of the tables for Turnstile's own traffic."""
-        return self._prefixes[0]
+        self.prefix = f"compared-{number}-"
+        self.tables = create_tables(self.client, self.prefix)
+        self._place = self._learn(self.tables.users)
 
     def _learn(self, table: str) -> dict[str, int]:
         """Return the order in which DynamoDB Local scans primary keys, which depends on the key alone."""
-        keys = [*MADE_UP_KEYS, *OWN_KEYS]
+        keys = [*EDGE_KEYS, *OWN_KEYS]
         put_items(self.client, table, [{"userId": {"S": key}} for key in keys])
         pages = self.client.get_paginator("scan").paginate(TableName=table)
         found = [item["userId"]["S"] for page in pages for item in page["Items"]]
@@ -167,12 +151,10 @@ class LocalEngine:
     def both(self) -> ComparingClient:
         """Empty the tables, and return a client of both."""
         fake = FakeDynamoDb(lambda: NOW, self._place.__getitem__)
-        for prefix in self._prefixes:
-            create_tables(cast("DynamoDBClient", fake), prefix)
-        for names in (self._own, self.made_up):
-            for table, key in ((names.users, "userId"), (names.events, "eventId"), (names.ledger, "eventId")):
-                self._empty(table, key)
-            self._empty(names.registrations, "registrationId")
+        names = create_tables(cast("DynamoDBClient", fake), self.prefix)
+        for table, key in ((names.users, "userId"), (names.events, "eventId"), (names.ledger, "eventId")):
+            self._empty(table, key)
+        self._empty(names.registrations, "registrationId")
         return ComparingClient(fake, self.client, next(self._runs))
 
     def _empty(self, table: str, key: str) -> None:

@@ -31,7 +31,7 @@ from typing import Any
 
 from botocore.exceptions import ClientError, ParamValidationError
 
-from tests.proofs.fakes.requests import DynamoDbRequest
+from tests.proofs.fakes.edges import DynamoDbRequest
 from workers.aws.items import Item
 
 

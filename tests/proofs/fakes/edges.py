@@ -1,22 +1,31 @@
 """Requests at the edges of what DynamoDB takes: each limit from both sides, each wrong value in each place.
 
-They are always the same, so that chance need not find them. Whoever asks them goes on where an answer was cut.
+They are always the same. Whoever sends them goes on where an answer was cut.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from itertools import product
 from typing import Any
 
-from tests.proofs.fakes.material import BAD_KEYS, BAD_NUMBERS, BAD_VALUES, KEYS, LONG_KEYS, NUMBERS, TOO_LONG
-from tests.proofs.fakes.requests import MANY, DynamoDbRequest
 from tests.support.tables import TableNames
 from workers.aws.items import EVENT_INDEX, STATUS_KEY, Item
 
-_KEY = KEYS[0]
-_LONG = tuple({"S": key} for key in LONG_KEYS)
+_KEY, _OTHER_KEY = "o1", "o2"
+_MANY = tuple(f"many-{number}" for number in range(101))
+_LONG_KEYS = ("k" * 1024, "k" * 1025, "k" * 2048)
+EDGE_KEYS = (_KEY, _OTHER_KEY, *_MANY, *_LONG_KEYS)
+"""Every primary key that may be stored."""
+
+_LONG = tuple({"S": key} for key in _LONG_KEYS)
+_TOO_LONG: Item = {"S": "k" * 2049}
+_BAD_KEYS: tuple[Item, ...] = ({"S": ""}, {"N": "1"}, _TOO_LONG, {"BOOL": True}, {}, {"S": "a", "N": "1"})
+_NUMBERS = ("0", "7", "-3", "9" * 38, "2.50", "007", "1.0", "-0", "1e3", "1E-2", "+4", ".5", "1e125", "1e-130")
+_BAD_NUMBERS = ("", " 1", "abc", "1_0", "1e126", "1e-131", "1" * 39, "NaN", "Infinity", "0x1", "1e")
+_BAD_VALUES: tuple[Item, ...] = ({}, {"S": "a", "N": "1"}, {"NULL": False})
 _VALUES: tuple[Item, ...] = (
     *({"S": text} for text in ("9", "10", "")),
     *({"N": text} for text in ("9", "10", "10.0", "-9")),
@@ -29,9 +38,18 @@ _VALUES: tuple[Item, ...] = (
 _SORTS = ("w", "w#", "w#1", "w#10", "x", "é", "\uffff", "\U0001f600")
 
 
+@dataclass(frozen=True, slots=True)
+class DynamoDbRequest:
+    """One call of a boto3 client."""
+
+    method: str
+    params: Item
+
+
 def edges(tables: TableNames) -> list[Iterator[DynamoDbRequest]]:
     """All of them, in parts each of which is to find the tables empty."""
-    by_user = [part(tables.users) for part in (_values, _numbers_of_items, _conditions, _updates, _placeholders)]
+    parts = (_values, _numbers_of_items, _conditions, _updates, _placeholders, _transactions, _projections)
+    by_user = [part(tables.users) for part in parts]
     return by_user + [part(tables.registrations) for part in (_keys, _index_keys, _ranges, _pages)]
 
 
@@ -74,8 +92,8 @@ def _batch(table: str, keys: Sequence[Item]) -> DynamoDbRequest:
 
 
 def _values(table: str) -> Iterator[DynamoDbRequest]:
-    numbers: list[Item] = [{"N": text} for text in (*NUMBERS, *BAD_NUMBERS)]
-    for value in (*numbers, *BAD_VALUES, *_VALUES):
+    numbers: list[Item] = [{"N": text} for text in (*_NUMBERS, *_BAD_NUMBERS)]
+    for value in (*numbers, *_BAD_VALUES, *_VALUES):
         yield _put(table, _user(n=value))
         yield _get(table)
         yield _put(table, _user(n={"L": [{"M": {"n": value}}]}))
@@ -83,9 +101,9 @@ def _values(table: str) -> Iterator[DynamoDbRequest]:
 
 def _numbers_of_items(table: str) -> Iterator[DynamoDbRequest]:
     for number in (100, 101):
-        yield _puts(table, [_user(key) for key in MANY[:number]])
-        yield _batch(table, [_user(key) for key in MANY[:number]])
-    for keys in ((_KEY, _KEY), (KEYS[1], _KEY, KEYS[1])):
+        yield _puts(table, [_user(key) for key in _MANY[:number]])
+        yield _batch(table, [_user(key) for key in _MANY[:number]])
+    for keys in ((_KEY, _KEY), (_OTHER_KEY, _KEY, _OTHER_KEY)):
         yield _puts(table, [_user(key) for key in keys])
         yield _batch(table, [_user(key) for key in keys])
     for limit in (1, 2, 3, 7, 50, 100, 101):
@@ -145,16 +163,51 @@ def _placeholders(table: str) -> Iterator[DynamoDbRequest]:
         yield _get(table, ProjectionExpression="#n, #n", **given)
 
 
+def _transactions(table: str) -> Iterator[DynamoDbRequest]:
+    """Combine writes that succeed, fail and are impossible, and repeat tokens."""
+    absent = {"ConditionExpression": "attribute_not_exists(userId)", "ReturnValuesOnConditionCheckFailure": "ALL_OLD"}
+
+    def actions(key: str) -> list[Item]:
+        put: Item = {"TableName": table, "Item": _user(key, n={"S": "a"}, m={"N": "1"})}
+        update = {"TableName": table, "Key": _user(key), "UpdateExpression": "SET #n = #n + :v", **_given("#n :v")}
+        sets = update | {"UpdateExpression": "SET #n = :v", "ConditionExpression": "attribute_exists(userId)"}
+        return [{"Put": put}, {"Put": put | absent}, {"Update": update}, {"Update": sets}]
+
+    def transaction(*actions: Item, **more: str) -> DynamoDbRequest:
+        return DynamoDbRequest("transact_write_items", {"TransactItems": list(actions), **more})
+
+    for first, second in product(actions(_KEY), actions(_OTHER_KEY)):
+        yield transaction(first, second)
+        yield _batch(table, [_user(_KEY), _user(_OTHER_KEY)])
+    for number, action in enumerate(actions(_KEY)):
+        for sent in (action, action, actions(_OTHER_KEY)[0]):
+            yield transaction(sent, ClientRequestToken=f"token-{number}")
+
+
+def _projections(table: str) -> Iterator[DynamoDbRequest]:
+    """Read some attributes, there or not, in each kind of read."""
+    yield _puts(table, [_user(key, n={"N": "1"}, m={"S": "a"}) for key in (_KEY, _OTHER_KEY)])
+    for shown, consistent in product(("#n", "#n, #gone", "userId, #m", "#gone"), (True, False)):
+        given = {"ProjectionExpression": shown, **_given(shown)}
+        yield _get(table, ConsistentRead=consistent, **given)
+        keys = [_user(key) for key in (_KEY, _OTHER_KEY, _MANY[0])]
+        batch = {table: {"Keys": keys, "ConsistentRead": consistent, **given}}
+        yield DynamoDbRequest("batch_get_item", {"RequestItems": batch})
+        for more in ({}, {"Select": "COUNT"}):
+            yield DynamoDbRequest("scan", {"TableName": table, **given, **more})
+    yield DynamoDbRequest("scan", {"TableName": table, "Select": "COUNT", "Limit": 1})
+
+
 def _keys(table: str) -> Iterator[DynamoDbRequest]:
     good = {"registrationId": {"S": _KEY}}
-    wrong = [{"registrationId": value} for value in (*BAD_KEYS, *_LONG)]
+    wrong = [{"registrationId": value} for value in (*_BAD_KEYS, *_LONG)]
     for key in (good, {}, {"other": {"S": "a"}}, good | {"other": {"S": "a"}}, *wrong):
         named = {"TableName": table, "Key": key}
         change = {"UpdateExpression": "REMOVE #n", **_given("#n")}
         yield _put(table, key)
         yield DynamoDbRequest("get_item", named)
         yield DynamoDbRequest("update_item", named | change)
-        if TOO_LONG not in key.values():  # DynamoDB Local takes it for the end of the table
+        if _TOO_LONG not in key.values():  # DynamoDB Local takes it for the end of the table
             yield DynamoDbRequest("scan", {"TableName": table, "ExclusiveStartKey": key})
         yield _batch(table, [key])
         yield _puts(table, [key])
@@ -163,7 +216,7 @@ def _keys(table: str) -> Iterator[DynamoDbRequest]:
 
 def _index_keys(table: str) -> Iterator[DynamoDbRequest]:
     item = _row(_KEY, "p1", "w#1")
-    for name, value in product(("eventId", STATUS_KEY), (*BAD_KEYS, *_LONG)):
+    for name, value in product(("eventId", STATUS_KEY), (*_BAD_KEYS, *_LONG)):
         yield _put(table, item | {name: value})
         yield _puts(table, [item | {name: value}])
         yield _put(table, item | {name: value}, ConditionExpression="attribute_not_exists(registrationId)")
@@ -189,13 +242,13 @@ _PREFIXED = "eventId = :p AND begins_with(#s, :s)"
 
 def _rows(table: str) -> Iterator[DynamoDbRequest]:
     for number, sort in enumerate((*_SORTS, *_SORTS[:3])):
-        yield _put(table, _row(MANY[number], "p1", sort))
+        yield _put(table, _row(_MANY[number], "p1", sort))
 
 
 def _ranges(table: str) -> Iterator[DynamoDbRequest]:
     """Every range of sort keys, forwards and backwards, and what is none."""
     yield from _rows(table)
-    sorts: list[Item] = [*({"S": text} for text in (*_SORTS, "w#2")), *BAD_KEYS, *_LONG]
+    sorts: list[Item] = [*({"S": text} for text in (*_SORTS, "w#2")), *_BAD_KEYS, *_LONG]
     for sort in sorts:
         yield _query(table, _PREFIXED, "p1", sort)
         yield _query(table, _PREFIXED, "p1", sort, Limit=2, ScanIndexForward=False)
@@ -220,7 +273,7 @@ def _pages(table: str) -> Iterator[DynamoDbRequest]:
         yield _query(table, _PREFIXED, "p1", {"S": "w#"}, Limit=limit, ScanIndexForward=forward)
         yield DynamoDbRequest("scan", {"TableName": table, "Limit": limit})
     for sort, forward in product(_SORTS, (True, False)):
-        start = _row(MANY[0], "p1", sort)
+        start = _row(_MANY[0], "p1", sort)
         yield _query(table, _PREFIXED, "p1", {"S": "w#1"}, ScanIndexForward=forward, ExclusiveStartKey=start)
     wrong: tuple[Item, ...] = (_row(_KEY, "p2", "w"), {"registrationId": {"S": _KEY}}, _row(_KEY, "p1", ""))
     for start in wrong:
