@@ -8,12 +8,10 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from types import FrameType
-from typing import Any
 
 from infra.cli.deployment import Deployment
 from infra.cli.processes import Children, Interrupts
@@ -26,7 +24,7 @@ from tests.proofs.soak.stack import come_to_rest, keep_tables, replay_dead_lette
 from tests.support.command_line import WRONG_USAGE, Progress, note, proof_parser, run_proof
 from tests.support.stacks import NoStack, own_stack, queue_depth
 
-HISTORY, TABLES, FAULTS = "history.jsonl", "tables.json", "faults.jsonl"
+HISTORY, TABLES = "history.jsonl", "tables.json"
 _SAY_SECONDS = 60.0
 _TICK_SECONDS = 1.0
 
@@ -48,8 +46,9 @@ examples:
   .venv/bin/python -m tests.proofs.soak --check build/soak   check again what an earlier run has written
 
 written to --out:
-  history.jsonl   every request and answer            faults.jsonl     every injected fault
-  tables.json     the tables when all was at rest     microburst.log   the fault proxy's log
+  history.jsonl   every request and answer
+  tables.json     the tables when all was at rest
+  microburst.log  the fault proxy's log
 
 exit codes: 0 all is well; 1 something is not (each is named), or the stack did not start;
             2 wrong usage; 130 interrupted before there was anything to check"""
@@ -62,7 +61,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _check_again(args.check)
     try:
         args.out.mkdir(parents=True, exist_ok=True)
-        for old in (HISTORY, TABLES, FAULTS):
+        for old in (HISTORY, TABLES):
             (args.out / old).unlink(missing_ok=True)
     except OSError as error:
         note(f"soak: cannot write to {args.out}: {error.strerror}")
@@ -83,8 +82,7 @@ def _report(args: argparse.Namespace) -> int:
 
 def run(args: argparse.Namespace, children: Children) -> SoakReport:
     """Start stack and proxy, send the load, wait for rest, and check."""
-    progress = _Minutes()
-    say = progress.say
+    say = Progress().say
     with (args.out / HISTORY).open("w", encoding="utf-8") as file, own_stack(say) as deployment:
         history = History(file)
         assert deployment.outputs.endpoint_url is not None
@@ -95,13 +93,14 @@ def run(args: argparse.Namespace, children: Children) -> SoakReport:
         say(f"{args.minutes:g} minutes begin, with {args.faults:.0%} faults, seed {args.seed}")
         began = time.monotonic()
         proxy.inject(args.faults)
-        with _asked_to_stop() as stopped, load.running():
+        stopped = stop_on_signal()
+        with load.running():
             _watch(deployment, proxy, load, stopped, say, began + 60 * args.minutes)
         seconds = time.monotonic() - began
         proxy.stop()
         counts = proxy.counts()
-        say("no more requests, no more faults")
-        unrest = come_to_rest(deployment, progress.sometimes)
+        say("no more requests, no more faults; waiting for rest")
+        unrest = come_to_rest(deployment)
         letters, more_unrest = replay_dead_letters(deployment, say)
         keep_tables(deployment, args.out / TABLES, unrest + more_unrest)
     exchanges = read_history(args.out / HISTORY)
@@ -123,48 +122,25 @@ def _watch(
         load.check()
         if time.monotonic() - said > _SAY_SECONDS:
             said = time.monotonic()
-            proxy.keep_audit()
             counts = proxy.counts()
             depth = queue_depth(deployment.clients, deployment.outputs.queue_url)
             say(f"{load.sent} requests; {counts.share:.1%} of {counts.calls} calls met a fault; {depth} in the queue")
 
 
-class _Minutes(Progress):
-    """Progress that can skip lines."""
+def stop_on_signal() -> threading.Event:
+    """Return an event that the next SIGINT or SIGTERM sets; the one after it has its usual effect."""
+    stopped = threading.Event()
+    before = {kind: signal.getsignal(kind) for kind in (signal.SIGINT, signal.SIGTERM)}
 
-    def __init__(self) -> None:
-        super().__init__()
-        self._said = time.monotonic()
-
-    def say(self, text: str) -> None:
-        self._said = time.monotonic()
-        super().say(text)
-
-    def sometimes(self, text: str) -> None:
-        """Say it if nothing was said for a while."""
-        if time.monotonic() - self._said > _SAY_SECONDS / 4:
-            self.say(text)
-
-
-@contextmanager
-def _asked_to_stop() -> Iterator[threading.Event]:
-    """Yield an event that the first signal sets; a second signal raises KeyboardInterrupt."""
-    asked = threading.Event()
-    before: dict[signal.Signals, Any] = {}
-
-    def ask(number: int, frame: FrameType | None) -> None:
-        if asked.is_set():
-            before[signal.Signals(number)](number, frame)
-        note("soak: ending early, then checking")
-        asked.set()
-
-    for kind in (signal.SIGINT, signal.SIGTERM):
-        before[kind] = signal.signal(kind, ask)
-    try:
-        yield asked
-    finally:
+    def stop(_number: int, _frame: FrameType | None) -> None:
         for kind, handler in before.items():
             signal.signal(kind, handler)
+        note("soak: ending early, then checking")
+        stopped.set()
+
+    for kind in before:
+        signal.signal(kind, stop)
+    return stopped
 
 
 def _check_again(directory: Path) -> int:

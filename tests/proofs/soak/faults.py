@@ -6,7 +6,6 @@ it.
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 import time
@@ -31,7 +30,6 @@ _GIVEN_UP_MS = 3000
 _STATEMENT = "injected"
 _START_SECONDS = 15
 _MOST_ENTRIES = 10
-_MOST_REMEMBERED = 2000
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,13 +131,11 @@ class FaultCounts:
 
 
 class FaultProxy:
-    """Controls the proxy. Injected faults go to `audit` as JSON lines, as microburst reports them."""
+    """Controls the proxy."""
 
-    def __init__(self, url: str, audit: Path) -> None:
+    def __init__(self, url: str) -> None:
         self.url = url
-        self._audit = audit
         self._kinds: dict[int, str] = {}
-        self._newest = 0.0
         self._calls_before = 0
         self._calls_after: int | None = None
 
@@ -154,16 +150,6 @@ class FaultProxy:
         """Stop injecting."""
         self._control("POST", "rules", [])
         self._calls_after = self.calls()
-        self.keep_audit()
-
-    def keep_audit(self) -> None:
-        """Append the faults since the last time to the audit. The proxy remembers 2,000."""
-        found = self._control("GET", f"fired?limit={_MOST_REMEMBERED}&since={self._newest!r}")
-        with self._audit.open("a", encoding="utf-8") as audit:
-            for event in found:
-                if event["ts"] > self._newest and event["rule_id"] in self._kinds:
-                    self._newest = event["ts"]
-                    audit.write(json.dumps({"kind": self._kinds[event["rule_id"]]} | event) + "\n")
 
     def counts(self) -> FaultCounts:
         """Return the counts so far."""
@@ -192,7 +178,7 @@ def fault_proxy(upstream_url: str, out: Path, seed: int, children: Children) -> 
     with log.open("wb") as output:
         process = children.start([*command, "--port", str(port)], env=os.environ, cwd=REPOSITORY, output=output)
     # Not 127.0.0.1: in a host with dots microburst looks for the name of a service, and loads all service models.
-    proxy = FaultProxy(f"http://localhost:{port}", out / "faults.jsonl")
+    proxy = FaultProxy(f"http://localhost:{port}")
     deadline = time.monotonic() + _START_SECONDS
     while True:
         try:

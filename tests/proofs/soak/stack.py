@@ -33,9 +33,7 @@ def send_through(deployment: Deployment, url: str) -> None:
         set_variables(deployment.clients.functions, found["FunctionName"], variables)
 
 
-def come_to_rest(
-    deployment: Deployment, say: Callable[[str], None], events: Collection[str] | None = None
-) -> list[str]:
+def come_to_rest(deployment: Deployment, events: Collection[str] | None = None) -> list[str]:
     """Wait until the queue and the ledgers (of these events, or all) are quiet for some seconds.
 
     Return a sentence for everything that did not come to rest.
@@ -54,7 +52,6 @@ def come_to_rest(
         if now - began > _LONGEST_WAIT_SECONDS:
             unrest = [f"{depth} messages are still in the queue"] if depth else []
             return unrest + [f"{event}: nobody was promoted to its free seat" for event in waiting]
-        say(f"waiting for rest: {depth} messages in the queue, {len(waiting)} events with somebody to promote")
         time.sleep(1)
 
 
@@ -69,7 +66,7 @@ def replay_dead_letters(deployment: Deployment, say: Callable[[str], None]) -> t
         say(f"dead letter: {letter}")
     with redirect_stdout(sys.stderr):
         code = turnstile(["dlq", "replay", "--all"])
-    unrest = come_to_rest(deployment, say)
+    unrest = come_to_rest(deployment)
     left = queue_depth(deployment.clients, deployment.outputs.dead_letter_queue_url)
     if left or code:
         unrest.append(f"{left} dead letters are left after a replay (exit code {code})")

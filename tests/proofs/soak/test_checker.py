@@ -1,4 +1,4 @@
-"""The checker finds each planted violation, in written histories and in simulated ones, and nothing in sound ones."""
+"""The checker finds each planted violation in written histories, and nothing in sound ones."""
 
 from __future__ import annotations
 
@@ -29,7 +29,6 @@ ADA = "1-2 ada registers confirmed@100\n"
 ADA_202 = "1-2 ada registers 202\n"
 GONE = "it was gone (the tables), and nobody cancelled"
 CYD_SEATED = "0-1 cyd registers confirmed@50\n"
-UNASKED = "nobody requested it"
 BOTH_202 = f"{ADA_202}3-4 bob registers 202\n"
 BOB_FIRST = "bob confirmed@100, ada confirmed@200"
 OVERTAKEN = "bob (the tables) was requested after ada (the tables) was accepted, and decided before it"
@@ -37,54 +36,13 @@ TWO_WAIT = f"{CYD_SEATED}1-2 ada registers waitlisted@100\n3-4 bob registers wai
 TWO_WAITING = "cyd confirmed@50, ada waitlisted@100, bob waitlisted@200"
 
 SOUND = {
-    "every answer is kept": WrittenCase(
-        f"""{ADA}3-4 bob registers waitlisted@200 place=1
-        5-6 cyd registers 202
-        7-8 ada registers already-registered
-        9-10 ada cancels 204
-        11-12 bob reads confirmed@200
-        13- ada registers
-        14-15 dan cancels 404""",
-        "ada cancelled@100, bob confirmed@200, cyd waitlisted@300",
-    ),
-    "unknown, not accepted": WrittenCase("1- ada registers\n3-4 bob registers 503"),
-    "unknown, accepted": WrittenCase(
-        "1- ada registers\n3-4 bob registers 503", "ada confirmed@100, bob waitlisted@200"
-    ),
-    "unknown, decided in reverse": WrittenCase(
-        "1- ada registers\n3-4 bob registers 503", "bob confirmed@100, ada waitlisted@200"
-    ),
-    "gone by a cancellation without an answer": WrittenCase(f"{ADA}3-4 ada cancels 503", "ada cancelled@100"),
-    "accepted and rejected": WrittenCase(ADA_202, "ada rejected@100"),
     "a cancellation without an answer takes effect late": WrittenCase(
         f"{ADA_202}3-4 ada cancels 503\n5-6 ada registers 202", "ada cancelled@100"
-    ),
-    "back by a new request": WrittenCase(
-        "1-2 ada registers 503\n3-4 ada cancels 204\n5- ada registers", "ada confirmed@100"
     ),
     "requested between two cancellations": WrittenCase(
         f"{ADA_202}3-4 ada cancels 202\n5-6 ada registers 503\n7-8 ada cancels 204", "ada/2 confirmed@100"
     ),
     "overtaken, but requested again before": WrittenCase(f"{BOTH_202}0.5- ada registers", BOB_FIRST, (), "capacity=2"),
-    "overtaken, but requested again after": WrittenCase(f"{BOTH_202}5- ada registers", BOB_FIRST, (), "capacity=2"),
-    "overlapping requests in either order": WrittenCase(
-        f"{CYD_SEATED}1-4 ada registers waitlisted@200\n3-5 bob registers waitlisted@100",
-        "cyd confirmed@50, bob waitlisted@100, ada waitlisted@200",
-    ),
-    "settings as acknowledged": WrittenCase("1-2 organiser sets 202 capacity=5", final="capacity=5"),
-    "settings by a request without an answer": WrittenCase(
-        "1-2 organiser sets 202 capacity=5\n3- organiser sets 0 capacity=7", final="capacity=7"
-    ),
-    "settings without a request without an answer": WrittenCase(
-        "1-2 organiser sets 202 capacity=5\n3- organiser sets 0 capacity=7", final="capacity=5"
-    ),
-    "capacity lowered below what is taken": WrittenCase(
-        f"{ADA}3-4 bob registers confirmed@200\n5-6 organiser sets 200 capacity=1",
-        "ada confirmed@100, bob confirmed@200",
-        (),
-        "capacity=2",
-        "capacity=1",
-    ),
     "capacity perhaps raised": WrittenCase(
         f"""{ADA}3-4 bob registers confirmed@200
         5-6 organiser sets 503 capacity=3
@@ -94,14 +52,10 @@ SOUND = {
         "capacity=2",
         "capacity=3",
     ),
-    "refused while an undecided request may hold the seat": WrittenCase(
-        "0- bob registers\n1-2 ada registers event-full", settings="hasWaitlist=false"
-    ),
 }
 
 BROKEN = {
     "a lost acknowledgement": WrittenCase(ADA, "", (GONE,)),
-    "a cancelled acknowledgement": WrittenCase(ADA, "ada cancelled@100", (GONE,)),
     "lost for a while": WrittenCase(
         f"{ADA}3-4 ada cancels 404", "ada confirmed@100", ("then it was gone (exchange 3)",)
     ),
@@ -113,9 +67,6 @@ BROKEN = {
     "a finished cancellation excuses nothing": WrittenCase(
         "1- ada registers\n2-3 ada cancels 204\n5-6 ada reads confirmed@100", "ada cancelled@100", (GONE,)
     ),
-    "a replayed answer requests nothing": WrittenCase(
-        "1-2 ada registers confirmed@100 replayed", "ada confirmed@100", (UNASKED,)
-    ),
     "a replayed cancellation cancels nothing": WrittenCase(
         "0-1 ada registers 202\n1-2 ada registers confirmed@100\n3-4 ada cancels 204 replayed",
         "ada cancelled@100",
@@ -123,9 +74,6 @@ BROKEN = {
     ),
     "accepted and forgotten": WrittenCase(ADA_202, "", ("never got an outcome",)),
     "accepted and pending": WrittenCase(ADA_202, "ada pending@100", ("never got an outcome",)),
-    "accepted and cancelled by nobody": WrittenCase(
-        ADA_202, "ada cancelled@100", ("it was cancelled, and nobody asked for it",)
-    ),
     "accepted after a queued cancellation": WrittenCase(
         f"{ADA_202}3-4 ada cancels 202\n5-6 ada registers 202", "ada cancelled@100", ("(exchange 4); it was cancelled",)
     ),
@@ -138,13 +86,6 @@ BROKEN = {
         ("has made 2 attempts, but asked 1 times", "another registration took its place"),
         "capacity=2",
     ),
-    "registered by a refusal": WrittenCase(
-        "1-2 ada registers registration-closed replayed", "ada confirmed@100", (UNASKED,)
-    ),
-    "registered without a request": WrittenCase(ADA_202, "ada rejected@50, bob confirmed@100", (UNASKED,)),
-    "a cancellation that did not hold": WrittenCase(
-        f"{ADA}3-4 ada cancels 204", "ada confirmed@100", ("cancelled (exchange 3), and is still confirmed",)
-    ),
     "a queued cancellation that did not hold": WrittenCase(
         f"{ADA}3-4 ada cancels 202", "ada confirmed@100", ("cancelled (exchange 3), and is still confirmed",)
     ),
@@ -155,11 +96,6 @@ BROKEN = {
     ),
     "a later attempt that an older request explains": WrittenCase(
         f"{ADA}3-4 ada cancels 503", "ada/2 confirmed@200", ("ada (the tables) is registered, and nobody requested it",)
-    ),
-    "overtaken in the decision": WrittenCase(
-        "1-2 ada registers waitlisted@200\n3-4 bob registers waitlisted@100\n0- cyd registers",
-        "cyd confirmed@50, bob waitlisted@100, ada waitlisted@200",
-        ("bob (exchange 3) was requested after ada (exchange 2) was accepted, and decided before it",),
     ),
     "overtaken in the queue": WrittenCase(BOTH_202, BOB_FIRST, (OVERTAKEN,), "capacity=2"),
     "passed by": WrittenCase(
@@ -189,11 +125,6 @@ BROKEN = {
         "1-2 organiser sets 202 capacity=5", found=("capacity is 1, and was last set to 5",), final="capacity=1"
     ),
     "a 500": WrittenCase("1-2 ada registers 500\n3-4 ada registers 503", found=("register was answered 500",)),
-    "oversold in the end": WrittenCase(
-        "1- ada registers\n2- bob registers",
-        "ada confirmed@100, bob confirmed@200",
-        ("in the end 2 are confirmed, and there were 1 places",),
-    ),
     "oversold for a while": WrittenCase(
         f"{ADA}3-4 bob registers confirmed@200\n5-6 ada cancels 204",
         "ada cancelled@100, bob confirmed@200",
@@ -213,9 +144,6 @@ BROKEN = {
         TWO_WAITING,
         ("joined a waiting list of 1 with 1 places", "in the end 2 are waitlisted, and there were 1 places"),
         "waitlistCapacity=1",
-    ),
-    "a waiting list of length 0": WrittenCase(
-        TWO_WAIT, TWO_WAITING, ("joined a waiting list of 1 with 0 places",), "waitlistCapacity=0"
     ),
     "no waiting list": WrittenCase(TWO_WAIT, TWO_WAITING, ("there was no waiting list",), "hasWaitlist=false"),
     "waiting beside a free seat": WrittenCase(

@@ -15,7 +15,7 @@ import pytest
 
 from infra.cli.processes import Interrupts
 from tests.proofs.soak import load as load_module
-from tests.proofs.soak.__main__ import HISTORY, TABLES, _asked_to_stop, main
+from tests.proofs.soak.__main__ import HISTORY, TABLES, main, stop_on_signal
 from tests.proofs.soak.builders import tables
 from tests.proofs.soak.history import CANCEL, CONFIGURE, READ, REGISTER, History, read_history, write_items
 from tests.proofs.soak.load import EVENTS, PEOPLE, LoadGenerator
@@ -108,10 +108,9 @@ def test_a_run_can_be_checked_again(tmp_path: Path, capsys: pytest.CaptureFixtur
 def test_the_first_interrupt_ends_the_load() -> None:
     """The first Ctrl-C ends the load, so that it is checked; a second one interrupts."""
     with Interrupts():
-        with _asked_to_stop() as stopped:
-            os.kill(os.getpid(), signal.SIGINT)
-            assert stopped.wait(1)
-        with _asked_to_stop(), pytest.raises(KeyboardInterrupt):  # noqa: PT012 - either signal may raise it
-            os.kill(os.getpid(), signal.SIGINT)
+        stopped = stop_on_signal()
+        os.kill(os.getpid(), signal.SIGINT)
+        assert stopped.wait(1)
+        with pytest.raises(KeyboardInterrupt):  # noqa: PT012 - it is raised when Python gets to it
             os.kill(os.getpid(), signal.SIGINT)
             time.sleep(1)

@@ -116,7 +116,7 @@ def play(deployment: Deployment, sizes: Sizes) -> DayReport:
                 with board.shown(), monitor.running(board.show):
                     day.run()
                     board.happens("waiting until the queue is quiet")
-                    unrest = come_to_rest(deployment, lambda _: None, day.events)
+                    unrest = come_to_rest(deployment, day.events)
             finally:
                 crowd.close()
         monitor.observe(registrations=True)
