@@ -48,7 +48,7 @@ def test_both_answer_the_same(dynamodb_url: str) -> None:
 
 
 def test_a_forgotten_condition_is_seen(dynamodb_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """An in-memory DynamoDB that takes every condition for true differs, and few requests show it."""
+    """An in-memory DynamoDB that takes every condition for true differs."""
     judge = Write.judge
 
     def lenient(write: Write) -> None:
@@ -58,12 +58,10 @@ def test_a_forgotten_condition_is_seen(dynamodb_url: str, monkeypatch: pytest.Mo
     monkeypatch.setattr(Write, "judge", lenient)
     (difference, *_) = compare(dynamodb_url, 100, seed=1, with_edges=False).differences
     assert difference.dynamodb_local["Code"] in {"ConditionalCheckFailedException", "TransactionCanceledException"}
-    assert difference.shortest[-1] == difference.request
-    assert len(difference.shortest) <= 3
 
 
 def test_a_forgotten_index_is_seen(dynamodb_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """An in-memory DynamoDB whose indexes stay empty differs: a query shows it."""
     monkeypatch.setattr(Table, "listing", lambda table, _item: (None,) * len(table.indexes))
     (difference, *_) = compare(dynamodb_url, 300, seed=2, with_edges=False).differences
-    assert difference.shortest[-1].method == "query"
+    assert difference.request.method == "query"

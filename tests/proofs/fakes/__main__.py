@@ -25,8 +25,8 @@ examples:
   python -m tests.proofs.fakes                                 50,000 operations; five to ten minutes on 2 processors
   python -m tests.proofs.fakes --operations {ROUND} --seed 1017    one round again
 
-exit codes: 0 no difference; 1 differences (the first {_SHOWN} are shown, each with the shortest history that was
-            found), or DynamoDB Local cannot be used; 2 wrong usage; 130 interrupted"""
+exit codes: 0 no difference; 1 differences (the first {_SHOWN} are shown), or DynamoDB Local cannot be used;
+            2 wrong usage; 130 interrupted"""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -64,17 +64,14 @@ def _shown(difference: Difference) -> dict[str, Any]:
         "operation": difference.number,
         "in memory": difference.in_memory,
         "DynamoDB Local": difference.dynamodb_local,
-        "shortest": [{request.method: request.params} for request in difference.shortest],
+        "request": {difference.request.method: difference.request.params},
     }
 
 
 def _as_text(findings: ComparisonFindings) -> str:
     lines = [f"{outcome:<60} {number:>6}" for outcome, number in sorted(findings.outcomes.items())]
     for difference in findings.differences[:_SHOWN]:
-        shown = _shown(difference)
-        history = [f"    {_short(json.dumps(request, default=repr))}" for request in shown.pop("shortest")]
-        named = [f"{name}: {_short(str(value))}" for name, value in shown.items()]
-        lines += ["", *named, "  the shortest history found:", *history]
+        lines += ["", *(f"{name}: {_short(str(value))}" for name, value in _shown(difference).items())]
     lines += ["", f"{findings.operations} operations, {findings.own} of them Turnstile's own, {findings.seconds:.0f} s"]
     return "\n".join([*lines, f"{len(findings.differences)} differences"])
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
@@ -35,22 +35,17 @@ if TYPE_CHECKING:
 ROUND = 500
 """Operations until the tables are emptied: a difference is found again from a short history."""
 _NUMBERS = count(1)
-_PATIENCE = 20.0
-"""Seconds to search for a shorter history."""
-_READS = {"get_item", "batch_get_item", "query", "scan"}
 
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """A request that was answered differently, with its number in its round. `shortest` are requests that show the
-    difference on empty tables; this one is the last of them."""
+    """A request that was answered differently, with its number in its round. The round is always the same."""
 
     round: str
     number: int
     request: DynamoDbRequest
     in_memory: Any
     dynamodb_local: Any
-    shortest: Sequence[DynamoDbRequest]
 
 
 @dataclass(slots=True)
@@ -90,9 +85,7 @@ def compare(
             try:
                 work(both)
             except Differs as differs:
-                asked = list(both.asked)
-                found = Difference(name, len(asked), asked[-1], *differs.answers, _shortest(engine, asked))
-                findings.differences.append(found)
+                findings.differences.append(Difference(name, len(both.asked), both.asked[-1], *differs.answers))
         findings.operations += len(both.asked)
         findings.own += len(both.asked) if both.chance else 0
         findings.outcomes += both.outcomes
@@ -208,34 +201,3 @@ class ComparingClient:
         if isinstance(answer, Exception):
             raise answer
         return answer
-
-
-def _shortest(engine: LocalEngine, asked: list[DynamoDbRequest]) -> Sequence[DynamoDbRequest]:
-    """Return fewer requests with the same difference, found by omission; all of them if none is found."""
-    writes = [request for request in asked[:-1] if request.method not in _READS]
-    found = next((tried for tried in ([], writes, asked[:-1]) if _differ(engine, [*tried, asked[-1]])), None)
-    if found is None:
-        return asked
-    end, size = time.monotonic() + _PATIENCE, max(1, len(found) // 2)
-    while size:
-        start = 0
-        while start < len(found) and time.monotonic() < end:
-            fewer = found[:start] + found[start + size :]
-            if _differ(engine, [*fewer, asked[-1]]):
-                found = fewer
-            else:
-                start += size
-        size //= 2
-    return [*found, asked[-1]]
-
-
-def _differ(engine: LocalEngine, requests: Sequence[DynamoDbRequest]) -> bool:
-    both = engine.both()
-    for request in requests:
-        try:
-            both.ask(request)
-        except Differs:
-            return request is requests[-1]
-        except (ClientError, ParamValidationError):
-            continue
-    return False

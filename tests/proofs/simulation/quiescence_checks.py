@@ -2,29 +2,22 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any, cast
 
-from api.http.caller import UNCHECKED
-from api.http.pagination import PageRequest
-from api.registrations.lists import RegistrationLists
-from api.settings import RegistrationSettings
 from infra.cli.reconcile.recount import Recounter
 from tests.proofs.simulation.queues import DEAD_LETTERS, QUEUE
 from tests.proofs.simulation.scheduler import SECOND
 from tests.proofs.simulation.state_history import EventHistory, has_outcome
-from tests.support.pipeline import BASE_URL
 from workers.aws.clock import Clock
-from workers.aws.items import event_key, registration_from_item, registration_key, seat_settings_from_item
+from workers.aws.items import event_key, seat_settings_from_item
 from workers.domain.commands import Cancel, Command, Configure, Register
 from workers.domain.records import Status, registration_id
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection
+    from collections.abc import Collection
 
     from mypy_boto3_dynamodb import DynamoDBClient
 
-    from api.http.types import Response
     from infra.cli.reconcile.findings import LedgerFinding
     from tests.proofs.simulation.clients import SentRequest
     from tests.proofs.simulation.dynamodb.fake import FakeDynamoDb
@@ -35,9 +28,8 @@ LOST = "9: every accepted command has exactly one outcome"
 LEFT = "10: the queues are empty at rest; every dead letter was replayed or discarded"
 LAST_WORD = "the last accepted request of a person counts"
 RECOUNT = "a recount finds no differences"
-LISTED = "a list shows who belongs in it"
 TITLES = "a title is the last one that was requested"
-STORED = "the tables at rest have what was written"
+STORED = "event and ledger have the same settings at rest"
 
 _LATE_WRITE = 30 * SECOND
 """The longest time from sending a write to its effect."""
@@ -57,7 +49,6 @@ def check_at_rest(sim: Simulation, dynamodb: FakeDynamoDb) -> None:
         _check_event(sim, history, own)
         _check_stored(sim, dynamodb, history)
         _check_title(sim, history)
-    _check_lists(sim, dynamodb)
     _check_last_words(sim)
     for finding in _recount(sim, dynamodb):
         if not finding.sound:
@@ -121,10 +112,6 @@ def _check_stored(sim: Simulation, dynamodb: FakeDynamoDb, history: EventHistory
     event = dynamodb.get_item(TableName=sim.tables.events, Key=event_key(history.event_id))["Item"]
     if seat_settings_from_item(event) != history.ledger.settings:
         sim.broken(STORED, f"{history.event_id}: event {event}, ledger {history.ledger.settings}")
-    for key, record in history.records.items():
-        item = dynamodb.get_item(TableName=sim.tables.registrations, Key=registration_key(key))["Item"]
-        if registration_from_item(item) != record:
-            sim.broken(STORED, f"{key}: {item} is not {record}")
 
 
 def _check_title(sim: Simulation, history: EventHistory) -> None:
@@ -141,35 +128,3 @@ def _check_title(sim: Simulation, history: EventHistory) -> None:
     title = history.titles[-1][1]
     if title not in may_stand + ([history.titles[0][1]] if not accepted else []):
         sim.broken(TITLES, f"{history.event_id}: {title!r} is none of {may_stand}")
-
-
-def _check_lists(sim: Simulation, dynamodb: FakeDynamoDb) -> None:
-    """Check both lists, page by page: an event's by status, a user's by time."""
-    settings = sim.tables.settings(RegistrationSettings, api_url=BASE_URL)
-    clock = Clock(lambda: sim.scheduler.now, lambda _: None)
-    lists = RegistrationLists(cast("DynamoDBClient", dynamodb), settings, clock)
-    histories, statuses = sim.histories, list(Status)
-    for event_id, history in histories.items():
-        shown = _walk(lambda page, of=event_id: lists.of_event(of, page, UNCHECKED))  # type: ignore[misc]  # bound now
-        due = sorted(history.records.values(), key=lambda record: (statuses.index(record.status), record.registered_at))
-        if shown != [(record.registration_id, str(record.status)) for record in due]:
-            sim.broken(LISTED, f"{event_id}: {shown}, not {due}")
-    for user_id in sim.workload.people:
-        shown = _walk(lambda page, of=user_id: lists.of_user(of, page, UNCHECKED))  # type: ignore[misc]  # bound now
-        own = [
-            record for history in histories.values() for record in history.records.values() if record.user_id == user_id
-        ]
-        if sorted(shown) != sorted((record.registration_id, str(record.status)) for record in own):
-            sim.broken(LISTED, f"{user_id}: {shown}, not {own}")
-
-
-def _walk(ask: Callable[[PageRequest], Response]) -> list[tuple[str, str]]:
-    """Return id and status of all entries of a list."""
-    shown: list[tuple[str, str]] = []
-    cursor: str | None = None
-    while True:
-        page = json.loads(ask(PageRequest(2, cursor, tuple(Status))).body)
-        shown += [(entry["registrationId"], entry["status"]) for entry in page["registrations"]]
-        cursor = page["next"]
-        if cursor is None:
-            return shown
