@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import asdict
 from typing import Any
 
 import pytest
 
 from tests.api.erasure import ANN, EVENTS, LATER, assert_erased, bind, user_items
-from tests.support.pipeline import Answer, Pipeline
+from tests.support.pipeline import Pipeline
 from tests.support.telemetry import log_lines
 from workers.aws.commit import versioned_put
 from workers.domain.records import Registration, Status, registration_id
@@ -19,13 +18,9 @@ def test_nobody_finds_them(everywhere: Pipeline) -> None:
     """From the answer on the user is a 404 wherever one is asked for, and the id stays taken."""
     everywhere.forget("ann")
     everywhere.add_event("new", 1)
-    asked: list[Callable[[], Answer]] = [
-        lambda: everywhere.request("GET", "/users/ann"),
-        lambda: everywhere.request("GET", "/users/ann/registrations"),
-        lambda: everywhere.register("new", "ann"),
-        lambda: everywhere.register("waited-for", "ann"),
-    ]
-    assert [(answer.status, answer.code) for answer in (ask() for ask in asked)] == [(404, "user-not-found")] * 4
+    answers = [everywhere.request("GET", path) for path in ("/users/ann", "/users/ann/registrations")]
+    answers += [everywhere.register(event_id, "ann") for event_id in ("new", "waited-for")]
+    assert [(answer.status, answer.code) for answer in answers] == [(404, "user-not-found")] * 4
     assert everywhere.request("POST", "/users", ANN).code == "user-exists"
     assert everywhere.record("new", "ann") is None
 

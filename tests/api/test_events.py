@@ -103,14 +103,6 @@ def test_whole_numbers(pipeline: Pipeline) -> None:
     assert isinstance(created.body["capacity"], int)
 
 
-@pytest.mark.parametrize("event_id", ["nothing", "a b", "100%25", "x" * 3000, "🎟"])
-def test_unknown(shared: Pipeline, event_id: str) -> None:
-    """An unknown id in the path is a 404, whatever its characters."""
-    for method, body in (("GET", None), ("PATCH", {"capacity": 3})):
-        answer = shared.request(method, f"/events/{event_id}", body)
-        assert (answer.status, answer.code) == (404, "event-not-found")
-
-
 def test_seats_of_one_moment(pipeline: Pipeline, taps: Taps) -> None:
     """The event is read together with its ledger, but not at the same moment: between the two, the ledger was made."""
     pipeline.add_event("e", 1)

@@ -61,6 +61,14 @@ def test_unknown_path(shared: Pipeline, path: str) -> None:
     assert shared.request("HEAD", path).status == 404
 
 
+@pytest.mark.parametrize("odd", ["nobody", "a b", "100%25", "ы", "🎟", "a#b?c", "x" * 3000, "a\u0000b", "."])
+def test_unknown_id(shared: Pipeline, odd: str) -> None:
+    """An unknown id in the path is a 404, whatever its characters."""
+    for method, kind, body in (("GET", "user", None), ("GET", "event", None), ("PATCH", "event", {"capacity": 3})):
+        answer = shared.request(method, f"/{kind}s/{odd}", body)
+        assert (answer.status, answer.code) == (404, f"{kind}-not-found")
+
+
 def test_route_of_another_function(shared: Pipeline) -> None:
     """A request for another function's route, should it ever come to the wrong one, is a plain 404."""
     assert App(shared.apps["users"], allow_anyone).respond(http_event("GET", "/events", None, {}))["statusCode"] == 404

