@@ -7,6 +7,7 @@ import re
 import shlex
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
@@ -64,17 +65,10 @@ def test_a_failure_says_how_to_repeat_it(tmp_path: Path) -> None:
     assert run(tmp_path, f"--randomly-seed={int(seed) + 1}")[1] != drawn
 
 
-class _Item:
-    """A test, by its name."""
-
-    def __init__(self, nodeid: str) -> None:
-        self.nodeid = nodeid
-
-
 def test_slow_packages_come_first_and_in_one_piece() -> None:
     """Packages that share something slow are put together, the slowest first; all others stay in random order."""
     names = ["unit/b", "infra/b", "e2e/b", "api/a", "integration/a", "e2e/a", "unit/a", "infra/a", "tools/bench/a"]
-    items: Any = [_Item(f"tests/{name}.py::test") for name in names]
+    items: Any = [SimpleNamespace(nodeid=f"tests/{name}.py::test") for name in names]
     slowest_first(items)
     ordered = [item.nodeid.removeprefix("tests/").removesuffix(".py::test") for item in items]
     assert ordered == [

@@ -12,10 +12,10 @@ from tests.tools.bench.load import LocalStack, Responses, percentile, register_a
 _CLIENTS = {1: 20, 8: 80, 32: 160}
 """Concurrent clients, and how many people get a seat in a run; as many again come too late."""
 
-_SOURCE = "pretix 2026.8.0, gunicorn with 5 workers, PostgreSQL, its REST API, on a 2-core machine"
 _PRETIX_ORDERS = {1: 8.6, 8: 8.8, 32: 7.9}
-_PRETIX_P50_SECONDS = {1: 0.113, 8: 0.879, 32: 3.937}
 _PRETIX_REFUSALS = {1: 34.0, 8: 64.0, 32: 50.0}
+"""A second, by clients: pretix 2026.8.0, gunicorn with 5 workers, PostgreSQL, its REST API, on a 2-core machine."""
+
 _LONGEST_SECONDS = 2
 _BURST = 8
 
@@ -44,7 +44,6 @@ def measure(context: BenchContext) -> Part:
         [
             *_figures("registrations", 201, seats, _PRETIX_ORDERS, {8: 5, 32: 5}),
             *_figures("refusals", 409, refusals, _PRETIX_REFUSALS, {1: 3, 8: 3, 32: 3}),
-            *_pretix(),
             Figure("first burst, cold, p99", percentile(burst.all, 99), "s", note=cold),
         ],
     )
@@ -72,20 +71,6 @@ def _figures(
             Figure(f"{name}, p99", percentile(responses, 99), "s", at_most(_LONGEST_SECONDS), waited),
         ]
     return figures
-
-
-def _pretix() -> list[Figure]:
-    """Return the figures to compare with: measured once, elsewhere."""
-    columns = (
-        ("orders", _PRETIX_ORDERS, "per s"),
-        ("orders, p50", _PRETIX_P50_SECONDS, "s"),
-        ("refusals", _PRETIX_REFUSALS, "per s"),
-    )
-    return [
-        Figure(f"pretix: {what}, {_named(clients)}", value, unit, note=_SOURCE)
-        for what, values, unit in columns
-        for clients, value in values.items()
-    ]
 
 
 def _named(clients: int) -> str:
