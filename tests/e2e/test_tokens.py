@@ -9,8 +9,10 @@ from pathlib import Path
 import httpx
 import pytest
 
+from api.http.caller import ORGANIZERS
 from api.http.routes import DOCS_ROUTES
 from infra.cli.deployment import Clients, Outputs
+from infra.cli.user_pool import claims_of
 from tests.e2e.forger import Forger
 from tests.support.builders import NEW_EVENT
 from tests.support.client import unique
@@ -80,12 +82,19 @@ def test_public_routes_ignore_tokens(forger: Forger, guarded_stack: Outputs, gua
 
 
 def test_a_token_from_the_command_line_gets_in(guarded_home: Path, guarded_api: httpx.Client) -> None:
-    """`turnstile token NAME` prints only a token, which the API accepts."""
-    printed = turnstile("token", unique("ada"), home=guarded_home)
-    assert (printed.returncode, printed.stderr) == (0, "")
-    token = printed.stdout.removesuffix("\n")
-    assert re.fullmatch(r"[\w-]+\.[\w-]+\.[\w-]+", token)
-    assert guarded_api.get("/users/nobody", headers=_bearer(token)).status_code == 404
+    """`turnstile token NAME` prints only a token, which the API accepts. A name is one person, in the groups asked
+    for."""
+    people, name = set[str](), unique("ada")
+    for options, groups in (((), []), (("--organizer",), [ORGANIZERS]), ((), [])):
+        printed = turnstile("token", name, *options, home=guarded_home)
+        assert (printed.returncode, printed.stderr) == (0, "")
+        token = printed.stdout.removesuffix("\n")
+        assert re.fullmatch(r"[\w-]+\.[\w-]+\.[\w-]+", token)
+        assert guarded_api.get("/users/nobody", headers=_bearer(token)).status_code == 404
+        claims = claims_of(token)
+        people.add(claims["sub"])
+        assert claims.get("cognito:groups", []) == groups
+    assert len(people) == 1
 
 
 def test_the_warm_up_leaves_no_user(guarded_stack: Outputs, guarded_aws: Clients) -> None:
