@@ -1,4 +1,4 @@
-"""Behind the API: more seats for many, undecodable messages, legacy events."""
+"""Behind the API: more seats for many, undecodable messages, legacy events, and a damaged ledger."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ import pytest
 from infra.cli.deployment import Clients, Outputs
 from tests.e2e.back_door import deliver, find_dead_letter, register_command
 from tests.support.client import ApiClient, at, eventually, unique
+from tests.support.stacks import printed
+from workers.aws.items import event_key
 from workers.aws.messages import encode, group_of
 
 pytestmark = pytest.mark.e2e
@@ -68,3 +70,28 @@ def test_legacy_event(stack: Outputs, aws: Clients, front: ApiClient) -> None:
     assert front.http.get(location).json()["userId"] == bob
     assert front.cancel(event_id, ann).status_code == 204
     front.has(event_id, bob, "confirmed", within=2)
+
+
+def test_a_damaged_ledger(stack: Outputs, aws: Clients, front: ApiClient) -> None:
+    """When a ledger has lost a seat and its waiting list, `turnstile reconcile --repair` names both, the registrar
+    repairs it, and the next registration waits last."""
+    event_id, (first, second, last) = front.event(1, hasWaitlist=True), front.users(3)
+    for user_id in (first, second):
+        front.seat(event_id, user_id)
+    aws.dynamodb.update_item(
+        TableName=stack.ledger_table,
+        Key=event_key(event_id),
+        UpdateExpression="SET confirmed = :none REMOVE line, lineOffset",
+        ExpressionAttributeValues={":none": {"N": "0"}},
+    )
+    assert front.read_event(event_id)["seatsLeft"] == 1
+
+    (found,) = printed("reconcile", event_id, "--repair")["findings"]
+    assert found["differences"] == [
+        "the ledger says 0 confirmed, 1 are",
+        "waiting, but not on the ledger's waiting list: ticket 1",
+    ]
+    assert found["repair"] == "mended"
+    event = front.read_event(event_id)
+    assert (event["currentAttendees"], event["seatsLeft"], event["waitlistLength"]) == (1, 0, 1)
+    assert front.seat(event_id, last)["waitlistPosition"] == 2

@@ -8,11 +8,11 @@ import httpx
 import pytest
 
 from infra.cli.deployment import Clients, Outputs
-from tests.support.client import ApiClient, eventually, unique
+from tests.e2e.back_door import register_command
+from tests.support.client import ApiClient, eventually
 from tests.support.threads import at_once
 from workers.aws.items import registration_from_item, registration_key
 from workers.aws.messages import deduplication_id, encode, group_for
-from workers.domain.commands import Register
 from workers.domain.records import Registration, registration_id
 
 pytestmark = pytest.mark.e2e
@@ -44,7 +44,7 @@ def test_back_and_forth(front: ApiClient, stack: Outputs, aws: Clients) -> None:
 
 def _sent(aws: Clients, stack: Outputs, event_id: str, user_id: str) -> str:
     """Send the command that has just been decided once more; return the message id."""
-    command = Register(unique("command"), event_id, user_id, ROUNDS, accepted_at=1)
+    command = register_command(event_id, user_id, ROUNDS)
     return aws.sqs.send_message(
         QueueUrl=stack.queue_url,
         MessageBody=encode(command),
