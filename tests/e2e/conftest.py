@@ -177,9 +177,10 @@ def guarded_aws(guarded_stack: Outputs) -> Clients:
     return local_deployment(guarded_stack).clients
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def browser() -> Iterator[Browser]:
-    """One Chromium for all tests."""
+    """One Chromium for all end-to-end tests. It ends with them: a process holds one Playwright at a time, and the tests
+    of the demo's page, which may come next in this process, start their own."""
     with browsing() as found:
         yield found
 
