@@ -18,7 +18,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from infra.cli.errors import CliError, NoStackError
 from infra.cli.state_dir import StateDir
-from workers.aws.load import Tables
+from workers.aws.load import DecisionTables
 
 if TYPE_CHECKING:
     from mypy_boto3_acm import ACMClient
@@ -76,9 +76,9 @@ class Outputs:
     domain_hosted_zone_id: str | None = None
 
     @property
-    def tables(self) -> Tables:
+    def tables(self) -> DecisionTables:
         """The names of the tables that a decision reads and writes."""
-        return Tables(self.events_table, self.registrations_table, self.ledger_table)
+        return DecisionTables(self.events_table, self.registrations_table, self.ledger_table)
 
     @classmethod
     def from_stack(cls, outputs: dict[str, str], endpoint_url: str | None, region: str) -> Outputs:

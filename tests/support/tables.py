@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass, fields
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from workers.aws.items import EVENT_INDEX, STATUS_KEY, USER_INDEX, Item
-from workers.aws.load import Tables
+from workers.aws.load import DecisionTables
 from workers.settings import Settings
 
 if TYPE_CHECKING:
@@ -31,9 +31,9 @@ class TableNames:
     ledger: str = "ledger"
 
     @property
-    def worker(self) -> Tables:
+    def worker(self) -> DecisionTables:
         """The tables that the registrar uses."""
-        return Tables(events=self.events, registrations=self.registrations, ledger=self.ledger)
+        return DecisionTables(events=self.events, registrations=self.registrations, ledger=self.ledger)
 
     def settings(self, cls: type[S], queue_url: str = "", api_url: str = "") -> S:
         """Return the settings of a function that works on these tables."""

@@ -14,7 +14,7 @@ from workers.aws.items import (
     registration_to_item,
     seat_settings_to_attributes,
 )
-from workers.aws.load import Tables
+from workers.aws.load import DecisionTables
 from workers.domain.decision import Decision
 from workers.domain.records import Registration
 from workers.domain.seat_settings import SETTINGS, SeatSettings
@@ -34,7 +34,7 @@ class CommitCancelled(Exception):
         self.reasons = tuple(reasons)
 
 
-def transaction_items(tables: Tables, decisions: Sequence[Decision]) -> list[Any]:
+def transaction_items(tables: DecisionTables, decisions: Sequence[Decision]) -> list[Any]:
     """Return the writes of the decisions: each event's ledger and changed records, and its settings if they changed."""
     items: list[Any] = []
     for decision in decisions:

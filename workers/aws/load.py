@@ -38,7 +38,7 @@ _INDEX_PAGES = 20
 
 
 @dataclass(frozen=True, slots=True)
-class Tables:
+class DecisionTables:
     """The names of the tables that decisions read and write."""
 
     events: str
@@ -109,7 +109,7 @@ def batch_get(
 
 
 def load(
-    client: DynamoDBClient, clock: Clock, tables: Tables, commands: Mapping[str, Sequence[Command]]
+    client: DynamoDBClient, clock: Clock, tables: DecisionTables, commands: Mapping[str, Sequence[Command]]
 ) -> dict[str, State]:
     """Return the state of each event, for its commands to be decided on.
 
@@ -168,7 +168,7 @@ def promotions_possible(ledger: Ledger, commands: Sequence[Command]) -> int:
 def _waitlist_head(
     client: DynamoDBClient,
     clock: Clock,
-    tables: Tables,
+    tables: DecisionTables,
     ledger: Ledger,
     known: Iterable[Registration],
     commands: Sequence[Command],

@@ -18,7 +18,7 @@ from workers.aws import clients
 from workers.aws.clock import SYSTEM_CLOCK, Clock
 from workers.aws.commit import MAX_ITEMS, CommitCancelled, commit, transaction_items
 from workers.aws.items import timestamp
-from workers.aws.load import Tables, load
+from workers.aws.load import DecisionTables, load
 from workers.aws.send import ReceivedMessage, back_off, park
 from workers.domain.commands import Command
 from workers.metrics import Metric
@@ -46,7 +46,7 @@ class Registrar:
         self,
         dynamodb: DynamoDBClient,
         sqs: SQSClient,
-        tables: Tables,
+        tables: DecisionTables,
         queue_url: str,
         dead_letter_queue_url: str,
         clock: Clock,
@@ -207,7 +207,7 @@ class Registrar:
 @cache
 def _registrar() -> Registrar:
     settings = RegistrarSettings.load(os.environ)
-    tables = Tables(settings.events_table, settings.registrations_table, settings.ledger_table)
+    tables = DecisionTables(settings.events_table, settings.registrations_table, settings.ledger_table)
     queues = settings.queue_url, settings.dead_letter_queue_url
     return Registrar(clients.dynamodb(), clients.sqs(), tables, *queues, SYSTEM_CLOCK)
 

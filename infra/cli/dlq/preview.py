@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from workers.aws.dead_letters import DeadLetter
 from workers.aws.items import DECODE_ERRORS, registration_from_item, registration_key
-from workers.aws.load import DamagedEvent, EventState, State, Tables, UnknownEvent, batch_get, load
+from workers.aws.load import DamagedEvent, DecisionTables, EventState, State, UnknownEvent, batch_get, load
 from workers.aws.messages import UndecodableMessage
 from workers.aws.send import ReceivedMessage
 from workers.domain.commands import Cancel, Command, Register
@@ -38,7 +38,7 @@ class Preview:
 
 
 def preview(
-    client: DynamoDBClient, clock: Clock, tables: Tables, letter: DeadLetter, before: Sequence[DeadLetter]
+    client: DynamoDBClient, clock: Clock, tables: DecisionTables, letter: DeadLetter, before: Sequence[DeadLetter]
 ) -> Preview:
     """Plan the command of a dead letter as the registrar would after those `before` it in its group; write nothing."""
     command = letter.command
@@ -78,7 +78,7 @@ def _delivered(letter: DeadLetter) -> ReceivedMessage:
     return ReceivedMessage(letter.message_id, letter.receipt_handle, letter.group, RECEIVES_BEFORE_PARKING, letter.body)
 
 
-def _registration(client: DynamoDBClient, clock: Clock, tables: Tables, command: Command) -> Registration | str:
+def _registration(client: DynamoDBClient, clock: Clock, tables: DecisionTables, command: Command) -> Registration | str:
     """Read the registration by itself: it may be there, and pending, although its event is not."""
     if not isinstance(command, Register | Cancel):
         return _NONE

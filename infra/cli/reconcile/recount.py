@@ -20,7 +20,7 @@ from workers.aws.items import (
     event_key,
     registration_from_item,
 )
-from workers.aws.load import Tables, batch_get
+from workers.aws.load import DecisionTables, batch_get
 from workers.domain.records import Ledger, Registration, registration_id
 from workers.domain.recount import TotalsBuilder
 
@@ -123,7 +123,7 @@ class Recounter:
         self,
         client: DynamoDBClient,
         clock: Clock,
-        tables: Tables,
+        tables: DecisionTables,
         note: Callable[[int], None] = lambda _: None,
         erased: Collection[str] = (),
     ) -> None:

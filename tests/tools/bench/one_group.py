@@ -19,7 +19,7 @@ from infra.cli.deployment import Deployment
 from infra.cli.errors import CliError, UsageError
 from tests.support.builders import event_item
 from workers.aws.items import event_key, registration_key
-from workers.aws.load import Tables
+from workers.aws.load import DecisionTables
 from workers.aws.messages import deduplication_id, encode, group_for
 from workers.domain.commands import Register
 
@@ -46,7 +46,7 @@ class Group:
 
     dynamodb: DynamoDBClient
     sqs: SQSClient
-    tables: Tables
+    tables: DecisionTables
     queue_url: str
     event_id: str
     now: Callable[[], float] = time.time

@@ -16,7 +16,7 @@ from tests.support.builders import EVENT, NOW, Book, cancel, change, configure, 
 from workers.aws import clients
 from workers.aws.commit import CommitCancelled, commit, transaction_items
 from workers.aws.items import ledger_to_item, registration_to_item
-from workers.aws.load import Tables
+from workers.aws.load import DecisionTables
 from workers.domain.commands import Recount
 from workers.domain.decide import decide
 from workers.domain.records import Ledger, Totals
@@ -25,7 +25,7 @@ from workers.domain.seat_settings import SETTINGS, EventStatus
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
-TABLES = Tables(events="E", registrations="R", ledger="L")
+TABLES = DecisionTables(events="E", registrations="R", ledger="L")
 
 
 def test_a_first_write_must_find_nothing() -> None:

@@ -13,7 +13,7 @@ from tests.proofs.simulation.seeded_bugs.registry import bug
 from workers.aws.clients import Overloaded
 from workers.aws.commit import _event_settings, _versioned, commit, transaction_items
 from workers.aws.items import EVENT_INDEX, STATUS_KEY, ledger_to_item, registration_key
-from workers.aws.load import EventState, Tables, UnknownEvent, _waitlist_head, batch_get, read_registrations
+from workers.aws.load import DecisionTables, EventState, UnknownEvent, _waitlist_head, batch_get, read_registrations
 from workers.aws.messages import UndecodableMessage, decode, deduplication_id, group_for
 from workers.aws.send import ReceivedMessage, send_all
 from workers.domain.commands import Cancel, Promote, Register
@@ -55,7 +55,7 @@ def _with_one_token(client: DynamoDBClient) -> DynamoDBClient:
     return cast("DynamoDBClient", _Client(client, transact_write_items=write))
 
 
-def _add(original: Callable[..., list[Any]], tables: Tables, decisions: Sequence[Decision]) -> list[Any]:
+def _add(original: Callable[..., list[Any]], tables: DecisionTables, decisions: Sequence[Decision]) -> list[Any]:
     before = {decision.ledger.event_id: decision.before for decision in decisions}
     items = original(tables, decisions)
     return [_added(item, before) if item.get("Put", {}).get("TableName") == tables.ledger else item for item in items]
@@ -85,7 +85,7 @@ def _with_title(update: Event) -> Event:
 
 
 def _first_of_index(
-    client: DynamoDBClient, clock: Any, tables: Tables, ledger: Ledger
+    client: DynamoDBClient, clock: Any, tables: DecisionTables, ledger: Ledger
 ) -> tuple[list[Registration], dict[str, Exception]]:
     rows = client.query(
         TableName=tables.registrations,
