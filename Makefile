@@ -58,7 +58,7 @@ checks:
 quick: setup ## Run the unit and API tests only, in random order (under a minute)
 	$(BIN)/pytest -n 2 tests/unit tests/api $(PYTEST_ARGS)
 
-test: browser check ## Run all checks and tests, with coverage, in random order (7 minutes); repeat an order with SEED=7
+test: browser check ## Run all checks and tests, with coverage, in random order (6 minutes); repeat an order with SEED=7
 	$(BIN)/pytest -n 3 --no-loadscope-reorder --cov --cov-report=term \
 		$(if $(SEED),--randomly-seed=$(SEED)) $(PYTEST_ARGS)
 
