@@ -11,8 +11,9 @@ from dataclasses import dataclass
 from hashlib import sha256
 from typing import TYPE_CHECKING
 
-from tests.proofs.simulation.reference_model import Batch, Expected, ReferenceModel, standing
-from tests.proofs.simulation.state_history import EventHistory, applies, came_of
+from tests.proofs.simulation.message_log import Batch
+from tests.proofs.simulation.state_history import EventHistory, came_of
+from tests.support.reference_model import STALE, Attempt, ReferenceModel, applies, attempt_of, attempts_of
 from tests.support.rules import broken_rules, illegal_moves
 from workers.aws.items import Item, ledger_from_event, ledger_from_item, registration_from_item
 from workers.domain.commands import Cancel, Configure, Register
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 OVERSOLD = "1: no seat is given beyond the capacity"
 MISCOUNTED = "2: the ledger counts the registrations"
 JUMPED = "3: nobody is confirmed past an earlier waiter"
-TWICE = "4: one promotion per ticket at most"
+TICKETS = "4: the waiting list has the tickets of those who wait"
 MOVES = "5: statuses change along the table, generations grow"
 ONE = "6: a registration belongs to one person at one event"
 CLOSED = "nobody joins a closed or cancelled event"
@@ -114,17 +115,14 @@ class InvariantChecker:
 
     def _check(self, history: EventHistory, commit: Commit) -> None:
         sim, now = self._sim, self._sim.scheduler.now
-        was, waitlist = dict(history.records), history.waitlist
-        batches = sim.messages.batches(history.event_id)
-        configures = [command for batch in batches for command in batch.configures()]
+        was, batches = dict(history.records), sim.messages.batches(history.event_id)
         history.records |= {key: after for key, (_, after) in commit.changed.items()}
         for sentence in illegal_moves({k: was[k] for k in commit.changed if k in was}, _after(commit)):
             sim.broken(MOVES, sentence)
         if commit.after is not commit.before:
             for sentence in broken_rules(commit.after, history.records.values()):
                 sim.broken(_RULES.get(sentence, MISCOUNTED), f"{history.event_id}: {sentence}")
-            self._check_seats(history, commit, configures)
-            self._check_waitlist(history, commit, configures)
+            self._check_seats(history, commit, batches)
             self._check_order(history, was, {key for batch in batches for key, _ in batch.commands})
             history.ledger = commit.after
             history.ledgers.append((now, commit.after))
@@ -134,33 +132,37 @@ class InvariantChecker:
             self._check_asked(key, before, after)
             history.states.setdefault(key, []).append((now, after))
         if commit.after is not commit.before:
-            self._check_against_model(history, commit, ReferenceModel(commit.before, was, waitlist), batches)
+            self._check_against_model(history, commit, attempts_of(was.values()), batches)
 
     def _check_against_model(
-        self, history: EventHistory, commit: Commit, begin: ReferenceModel, batches: list[Batch]
+        self, history: EventHistory, commit: Commit, was: Mapping[str, Attempt], batches: list[Batch]
     ) -> None:
-        """Compare what was written with the reference model's states while it processes the batch."""
-        has = standing(history.records)
-        waiting = (key for key, record in history.records.items() if record.ticket is not None)
-        waitlist = sorted(waiting, key=lambda key: history.records[key].ticket or 0)
-        expected: dict[tuple[str, int], Expected] = {}
+        """Compare what was written with the reference model's states while it processes the batch.
+
+        The registrar may stop anywhere in a batch: the index lags, a command is undecodable, a transaction is full.
+        """
+        before, after, records = commit.before, commit.after, history.records.values()
+        waiting = sorted((r.ticket, r.user_id) for r in records if r.ticket is not None)
+        has = after.settings, after.revisions, attempts_of(records), [user for _, user in waiting]
+        decided: dict[tuple[str, int], tuple[str, str]] = {}
         for commands in (commands for batch in batches for commands in batch.decided(self._sim.parked)):
-            model = ReferenceModel(commit.before, begin.records, begin.waitlist)
+            model = ReferenceModel(before.settings, dict(before.revisions), dict(was), list(history.waitlist))
             for _ in model.states(commands):
-                if (
-                    model.waitlist == waitlist
-                    and model.settings == commit.after.settings
-                    and standing(model.records) == has
-                ):
+                if (model.settings, model.revisions, model.attempts, model.waitlist) == has:
+                    history.waitlist = model.waitlist
                     return
-            expected |= model.expected
-        for key, (_, after) in commit.changed.items():
-            should = expected.get((key, after.generation))
-            if (rule := _rule_broken_by(after, should)) is not None:
-                self._sim.broken(rule, f"{history.event_id}: {after}; by the model it is {should}")
+            for command, outcome in zip(commands, model.outcomes, strict=True):
+                if isinstance(command, Register) and outcome != STALE:
+                    decided[command.registration_id, command.generation] = outcome
+        for key, (_, record) in commit.changed.items():
+            should = decided.get((key, record.generation))
+            if should is not None and (rule := _rule_broken_by(record, should)) is not None:
+                self._sim.broken(rule, f"{history.event_id}: {record}; by the model it is {should}")
         self._sim.broken(SERIAL, f"{history.event_id}: {commit} in {batches}")
 
-    def _check_seats(self, history: EventHistory, commit: Commit, configures: list[Configure]) -> None:
+    def _check_seats(self, history: EventHistory, commit: Commit, batches: list[Batch]) -> None:
+        commands = (command for batch in batches for _, command in batch.commands)
+        configures = (command for command in commands if isinstance(command, Configure))
         given = [key for key, (before, after) in commit.changed.items() if _seated(after) and not _seated(before)]
         asked = max((command.changes.get("capacity", 0) for command in configures), default=0)
         allowed = max(commit.before.settings.capacity, commit.after.settings.capacity, asked)
@@ -177,27 +179,6 @@ class InvariantChecker:
         ):
             self._sim.broken(UNASKED, f"{key}: {before} -> {after}")
 
-    def _check_waitlist(self, history: EventHistory, commit: Commit, configures: list[Configure]) -> None:
-        sim, event = self._sim, history.event_id
-        waiting = {key for key, record in history.records.items() if record.status is Status.WAITLISTED}
-        stayed = [key for key in history.waitlist if key in waiting and key not in commit.changed]
-        for key, (before, after) in commit.changed.items():
-            if not _moved_up(before, after):
-                continue
-            ahead = history.waitlist[: history.waitlist.index(key)] if key in history.waitlist else []
-            if passed := [other for other in ahead if other in stayed]:
-                sim.broken(JUMPED, f"{event}: {key} was promoted past {passed}")
-            ticket = (before.ticket if before else None) or 0
-            if ticket in history.promoted:
-                sim.broken(TWICE, f"{event}: ticket {ticket}")
-            history.promoted.add(ticket)
-        joined = [key for key, (_, after) in commit.changed.items() if after.status is Status.WAITLISTED]
-        history.waitlist = stayed + sorted(joined, key=lambda key: history.records[key].ticket or 0)
-        limits = [ledger.settings.waitlist_capacity for ledger in (commit.before, commit.after)]
-        limits += [c.changes["waitlist_capacity"] for c in configures if "waitlist_capacity" in c.changes]
-        if joined and None not in limits and len(history.waitlist) > max(limit or 0 for limit in limits):
-            sim.broken(WAITLIST_FULL, f"{event}: {len(history.waitlist)} wait, with limits {limits}")
-
     def _check_order(self, history: EventHistory, was: Mapping[str, Registration], batch: Collection[str]) -> None:
         """Check that no command was decided before an applicable one ahead of it in the group.
 
@@ -210,9 +191,11 @@ class InvariantChecker:
             if not isinstance(command, Register | Cancel):
                 continue
             before, after = was.get(command.registration_id), history.records.get(command.registration_id)
-            if applies(command, before) and applies(command, after) and not self._set_aside(history, key, command):
+            if not applies(command, attempt_of(before)):
+                continue
+            if applies(command, attempt_of(after)) and not self._set_aside(history, key, command):
                 left.append(f"{key} {command}")
-            elif key in batch and before != after and applies(command, before) and came_of(command, after):
+            elif key in batch and before != after and came_of(command, after):
                 if left and command.registration_id not in decided:
                     self._sim.broken(OVERTAKEN, f"{history.event_id}: {key} {command} was decided before {left}")
                 decided.add(command.registration_id)
@@ -226,23 +209,25 @@ class InvariantChecker:
 _RULES = {
     "nobody is confirmed past an earlier waiter": JUMPED,
     "tickets are in the order of decision": JUMPED,
+    "the ledger's live tickets are those of the waiting": TICKETS,
     "nobody has two active registrations": ONE,
 }
 """The rules behind sentences of `broken_rules`; the others are about the ledger's counts."""
 
 
-def _rule_broken_by(after: Registration, should: Expected | None) -> str | None:
-    """Return the rule that a registration breaks if the model expects another result."""
-    if should is None or should == (after.status, after.code):
+def _rule_broken_by(after: Registration, should: tuple[str, str]) -> str | None:
+    """Return the rule that a registration breaks if the model expects another result, for another reason."""
+    status, reason = should
+    if after.status == status and after.code in {None, reason}:
         return None
     rules = {"event-full": NO_WAITLIST, "waitlist-full": WAITLIST_FULL, "registration-closed": CLOSED}
     match after.status:
         case Status.REJECTED:
             return REFUSED
         case Status.CONFIRMED:
-            return CLOSED if should[1] == "registration-closed" else OVERSOLD
+            return CLOSED if reason == "registration-closed" else OVERSOLD
         case Status.WAITLISTED:
-            return rules.get(should[1] or "", SERIAL)
+            return rules.get(reason, SERIAL)
         case _:
             return None
 
@@ -255,11 +240,6 @@ def _own_id(record: Registration) -> str:
 
 def _after(commit: Commit) -> dict[str, Registration]:
     return {key: after for key, (_, after) in commit.changed.items()}
-
-
-def _moved_up(before: Registration | None, after: Registration) -> bool:
-    waited = before is not None and before.status is Status.WAITLISTED and before.generation == after.generation
-    return waited and _seated(after)
 
 
 def _seated(record: Registration | None) -> bool:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
 from hashlib import sha256
+from itertools import product
 from typing import TYPE_CHECKING, Any
 
 from tests.proofs.simulation.queues import QUEUE
-from tests.proofs.simulation.reference_model import Batch
 from workers.aws.messages import UndecodableMessage, decode, group_for, group_of
 from workers.domain.commands import Cancel, Command, Register
 
@@ -16,6 +18,29 @@ if TYPE_CHECKING:
 
 _MOST_BATCHES = 50
 """Of one event: a late commit, within half a minute, belongs to one of its last batches."""
+_MOST_DOUBTS = 6
+"""For so many parked messages, both possibilities are tried: parked, or decided when they came again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """The commands of an event that a registrar received, with their message ids; None for an undecodable one."""
+
+    process: str
+    commands: Sequence[tuple[str, Command | None]]
+
+    def decided(self, parked: Collection[str]) -> Iterator[list[Command]]:
+        """Yield the commands that may have been decided together.
+
+        Decisions start anew behind a parked message, unless that came again and was decided.
+        """
+        aside = [n for n, (key, command) in enumerate(self.commands) if command is None or key in parked]
+        for begin in (0, *(n + 1 for n in aside)):
+            doubtful = [n for n in aside if n >= begin][:_MOST_DOUBTS]
+            for again in product((True, False), repeat=len(doubtful)):
+                out = {n for n, is_in in zip(doubtful, again, strict=True) if not is_in}
+                rest = (command for n, (_, command) in enumerate(self.commands) if n >= begin and n not in out)
+                yield [command for command in rest if command is not None]
 
 
 class MessageLog:

@@ -8,14 +8,15 @@ from typing import TYPE_CHECKING, Any
 from api.registrations.headers import idempotency_key
 from tests.proofs.simulation import index_lag, stale_reads
 from tests.proofs.simulation.event_views import SETTINGS, are_true, were_true
-from tests.proofs.simulation.reference_model import no_room
 from tests.proofs.simulation.scheduler import SECOND
 from tests.proofs.simulation.state_history import LEDGER, EventHistory, between
 from tests.support.pipeline import Answer
+from tests.support.reference_model import placement
 from workers.aws.items import timestamp
 from workers.domain import admission
 from workers.domain.commands import Cancel, Command, Configure, Register
-from workers.domain.records import Registration, Status, registration_id
+from workers.domain.records import Ledger, Registration, Status, registration_id
+from workers.domain.seat_settings import EventStatus
 from workers.domain.transitions import DISCARDED
 
 if TYPE_CHECKING:
@@ -140,7 +141,7 @@ class ResponseChecker:
         if least is not None and any(state.generation >= least for state in refused):
             return True
         ledgers = history.ledgers_between(answered.began, answered.ended)
-        return not answered.sent and any(no_room(ledger, answered.code) for ledger in ledgers)
+        return not answered.sent and any(_refusal(ledger) == answered.code for ledger in ledgers)
 
     def _cancel(self, answered: Answered, history: EventHistory, key: str, states: list[Registration | None]) -> bool:
         if not self._replay(answered, [state.delete_keys if state else () for state in states], states):
@@ -283,3 +284,10 @@ def _attempt(
         return None
     pending = [s.generation for s in states if s and s.status is Status.PENDING and not s.cancelling]
     return min(pending, default=None)
+
+
+def _refusal(ledger: Ledger) -> str:
+    """Return why a newcomer could be refused, once free seats are filled; for one with room, what they get."""
+    free, waiting = max(0, ledger.settings.capacity - ledger.confirmed), len(ledger.waitlist)
+    moving_up = 0 if ledger.settings.status is EventStatus.CANCELLED else min(free, waiting)
+    return placement(ledger.settings, free - moving_up, waiting - moving_up)[1]

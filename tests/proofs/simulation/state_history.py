@@ -17,14 +17,13 @@ LEDGER = "the ledger"
 
 @dataclass(slots=True)
 class EventHistory:
-    """One event. `waitlist` has the waiters in the order in which they joined, independent of tickets. `damages` has
-    the times in which a record (by registration id) or the LEDGER could not be decoded."""
+    """One event. `waitlist` has the users who wait, in the order of the reference model, not of tickets. `damages`
+    has the times in which a record (by registration id) or the LEDGER could not be decoded."""
 
     event_id: str
     ledger: Ledger
     records: dict[str, Registration] = field(default_factory=dict)
     waitlist: list[str] = field(default_factory=list)
-    promoted: set[int] = field(default_factory=set)
     ledgers: Timeline[Ledger] = field(default_factory=list)
     titles: Timeline[str] = field(default_factory=list)
     states: dict[str, Timeline[Registration]] = field(default_factory=dict)
@@ -56,18 +55,6 @@ def between(timeline: Timeline[T], began: int, ended: int) -> list[T | None]:
         elif at <= ended:
             found.append(state)
     return [before, *found]
-
-
-def applies(command: Register | Cancel, record: Registration | None) -> bool:
-    """Return whether a command would change this record."""
-    generation = command.generation
-    if isinstance(command, Cancel):
-        return record is not None and record.is_active and record.generation == generation
-    if record is None:
-        return generation == 1
-    if record.status is Status.PENDING:
-        return record.generation + record.cancelling == generation
-    return not record.is_active and record.generation + 1 == generation
 
 
 def has_outcome(command: Register | Cancel, record: Registration | None) -> bool:
