@@ -21,7 +21,6 @@ MUST_OCCUR = {
     "put_item ConditionalCheckFailedException",
     "put_item ValidationException",
     "put_item ok",
-    "query ParamValidationError",
     "query ValidationException",
     "query cut",
     "query empty",

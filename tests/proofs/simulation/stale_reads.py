@@ -69,8 +69,7 @@ class StaleReads:
 
 
 def _may_be_old(asked: Mapping[str, Any]) -> bool:
-    """Return whether an answer may be old; those with a projection are left alone."""
-    return not asked.get("ConsistentRead") and "ProjectionExpression" not in asked
+    return not asked.get("ConsistentRead")
 
 
 def _among(items: list[Item], key: Item) -> Item | None:

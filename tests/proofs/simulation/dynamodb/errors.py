@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from botocore.exceptions import ClientError, ParamValidationError
+from botocore.exceptions import ClientError
 
 
 class RequestRefused(Exception):
@@ -22,11 +22,6 @@ class Invalid(RequestRefused):
 
     def __init__(self, message: str) -> None:
         super().__init__("ValidationException", message)
-
-
-def wrong_parameter(report: str) -> ParamValidationError:
-    """Return the error that botocore raises before anything is sent."""
-    return ParamValidationError(report=report)
 
 
 class Exceptions:

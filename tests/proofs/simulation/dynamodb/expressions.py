@@ -1,11 +1,11 @@
-"""DynamoDB's expressions, as far as Turnstile uses them. Each text is parsed once, into functions.
+"""DynamoDB's expressions, as far as Turnstile writes them. Each text is parsed once.
 
-    condition  :=  term {OR term};  term := test {AND test}
-    test       :=  ( condition ) | path = :value | attribute_exists(path) | attribute_not_exists(path)
-    update     :=  {SET path = sum {, path = sum} | REMOVE path {, path}}
+    condition  :=  group {AND group};  group := test | ( test {OR test} )
+    test       :=  path = :value | attribute_exists(path) | attribute_not_exists(path)
+    update     :=  [SET path = sum {, path = sum}] [REMOVE path {, path}]
     sum        :=  part [+ part];  part := path | :value | if_not_exists(path, :value)
     key        :=  path = :value [AND begins_with(path, :value)]
-    projection :=  path {, path};  path := name | #name
+    path       :=  name | #name
 
 Everything else raises NotImplementedError, whether DynamoDB knows it or not: nothing is ever ignored.
 """
@@ -13,13 +13,13 @@ Everything else raises NotImplementedError, whether DynamoDB knows it or not: no
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, NoReturn, TypeVar
+from typing import Any
 
 from tests.proofs.simulation.dynamodb.errors import Invalid
-from tests.proofs.simulation.dynamodb.values import Value, added, checked
+from tests.proofs.simulation.dynamodb.values import Value, checked
 from workers.aws.items import Item
 
 NAMES, VALUES = "ExpressionAttributeNames", "ExpressionAttributeValues"
@@ -28,255 +28,122 @@ Names = dict[str, str]
 """Attributes by placeholder: `{"#version": "version"}`."""
 Values = dict[str, Value]
 """Values by placeholder: `{":before": {"N": "1"}}`."""
-Path = Callable[[Names], str]
 Test = Callable[[Item, Names, Values], bool]
 Operand = Callable[[Item, Names, Values], Value | None]
 
-T = TypeVar("T")
-
-_TOKEN = re.compile(r"\s*(?:([#:]?[A-Za-z0-9_]+)|([=(),+]))")
-_WORD = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-_KEYWORDS = {"AND", "OR", "NOT", "IN", "BETWEEN", "SET", "REMOVE", "ADD", "DELETE"}
-_NOTHING: dict[str, Any] = {}
-
-
-@dataclass(slots=True)
-class Uses:
-    """The placeholders and bare names in an expression, and the values that must be numbers."""
-
-    names: set[str] = field(default_factory=set)
-    values: set[str] = field(default_factory=set)
-    bare: set[str] = field(default_factory=set)
-    numbers: set[str] = field(default_factory=set)
-
-
-@dataclass(frozen=True, slots=True)
-class Condition:
-    """A parsed condition. `holds` is a function of an item, {} for an absent one."""
-
-    uses: Uses
-    holds: Test
+_PATH, _VALUE = r"#?[A-Za-z_]\w*", r":\w+"
+_EQUALS = re.compile(rf"({_PATH}) = ({_VALUE})")
+_EXISTS = re.compile(rf"attribute_(not_)?exists\(({_PATH})\)")
+_UPDATE = re.compile(r"(?:SET (.+?))?(?:(?:^| )REMOVE (.+))?")
+_COMMA = re.compile(r", (?![^(]*\))")
+_ASSIGNMENT = re.compile(rf"({_PATH}) = ([^+]+?)(?: \+ ([^+]+))?")
+_IF_NOT_EXISTS = re.compile(rf"if_not_exists\(({_PATH}), ({_VALUE})\)")
+_KEY = re.compile(rf"({_PATH}) = ({_VALUE})(?: AND begins_with\(({_PATH}), ({_VALUE})\))?")
+_WORDS = re.compile(r"[#:]?[A-Za-z_]\w*")
+_OWN_WORDS = {"AND", "OR", "SET", "REMOVE", "attribute_exists", "attribute_not_exists", "if_not_exists", "begins_with"}
 
 
 @dataclass(frozen=True, slots=True)
 class Update:
-    """A parsed update."""
+    """A parsed update: the operands by the path that is set, and the paths that are removed."""
 
-    uses: Uses
-    sets: tuple[tuple[Path, Operand], ...]
-    removes: tuple[Path, ...]
+    sets: tuple[tuple[str, Operand], ...]
+    removes: tuple[str, ...]
 
     def targets(self, names: Names) -> list[str]:
         """Return the attributes that are set or removed. Invalid if one occurs twice."""
-        targets = [path(names) for path, _ in self.sets] + [path(names) for path in self.removes]
+        targets = [names.get(path, path) for path in (*(path for path, _ in self.sets), *self.removes)]
         if len(targets) != len(set(targets)):
             raise Invalid("Invalid UpdateExpression: Two document paths overlap with each other")
         return targets
 
     def apply(self, item: Item, names: Names, values: Values) -> Item:
         """Return the item afterwards. Invalid if the item cannot be changed like that."""
-        new = {path(names): _there(operand(item, names, values)) for path, operand in self.sets}
-        gone = {path(names) for path in self.removes}
+        new = {names.get(path, path): _there(operand(item, names, values)) for path, operand in self.sets}
+        gone = {names.get(path, path) for path in self.removes}
         return {name: value for name, value in item.items() if name not in gone} | new
 
 
-@dataclass(frozen=True, slots=True)
-class Paths:
-    """A parsed projection, or a key condition: its paths, and the values that they are compared with."""
-
-    uses: Uses
-    paths: tuple[Path, ...]
-    values: tuple[str, ...] = ()
-
-
-class _ExpressionParser:
-    """One pass over the tokens of one expression."""
-
-    def __init__(self, text: str) -> None:
-        self._text = text
-        self._tokens = list(self._split())
-        self._next = 0
-        self.uses = Uses()
-
-    def _split(self) -> Iterator[str]:
-        at, end = 0, len(self._text.rstrip())
-        while at < end:
-            match = _TOKEN.match(self._text, at)
-            if match is None:
-                self.refuse()
-            yield match[1] or match[2]
-            at = match.end()
-
-    def refuse(self) -> NoReturn:
-        raise NotImplementedError(f"the in-memory DynamoDB does not know this expression: {self._text!r}")
-
-    def peek(self) -> str:
-        """Return the next token; empty at the end."""
-        return self._tokens[self._next] if self._next < len(self._tokens) else ""
-
-    def take(self, *wanted: str) -> str:
-        """Return the next token, which must be one of these if any are named, and go on."""
-        token = self.peek()
-        if not token or (wanted and token not in wanted):
-            self.refuse()
-        self._next += 1
-        return token
-
-    def end(self) -> None:
-        if self.peek():
-            self.refuse()
-
-    def path(self) -> Path:
-        token = self.take()
-        if token.startswith("#"):
-            self.uses.names.add(token)
-            return lambda names: names[token]
-        if not _WORD.fullmatch(token) or token.upper() in _KEYWORDS:
-            self.refuse()
-        self.uses.bare.add(token)
-        return lambda _: token
-
-    def value(self) -> str:
-        token = self.take()
-        if not token.startswith(":"):
-            self.refuse()
-        self.uses.values.add(token)
-        return token
-
-    def separated(self, parse: Callable[[], T], separator: str) -> tuple[T, ...]:
-        """Parse once, and again behind each separator."""
-        found = [parse()]
-        while self.peek() == separator:
-            self.take()
-            found.append(parse())
-        return tuple(found)
-
-    def condition(self) -> Test:
-        terms = self.separated(self._term, "OR")
-        return terms[0] if len(terms) == 1 else lambda *given: any(term(*given) for term in terms)
-
-    def _term(self) -> Test:
-        tests = self.separated(self._test, "AND")
-        return tests[0] if len(tests) == 1 else lambda *given: all(test(*given) for test in tests)
-
-    def _test(self) -> Test:
-        if self.peek() == "(":
-            self.take()
-            if self.peek() == "(":  # DynamoDB refuses redundant parentheses
-                self.refuse()
-            test = self.condition()
-            self.take(")")
-            return test
-        if self.peek() in {"attribute_exists", "attribute_not_exists"}:
-            wanted = self.take() == "attribute_exists"
-            path = self._argument()
-            return lambda item, names, _: (path(names) in item) is wanted
-        path = self.path()
-        self.take("=")
-        token = self.value()
-        return lambda item, names, values: item.get(path(names)) == values[token]
-
-    def _argument(self) -> Path:
-        self.take("(")
-        path = self.path()
-        self.take(")")
-        return path
-
-    def assignment(self) -> tuple[Path, Operand]:
-        path = self.path()
-        self.take("=")
-        left, token = self._part()
-        if self.peek() != "+":
-            return path, left
-        self.take()
-        right, other = self._part()
-        self.uses.numbers |= {name for name in (token, other) if name}
-        return path, lambda *given: _total(left(*given), right(*given))
-
-    def _part(self) -> tuple[Operand, str | None]:
-        """Parse a part of a sum; also return its token if it is a plain value."""
-        if self.peek().startswith(":"):
-            token = self.value()
-            return (lambda _item, _names, values: values[token]), token
-        if self.peek() != "if_not_exists":
-            path = self.path()
-            return (lambda item, names, _: item.get(path(names))), None
-        self.take()
-        self.take("(")
-        path = self.path()
-        self.take(",")
-        otherwise = self.value()
-        self.take(")")
-        return (lambda item, names, values: item.get(path(names), values[otherwise])), None
-
-    def prefix(self) -> tuple[Path, str]:
-        self.take("begins_with")
-        self.take("(")
-        path = self.path()
-        self.take(",")
-        value = self.value()
-        self.take(")")
-        return path, value
-
-
 @lru_cache(maxsize=1024)
-def condition(text: str) -> Condition:
-    """Parse a condition."""
-    parser = _ExpressionParser(text)
-    test = parser.condition()
-    parser.end()
-    return Condition(parser.uses, test)
+def condition(text: str) -> Test:
+    """Parse a condition into a function of an item, {} for an absent one."""
+    groups = [part[1:-1].split(" OR ") if part.startswith("(") else [part] for part in text.split(" AND ")]
+    tests = [[_test(one) for one in group] for group in groups]
+    return lambda *given: all(any(test(*given) for test in group) for group in tests)
+
+
+def _test(text: str) -> Test:
+    if match := _EQUALS.fullmatch(text):
+        path, value = match[1], match[2]
+        return lambda item, names, values: item.get(names.get(path, path)) == values[value]
+    match = _match(_EXISTS, text)
+    absent, path = bool(match[1]), match[2]
+    return lambda item, names, _: (names.get(path, path) in item) is not absent
 
 
 @lru_cache(maxsize=1024)
 def update(text: str) -> Update:
     """Parse an update."""
-    parser = _ExpressionParser(text)
-    clauses: dict[str, tuple[Any, ...]] = {}
-    while parser.peek():
-        clause = parser.take(*{"SET", "REMOVE"} - clauses.keys())
-        clauses[clause] = parser.separated({"SET": parser.assignment, "REMOVE": parser.path}[clause], ",")
-    return Update(parser.uses, clauses.get("SET", ()), clauses.get("REMOVE", ()))
+    match = _match(_UPDATE, text)
+    sets = tuple(_assignment(part) for part in _COMMA.split(match[1])) if match[1] else ()
+    removes = match[2].split(", ") if match[2] else []
+    return Update(sets, tuple(_match(_PATH, path)[0] for path in removes))
+
+
+def _assignment(text: str) -> tuple[str, Operand]:
+    match = _match(_ASSIGNMENT, text)
+    left = _operand(match[2])
+    if match[3] is None:
+        return match[1], left
+    right = _operand(match[3])
+    return match[1], lambda *given: _total(left(*given), right(*given))
+
+
+def _operand(text: str) -> Operand:
+    if re.fullmatch(_VALUE, text):
+        return lambda _item, _names, values: values[text]
+    if match := _IF_NOT_EXISTS.fullmatch(text):
+        path, otherwise = match[1], match[2]
+        return lambda item, names, values: item.get(names.get(path, path), values[otherwise])
+    path = _match(_PATH, text)[0]
+    return lambda item, names, _: item.get(names.get(path, path))
 
 
 @lru_cache(maxsize=1024)
-def projection(text: str) -> Paths:
-    """Parse a projection."""
-    parser = _ExpressionParser(text)
-    paths = parser.separated(parser.path, ",")
-    parser.end()
-    return Paths(parser.uses, paths)
+def key_condition(text: str) -> tuple[tuple[str, str], ...]:
+    """Parse a key condition: pairs of path and value for the partition key, and maybe a prefix of the sort key."""
+    match = _match(_KEY, text)
+    partition, sort = (match[1], match[2]), (match[3], match[4])
+    return (partition, sort) if match[3] else (partition,)
 
 
-@lru_cache(maxsize=1024)
-def key_condition(text: str) -> Paths:
-    """Parse a key condition: the partition key, maybe with a prefix of the sort key."""
-    parser = _ExpressionParser(text)
-    parts = [(parser.path(), (parser.take("="), parser.value())[1])]
-    if parser.peek():
-        parser.take("AND")
-        parts.append(parser.prefix())
-    parser.end()
-    return Paths(parser.uses, tuple(path for path, _ in parts), tuple(value for _, value in parts))
-
-
-def bind(params: Item, uses: Sequence[Uses], key_names: Collection[str]) -> tuple[Names, Values]:
-    """Return the placeholders' names and values. Invalid if one is missing, unused, or not the number it must be."""
-    if bare := {name for use in uses for name in use.bare if name not in key_names}:
+def bind(params: Item, texts: tuple[str, ...], key_names: Collection[str]) -> tuple[Names, Values]:
+    """Return the placeholders' names and values in some expressions. Invalid if one is missing or unused."""
+    used, bare = _placeholders(texts)
+    if not bare <= set(key_names):
         raise NotImplementedError(f"use #names for {sorted(bare)}: the in-memory DynamoDB does not know reserved words")
-    names: Names = params.get(NAMES, _NOTHING)
-    values: Values = params.get(VALUES, _NOTHING)
-    if (not names and names is not _NOTHING) or (not values and values is not _NOTHING):
+    names: Names = params.get(NAMES, {})
+    values: Values = checked(params.get(VALUES, {}))
+    if (not names and NAMES in params) or (not values and VALUES in params):
         raise Invalid(f"{NAMES} and {VALUES} must not be empty")
-    if values:
-        values = checked(values)
-    odd = names.keys() ^ {name for use in uses for name in use.names}
-    odd |= values.keys() ^ {value for use in uses for value in use.values}
-    if odd:
+    if odd := used ^ {*names, *values}:
         raise Invalid(f"An expression attribute is not defined, or not used in the expressions: {sorted(odd)}")
-    if any("N" not in values[token] for use in uses for token in use.numbers):
-        raise Invalid("Incorrect operand type for operator or function")
     return names, values
+
+
+@lru_cache(maxsize=1024)
+def _placeholders(texts: tuple[str, ...]) -> tuple[frozenset[str], frozenset[str]]:
+    """Return the placeholders and the bare names in some expressions."""
+    words = {word for text in texts for word in _WORDS.findall(text)} - _OWN_WORDS
+    used = frozenset(word for word in words if word[0] in "#:")
+    return used, frozenset(words - used)
+
+
+def _match(pattern: str | re.Pattern[str], text: str) -> re.Match[str]:
+    match = re.fullmatch(pattern, text)
+    if match is None:
+        raise NotImplementedError(f"the in-memory DynamoDB does not know this expression: {text!r}")
+    return match
 
 
 def _there(value: Value | None) -> Value:
@@ -285,7 +152,7 @@ def _there(value: Value | None) -> Value:
     return value
 
 
-def _total(left: Value | None, right: Value | None) -> Value:
+def _total(left: Value | None, right: Value | None) -> dict[str, Any]:
     if "N" not in _there(left) or "N" not in _there(right):
         raise Invalid("An operand in the update expression has an incorrect data type")
-    return {"N": added(_there(left)["N"], _there(right)["N"])}
+    return {"N": str(int(_there(left)["N"]) + int(_there(right)["N"]))}

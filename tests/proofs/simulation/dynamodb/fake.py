@@ -1,21 +1,22 @@
 """DynamoDB in memory, for one thread: tables, transactions, conditions, indexes, as the boto3 client shows them.
 
-It answers like AWS's DynamoDB Local, error by error (`tests/integration/test_fakes.py` compares them). What it does not
-know, it refuses with NotImplementedError; it never ignores a part of a request. It has no conflicts, throttles or
-latency: the simulation adds those.
+It knows the requests that Turnstile makes, and answers them like AWS's DynamoDB Local, error by error
+(`tests/integration/test_fakes.py` compares them). Everything else it refuses with NotImplementedError, also what
+DynamoDB would refuse; it never ignores a part of a request. It has no conflicts, throttles or latency: the simulation
+adds those.
 
 Items are copied one level deep on the way in and out. Nobody may change a value inside a request or an answer.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import wraps
 from typing import Any
 
 from tests.proofs.simulation.dynamodb import reads
-from tests.proofs.simulation.dynamodb.errors import Exceptions, Invalid, RequestRefused, error, wrong_parameter
+from tests.proofs.simulation.dynamodb.errors import Exceptions, Invalid, RequestRefused, error
 from tests.proofs.simulation.dynamodb.expressions import NAMES, VALUES
 from tests.proofs.simulation.dynamodb.tables import IndexDelay, Place, Table, table_of
 from tests.proofs.simulation.dynamodb.writes import ACTIONS, CONDITIONAL, ConditionFailed, Write, one_of, parsed
@@ -25,7 +26,7 @@ MAX_TRANSACTION_ITEMS = 100
 MAX_BATCH_KEYS = 100
 TOKEN_MICROSECONDS = 10 * 60 * 1_000_000
 
-_PAGED = ("ExclusiveStartKey", "Limit", "ConsistentRead", "Select")
+_PAGED = ("ExclusiveStartKey", "Limit", "Select")
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,16 +43,14 @@ class Change:
         return f"{self.table} {key}: " + ", ".join(f"{n}={next(iter(self.after[n].values()))!r}" for n in changed)
 
 
-def _operation(
-    name: str, required: Collection[str], optional: Collection[str] = ()
-) -> Callable[[Callable[[FakeDynamoDb, Item], Item]], Callable[..., Any]]:
+def _operation(name: str, *parameters: str) -> Callable[[Callable[[FakeDynamoDb, Item], Item]], Callable[..., Any]]:
     """Make a method of the client, with known keyword arguments only, and botocore's errors."""
-    needed, known = frozenset(required), frozenset((*required, *optional))
+    known = frozenset(parameters)
 
     def decorate(method: Callable[[FakeDynamoDb, Item], Item]) -> Callable[..., Any]:
         @wraps(method)
         def call(self: FakeDynamoDb, **params: Any) -> Item:
-            _only(name, params, needed, known)
+            _only(name, params, known)
             try:
                 answer = method(self, params)
             except RequestRefused as refused:
@@ -64,11 +63,9 @@ def _operation(
     return decorate
 
 
-def _only(name: str, params: Item, needed: frozenset[str], known: frozenset[str]) -> None:
+def _only(name: str, params: Item, known: frozenset[str]) -> None:
     if not params.keys() <= known:
         raise NotImplementedError(f"the in-memory DynamoDB's {name} does not know {sorted(params.keys() - known)}")
-    if not needed <= params.keys():
-        raise wrong_parameter(f"Missing required parameters in input: {sorted(needed - params.keys())}")
 
 
 class Paginator:
@@ -107,67 +104,58 @@ class FakeDynamoDb:
         self.index_delay: IndexDelay = lambda _index, _key, apply: apply()
 
     @_operation(
-        "CreateTable", ("TableName", "KeySchema", "AttributeDefinitions"), ("BillingMode", "GlobalSecondaryIndexes")
+        "CreateTable", "TableName", "KeySchema", "AttributeDefinitions", "BillingMode", "GlobalSecondaryIndexes"
     )
     def create_table(self, params: Item) -> Item:
         """Make an empty table."""
-        table = table_of(params, self._place)
+        table = table_of(params)
         self._tables[table.name] = table
         return {"TableDescription": {"TableName": table.name, "TableStatus": "ACTIVE"}}
 
-    @_operation("GetItem", ("TableName", "Key"), ("ConsistentRead", "ProjectionExpression", NAMES))
+    @_operation("GetItem", "TableName", "Key", "ConsistentRead")
     def get_item(self, params: Item) -> Item:
         """`Item`, if there is one."""
         table = self._table(params)
-        show = reads.projected(params, table)
         found = table.items.get(table.key(params["Key"]))
-        return {} if found is None else {"Item": show(found)}
+        return {} if found is None else {"Item": dict(found)}
 
-    @_operation("PutItem", ("TableName", "Item"), CONDITIONAL)
+    @_operation("PutItem", "TableName", "Item", *CONDITIONAL)
     def put_item(self, params: Item) -> Item:
         """Store an item, in place of what is there."""
         self._write("Put", params)
         return {}
 
-    @_operation("UpdateItem", ("TableName", "Key", "UpdateExpression"), (*CONDITIONAL, "ReturnValues"))
+    @_operation("UpdateItem", "TableName", "Key", "UpdateExpression", "ReturnValues", *CONDITIONAL)
     def update_item(self, params: Item) -> Item:
         """Change some attributes of an item, which is created if absent."""
-        wanted = one_of(params, "ReturnValues", {"NONE", "ALL_OLD", "UPDATED_OLD", "ALL_NEW", "UPDATED_NEW"})
-        if wanted not in {"NONE", "UPDATED_NEW"}:
-            raise NotImplementedError(f"the in-memory DynamoDB does not know ReturnValues {wanted}")
+        wanted = one_of(params, "ReturnValues", {"NONE", "UPDATED_NEW"})
         write = self._write("Update", params)
         shown = {name: write.after[name] for name in write.touched if name in write.after}
         return {"Attributes": shown} if wanted == "UPDATED_NEW" and shown else {}
 
-    @_operation("BatchGetItem", ("RequestItems",))
+    @_operation("BatchGetItem", "RequestItems")
     def batch_get_item(self, params: Item) -> Item:
         """`Responses` by table; no key is ever left unprocessed."""
         wanted: dict[str, Item] = params["RequestItems"]
-        if not wanted or not all(asked.get("Keys") for asked in wanted.values()):
-            raise wrong_parameter("Invalid length for parameter RequestItems, valid min length: 1")
-        if sum(len(asked["Keys"]) for asked in wanted.values()) > MAX_BATCH_KEYS:
-            raise Invalid("Too many items requested for the BatchGetItem call")
-        tables = {name: self._table({"TableName": name}) for name in wanted}
+        numbers = [len(asked["Keys"]) for asked in wanted.values()]
+        if not numbers or 0 in numbers or sum(numbers) > MAX_BATCH_KEYS:
+            raise Invalid(f"A BatchGetItem reads 1 to {MAX_BATCH_KEYS} items, and some of each table")
         responses: dict[str, list[Item]] = {}
         for name, asked in wanted.items():
-            _only("BatchGetItem", asked, _BATCH_NEEDS, _BATCH_KNOWS)
-            table = tables[name]
-            show = reads.projected(asked, table)
+            _only("BatchGetItem", asked, _BATCH_KNOWS)
+            table = self._tables[name]
             keys = [table.key(key) for key in asked["Keys"]]
             if len(keys) != len(set(keys)):
                 raise Invalid("Provided list of item keys contains duplicates")
-            found = [key for key in keys if key in table.items]
-            responses[name] = [show(table.items[key]) for key in found]
+            responses[name] = [dict(table.items[key]) for key in keys if key in table.items]
         return {"Responses": responses, "UnprocessedKeys": {}}
 
-    @_operation("TransactWriteItems", ("TransactItems",), ("ClientRequestToken",))
+    @_operation("TransactWriteItems", "TransactItems", "ClientRequestToken")
     def transact_write_items(self, params: Item) -> Item:
         """Write all or none; do nothing if the token was used for the same transaction within ten minutes."""
         items: list[Item] = params["TransactItems"]
-        if not items:
-            raise wrong_parameter("Invalid length for parameter TransactItems, value: 0, valid min length: 1")
-        if len(items) > MAX_TRANSACTION_ITEMS:
-            raise Invalid("Member must have length less than or equal to 100")
+        if not 0 < len(items) <= MAX_TRANSACTION_ITEMS:
+            raise Invalid(f"A transaction has 1 to {MAX_TRANSACTION_ITEMS} items")
         token = params.get("ClientRequestToken")
         asked = [self._asked(item) for item in items]
         if token is not None and self._known(token, items):
@@ -178,19 +166,15 @@ class FakeDynamoDb:
             self._tokens[token] = (items, self._now())
         return {}
 
-    @_operation(
-        "Query", ("TableName", "KeyConditionExpression"), ("IndexName", "ScanIndexForward", NAMES, VALUES, *_PAGED)
-    )
+    @_operation("Query", "TableName", "IndexName", "KeyConditionExpression", NAMES, VALUES, *_PAGED)
     def query(self, params: Item) -> Item:
         """Return a page of the rows of a partition of an index, by sort key."""
-        reads.check_page(params)
-        return reads.index_page(params, self._table(params))
+        return reads.index_page(params, self._table(params), self._place)
 
-    @_operation("Scan", ("TableName",), ("ProjectionExpression", NAMES, *_PAGED))
+    @_operation("Scan", "TableName", "ProjectionExpression", "ConsistentRead", *_PAGED)
     def scan(self, params: Item) -> Item:
         """Return a page of the items of a table."""
-        reads.check_page(params)
-        return reads.table_page(params, self._table(params))
+        return reads.table_page(params, self._table(params), self._place)
 
     def get_paginator(self, operation: str) -> Paginator:
         """Return a paginator of "query" or "scan"."""
@@ -210,18 +194,16 @@ class FakeDynamoDb:
     def _commit(self, judged: list[Write]) -> None:
         changes: list[Change] = []
         for write in judged:
-            write.table.write(write.key, write.after, write.listing, self.index_delay)
+            write.table.write(write.key, write.after, self.index_delay)
             changes.append(Change(write.table.name, write.before, write.after))
         self.on_write(changes)
 
     def _asked(self, item: Item) -> Write:
         """Parse one item of a transaction."""
-        if len(item) != 1:
-            raise Invalid("TransactItems can only contain one of Check, Put, Update or Delete")
         ((action, params),) = item.items()
         if action not in ACTIONS:
             raise NotImplementedError(f"the in-memory DynamoDB does not know {action} in a transaction")
-        _only(action, params, *ACTIONS[action])
+        _only(action, params, ACTIONS[action])
         return parsed(action, params, self._table(params))
 
     def _known(self, token: str, items: list[Item]) -> bool:
@@ -235,8 +217,7 @@ class FakeDynamoDb:
         return True
 
 
-_BATCH_NEEDS = frozenset({"Keys"})
-_BATCH_KNOWS = _BATCH_NEEDS | {"ConsistentRead", "ProjectionExpression", NAMES}
+_BATCH_KNOWS = frozenset({"Keys", "ConsistentRead"})
 
 
 def _judge(asked: list[Write]) -> None:
