@@ -7,7 +7,7 @@ import json
 import sys
 from collections.abc import Sequence
 
-from tests.proofs.simulation.campaign import ENOUGH, CampaignTotals, quiet, run, some
+from tests.proofs.simulation.campaign import ENOUGH, CampaignTotals, quiet, run
 from tests.proofs.simulation.faults import Fault
 from tests.proofs.simulation.seeded_bugs import SEEDED_BUGS
 from tests.proofs.simulation.shrink import Shrinker
@@ -49,13 +49,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         print("".join(f"{line}\n" for line in history.trace), end="")
         totals = CampaignTotals()
         totals.add(history)
-    elif args.first_only:
-        totals = some(range(args.first, args.first + args.seeds))
     else:
         totals, seconds = run(args.first, args.seeds, _progress, args.processes, args.plant)
     _end_progress()
     _report(totals, seconds, as_json=args.json)
-    if totals.broken and settings.keep is None and not args.brief:
+    if totals.broken and settings.keep is None:
         _explain(RunSettings(min(totals.broken), without=args.without), args.plant)
     return 1 if totals.broken or totals.shortcomings() else 0
 
@@ -76,8 +74,6 @@ def _parser() -> argparse.ArgumentParser:
     )
     add("--story", action="store_true", help="with one seed: trace it, call by call")
     add("--plant", choices=sorted(SEEDED_BUGS), metavar="BUG", help="; ".join(sorted(SEEDED_BUGS)))
-    add("--first-only", action="store_true", help="one after the other, up to the first broken rule")
-    add("--brief", action="store_true", help="do not look for the shortest history that breaks the rule")
     return parser
 
 

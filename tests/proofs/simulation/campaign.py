@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import gc
 import multiprocessing
-import os
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
+from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from unittest.mock import patch
@@ -129,27 +128,17 @@ def run(
 
     `say` is called with the progress. `bug` names a seeded bug.
     """
-    began = time.monotonic()
-    totals = CampaignTotals()
-    chunks = iter(range(first, first + histories, _CHUNK))
+    began, totals = time.monotonic(), CampaignTotals()
+    seeds = range(first, first + histories)
+    chunks = [seeds[start : start + _CHUNK] for start in range(0, histories, _CHUNK)]
     context = multiprocessing.get_context("spawn")
-    pool = ProcessPoolExecutor(
-        processes or os.cpu_count() or 1, mp_context=context, initializer=_initialize, initargs=(bug,)
-    )
-    with pool:
-        running = set()
-        for start in chunks:
-            running.add(pool.submit(some, range(start, min(start + _CHUNK, first + histories))))
-            if len(running) < 2 * (processes or os.cpu_count() or 1):
-                continue
-            done, running = wait(running, return_when=FIRST_COMPLETED)
-            for future in done:
-                totals.merge(future.result())
+    with ProcessPoolExecutor(processes, context, _initialize, (bug,)) as pool:
+        for part in pool.map(some, chunks):
+            totals.merge(part)
             say(totals, time.monotonic() - began)
             if totals.broken:
+                pool.shutdown(cancel_futures=True)
                 break
-        for future in running:
-            totals.merge(future.result())
     return totals, time.monotonic() - began
 
 

@@ -50,7 +50,7 @@ class Violation:
 
 @dataclass(slots=True)
 class Commit:
-    """What a committed write changed of one event."""
+    """The changes of one event by a committed write."""
 
     before: Ledger
     after: Ledger

@@ -1,4 +1,4 @@
-"""What each process sent to the queue of commands, what the queue took, and which process received it."""
+"""Records the commands that each process sent, that the queue took, and that a registrar received."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from tests.proofs.simulation.scheduler import Scheduler
 
 _MOST_BATCHES = 50
-"""Of one event: a late commit, within half a minute, belongs to one of its last batches."""
+"""The remembered batches of an event: a late commit, within half a minute, belongs to one of the last."""
 _MOST_DOUBTS = 6
 """For so many parked messages, both possibilities are tried: parked, or decided when they came again."""
 

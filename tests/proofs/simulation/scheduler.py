@@ -26,7 +26,7 @@ class ProcessKilled(BaseException):
 
 @dataclass(frozen=True, slots=True)
 class ProcessEnd:
-    """How a process ended: with a value, with an exception, or killed."""
+    """The end of a process: with a value, with an exception, or killed."""
 
     value: Any = None
     error: Exception | None = None

@@ -67,7 +67,7 @@ VISIBILITIES = (90, 90, 20, 3)
 
 @dataclass(frozen=True, slots=True)
 class RunSettings:
-    """What a history is made of. `keep` has the numbers of the requests to send (None: all)."""
+    """The settings of a history. `keep` has the numbers of the requests to send (None: all)."""
 
     seed: int
     keep: frozenset[int] | None = None

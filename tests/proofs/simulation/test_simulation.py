@@ -47,7 +47,7 @@ def test_a_seed_determines_its_history() -> None:
 
 def test_a_broken_rule_is_shown_by_a_short_history() -> None:
     """With a bug in the product the command fails, names rule and seed, and prints a command that breaks the rule."""
-    ran = simulate("--seeds", "20", "--first-only", "--plant", "line-one-too-long")
+    ran = simulate("--seeds", "20", "--processes", "1", "--plant", "line-one-too-long")
     assert ran.returncode == 1
     found = re.search(r"BROKEN in history (\d+): 7: the waiting list keeps its limit", ran.stdout)
     assert found is not None

@@ -1,4 +1,4 @@
-"""What a queue's window does to other events, and how they get out again: one stuck event with a large backlog."""
+"""A stuck event with a large backlog fills the queue's window: it starves the others until somebody repairs it."""
 
 from __future__ import annotations
 

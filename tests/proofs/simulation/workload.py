@@ -21,7 +21,7 @@ _LENGTHS = (20, 60, 240, 1500)
 """Seconds in which all requests of a run are sent."""
 _LOST_AFTER_SECONDS = 900
 _RETRY_SECONDS = (11, 13, 15)
-"""When an impatient client repeats a request, as far as pending requests may count as lost after ten seconds."""
+"""Seconds until an impatient client repeats a request: pending requests may count as lost after ten."""
 _STATUSES = (
     "waitlisted",
     "confirmed,waitlisted",
@@ -67,7 +67,7 @@ class RequestStep:
 
 @dataclass(frozen=True, slots=True)
 class Workload:
-    """What one simulated run is asked: the events as they are created, and the requests."""
+    """The input of one simulated run: the events as they are created, and the requests."""
 
     events: tuple[dict[str, Any], ...]
     people: tuple[str, ...]

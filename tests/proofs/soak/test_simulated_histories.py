@@ -92,5 +92,5 @@ def test_a_sound_history_is_not_reported() -> None:
 )
 def test_a_bug_is_reported(bug: str) -> None:
     """A product with a bug is found out within some histories."""
-    with SEEDED_BUGS[bug].planted():
+    with SEEDED_BUGS[bug].plant():
         assert any(violations(*simulated_history(seed)) for seed in range(SEEDS))

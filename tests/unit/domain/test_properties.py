@@ -34,8 +34,8 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Delivery:
-    """How the queue is emptied: messages at a time, how many of them twice, by a registrar that promotes `most` in one
-    decision and does not find `unseen` at first, after so many microseconds. `size` 0: not now."""
+    """One way to empty the queue: `size` messages at a time (0: not now), the first `twice` of them twice, `later` so
+    many microseconds, by a registrar that promotes `most` in one decision and does not find `unseen` at first."""
 
     size: int = 10
     twice: int = 0
@@ -96,7 +96,7 @@ class EventMachine(RuleBasedStateMachine):
 
     @rule(users=PEOPLE, fate=st.sampled_from(["prompt", "late", "lost"]), then=DELIVERIES)
     def some_register(self, users: Sequence[str], fate: str, then: Delivery) -> None:
-        """A few. Prompt: their wait does not run out; late: it does; lost: it does, their commands are dead letters."""
+        """A few register. Late: their wait runs out; lost: so it does, and their commands are dead letters."""
         sent = self.requests(users)
         if fate == "lost":
             self.dead += sent
@@ -109,7 +109,7 @@ class EventMachine(RuleBasedStateMachine):
 
     @rule(first=INDEX, then=DELIVERIES)
     def everybody_registers(self, first: int, then: Delivery) -> None:
-        """All who have no place, in another order each time."""
+        """Everybody without a place registers, in another order each time."""
         turn = first % len(USERS)
         self.queue += self.requests(USERS[turn:] + USERS[:turn])
         self.a_batch_is_delivered(then)
@@ -129,7 +129,7 @@ class EventMachine(RuleBasedStateMachine):
     @precondition(lambda self: self.seen)
     @rule(index=INDEX, then=DELIVERIES)
     def a_wait_runs_out(self, index: int, then: Delivery) -> None:
-        """Of somebody who may have been decided in the meantime."""
+        """A wait runs out of somebody who may have been decided in the meantime."""
         self.the_wait_runs_out(list(self.seen)[index % len(self.seen)])
         self.a_batch_is_delivered(then)
 
@@ -157,7 +157,7 @@ class EventMachine(RuleBasedStateMachine):
 
     @rule(changes=CHANGES, then=DELIVERIES)
     def the_organiser_changes_seats(self, changes: SeatChanges, then: Delivery) -> None:
-        """A Configure of some settings, with a revision of its own."""
+        """The organiser sends a Configure of some settings, with a new revision."""
         self.revision += 1
         self.queue.append(change(self.revision, **changes))
         self.a_batch_is_delivered(then)
@@ -165,7 +165,7 @@ class EventMachine(RuleBasedStateMachine):
     @precondition(lambda self: self.book.ledger.promotable)
     @rule(then=DELIVERIES)
     def the_promoter_runs(self, then: Delivery) -> None:
-        """The ledger is promotable: a Promote is sent."""
+        """A Promote is sent while the ledger is promotable."""
         self.queue.append(promote(self.book.ledger.version))
         self.a_batch_is_delivered(then)
 
@@ -182,14 +182,14 @@ class EventMachine(RuleBasedStateMachine):
         self.a_batch_is_delivered(then)
 
     def old_commands_come(self, index: int) -> None:
-        """Some are delivered again, in another order: once free seats are filled, they change nothing."""
+        """Some old commands are delivered again, in another order: once free seats are filled, they change nothing."""
         self.deliver([promote()])
         before = dict(self.book.records)
         self.deliver(self.decided[index % len(self.decided) :: -7][:5])
         assert self.book.records == before
 
     def a_batch_is_delivered(self, how: Delivery) -> None:
-        """The next messages, some twice."""
+        """Deliver the next messages, some of them twice."""
         batch, self.queue = self.queue[: how.size], self.queue[how.size :]
         self.now += how.later
         if batch:

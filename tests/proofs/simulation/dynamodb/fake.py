@@ -31,7 +31,7 @@ _PAGED = ("ExclusiveStartKey", "Limit", "Select")
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """What a write did to one item; `before` is None if there was none. Not to be altered."""
+    """One changed item of a write; `before` is None if there was none. Not to be altered."""
 
     table: str
     before: Item | None

@@ -11,7 +11,7 @@ from workers.aws.items import Item
 
 IndexDelay = Callable[[str, str, Callable[[], None]], None]
 Place = Callable[[str], Any]
-"""Where a primary key stands among those whose order DynamoDB leaves open: something that can be compared."""
+"""Returns the place of a primary key where DynamoDB leaves the order open: something that can be compared."""
 Keys = tuple[str, str] | None
 """Partition and sort key under which an index lists an item; None if it does not."""
 Listing = tuple[Keys, ...]

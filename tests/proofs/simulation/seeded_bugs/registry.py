@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import reduce, update_wrapper
 from typing import Any, Concatenate, ParamSpec, TypeVar
+from unittest.mock import patch
 
 _P = ParamSpec("_P")
 _R = TypeVar("_R")
@@ -31,28 +32,13 @@ class SeededBug:
         """Return the bug with one more wrapper."""
         return SeededBug(self.what, (*self.wrappers, (target, wrapper)), self.first)
 
-    def plant(self) -> Callable[[], None]:
-        """Plant the bug in this process, and return what removes it."""
-        undo: list[tuple[Any, str, Any]] = []
+    def plant(self) -> ExitStack:
+        """Plant the bug in this process. Closing what is returned removes it."""
+        planted = ExitStack()
         for target, wrapper in self.wrappers:
             for owner, name in _owners(target):
-                undo.append((owner, name, getattr(owner, name)))
-                setattr(owner, name, _wrapped(undo[-1][2], wrapper))
-
-        def remove() -> None:
-            for owner, name, current in reversed(undo):
-                setattr(owner, name, current)
-
-        return remove
-
-    @contextmanager
-    def planted(self) -> Iterator[None]:
-        """Plant the bug while the block runs."""
-        remove = self.plant()
-        try:
-            yield
-        finally:
-            remove()
+                planted.enter_context(patch.object(owner, name, _wrapped(getattr(owner, name), wrapper)))
+        return planted
 
 
 def bug(what: str, target: Callable[_P, _R], wrapper: _Wrapper[_P, _R], first: int = 0) -> SeededBug:
