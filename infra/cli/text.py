@@ -1,4 +1,4 @@
-"""Prepare foreign text for a terminal: remove control characters, and extract the decisive lines of a log."""
+"""Prepare text for a terminal: numbers with their nouns, foreign text without control characters, parts of logs."""
 
 from __future__ import annotations
 
@@ -14,6 +14,11 @@ _TELLING = re.compile(
 def plain(text: str) -> str:
     """Replace characters that a terminal would interpret. Ids, names and reasons may contain anything."""
     return "".join(character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in text)
+
+
+def count_of(number: int, noun: str) -> str:
+    """Return the number with its noun, in the singular or with an s."""
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
 
 
 def decisive_lines(log: str, limit: int = 6) -> str:

@@ -12,9 +12,8 @@ import boto3
 import pytest
 from moto import mock_aws
 
-from infra.cli.commands import dlq
 from infra.cli.deployment import Deployment
-from infra.cli.dlq import session
+from infra.cli.dlq import session, subcommands
 from infra.cli.main import main
 from tests.cli.command import CommandResult, Turnstile
 from tests.cli.dead_letter_stack import DeadLetterStack
@@ -67,7 +66,7 @@ def stack(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, db: DynamoDBClient, p
     """The stack that `turnstile dlq` finds."""
     monkeypatch.setenv("TURNSTILE_HOME", str(tmp_path))
     made = DeadLetterStack(tmp_path, db, prefix)
-    for module in (dlq, session):
+    for module in (subcommands, session):
         monkeypatch.setattr(module, "SYSTEM_CLOCK", made.sqs.clock)
     monkeypatch.setattr(Deployment, "resolve", lambda _stage: made.deployment)
     return made

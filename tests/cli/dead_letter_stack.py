@@ -60,6 +60,12 @@ class DeadLetterStack:
         self.sqs.sleep(10)
         return ids
 
+    def came_back(self, old: str) -> str:
+        """Park the message that a replay of `old` sent, as the registrar does when it fails again; return its id."""
+        [message] = self.sqs.queue(MAIN).messages
+        failed = ReceivedMessage(message.id, "", EVENT, 3, message.body, old)
+        return park(cast("Any", self.sqs), DEAD, failed, "failed: Trouble", "later")
+
     def sent_before(self, *ids: str, seconds: float = 60) -> None:
         """Pretend that a run sent these, and was killed `seconds` ago before it deleted them. Handles last 20 s."""
         received = self.sqs.receive_message(

@@ -64,6 +64,7 @@ class ReplayQueues:
                 selection=selection or Selection(),
                 rate=rate,
                 lag=self.lag,
+                outlooks=lambda _messages: {},
                 uninterrupted=nullcontext,
                 progress=lambda _sent: None,
             ).run()

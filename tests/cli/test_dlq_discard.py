@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 from dataclasses import replace
 from typing import Any
 
@@ -12,7 +14,7 @@ from tests.cli.command import CommandResult, Turnstile
 from tests.cli.dead_letter_stack import DEAD, DeadLetterStack
 from tests.support.builders import EVENT, NOW, cancel, register
 from workers.aws.items import registration_to_item
-from workers.aws.messages import encode
+from workers.aws.messages import decode, encode
 from workers.domain.commands import Cancel, Command, Register
 from workers.domain.records import Registration, Status
 
@@ -135,7 +137,8 @@ def test_a_killed_discard_is_completed(stack: DeadLetterStack, discard: Discard)
     assert (code, "run the same command again to complete it" in err) == (1, True)
     stack.sqs.refuse = lambda _call, _what: False
     assert (discard(message).code, stack.record("ann").version) == (0, 2)
-    assert discard(message)[:2] == (0, f"{message} has already been discarded.\n")
+    code, out, _ = discard(message)
+    assert (code, out.splitlines()[0]) == (0, f"{message} has already been discarded.")
 
 
 @pytest.mark.parametrize("deletes", [True, False])
@@ -186,3 +189,74 @@ def test_a_registration_that_changes_meanwhile_is_read_again(
     monkeypatch.setattr(stack.db, "put_item", late)
     code, out, _ = discard(message)
     assert (code, "stays as it is: confirmed" in out, stack.record("ann").version) == (0, True, 2)
+
+
+@pytest.mark.parametrize(
+    ("selection", "left"),
+    [
+        (["--all"], []),
+        (["--event", EVENT], ["other-0", "other-1"]),
+        (
+            ["--event", EVENT, "--reason", "Trouble"],
+            [*(f"user-{number}" for number in range(0, 35, 5)), "other-0", "other-1"],
+        ),
+    ],
+)
+def test_many_are_discarded_at_once(
+    stack: DeadLetterStack, turnstile: Turnstile, selection: list[str], left: list[str]
+) -> None:
+    """A selection is discarded whole, behind the first ten of an event, too: registrations, journal, messages."""
+    for number in range(35):
+        stack.pending(f"user-{number}")
+        stack.die(register(f"user-{number}"), reason="failed: Trouble" if number % 5 else "failed: Despair")
+    stack.die(register("other-0", event="other"), register("other-1", event="other"), reason="failed: Despair")
+    dry = turnstile("dlq", "discard", *selection, "--dry-run", "--json")
+    assert (dry.code, dry.json["dryRun"], len(stack.sqs.queue(DEAD).messages)) == (0, True, 37)
+    ended = turnstile("dlq", "discard", *selection, "--why", "a test", "--json")
+    rest = [decode(message.body) for message in stack.sqs.queue(DEAD).messages]
+    assert sorted(command.user_id for command in rest if isinstance(command, Register)) == sorted(left)
+    assert (ended.code, ended.json["done"], ended.json["left"], len(ended.json["fates"])) == (
+        0,
+        True,
+        len(left),
+        37 - len(left),
+    )
+    rejected = [user for user in map("user-{}".format, range(35)) if stack.record(user).status is Status.REJECTED]
+    assert len(rejected) == 35 - sum(user.startswith("user") for user in left)
+    assert stack.journal.read_text().count('"discarded"') == 37 - len(left)
+    assert stack.visible
+
+
+def test_ten_that_are_not_selected_hide_the_others(stack: DeadLetterStack, turnstile: Turnstile) -> None:
+    """A selected message behind ten others of its event cannot be received; the summary says so."""
+    stack.die(*(f"rubbish {number}" for number in range(10)))
+    stack.die("rubbish", reason="failed: Despair")
+    code, out, _ = turnstile("dlq", "discard", "--reason", "Despair", "--why", "a test")
+    assert (code, f"Event {EVENT}: its first ten messages were not selected" in out) == (1, True)
+
+
+def test_a_message_that_cannot_be_discarded_is_kept(stack: DeadLetterStack, turnstile: Turnstile) -> None:
+    """Of many messages, one that must wait is kept with the reason, and the others go; the exit code is 1."""
+    young = replace(register("ann"), accepted_at=stack.sqs.clock.now())
+    kept, _ = stack.die(young, register("bob"))
+    ended = turnstile("dlq", "discard", "--all", "--why", "a test")
+    assert ended.code == 1
+    assert f"Kept {kept}: if this request is made again within" in ended.out
+    assert ended.out.splitlines()[-1] == "1 message in the dead-letter queue now."
+
+
+def test_an_interrupted_discard_says_where_it_stopped(
+    stack: DeadLetterStack, turnstile: Turnstile, handlers_kept: None
+) -> None:
+    """Ctrl-C waits for the messages in hand, and the same command completes the rest."""
+    stack.die(*(f"rubbish {number}" for number in range(15)))
+    stack.sqs.after = lambda call: os.kill(os.getpid(), signal.SIGINT) if call == "receive" else None
+    code, out, _ = turnstile("dlq", "discard", "--all", "--why", "a test")
+    assert (code, "Stopped early: interrupted" in out, "5 messages in the dead-letter queue now" in out) == (
+        1,
+        True,
+        True,
+    )
+    stack.sqs.after = lambda _call: None
+    assert turnstile("dlq", "discard", "--all", "--why", "a test").code == 0
+    assert stack.sqs.queue(DEAD).messages == []

@@ -16,6 +16,13 @@ from workers.aws.messages import encode
 REPLAY = ("dlq", "replay")
 
 
+@pytest.fixture(autouse=True)
+def _events(stack: DeadLetterStack) -> None:
+    """Store the events of the messages: without them a replay would only park them again."""
+    for event in (EVENT, "other", "b", "c"):
+        stack.event(event)
+
+
 def test_replay_sends_and_summarizes(stack: DeadLetterStack, turnstile: Turnstile) -> None:
     """The summary counts sent and remaining messages; exit code 0 if nothing of the selection remains."""
     stack.die(register("ann"), register("bob"), register("cid", event="other"))
@@ -110,3 +117,40 @@ def test_on_this_machine_nothing_waits_for_counts(stack: DeadLetterStack, turnst
     stack.die(*(register(f"u{number}", event="c") for number in range(12)))
     assert turnstile(*REPLAY, "--event", "b").code == 0
     assert stack.sqs.now - began < 25
+
+
+def test_what_would_be_parked_again_is_left_out(stack: DeadLetterStack, turnstile: Turnstile) -> None:
+    """Messages that would only be parked again stay, with the reason, and those behind them are sent. A dry run says so
+    of each message; --force sends all of them."""
+    bad, _, lost = stack.die("rubbish", register("ann"), register("bob", event="nowhere"))
+    code, out, _ = turnstile(*REPLAY, "--all", "--dry-run")
+    assert (code, f"parked again: {bad}, {lost}" in out) == (0, True)
+    dry = turnstile(*REPLAY, "--all", "--dry-run", "--json").json
+    assert [message["replayWould"] for message in dry["letters"]] == [
+        "be parked again: it cannot be read (the body is not JSON)",
+        "come to: confirmed (seat-given)",
+        "be parked again: there is no event nowhere",
+    ]
+    ended = turnstile(*REPLAY, "--all", "--json")
+    assert (ended.code, ended.json["sent"], ended.json["left"], sorted(ended.json["left_out"])) == (
+        1,
+        1,
+        2,
+        [bad, lost],
+    )
+    assert [message.body for message in stack.sqs.queue(MAIN).messages] == [encode(register("ann"))]
+    stack.sqs.sleep(10)
+    assert f"Left out {bad}: it would be parked again: it cannot be read" in turnstile(*REPLAY, "--all").out
+    assert turnstile(*REPLAY, "--all", "--force").out.startswith("2 messages sent back to the queue; 0 in")
+
+
+def test_the_id_of_a_replayed_message_leads_to_what_came_back(stack: DeadLetterStack, turnstile: Turnstile) -> None:
+    """`show` finds the dead letter that a failed replay left; before that, it says that the message was replayed."""
+    [old] = stack.die(register("ann"))
+    assert turnstile(*REPLAY, "--all").code == 0
+    sent = stack.sqs.queue(MAIN).messages[0].id
+    code, _, err = turnstile("dlq", "show", old)
+    assert (code, f"{old} was replayed: it is {sent} in the main queue, and has not come back" in err) == (1, True)
+    new = stack.came_back(old)
+    code, out, _ = turnstile("dlq", "show", old[:8])
+    assert (code, f"message id    {new}" in out, f"replay of     {old}" in out) == (0, True, True)

@@ -96,10 +96,17 @@ NO_EVENT = "choose what to check: one EVENT_ID, or --all for every event"
         (["verify", "--stage", "prod", "--tokens", "/nowhere"], "--tokens /nowhere cannot be read: No such file"),
         (["dlq", "discard", "abcdef", "--why", "  "], "--why is empty"),
         *(
-            (["dlq", "replay", *selection], "--all for everything")
-            for selection in ([], ["--all", "--event", "e1"], ["--event", "e1", "--id", "abcdef"])
+            (["dlq", command, "--why=it"][: 3 if command == "discard" else 2] + selection, complaint)
+            for command in ("replay", "discard")
+            for selection, complaint in (
+                ([], "--all for everything"),
+                (["--all", "--event", "e1"], "--all and --event exclude each other"),
+            )
         ),
-        *((["dlq", "replay", "--all", f"--rate={rate}"], "--rate") for rate in ("0", "-1", "nan", "inf")),
+        *(
+            (["dlq", "replay", "--all", f"--rate={rate}"], f"--rate {rate} must be")
+            for rate in ("0", "-1", "nan", "inf", "x")
+        ),
     ],
 )
 def test_an_unusable_argument_is_exit_code_2(arguments: list[str], complaint: str, turnstile: Turnstile) -> None:

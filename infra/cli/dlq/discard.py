@@ -1,4 +1,4 @@
-"""Discard one dead letter: record it in the journal first, and mark the registration that waits for it as rejected."""
+"""Discard dead letters: record each in the journal first, and mark the registration that waits for it as rejected."""
 
 from __future__ import annotations
 
@@ -42,11 +42,22 @@ def discard(
             f"the search took so long that {message.message_id} is visible to others again; nothing was changed. "
             "Try again with the whole ID, which is found sooner"
         )
+    fate = settle(queue.now(), dynamodb, table, journal, message, why)
+    if not queue.delete({message.message_id: message.receipt_handle}):
+        raise CliError(f"SQS did not delete {message.message_id}; run the same command again to complete it")
+    return fate
+
+
+def settle(now: int, dynamodb: DynamoDBClient, table: str, journal: Journal, message: DeadLetter, why: str) -> str:
+    """Do all of a discard but the deletion, and return what became of the registration. `now` is the time of SQS.
+
+    Raises CliError as `discard` does.
+    """
     command = message.command
     if isinstance(command, Register | Cancel):
         record = _stored(dynamodb, table, command)
         if discarded(record, command, why) is None:
-            _require_old(command, record, queue.now())
+            _require_old(command, record, now)
     journal.note_discarded(
         message.message_id,
         {
@@ -58,12 +69,9 @@ def discard(
             "body": message.body,
         },
     )
-    fate = "no registration waits for its outcome"
     if isinstance(command, Register | Cancel):
-        fate = _reject(dynamodb, table, command, why)
-    if not queue.delete({message.message_id: message.receipt_handle}):
-        raise CliError(f"SQS did not delete {message.message_id}; run the same command again to complete it")
-    return fate
+        return _reject(dynamodb, table, command, why)
+    return "no registration waits for its outcome"
 
 
 def _stored(dynamodb: DynamoDBClient, table: str, command: Register | Cancel) -> Registration | None:

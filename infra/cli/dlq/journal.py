@@ -31,7 +31,8 @@ class Journal:
     """The journal of one stage, open and locked: `with Journal(path) as journal`.
 
     `sent` maps the id of each message that was sent but not yet deleted to its id in the main queue. `gone` has the ids
-    of messages that were sent and deleted, and `groups` the groups of both. `taken` maps the ids of invisible messages
+    of messages that were sent and deleted, `replays` what each of both is called in the main queue, and `groups` their
+    groups. `taken` maps the ids of invisible messages
     to their receipt handles. `discarded` has the ids of discarded messages.
     """
 
@@ -39,6 +40,7 @@ class Journal:
         """Open and read the journal. Raises CliError if another process holds it, or the disk refuses."""
         self.sent: dict[str, str] = {}
         self.gone: set[str] = set()
+        self.replays: dict[str, str] = {}
         self.groups: set[str] = set()
         self.taken: dict[str, str] = {}
         self.discarded: set[str] = set()
@@ -134,6 +136,7 @@ class Journal:
     def _apply(self, entry: dict[str, Any]) -> None:
         self.taken |= entry.get("taken", {})
         self.sent |= entry.get("sent", {})
+        self.replays |= entry.get("sent", {})
         self.groups.update(entry.get("groups", []))
         if "discarded" in entry:
             self.discarded.add(entry["discarded"])

@@ -23,8 +23,12 @@ def require_length(wanted: str) -> None:
 
 
 def find(snapshot: QueueSnapshot, wanted: str) -> DeadLetter:
-    """Return the message with this id or prefix. Raises CliError if none matches, or several do."""
+    """Return the message with this id or prefix, or the one that came back of a replay of it.
+
+    Raises CliError if none matches, or several do.
+    """
     found = [message for message in snapshot.messages if message.message_id.startswith(wanted)]
+    found = found or [message for message in snapshot.messages if (message.replay_of or "").startswith(wanted)]
     if not found:
         raise CliError(
             f"no dead-letter message {wanted} is among the {len(snapshot.messages)} visible ones{hidden(snapshot)}"
@@ -37,9 +41,10 @@ def find(snapshot: QueueSnapshot, wanted: str) -> DeadLetter:
 
 
 def find_gone(ids: Collection[str], snapshot: QueueSnapshot, wanted: str) -> str | None:
-    """Return which of these ids of former messages matches. None if a message that is still there matches."""
-    if any(message.message_id.startswith(wanted) for message in snapshot.messages):
-        return None
+    """Return which of these ids of former messages matches. None if it, or a replay of it, is still there."""
+    for message in snapshot.messages:
+        if message.message_id.startswith(wanted) or (message.replay_of or "").startswith(wanted):
+            return None
     return next((known for known in ids if known.startswith(wanted)), None)
 
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from infra.cli.dlq.lookup import hidden
-from infra.cli.text import plain
+from infra.cli.text import count_of, plain
 from workers.aws.dead_letters import MOVED, DeadLetter
 from workers.aws.items import timestamp
 from workers.aws.messages import UndecodableMessage
@@ -15,9 +15,9 @@ from workers.domain.commands import Command
 
 if TYPE_CHECKING:
     from infra.cli.dlq.browser import QueueSnapshot
-    from infra.cli.dlq.preview import Preview
+    from infra.cli.dlq.preview import Outlook, Preview
 
-_HEADER = ("ID", "AGE", "EVENT", "COMMAND", "USER", "RECEIVED", "REASON")
+_HEADER = ("ID", "AGE", "EVENT", "COMMAND", "USER", "RECEIVED", "REASON", "A REPLAY WOULD")
 
 _LABELS = {
     "user_id": "user",
@@ -47,10 +47,11 @@ def as_json(message: DeadLetter, now: int) -> dict[str, Any]:
     }
 
 
-def table(messages: Sequence[DeadLetter], now: int) -> str:
-    """Return a table with one line per message, under a header."""
-    rows = [_HEADER, *(_row(message, now) for message in messages)]
-    widths = [max(len(row[column]) for row in rows) for column in range(len(_HEADER))]
+def table(messages: Sequence[DeadLetter], now: int, outlooks: Mapping[str, Outlook] | None = None) -> str:
+    """Return a table with one line per message, under a header; with `outlooks`, what a replay of each would do."""
+    rows = [_HEADER, *((*_row(message, now), _would(message, outlooks or {})) for message in messages)]
+    rows = rows if outlooks is not None else [row[:-1] for row in rows]
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     lines = ("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows)
     return "\n".join(lines)
 
@@ -68,7 +69,7 @@ def describe(message: DeadLetter, snapshot: QueueSnapshot, preview: Preview) -> 
         ("message id", message.message_id),
         ("event", plain(message.event_id)),
         ("command", plain(_described(message.command))),
-        ("died", f"{age} ago, {timestamp(message.sent_at)}, received {message.receives} times"),
+        ("died", f"{age} ago, {timestamp(message.sent_at)}, received {count_of(message.receives, 'time')}"),
         ("reason", plain(message.reason)),
         ("before it", ", ".join(other.message_id for other in before) or "nothing in its group"),
     ]
@@ -149,6 +150,11 @@ def _row(message: DeadLetter, now: int) -> tuple[str, ...]:
     kind = "?" if isinstance(command, UndecodableMessage) else type(command).__name__
     cells = (message.event_id, kind, getattr(command, "user_id", None) or "-", str(message.receives), message.reason)
     return (message.message_id, _age(now - message.sent_at), *(plain(cell) for cell in cells))
+
+
+def _would(message: DeadLetter, outlooks: Mapping[str, Outlook]) -> str:
+    found = outlooks.get(message.message_id)
+    return plain(found.would) if found else ""
 
 
 def _described(command: Command | UndecodableMessage) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -29,6 +29,14 @@ _NOT_LOOKED_UP = "not looked up, as the message does not say whose"
 
 
 @dataclass(frozen=True, slots=True)
+class Outlook:
+    """What a replay of a message would do, in words, and whether it would only be `parked` again."""
+
+    would: str
+    parked: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Preview:
     """The registration and the ledger as they are now, or why not; what a replay would do, in words."""
 
@@ -43,34 +51,65 @@ def preview(
     """Plan the command of a dead letter as the registrar would after those `before` it in its group; write nothing."""
     command = letter.command
     if isinstance(command, UndecodableMessage):
-        return Preview(_NOT_LOOKED_UP, _NOT_LOOKED_UP, f"be parked again: it cannot be read ({command})")
-    tasks, wrong = _parsed(letter, before)
-    commands = [task.command for task in tasks] or [command]
-    state = load(client, clock, tables, {command.event_id: commands})[command.event_id]
-    match state:
+        return Preview(_NOT_LOOKED_UP, _NOT_LOOKED_UP, _unreadable(command).would)
+    outlooks, states = _plan_group(client, clock, tables, [*before, letter])
+    match states[command.event_id]:
         case UnknownEvent():
             ledger: Ledger | str = _NONE
         case DamagedEvent(error):
             ledger = f"cannot be read ({error!r})"
-        case EventState():
+        case EventState() as state:
             ledger = state.ledger
-    would = _parked_again(wrong, command.event_id) if wrong else _would(clock, state, tasks, letter.message_id)
-    return Preview(_registration(client, clock, tables, command), ledger, would)
+    return Preview(_registration(client, clock, tables, command), ledger, outlooks[letter.message_id].would)
 
 
-def _parsed(letter: DeadLetter, before: Sequence[DeadLetter]) -> tuple[list[ParsedMessage], Undecodable | None]:
-    """Return the commands that the registrar would find for the letter's event, in its order, and why it would not find
-    the letter's own."""
-    wrong: Undecodable | None = None
-    tasks: list[ParsedMessage] = []
-    rest: Sequence[ReceivedMessage] = [_delivered(one) for one in (*before, letter)]
+def outlooks(
+    client: DynamoDBClient, clock: Clock, tables: DecisionTables, letters: Sequence[DeadLetter]
+) -> dict[str, Outlook]:
+    """Return, by message id, what replaying these messages in their order would do; write nothing."""
+    groups: dict[str, list[DeadLetter]] = {}
+    for letter in letters:
+        groups.setdefault(letter.group, []).append(letter)
+    found: dict[str, Outlook] = {}
+    for group in groups.values():
+        found |= _plan_group(client, clock, tables, group)[0]
+    return found
+
+
+def _plan_group(
+    client: DynamoDBClient, clock: Clock, tables: DecisionTables, letters: Sequence[DeadLetter]
+) -> tuple[dict[str, Outlook], Mapping[str, State]]:
+    """Return the outlook of each message of one group, and the present states of the events that they name."""
+    tasks, found = _parsed(letters)
+    commands = {event_id: [task.command for task in of_event] for event_id, of_event in tasks.items()}
+    for letter in letters:
+        if not isinstance(letter.command, UndecodableMessage):
+            commands.setdefault(letter.event_id, [letter.command])
+    states = load(client, clock, tables, commands) if commands else {}
+    for event_id, of_event in tasks.items():
+        found |= _planned(clock, states[event_id], of_event)
+    return found, states
+
+
+def _parsed(letters: Sequence[DeadLetter]) -> tuple[dict[str, list[ParsedMessage]], dict[str, Outlook]]:
+    """Return the commands that the registrar would find in one group, by event, and the outlook of all else."""
+    tasks: dict[str, list[ParsedMessage]] = {}
+    found: dict[str, Outlook] = {}
+    rest: Sequence[ReceivedMessage] = [_delivered(letter) for letter in letters]
+    commands = {letter.message_id: letter.command for letter in letters}
     while rest:
-        groups, tails = read({letter.group: rest})
-        tasks += groups.get(letter.event_id, [])
+        groups, tails = read({letters[0].group: rest})
+        for event_id, of_event in groups.items():
+            tasks.setdefault(event_id, []).extend(of_event)
         rest = []
         for tail in tails.values():
-            wrong, rest = Undecodable(tail.reason), tail.messages[1:]
-    return tasks, None if any(task.message.message_id == letter.message_id for task in tasks) else wrong
+            head, *rest = tail.messages
+            command = commands[head.message_id]
+            if isinstance(command, UndecodableMessage):
+                found[head.message_id] = _unreadable(command)
+            else:
+                found[head.message_id] = _parked_again(Undecodable(tail.reason), command.event_id)
+    return tasks, found
 
 
 def _delivered(letter: DeadLetter) -> ReceivedMessage:
@@ -90,24 +129,25 @@ def _registration(client: DynamoDBClient, clock: Clock, tables: DecisionTables, 
         return f"cannot be read ({error!r})"
 
 
-def _would(clock: Clock, state: State, tasks: Sequence[ParsedMessage], message_id: str) -> str:
-    """Plan step after step, each on what the one before would have written, until the message is dealt with."""
-    while True:
+def _planned(clock: Clock, state: State, tasks: Sequence[ParsedMessage]) -> dict[str, Outlook]:
+    """Plan step after step, each on what the one before would have written, until every message is dealt with."""
+    found: dict[str, Outlook] = {}
+    while tasks:
         plan = _plan(clock, state, tasks)
         for task, reason in plan.parked:
-            if task.message.message_id == message_id:
-                return _parked_again(reason, task.command.event_id)
+            found[task.message.message_id] = _parked_again(reason, task.command.event_id)
         if plan.decision is not None:
             for outcome, message in zip(plan.decision.outcomes, plan.messages, strict=False):
-                if message.message_id == message_id:
-                    return f"come to: {outcome.result} ({outcome.reason})"
+                found[message.message_id] = Outlook(f"come to: {outcome.result} ({outcome.reason})")
             state = _after(state, plan.decision)
-        if plan.failed:
-            break
+        for task in plan.failed:
+            found[task.message.message_id] = Outlook(
+                f"be tried again and again: the event's records cannot be read ({state.error!r})"
+                if isinstance(state, DamagedEvent)
+                else "be decided after a promotion whose record is not at hand yet"
+            )
         tasks = plan.later
-    if isinstance(state, DamagedEvent):
-        return f"be tried again and again: the event's records cannot be read ({state.error!r})"
-    return "be decided after a promotion whose record is not at hand yet"
+    return found
 
 
 def _plan(clock: Clock, state: State, tasks: Sequence[ParsedMessage]) -> StepPlan:
@@ -120,7 +160,11 @@ def _after(state: State, decision: Decision) -> State:
     return EventState(decision.ledger, tuple(records.values()), before.unreadable, before.configurable)
 
 
-def _parked_again(reason: ParkingReason, event_id: str) -> str:
+def _unreadable(error: UndecodableMessage) -> Outlook:
+    return Outlook(f"be parked again: it cannot be read ({error})", parked=True)
+
+
+def _parked_again(reason: ParkingReason, event_id: str) -> Outlook:
     match reason:
         case Undecodable(detail):
             why = detail
@@ -130,4 +174,4 @@ def _parked_again(reason: ParkingReason, event_id: str) -> str:
             why = f"its registration cannot be read ({error!r})"
         case DecisionFailed(error=cause):
             why = f"deciding it raises {type(cause).__name__}: {cause}"
-    return f"be parked again: {why}"
+    return Outlook(f"be parked again: {why}", parked=True)

@@ -8,6 +8,8 @@ The rules that keep this true:
   a group goes only after SQS has accepted the one before.
 - **A group stops** at its first message that is not selected or cannot be sent. That message stays invisible until the
   end of the run.
+- **A message that would only be parked again is left out**, as the registrar would set it aside, and those behind it
+  are sent. If a group shows nothing else, it stops.
 - **A kill between the answer of SQS and the journal** leaves a message that was sent but not recorded. It is sent again
   under the same deduplication id, which SQS recognizes for five minutes. After that the registrar recognizes the
   command itself: it is `superseded`.
@@ -17,7 +19,7 @@ The rules that keep this true:
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -34,6 +36,7 @@ if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
 
     from infra.cli.dlq.journal import Journal
+    from infra.cli.dlq.preview import Outlook
     from workers.aws.clock import Clock
 
 _SECOND = 1_000_000
@@ -63,7 +66,8 @@ def recover(queue: DeadLetterQueue, journal: Journal) -> int:
 class ReplayRun:
     """One run, with at most `rate` messages per second. The counts of the queue may be `lag` seconds behind.
 
-    `uninterrupted` wraps sections that a signal must not interrupt; `progress` receives the number sent so far.
+    `outlooks` says what replaying messages would do, by message id. `uninterrupted` wraps sections that a signal must
+    not interrupt; `progress` receives the number sent so far.
     """
 
     queue: DeadLetterQueue
@@ -74,6 +78,7 @@ class ReplayRun:
     selection: Selection
     rate: float | None
     lag: int
+    outlooks: Callable[[Sequence[DeadLetter]], Mapping[str, Outlook]]
     uninterrupted: Callable[[], AbstractContextManager[None]]
     progress: Callable[[int], None]
 
@@ -112,7 +117,8 @@ class ReplayRun:
             except (ClientError, BotoCoreError, CliError) as error:
                 summary.aborted = summary.aborted or str(error)
             summary.undeleted = len(self._undeleted & self.journal.sent.keys())
-            summary.missing = sorted(id_ for id_ in self.selection.ids or () if not self.journal.was_sent(id_))
+            left = {id_ for id_ in self.selection.ids or () if not self.journal.was_sent(id_)}
+            summary.missing = sorted(left - summary.left_out.keys())
             if not summary.aborted:
                 summary.unseen = sorted((self.selection.groups or frozenset()) - self._seen - self.journal.groups)
         return summary
@@ -154,6 +160,7 @@ class ReplayRun:
         back: list[DeadLetter] = []
         for group, queue in todo.items():
             todo[group] = self._up_to_stop([message for message in queue if message not in done], back)
+        self._leave_out(todo, back)
         sent = 0
         while heads := _fitting([queue[0] for queue in todo.values() if queue]):
             if self.clock.now() > deadline:
@@ -184,6 +191,21 @@ class ReplayRun:
                 self._stop(messages[index:], why, back)
                 return messages[:index]
         return messages
+
+    def _leave_out(self, todo: dict[str, list[DeadLetter]], back: list[DeadLetter]) -> None:
+        """Take the messages that would only be parked again out of `todo`. Stop a group that has nothing else."""
+        found = self.outlooks([message for queue in todo.values() for message in queue])
+        for group, queue in todo.items():
+            left = [one for one in queue if one.message_id in found and found[one.message_id].parked]
+            if not left:
+                continue
+            self._summary.left_out |= {one.message_id: found[one.message_id].would for one in left}
+            todo[group] = [one for one in queue if one not in left]
+            if todo[group] or group in self._summary.stops:
+                self._stopped.update(one.message_id for one in left)
+                back += left
+            else:
+                self._stop(left, NOT_SELECTED, back)
 
     def _why_not(self, message: DeadLetter) -> str | None:
         if message.group in self._summary.stops:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -13,11 +13,13 @@ from infra.cli.deployment import Deployment
 from infra.cli.dlq.browser import QueueSnapshot, browse
 from infra.cli.dlq.dead_letters import DeadLetterQueue
 from infra.cli.dlq.journal import Journal
+from infra.cli.dlq.preview import Outlook, outlooks
 from infra.cli.dlq.replay import recover
 from infra.cli.errors import CliError
 from infra.cli.processes import Interrupts
 from infra.cli.state_dir import StateDir
 from workers.aws.clock import SYSTEM_CLOCK
+from workers.aws.dead_letters import DeadLetter
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +38,10 @@ class DlqSession:
         with browse(self.queue, SYSTEM_CLOCK, self.journal, hold, wanted=wanted, groups=groups) as snapshot:
             _report_deleted(snapshot.deleted)
             yield snapshot
+
+    def outlooks(self, messages: Sequence[DeadLetter]) -> dict[str, Outlook]:
+        """Return, by message id, what replaying these messages in their order would do."""
+        return outlooks(self.deployment.clients.dynamodb, SYSTEM_CLOCK, self.deployment.outputs.tables, messages)
 
 
 @contextmanager
