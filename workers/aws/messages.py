@@ -102,7 +102,7 @@ def decode(text: str) -> Command:
     if not isinstance(body, dict):
         raise UndecodableMessage("the body is not a JSON object")
     if body.get("v") != VERSION or isinstance(body.get("v"), bool):
-        raise UndecodableMessage(f"version {body.get('v')!r:.20} is not known")
+        raise UndecodableMessage(_unknown(body, "v", "version"))
     kind = body.get("kind")
     command_id, event_id = _text(body, "commandId"), _text(body, "eventId")
     accepted_at = _count(body, "acceptedAt")
@@ -118,7 +118,7 @@ def decode(text: str) -> Command:
         case "Recount":
             return Recount(command_id, event_id, _count(body, "ledgerVersion"), _totals(body), accepted_at)
         case _:
-            raise UndecodableMessage(f"kind {kind!r:.40} is not known")
+            raise UndecodableMessage(_unknown(body, "kind", "kind"))
 
 
 def _totals_to_json(totals: Totals) -> dict[str, Any]:
@@ -149,6 +149,10 @@ def _changes(body: dict[str, Any]) -> SeatChanges:
             except ValueError as error:
                 raise UndecodableMessage(f"{wire_name} {setting.kind.problem}") from error
     return changes
+
+
+def _unknown(body: dict[str, Any], name: str, label: str) -> str:
+    return f"{label} {json.dumps(body[name]):.40} is not known" if name in body else f"{name} is missing"
 
 
 def _text(body: dict[str, Any], name: str) -> str:

@@ -14,6 +14,7 @@ from collections import Counter
 from collections.abc import Collection
 from itertools import pairwise
 
+from workers.domain.damage import describe_damage
 from workers.domain.records import Ledger, Registration, Status, Totals
 from workers.domain.seat_settings import SETTINGS, SeatSettings
 from workers.domain.waitlist import Waitlist
@@ -101,7 +102,7 @@ class TotalsBuilder:
     def add_undecodable(self, key: str, error: Exception) -> None:
         """Add a registration that cannot be decoded."""
         self.registrations += 1
-        self._flaws.append(f"registration {key} cannot be read: {error!r}")
+        self._flaws.append(f"registration {key} cannot be read: {describe_damage(error)}")
 
     def flaws(self) -> tuple[str, ...]:
         """Return why these registrations cannot be added up, one sentence each."""

@@ -15,6 +15,7 @@ from workers.aws.clients import Overloaded
 from workers.aws.clock import SYSTEM_CLOCK
 from workers.aws.items import DECODE_ERRORS, event_key, ledger_from_item
 from workers.aws.send import promotion, send_all
+from workers.domain.damage import describe_damage
 
 if TYPE_CHECKING:
     import argparse
@@ -115,7 +116,9 @@ def _read(item: Item) -> Ledger | None:
     try:
         return ledger_from_item(item)
     except DECODE_ERRORS as error:
-        print(f"turnstile: cannot read the ledger of {item['eventId']['S']!r} ({error!r})", file=sys.stderr)
+        print(
+            f"turnstile: cannot read the ledger of {item['eventId']['S']!r} ({describe_damage(error)})", file=sys.stderr
+        )
         return None
 
 

@@ -11,6 +11,7 @@ from infra.cli.errors import CliError
 from workers.aws.commit import versioned_put
 from workers.aws.items import DECODE_ERRORS, registration_from_item, registration_key
 from workers.domain.commands import Cancel, Register
+from workers.domain.damage import describe_damage
 from workers.domain.transitions import discarded, is_applicable
 
 if TYPE_CHECKING:
@@ -81,7 +82,9 @@ def _stored(dynamodb: DynamoDBClient, table: str, command: Register | Cancel) ->
         return registration_from_item(answer["Item"]) if "Item" in answer else None
     except DECODE_ERRORS as error:
         # A repair would find it pending later, with no command left to decide it.
-        raise CliError(f"cannot read the registration {key} ({error!r}): repair it, then try again") from error
+        raise CliError(
+            f"cannot read the registration {key} ({describe_damage(error)}): repair it, then try again"
+        ) from error
 
 
 def _reject(dynamodb: DynamoDBClient, table: str, command: Register | Cancel, why: str) -> str:

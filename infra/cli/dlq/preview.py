@@ -12,6 +12,7 @@ from workers.aws.load import DamagedEvent, DecisionTables, EventState, State, Un
 from workers.aws.messages import UndecodableMessage
 from workers.aws.send import ReceivedMessage
 from workers.domain.commands import Cancel, Command, Register
+from workers.domain.damage import describe_damage
 from workers.domain.decision import Decision
 from workers.domain.records import Ledger, Registration
 from workers.registrar.batch import ParsedMessage, read
@@ -57,7 +58,7 @@ def preview(
         case UnknownEvent():
             ledger: Ledger | str = _NONE
         case DamagedEvent(error):
-            ledger = f"cannot be read ({error!r})"
+            ledger = f"cannot be read ({describe_damage(error)})"
         case EventState() as state:
             ledger = state.ledger
     return Preview(_registration(client, clock, tables, command), ledger, outlooks[letter.message_id].would)
@@ -126,7 +127,7 @@ def _registration(client: DynamoDBClient, clock: Clock, tables: DecisionTables, 
     try:
         return registration_from_item(items[0]) if items else _NONE
     except DECODE_ERRORS as error:
-        return f"cannot be read ({error!r})"
+        return f"cannot be read ({describe_damage(error)})"
 
 
 def _planned(clock: Clock, state: State, tasks: Sequence[ParsedMessage]) -> dict[str, Outlook]:
@@ -142,7 +143,7 @@ def _planned(clock: Clock, state: State, tasks: Sequence[ParsedMessage]) -> dict
             state = _after(state, plan.decision)
         for task in plan.failed:
             found[task.message.message_id] = Outlook(
-                f"be tried again and again: the event's records cannot be read ({state.error!r})"
+                f"be tried again and again: the event's records cannot be read ({describe_damage(state.error)})"
                 if isinstance(state, DamagedEvent)
                 else "be decided after a promotion whose record is not at hand yet"
             )
@@ -171,7 +172,7 @@ def _parked_again(reason: ParkingReason, event_id: str) -> Outlook:
         case EventNotFound():
             why = f"there is no event {event_id}"
         case RecordUndecodable(error=error):
-            why = f"its registration cannot be read ({error!r})"
+            why = f"its registration cannot be read ({describe_damage(error)})"
         case DecisionFailed(error=cause):
-            why = f"deciding it raises {type(cause).__name__}: {cause}"
+            why = f"deciding it fails: {type(cause).__name__}: {cause}"
     return Outlook(f"be parked again: {why}", parked=True)

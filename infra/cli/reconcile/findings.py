@@ -13,6 +13,7 @@ from workers.aws.items import (
     salvage_ledger,
     seat_settings_from_item,
 )
+from workers.domain.damage import describe_damage
 from workers.domain.records import Ledger, Totals
 from workers.domain.recount import TotalsBuilder, differences, settings_differences
 
@@ -103,11 +104,12 @@ def _finding(found: LedgerFinding, base: Ledger, tally: TotalsBuilder) -> Ledger
 
 
 def _unreadable(item: Item, error: Exception, event: Item | None, tally: TotalsBuilder) -> LedgerFinding:
-    event_id, unreadable = item["eventId"]["S"], f"the ledger cannot be read: {error!r}"
+    event_id, unreadable = item["eventId"]["S"], f"the ledger cannot be read: {describe_damage(error)}"
     try:
         rest = salvage_ledger(item, event)
     except DECODE_ERRORS as why:
-        hint = f"and too little of it is left ({why!r}): it needs a version, and a capacity if there is no event item"
+        needs = "it needs a version, and a capacity if there is no event item"
+        hint = f"and too little of it is left ({describe_damage(why)}): {needs}"
         return LedgerFinding(event_id, flaws=(f"{unreadable}, {hint}", *tally.flaws()))
     return _finding(LedgerFinding(event_id, rest.version, differences=(unreadable,)), rest, tally)
 
@@ -120,7 +122,8 @@ def _missing(event_id: str, event: Item | None, tally: TotalsBuilder) -> LedgerF
         fresh = ledger_from_event(event)
     except DECODE_ERRORS as error:
         return LedgerFinding(
-            event_id, flaws=(f"there is no ledger, and the event cannot be read: {error!r}", *tally.flaws())
+            event_id,
+            flaws=(f"there is no ledger, and the event cannot be read: {describe_damage(error)}", *tally.flaws()),
         )
     lost = ("there is no ledger, but registrations were decided",) if tally.needs_ledger else ()
     return _finding(LedgerFinding(event_id, differences=lost), fresh, tally)

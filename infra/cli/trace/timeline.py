@@ -17,6 +17,7 @@ from workers.aws.items import (
     registration_key,
     timestamp,
 )
+from workers.domain.damage import describe_damage
 from workers.domain.records import Ledger, Registration, Status, waitlist_position
 from workers.domain.seat_settings import EventStatus
 
@@ -91,7 +92,9 @@ def read_timeline(deployment: Deployment, registration_id: str, since: float) ->
     try:
         record = registration_from_item(item) if item is not None else None
     except DECODE_ERRORS as error:
-        return Timeline(registration_id, None, None, entries, f"unknown: its record cannot be read ({error!r})")
+        return Timeline(
+            registration_id, None, None, entries, f"unknown: its record cannot be read ({describe_damage(error)})"
+        )
     if record is None:
         return Timeline(registration_id, None, None, entries)
     item = clients.dynamodb.get_item(
@@ -100,7 +103,7 @@ def read_timeline(deployment: Deployment, registration_id: str, since: float) ->
     try:
         ledger = ledger_from_item(item) if item is not None else None
     except DECODE_ERRORS as error:
-        damage = f"{record.status}; the ledger of its event cannot be read ({error!r})"
+        damage = f"{record.status}; the ledger of its event cannot be read ({describe_damage(error)})"
         return Timeline(registration_id, record, None, entries, damage)
     return Timeline(registration_id, record, ledger, entries)
 

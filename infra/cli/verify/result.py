@@ -14,6 +14,7 @@ from typing import Any
 from botocore.exceptions import BotoCoreError, ClientError
 
 from infra.cli.errors import CliError
+from workers.domain.damage import describe_damage
 
 Check = tuple[str, Callable[[], str]]
 """The name of a check, and the action: it returns what it found, or raises CheckError."""
@@ -81,7 +82,7 @@ def perform(check: Check) -> CheckResult:
     except (CliError, ClientError, BotoCoreError) as error:
         verdict, detail, todo = CheckVerdict.FAILED, str(error), ""
     except (LookupError, TypeError) as error:
-        verdict, detail, todo = CheckVerdict.FAILED, f"an answer of unexpected form: {error!r}", ""
+        verdict, detail, todo = CheckVerdict.FAILED, f"an answer of unexpected form: {describe_damage(error)}", ""
     return CheckResult(name, verdict, detail, todo, round(time.monotonic() - began, 3))
 
 

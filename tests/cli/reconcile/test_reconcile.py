@@ -92,7 +92,7 @@ def test_damage_that_a_recount_cannot_repair(stack: ReconcileStack, run: Run) ->
     stack.damage(confirmed=0)
     key = stack.spoil("bob")
     ended = run(EVENT, "--repair")
-    unreadable = f"  registration {key} cannot be read: KeyError('generation')"
+    unreadable = f"  registration {key} cannot be read: generation is missing"
     assert (ended.code, ended.lines[1:]) == (1, [unreadable, "  not repaired: a recount cannot repair this"])
     assert run(EVENT, "--repair", "--json").json["findings"][0]["repair"] == "not mended"
     assert stack.ledger(EVENT).confirmed == 0

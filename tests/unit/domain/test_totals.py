@@ -108,4 +108,4 @@ def test_a_record_that_names_another_event_is_a_flaw_of_its_own(names: str | Non
         added.add_undecodable(key, KeyError("status"))
     for user in ("ann", "bob"):
         added.add(registration_id(EVENT, user), waiting(user, None))
-    assert (added.registrations, added.flaws()[1]) == (4, "registration reg_Y cannot be read: KeyError('status')")
+    assert (added.registrations, added.flaws()[1]) == (4, "registration reg_Y cannot be read: status is missing")
