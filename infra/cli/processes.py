@@ -1,4 +1,4 @@
-"""Run child processes that never outlive the command by accident, and turn signals into one interruption.
+"""Run child processes that never outlive the command, however it ends, and turn signals into one interruption.
 
 Each child gets a session, and so a process group, of its own: Ctrl-C in the terminal reaches only the command, which
 then ends the whole group, including grandchildren. Signals are deferred while a child is being started, so that no
@@ -21,6 +21,17 @@ if TYPE_CHECKING:
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _ONCE_MORE = 0.001  # seconds
+_WATCH = """
+import os, signal, sys
+groups = set()
+for line in sys.stdin:
+    groups ^= {int(line)}
+for group in groups:
+    try:
+        os.killpg(group, signal.SIGKILL)
+    except ProcessLookupError:
+        pass
+"""
 
 
 class Interrupts:
@@ -78,11 +89,43 @@ class Interrupts:
             self._raise()
 
 
+class Watchdog:
+    """Kills process groups when this process ends without having stopped them: by SIGKILL, too.
+
+    A small process of its own reads a pipe that only this process can write to. It sees the end of this process as the
+    end of the pipe. The first mention of a group watches it, the second one releases it.
+    """
+
+    def __init__(self) -> None:
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def toggle(self, group: int) -> None:
+        """Watch a group from now on, or no longer."""
+        if self._process is None:
+            self._process = subprocess.Popen(
+                [sys.executable, "-I", "-S", "-c", _WATCH], stdin=subprocess.PIPE, start_new_session=True
+            )
+        assert self._process.stdin is not None  # noqa: S101 - for the type checker
+        self._process.stdin.write(b"%d\n" % group)
+        self._process.stdin.flush()
+
+    def stop(self) -> None:
+        """Stop watching all groups."""
+        if self._process is not None:
+            self._process.kill()
+            self._process.communicate()
+            self._process = None
+
+
 class Children:
-    """The processes that a command has started. Those that remain at the end of the `with` block are killed."""
+    """The processes that a command has started. Those that remain at the end of the `with` block are killed.
+
+    If the command is killed before that, they are killed as well.
+    """
 
     def __init__(self, interrupts: Interrupts) -> None:
         self._interrupts = interrupts
+        self._watchdog = Watchdog()
         self._running: list[subprocess.Popen[bytes]] = []
 
     def __enter__(self) -> Self:
@@ -93,6 +136,7 @@ class Children:
             for child in self._running:
                 kill_group(child.pid)
                 child.wait()
+            self._watchdog.stop()
 
     def start(
         self,
@@ -116,11 +160,13 @@ class Children:
                 pass_fds=keep_open,
             )
             self._running.append(child)
+            self._watchdog.toggle(child.pid)
         return child
 
     def release(self, child: subprocess.Popen[bytes]) -> None:
         """Let `child` continue after the command has ended."""
         self._running.remove(child)
+        self._watchdog.toggle(child.pid)
 
 
 def kill_group(pid: int) -> None:

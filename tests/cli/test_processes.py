@@ -20,6 +20,17 @@ from tests.support.http_server import free_port
 
 pytestmark = pytest.mark.usefixtures("handlers_kept")
 
+OWNER = """
+import os, pathlib, signal, sys
+from infra.cli.processes import Children, Interrupts
+with Interrupts() as interrupts, Children(interrupts) as children, open("log", "wb") as log:
+    child = children.start([sys.executable, "-c", sys.argv[1]], env=os.environ, cwd=pathlib.Path.cwd(), output=log)
+    while not pathlib.Path("ready").exists():
+        pass
+    if sys.argv[2] == "release":
+        children.release(child)
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
 PARENT_OF_A_CHILD = """
 import pathlib, subprocess, sys, time
 child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
@@ -66,16 +77,18 @@ def test_children_and_their_children_end_with_the_command(tmp_path: Path) -> Non
     assert _ends(grandchild)
 
 
-def test_a_released_child_lives_on(tmp_path: Path) -> None:
-    """A released child is not ended."""
-    with Interrupts() as interrupts, Children(interrupts) as children:
-        child = _start(children, tmp_path)
-        children.release(child)
+@pytest.mark.parametrize("kept", [False, True])
+def test_children_end_with_a_command_that_is_killed(tmp_path: Path, *, kept: bool) -> None:
+    """If the command gets a SIGKILL, its children and theirs end within moments, unless they were released."""
+    command = [sys.executable, "-c", OWNER, PARENT_OF_A_CHILD, "release" if kept else "keep"]
+    environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[2])}
+    subprocess.run(command, cwd=tmp_path, env=environment, timeout=20, check=False)
+    grandchild = int(_wait_for(tmp_path / "ready"))
     try:
-        assert child.poll() is None
+        assert _ends(grandchild) is not kept
     finally:
-        os.killpg(child.pid, signal.SIGKILL)
-        child.wait()
+        if kept:
+            os.killpg(os.getpgid(grandchild), signal.SIGKILL)
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])

