@@ -92,9 +92,3 @@ def settled(queues: ReplayQueues, seconds: float = 10) -> ReplayQueues:
 def kill(_call: str) -> None:
     """Kill the process at this call."""
     raise Killed
-
-
-def revive(queues: ReplayQueues, seconds: float) -> None:
-    """Let time pass, and end all faults."""
-    queues.sqs.before = queues.sqs.after = lambda _call: None
-    queues.sqs.sleep(seconds)
