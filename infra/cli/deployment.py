@@ -17,6 +17,7 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
 from infra.cli.errors import CliError, NoStackError
+from infra.cli.hints import suggest_with
 from infra.cli.state_dir import StateDir
 from workers.aws.load import DecisionTables
 
@@ -238,6 +239,7 @@ class Deployment:
     @classmethod
     def resolve(cls, stage: str = LOCAL) -> Deployment:
         """Find the deployment of `stage`. Raises NoStackError if there is none, CliError if a request to AWS fails."""
+        suggest_with("" if stage == LOCAL else f"--stage {stage}")
         if stage == LOCAL:
             stack = StateDir().ready()
             return cls.of(stage, emulator_clients(stack.endpoint), stack.endpoint, REGION)

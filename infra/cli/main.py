@@ -39,7 +39,8 @@ examples:
   turnstile verify --stage dev      the same on AWS, with the standard AWS credentials
   turnstile preflight --stage prod  check an account before a deployment to AWS
   turnstile top                     watch queues, decisions and the fullest events
-  turnstile trace pycon ada         show the history of one registration
+  turnstile trace pycon ada         show the history of one registration; of an event without `ada`
+  turnstile logs --event pycon      show what the functions have logged about an event
   turnstile dlq list                list messages that could not be processed
   turnstile promote                 request promotions that are due
   turnstile reconcile pycon         recount an event; --repair repairs its ledger
@@ -91,19 +92,23 @@ def discover() -> Iterator[tuple[str, str, str]]:
         yield path.stem, said["HELP"], said.get("EXTRA", "cli")
 
 
-class _CommandParser(argparse.ArgumentParser):
+class CommandParser(argparse.ArgumentParser):
     """A parser that is completed when it is first used, and that refuses unknown arguments itself.
 
     Otherwise `turnstile` would refuse a command's unknown arguments, under its own usage.
     """
 
-    complete: Callable[[_CommandParser], None] | None = None
+    complete: Callable[[CommandParser], None] | None = None
 
-    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
-        """Parse the arguments, and refuse unknown ones."""
+    def fill(self) -> None:
+        """Add the command's own part, once. Raises CliError if an extra of the package is missing."""
         complete, self.complete = self.complete, None
         if complete is not None:
             complete(self)
+
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
+        """Parse the arguments, and refuse unknown ones."""
+        self.fill()
         known, unknown = super().parse_known_args(args, namespace)
         if unknown:
             self.error(f"unrecognized arguments: {' '.join(unknown)}")
@@ -121,8 +126,9 @@ class _Version(argparse.Action):
 def build_parser() -> argparse.ArgumentParser:
     """Return the parser of the whole command line. Each command's own part is added when that command is parsed."""
     raw = argparse.RawDescriptionHelpFormatter
-    parser = _CommandParser("turnstile", description=_DESCRIPTION, epilog=_EPILOG, formatter_class=raw)
+    parser = CommandParser("turnstile", description=_DESCRIPTION, epilog=_EPILOG, formatter_class=raw)
     parser.add_argument("--version", action=_Version, nargs=0, help="show program's version number and exit")
+    parser.set_defaults(parser=parser)  # `turnstile completion` lists what it knows
     subparsers = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     for name, summary, extra in discover():
         command = subparsers.add_parser(name, help=summary, formatter_class=raw)

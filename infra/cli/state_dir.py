@@ -10,17 +10,15 @@ import fcntl
 import json
 import os
 import shutil
-import sys
 import time
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from infra.cli import CHECKOUT, REPOSITORY
 from infra.cli.errors import CliError, NoStackError
+from infra.cli.hints import suggest
 from infra.cli.processes import kill_group
 
-COMMAND = os.path.relpath(Path(sys.prefix, "bin", "turnstile"))
-"""This command as it can be pasted: `make setup` installs it into .venv/bin, which is usually not on the PATH."""
 _END_WAIT = 5.0
 _LOCK_WAIT = 0.3
 
@@ -68,7 +66,7 @@ class StateDir:
         if not self._locked_within(_LOCK_WAIT, descriptor):
             os.close(descriptor)
             where = f" at {stack.endpoint}" if (stack := self._read()) else ""
-            raise CliError(f"a stack is already running{where}; stop it first with: {COMMAND} down")
+            raise CliError(f"a stack is already running{where}; stop it first with: {suggest('down')}")
         self.clear()
         self.temporary.mkdir()
         return descriptor
@@ -88,7 +86,7 @@ class StateDir:
         """Return the stack that answers requests here. Raises NoStackError if there is none, or none yet."""
         stack = self._read()
         if stack is None or not self._alive():
-            raise NoStackError(f"there is no local stack; start one with: {COMMAND} up")
+            raise NoStackError(f"there is no local stack; start one with: {suggest('up')}")
         if not stack.ready:
             raise NoStackError("the local stack is still starting; try again in a moment")
         return stack

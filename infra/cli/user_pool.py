@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from infra.cli.errors import CliError
-from infra.cli.state_dir import COMMAND
+from infra.cli.hints import suggest
 from infra.identity import GROUPS
 
 if TYPE_CHECKING:
@@ -26,10 +26,10 @@ if TYPE_CHECKING:
 
     from infra.cli.deployment import Clients, Outputs
 
-WITHOUT_POOL = f"""\
+_WITHOUT_POOL = """\
 the local stack has no user pool and needs no tokens. To require them, start it with authorization:
-    {COMMAND} down
-    {COMMAND} up --auth jwt"""
+    {down}
+    {up}"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +52,7 @@ class UserPoolClient:
 
     def __init__(self, clients: Clients, outputs: Outputs, secret: str = "") -> None:
         if outputs.user_pool_id is None or outputs.user_pool_client_id is None:
-            raise CliError(WITHOUT_POOL)
+            raise CliError(_WITHOUT_POOL.format(down=suggest("down"), up=suggest("up --auth jwt")))
         self._cognito: CognitoIdentityProviderClient = clients.cognito
         self._id = outputs.user_pool_id
         self._client_id = outputs.user_pool_client_id

@@ -112,8 +112,18 @@ def test_the_fullest_events_come_first() -> None:
     ).collect()
     assert [event["eventId"] for event in found["events"]] == ["long", "full", "half", "empty", "dead"]
     waitlist = {"waiting": 7, "hasWaitlist": True, "waitlistCapacity": 20}
-    assert found["events"][0] == {"eventId": "long", "status": "active", "confirmed": 5, "capacity": 5, **waitlist}
+    seats_of = {"confirmed": 5, "capacity": 5, "promotionDue": False}
+    assert found["events"][0] == {"eventId": "long", "status": "active", **seats_of, **waitlist}
     assert (found["eventsRead"], found["eventsComplete"]) == (5, True)
+
+
+def test_a_free_seat_beside_people_who_wait_is_highlighted() -> None:
+    """An event with both has "promotion due" in place of its status, in another style."""
+    fake = TopDeployment(ledger_of("due", seats(2, True), 1, 1), ledger_of("full", seats(2, True), 2, 1))
+    rows = {line.split()[0]: line for line in fake.screen(80, 24) if line}
+    assert (rows["due"].endswith("promotion due"), rows["full"].endswith("active")) == (True, True)
+    due = [event["eventId"] for event in fake.collect()["events"] if event["promotionDue"]]
+    assert due == ["due"]
 
 
 def test_the_scan_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -126,8 +136,11 @@ def test_the_scan_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_ledgers_are_scanned_rarely() -> None:
-    """Each ledger is paid for, so they are read again only after 15 s; after a failure, at once."""
+    """On AWS each ledger is paid for, so they are read again only after 15 s, and their age is shown; after a failure,
+    and on the local stack, at once."""
     fake = TopDeployment(ONE)
+    fake.deployment.stage = "prod"
+    fake.collector = Collector(fake.deployment, lambda: fake.now)
     fake.dynamodb.fault = NO_ANSWER
     assert fake.collect()["events"] is None
     fake.dynamodb.fault = None
@@ -136,7 +149,13 @@ def test_ledgers_are_scanned_rarely() -> None:
     fake.dynamodb.ledgers = [ledger_to_item(ledger_of("e", seats(2), 2))]
     for seconds, confirmed in ((2, 1), (15, 2)):
         fake.now += seconds
-        assert fake.collect()["events"][0]["confirmed"] == confirmed
+        found = fake.collect()
+        assert (found["events"][0]["confirmed"], found["eventsAgeSeconds"]) == (confirmed, 2 if confirmed == 1 else 0)
+    fake.now += 2
+    assert any(line.startswith("fullest events, 2 s ago") for line in fake.screen(80, 24))
+    local = TopDeployment(ONE)
+    assert [local.collect()["eventsAgeSeconds"] for _ in range(2)] == [0, 0]
+    assert local.dynamodb.scans == 2
 
 
 def test_unreadable_ledgers_are_reported() -> None:
@@ -237,10 +256,10 @@ def test_many_problems_leave_the_queue_visible() -> None:
         assert row in [line.split() for line in shown]
 
 
-@pytest.mark.parametrize(("height", "events"), [(24, 9), (40, 25)])
-def test_a_tall_terminal_shows_more_events(height: int, events: int) -> None:
-    """As many events are shown as the terminal has room for, and all its lines are used."""
-    shown = TopDeployment(*BUSY).screen(80, height)
+@pytest.mark.parametrize(("width", "height", "events"), [(60, 15, 4), (80, 24, 9), (80, 40, 25)])
+def test_a_tall_terminal_shows_more_events(width: int, height: int, events: int) -> None:
+    """As many events are shown as the terminal has room for, and all its lines are used; 60 x 15 have room for four."""
+    shown = TopDeployment(*BUSY).screen(width, height)
     names = [line.split()[0] for line in shown if line.startswith("event-")]
     assert names == [f"event-{59 - number}" for number in range(events)]
     assert shown[-1]
@@ -250,7 +269,7 @@ def test_a_tall_terminal_shows_more_events(height: int, events: int) -> None:
 def test_a_narrow_terminal_loses_columns_not_digits(width: int) -> None:
     """From 40 columns on, all figures of queue and decisions, and all seats, are shown with their names."""
     name = "an-event-with-a-name-that-is-longer-than-a-narrow-terminal"
-    fake = TopDeployment(ledger_of(name, seats(100_000, 50), 99_999, 42))
+    fake = TopDeployment(ledger_of(name, seats(100_000, 50), 100_000, 42))
     fake.sqs.depths[OUTPUTS.queue_url] = (1_234_567, 20_000)
     fake.cloudwatch.values = {"ApproximateAgeOfOldestMessage": [123_456.0]}
     fake.logs.measure(REGISTRAR, NOW - 1, Confirmed=[54_321.0], DecisionLatency=[12_345.0])
@@ -258,7 +277,7 @@ def test_a_narrow_terminal_loses_columns_not_digits(width: int) -> None:
     for words in (
         *("queue", "waiting 1,234,567", "in flight 20,000", "oldest 123,456 s", "groups in flight -", "dead letters 2"),
         *("failed promotions 0", "decisions", "last minute", "confirmed 54,321", "latency p90 12,345 ms"),
-        *("fullest events", "seats waiting", "99999/100000 42/50"),
+        *("fullest events", "seats waiting", "100000/100000 42/50"),
     ):
         assert words in text
     assert text.count("…") == 1  # the id is truncated, and stays on one line

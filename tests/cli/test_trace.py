@@ -9,6 +9,7 @@ import pytest
 
 from infra.cli.deployment import Deployment
 from infra.cli.function_logs import REGISTRAR, REGISTRATIONS
+from infra.cli.hints import suggest
 from infra.cli.trace.timeline import describe_status
 from tests.cli.command import Turnstile
 from tests.cli.fakes import FakeDeployment
@@ -85,7 +86,7 @@ def test_the_whole_history(fake: FakeDeployment, turnstile: Turnstile) -> None:
         ("accepted", "Register of generation 1, sent to the queue"),
         ("answered", "202: not decided within the time that the client waited"),
         ("noted", "a command waits for another try: oh"),
-        ("dead-lettered", "Register: failed: KeyError while deciding Register (turnstile dlq show d1)"),
+        ("dead-lettered", f"Register: failed: KeyError while deciding Register ({suggest('dlq show d1')})"),
         ("replayed", "Register, from dead letter d1"),
         ("decided", "Register: waitlisted (joined-waitlist), 34 ms after it was accepted; seats 1/1, waiting 0 -> 1"),
         ("promoted", "1.2 s after a seat became free; seats 0/1 -> 1/1, waiting 1 -> 0"),
@@ -212,3 +213,16 @@ def test_no_terminal_obeys_an_id(fake: FakeDeployment, turnstile: Turnstile) -> 
     fake.dynamodb.put(Registration("py\x1b[2Jcon", "ada", Status.CONFIRMED, 1, 1, NOON))
     code, out, _ = turnstile("trace", "py\x1b[2Jcon", "ada")
     assert (code, "\x1b" in out) == (0, False)
+
+
+def test_the_history_of_an_event(fake: FakeDeployment, turnstile: Turnstile) -> None:
+    """With an event alone, its seats now and every log line about it are shown, each with its registration."""
+    fake.dynamodb.put(ledger())
+    fake.logs.say(REGISTRAR, ago(20), **decided("Register", "waitlisted", "joined-waitlist"))
+    fake.logs.say(REGISTRAR, ago(10), **decided("Register", "waitlisted", "joined-waitlist", event_id="pycon-2"))
+    out = turnstile("trace", "pycon").lines
+    assert out[:2] == ["pycon", "  now active: 1 of 1 seats taken, 3 waiting"]
+    assert (len(out), "decided" in out[3], ADA in out[3]) == (4, True, True)
+    found = turnstile("trace", "pycon", "--json").json
+    assert (found["eventId"], found["story"][0]["log"]["registration_id"]) == ("pycon", ADA)
+    assert turnstile("trace", "nowhere").code == 1

@@ -84,7 +84,7 @@ def _name_of(node: ast.stmt) -> str | None:
 
 def operated(line: str) -> list[str] | None:
     """Return the arguments of a `turnstile` command for a running stack that ends by itself, else None."""
-    match = re.match(r"\.venv/bin/turnstile (status|token|verify|trace|dlq|promote|reconcile)\b([^#]*)", line)
+    match = re.match(r"\.venv/bin/turnstile (status|token|verify|trace|logs|dlq|promote|reconcile)\b([^#]*)", line)
     return [match[1], *match[2].split()] if match and "--stage" not in line else None
 
 

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
+import select
 import sys
+import termios
 import time
-from typing import TYPE_CHECKING
+import tty
+from typing import TYPE_CHECKING, Self
 
 from rich.console import Console
 from rich.live import Live
@@ -29,11 +33,12 @@ Show what a deployment is doing:
               stack, which does not measure them); dead letters; promotions that could not be sent
   decisions   of the last minute, by outcome, with their latency (accepted to committed)
   events      those with the longest waiting lists and the fewest free seats: as many as the terminal
-              has room for, ten in a pipe, up to fifty as JSON
+              has room for, ten in a pipe, up to fifty as JSON. On AWS they are read every 15 s; their age
+              is shown. A free seat beside people who wait is highlighted: "promotion due"
 It only reads: no message is received.
 
 examples:
-  turnstile top                            live, until Ctrl-C
+  turnstile top                            live, until q or Ctrl-C
   turnstile top --stage prod --interval 5
   turnstile top --once                     once, as text
   turnstile top --once --json | jq .queue  once, one JSON object
@@ -43,7 +48,7 @@ A large backlog with few groups in flight is one hot event; with many, all event
 AWS refuses or does not answer is shown as "-" and requested again; the reason is below the title, as far
 as there is room (--once shows all of it).
 
-Exit code 0 when ended with Ctrl-C; with --once, 1 when something could not be read; 3 when there is no
+Exit code 0 when ended with q or Ctrl-C; with --once, 1 when something could not be read; 3 when there is no
 stack."""
 
 
@@ -80,12 +85,39 @@ def run(args: argparse.Namespace) -> int:
                 while True:
                     _print(console, collector.collect(), as_json=args.json)
                     time.sleep(args.interval)
-            with Live(Text("reading ..."), console=console, screen=True, auto_refresh=False) as live:
+            with _Keys() as keys, Live(Text("reading ..."), console=console, screen=True, auto_refresh=False) as live:
                 while True:
                     live.update(render(collector.collect(), console), refresh=True)
-                    time.sleep(args.interval)
+                    if keys.quit_within(args.interval):
+                        return 0
     except KeyboardInterrupt:
         return 0
+
+
+class _Keys:
+    """The keys that are pressed while a terminal shows snapshots. Without a terminal there are none."""
+
+    def __enter__(self) -> Self:
+        self._terminal = sys.stdin.fileno() if sys.stdin.isatty() else None
+        if self._terminal is not None:
+            self._before = termios.tcgetattr(self._terminal)
+            tty.setcbreak(self._terminal)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._terminal is not None:
+            termios.tcsetattr(self._terminal, termios.TCSADRAIN, self._before)
+
+    def quit_within(self, seconds: float) -> bool:
+        """Wait, and return True as soon as q is pressed."""
+        if self._terminal is None:
+            time.sleep(seconds)
+            return False
+        deadline = time.monotonic() + seconds
+        while (left := deadline - time.monotonic()) > 0:
+            if select.select([self._terminal], [], [], left)[0] and os.read(self._terminal, 1) in {b"q", b"Q"}:
+                return True
+        return False
 
 
 def _print(console: Console, snapshot: DeploymentSnapshot, *, as_json: bool) -> None:

@@ -13,7 +13,7 @@ from infra.cli.arguments import add_stage, moment_of
 from infra.cli.deployment import Deployment
 from infra.cli.errors import CliError, UsageError
 from infra.cli.text import plain
-from infra.cli.trace.timeline import Timeline, read_timeline
+from infra.cli.trace.timeline import EventTimeline, Timeline, read_event_timeline, read_timeline
 from workers.aws.clock import SYSTEM_CLOCK
 from workers.aws.items import timestamp
 from workers.domain.records import registration_id
@@ -21,9 +21,9 @@ from workers.domain.records import registration_id
 if TYPE_CHECKING:
     import argparse
 
-HELP = "show the history of one registration"
+HELP = "show the history of one registration, or of one event"
 DESCRIPTION = """\
-Show the history of one registration, oldest first: accepted, decided (why, and how seats and waiting
+Show the history of one registration, or of one event, oldest first: accepted, decided (why, and how seats and waiting
 list changed), promoted, cancelled, dead-lettered, replayed; and its current state with its position on
 the waiting list. The state comes from its record and its event's ledger, the history from the
 functions' logs.
@@ -31,6 +31,7 @@ functions' logs.
 examples:
   turnstile trace reg_K7Q2M5XWZ3ABCDEFGHIJKLMNOP
   turnstile trace pycon ada                  by event and user
+  turnstile trace pycon                      everything about one event
   turnstile trace pycon ada --since 12h      search only the last 12 hours of logs
   turnstile trace pycon ada --json | jq '.story[] | select(.what == "decided") | .log'
 
@@ -46,8 +47,8 @@ _ID = re.compile(r"reg_[A-Z2-7]{26}\Z")
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
-    parser.add_argument("what", metavar="REGISTRATION_ID | EVENT", help="a registration, or an event if USER follows")
-    parser.add_argument("user", metavar="USER", nargs="?", help="the user, if the first argument is an event")
+    parser.add_argument("what", metavar="REGISTRATION_ID | EVENT", help="a registration, or an event")
+    parser.add_argument("user", metavar="USER", nargs="?", help="the user, for one registration at the event")
     add_stage(parser)
     parser.add_argument("--since", default="7d", help="how far back to search the logs (default: 7d)")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
@@ -55,11 +56,16 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Print the history and return the exit code."""
-    key, since = _key(args.what, args.user), _moment(args.since)
+    since = _moment(args.since)
+    key = registration_id(args.what, args.user) if args.user is not None else args.what
+    if key.startswith("reg_") and not _ID.match(key):
+        raise UsageError(f"{key} is not a registration id (reg_ and 26 of A-Z, 2-7)")
     deployment = Deployment.resolve(args.stage)
     if sys.stderr.isatty():
         print(f"searching the logs of {deployment.stack_name} ...", file=sys.stderr)
     try:
+        if not _ID.match(key):
+            return _print_event(read_event_timeline(deployment, key, since), args)
         timeline = read_timeline(deployment, key, since)
     except (ClientError, BotoCoreError) as error:
         raise CliError(f"cannot read the history of {key}: {error}") from error
@@ -73,14 +79,21 @@ def run(args: argparse.Namespace) -> int:
     return 1 if timeline.damage else 0
 
 
-def _key(what: str, user: str | None) -> str:
-    if user is not None:
-        return registration_id(what, user)
-    if not _ID.match(what):
-        raise UsageError(
-            f"{what} is not a registration id (reg_ and 26 of A-Z, 2-7); by event and user: turnstile trace EVENT USER"
+def _print_event(timeline: EventTimeline, args: argparse.Namespace) -> int:
+    if timeline.ledger is None and timeline.damage is None and not timeline.entries:
+        raise CliError(
+            f"there is no registration and no ledger of an event {timeline.event_id}, and no log line about it"
         )
-    return what
+    if args.json:
+        story = [entry.as_json() for entry in timeline.entries]
+        print(json.dumps({"eventId": timeline.event_id, "now": timeline.now, "story": story}))
+    else:
+        lines = [timeline.event_id, f"  now {timeline.now}", ""]
+        for entry in timeline.entries:
+            about = entry.source.get("registration_id") or ""
+            lines.append(f"{entry.at}  {entry.what:<13}  {about:<30}  {entry.details}")
+        print("\n".join(map(plain, lines)))
+    return 1 if timeline.damage else 0
 
 
 def _moment(text: str) -> float:

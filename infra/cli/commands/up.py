@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import argparse
-import os
-import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from pathlib import Path
 from subprocess import TimeoutExpired
 from typing import TYPE_CHECKING
 
@@ -17,6 +14,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from infra.cli import http_client
 from infra.cli.deployment import LOCAL, REGION, Deployment, emulator_clients
 from infra.cli.errors import CliError
+from infra.cli.hints import suggest
 from infra.cli.local import emulator
 from infra.cli.local.assembly import Cdk, bootstrap, check_tools
 from infra.cli.local.steps import step
@@ -196,7 +194,7 @@ def _watch(process: subprocess.Popen[bytes], home: StateDir) -> int:
         while True:
             time.sleep(_WATCH_INTERVAL)
             if process.poll() is not None and not home.recorded():
-                print("The stack was stopped by: turnstile down")
+                print(f"The stack was stopped by: {suggest('down')}")
                 return 0
             emulator.require_alive(process, home)
     except KeyboardInterrupt:
@@ -205,10 +203,8 @@ def _watch(process: subprocess.Popen[bytes], home: StateDir) -> int:
 
 
 def _explain(outputs: Outputs, seconds: float, *, detached: bool) -> None:
-    name = Path(sys.argv[0]).name
-    command = os.path.relpath(sys.argv[0]) if name == "turnstile" else "turnstile"
-    end = f"{command} down" if detached else f"Ctrl-C, or in another terminal: {command} down"
-    print(explanation(outputs, seconds, command=command, end=end), flush=True)
+    end = suggest("down") if detached else f"Ctrl-C, or in another terminal: {suggest('down')}"
+    print(explanation(outputs, seconds, command=suggest(""), end=end), flush=True)
 
 
 def explanation(outputs: Outputs, seconds: float, *, command: str, end: str) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Collection
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from infra.cli.hints import suggest
 from infra.cli.text import count_of, plain
 from workers.aws.messages import group_of
 
@@ -86,7 +87,8 @@ def describe_summary(summary: Summary, left: int, events: Collection[str]) -> st
             lines.append(plain(f"Event {group} stopped at {stop.message_id}: {stop.why}"))
     lines += [plain(f"Left out {id_}: it would {would}") for id_, would in summary.left_out.items()]
     if summary.left_out:
-        lines.append("Fix the cause, discard them (`turnstile dlq discard`), or send them all the same with --force.")
+        discard = suggest("dlq discard")
+        lines.append(f"Fix the cause, discard them ({discard}), or send them all the same with --force.")
     lines += unseen_events(summary.unseen, events).splitlines()
     if summary.missing:
         lines.append(f"Not sent: {', '.join(summary.missing)}")

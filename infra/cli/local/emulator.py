@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from infra.cli import http_client
 from infra.cli.deployment import REGION
 from infra.cli.errors import CliError
+from infra.cli.hints import suggest
 from infra.cli.state_dir import LocalStackState
 from infra.cli.text import decisive_lines
 
@@ -113,7 +114,7 @@ def require_alive(process: subprocess.Popen[bytes], home: StateDir) -> None:
     if process.poll() is None:
         return
     if not home.recorded():
-        raise CliError("the stack was stopped by: turnstile down")
+        raise CliError(f"the stack was stopped by: {suggest('down')}")
     log = home.emulator_log.read_text(errors="replace")
     if taken := _TAKEN.search(log):  # by another program since `check_port`
         raise CliError(_BUSY.format(port=taken[1]))

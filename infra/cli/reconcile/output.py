@@ -6,6 +6,8 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from infra.cli.hints import suggest
+
 if TYPE_CHECKING:
     from infra.cli.reconcile.findings import LedgerFinding
     from infra.cli.reconcile.recount import Reconciliation
@@ -110,7 +112,7 @@ class ReconcileReport:
             yield f"  the ledger is repaired: {_seats(after.ledger)}; the promotion is queued behind other commands"
         elif repair == NOT_DECIDED:
             why = "has not decided it in time, or refused it because the clock of this machine is slow"
-            yield f"  not repaired: the registrar {why}; see turnstile top and turnstile dlq list"
+            yield f"  not repaired: the registrar {why}; see {suggest('top')} and {suggest('dlq list')}"
         elif repair == NOT_MENDED and finding.repairable:
             yield "  not repaired; afterwards:"
             yield from (f"    {sentence}" for sentence in _wrong(after))

@@ -16,7 +16,7 @@ from infra.cli.top.snapshot import OUTCOMES, WINDOW
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
 
-    from infra.cli.top.snapshot import DecisionStats, DeploymentSnapshot, FullestEvents
+    from infra.cli.top.snapshot import DecisionStats, DeploymentSnapshot
     from workers.domain.records import Ledger
 
 _WIDE = 72
@@ -24,6 +24,9 @@ _WIDE = 72
 
 _BESIDE = 58
 """Columns that it needs to show queue and decisions side by side."""
+
+_TALL = 20
+"""Lines that it needs for all rows and blank lines; lower ones keep room for events."""
 
 _IN_A_PIPE = 10
 """Events to show where there is no screen that limits them."""
@@ -35,26 +38,27 @@ def render(snapshot: DeploymentSnapshot, console: Console, *, screen: bool = Tru
     A screen cannot scroll: problems are truncated so that queue and decisions stay visible, and as many events are
     shown as there is room for. Narrow screens lose columns, not digits.
     """
-    narrow = console.width < _WIDE
+    narrow, low = console.width < _WIDE, screen and console.height < _TALL
     title = Text.assemble(
         ("Turnstile ", "bold"), (snapshot.stage, "bold cyan"), f"  {snapshot.at[:19].replace('T', ' ')} UTC"
     )
-    tables = (_queue(snapshot), _outcomes(snapshot.decisions, narrow=narrow))
+    tables = (_queue(snapshot), _outcomes(snapshot.decisions, narrow=narrow, low=low))
+    gap = () if low else ("",)
     flow: RenderableType = Group(tables[0], "", tables[1])
     if console.width >= _BESIDE:
         flow = Table.grid(padding=(0, 4))
         flow.add_row(*tables)
     shown, cut = _IN_A_PIPE, None
     if screen:
-        room = console.height - _lines(console, title, "", flow, "")
+        room = console.height - _lines(console, title, *gap, flow, *gap)
         cut = max(1, room // max(1, len(snapshot.problems)))
     reasons = [
         Text(fill(plain(problem), console.width, max_lines=cut, placeholder=" ..."), "red")
         for problem in snapshot.problems
     ]
     if screen:
-        shown = room - _lines(console, *reasons, _events(snapshot.events, 0, narrow=narrow))
-    return Group(title, *reasons, "", flow, "", _events(snapshot.events, shown, narrow=narrow))
+        shown = room - _lines(console, *reasons, _events(snapshot, 0, narrow=narrow))
+    return Group(title, *reasons, *gap, flow, *gap, _events(snapshot, shown, narrow=narrow))
 
 
 def _lines(console: Console, *parts: RenderableType) -> int:
@@ -74,22 +78,28 @@ def _queue(snapshot: DeploymentSnapshot) -> Table:
     return table
 
 
-def _outcomes(decisions: DecisionStats | None, *, narrow: bool) -> Table:
+def _outcomes(decisions: DecisionStats | None, *, narrow: bool, low: bool) -> Table:
     table = _table("decisions", "last minute", *([] if narrow else ["per second"]))
-    for outcome in OUTCOMES:
+    for outcome in OUTCOMES[: -1 if low else None]:
         count = decisions.counts[outcome] if decisions else None
         rate = "-" if count is None else f"{count / WINDOW:.2f}"
         table.add_row(outcome.lower(), _number(count), *([] if narrow else [rate]))
     table.add_row("latency p50", _number(decisions.p50 if decisions else None, " ms"))
-    table.add_row("latency p90", _number(decisions.p90 if decisions else None, " ms"))
+    if not low:
+        table.add_row("latency p90", _number(decisions.p90 if decisions else None, " ms"))
     return table
 
 
-def _events(events: FullestEvents | None, shown: int, *, narrow: bool) -> Table:
-    table = _table("fullest events", "seats", "waiting", *([] if narrow else ["status"]))
+def _events(snapshot: DeploymentSnapshot, shown: int, *, narrow: bool) -> Table:
+    """Show the fullest events, with their age; those that have a free seat beside people who wait stand out."""
+    events = snapshot.events
+    age = f", {snapshot.events_age:.0f} s ago" if snapshot.events_age else ""
+    table = _table(f"fullest events{age}", "seats", "waiting", *([] if narrow else ["status"]))
     for ledger in events.fullest[: max(0, shown)] if events else ():
         event = Text(plain(ledger.event_id), no_wrap=True, overflow="ellipsis")
-        table.add_row(event, *_places(ledger), *([] if narrow else [str(ledger.settings.status)]))
+        status = "promotion due" if ledger.promotable else str(ledger.settings.status)
+        style = "bold yellow" if ledger.promotable else ""
+        table.add_row(event, *_places(ledger), *([] if narrow else [status]), style=style)
     if events and not events.complete:
         table.caption = f"among the first {events.read}; there are more"
     return table

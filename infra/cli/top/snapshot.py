@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from infra.cli.deployment import LOCAL
 from infra.cli.errors import CliError
 from infra.cli.function_logs import REGISTRAR, REGISTRATIONS, lines, log_groups
 from infra.cli.ledgers import scan_ledgers
@@ -40,8 +41,8 @@ WINDOW = 60.0
 """Seconds of logs that the rates and latencies are taken from."""
 
 _REFRESH = 15.0
-"""Seconds between two readings of data that changes slowly or is expensive: SQS publishes metrics once a minute, and a
-scan is charged for every ledger."""
+"""Seconds between two readings of data that changes slowly or is expensive on AWS: SQS publishes metrics once a minute,
+and a scan is charged for every ledger."""
 _MAX_PAGES = 20
 _FULLEST = 50
 _METRICS = {"age": "ApproximateAgeOfOldestMessage", "groups": "ApproximateNumberOfGroupsWithInflightMessages"}
@@ -82,18 +83,23 @@ class DecisionStats:
 class FullestEvents:
     """The fullest events among those whose ledgers were read, and the ids of events with unreadable ledgers.
 
-    `complete` is False when there are more ledgers than the `read` ones.
+    `complete` is False when there are more ledgers than the `read` ones. `at` is when they were read, in seconds since
+    1970.
     """
 
     fullest: Sequence[Ledger]
     unreadable: Sequence[str]
     read: int
     complete: bool
+    at: float
 
 
 @dataclass(frozen=True, slots=True)
 class DeploymentSnapshot:
-    """The state of a deployment. Anything that could not be read is None, and `problems` says why."""
+    """The state of a deployment. Anything that could not be read is None, and `problems` says why.
+
+    `events_age` says how many seconds ago the events were read.
+    """
 
     at: str
     stage: str
@@ -104,6 +110,7 @@ class DeploymentSnapshot:
     decisions: DecisionStats | None
     events: FullestEvents | None
     problems: tuple[str, ...]
+    events_age: float | None
 
     def as_json(self) -> dict[str, Any]:
         """Return the object that `turnstile top --json` prints."""
@@ -123,6 +130,7 @@ class DeploymentSnapshot:
             "events": [_event_as_json(ledger) for ledger in events.fullest] if events else None,
             "eventsRead": events.read if events else None,
             "eventsComplete": events.complete if events else None,
+            "eventsAgeSeconds": self.events_age,
             "problems": list(self.problems),
         }
 
@@ -145,6 +153,7 @@ def _event_as_json(ledger: Ledger) -> dict[str, Any]:
         "confirmed": ledger.confirmed,
         "capacity": settings.capacity,
         "waiting": len(ledger.waitlist),
+        "promotionDue": ledger.promotable,
         "hasWaitlist": settings.has_waitlist,
         "waitlistCapacity": settings.waitlist_capacity,
     }
@@ -159,6 +168,7 @@ class Collector:
         self._problems: list[str] = []
         self._metrics: QueueMetrics | None = None
         self._events: FullestEvents | None = None
+        self._refresh = 0.0 if deployment.stage == LOCAL else _REFRESH
         self._refresh_at = 0.0
 
     def collect(self) -> DeploymentSnapshot:
@@ -167,8 +177,8 @@ class Collector:
         now, outputs = self._clock(), self._deployment.outputs
         if now >= self._refresh_at or self._events is None or self._metrics is None:
             self._metrics = self._read("queue metrics", lambda: self._queue_metrics(now))
-            self._events = self._read("events", self._fullest_events)
-            self._refresh_at = now + _REFRESH
+            self._events = self._read("events", lambda: self._fullest_events(now))
+            self._refresh_at = now + self._refresh
         if self._events and (unreadable := self._events.unreadable):
             self._problems.append(
                 f"events: {len(unreadable)} ledgers cannot be read, the first is that of {unreadable[0]}"
@@ -183,6 +193,7 @@ class Collector:
             decisions=self._read("decisions", lambda: self._decisions(now)),
             events=self._events,
             problems=tuple(self._problems),
+            events_age=round(now - self._events.at, 1) if self._events else None,
         )
 
     def _read(self, what: str, read: Callable[[], Value]) -> Value | None:
@@ -239,10 +250,10 @@ class Collector:
         latencies.sort()
         return DecisionStats(counts, _percentile(latencies, 0.5), _percentile(latencies, 0.9))
 
-    def _fullest_events(self) -> FullestEvents:
+    def _fullest_events(self, now: float) -> FullestEvents:
         found = scan_ledgers(self._deployment.clients.dynamodb, self._deployment.outputs.ledger_table)
         fullest = sorted(found.readable, key=_fullness)[:_FULLEST]
-        return FullestEvents(fullest, found.unreadable, found.read, found.complete)
+        return FullestEvents(fullest, found.unreadable, found.read, found.complete, now)
 
 
 def _fullness(ledger: Ledger) -> tuple[bool, int, float, str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -9,6 +10,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from infra.cli.function_logs import REGISTRAR, REGISTRATIONS, Line, lines, log_groups
+from infra.cli.hints import suggest
 from workers.aws.items import (
     DECODE_ERRORS,
     event_key,
@@ -78,13 +80,36 @@ class Timeline:
         return waitlist_position(self.record, self.ledger) if self.record is not None else None
 
 
+@dataclass(frozen=True, slots=True)
+class EventTimeline:
+    """An event: its ledger now (None if there is none), and its history.
+
+    `damage` says why the ledger cannot be read.
+    """
+
+    event_id: str
+    ledger: Ledger | None
+    entries: tuple[TimelineEntry, ...]
+    damage: str | None = None
+
+    @property
+    def now(self) -> str:
+        """Describe the current state."""
+        if self.damage or self.ledger is None:
+            return self.damage or "no ledger: nobody has registered yet, or there is no such event"
+        ledger = self.ledger
+        seats = f"{ledger.confirmed} of {ledger.settings.capacity} seats taken, {len(ledger.waitlist)} waiting"
+        due = f"; a promotion is due (if it does not come: {suggest('promote')})" if ledger.promotable else ""
+        return f"{ledger.settings.status}: {seats}{due}"
+
+
 def read_timeline(deployment: Deployment, registration_id: str, since: float) -> Timeline:
     """Read a registration's record, its event's ledger, and the logs since `since` (seconds since 1970).
 
     Raises ClientError or BotoCoreError if a request to AWS fails.
     """
     clients, outputs = deployment.clients, deployment.outputs
-    found = _log_lines(deployment, registration_id, since)
+    found = _log_lines(deployment, "registration_id", registration_id, since)
     item = clients.dynamodb.get_item(
         TableName=outputs.registrations_table, Key=registration_key(registration_id), ConsistentRead=True
     ).get("Item")
@@ -108,18 +133,33 @@ def read_timeline(deployment: Deployment, registration_id: str, since: float) ->
     return Timeline(registration_id, record, ledger, entries)
 
 
-def _log_lines(deployment: Deployment, registration_id: str, since: float) -> list[Line]:
-    """Search both functions' logs for the registration, in parallel because CloudWatch needs time for a busy log."""
+def read_event_timeline(deployment: Deployment, event_id: str, since: float) -> EventTimeline:
+    """Read an event's ledger, and the log lines about the event since `since` (seconds since 1970).
+
+    Raises ClientError or BotoCoreError if a request to AWS fails.
+    """
+    entries = entries_of(_log_lines(deployment, "event_id", event_id, since))
+    item = deployment.clients.dynamodb.get_item(
+        TableName=deployment.outputs.ledger_table, Key=event_key(event_id), ConsistentRead=True
+    ).get("Item")
+    try:
+        return EventTimeline(event_id, ledger_from_item(item) if item is not None else None, entries)
+    except DECODE_ERRORS as error:
+        return EventTimeline(event_id, None, entries, f"its ledger cannot be read ({describe_damage(error)})")
+
+
+def _log_lines(deployment: Deployment, field: str, value: str, since: float) -> list[Line]:
+    """Search the logs for lines whose `field` has this value, in parallel: CloudWatch needs time for a busy log."""
     groups = log_groups(deployment)
     wanted = [groups[handler] for handler in _SOURCES if handler in groups]
     logs = deployment.clients.logs  # made before the threads would make one each
 
     def search(group: str) -> list[Line]:
-        return [line for page in lines(logs, group, f'"{registration_id}"', since) for line in page]
+        return [line for page in lines(logs, group, json.dumps(value), since) for line in page]
 
     with ThreadPoolExecutor() as pool:
         found = [line for group in pool.map(search, wanted) for line in group]
-    return [line for line in found if line.fields.get("registration_id") == registration_id]
+    return [line for line in found if line.fields.get(field) == value and "message" in line.fields]
 
 
 def entries_of(found: Iterable[Line]) -> tuple[TimelineEntry, ...]:
@@ -168,7 +208,7 @@ def _entries(at: str, fields: Mapping[str, Any]) -> list[TimelineEntry]:
             return [TimelineEntry(at, "promoted", f"{waited} after a seat became free; {_ledgers(fields)}", fields)]
         case "a message was parked in the dead-letter queue":
             message_id = fields.get("dead_letter_id", "?")
-            details = f"{command}: {fields.get('reason', '?')} (turnstile dlq show {message_id})"
+            details = f"{command}: {fields.get('reason', '?')} ({suggest(f'dlq show {message_id}')})"
             return [TimelineEntry(at, "dead-lettered", details, fields)]
         case message:
             # The last line of a traceback names the exception.
@@ -211,7 +251,7 @@ def describe_status(record: Registration | None, ledger: Ledger | None) -> str:
             return f"waitlisted: {_describe_position(record, ledger)}"
         case Status.PENDING:
             last = "Cancel" if record.cancelling else "Register"
-            return f"pending: its {last} is in the queue or in the dead-letter queue (turnstile dlq list)"
+            return f"pending: its {last} is in the queue or in the dead-letter queue ({suggest('dlq list')})"
         case Status.REJECTED:
             note = f": {record.note}" if record.note else ""
             return f"rejected ({record.code or '?'}{note})"
@@ -227,7 +267,8 @@ def _describe_position(record: Registration, ledger: Ledger | None) -> str:
     words = f"{_ordinal(position)} on the waiting list, {seats}"
     if ledger.settings.status is EventStatus.CANCELLED:
         return f"{words}; the event is cancelled, so nobody is promoted"
-    return f"{words}; a promotion is due (if it does not come: turnstile promote)" if ledger.promotable else words
+    due = f"{words}; a promotion is due (if it does not come: {suggest('promote')})"
+    return due if ledger.promotable else words
 
 
 def _ordinal(number: int) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from infra.cli.hints import suggest
 from tests.cli.reconcile.reconcile_stack import EVENT, ReconcileStack, Run
 from workers.aws.items import event_key
 
@@ -115,7 +116,7 @@ def test_a_registrar_that_does_not_decide(stack: ReconcileStack, run: Run) -> No
     ended = run(EVENT, "--repair")
     assert ended.code == 1
     assert ended.lines[-1].startswith("  not repaired: the registrar has not decided it in time, or ")
-    assert ended.lines[-1].endswith("; see turnstile top and turnstile dlq list")
+    assert ended.lines[-1].endswith(f"; see {suggest('top')} and {suggest('dlq list')}")
     assert run(EVENT, "--repair", "--json").json["findings"][0]["repair"] == "not decided"
 
 
