@@ -96,6 +96,11 @@ PROBLEMS: dict[str, Problem] = {
     "already-registered": Problem(
         "already-registered", "The registration is confirmed.", extra={"registration": _REGISTRATION}
     ),
+    "registration-cancelled": Problem(
+        "registration-cancelled",
+        "It was decided, and then cancelled by another request. To register again, send the request again.",
+        extra={"registration": _REGISTRATION},
+    ),
     "event-full": Problem("event-full", "Every seat is taken, and there is no waiting list."),
     "waitlist-full": Problem("waitlist-full", "Every seat and every place on the waiting list is taken."),
     "registration-closed": Problem("registration-closed", "The event is closed or cancelled."),

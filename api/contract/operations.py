@@ -192,6 +192,7 @@ OPERATIONS: dict[str, Operation] = {
             "user-not-found",
             "forbidden",
             "already-registered",
+            "registration-cancelled",
             "event-full",
             "waitlist-full",
             "registration-closed",

@@ -230,5 +230,6 @@ class Problem(ResponseBody):
     code: Code
     errors: Annotated[list[Place] | Absent, Field(description="Each invalid place of the request.")] = None
     registration: Annotated[
-        str | Absent, Field(description="With `already-registered`: the URL of that registration.")
+        str | Absent,
+        Field(description="With `already-registered` and `registration-cancelled`: the URL of that registration."),
     ] = None

@@ -22,6 +22,7 @@ CODES: dict[str, tuple[int, str]] = {
     "account-has-user": (409, "This account already has a user"),
     "event-exists": (409, "This event id is taken"),
     "already-registered": (409, "This user is already registered for this event"),
+    "registration-cancelled": (409, "The registration was cancelled meanwhile"),
     "event-full": (409, "The event is full and has no waiting list"),
     "waitlist-full": (409, "The event and its waiting list are full"),
     "registration-closed": (409, "The event does not accept registrations"),

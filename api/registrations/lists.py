@@ -12,7 +12,7 @@ eventually consistent: at half the price, and a moment old.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import TYPE_CHECKING, Any
 
 from api.events.responses import Ledgers
@@ -20,6 +20,7 @@ from api.http.caller import Caller
 from api.http.pagination import PageRequest, invalid_cursor, open_cursor, seal_cursor
 from api.http.problems import Problem, RequestError, forbidden
 from api.http.types import Response, json_response, url
+from api.registrations.positions import settle_positions
 from api.registrations.responses import registration_view
 from api.settings import RegistrationSettings
 from api.users.responses import user_view
@@ -37,7 +38,7 @@ from workers.aws.items import (
 )
 from workers.aws.load import batch_get
 from workers.aws.user_keys import is_user, is_user_key, user_key
-from workers.domain.records import Ledger, Registration, Status, waitlist_position
+from workers.domain.records import Ledger, Registration, Status
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -62,12 +63,11 @@ class RegistrationLists:
         start = _start_of_event(event_id, page)
         ledger = self._check_event(event_id, caller)
         records, next_cursor = self._walk_event(event_id, page, *start)
-        waiting = (record for record in records if record.status is Status.WAITLISTED)
-        if any(waitlist_position(record, ledger) is None for record in waiting):
-            # Someone has joined the waiting list since the ledger was read.
-            table, key = self._settings.ledger_table, event_key(event_id)
-            ledger = next(map(ledger_from_item, self._read({table: [key]})[table]), None)
-        entries = self._with_users(records, ledger)
+        known = Ledgers({event_id: ledger} if ledger else {}, frozenset())
+        settled, known = self._settle(records, known, lambda now, _: now.status in page.statuses)
+        if settled != records:
+            records = _ordered(settled, page)
+        entries = self._with_users(records, known.decoded.get(event_id))
         headers = {"Vary": "Accept"} | page.link(self._url("events", event_id), next_cursor)
         if as_csv:
             from api.registrations.csv import CSV_TYPE, to_csv  # noqa: PLC0415 - few ask for it
@@ -108,12 +108,22 @@ class RegistrationLists:
         keys = [event_key(record.event_id) for record in records]
         read = self._read({events: keys, ledger: keys}, eventual={ledger})
         ledgers = Ledgers.of(read[ledger])
-        if missing := [event_key(record.event_id) for record in records if _lacks_position(record, ledgers)]:
-            ledgers = Ledgers.of([*read[ledger], *self._read({ledger: missing})[ledger]])
+
+        def belongs(now: Registration, before: Registration) -> bool:
+            # Who has registered again has another place in this list.
+            return now.status in page.statuses and now.registered_at == before.registered_at
+
+        records, ledgers = self._settle(records, ledgers, belongs)
         by_id = {item["eventId"]["S"]: item for item in read[events]}
         entries = [_with_event(record, by_id.get(record.event_id), ledgers) for record in records]
         link = page.link(self._url("users", user_id), next_cursor)
         return json_response(200, {"registrations": entries, "next": next_cursor}, link)
+
+    def _settle(
+        self, records: list[Registration], ledgers: Ledgers, belongs: Callable[[Registration, Registration], bool]
+    ) -> tuple[list[Registration], Ledgers]:
+        tables = self._settings.registrations_table, self._settings.ledger_table
+        return settle_positions(records, ledgers, belongs, self._read, tables)
 
     def _walk_event(
         self, event_id: str, page: PageRequest, todo: Sequence[Status], row: Row
@@ -142,8 +152,7 @@ class RegistrationLists:
             row = (last["registrationId"]["S"], last[STATUS_KEY]["S"]) if last else (_START, _START)
             todo = todo if last else todo[1:]
         # In the order of the index, with the records that have moved on in their new places.
-        records.sort(key=lambda record: (page.statuses.index(record.status), record.registered_at))
-        return records, seal_cursor(_scope_of_event(event_id, page), todo[0], *row) if todo else None
+        return _ordered(records, page), seal_cursor(_scope_of_event(event_id, page), todo[0], *row) if todo else None
 
     def _walk_user(
         self, user_id: str, page: PageRequest, row: Sequence[str] | None
@@ -218,10 +227,8 @@ def _with_event(record: Registration, event: Item | None, ledgers: Ledgers) -> d
     return registration_view(record, ledgers.decoded.get(record.event_id)) | {"event": shown}
 
 
-def _lacks_position(record: Registration, ledgers: Ledgers) -> bool:
-    """Return whether a waiter's ticket is not in the ledger that was read, usually because the ledger is older."""
-    waits = record.status is Status.WAITLISTED and record.event_id not in ledgers.damaged
-    return waits and waitlist_position(record, ledgers.decoded.get(record.event_id)) is None
+def _ordered(records: list[Registration], page: PageRequest) -> list[Registration]:
+    return sorted(records, key=lambda record: (page.statuses.index(record.status), record.registered_at))
 
 
 def _once(records: list[Registration]) -> list[Registration]:

@@ -52,13 +52,17 @@ class RegistrationResponses:
         self._base_url = base_url
 
     def of_post(self, snapshot: Snapshot, headers: dict[str, str]) -> Response:
-        """Answer 201, 202 or 409, by the status of the registration."""
+        """Answer 201, 202 or 409, by the status of the registration. A replay shows one that is cancelled as it is."""
         record = snapshot.registration
         if record.status is Status.REJECTED:
             code = record.code if record.code in _REFUSALS else "registration-closed"
             return Problem(code, _REFUSALS[code], headers=headers).response()
         if record.status is Status.PENDING:
             return self.undecided(snapshot, headers)
+        if record.status is Status.CANCELLED and headers.items().isdisjoint(REPLAYED.items()):
+            # A DELETE of the same person's was accepted while this request waited. 201 means a seat or a place.
+            detail = "It was decided, and then cancelled by another request. To register again, send the request again."
+            return self._about("registration-cancelled", detail, record, headers)
         headers = {"Location": self._url(record)} | headers
         return json_response(201, registration_view(record, snapshot.ledger), headers)
 
@@ -71,13 +75,12 @@ class RegistrationResponses:
 
     def already_registered(self, record: Registration) -> Response:
         """Answer 409 with a link to the active registration."""
+        return self._about("already-registered", f"The registration is {record.status}.", record, {})
+
+    def _about(self, code: str, detail: str, record: Registration, headers: dict[str, str]) -> Response:
         location = self._url(record)
-        return Problem(
-            "already-registered",
-            f"The registration is {record.status}.",
-            headers={"Link": f'<{location}>; rel="related"'},
-            extra={"registration": location},
-        ).response()
+        link = {"Link": f'<{location}>; rel="related"'}
+        return Problem(code, detail, headers=headers | link, extra={"registration": location}).response()
 
     def _url(self, record: Registration) -> str:
         return url(self._base_url, "events", record.event_id, "registrations", record.user_id)

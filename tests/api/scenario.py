@@ -145,7 +145,20 @@ def _registering(scenario: Scenario) -> None:
     pipeline.add_event("closed", 1, status="closed")
     for event_id in ("full", "full-list", "closed"):
         scenario.ask("POST", f"/events/{event_id}/registrations", {"userId": "ann"}, PATIENT)
+    _cancelled_meanwhile(scenario)
     _discarded(scenario)
+
+
+def _cancelled_meanwhile(scenario: Scenario) -> None:
+    """Another device cancels a registration before its POST is answered."""
+    event_id = scenario.pipeline.add_event("undecided", 1)
+
+    def leave() -> None:
+        scenario.pipeline.run()
+        scenario.pipeline.cancel(event_id, "ann")
+
+    scenario.pipeline.time.at_next_sleep(leave)
+    scenario.ask("POST", f"/events/{event_id}/registrations", {"userId": "ann"}, PATIENT)
 
 
 def _replays(scenario: Scenario) -> None:

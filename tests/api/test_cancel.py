@@ -45,6 +45,23 @@ def test_nothing_to_cancel(pipeline: Pipeline) -> None:
     assert pipeline.receive() == []
 
 
+@pytest.mark.parametrize("capacity", [0, 1])
+def test_cancelled_before_the_answer(pipeline: Pipeline, capacity: int) -> None:
+    """If another request cancels a registration before its POST is answered, the POST is a 409 that says so: 201 means
+    a seat or a place. The next POST is a new attempt."""
+    pipeline.add_event("e", capacity, hasWaitlist=True), pipeline.add_user("ann")
+
+    def leave() -> None:
+        pipeline.run()
+        pipeline.cancel("e", "ann")
+
+    pipeline.time.at_next_sleep(leave)
+    answer = pipeline.register("e", "ann")
+    assert (answer.status, answer.code) == (409, "registration-cancelled")
+    assert answer.body["registration"].endswith("/events/e/registrations/ann")
+    assert pipeline.register("e", "ann").status == 201
+
+
 def test_back_before_the_answer(pipeline: Pipeline) -> None:
     """If the user registers again before the first poll, the cancellation is a 204 without delay."""
     pipeline.add_event("e", 1)

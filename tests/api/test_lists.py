@@ -59,6 +59,31 @@ def test_new_waiter_while_reading(pipeline: Pipeline, taps: Taps) -> None:
     assert [(entry["userId"], entry["waitlistPosition"]) for entry in entries] == [("ann", 1), ("bob", 2)]
 
 
+@pytest.mark.parametrize("path", ["/events/e/registrations", "/users/bob/registrations"])
+@pytest.mark.parametrize("first", range(6))
+def test_waiters_who_leave_and_come_back_while_reading(pipeline: Pipeline, taps: Taps, path: str, first: int) -> None:
+    """Whatever moves between two reads of a list, who is `waitlisted` has a position, and nobody is there twice."""
+    pipeline.add_event("e", 1, hasWaitlist=True)
+    pipeline.fill("e", "ann", "bob", "cid")
+    reads = 0
+    moving = False
+
+    def move(_: Any) -> None:
+        nonlocal reads, moving
+        if moving:
+            return
+        moving, reads = True, reads + 1
+        if reads >= first and reads - first < 3:
+            pipeline.cancel("e", "bob")
+            pipeline.register("e", "bob")
+        moving = False
+
+    taps.before("dynamodb.BatchGetItem", move, times=1000)
+    entries = pipeline.request("GET", path, status="waitlisted,confirmed,cancelled").body["registrations"]
+    assert len(users(entries)) == len(set(users(entries)))
+    assert [entry for entry in entries if (entry["status"] == "waitlisted") != ("waitlistPosition" in entry)] == []
+
+
 def test_stale_index_row(pipeline: Pipeline, taps: Taps) -> None:
     """A row of the index that is behind its record shows nobody under a status that they no longer have."""
     pipeline.add_event("e", 2)

@@ -135,7 +135,7 @@ def test_poison(stack: Outputs, aws: Clients, front: ApiClient) -> None:
         assert letter["reason"] == "failed: ValueError while deciding Cancel"
         shown = printed("dlq", "show", letter["id"])
         assert (shown["message"]["commandId"], shown["registration"]["status"]) == (poison.command_id, "waitlisted")
-        assert shown["replayWould"].startswith("be parked again: deciding it raises ValueError")
+        assert shown["replayWould"].startswith("be parked again: deciding it fails: ValueError")
         assert turnstile("dlq", "discard", letter["id"], "--why", "drill").returncode == 0
         assert letters(event_id) == []
 

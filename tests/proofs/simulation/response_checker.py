@@ -125,13 +125,18 @@ class ResponseChecker:
             case _:
                 return answered.status == 200 and self._list(answered) and not self._missing(answered)
 
-    def _register(self, answered: Answered, history: EventHistory, key: str, states: list[Registration | None]) -> bool:
+    def _register(  # noqa: PLR0911 - a table of codes
+        self, answered: Answered, history: EventHistory, key: str, states: list[Registration | None]
+    ) -> bool:
         replay = self._replay(answered, [state.post_keys if state else () for state in states], states)
         if not replay or self._in_vain(answered, key, states):
             return False
         least = 0 if answered.replayed else _attempt(answered, Register, key, states)
         if answered.status in {201, 202}:
             return least is not None and self._entry(answered, answered.body, least)
+        if answered.code == "registration-cancelled":
+            ended = (state for state in states if state and state.status is Status.CANCELLED)
+            return least is not None and any(state.generation >= least for state in ended)
         if answered.code == "already-registered":
             alive = any(state and state.is_active and state.status is not Status.PENDING for state in states)
             return alive and not answered.sent

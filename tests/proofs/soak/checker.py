@@ -11,14 +11,23 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain
 
 from tests.proofs.soak.history import CANCEL, CONFIGURE, READ, REGISTER, Exchange, FinalState
-from tests.proofs.soak.person_history import AT_REST, WAITING, Absence, PersonHistory, Stay, View, done
+from tests.proofs.soak.person_history import (
+    AT_REST,
+    CANCELLED_MEANWHILE,
+    WAITING,
+    Absence,
+    PersonHistory,
+    Stay,
+    View,
+    done,
+)
 from tests.proofs.soak.seat_checker import SeatChecker, SettingsTimeline
 from tests.support.rules import broken_rules
 from workers.domain.records import Ledger, Registration, Status
 from workers.domain.seat_settings import SeatSettings
 
 _EXPECTED: dict[str, set[tuple[int, str | None]]] = {
-    REGISTER: {(201, None), (202, None), (409, "already-registered")}
+    REGISTER: {(201, None), (202, None), (409, "already-registered"), (409, CANCELLED_MEANWHILE)}
     | {(409, code) for code in ("event-full", "waitlist-full", "registration-closed")},
     CANCEL: {(202, None), (204, None), (404, "not-registered")},
     READ: {(200, None), (404, "not-registered")},

@@ -24,6 +24,8 @@ SEATED, WAITING = "confirmed", "waitlisted"
 AT_REST = 1e12
 """When the final tables were read, in seconds: later than every request, earlier than infinity."""
 REFUSALS = frozenset({"event-full", "waitlist-full", "registration-closed"})
+CANCELLED_MEANWHILE = "registration-cancelled"
+"""The code of a 409 about a request that was accepted and decided, and then cancelled by another one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +102,11 @@ class PersonHistory:
     def __init__(self, event: str, user: str, exchanges: Sequence[Exchange], record: Registration | None) -> None:
         self.event, self.user, self.record = event, user, record
         own = [exchange for exchange in exchanges if not exchange.replayed]
-        self.registers = [x for x in own if x.what == REGISTER and (x.unknown or x.status in {201, 202})]
+        self.registers = [
+            x
+            for x in own
+            if x.what == REGISTER and (x.unknown or x.status in {201, 202} or x.outcome == CANCELLED_MEANWHILE)
+        ]
         self.refused = [x for x in own if x.what == REGISTER and x.status == 409 and x.outcome in REFUSALS]
         self.cancels = [x for x in own if x.what == CANCEL and (x.unknown or x.status in {202, 204})]
         self.already = [x for x in own if x.outcome == "already-registered"]
