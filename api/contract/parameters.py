@@ -16,7 +16,7 @@ Json = dict[str, Any]
 
 _ENTITY_TAG = r'(W/)?"[!#-~]*"'
 _ENTITY_TAGS = rf"^(\*|{_ENTITY_TAG}( *, *{_ENTITY_TAG})*)$"
-"""What clients should send. The API also accepts lists with empty elements, as RFC 9110 requires."""
+"""The form that clients should send. The API also accepts lists with empty elements, as RFC 9110 requires."""
 
 _KEY = "[!-~]([ -~]{0,253}[!-~])?"
 _BARE = "[!#-~]([ -~]{0,253}[!-~])?"

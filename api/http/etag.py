@@ -1,8 +1,8 @@
 """Conditional requests (RFC 9110, section 13) on an event: its entity tag, `If-Match` and `If-None-Match`.
 
-The tag is `"r.v"`: r is the revision of the event item, which the organizer changes, v the version of its ledger; each
-is 0 if there is none yet. `If-None-Match` compares both: it asks whether anything has changed. `If-Match` compares r
-alone: it protects changes of other organizers, while seats come and go all the time and a PATCH undoes none of that.
+The tag is `"r.v"`: r is the revision of the event item, which organizers change, and v the version of its ledger; each
+is 0 if there is none yet. `If-None-Match` compares both. `If-Match` compares only r: it protects other organizers'
+edits, and ignores seats, which change all the time and which no PATCH undoes.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ MAX_REVISIONS = 50
 """The most revisions that an `If-Match` may name: each is a part of one condition on the event item."""
 
 Revisions = frozenset[int] | None
-"""The revisions of which an event must have one; None: any."""
+"""The acceptable revisions of an event; None accepts any."""
 
 _TAG = r'(?:W/)?"[^\x00-\x20"\x7f]*"'
 _TAGS = re.compile(rf"[ \t,]*{_TAG}(?:[ \t]*,[ \t,]*{_TAG})*[ \t,]*")

@@ -10,7 +10,7 @@ from pydantic import AfterValidator, StringConstraints
 from api.models.base import NOT_PLAIN, SPACE, WIDTHLESS, Body, UserId, described, plain
 
 _FORMULA = r"=+\-@\uff1d\uff0b\uff0d\uff20"
-"""What a spreadsheet takes for the start of a formula. No name starts with it."""
+"""The start of a formula in a spreadsheet. No name starts with it."""
 
 NAME = rf"^[{SPACE}]*[^{NOT_PLAIN}{SPACE}{WIDTHLESS}{_FORMULA}][^{NOT_PLAIN}{WIDTHLESS}]*$"
 """The rule of `_name` as a pattern of JSON Schema."""

@@ -46,7 +46,7 @@ def registration_view(record: Registration, ledger: Ledger | None) -> dict[str, 
 
 
 class RegistrationResponses:
-    """Answers whose links begin with `base_url`."""
+    """Builds responses whose links begin with `base_url`."""
 
     def __init__(self, base_url: str) -> None:
         self._base_url = base_url

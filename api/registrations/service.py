@@ -134,7 +134,7 @@ class RegistrationService:
     def _await_outcome(self, register: Register, before: Snapshot, saved: Snapshot | None, wait: Wait) -> Snapshot:
         """Return the decision, or the pending registration if there is none within the wait.
 
-        `saved` is the attempt as it was saved as pending already, if it was.
+        `saved` is the attempt if it is saved as pending already, else None.
         """
         if saved is not None and not is_pending(saved.record):
             return saved

@@ -26,7 +26,7 @@ _TAKEN = {
 
 
 class UserService:
-    """Reads and writes the users table. No other function writes it."""
+    """Creates and reads users. Only this class and `UserEraser`, in the same Lambda function, write the users table."""
 
     def __init__(self, dynamodb: DynamoDBClient, settings: UserSettings, clock: Clock) -> None:
         self._dynamodb = dynamodb
@@ -60,7 +60,7 @@ class UserService:
                 ReturnValuesOnConditionCheckFailure="ALL_OLD",
             )
         except self._dynamodb.exceptions.ConditionalCheckFailedException as error:
-            # The SDK tries again after a lost answer: then it finds the item that it wrote, to the microsecond.
+            # The SDK tries again after a lost answer: then the stored item is this one, `createdAt` included.
             return None if error.response.get("Item") == item else "user-exists"
         return None
 

@@ -43,7 +43,7 @@ package = false
 
 
 class NotCheckedError(Exception):
-    """A source could not be asked. The message is one sentence that says why."""
+    """A source could not be queried. The message is one sentence that says why."""
 
 
 @dataclass(frozen=True)

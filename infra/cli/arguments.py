@@ -23,7 +23,7 @@ def add_stage(parser: argparse.ArgumentParser) -> None:
 def moment_of(text: str, now: int) -> int:
     """Parse `--since`: `2h`, `30m` or `1d` before `now`, or an ISO time (UTC unless it has an offset).
 
-    `now` and the result are in microseconds since 1970. Raises UsageError for other texts.
+    `now` and the result are in microseconds since 1970. Raises UsageError for anything else.
     """
     if match := re.fullmatch(r"(\d{1,6})([smhd])", text):
         return now - timedelta(**{_UNITS[match[2]]: int(match[1])}) // timedelta(microseconds=1)

@@ -13,7 +13,7 @@ from tests.support.deployment import OUTPUTS
 from tests.support.fake_sqs import FakeSqs
 from tests.support.tables import create_tables
 from workers.aws.items import event_key, registration_from_item, registration_key, registration_to_item
-from workers.aws.messages import encode, group_of
+from workers.aws.messages import encode, event_group
 from workers.aws.send import ReceivedMessage, park
 from workers.domain.commands import Command
 from workers.domain.records import Registration, Status, registration_id
@@ -54,7 +54,7 @@ class DeadLetterStack:
         ids = []
         for number, command in enumerate(commands):
             body = command if isinstance(command, str) else encode(command)
-            where = group if isinstance(command, str) else group_of(command.event_id)
+            where = group if isinstance(command, str) else event_group(command.event_id)
             message = ReceivedMessage(f"main-{number}-{body}", "", where, 3, body)
             ids.append(park(cast("Any", self.sqs), DEAD, message, reason, "now"))
         self.sqs.sleep(10)

@@ -10,7 +10,7 @@ from tests.cli.command import Turnstile
 from tests.cli.dead_letter_stack import DEAD, DeadLetterStack
 from tests.support.builders import EVENT, NOW, cancel, ledger_of, register, seats
 from workers.aws.items import ledger_to_item, registration_to_item
-from workers.aws.messages import encode, group_for
+from workers.aws.messages import command_group, encode
 from workers.domain.commands import Command, Recount
 from workers.domain.records import Registration, Status, Totals
 
@@ -121,7 +121,7 @@ def test_a_recount_among_the_dead_letters(stack: DeadLetterStack, turnstile: Tur
     """A `Recount` is described, and its effect: on a sound ledger, on a damaged one, and when it is too old."""
     command = Recount("recount-1", EVENT, 3, Totals(1), stack.sqs.clock.now())
     again = replace(command, command_id="recount-2")
-    message, second = stack.die(encode(command), encode(again), group=group_for(command))
+    message, second = stack.die(encode(command), encode(again), group=command_group(command))
     ledger = ledger_to_item(ledger_of(EVENT, seats(4), 2, version=3))
     for item in (ledger, {name: value for name, value in ledger.items() if name != "confirmed"}):
         stack.db.put_item(TableName=stack.tables.ledger, Item=item)

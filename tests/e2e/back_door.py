@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from infra.cli.deployment import Clients
 from tests.support.client import unique
 from workers.aws.items import Item, registration_key
-from workers.aws.messages import group_of
+from workers.aws.messages import event_group
 from workers.domain.commands import Register
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ def deliver(aws: Clients, queue_url: str, event_id: str, *bodies: str) -> list[s
                 {
                     "Id": str(index),
                     "MessageBody": body,
-                    "MessageGroupId": group_of(event_id),
+                    "MessageGroupId": event_group(event_id),
                     "MessageDeduplicationId": unique("message"),
                 }
                 for index, body in enumerate(bodies[start : start + 10])

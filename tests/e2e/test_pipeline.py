@@ -11,7 +11,7 @@ from tests.e2e.back_door import deliver, find_dead_letter, register_command
 from tests.support.client import ApiClient, at, eventually, unique
 from tests.support.stacks import printed
 from workers.aws.items import event_key
-from workers.aws.messages import encode, group_of
+from workers.aws.messages import encode, event_group
 
 pytestmark = pytest.mark.e2e
 
@@ -44,7 +44,7 @@ def test_poison(stack: Outputs, aws: Clients, front: ApiClient) -> None:
     front.has(event_id, user_id, "confirmed")
     letter = eventually(lambda: find_dead_letter(aws, stack.dead_letter_queue_url, poison))
     assert letter["Body"] == body
-    assert letter["Attributes"]["MessageGroupId"] == group_of(event_id)
+    assert letter["Attributes"]["MessageGroupId"] == event_group(event_id)
     assert letter["MessageAttributes"]["reason"]["StringValue"] == "unreadable: the body is not JSON"
     aws.sqs.delete_message(QueueUrl=stack.dead_letter_queue_url, ReceiptHandle=letter["ReceiptHandle"])
 

@@ -12,7 +12,7 @@ from tests.e2e.back_door import register_command
 from tests.support.client import ApiClient, eventually
 from tests.support.threads import at_once
 from workers.aws.items import registration_from_item, registration_key
-from workers.aws.messages import deduplication_id, encode, group_for
+from workers.aws.messages import command_group, deduplication_id, encode
 from workers.domain.records import Registration, registration_id
 
 pytestmark = pytest.mark.e2e
@@ -48,7 +48,7 @@ def _sent(aws: Clients, stack: Outputs, event_id: str, user_id: str) -> str:
     return aws.sqs.send_message(
         QueueUrl=stack.queue_url,
         MessageBody=encode(command),
-        MessageGroupId=group_for(command),
+        MessageGroupId=command_group(command),
         MessageDeduplicationId=deduplication_id(command),
     )["MessageId"]
 

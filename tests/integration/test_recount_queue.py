@@ -14,7 +14,7 @@ from tests.integration.state import counted, damage_ledger, waiting_event
 from tests.support.builders import EVENT, cancel, register
 from tests.support.deliveries import batch
 from tests.support.faults import refusal, times
-from workers.aws.messages import encode, group_for
+from workers.aws.messages import command_group, encode
 from workers.aws.send import send
 from workers.domain.commands import Command
 
@@ -23,7 +23,7 @@ pytestmark = pytest.mark.integration
 
 def message(command: Command) -> tuple[str, str]:
     """As it is delivered."""
-    return group_for(command), encode(command)
+    return command_group(command), encode(command)
 
 
 def test_a_stuck_group_is_set_free(bench: Bench, recounter: Recounter, repairer: LedgerRepairer) -> None:

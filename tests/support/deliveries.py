@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from tests.support.builders import NOW
-from workers.aws.messages import encode, group_of
+from workers.aws.messages import encode, event_group
 from workers.domain.commands import Command
 
 Message = Command | tuple[str, str]
@@ -14,7 +14,7 @@ Message = Command | tuple[str, str]
 
 def batch(*messages: Message, receives: int = 1) -> dict[str, Any]:
     """Return an SQS event whose messages have the ids `m0`, `m1` and so on."""
-    found = [m if isinstance(m, tuple) else (group_of(m.event_id), encode(m)) for m in messages]
+    found = [m if isinstance(m, tuple) else (event_group(m.event_id), encode(m)) for m in messages]
     return {
         "Records": [record(f"m{index}", body, group, receives) for index, (group, body) in enumerate(found)],
     }

@@ -22,7 +22,7 @@ class UndecodableMessage(Exception):
     """The body of a message is not a command, or has an unknown version."""
 
 
-def group_of(event_id: str) -> str:
+def event_group(event_id: str) -> str:
     """Return the message group of an event: its id, or a hash if SQS would not accept that as a group.
 
     SQS accepts 1 to 128 visible ASCII characters.
@@ -32,7 +32,7 @@ def group_of(event_id: str) -> str:
     return "sha256-" + hashlib.sha256(event_id.encode()).hexdigest()
 
 
-def group_for(command: Command) -> str:
+def command_group(command: Command) -> str:
     """Return the message group of a command: that of its event, except for a `Recount`, which has a group of its own.
 
     A `Recount` does not depend on the order (the ledger's version decides), and it may repair the very damage that
@@ -40,7 +40,7 @@ def group_for(command: Command) -> str:
     """
     if isinstance(command, Recount):
         return "recount-" + hashlib.sha256(command.event_id.encode()).hexdigest()
-    return group_of(command.event_id)
+    return event_group(command.event_id)
 
 
 def deduplication_id(command: Command) -> str:
@@ -159,7 +159,7 @@ def _text(body: dict[str, Any], name: str) -> str:
     """Return a text that can be a key: DynamoDB would refuse the whole batch for a longer one, or invalid UTF-8."""
     value = body.get(name)
     if not isinstance(value, str) or not is_key(value):
-        raise UndecodableMessage(f"{name} is missing or not a text")
+        raise UndecodableMessage(f"{name} is missing or not a string")
     return value
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from workers.aws.clients import Overloaded
-from workers.aws.messages import deduplication_id, encode, group_for
+from workers.aws.messages import command_group, deduplication_id, encode
 from workers.domain.commands import Command, Promote
 
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ def send(client: SQSClient, queue_url: str, command: Command) -> None:
     client.send_message(
         QueueUrl=queue_url,
         MessageBody=encode(command),
-        MessageGroupId=group_for(command),
+        MessageGroupId=command_group(command),
         MessageDeduplicationId=deduplication_id(command),
     )
 
@@ -71,7 +71,7 @@ def send_all(client: SQSClient, queue_url: str, commands: Sequence[Command]) -> 
                 {
                     "Id": str(index),
                     "MessageBody": encode(command),
-                    "MessageGroupId": group_for(command),
+                    "MessageGroupId": command_group(command),
                     "MessageDeduplicationId": deduplication_id(command),
                 }
                 for index, command in enumerate(commands[start : start + _BATCH])

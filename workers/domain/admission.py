@@ -21,7 +21,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from workers.domain.decide import sold_out
+from workers.domain.decide import early_refusal
 from workers.domain.decision import Reason
 from workers.domain.records import Ledger, Registration, Status
 
@@ -92,7 +92,7 @@ def admit(record: Registration | None, ledger: Ledger | None, key: str | None, n
             return JoinPending(record)
         if record.is_active and not pending:
             return AlreadyRegistered(record)
-    if ledger is not None and (reason := sold_out(ledger)):
+    if ledger is not None and (reason := early_refusal(ledger)):
         return Refuse(reason)
     return Submit(1 if record is None else record.generation + 1)
 

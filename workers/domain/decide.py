@@ -2,7 +2,7 @@
 
 After every decision, and so after every committed write, these rules hold:
 
-1. confirmed <= capacity, unless the capacity was lowered below it; then no seat is given until there is one again;
+1. confirmed <= capacity, unless the capacity was lowered below it; then no seat is given until one is free;
 2. the ledger counts what the registrations say;
 3. nobody gets a seat ahead of someone who has waited longer;
 4. each ticket is promoted at most once;
@@ -78,8 +78,8 @@ def decide(
     return draft.decision(outcomes, ())
 
 
-def sold_out(ledger: Ledger) -> Reason | None:
-    """Return why a newcomer is refused for want of room; None while a seat or a place on the waiting list is free.
+def early_refusal(ledger: Ledger) -> Reason | None:
+    """Return why a newcomer can be refused without the queue; None while there is a seat or a place to wait.
 
     Counts as if free seats had been filled first: whoever can be promoted takes a seat and leaves a place behind.
     """
@@ -183,7 +183,7 @@ class _Draft:
             return Status.REJECTED, Reason.REGISTRATION_CLOSED
         if self._ledger.free_seats:
             return Status.CONFIRMED, Reason.SEAT_GIVEN
-        refusal = sold_out(self._ledger)
+        refusal = early_refusal(self._ledger)
         return (Status.REJECTED, refusal) if refusal else (Status.WAITLISTED, Reason.JOINED_WAITLIST)
 
     def _cancel(self, command: Cancel) -> Outcome:

@@ -111,7 +111,7 @@ class SeatSettings:
     )
 
     def change(self, changes: SeatChanges) -> SeatSettings:
-        """Return the settings with these changes. Raises TypeError for the name of no setting."""
+        """Return the settings with these changes. Raises TypeError for an unknown setting."""
         return replace(self, **changes)
 
     def to_json(self) -> dict[str, int | bool | str]:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
-from workers.aws.messages import UndecodableMessage, decode, group_for
+from workers.aws.messages import UndecodableMessage, command_group, decode
 from workers.aws.send import ReceivedMessage
 from workers.domain.commands import Command, Recount
 
@@ -20,7 +20,7 @@ class ParsedMessage:
 
 
 Groups = dict[str, list[ParsedMessage]]
-"""Messages by event id, in the order of the queue, but a Recount first: it comes from a message group of its own."""
+"""Messages by event id, in the order of the queue. But a Recount comes first: it is from a message group of its own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +32,7 @@ class UndecodableTail:
 
 
 def waiting_since(message: ReceivedMessage) -> int:
-    """Return the time since which a message has been waiting for its decision, in microseconds since 1970.
+    """Return when a message began to wait for its decision, in microseconds since 1970.
 
     Usually that is its command's `acceptedAt`. A replay has been waiting since it was replayed, because its days in the
     dead-letter queue say nothing about its event. A message without a command has only the time at which it was sent.
@@ -51,7 +51,7 @@ def read(messages: Mapping[str, Sequence[ReceivedMessage]]) -> tuple[Groups, dic
         for index, message in enumerate(waiting):
             try:
                 command = decode(message.body)
-                if group_for(command) != group:
+                if command_group(command) != group:
                     raise UndecodableMessage("the message is in another event's group")
             except UndecodableMessage as error:
                 behind[group] = UndecodableTail(str(error), waiting[index:])

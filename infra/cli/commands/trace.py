@@ -135,6 +135,6 @@ def _as_text(timeline: Timeline, since: str) -> list[str]:
     lines += [f"{entry.at}  {entry.what:<13}  {entry.details}" for entry in timeline.entries]
     if not timeline.entries:
         lines.append(
-            f"The logs since {since} have no line about it. They may have expired; --since 30d searches further back."
+            f"The logs since {since} do not mention it. They may have expired; --since 30d searches further back."
         )
     return lines

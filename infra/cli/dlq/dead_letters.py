@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 BATCH = 10
 """The most messages that SQS hands out, or accepts, in one call."""
 HELD = 20
-"""Seconds that a received message stays invisible; extended for as long as it takes."""
+"""Seconds that a received message stays invisible; renewed while the command runs."""
 
 LAG = 60
 """Seconds until the counts of a queue are right, according to AWS."""
@@ -35,7 +35,7 @@ _WAIT = 1
 
 @dataclass(frozen=True, slots=True)
 class QueueCount:
-    """The number of messages in the queue, and of those the invisible ones. On AWS both lag by up to LAG seconds."""
+    """The number of messages in the queue, and how many of them are invisible. On AWS both lag by up to LAG seconds."""
 
     total: int
     invisible: int

@@ -31,7 +31,7 @@ _NOT_LOOKED_UP = "not looked up, as the message does not say whose"
 
 @dataclass(frozen=True, slots=True)
 class Outlook:
-    """What a replay of a message would do, in words, and whether it would only be `parked` again."""
+    """The effect that a replay of a message would have, in words, and whether it would only be `parked` again."""
 
     would: str
     parked: bool = False

@@ -22,7 +22,7 @@ from infra.cli.errors import CliError, UsageError
 from infra.cli.progress import progress
 from infra.cli.text import plain
 from workers.aws.clock import SYSTEM_CLOCK
-from workers.aws.messages import group_of
+from workers.aws.messages import event_group
 
 if TYPE_CHECKING:
     import argparse
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 def list_messages(args: argparse.Namespace) -> int:
     """List the visible messages that match."""
-    group = None if args.event is None else group_of(args.event)
+    group = None if args.event is None else event_group(args.event)
     with open_session(args.stage) as session, session.browse(groups=[group] if group else []) as snapshot:
         oldest = moment_of(args.since, snapshot.now) if args.since else 0
         shown = [
@@ -114,7 +114,7 @@ def discard(args: argparse.Namespace) -> int:
         raise UsageError(f"--why {missing}: give the reason for discarding, which is kept")
     for wanted in ids:
         lookup.require_length(wanted)
-    groups = None if args.event is None else frozenset(group_of(event) for event in args.event)
+    groups = None if args.event is None else frozenset(event_group(event) for event in args.event)
     selection = Selection(groups=groups, reason=args.reason)
     with open_session(args.stage) as session:
         if args.dry_run:
@@ -168,7 +168,7 @@ def _selection(args: argparse.Namespace, session: DlqSession) -> tuple[Selection
     if args.all:
         return Selection(), session.queue.count().total
     if args.event:
-        return Selection(groups=frozenset(group_of(event) for event in args.event)), None
+        return Selection(groups=frozenset(event_group(event) for event in args.event)), None
     for wanted in args.id:
         lookup.require_length(wanted)
     with session.browse(args.id) as snapshot:

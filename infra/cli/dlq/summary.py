@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from infra.cli.hints import suggest
 from infra.cli.text import count_of, plain
-from workers.aws.messages import group_of
+from workers.aws.messages import event_group
 
 if TYPE_CHECKING:
     from workers.aws.dead_letters import DeadLetter
@@ -101,5 +101,5 @@ def describe_summary(summary: Summary, left: int, events: Collection[str]) -> st
 
 def unseen_events(groups: Collection[str], events: Collection[str]) -> str:
     """Return a line for each of these events whose group is among `groups`, those without a visible message."""
-    unseen = dict.fromkeys(event for event in events if group_of(event) in groups)
+    unseen = dict.fromkeys(event for event in events if event_group(event) in groups)
     return "".join(plain(f"Event {event} has no visible messages.") + "\n" for event in unseen)

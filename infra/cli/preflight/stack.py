@@ -45,7 +45,7 @@ STATES: tuple[tuple[str, Level, str], ...] = (
     (".*_IN_PROGRESS", "FAILED", "An operation is in progress ({status}); wait until it ends, and try again"),
     (".*", "ok", "it exists ({status}): this is an upgrade"),
 )
-"""What each state of a stack means for the next deployment: a pattern of states, the level, and what to do."""
+"""The meaning of a stack's state for the next deployment: a pattern of states, the level, and what to do."""
 
 
 def checks(plan: DeploymentPlan, clients: Clients) -> list[PreflightCheck]:

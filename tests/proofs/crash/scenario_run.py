@@ -12,7 +12,7 @@ from tests.proofs.crash.stack_state import StackState, stack_state
 from tests.proofs.crash.tapped_stack import TappedStack
 from tests.support.client import at, unique
 from tests.support.stacks import queue_depth
-from workers.aws.messages import group_of
+from workers.aws.messages import event_group
 from workers.aws.send import send
 from workers.domain.commands import Command
 from workers.domain.records import registration_id
@@ -68,7 +68,7 @@ class ScenarioRun:
             self.stack.clients.sqs.send_message(
                 QueueUrl=self.stack.outputs.queue_url,
                 MessageBody=body,
-                MessageGroupId=group_of(self.events[event]),
+                MessageGroupId=event_group(self.events[event]),
                 MessageDeduplicationId=unique("message"),
             )
 

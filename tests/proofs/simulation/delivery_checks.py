@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from tests.proofs.simulation.scheduler import SECOND
-from workers.aws.messages import group_of
+from workers.aws.messages import event_group
 from workers.domain.commands import Cancel, Recount, Register
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ class DeliveryChecker:
     def _event_group(self, group: str, messages: list[dict[str, Any]]) -> str:
         """Return a group, or for a group of recounts that of the event's other commands."""
         command = self._sim.messages.command(messages[0]["Body"])
-        return group_of(command.event_id) if isinstance(command, Recount) else group
+        return event_group(command.event_id) if isinstance(command, Recount) else group
 
     def _check_hidden(self, failed: list[dict[str, Any]], invocation: InvocationLog) -> None:
         """Check that failed messages wait for some seconds, not for the queue's visibility timeout."""

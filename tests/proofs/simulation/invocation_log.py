@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from tests.proofs.simulation.scheduler import SECOND
-from workers.aws.messages import group_of
+from workers.aws.messages import event_group
 from workers.domain.commands import Cancel, Register
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ class RetryReasons:
             self._writes.popleft()
         for change in changes:
             if "eventId" in change.after:
-                self._writes.append((now, writer, group_of(change.after["eventId"]["S"])))
+                self._writes.append((now, writer, event_group(change.after["eventId"]["S"])))
 
     def has(self, invocation: InvocationLog, group: str, messages: list[dict[str, Any]]) -> bool:
         """Return whether there is a reason for this group. A fault of several groups at once is none: each of them must
@@ -73,7 +73,7 @@ class RetryReasons:
 
     def _damaged(self, group: str, began: int, ended: int) -> bool:
         """Return whether a record of the group could not be decoded."""
-        histories = (history for history in self._sim.histories.values() if group_of(history.event_id) == group)
+        histories = (history for history in self._sim.histories.values() if event_group(history.event_id) == group)
         return any(history.damaged(key, began, ended) for history in histories for key in history.damages)
 
     def _named(self, invocation: InvocationLog, messages: list[dict[str, Any]]) -> Iterator[set[str]]:
@@ -86,7 +86,7 @@ class RetryReasons:
             if operation == "send_message":
                 yield {request["MessageGroupId"]}
             elif operation != "change_message_visibility_batch":
-                yield set(map(group_of, _events(operation, request, events)))
+                yield set(map(event_group, _events(operation, request, events)))
 
 
 def _events(operation: str, request: dict[str, Any], events: dict[str, str]) -> Iterator[str]:

@@ -9,7 +9,7 @@ from itertools import product
 from typing import TYPE_CHECKING, Any
 
 from tests.proofs.simulation.queues import QUEUE
-from workers.aws.messages import UndecodableMessage, decode, group_for, group_of
+from workers.aws.messages import UndecodableMessage, command_group, decode, event_group
 from workers.domain.commands import Cancel, Command, Register
 
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ class MessageLog:
             except UndecodableMessage:
                 self._read[body] = None
         command = self._read[body]
-        return command if command is None or group in {None, group_for(command)} else None
+        return command if command is None or group in {None, command_group(command)} else None
 
     def sent(self, body: str) -> None:
         """Record a sent message, new or not."""
@@ -98,7 +98,7 @@ class MessageLog:
         """Return the event's batch that is being committed; for a late commit, all that it may be."""
         process = self._scheduler.turn
         found: dict[str, list[tuple[str, Command | None]]] = {}
-        for group in (_recounts_of(event_id), group_of(event_id)):  # recounts come first
+        for group in (_recounts_of(event_id), event_group(event_id)):  # recounts come first
             for batch in self._batches.get(group, []):
                 if process in {None, batch.process}:
                     found.setdefault(batch.process, []).extend(batch.commands)
@@ -106,7 +106,7 @@ class MessageLog:
 
     def waiting(self, event_id: str) -> list[tuple[str, Command]]:
         """Return an event's commands in the queue, in order, with their message ids."""
-        group = group_of(event_id)
+        group = event_group(event_id)
         messages = self._sqs.queue(QUEUE).messages
         read = [(message.id, self.command(message.body, group)) for message in messages if message.group == group]
         return [(key, command) for key, command in read if command is not None]

@@ -10,7 +10,7 @@ from tests.proofs.simulation.queues import QUEUE
 from tests.proofs.simulation.scheduler import SECOND
 from tests.proofs.simulation.state_history import LEDGER
 from workers.aws.items import Item, event_key, registration_key
-from workers.aws.messages import encode, group_of
+from workers.aws.messages import encode, event_group
 from workers.domain.commands import Cancel, Register
 
 if TYPE_CHECKING:
@@ -67,17 +67,17 @@ class Nemesis:
                 self._damage_record(history, command.registration_id)
 
     def _send_rubbish(self) -> None:
-        self._send(group_of(self._any_event()), self._chance.choice(_RUBBISH))
+        self._send(event_group(self._any_event()), self._chance.choice(_RUBBISH))
 
     def _send_a_stranger(self) -> None:
-        self._send(group_of(_NOWHERE), self._register(_NOWHERE))
+        self._send(event_group(_NOWHERE), self._register(_NOWHERE))
         self._sim.count(Fault.STRANGER)
 
     def _send_astray(self) -> None:
         """Send a command in a wrong group, for a person who does not exist."""
         first, second = (self._any_event() for _ in range(2))
         if first != second:
-            self._send(group_of(first), self._register(second))
+            self._send(event_group(first), self._register(second))
             self._sim.count(Fault.MISFILED)
 
     def _register(self, event_id: str) -> str:

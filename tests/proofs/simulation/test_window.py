@@ -10,7 +10,7 @@ from tests.proofs.simulation.queues import QUEUE
 from tests.proofs.simulation.scheduler import SECOND
 from tests.proofs.simulation.simulation import RunSettings, Simulation
 from tests.support.fake_sqs import WINDOW
-from workers.aws.messages import encode, group_for
+from workers.aws.messages import command_group, encode
 from workers.domain.commands import Register
 
 STUCK, OTHER = "e", "e-1"
@@ -52,7 +52,7 @@ class WindowRun:
             self.sim.sqs.send_message(
                 QueueUrl=QUEUE,
                 MessageBody=encode(command),
-                MessageGroupId=group_for(command),
+                MessageGroupId=command_group(command),
                 MessageDeduplicationId=command.command_id,
             )
 

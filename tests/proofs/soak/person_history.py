@@ -1,4 +1,4 @@
-"""What the exchanges of one person at one event prove, and what they leave open.
+"""Deduce what the exchanges of one person at one event prove, and what they leave open.
 
 `registers` and `cancels` are the requests that may have been accepted. A **stay** is an attempt that got a seat or a
 place in the waiting list, from that decision until a cancellation. `registeredAt`, which is unique within an event,

@@ -20,7 +20,7 @@ from infra.cli.errors import CliError, UsageError
 from tests.support.builders import event_item
 from workers.aws.items import event_key, registration_key
 from workers.aws.load import DecisionTables
-from workers.aws.messages import deduplication_id, encode, group_for
+from workers.aws.messages import command_group, deduplication_id, encode
 from workers.domain.commands import Register
 
 if TYPE_CHECKING:
@@ -97,7 +97,7 @@ class Group:
         return {
             "Id": user,
             "MessageBody": encode(command),
-            "MessageGroupId": group_for(command),
+            "MessageGroupId": command_group(command),
             "MessageDeduplicationId": deduplication_id(command),
         }
 

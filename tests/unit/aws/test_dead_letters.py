@@ -10,7 +10,7 @@ import pytest
 from tests.support.builders import EVENT, register
 from tests.support.fake_sqs import FakeSqs
 from workers.aws.dead_letters import MOVED, DeadLetter, replay_entry
-from workers.aws.messages import UndecodableMessage, encode, group_of
+from workers.aws.messages import UndecodableMessage, encode, event_group
 from workers.aws.send import ReceivedMessage, park
 
 SYSTEM = {"MessageGroupId": EVENT, "SentTimestamp": "1767225600123", "ApproximateReceiveCount": "7"}
@@ -66,7 +66,7 @@ def test_the_event_is_its_real_name() -> None:
     """Even where the group is a hash of it."""
     event = "an event with spaces"
     letter = received(encode(register("ann", event=event)))
-    assert letter.event_id == event != group_of(event)
+    assert letter.event_id == event != event_group(event)
 
 
 def test_a_replay() -> None:

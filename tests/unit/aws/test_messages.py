@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from tests.support.builders import cancel, change, configure, promote, register, seats
 from tests.support.strategies import SETTING_VALUES
-from workers.aws.messages import UndecodableMessage, decode, deduplication_id, encode, group_for, group_of
+from workers.aws.messages import UndecodableMessage, command_group, decode, deduplication_id, encode, event_group
 from workers.domain.commands import Command, Recount
 from workers.domain.records import Totals
 from workers.domain.recount import MAX_SPAN
@@ -196,33 +196,33 @@ def test_whatever_is_in_a_message_it_is_a_command_or_unreadable(value: Any, name
             command = decode(json.dumps(body | {name: value}))
         except UndecodableMessage:
             continue
-        assert 0 < len(group_of(command.event_id)) <= 128
+        assert 0 < len(event_group(command.event_id)) <= 128
         assert len(deduplication_id(command)) == 64
 
 
 @pytest.mark.parametrize("event_id", ["e1", "a.b_c-d", "x" * 128, "what?", "a/b|c~"])
 def test_an_event_is_its_own_group_where_sqs_takes_it(event_id: str) -> None:
     """Letters, digits and punctuation, up to 128: the group is the id."""
-    assert group_of(event_id) == event_id
+    assert event_group(event_id) == event_id
 
 
 @pytest.mark.parametrize("event_id", ["x" * 129, "with space", "größe", "e1\n", "", "日本"])
 def test_other_ids_are_hashed_for_the_group(event_id: str) -> None:
     """What SQS would refuse becomes a hash, which it takes; different ids become different groups."""
-    group = group_of(event_id)
+    group = event_group(event_id)
     assert group.startswith("sha256-")
-    assert group_of(group) == group
-    assert group != group_of(event_id + " ")
+    assert event_group(group) == group
+    assert group != event_group(event_id + " ")
 
 
 def test_a_recount_has_a_group_of_its_own() -> None:
     """What stops the event's group must not keep the Recount from mending it; the others stay in order."""
-    assert group_for(RECOUNT_COMMAND) != group_of("e1")
-    assert group_for(RECOUNT_COMMAND) != group_for(replace(RECOUNT_COMMAND, event_id="e2"))
-    assert group_of(group_for(RECOUNT_COMMAND)) == group_for(RECOUNT_COMMAND)
+    assert command_group(RECOUNT_COMMAND) != event_group("e1")
+    assert command_group(RECOUNT_COMMAND) != command_group(replace(RECOUNT_COMMAND, event_id="e2"))
+    assert event_group(command_group(RECOUNT_COMMAND)) == command_group(RECOUNT_COMMAND)
     others: list[Command] = [register("ann"), cancel("ann"), promote(1), configure(1, seats(1))]
-    assert {group_for(command) for command in others} == {"e1"}
-    assert group_for(register("ann", event="an event with spaces")) == group_of("an event with spaces")
+    assert {command_group(command) for command in others} == {"e1"}
+    assert command_group(register("ann", event="an event with spaces")) == event_group("an event with spaces")
 
 
 def test_deduplication_ids() -> None:

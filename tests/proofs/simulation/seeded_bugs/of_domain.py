@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from tests.proofs.simulation.seeded_bugs.registry import bug
 from workers.domain.commands import Cancel, Command, Configure, Recount, Register
-from workers.domain.decide import _Draft, sold_out
+from workers.domain.decide import _Draft, early_refusal
 from workers.domain.decision import Outcome, Reason, Result
 from workers.domain.records import Ledger, Status, registration_id
 from workers.domain.transitions import _register_applies, is_applicable
@@ -141,7 +141,9 @@ DOMAIN = {
         lambda _, self, now: (replace(self, last_registered_at=now), now),
     ),
     "line-one-too-long": bug(
-        "the waiting list takes one more than its limit", sold_out, lambda original, ledger: original(_lengthen(ledger))
+        "the waiting list takes one more than its limit",
+        early_refusal,
+        lambda original, ledger: original(_lengthen(ledger)),
     ),
     "cancelled-event-promotes": bug(
         "a cancelled event promotes",
@@ -177,7 +179,7 @@ DOMAIN = {
     ),
     "line-without-a-waiting-list": bug(
         "people wait at an event without a waiting list",
-        sold_out,
+        early_refusal,
         lambda original, ledger: original(replace(ledger, settings=ledger.settings.change({"has_waitlist": True}))),
     ),
     "seats-by-the-capacity-before": bug(

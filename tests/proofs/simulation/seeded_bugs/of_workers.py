@@ -14,7 +14,7 @@ from workers.aws.clients import Overloaded
 from workers.aws.commit import _event_settings, _versioned, commit, transaction_items
 from workers.aws.items import EVENT_INDEX, STATUS_KEY, ledger_to_item, registration_key
 from workers.aws.load import DecisionTables, EventState, UnknownEvent, _waitlist_head, batch_get, read_registrations
-from workers.aws.messages import UndecodableMessage, decode, deduplication_id, group_for
+from workers.aws.messages import UndecodableMessage, command_group, decode, deduplication_id
 from workers.aws.send import ReceivedMessage, send_all
 from workers.domain.commands import Cancel, Promote, Register
 from workers.domain.decide import _Draft
@@ -140,7 +140,7 @@ def _regrouped(messages: Messages) -> Messages:
     for group, message in ((group, message) for group, waiting in messages.items() for message in waiting):
         own = group
         with suppress(UndecodableMessage):
-            own = group_for(decode(message.body))
+            own = command_group(decode(message.body))
         found.setdefault(own, []).append(message)
     return found
 

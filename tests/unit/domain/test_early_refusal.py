@@ -1,4 +1,4 @@
-"""Sold out: what the ledger alone says to a newcomer is what the registrar would have said."""
+"""An early refusal, from the ledger alone, is what the registrar would have answered."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.support.builders import EVENT, Book, cancel, change, outcomes, promote, register, seats
-from workers.domain.decide import sold_out
+from workers.domain.decide import early_refusal
 from workers.domain.decision import Reason
 from workers.domain.records import Ledger
 from workers.domain.seat_settings import EventStatus, SeatSettings
@@ -48,7 +48,7 @@ def ledger(settings: SeatSettings, confirmed: int, waiting: int) -> Ledger:
 )
 def test_by_example(settings: SeatSettings, confirmed: int, waiting: int, expected: Reason | None) -> None:
     """There is no seat after promotions, and no place on the waiting list."""
-    assert sold_out(ledger(settings, confirmed, waiting)) is expected
+    assert early_refusal(ledger(settings, confirmed, waiting)) is expected
 
 
 @given(
@@ -70,7 +70,7 @@ def test_it_says_what_the_registrar_would_say(
     book.deliver(change(1, capacity=after, has_waitlist=has_waitlist, status=status))
     for number in sorted(leavers & set(range(people))):
         book.deliver(cancel(f"user-{number}"))
-    refusal = sold_out(book.ledger)
+    refusal = early_refusal(book.ledger)
     outcome = outcomes(book.deliver(promote(), register("newcomer")))[-1]
     if refusal is None:
         assert outcome[0] in {"confirmed", "waitlisted"} or outcome[1] == CLOSED
