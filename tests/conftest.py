@@ -1,4 +1,4 @@
-"""What holds for every test: made-up AWS credentials, no connections beyond this machine, no leaked personal data."""
+"""Rules for every test: made-up AWS credentials, no connections beyond this machine, no leaked personal data."""
 
 from __future__ import annotations
 
@@ -54,5 +54,5 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> ByPackage:
-    """How `pytest -n` spreads the tests."""
+    """Spread the tests of `pytest -n`."""
     return ByPackage(config, log)

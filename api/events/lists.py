@@ -21,11 +21,11 @@ if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
 CACHE_SECONDS = 2
-"""How long a process reuses a page. Its seats may be that old, plus the lag of an eventually consistent read: usually
-a second at most."""
+"""The seconds for which a process reuses a page. Its seats may be that old, plus the lag of an eventually consistent
+read: usually a second at most."""
 
 CACHE_PAGES = 20
-"""How many pages a process keeps. A page has at most 1 MB of events, so twenty of any size fit into its memory."""
+"""The most pages that a process keeps. A page has at most 1 MB of events, so twenty of any size fit into its memory."""
 
 _SCOPE = "events"
 

@@ -14,7 +14,7 @@ from workers.aws.items import Item, event_key, registration_from_item, registrat
 from workers.domain.records import Registration, Status, waitlist_position
 
 _MAX_READS = 5
-"""How often records are read again. Each time, the person must have moved again within some milliseconds."""
+"""The most times that records are read again. Each time, the person must have moved again within some milliseconds."""
 
 Read = Callable[[dict[str, list[Item]]], dict[str, list[Item]]]
 """Reads items by table and key, strongly consistent."""

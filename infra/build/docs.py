@@ -15,7 +15,7 @@ PAGE = ROOT / "docs" / "architecture.md"
 """The page with the diagram."""
 
 OUT = ROOT / "build" / "docs"
-"""Where the code's documentation is written: HTML that needs no network."""
+"""The folder of the code's documentation: HTML that needs no network."""
 
 _BEGIN = "<!-- The diagram is made from the table of moves: make docs -->\n"
 _END = "<!-- end of the diagram -->\n"

@@ -174,7 +174,7 @@ def test_the_worker_is_away(ready: Pipeline, address: str, prefer: str) -> None:
 def test_decided_at_the_last_moment(
     ready: Pipeline, taps: Taps, address: str, status: int, call: str, skip: int
 ) -> None:
-    """What is decided just before the answer is written is no 202, and stays."""
+    """A decision that comes just before the answer is written is no 202, and stays."""
     taps.before(call, lambda _: ready.run(), skip=skip)
     answer = ACTS[address](ready, "respond-async")
     assert answer.status == status

@@ -19,7 +19,7 @@ from workers.aws.items import registration_key
 from workers.domain.records import registration_id
 
 CALLS = ("UpdateItem", "Query", "BatchGetItem", "SendMessageBatch", "DeleteItem", "UpdateItem")
-"""What one request asks of AWS, in this order."""
+"""The calls to AWS of one request, in this order."""
 
 
 @pytest.mark.parametrize("side", ["before", "after"])

@@ -28,7 +28,7 @@ COUNTS = {
     Status.REJECTED: 4,
     Status.CANCELLED: 6,
 }
-"""How many of each status are at the event of `crowd`."""
+"""The number of people of each status at the event of `crowd`."""
 
 Query = dict[str, Any]
 

@@ -1,4 +1,4 @@
-"""How long requests wait: the `Prefer` header, and the polls in between."""
+"""The time that requests wait: the `Prefer` header, and the polls in between."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How many writes one caller may make: so many at once, so many per second, whatever others do."""
+"""A caller may write so much at once and so much per second, whatever others do."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def limit_of(time: Time, per_second: float, burst: int) -> WriteLimit:
 
 
 def taken(limit: WriteLimit, caller: str, tries: int) -> int:
-    """How many of so many writes at once are taken."""
+    """Return how many of so many writes at once are accepted."""
     return [limit.seconds_to_wait(caller) for _ in range(tries)].count(0)
 
 

@@ -54,7 +54,7 @@ def test_it_stays_the_same_registration(waiting: Waiting) -> None:
 
 @pytest.mark.parametrize("fault", ["ThrottlingException", "TransactionConflictException"])
 def test_a_note_that_cannot_be_written(waiting: Waiting, taps: Taps, fault: str) -> None:
-    """That it was sent again cannot be noted: no error, and the next POST sends it once more."""
+    """If the time of sending again cannot be saved, there is no error, and the next POST sends it once more."""
     taps.fail("dynamodb.PutItem", fault, times=100)
     assert waiting.after(15) == (202, 1)
     taps.remove()

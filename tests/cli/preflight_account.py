@@ -28,11 +28,11 @@ DOMAIN = CustomDomain("api.example.org", f"arn:aws:acm:us-east-1:{ACCOUNT}:certi
 SES = {"EmailSendingAccount": "DEVELOPER", "SourceArn": f"arn:aws:ses:us-east-1:{ACCOUNT}:identity/example.org"}
 
 Answers = Mapping[str, Any]
-"""What AWS answers to each operation: its result, or an error (code and message)."""
+"""AWS's answer to each operation: its result, or an error (code and message)."""
 
 
 def concurrency(most: int, unreserved: int) -> Answers:
-    """What Lambda has to give."""
+    """Lambda's limits for the account."""
     limit = {"ConcurrentExecutions": most, "UnreservedConcurrentExecutions": unreserved}
     return {"GetAccountSettings": {"AccountLimit": limit}}
 
@@ -69,7 +69,7 @@ def certificate(*names: str, status: str = "ISSUED") -> Answers:
 
 
 DENIED = ("AccessDeniedException", "User: somebody is not authorized to perform this")
-"""What AWS answers to somebody who lacks a permission."""
+"""AWS's answer to a caller who lacks a permission."""
 
 
 NO_STACK = ("ValidationError", "Stack with id turnstile-prod does not exist")

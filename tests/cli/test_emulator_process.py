@@ -1,4 +1,4 @@
-"""How the emulator runs functions: few processes for each, one copy of their code, and complete log lines."""
+"""The emulator runs few processes for each function, from one copy of its code, with complete log lines."""
 
 from __future__ import annotations
 

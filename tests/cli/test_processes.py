@@ -48,7 +48,7 @@ def _wait_for(path: Path) -> str:
 
 
 def _ends(pid: int) -> bool:
-    """Whether the process is gone, or dead and only not yet collected, within two seconds."""
+    """Return whether the process ends within two seconds. A zombie counts as ended."""
     deadline = time.monotonic() + 2
     while time.monotonic() < deadline:
         try:

@@ -52,7 +52,7 @@ FAULTS = st.lists(
     st.builds(InjectedFault, st.integers(1, 60), st.booleans(), st.sampled_from([0, 1, 25, 290, 301, 4000])), max_size=6
 )
 SLOWNESS = st.sampled_from([(0.0, 0.0), (0.0, 0.0), (0.1, 0.0), (0.0, 55.0), (3.0, 55.0)])
-"""How long an answer takes, and how old counts are, in seconds."""
+"""The seconds that an answer takes, and the age of counts."""
 REFUSED = st.sets(st.tuples(st.sampled_from(["send", "delete", "hide"]), st.integers(1, 60)), max_size=5)
 
 

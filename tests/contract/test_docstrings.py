@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from tests.support.pages import ROOT, python_files
 
 SPEAKING = {"Literal", "Annotated", "TypeVar", "frozenset", "Problem", "MappingProxyType"}
-"""What these make shows its own values, as a text or a table does."""
+"""Calls whose result shows its own values, as a text or a table does."""
 
 
 def undocumented(source: str) -> list[str]:
@@ -39,7 +39,7 @@ def _follows(node: ast.stmt, other: ast.stmt) -> bool:
 
 
 def _speaks(value: ast.expr) -> bool:
-    """Whether somebody who reads the value knows what it is: a text, a table, or what is made of them."""
+    """Return whether a value explains itself: a text, a table, or a combination of them."""
     match value:
         case ast.Constant(value=str()) | ast.JoinedStr() | ast.Dict() | ast.Tuple() | ast.List() | ast.Set():
             return True

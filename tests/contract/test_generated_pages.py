@@ -1,4 +1,4 @@
-"""What is made from the code: the diagram of the moves in docs/architecture.md, and the code's documentation."""
+"""The generated pages are up to date: the diagram in docs/architecture.md, and the code's documentation."""
 
 from __future__ import annotations
 

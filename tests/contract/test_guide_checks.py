@@ -41,7 +41,7 @@ WRONG = [
 
 
 def test_answers() -> None:
-    """What differs in form, order or by chance alone is right; another value, one more or one less is wrong."""
+    """Differences in form, order or by chance are accepted; another value, one more or one less is not."""
     for kind, shown, printed in RIGHT:
         check(kind, shown, printed)
     for kind, shown, printed in WRONG:

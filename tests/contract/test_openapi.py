@@ -34,7 +34,7 @@ Json = dict[str, Any]
 
 DOCUMENT: Json = json.loads(KEPT.read_text(encoding="utf-8"))
 OF_THE_RESOLVER = {"route-not-found", "method-not-allowed"}
-"""What is answered where there is no operation."""
+"""The answers where there is no operation."""
 
 
 def test_it_is_what_the_code_says() -> None:

@@ -1,4 +1,4 @@
-"""What pages list is what the code has: codes, routes, and the saved query that one of them names."""
+"""Pages list what the code has: codes, routes, and the saved query that one of them names."""
 
 from __future__ import annotations
 

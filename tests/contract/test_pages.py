@@ -159,13 +159,13 @@ def test_turnstile_takes_its_commands(page: Path) -> None:
 
 
 def test_commands_are_found() -> None:
-    """What looks for commands on pages finds those that an operator needs in the runbook."""
+    """The search for commands finds those that an operator needs in the runbook."""
     found = {command.split()[0] for command in commands(ROOT / "docs" / "runbook.md") if command}
     assert {"top", "trace", "dlq", "promote", "reconcile"} <= found
 
 
 _OPTIONAL = str.maketrans("", "", "[]")
-"""What need not be typed is in brackets."""
+"""The part that need not be typed is in brackets."""
 
 
 class _Help(Exception):

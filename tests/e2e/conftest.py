@@ -39,7 +39,7 @@ _HERE = Path(__file__).parent
 _HOMES = pytest.StashKey[dict[str, Path]]()
 """Of the stacks that are up, by the name of their fixture."""
 _RUNNING = pytest.StashKey[tuple[Path, Outputs]]()
-"""Where the stack that runs already has its home, and its parts; only with TURNSTILE_STACK=running."""
+"""The home and the parts of the stack that runs already; only with TURNSTILE_STACK=running."""
 _TAIL = 15
 
 
@@ -65,7 +65,7 @@ def pytest_collection_finish(session: pytest.Session) -> None:
 
 @pytest.fixture(scope="session")
 def stack(request: pytest.FixtureRequest) -> Iterator[Outputs]:
-    """Where the parts of the stack under test are; it is the one that `turnstile` means in all tests."""
+    """The addresses of the stack under test; it is the one that `turnstile` uses in all tests."""
     with _under_test(request, PORTS) as outputs, pytest.MonkeyPatch.context() as patch:
         patch.setenv("TURNSTILE_HOME", str(_homes(request.config)["stack"]))
         yield outputs
@@ -73,7 +73,7 @@ def stack(request: pytest.FixtureRequest) -> Iterator[Outputs]:
 
 @pytest.fixture(scope="session")
 def guarded_stack(request: pytest.FixtureRequest) -> Iterator[Outputs]:
-    """Where the parts of the stack with authorization are. Only the `home` that `guarded_home` gives leads to it."""
+    """The addresses of the stack with authorization. Only the `home` of `guarded_home` leads to it."""
     with _under_test(request, GUARDED_PORTS, "--auth", "jwt") as outputs:
         yield outputs
 

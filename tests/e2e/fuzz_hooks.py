@@ -1,4 +1,4 @@
-"""What schemathesis cannot learn from the API's document (see schemathesis.toml)."""
+"""Rules that schemathesis cannot learn from the API's document (see schemathesis.toml)."""
 
 from __future__ import annotations
 

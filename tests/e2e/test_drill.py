@@ -37,7 +37,7 @@ DRAIN_SECONDS = 45.0
 TOO_OLD_TO_REPEAT = 400_000_000
 """Microseconds. A younger request could be repeated, and cannot be discarded."""
 POISON_SECONDS = 10.0
-"""How long a message that always fails may block its event."""
+"""The seconds for which a message that always fails may block its event."""
 
 
 def letters(event_id: str) -> list[dict[str, Any]]:

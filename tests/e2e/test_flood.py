@@ -20,7 +20,7 @@ pytestmark = [pytest.mark.e2e, pytest.mark.own_stack("a function is limited to a
 
 BURST = 10
 FLOODING = 3
-"""How many connections flood; each may have a process of the function to itself."""
+"""The number of connections that flood; each may have a process of the function to itself."""
 
 _PATIENCE_SECONDS = 60.0
 

@@ -22,7 +22,7 @@ pytestmark = pytest.mark.e2e
 
 _SAMPLE = "100,1"
 _CASES_PER_EXAMPLE = 9
-"""How many cases result, at least, from each example that schemathesis may generate of an operation."""
+"""The least number of cases that result from each example of an operation."""
 
 
 def test_nothing_unexpected_is_answered(stack: Outputs, api: httpx.Client, tmp_path: Path) -> None:

@@ -36,7 +36,7 @@ class Policy:
 
     @property
     def is_trust(self) -> bool:
-        """Whether it is the trust policy of a role, which names no resources."""
+        """Return whether it is the trust policy of a role, which names no resources."""
         return all("sts:AssumeRole" in statement["Action"] for statement in self.document["Statement"])
 
 

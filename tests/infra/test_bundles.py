@@ -36,9 +36,9 @@ GLIBC = (2, 34)
 """The C library of Amazon Linux 2023, on which Lambda's Python 3.13 runs."""
 BYTECODE = (3571).to_bytes(2, "little") + b"\r\n"
 UNCHECKED = (1).to_bytes(4, "little")
-"""How files of bytecode begin: with Python 3.13's magic number, and PEP 552's flags for not looking at the source."""
+"""The start of a bytecode file: Python 3.13's magic number, and PEP 552's flags for not looking at the source."""
 SHARED = ("__init__.py", "entry.py", "metrics.py", "settings.py", "telemetry.py", "aws", "domain")
-"""What the API's bundle has of the workers."""
+"""The parts of the workers in the API's bundle."""
 
 LOAD = """
 import gc, importlib, json, sys
@@ -75,7 +75,7 @@ BODIES = {"users": "user", "events": "event", "registrations": "registration"}
 
 
 def _run(script: str, directory: Path, *arguments: str) -> str:
-    """What a script prints that gets a bundle, and has nothing else but the standard library."""
+    """Return the output of a script that has a bundle and the standard library only."""
     done = subprocess.run(
         [sys.executable, "-I", "-S", "-c", script, str(directory), *arguments],
         capture_output=True,

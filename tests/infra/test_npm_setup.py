@@ -1,4 +1,4 @@
-"""How `make setup` installs npm's packages, from a registry that is played on the loopback interface."""
+"""`make setup` installs npm's packages, here from a made-up registry on the loopback interface."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ from infra.build.bundles import ROOT
 from tests.support.http_server import Handler, serving
 
 BEFORE_NPM = (".venv/.created", ".venv/.uv", ".venv/requirements.txt", ".venv/.installed")
-"""What `make` makes first, in its order."""
+"""The files that `make` makes first, in its order."""
 DEMO, TARBALL = "/demo", "/demo-1.2.3.tgz"
-"""What the registry says of the package `demo`, and the package."""
+"""The registry's entry for the package `demo`, and the package."""
 
 
 def packed(description: str) -> bytes:
@@ -42,7 +42,7 @@ def integrity(content: bytes) -> str:
 
 @pytest.fixture
 def registry(monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, bytes]]:
-    """What a registry answers by path: it has the package `demo`, and npm asks it alone."""
+    """Return a registry's answers by path: it has only the package `demo`."""
     files: dict[str, bytes] = {TARBALL: packed("as its makers made it")}
 
     class Service(Handler):

@@ -43,7 +43,7 @@ def test_all_that_is_installed_is_pinned(locked: list[pins.Pin]) -> None:
 
 
 def test_the_build_backend_is_pinned(locked: list[pins.Pin]) -> None:
-    """What builds this project is pinned too, in a version that pyproject.toml takes, and so is what installs it."""
+    """The tools that build and install this project are pinned too, in versions that pyproject.toml accepts."""
     text = (pins.ROOT / "pyproject.toml").read_text(encoding="utf-8")
     (backend,) = re.findall(r'^requires = \["(.+)"\]$', text, re.MULTILINE)
     assert len(pins.exact([backend, "uv"], locked)) == 2
@@ -78,7 +78,7 @@ def test_exact_keeps_extras_and_markers() -> None:
 
 @pytest.mark.parametrize("asked", ["idna", "six>2"])
 def test_what_is_not_pinned_is_named(asked: str) -> None:
-    """Who asks for what is not pinned, or not in that version, is told how to pin it."""
+    """A requirement that is not pinned, or in another version, fails with a hint on how to pin it."""
     with pytest.raises(NotPinnedError, match=f"^{asked} is not in .*make lock"):
         pins.exact([asked], pins.read(f"six==1.17.0 {HASH}"))
 

@@ -41,7 +41,7 @@ def test_a_bundle_has_what_its_bill_says(bills: dict[str, dict[str, Any]]) -> No
 
 
 def test_what_is_inside_a_package_is_named(bills: dict[str, dict[str, Any]]) -> None:
-    """What a package says it was built of is listed within it, such as pydantic's Rust libraries."""
+    """The parts of which a package says that it was built are listed within it, such as pydantic's Rust libraries."""
     inside = {part["name"] for each in bills["api"]["components"] for part in each.get("components", [])}
     assert "regex" in inside
 

@@ -110,7 +110,7 @@ class Bench:
         return [sorted(self.db.scan(TableName=name)["Items"], key=str) for name in names]
 
     def dead_letters(self) -> list[Any]:
-        """What lies in the dead-letter queue, with all that goes with it."""
+        """The messages in the dead-letter queue, with all their attributes."""
         answer = self.pipeline.sqs.receive_message(
             QueueUrl=self.pipeline.dead_letters,
             MaxNumberOfMessages=10,
@@ -138,5 +138,5 @@ def _client(session: boto3.Session, url: str) -> DynamoDBClient:
 
 
 def _events_of(client: Any) -> Any:
-    """Where hooks are registered. What a hook answers matters, which its type does not know."""
+    """The event system in which hooks are registered. A hook's return value matters, which its type does not say."""
     return client.meta.events

@@ -19,7 +19,7 @@ _NUMBERS = count(1)
 
 @pytest.fixture(scope="session")
 def dynamodb_url() -> Iterator[str]:
-    """Where DynamoDB Local answers."""
+    """The address of DynamoDB Local."""
     with dynamodb_local() as url:
         yield url
 

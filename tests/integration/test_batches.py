@@ -1,4 +1,4 @@
-"""What a batch costs, and what it leaves in the tables, when nothing goes wrong."""
+"""The cost of a batch, and its effect on the tables, when nothing goes wrong."""
 
 from __future__ import annotations
 

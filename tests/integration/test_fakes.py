@@ -35,7 +35,7 @@ MUST_OCCUR = {
     "update_item ValidationException",
     "update_item ok",
 }
-"""What did not happen was not compared."""
+"""The traffic contained everything that is to be compared."""
 
 
 def test_both_answer_the_same(dynamodb_url: str) -> None:

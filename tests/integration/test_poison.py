@@ -153,7 +153,7 @@ def test_poison_behind_many_promotions(bench: Bench) -> None:
     ],
 )  # fmt: skip
 def test_without_the_dead_letter_queue_the_order_is_kept(bench: Bench, batch: list[Message], failed: list[str]) -> None:
-    """What cannot be parked is retried for ever, and so is what is behind it in its group: nothing may overtake it."""
+    """A message that cannot be parked is retried for ever, and so are those behind it: nothing may overtake it."""
     with_poison(bench)
     bench.add_event(5, "e2")
     bench.before("SendMessage", lambda _: refusal("InternalFailure", 500), service="sqs")

@@ -24,7 +24,7 @@ def image(event_id: str, version: int, *, free: bool = True) -> dict[str, Any]:
 
 
 def sent(bench: Bench) -> list[tuple[str, str, Any]]:
-    """What lies in the queue: group, deduplication id, command."""
+    """The messages in the queue: group, deduplication id, command."""
     messages: list[tuple[str, str, Any]] = []
     while True:
         answer_ = bench.pipeline.sqs.receive_message(

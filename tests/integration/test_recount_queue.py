@@ -56,7 +56,7 @@ def test_a_recount_comes_before_what_cannot_go_on(bench: Bench, recounter: Recou
 
 
 def test_on_a_ledger_that_cannot_be_read_only_the_recount_is_decided(bench: Bench, recounter: Recounter) -> None:
-    """What is left of a ledger has no counts: a stale Recount does not let anybody in on it."""
+    """A salvaged ledger has no counts, so a stale Recount lets nobody in."""
     waiting_event(bench)
     damage_ledger(bench, "REMOVE confirmed")
     stale = counted(recounter)

@@ -1,1 +1,1 @@
-"""What several kinds of tests share."""
+"""Code that several kinds of tests share."""

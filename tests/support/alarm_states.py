@@ -1,4 +1,4 @@
-"""How CloudWatch decides the state of a metric alarm, by its user guide ("Configuring how CloudWatch alarms treat
+"""Decide the state of a metric alarm as CloudWatch does, by its user guide ("Configuring how CloudWatch alarms treat
 missing data"), without CloudWatch."""
 
 from __future__ import annotations

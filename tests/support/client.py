@@ -15,7 +15,7 @@ from tests.support.builders import NEW_EVENT
 from tests.support.pii_canaries import person
 
 PATIENCE_SECONDS = 15.0
-"""How long to wait for anything that is not measured: generous, because the machine may be busy."""
+"""The seconds to wait for anything that is not measured: generous, because the machine may be busy."""
 
 Value = TypeVar("Value")
 

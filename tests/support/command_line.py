@@ -1,4 +1,4 @@
-"""What the commands of proofs, benchmark and demo share: exit codes, number arguments, progress."""
+"""Code that the commands of proofs, benchmark and demo share: exit codes, number arguments, progress."""
 
 from __future__ import annotations
 

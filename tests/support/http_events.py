@@ -1,4 +1,4 @@
-"""What API Gateway hands to the functions: an HTTP request as an event, with the claims of a token."""
+"""Events of API Gateway: an HTTP request, with the claims of a token."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ END_OF_TOKENS = 4_102_444_800
 
 
 def claims_of(subject: str, *groups: str) -> dict[str, Any]:
-    """What an access token of Cognito says."""
+    """The claims of an access token of Cognito."""
     claims = {"sub": subject, "token_use": "access", "client_id": AUDIENCE, "username": subject, "exp": END_OF_TOKENS}
     return claims | ({"cognito:groups": list(groups)} if groups else {})
 

@@ -15,7 +15,7 @@ from botocore.client import BaseClient
 CANARY = "kanari-7f3a"
 
 _AROUND = 60
-"""How many characters of context are shown on either side of a leak."""
+"""The number of characters shown on either side of a leak."""
 
 _leaks: list[str] = []
 

@@ -217,12 +217,12 @@ class Pipeline:
         return record
 
     def standing(self, event_id: str, user_id: str) -> tuple[str, int] | None:
-        """Where the stored registration stands, and which attempt it is; None without one."""
+        """Return the status and the generation of the stored registration; None without one."""
         record = self.record(event_id, user_id)
         return (str(record.status), record.generation) if record else None
 
     def parked(self) -> list[dict[str, Any]]:
-        """What lies in the dead-letter queue."""
+        """Return the messages in the dead-letter queue."""
         answer = self.sqs.receive_message(
             QueueUrl=self.dead_letters, MaxNumberOfMessages=10, MessageAttributeNames=["All"], VisibilityTimeout=0
         )

@@ -35,7 +35,7 @@ Kind = Literal["ready", "response", "error", "init/error", "timeout", "exit"]
 
 @dataclass(frozen=True, slots=True)
 class InvocationOutcome:
-    """What a process did: it answered, reported an error, ran out of time or ended by itself."""
+    """The outcome of an invocation: the process answered, reported an error, ran out of time or ended by itself."""
 
     kind: Kind
     body: Any = None
@@ -156,7 +156,8 @@ def _started(function: Function) -> Iterator[_Process]:
 
 
 def _environment(function: Function, url: str) -> dict[str, str]:
-    """What Lambda sets (https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html), then the settings."""
+    """The variables that Lambda sets (https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html), then
+    the settings."""
     loader = {name: os.environ[name] for name in ("LD_LIBRARY_PATH",) if name in os.environ}  # of this machine's Python
     return loader | {
         "_HANDLER": function.handler,

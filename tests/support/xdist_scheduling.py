@@ -1,4 +1,4 @@
-"""Which tests run in one process and one after the other, whatever the order and the number of processes.
+"""Keep some tests in one process, one after the other, whatever the order and the number of processes.
 
 A package is a folder in `tests/`, `tests/proofs/` or `tests/tools/`. pytest-randomly orders the files in a package and
 the tests in a file.

@@ -90,7 +90,7 @@ def test_the_schedules_entry_audits(pipeline: Pipeline, capsys: pytest.CaptureFi
 
 
 def test_lines_carry_the_id_of_the_invocation(pipeline: Pipeline) -> None:
-    """What a function logs names the request by which Lambda ran it."""
+    """A function's log lines name the request by which Lambda ran it."""
     pipeline.add_event("e1", 1)
     for number, function in ((1, registrar.handler), (2, promoter.handler), (3, auditor.handler)):
         function(batch(register("ann")) if number == 1 else {"Records": []}, _Context(f"lambda-{number}"))
@@ -103,7 +103,7 @@ class _Context:
 
 
 def test_there_is_no_other_entry() -> None:
-    """What is no function is not loaded by its name."""
+    """A module without a function is not loaded by its name."""
     assert not hasattr(api.entry, "http")
     assert not hasattr(workers.entry, "reports")
 

@@ -26,7 +26,7 @@ from workers.domain.decision import Reason
 from workers.domain.records import Ledger, Registration, Status
 
 RESEND_AFTER_MICROSECONDS = 15 * 60 * 1_000_000
-"""How long an attempt may be pending before its command is sent again, and how long until the time after that."""
+"""The time that an attempt may be pending before its command is sent again, and the time between further attempts."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,7 +33,7 @@ _PAUSE = 1.0
 """Seconds before the registrations are read, and after that if anything seems wrong: a transaction becomes visible item
 by item, and the promotion for a seat that was just released is on its way."""
 _ATTEMPTS = 3
-"""How often an event is counted before it is reported as busy."""
+"""The number of times that an event is counted before it is reported as busy."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,8 @@ from tests.proofs.crash.stack_state import StackState
 from tests.proofs.crash.tapped_stack import API, TappedStack
 
 ATTEMPTS = 3
-"""How often a point is tried that does not fire: on a busy machine calls may be left out or change their order."""
+"""The number of times that a point is tried if it does not fire: on a busy machine calls may be missing or
+reordered."""
 
 _FIRING_SECONDS = 10.0
 _STRAGGLERS_SECONDS = 0.5

@@ -22,7 +22,7 @@ from urllib.parse import urlsplit
 from tests.support.http_server import Handler, serving
 
 PROC = Path("/proc")
-"""Where Linux describes its processes."""
+"""The folder in which Linux describes its processes."""
 
 _PATIENCE_SECONDS = 30.0
 _HOP_BY_HOP = frozenset({"connection", "content-length", "keep-alive", "transfer-encoding"})
@@ -46,7 +46,7 @@ class CallSite:
 
 @dataclass(frozen=True, slots=True)
 class KillPoint:
-    """Where to kill the caller."""
+    """The point at which to kill the caller."""
 
     site: CallSite
     side: Side

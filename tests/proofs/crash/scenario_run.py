@@ -18,7 +18,7 @@ from workers.domain.commands import Command
 from workers.domain.records import registration_id
 
 REST_SECONDS = 20.0
-"""How long it may take until all is at rest. The batch of a killed registrar comes back after two seconds."""
+"""The most seconds until everything has quiesced. The batch of a killed registrar comes back after two seconds."""
 
 NO_ANSWER = "no answer"
 

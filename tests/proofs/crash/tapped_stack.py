@@ -27,7 +27,7 @@ API = frozenset(spec.name for spec in ALWAYS if spec.package == "api")
 """The functions that a client waits for."""
 
 VISIBILITY_SECONDS = 1
-"""How long the batch of a killed registrar stays invisible, instead of 90 s: the only setting that is changed."""
+"""The seconds for which the batch of a killed registrar stays invisible, instead of 90: the only changed setting."""
 
 _PATIENCE_SECONDS = 30
 

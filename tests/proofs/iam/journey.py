@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from infra.cli.deployment import Deployment
 
 PATIENCE_SECONDS = 8.0
-"""How long anything may take. A message whose visibility is not shortened comes back after 90 s."""
+"""The most seconds that anything may take. A message whose visibility is not shortened comes back after 90 s."""
 
 _POISON = "this is no command"
 

@@ -104,7 +104,7 @@ class MutationReport:
 
     @property
     def percent(self) -> float:
-        """How many of a hundred mutants the tests noticed; 0 without any."""
+        """The percentage of mutants that the tests noticed; 0 without any."""
         return 100 * (len(self.mutants) - len(self.survivors)) / max(1, len(self.mutants))
 
     @property

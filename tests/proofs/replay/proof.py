@@ -39,7 +39,7 @@ _DRAIN_SECONDS = 120.0
 _MOST_LINES = 10_000
 """The emulator silently truncates longer logs."""
 _MIX = (1, 1, 1, 2, 3)
-"""How many of the commands Register, Cancel, Register one person sends."""
+"""The number of commands (of Register, Cancel, Register) that one person sends."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -89,7 +89,7 @@ class LoadGenerator:
 
     @property
     def sent(self) -> int:
-        """How many requests were sent so far."""
+        """Return the number of requests sent so far."""
         return self._history.number
 
     def _run_client(self, number: int) -> None:

@@ -201,7 +201,7 @@ def test_an_impossible_history_is_reported(case: WrittenCase) -> None:
 
 
 def test_tables_that_break_a_rule_are_reported() -> None:
-    """What the final tables show by themselves is found, and what did not come to rest is passed on."""
+    """Faults in the final tables are found, and whatever did not quiesce is reported."""
     history = exchanges(f"{ADA}1- bob registers", "capacity=2")
     sound = tables("ada confirmed@100, bob waitlisted@200", "capacity=2")
     found = violations(history, replace(sound, settings={}, unrest=("the queue is not empty",)))

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
 CHUNK = 100
-"""What DynamoDB takes in one transaction."""
+"""The most items that DynamoDB accepts in one transaction."""
 
 Pauses = tuple[float, float]
 """The upper bounds of the first pause and of the longest, in seconds; each pause is random."""

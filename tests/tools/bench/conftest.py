@@ -12,7 +12,7 @@ from tests.tools.bench.engine import Engine
 
 @pytest.fixture(scope="session")
 def context() -> Iterator[BenchContext]:
-    """What parts of the benchmark run on; nothing is started before it is used."""
+    """The infrastructure of the benchmark's parts; nothing is started before it is used."""
     with BenchContext(lambda _: None) as made:
         yield made
 

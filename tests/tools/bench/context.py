@@ -1,4 +1,4 @@
-"""What a part of the benchmark runs on: DynamoDB Local and the local stack, each started when first used."""
+"""The infrastructure of the benchmark's parts: DynamoDB Local and the local stack, each started when first used."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class BenchError(Exception):
 
 
 class BenchContext:
-    """What a part may use. `say` reports progress; `runs` is how often to repeat timings."""
+    """The resources of a part. `say` reports progress; `runs` is how often to repeat timings."""
 
     def __init__(self, say: Callable[[str], None], runs: int = 5) -> None:
         self.say = say

@@ -53,7 +53,7 @@ _CANCELS = f"{CANCELLED:.0%} of the registrations are cancelled, and somebody is
 
 @dataclass(frozen=True, slots=True)
 class Inputs:
-    """What other parts measure; the defaults are for a run of this part alone.
+    """Measurements of other parts; the defaults are for a run of this part alone.
 
     `polls` per registration with one client and `hot_polls` with many: the most that the API's share allows. Of the hot
     event, registrations a second: Turnstile's, with the queue's delivery, and the textbook's; and how many transactions

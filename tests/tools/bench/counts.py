@@ -1,4 +1,4 @@
-"""What DynamoDB is asked for and charges, counted by rule from the requests: no figure here depends on a clock."""
+"""Requests to DynamoDB and its charges, counted by rule: no figure here depends on a clock."""
 
 from __future__ import annotations
 

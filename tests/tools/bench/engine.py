@@ -1,4 +1,4 @@
-"""What the parts on DynamoDB Local share: fresh tables, clients, people and events, the registrar."""
+"""Code that the parts on DynamoDB Local share: fresh tables, clients, people and events, the registrar."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ _UNREACHABLE = "http://127.0.0.1:9"
 """For the queue's client: a delivery that succeeds makes no call, and one that does not must fail."""
 
 _HEAD = 50
-"""How many waiters at the head of a waiting list have records: more than a promotion reads."""
+"""The number of waiters at the head of a waiting list that have records: more than a promotion reads."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""What the benchmark reports: figures with their units and goals, grouped by part."""
+"""The benchmark's figures with their units and goals, grouped by part."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _HOLDS: dict[Kind, Callable[[float, float], bool]] = {
 
 @dataclass(frozen=True, slots=True)
 class Goal:
-    """What a figure should be: at least, at most or exactly `bound`, in the figure's unit."""
+    """The goal of a figure: at least, at most or exactly `bound`, in the figure's unit."""
 
     kind: Kind
     bound: float
@@ -41,7 +41,7 @@ class Figure:
 
     @property
     def met(self) -> bool | None:
-        """Whether the goal is met; None without a goal."""
+        """True if the goal is met; None without a goal."""
         return None if self.goal is None else _HOLDS[self.goal.kind](self.value, self.goal.bound)
 
     @property

@@ -1,4 +1,4 @@
-"""What grows with the number of events and with the length of a waiting list, and what does not."""
+"""Growth with the number of events and with the length of a waiting list."""
 
 from __future__ import annotations
 

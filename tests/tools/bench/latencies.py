@@ -1,4 +1,4 @@
-"""How long AWS takes: published median latencies (p50), in milliseconds, each with its source.
+"""AWS's published median latencies (p50), in milliseconds, each with its source.
 
 They include the round trip from a client inside AWS. Where no median is published, the number is to the disadvantage of
 Turnstile, and its docstring says so.

@@ -1,4 +1,4 @@
-"""What lists cost that read ledgers: a page, the same page read strongly consistently, and a popular page."""
+"""The cost of lists that read ledgers: a page, the same page read strongly consistently, and a popular page."""
 
 from __future__ import annotations
 

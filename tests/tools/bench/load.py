@@ -53,7 +53,7 @@ class Responses:
 
     @property
     def statuses(self) -> Counter[int]:
-        """How many responses had which status."""
+        """The number of responses of each status."""
         return Counter(response.status for response in self.all)
 
     def rate(self, status: int) -> float:

@@ -1,4 +1,4 @@
-"""What DynamoDB Local lacks compared with DynamoDB: the time a request takes, and the conflicts of transactions.
+"""Add to DynamoDB Local what it lacks: the time that a request takes, and the conflicts of transactions.
 
 Conflicts as "Transaction conflict handling in DynamoDB" specifies them
 (https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/transaction-apis.html): a TransactWriteItems with an

@@ -1,4 +1,4 @@
-"""How many registrations a second one event has on a deployed stack: thousands of commands in one FIFO group.
+"""Measure the registrations a second of one event on a deployed stack: thousands of commands in one FIFO group.
 
 `python -m tests.tools.bench.one_group --stage dev` sends them to that stage's queue as fast as SQS accepts them, reads
 the event's ledger until all are decided, and deletes what it made. No users are needed, because only the API looks for
@@ -34,7 +34,7 @@ _STALLED = 60
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """How many were confirmed, `at` seconds after the first message was sent."""
+    """The number confirmed, `at` seconds after the first message was sent."""
 
     at: float
     confirmed: int

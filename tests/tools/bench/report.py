@@ -25,7 +25,7 @@ _WORTH_MENTIONING = 0.05
 
 @dataclass(frozen=True, slots=True)
 class PartResult:
-    """How one part went: its figures, or the error that ended it, and how many seconds it took.
+    """The result of one part: its figures, or the error that ended it, and its seconds.
 
     `stolen` is the share of processor time (0 to 1) that the host gave to others meanwhile; it slows all that is timed.
     """
@@ -38,7 +38,7 @@ class PartResult:
 
     @property
     def headline(self) -> str:
-        """How long it took, and whether the host took much of the time."""
+        """Say how long it took, and whether the host took much of the time."""
         stolen = f", {self.stolen:.0%} of the processor time taken by the host"
         return f"{self.seconds:.0f} s{stolen if self.stolen >= _WORTH_MENTIONING else ''}"
 

@@ -1,4 +1,4 @@
-"""What a registration costs: what is counted, what is computed from it, and the prices."""
+"""The cost of a registration: the counts, the figures computed from them, and the prices."""
 
 from __future__ import annotations
 

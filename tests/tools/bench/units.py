@@ -1,4 +1,4 @@
-"""What DynamoDB would charge, counted by rule from requests and stored items: emulators report it wrongly.
+"""DynamoDB's charges, counted by rule from requests and stored items: emulators report them wrongly.
 
 Sizes: https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/CapacityUnitCalculations.html
 Units: https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/read-write-operations.html
@@ -123,7 +123,7 @@ class Meter:
 
     @property
     def calls(self) -> Counter[str]:
-        """How often each operation was called."""
+        """The number of calls of each operation."""
         return Counter(operation for operation, _ in self.requests)
 
     @property

@@ -17,7 +17,8 @@ OWN_MS = {"registrations": 4.1, "registrar": 3.5, "promoter": 2.0, "textbook": 3
 Intel Xeon at 2 cores; the promoter is estimated."""
 
 OWN_MS_PER_MESSAGE = 0.3
-"""What each further message of a batch adds for the registrar; measured the same way, with batches of 1 and 10."""
+"""The time that each further message of a batch adds for the registrar; measured the same way, with batches of 1 and
+10."""
 
 _ID = uuid.UUID(int=0)
 _SPENT = "Duration: 123.45 ms\tBilled Duration: 124 ms\tMemory Size: 1024 MB\tMax Memory Used: 104 MB\t"
@@ -26,7 +27,7 @@ PLATFORM_LINES = (
     f"END RequestId: {_ID}\n",
     f"REPORT RequestId: {_ID}\t{_SPENT}\n",
 )
-"""What Lambda itself logs for each invocation."""
+"""The bytes that Lambda itself logs for each invocation."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""What requests use, counted while the real handlers answer them, on DynamoDB Local and queues in memory."""
+"""Count the usage of requests while the real handlers answer them, on DynamoDB Local and queues in memory."""
 
 from __future__ import annotations
 
@@ -32,17 +32,17 @@ from workers.registrar.handler import Registrar
 from workers.telemetry import logger
 
 WAITING = 1000
-"""How many people wait for the crowded event."""
+"""The number of people who wait for the crowded event."""
 
 _SHORT_IDS = re.compile(r'"(?:id|request)-\d+"')
 """Ids that are shorter here than on AWS, where they are UUIDs."""
 _HEAD = 20
-"""How many waiters have records: more than the registrar reads to promote one."""
+"""The number of waiters that have records: more than the registrar reads to promote one."""
 
 
 @dataclass(frozen=True, slots=True)
 class Counted:
-    """What one of each uses.
+    """The usage of one of each.
 
     `api` is the API's function for a registration, without its waiting; `one` and `ten` are the registrar with a batch
     of one new registration and of ten; `cancel` is a cancellation and the promotion that follows, by all functions,
@@ -75,7 +75,7 @@ class UsageMeter:
         self._clients = {"registrations": front, "textbook": front, "promoter": front, "registrar": back}
         self._sends = 0
         self.behind = Usage()
-        """What the registrar used while the API waited."""
+        """The usage of the registrar while the API waited."""
         queue_events: Any = pipeline.sqs.meta.events
         for operation in ("SendMessage", "SendMessageBatch"):
             queue_events.register(f"before-call.sqs.{operation}", self._note_send)

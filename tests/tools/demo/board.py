@@ -1,4 +1,4 @@
-"""What stderr shows during the day: a live board on a terminal, plain lines elsewhere."""
+"""Show the day on stderr: a live board on a terminal, plain lines elsewhere."""
 
 from __future__ import annotations
 

@@ -25,12 +25,12 @@ _CLIENTS = 400
 _ACCOUNTS_AT_ONCE = 8
 _TIMEOUT_SECONDS = 60.0
 _POLL_SECONDS = 1.0
-"""How often a person whose registration is pending or waitlisted reads it again."""
+"""The seconds after which a person whose registration is pending or waitlisted reads it again."""
 
 
 @dataclass(frozen=True, slots=True)
 class PersonOutcome:
-    """How a registration ended: `outcome` is a status or the code of a refusal.
+    """The end of a registration: `outcome` is a status or the code of a refusal.
 
     `asked`, `answered` and `known` are seconds since the day began; `known` is later than `answered` only after a 202.
     """
@@ -65,7 +65,7 @@ class Crowd:
 
     @property
     def outcomes(self) -> Counter[str]:
-        """How many people had which outcome."""
+        """Return the number of people with each outcome."""
         return Counter(found.outcome for found in list(self.known))
 
     def create_users(self, users: Sequence[str]) -> None:

@@ -22,10 +22,10 @@ if TYPE_CHECKING:
 
 _CANCEL_WITHIN_SECONDS = 2.0
 _WARMING = 48
-"""How many users read before registration opens: that starts all processes that the emulator will run."""
+"""The number of reads before registration opens: they start all processes that the emulator will run."""
 _GUESTS = 6
 _STEP_SECONDS = 40.0
-"""How long a step may take on a busy machine."""
+"""The most seconds that a step may take on a busy machine."""
 
 
 @dataclass(frozen=True, slots=True)

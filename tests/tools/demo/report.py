@@ -19,7 +19,7 @@ from tests.tools.demo.sizes import Sizes
 
 PERCENTILES = (50, 90, 99, 100)
 OUTCOMES = {"confirmed": ("confirmed",), "waitlisted": ("waitlisted",), "full": ("event-full", "waitlist-full")}
-"""What people learn, and the statuses and codes that say it."""
+"""The answers that people get, and the statuses and codes that say it."""
 
 
 @dataclass(frozen=True, slots=True)

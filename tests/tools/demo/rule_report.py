@@ -22,7 +22,7 @@ _SENTENCES = {
     3: {"nobody is confirmed past an earlier waiter", "tickets are in the order of decision"},
     6: {"nobody has two active registrations", "times of decision differ"},
 }
-"""Which sentence of `broken_rules` belongs to which rule; all others belong to rule 5."""
+"""The rule of each sentence of `broken_rules`; all others belong to rule 5."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +41,7 @@ class RuleResult:
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """What was seen of a day: observations, requests and responses, the final tables, a recount."""
+    """The evidence of a day: observations, requests and responses, the final tables, a recount."""
 
     event: str
     observations: Sequence[Observation]

@@ -133,7 +133,7 @@ def test_every_broken_rule_is_named() -> None:
 
 @pytest.fixture
 def out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Where the page goes. There is no stack."""
+    """Return the path of the page. There is no stack."""
 
     @contextmanager
     def stack(_say: Callable[[str], None]) -> Iterator[Deployment]:

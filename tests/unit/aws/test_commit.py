@@ -202,7 +202,7 @@ def test_a_cancelled_transaction_has_its_reasons(wire: Wire, more: dict[str, Any
 
 
 def test_another_refusal_is_what_it_is(wire: Wire) -> None:
-    """What is no cancellation comes through as the SDK raised it, code and all."""
+    """Any other error comes through as the SDK raised it, code and all."""
     wire.refuse("ResourceNotFoundException", CancellationReasons=[{"Code": "None"}])
     with pytest.raises(ClientError) as caught:
         commit(wire.client, a_batch())

@@ -126,7 +126,7 @@ def test_text_order_is_time_order(one: int, other: int) -> None:
     ],
 )
 def test_events_written_before_the_waiting_list_existed_are_read(item: dict[str, Any], expected: SeatSettings) -> None:
-    """What is absent, or strange, counts as: no seats, no waiting list, no limit, active."""
+    """Absent or strange values count as: no seats, no waiting list, no limit, active."""
     assert seat_settings_from_item(item) == expected
     assert ledger_from_event({"eventId": {"S": EVENT}, **item}) == Ledger(EVENT, expected)
 

@@ -1,4 +1,4 @@
-"""How many waiters a batch may promote, and so how many of their records must be loaded."""
+"""The number of waiters that a batch may promote, whose records must be loaded."""
 
 from __future__ import annotations
 

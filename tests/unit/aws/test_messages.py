@@ -208,7 +208,7 @@ def test_an_event_is_its_own_group_where_sqs_takes_it(event_id: str) -> None:
 
 @pytest.mark.parametrize("event_id", ["x" * 129, "with space", "größe", "e1\n", "", "日本"])
 def test_other_ids_are_hashed_for_the_group(event_id: str) -> None:
-    """What SQS would refuse becomes a hash, which it takes; different ids become different groups."""
+    """An id that SQS would refuse becomes a hash, which it takes; different ids become different groups."""
     group = event_group(event_id)
     assert group.startswith("sha256-")
     assert event_group(group) == group
@@ -216,7 +216,8 @@ def test_other_ids_are_hashed_for_the_group(event_id: str) -> None:
 
 
 def test_a_recount_has_a_group_of_its_own() -> None:
-    """What stops the event's group must not keep the Recount from mending it; the others stay in order."""
+    """A Recount has a group of its own, so that nothing in the event's group can hold it back; the others stay in
+    order."""
     assert command_group(RECOUNT_COMMAND) != event_group("e1")
     assert command_group(RECOUNT_COMMAND) != command_group(replace(RECOUNT_COMMAND, event_id="e2"))
     assert event_group(command_group(RECOUNT_COMMAND)) == command_group(RECOUNT_COMMAND)

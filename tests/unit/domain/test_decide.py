@@ -189,7 +189,8 @@ def test_a_waiter_of_the_same_batch_is_promoted() -> None:
 
 
 def test_a_promotion_counts_if_it_led_to_the_final_seat() -> None:
-    """Who was promoted, left and took a free seat was not promoted; who was promoted twice was promoted once."""
+    """Somebody who was promoted, left and took a free seat was not promoted; two promotions of one person count
+    once."""
     left = (cancel("seat-1"), promote(), cancel("ann"))
     decision = full_event("ann").deliver(*left, register("ann", generation=2))
     assert (users_of(decision.registrations), decision.promoted) == (["ann", "seat-1"][::-1], ())

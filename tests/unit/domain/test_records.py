@@ -16,7 +16,7 @@ def test_a_pair_of_event_and_user_has_one_id() -> None:
 
 
 def test_ids_do_not_run_into_each_other() -> None:
-    """Where the event's id ends and the user's begins makes a difference."""
+    """The boundary between the event's id and the user's makes a difference."""
     assert registration_id("e1", "2ann") != registration_id("e12", "ann")
 
 

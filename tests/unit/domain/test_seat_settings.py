@@ -101,6 +101,6 @@ def test_values(name: str, accepted: list[Any], refused: list[Any], rule: str) -
     ],
 )
 def test_stored_values(name: str, stored: Any, value: Any) -> None:
-    """What is stored is read leniently, also where earlier software wrote nothing or something else."""
+    """Stored values are read leniently, also where earlier software wrote nothing or something else."""
     restored = SETTINGS[name].restore(stored)
     assert (restored, type(restored)) == (value, type(value))

@@ -40,7 +40,7 @@ ANN, BOB = (waiting(user, 1).registration_id for user in ("ann", "bob"))
     ],
 )
 def test_who_needs_a_ledger(record: Registration, needs_ledger: bool) -> None:
-    """What was decided was decided with a ledger; a pending one, discarded or not, may be older than it."""
+    """A decided registration needs a ledger; a pending one, discarded or not, may be older than the ledger."""
     pending = Registration(EVENT, "bob", Status.PENDING, 1, 1, NOW)
     assert added_up([record, pending]).needs_ledger is added_up([pending, record]).needs_ledger is needs_ledger
     added = added_up([record])
@@ -82,7 +82,7 @@ def test_two_waiters_were_not_decided_at_the_same_time() -> None:
 
 @pytest.mark.parametrize("first", [1, 5 * MAX_SPAN])
 def test_a_line_may_begin_anywhere_and_reach_so_far(first: int) -> None:
-    """What counts is the distance from the first live ticket to the last: so much, and no more."""
+    """The distance from the first live ticket to the last is limited."""
     head, middle = waiting("ann", first), waiting("bob", first + 1, NOW + 1)
     assert added_up([head, middle, waiting("cid", first + MAX_SPAN, NOW + 2)]).flaws() == ()
     (flaw,) = added_up([head, middle, waiting("cid", first + MAX_SPAN + 1, NOW + 2)]).flaws()

@@ -51,7 +51,7 @@ def test_nobody_is_promoted_in_place_of_an_unknown_head() -> None:
 
 
 def test_a_record_with_the_heads_ticket_that_does_not_wait_is_not_promoted() -> None:
-    """What the index returned and the ledger disagree: the decision waits for the truth, it does not guess."""
+    """If index and ledger disagree, the decision waits and does not guess."""
     ledger = Ledger(EVENT, seats(1, waitlist=True), version=3, next_ticket=2, waitlist=Waitlist(1, 1))
     torn = Registration(EVENT, "ann", Status.CANCELLED, 1, 2, NOW, ticket=1)
     decision = decide(ledger, [torn], [promote()], NOW)
@@ -90,7 +90,7 @@ def test_a_command_that_raises_is_named() -> None:
 
 
 def test_a_command_that_nobody_knows_is_not_passed_over() -> None:
-    """What is none of the commands cannot be processed, and the error shows it: it is not taken for decided."""
+    """An object that is no command cannot be processed, and the error shows it: it is not taken for decided."""
     with pytest.raises(CommandFailed) as caught:
         decide(Ledger(EVENT, seats(1)), [], [cast("Command", Refund("refund-1"))], NOW)
     assert "Refund(command_id='refund-1')" in str(caught.value.__cause__)
