@@ -65,6 +65,7 @@ class UserSettings(Settings):
     users_table: str
     registrations_table: str
     queue_url: str
+    erasure_queue_url: str
     api_url: str
 
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 Setting = Literal[
     "USERS_TABLE", "EVENTS_TABLE", "REGISTRATIONS_TABLE", "LEDGER_TABLE", "QUEUE_URL", "DEAD_LETTER_QUEUE_URL",
-    "API_URL", "AUTH", "AUTH_AUDIENCE", "AUTH_GROUPS_CLAIM", "WRITES_PER_SECOND", "WRITES_BURST",
+    "ERASURE_QUEUE_URL", "API_URL", "AUTH", "AUTH_AUDIENCE", "AUTH_GROUPS_CLAIM", "WRITES_PER_SECOND", "WRITES_BURST",
 ]  # fmt: skip
 """An environment variable. A stage that has no value for it leaves it out."""
 
@@ -48,11 +48,12 @@ class Resource(StrEnum):
     COMMANDS = "queue of commands"
     DEAD_LETTERS = "dead-letter queue"
     FAILED_PROMOTIONS = "queue of failed promotions"
+    ERASURES = "queue of erasures"
 
     @property
     def service(self) -> str:
         """The prefix of its actions."""
-        queues = (Resource.COMMANDS, Resource.DEAD_LETTERS, Resource.FAILED_PROMOTIONS)
+        queues = (Resource.COMMANDS, Resource.DEAD_LETTERS, Resource.FAILED_PROMOTIONS, Resource.ERASURES)
         return "sqs" if self in queues else "dynamodb"
 
 
@@ -118,9 +119,10 @@ _ALL = (
         invoked_by="routes",
         memory_mb=512,
         timeout_seconds=20,  # erasing a person with hundreds of registrations
-        settings=("USERS_TABLE", "REGISTRATIONS_TABLE", "QUEUE_URL", *OF_API),
+        settings=("USERS_TABLE", "REGISTRATIONS_TABLE", "QUEUE_URL", "ERASURE_QUEUE_URL", *OF_API),
         grants={
             Resource.USERS: "DeleteItem GetItem PutItem UpdateItem",
+            Resource.ERASURES: "SendMessage",
             Resource.REGISTRATIONS: "BatchGetItem",
             Resource.USER_INDEX: "Query",
             Resource.COMMANDS: "SendMessage",
@@ -195,6 +197,21 @@ _ALL = (
         errors=ErrorAlarm(
             3, 5, "Lambda does not document when it retries a failed batch, so some minutes may have no error."
         ),
+    ),
+    FunctionSpec(
+        name="eraser",
+        package="workers",
+        invoked_by="queue",
+        memory_mb=256,
+        timeout_seconds=60,  # ten people with hundreds of registrations
+        settings=("REGISTRATIONS_TABLE", "QUEUE_URL"),
+        grants={
+            Resource.ERASURES: _CONSUME.removeprefix("ChangeMessageVisibility "),
+            Resource.REGISTRATIONS: "BatchGetItem",
+            Resource.USER_INDEX: "Query",
+            Resource.COMMANDS: "SendMessage",
+        },
+        errors=ErrorAlarm(2, 30, "A failed batch returns after 6 minutes, so most minutes have no error."),
     ),
     FunctionSpec(
         name="auditor",

@@ -71,6 +71,14 @@ class PromoterSettings(Settings):
 
 
 @dataclass(frozen=True, slots=True)
+class EraserSettings(Settings):
+    """The settings of the eraser."""
+
+    registrations_table: str
+    queue_url: str
+
+
+@dataclass(frozen=True, slots=True)
 class AuditorSettings(Settings):
     """The settings of the auditor."""
 

@@ -5,12 +5,17 @@ user any more. Then every active registration is cancelled through the queue of 
 moves up. Last, the login is unbound. Any call to AWS may fail and leave the rest undone; the same request completes it,
 and repeating what was done is harmless.
 
-A Register that was accepted before the tombstone and is decided after the erasure still gets a seat: `turnstile
-reconcile` finds and cancels it.
+A request to register that was on its way meanwhile may still be accepted. So a message about the erasure, which the
+queue delays, wakes the function `workers.eraser`: within a minute it cancels such a registration, and what a failed
+request has left.
+
+The tombstone keeps a hash of the subject, so that its owner can send the request again.
 """
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -38,6 +43,10 @@ _RESUME_KEY = "erasedUpTo"
 """On the tombstone while there is more to cancel: the key of the index to continue after."""
 
 
+_OWNER = "ownerHash"
+"""On the tombstone: the hash of the subject. A subject is a random id, so its hash tells nothing about the person."""
+
+
 class UserEraser:
     """Erases users, and cancels their registrations."""
 
@@ -56,6 +65,7 @@ class UserEraser:
         self._users = settings.users_table
         self._registrations = settings.registrations_table
         self._queue_url = settings.queue_url
+        self._erasures = settings.erasure_queue_url
 
     def erase(self, user_id: str, caller: Caller) -> Response:
         """Answer 202, also for a user who was erased before, or 404.
@@ -65,6 +75,7 @@ class UserEraser:
         tombstone = self._write_tombstone(user_id) if self._may_erase(caller, user_id) else None
         if tombstone is None:
             return Problem("user-not-found", "No user has this id.").response()
+        self._sqs.send_message(QueueUrl=self._erasures, MessageBody=json.dumps({"userId": user_id}))
         sent = self._cancel_all(user_id, tombstone)
         self._finish(tombstone)
         logger.info("forgotten", extra={"cancellations": sent})
@@ -78,8 +89,9 @@ class UserEraser:
         if caller.unchecked:
             return True
         key = user_key(user_id)
-        found = self._dynamodb.get_item(TableName=self._users, Key=key, ConsistentRead=True)
-        return caller.can_see_user(found.get("Item"))
+        item = self._dynamodb.get_item(TableName=self._users, Key=key, ConsistentRead=True).get("Item", {})
+        repeated = caller.subject is not None and item.get(_OWNER) == {"S": _hash(caller.subject)}
+        return repeated or caller.can_see_user(item)
 
     def _write_tombstone(self, user_id: str) -> Item | None:
         """Replace the user by a tombstone and return it; None if there never was such a user."""
@@ -122,8 +134,13 @@ class UserEraser:
         """Unbind the login, its own item first: while the tombstone names it, its owner may send the request again."""
         if SUBJECT in tombstone:
             self._unbind(tombstone)
-        if SUBJECT in tombstone or _RESUME_KEY in tombstone:
-            self._amend(tombstone, f"REMOVE {SUBJECT}, {_RESUME_KEY}")
+            self._amend(
+                tombstone,
+                f"SET {_OWNER} = :owner REMOVE {SUBJECT}, {_RESUME_KEY}",
+                {":owner": {"S": _hash(tombstone[SUBJECT]["S"])}},
+            )
+        elif _RESUME_KEY in tombstone:
+            self._amend(tombstone, f"REMOVE {_RESUME_KEY}")
 
     def _unbind(self, tombstone: Item) -> None:
         try:
@@ -145,3 +162,7 @@ class UserEraser:
             ConditionExpression=f"attribute_exists({ERASED_AT})",
             **more,
         )
+
+
+def _hash(subject: str) -> str:
+    return hashlib.sha256(f"turnstile\0{subject}".encode()).hexdigest()

@@ -131,6 +131,7 @@ def _settings(tables: Tables, queues: Queues) -> dict[Setting, str]:
         "LEDGER_TABLE": tables.ledger.table_name,
         "QUEUE_URL": queues.commands.queue_url,
         "DEAD_LETTER_QUEUE_URL": queues.dead_letters.queue_url,
+        "ERASURE_QUEUE_URL": queues.erasures.queue_url,
     }
 
 
@@ -148,6 +149,7 @@ def _arns(tables: Tables, queues: Queues) -> dict[Resource, str]:
         Resource.COMMANDS: queues.commands.queue_arn,
         Resource.DEAD_LETTERS: queues.dead_letters.queue_arn,
         Resource.FAILED_PROMOTIONS: queues.failed_promotions.queue_arn,
+        Resource.ERASURES: queues.erasures.queue_arn,
     }
 
 

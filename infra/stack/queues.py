@@ -1,4 +1,4 @@
-"""The queues: commands in order per event, dead letters, and promotions that could not be sent."""
+"""The queues: commands in order per event, dead letters, promotions that could not be sent, and erasures."""
 
 from __future__ import annotations
 
@@ -12,12 +12,17 @@ from infra.functions import FUNCTIONS
 from infra.stack.stage import Stage
 from infra.stack.suppressions import suppress_nag
 
+SETTLED_AFTER = 35
+"""Seconds after an erasure: API Gateway ends a request after 30 s, and an index seldom lags by more than one."""
+
 MAX_RETENTION = Duration.days(14)
 """The maximum of SQS. A message that outlives its queue's retention period vanishes without a trace."""
 
 
 class Queues(Construct):
-    """The FIFO queue (group = event) with its FIFO dead-letter queue, and the promoter's on-failure destination.
+    """The FIFO queue (group = event) with its FIFO dead-letter queue, and two standard queues.
+
+    `failed_promotions` is the promoter's on-failure destination; `erasures` delays the second look at an erased person.
 
     They are encrypted with keys that SQS manages, which cost nothing and need no call to KMS.
     """
@@ -55,10 +60,20 @@ class Queues(Construct):
             dead_letter_queue=sqs.DeadLetterQueue(queue=self.dead_letters, max_receive_count=1000),
         )
         self.failed_promotions = sqs.Queue(self, "FailedPromotions", **kept)
-        suppress_nag(
-            self.failed_promotions,
-            "AwsSolutions-SQS3",
-            "This is where failed promotions end: only an operator receives them, and an alarm watches.",
+        self.erasures = sqs.Queue(
+            self,
+            "Erasures",
+            **kept,
+            delivery_delay=Duration.seconds(SETTLED_AFTER),
+            visibility_timeout=Duration.seconds(6 * FUNCTIONS["eraser"].timeout_seconds),
         )
+        for queue, reason in (
+            (
+                self.failed_promotions,
+                "Failed promotions end here: only an operator receives them, and an alarm watches.",
+            ),
+            (self.erasures, "Only the API writes it. A message is retried until it is processed; an alarm watches."),
+        ):
+            suppress_nag(queue, "AwsSolutions-SQS3", reason)
         if not stage.on_aws:
             suppress_nag(self, "AwsSolutions-SQS4", "The emulator has no TLS: every message would be rejected.")

@@ -1,4 +1,4 @@
-"""The triggers of the workers: the queue (registrar), the ledger's stream (promoter), a schedule (auditor)."""
+"""The triggers of the workers: two queues (registrar, eraser), the ledger's stream (promoter), a schedule (auditor)."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ PROMOTABLE_LEDGERS = {"dynamodb": {"NewImage": {"promotable": {"S": [PROMOTABLE]
 
 
 class Triggers(Construct):
-    """Two event source mappings and a rule.
+    """Three event source mappings and a rule.
 
     They are plain resources because the CDK's event sources would add grants, which belong in `infra.functions`.
     """
@@ -38,6 +38,7 @@ class Triggers(Construct):
         super().__init__(scope, construct_id)
         self._trigger_registrar(functions["registrar"], stage, queues)
         self._trigger_promoter(functions["promoter"], tables, queues)
+        self._trigger_eraser(functions["eraser"], queues)
         self._trigger_auditor(functions["auditor"])
 
     def _trigger_registrar(self, registrar: lambda_.Function, stage: Stage, queues: Queues) -> None:
@@ -76,6 +77,17 @@ class Triggers(Construct):
             destination_config=mapping.DestinationConfigProperty(
                 on_failure=mapping.OnFailureProperty(destination=queues.failed_promotions.queue_arn)
             ),
+        )
+
+    def _trigger_eraser(self, eraser: lambda_.Function, queues: Queues) -> None:
+        mapping = lambda_.CfnEventSourceMapping
+        mapping(
+            self,
+            "UsersErased",
+            function_name=eraser.function_arn,
+            event_source_arn=queues.erasures.queue_arn,
+            batch_size=10,
+            scaling_config=mapping.ScalingConfigProperty(maximum_concurrency=2),  # the least that there can be
         )
 
     def _trigger_auditor(self, auditor: lambda_.Function) -> None:

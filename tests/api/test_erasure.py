@@ -60,6 +60,23 @@ def test_again(everywhere: Pipeline) -> None:
     assert_erased(everywhere)
 
 
+def test_the_owner_may_ask_again(pipeline: Pipeline) -> None:
+    """With their token, too, a person can send the request again, also after the login has got another user. To others
+    the person is a 404, as before."""
+    with pipeline.signed_in("s-ann"):
+        assert pipeline.request("POST", "/users", ANN).status == 201
+        first = pipeline.forget("ann")
+        assert (first.status, pipeline.forget("ann").body) == (202, first.body)
+        assert pipeline.request("GET", "/users/ann").code == "user-not-found"
+        assert pipeline.request("POST", "/users", ANN | {"userId": "ann-2"}).status == 201
+        assert pipeline.forget("ann").body == first.body
+    others: list[tuple[tuple[str, ...], int]] = [((), 404), (("organizers",), 404), (("operators",), 202)]
+    for groups, status in others:
+        with pipeline.signed_in("s-bob", *groups):
+            assert pipeline.forget("ann").status == status
+    assert "s-ann" not in str(user_items(pipeline)["ann"])
+
+
 @pytest.mark.parametrize("user_id", ["nobody", "a b", "ы", "x" * 3000, "subject#login"])
 def test_nobody_to_forget(pipeline: Pipeline, user_id: str) -> None:
     """An id that no user ever had is a 404, also if a login is kept under it, and nothing is left of the request."""

@@ -18,7 +18,7 @@ from workers.aws import erasure
 from workers.aws.items import registration_key
 from workers.domain.records import registration_id
 
-CALLS = ("UpdateItem", "Query", "BatchGetItem", "SendMessageBatch", "DeleteItem", "UpdateItem")
+CALLS = ("UpdateItem", "SendMessage", "Query", "BatchGetItem", "SendMessageBatch", "DeleteItem", "UpdateItem")
 """The calls to AWS of one request, in this order."""
 
 
@@ -91,6 +91,25 @@ def test_an_index_that_lags(everywhere: Pipeline, taps: Taps) -> None:
     assert everywhere.forget("ann").body["cancellations"] == 3  # what she was taking back is decided meanwhile
     everywhere.run()
     assert_erased(everywhere)
+
+
+def test_who_registers_in_the_same_moment_keeps_no_seat(everywhere: Pipeline, taps: Taps) -> None:
+    """A registration that the erasure cannot see yet gets a seat. The message about the erasure, which arrives when no
+    request can be on its way, has it cancelled without a second request."""
+    everywhere.add_event("new", 1)
+    taps.before("sqs.SendMessage", lambda _: _forget_unseen(everywhere, taps))  # of the Register, which is under way
+    everywhere.register("new", "ann")
+    everywhere.run()
+    assert everywhere.stored("new", "ann").status == "confirmed"
+    everywhere.finish_erasures()
+    everywhere.run()
+    assert everywhere.stored("new", "ann").status == "cancelled"
+    assert_erased(everywhere)
+
+
+def _forget_unseen(pipeline: Pipeline, taps: Taps) -> None:
+    taps.before("dynamodb.Query", lambda _: faults.answer({"Items": [], "Count": 0}))
+    assert pipeline.forget("ann").body["cancellations"] == 0
 
 
 def test_an_index_that_shows_what_was(everywhere: Pipeline) -> None:

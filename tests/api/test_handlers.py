@@ -34,6 +34,7 @@ def environment(pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch) -> Iterator
     """The settings of all functions, and no function that has read others."""
     settings = pipeline.tables.settings(RegistrationSettings, pipeline.queue, "https://public.example/base")
     values = {name.upper(): value for name, value in asdict(settings).items()}
+    values["ERASURE_QUEUE_URL"] = pipeline.erasures
     for name, value in (values | {"AWS_DEFAULT_REGION": "eu-central-1", "AUTH": "none"}).items():
         monkeypatch.setenv(name, value)
     _forget()

@@ -105,6 +105,10 @@ ROWS: dict[str, list[Row]] = {
     ],
     _of_functions("errors", usual=True): ERRORS,
     "(registrar|promoter)-errors": RETRIED_ERRORS,
+    "eraser-errors": [
+        Row("broken: the batch returns after six minutes", series("1 -*5 1 -*5 1 -*40"), (6, 36)),
+        Row("killed once", series("1 -*40")),
+    ],
     "auditor-errors": [
         Row(
             "a run that fails, no data, a run that succeeds",

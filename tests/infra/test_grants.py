@@ -21,15 +21,19 @@ ARNS = {
     Resource.COMMANDS: "QueuesCommands.Arn",
     Resource.DEAD_LETTERS: "QueuesDeadLetters.Arn",
     Resource.FAILED_PROMOTIONS: "QueuesFailedPromotions.Arn",
+    Resource.ERASURES: "QueuesErasures.Arn",
 }
 WRITERS = {
     Resource.USERS: {"ApiUsers": "DeleteItem PutItem UpdateItem"},
     Resource.EVENTS: {"ApiEvents": "PutItem UpdateItem", "WorkersRegistrar": "UpdateItem"},
     Resource.REGISTRATIONS: {"ApiRegistrations": "PutItem", "WorkersRegistrar": "PutItem"},
     Resource.LEDGER: {"WorkersRegistrar": "PutItem"},
-    Resource.COMMANDS: dict.fromkeys(("ApiUsers", "ApiEvents", "ApiRegistrations", "WorkersPromoter"), "SendMessage"),
+    Resource.COMMANDS: dict.fromkeys(
+        ("ApiUsers", "ApiEvents", "ApiRegistrations", "WorkersPromoter", "WorkersEraser"), "SendMessage"
+    ),
     Resource.DEAD_LETTERS: {"WorkersRegistrar": "SendMessage"},
     Resource.FAILED_PROMOTIONS: {"WorkersPromoter": "SendMessage"},
+    Resource.ERASURES: {"ApiUsers": "SendMessage"},
 }
 """The functions that may write to each table or send to each queue. Only the registrar writes the ledger."""
 WRITES = {"DeleteItem", "PutItem", "SendMessage", "UpdateItem"}

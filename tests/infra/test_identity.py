@@ -97,7 +97,9 @@ def test_tokens_of_an_existing_issuer(with_issuer: dict[str, Any]) -> None:
     assert not {"UserPoolId", "UserPoolClientId"} & set(with_issuer["Outputs"])
 
 
-@pytest.mark.parametrize("function", ["ApiDocs", "WorkersRegistrar", "WorkersPromoter", "WorkersAuditor"])
+@pytest.mark.parametrize(
+    "function", ["ApiDocs", "WorkersRegistrar", "WorkersPromoter", "WorkersEraser", "WorkersAuditor"]
+)
 def test_other_functions_have_no_auth_settings(guarded: dict[str, dict[str, Any]], function: str) -> None:
     """The reference page and the workers have no settings about tokens."""
     assert _auth_settings(guarded["dev"], function) == {}

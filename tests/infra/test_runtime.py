@@ -38,6 +38,7 @@ WORKERS: dict[str, Any] = {
             {"dynamodb": {"NewImage": {"eventId": {"S": "x"}, "version": {"N": "1"}, "promotable": {"S": "x"}}}},
         ]
     },
+    "WorkersEraser": {"Records": [{"body": '{"userId": "x"}'}]},
     "WorkersAuditor": {},
 }
 """An event for each worker that it can always process: about an unknown person and event."""

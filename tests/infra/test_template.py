@@ -119,6 +119,18 @@ def test_trigger_of_the_promoter(resources: Resources) -> None:
     assert resources.one("QueuesFailedPromotions")["MessageRetentionPeriod"] == 14 * 24 * 3600
 
 
+def test_trigger_of_the_eraser(resources: Resources) -> None:
+    """The eraser gets an erasure after 35 s, when no request to register can be left; a failed one comes again."""
+    queue = resources.one("QueuesErasures")
+    assert (queue["DelaySeconds"], queue["VisibilityTimeout"], "FifoQueue" in queue) == (35, 360, False)
+    assert resources.one("TriggersUsersErased") == {
+        "EventSourceArn": "QueuesErasures.Arn",
+        "FunctionName": "WorkersEraserFunction.Arn",
+        "BatchSize": 10,
+        "ScalingConfig": {"MaximumConcurrency": 2},
+    }
+
+
 def test_trigger_of_the_auditor(resources: Resources) -> None:
     """A rule invokes the auditor every six hours."""
     rule = resources.one("TriggersAuditDue")
@@ -228,7 +240,7 @@ def test_stages_differ_only_where_they_should(templates: dict[str, dict[str, Any
     once = dict.fromkeys(
         ("AWS::Logs::LogGroup", "AWS::Logs::ResourcePolicy", "AWS::KMS::Key", "AWS::SNS::TopicPolicy"), 1
     )
-    assert Counter(missing) == once | {"AWS::Logs::QueryDefinition": len(QUERIES), "AWS::SQS::QueuePolicy": 3}
+    assert Counter(missing) == once | {"AWS::Logs::QueryDefinition": len(QUERIES), "AWS::SQS::QueuePolicy": 4}
     assert kinds["local"].items() <= kinds["dev"].items()
 
 

@@ -114,7 +114,10 @@ def test_an_undecodable_message_is_not_parked_before_its_turn(bench: Bench) -> N
     ("message", "reason"),
     [
         ((EVENT, '{"v": 2, "kind": "Register"}'), "unreadable: version 2 is not known"),
-        ((EVENT, encode(register("ann")).replace('"ann"', '"\\ud800"')), "unreadable: userId is missing or not a text"),
+        (
+            (EVENT, encode(register("ann")).replace('"ann"', '"\\ud800"')),
+            "unreadable: userId is missing or not a string",
+        ),
         (("other", encode(register("ann"))), "unreadable: the message is in another event's group"),
         ((EVENT, encode(register("ann", event="ghost"))), "unreadable: the message is in another event's group"),
         (

@@ -11,6 +11,7 @@ from typing import Any
 import jsonschema_rs
 
 from api.contract.__main__ import KEPT
+from api.http.problems import CODES
 from api.http.routes import ROUTES
 from tests.support.pii_canaries import watch_answer
 
@@ -133,3 +134,20 @@ def _resolved(header: Json) -> Json:
     reference: str = header.get("$ref", "")
     found: Json = _document()["components"]["headers"][reference.rpartition("/")[2]] if reference else header
     return found
+
+
+_ABOUT = {"registration"}
+_MORE = {"invalid-request": {"errors"}, "already-registered": _ABOUT, "registration-cancelled": _ABOUT}
+"""The further members of problem documents, by code."""
+
+
+def check_problem(answer: dict[str, Any], problem: dict[str, Any]) -> None:
+    """Check the form of a problem document (RFC 9457): its code's status and title, and a sentence about this case."""
+    code = problem["code"]
+    status, title = CODES[code]
+    assert answer["headers"]["Content-Type"] == "application/problem+json"
+    expected = {"type": f"urn:turnstile:problem:{code}", "title": title, "status": answer["statusCode"]}
+    assert {name: problem[name] for name in expected} == expected
+    assert answer["statusCode"] == status
+    assert problem["detail"].endswith(".")
+    assert problem.keys() - expected.keys() - {"code", "detail"} == _MORE.get(code, set())

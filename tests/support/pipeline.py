@@ -21,7 +21,6 @@ from api.events.service import EventService
 from api.http.app import App
 from api.http.auth import AccessTokens, allow_anyone
 from api.http.dispatch import Authenticate
-from api.http.problems import CODES
 from api.http.routes import FALLBACK, ROUTES
 from api.registrations import handler as registrations
 from api.registrations.lists import RegistrationLists
@@ -38,8 +37,10 @@ from tests.support.tables import TableNames, create_tables
 from workers.aws.clock import Clock
 from workers.aws.items import ledger_from_item, registration_from_item
 from workers.domain.records import Ledger, Registration, registration_id
+from workers.eraser import Eraser
 from workers.promoter import Promoter
 from workers.registrar.handler import Registrar
+from workers.settings import EraserSettings
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -94,15 +95,16 @@ class Pipeline:
     def __init__(self, dynamodb: DynamoDBClient, sqs: SQSClient, prefix: str = "") -> None:
         self.dynamodb, self.sqs = dynamodb, sqs
         self.tables: TableNames = create_tables(dynamodb, prefix)
-        self.dead_letters = self._fifo_queue(f"{prefix}dead.fifo")
-        self.queue = self._fifo_queue(f"{prefix}commands.fifo")
+        self.dead_letters = self._queue(f"{prefix}dead.fifo", FifoQueue="true")
+        self.queue = self._queue(f"{prefix}commands.fifo", FifoQueue="true")
+        self.erasures = self._queue(f"{prefix}erasures")
         self.authenticate: Authenticate = allow_anyone
         self.claims: dict[str, Any] = {}
         self.time = Time()
         self.clock = Clock(lambda: self.time.now, self.time.sleep)
         ids = (f"id-{number}" for number in count(1))
         new_id, clock = lambda: next(ids), self.clock
-        for_users = self.tables.settings(UserSettings, self.queue, BASE_URL)
+        for_users = self.tables.settings(UserSettings, self.queue, BASE_URL, self.erasures)
         for_events = self.tables.settings(EventSettings, self.queue, BASE_URL)
         for_registrations = self.tables.settings(RegistrationSettings, self.queue, BASE_URL)
         eraser = UserEraser(dynamodb, sqs, for_users, clock, new_id)
@@ -117,6 +119,7 @@ class Pipeline:
         }
         self.registrar = Registrar(dynamodb, sqs, self.tables.worker, self.queue, self.dead_letters, self.clock)
         self.promoter = Promoter(sqs, self.queue, self.clock)
+        self.eraser = Eraser(dynamodb, sqs, self.tables.settings(EraserSettings, self.queue), clock, new_id)
         self.rung: set[tuple[str, int]] = set()
         self.time.on_sleep.append(self.run)
 
@@ -145,7 +148,7 @@ class Pipeline:
         is_json = "json" in answer["headers"].get("Content-Type", "")
         parsed: Any = json.loads(content) if content and is_json else content or None
         if answer["statusCode"] >= 400 and parsed is not None:
-            _check_problem(answer, parsed)
+            contract.check_problem(answer, parsed)
         return Answer(answer["statusCode"], answer["headers"], parsed)
 
     @contextmanager
@@ -161,6 +164,11 @@ class Pipeline:
         """Delivers what is in the queue, and rings the bell for promotable ledgers, until nothing is left to do."""
         while self.deliver() or self.ring():
             pass
+
+    def finish_erasures(self) -> None:
+        """Hand the messages about erasures to the eraser, as their queue does after 35 s."""
+        messages = self.sqs.receive_message(QueueUrl=self.erasures, MaxNumberOfMessages=10)["Messages"]
+        self.eraser.handle({"Records": [{"body": message["Body"]} for message in messages]})
 
     def deliver(self) -> bool:
         """One batch from the queue to the registrar; False if there was none."""
@@ -266,22 +274,9 @@ class Pipeline:
         """Forgets a user over the API."""
         return self.request("DELETE", f"/users/{user_id}")
 
-    def _fifo_queue(self, name: str) -> str:
-        return self.sqs.create_queue(QueueName=name, Attributes={"FifoQueue": "true"})["QueueUrl"]
-
-
-def _check_problem(answer: dict[str, Any], problem: dict[str, Any]) -> None:
-    """Check the form of a problem document (RFC 9457): its code's status and title, and a sentence about this case."""
-    code = problem["code"]
-    status, title = CODES[code]
-    assert answer["headers"]["Content-Type"] == "application/problem+json"
-    expected = {"type": f"urn:turnstile:problem:{code}", "title": title, "status": answer["statusCode"]}
-    assert {name: problem[name] for name in expected} == expected
-    assert answer["statusCode"] == status
-    assert problem["detail"].endswith(".")
-    about = {"already-registered", "registration-cancelled"}
-    more = {"errors"} if code == "invalid-request" else {"registration"} if code in about else set()
-    assert problem.keys() - expected.keys() - {"code", "detail"} == more
+    def _queue(self, name: str, **attributes: str) -> str:
+        with_attributes: Any = attributes
+        return self.sqs.create_queue(QueueName=name, Attributes=with_attributes)["QueueUrl"]
 
 
 def _matches(pattern: str, path: str) -> bool:

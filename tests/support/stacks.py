@@ -100,7 +100,7 @@ def local_deployment(outputs: Outputs) -> Deployment:
 
 def registrar_paused(aws: Clients) -> AbstractContextManager[None]:
     """Pause the registrar while the block runs: what is accepted meanwhile stays undecided."""
-    return _unread(aws, ":sqs:")
+    return _unread(aws, "QueuesCommands")
 
 
 def promoter_paused(aws: Clients) -> AbstractContextManager[None]:

@@ -35,10 +35,10 @@ class TableNames:
         """The tables that the registrar uses."""
         return DecisionTables(events=self.events, registrations=self.registrations, ledger=self.ledger)
 
-    def settings(self, cls: type[S], queue_url: str = "", api_url: str = "") -> S:
+    def settings(self, cls: type[S], queue_url: str = "", api_url: str = "", erasure_queue_url: str = "-") -> S:
         """Return the settings of a function that works on these tables."""
         values = {f"{name}_table": table for name, table in asdict(self).items()}
-        values |= {"queue_url": queue_url, "api_url": api_url}
+        values |= {"queue_url": queue_url, "api_url": api_url, "erasure_queue_url": erasure_queue_url}
         return cls(**{field.name: values[field.name] for field in fields(cls)})
 
 

@@ -56,7 +56,7 @@ def run(args: argparse.Namespace) -> int:
 def _variables(deployment: Deployment) -> dict[str, str]:
     """Return the environment of the `aws` command: the region, and the emulator's address and keys if it is local."""
     outputs = deployment.outputs
-    variables = {"AWS_REGION": outputs.region}
+    variables = dict.fromkeys(("AWS_REGION", "AWS_DEFAULT_REGION"), outputs.region)  # boto3 reads the second only
     if outputs.endpoint_url:
         variables |= {"AWS_ENDPOINT_URL": outputs.endpoint_url, **ROOT_KEYS}
     return variables

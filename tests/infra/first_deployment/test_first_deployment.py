@@ -119,7 +119,7 @@ def test_a_deleted_stack_leaves_its_data(account: Account, production: Template)
         "AWS::Logs::LogGroup",
         "AWS::SQS::Queue",
     }
-    assert (left["AWS::SQS::Queue"], left["AWS::DynamoDB::Table"]) == (3, 4)
+    assert (left["AWS::SQS::Queue"], left["AWS::DynamoDB::Table"]) == (4, 4)
 
 
 def test_protected_resources_cannot_be_rolled_back(account: Account, production: Template) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 import uuid
 from collections.abc import Callable
@@ -57,8 +58,9 @@ class Journey:
         self._clients = deployment.clients
         self._api = api
         self._pool = UserPoolClient(deployment.clients, deployment.outputs)
-        self._auditor = next(
-            name for name in deployment.physical_ids("AWS::Lambda::Function") if "WorkersAuditor" in name
+        names = deployment.physical_ids("AWS::Lambda::Function")
+        self._auditor, self._eraser = (
+            next(name for name in names if function in name) for function in ("WorkersAuditor", "WorkersEraser")
         )
 
     def make(self) -> None:
@@ -69,6 +71,7 @@ class Journey:
             guests = self._register_guests(organizer, event_id)
             self._seats(organizer, event_id, guests)
             self._erase(organizer, event_id, *guests["cid"])
+            self._finish_erasure(organizer, event_id, guests["bob"][0])
             self._park(event_id)
             self._try_again(organizer)
             self._audit()
@@ -124,6 +127,11 @@ class Journey:
         self._has(organizer, event_id, user_id, "cancelled")
         person.ask(201, "POST", "/users", {"userId": unique("user"), "name": "N"})
 
+    def _finish_erasure(self, organizer: SignedInUser, event_id: str, user_id: str) -> None:
+        """Bob's registrations are cancelled by the eraser, which is invoked as by the queue a minute later."""
+        self._invoke(self._eraser, {"Records": [{"body": json.dumps({"userId": user_id})}]})
+        self._has(organizer, event_id, user_id, "cancelled")
+
     def _park(self, event_id: str) -> None:
         """Have a message parked that is no command."""
         before = self._dead_letters()
@@ -155,9 +163,12 @@ class Journey:
         self._has(organizer, event_id, second, "confirmed")
 
     def _audit(self) -> None:
-        answer = self._clients.functions.invoke(FunctionName=self._auditor, Payload=b"{}")
+        self._invoke(self._auditor, {})
+
+    def _invoke(self, function: str, event: object) -> None:
+        answer = self._clients.functions.invoke(FunctionName=function, Payload=json.dumps(event))
         if "FunctionError" in answer:
-            raise JourneyFailed(f"the auditor fails: {answer['Payload'].read()[:200]!r}")
+            raise JourneyFailed(f"{function} fails: {answer['Payload'].read()[:200]!r}")
 
     def _has(self, organizer: SignedInUser, event_id: str, user_id: str, status: str) -> None:
         def look() -> bool:

@@ -121,14 +121,14 @@ def test_a_body_that_is_no_command_says_why(body: str, reason: str) -> None:
 @pytest.mark.parametrize("value", [None, "", [], {}, -1, 1.5, True, "\ud800", "x" * 2049, 10**30])
 def test_each_field_of_a_register_is_checked(name: str, value: Any) -> None:
     """A field that is missing, of another type, empty, too long, too big or not valid text is refused."""
-    with pytest.raises(UndecodableMessage, match=f"^{name} is missing or not a (text|count)$"):
+    with pytest.raises(UndecodableMessage, match=f"^{name} is missing or not a (string|count)$"):
         decode(changed(REGISTER, **{name: value}))
 
 
 @pytest.mark.parametrize(
     ("body", "name", "values", "reason"),
     [
-        (REGISTER, "key", [None, "", 7, [], "\ud800"], "key is missing or not a text"),
+        (REGISTER, "key", [None, "", 7, [], "\ud800"], "key is missing or not a string"),
         (PROMOTE, "ledgerVersion", NOT_COUNTS, "ledgerVersion is missing or not a count"),
         *[
             (RECOUNT, name, NOT_COUNTS, f"{name} is missing or not a count")
