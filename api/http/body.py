@@ -17,6 +17,12 @@ MAX_BODY_BYTES = 64 * 1024
 
 _MAX_ERRORS = 20
 
+_BYTE_ORDER_MARK = "\ufeff"
+"""Ignored at the start, as RFC 8259 (section 8.1) allows: some editors and libraries write it."""
+_REPLACED = "\ufffd"
+"""The mark of a decoder for bytes that are not UTF-8. AWS does not say what API Gateway does with such a body; the
+emulator decodes it like this. Stored, the text would be damaged for good."""
+
 Model = TypeVar("Model", bound=BaseModel)
 
 
@@ -29,8 +35,14 @@ def read_body(request: Request, model: type[Model]) -> Model:
         raise RequestError(Problem("body-too-large", f"The body has {size} bytes; the limit is {MAX_BODY_BYTES}."))
     if _media_type(header(request, "Content-Type")) != "application/json":
         raise RequestError(Problem("unsupported-media-type", "Send Content-Type: application/json."))
+    coding = (header(request, "Content-Encoding") or "identity").strip().lower()
+    if coding != "identity":
+        detail = f"Content-Encoding {coding[:20]} is not supported. Send the body uncompressed, without this header."
+        raise RequestError(Problem("unsupported-media-type", detail))
     try:
-        text = base64.b64decode(raw).decode() if request.encoded else raw
+        text = (base64.b64decode(raw).decode() if request.encoded else raw).removeprefix(_BYTE_ORDER_MARK)
+        if _REPLACED in text:
+            raise RequestError(Problem("invalid-json", "The body is not UTF-8, or contains U+FFFD."))
         data = json.loads(text, object_pairs_hook=_object, parse_float=_number, parse_constant=_no_constant)
     except RequestError:
         raise

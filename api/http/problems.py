@@ -29,7 +29,7 @@ CODES: dict[str, tuple[int, str]] = {
     "discarded": (409, "The request could not be processed and was discarded"),
     "precondition-failed": (412, "The event has changed"),
     "body-too-large": (413, "The body is larger than 64 KB"),
-    "unsupported-media-type": (415, "The body must be application/json"),
+    "unsupported-media-type": (415, "The body must be uncompressed application/json"),
     "too-many-requests": (429, "Too many requests"),
     "internal-error": (500, "Something went wrong on our side"),
     "overloaded": (503, "Temporarily overloaded"),

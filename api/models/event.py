@@ -10,7 +10,8 @@ from typing import Annotated, Any, TypeVar
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, create_model, field_validator
 from pydantic.alias_generators import to_camel
 
-from api.models.base import PLAIN, Body, described, plain
+from api.models.base import Body, described
+from api.models.text import PLAIN, plain
 from workers.domain.seat_settings import SETTINGS, SeatChanges, SeatSettings, Setting
 
 Model = TypeVar("Model", bound=BaseModel)
@@ -26,7 +27,8 @@ DATE = rf"^{_DAY}(T{_MINUTE}(:[0-5][0-9](\.[0-9]{{1,6}})?)?(Z|[+-]{_MINUTE})?)?$
 """A day of the calendar, optionally with a time: a pattern for both Python and JSON Schema."""
 
 _PROSE = r"^[^\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f-\u009f]*$"
-_EVENT_ID = r"^[A-Za-z0-9._-]{1,100}$"
+_EVENT_ID = r"^[A-Za-z0-9._][A-Za-z0-9._-]{0,99}$"
+"""No new id starts with a hyphen, which commands take for an option."""
 
 
 def _prose(value: str) -> str:
@@ -51,7 +53,10 @@ EventId = Annotated[
     str,
     StringConstraints(pattern=_EVENT_ID),
     AfterValidator(_event_id),
-    described(pattern=r"^(\.{0,2}[A-Za-z0-9_-][A-Za-z0-9._-]*|\.{3}[A-Za-z0-9._-]*)$", maxLength=100),
+    described(
+        pattern=r"^([A-Za-z0-9_][A-Za-z0-9._-]*|\.{1,2}[A-Za-z0-9_-][A-Za-z0-9._-]*|\.{3}[A-Za-z0-9._-]*)$",
+        maxLength=100,
+    ),
 ]
 Text = Annotated[str, StringConstraints(min_length=1, max_length=200), AfterValidator(plain), described(pattern=PLAIN)]
 Description = Annotated[str, StringConstraints(max_length=5000), AfterValidator(_prose), described(pattern=_PROSE)]

@@ -7,12 +7,13 @@ from typing import Annotated
 
 from pydantic import AfterValidator, StringConstraints
 
-from api.models.base import NOT_PLAIN, SPACE, WIDTHLESS, Body, UserId, described, plain
+from api.models.base import Body, NewUserId, described
+from api.models.text import FLAG, NOT_PLAIN, SPACE, WIDTHLESS, plain
 
 _FORMULA = r"=+\-@\uff1d\uff0b\uff0d\uff20"
 """The start of a formula in a spreadsheet. No name starts with it."""
 
-NAME = rf"^[{SPACE}]*[^{NOT_PLAIN}{SPACE}{WIDTHLESS}{_FORMULA}][^{NOT_PLAIN}{WIDTHLESS}]*$"
+NAME = rf"^[{SPACE}]*({FLAG}|[^{NOT_PLAIN}{SPACE}{WIDTHLESS}{_FORMULA}])({FLAG}|[^{NOT_PLAIN}{WIDTHLESS}])*$"
 """The rule of `_name` as a pattern of JSON Schema."""
 
 MAX_EMAIL_CHARS = 254
@@ -36,16 +37,18 @@ def _email(value: str) -> str:
     from email_validator import EmailNotValidError, validate_email  # noqa: PLC0415
 
     try:
-        return validate_email(value, check_deliverability=False).normalized
+        address = validate_email(value, check_deliverability=False, strict=True)
     except EmailNotValidError:
         # The library's message quotes parts of the address; error bodies contain nothing personal.
         raise ValueError("must be a valid email address") from None
+    # A domain that was sent in its ASCII form comes back in it.
+    return f"{address.local_part}@{address.ascii_domain}" if "xn--" in value.lower() else address.normalized
 
 
 class NewUser(Body):
     """A person who wants to register for events."""
 
-    user_id: UserId
+    user_id: NewUserId
     name: Annotated[
         str, StringConstraints(min_length=1, max_length=100), AfterValidator(_name), described(pattern=NAME)
     ]

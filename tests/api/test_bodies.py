@@ -13,7 +13,7 @@ from api.http.auth import allow_anyone
 from api.http.body import MAX_BODY_BYTES, _object
 from api.http.problems import RequestError
 from tests.api.conftest import assert_refused
-from tests.support.builders import NEW_EVENT
+from tests.support.builders import NEW_EVENT, event_item
 from tests.support.http_events import http_event
 from tests.support.pipeline import Pipeline
 
@@ -60,7 +60,8 @@ TEXTS = {
     "nothing": ("", 400, "invalid-json", None),
     "null byte": ("\0", 400, "invalid-json", None),
     "null byte behind": ("{}\0", 400, "invalid-json", None),
-    "byte order mark": ("\ufeff{}", 400, "invalid-json", None),
+    "two byte order marks": ("\ufeff\ufeff{}", 400, "invalid-json", None),
+    "bytes that were not UTF-8": ('{"userId": "Zo\ufffd"}', 400, "invalid-json", None),
     "white space that is none of JSON's": ("\u00a0{}", 400, "invalid-json", None),
     "two objects": ("{}{}", 400, "invalid-json", None),
     "comment": ("{} // {}", 400, "invalid-json", None),
@@ -145,28 +146,55 @@ def test_ids(untouched: Pipeline, user_id: str) -> None:
         assert_refused(answer, 400, "invalid-request", f"/{field}")
 
 
+@pytest.mark.parametrize("dashed", ["-ann", "--all", "---"])
+def test_new_ids_do_not_start_with_a_hyphen(pipeline: Pipeline, dashed: str) -> None:
+    """No user or event is created whose id a command would take for an option; those of earlier software are served."""
+    for path, body, field in (("/users", USER, "userId"), ("/events", EVENT, "eventId")):
+        assert_refused(pipeline.request("POST", path, {**body, field: dashed}), 400, "invalid-request", f"/{field}")
+    old: Any = {"userId": {"S": dashed}, "name": {"S": "Ann"}}
+    pipeline.dynamodb.put_item(TableName=pipeline.tables.users, Item=old)
+    pipeline.dynamodb.put_item(TableName=pipeline.tables.events, Item=event_item(dashed, capacity=1))
+    assert pipeline.register(dashed, dashed).status == 201
+
+
+@pytest.mark.parametrize(("coding", "status"), [("gzip", 415), ("GZIP", 415), ("br, gzip", 415), ("identity", 201)])
+def test_content_coding(pipeline: Pipeline, coding: str, status: int) -> None:
+    """A compressed body, or one that says so, is a 415 that names the header, whatever it really is."""
+    answer = pipeline.request("POST", "/users", USER, headers={"Content-Encoding": coding})
+    assert answer.status == status
+    if status == 415:
+        assert answer.body["detail"].startswith(f"Content-Encoding {coding.lower()} is not supported.")
+
+
+def test_a_byte_order_mark_is_ignored(pipeline: Pipeline) -> None:
+    """A byte order mark before the body is ignored, as JSON's specification allows."""
+    assert pipeline.request("POST", "/users", raw="\ufeff" + json.dumps(USER)).status == 201
+
+
 FORMULAS = [
     '=HYPERLINK("https://evil.example","click")', "=1+1", "+49 30", "-Ann", "-2+3", "@SUM(A1)", "=", " =1", "\u00a0+1",
     "\u3000@x", "\uff1d1", "\uff0b1", "\uff0d1", "\uff20x", "\u200d=1", "\ufe0f-1",
 ]  # fmt: skip
 UNSEEN = [
     "Ann\u200b", "\u200bAnn", "A\u00adnn", "Ann\ufeff", "A\u2060nn", "\u180eAnn", "Ann\u206f", "Ann\ufff9", "=\u200b",
+    "A\U0001d159nn", "A\U0001bca0nn", "A\U00016fe4nn", "A\U0001d173nn",
 ]  # fmt: skip
+TAGGED = ["\U000e0041", "A\U000e0041nn", "\U000e0001", "Ann\U000e0fff", "\U0001f3f4\U000e0067", "A\U000e0067\U000e007f"]
 TURNED = [f"Ann{chr(point)}ydaL" for point in (*range(0x202A, 0x202F), *range(0x2066, 0x206A))]
 BROKEN = ["Ann\r\nBcc: all", "Ann\u2028Bob", "Ann\u2029Bob", "Ann\u0085Bob", "A\x1bnn", "A\tnn", "\u009b2J"]
 EMPTY = [
     "", " ", "\u00a0", "\u3000", "\u3164", "\u115f\u1160", "\uffa0", "\u2800", "\u200b", "\u200d", "\u200e\u200f",
-    "\ufeff", "\u00ad", "\ufe0f", "\u034f", "\u2060 \u2064",
+    "\ufeff", "\u00ad", "\ufe0f", "\u034f", "\u2060 \u2064", "\U000e0100", "\U0001d159", "\U0001bca0", "\U00016fe4",
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize("name", [*FORMULAS, *UNSEEN, *TURNED, *BROKEN, *EMPTY], ids=ascii)
+@pytest.mark.parametrize("name", [*FORMULAS, *UNSEEN, *TAGGED, *TURNED, *BROKEN, *EMPTY], ids=ascii)
 def test_names(untouched: Pipeline, name: str) -> None:
     """A name is a 400 if a spreadsheet would run it, or if it is blank, invisible, or breaks or reverses its line."""
     assert_refused(untouched.request("POST", "/users", USER | {"name": name}), 400, "invalid-request", "/name")
 
 
-@pytest.mark.parametrize("text", [*TURNED, *BROKEN, *EMPTY], ids=ascii)
+@pytest.mark.parametrize("text", [*TAGGED, *TURNED, *BROKEN, *EMPTY], ids=ascii)
 def test_texts_of_an_event(untouched: Pipeline, text: str) -> None:
     """A title, location or organizer is a 400 if it is blank, or breaks or reverses its line."""
     wrong = dict.fromkeys(("title", "location", "organizer"), text)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import shlex
 from collections.abc import Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING
@@ -184,10 +185,10 @@ def _selection(args: argparse.Namespace, session: DlqSession) -> tuple[Selection
 def _require_those_before(snapshot: QueueSnapshot, message: DeadLetter, ids: frozenset[str]) -> None:
     missing = [before.message_id for before in snapshot.before(message) if before.message_id not in ids]
     if missing:
-        event = plain(message.event_id)
+        event = plain(shlex.quote(message.event_id))
         raise CliError(
             f"{message.message_id} comes after {', '.join(missing)} in the group of its event; nothing was sent. "
-            f"Name those too, discard them, or replay the whole event: --event {event}"
+            f"Name those too, discard them, or replay the whole event: --event={event}"
         )
 
 
