@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from infra.cli.hints import suggest
+from infra.cli.text import count_of
 
 if TYPE_CHECKING:
     from infra.cli.reconcile.findings import LedgerFinding
@@ -66,8 +67,15 @@ class ReconcileReport:
         yield from self.found.strays
         wrong = [finding for finding in self.findings if not finding.sound]
         if not self.single:
-            sound = f"{len(wrong)} of them not sound" if wrong else "all sound"
-            yield f"{len(self.found.findings)} events, {self.found.registrations} registrations: {sound}"
+            events = f"{count_of(len(wrong), 'event')} not sound" if wrong else "all events sound"
+            erased = (
+                f", {count_of(len(self.found.erased), 'registration')} of erased users" if self.found.erased else ""
+            )
+            strays = f", {count_of(len(self.found.strays), 'stray item')}" if self.found.strays else ""
+            read = (
+                f"{count_of(len(self.found.findings), 'event')}, {count_of(self.found.registrations, 'registration')}"
+            )
+            yield f"{read}: {events}{erased}{strays}"
         if self.repaired is None and any(finding.repairable for finding in wrong):
             yield "Nothing was changed; use --repair to have the registrar repair it."
         elif self.repaired is None and self.found.erased:

@@ -23,7 +23,7 @@ def test_sound_events(stack: ReconcileStack, run: Run) -> None:
         ([EVENT], SOUND),
         ([EVENT, "--repair"], SOUND),
         (["new"], "event 'new' is sound: it has no ledger yet"),
-        (["--all"], "1 events, 3 registrations: all sound"),
+        (["--all"], "1 event, 3 registrations: all events sound"),
     ):
         ended = run(*arguments)
         assert (ended.code, ended.lines) == (0, [line])
@@ -33,7 +33,7 @@ def test_sound_events(stack: ReconcileStack, run: Run) -> None:
 def test_a_difference_is_shown_and_repaired(stack: ReconcileStack, run: Run, which: str) -> None:
     """Without --repair nothing is changed, and the exit code is 1; with it, the registrar repairs the ledger."""
     stack.damage(confirmed=0)
-    before, total = stack.ledger(EVENT), ["1 events, 3 registrations: 1 of them not sound"] if which != EVENT else []
+    before, total = stack.ledger(EVENT), ["1 event, 3 registrations: 1 event not sound"] if which != EVENT else []
     ended = run(which)
     assert (ended.code, ended.lines) == (1, [*WRONG, *total, HINT])
     assert stack.ledger(EVENT) == before
@@ -104,7 +104,7 @@ def test_a_registration_that_names_no_event(stack: ReconcileStack, run: Run) -> 
     stack.dynamodb.put_item(TableName=stack.tables.registrations, Item={"registrationId": {"S": "reg_STRAY"}})
     assert run("nope").err == "turnstile: there is no event 'nope', and no registration for an event with this id\n"
     ended = run("--all")
-    stray = ["registration reg_STRAY names no event", "1 events, 4 registrations: all sound"]
+    stray = ["registration reg_STRAY names no event", "1 event, 4 registrations: all events sound, 1 stray item"]
     assert (ended.code, ended.lines) == (1, stray)
     assert run(EVENT).code == 0
 
