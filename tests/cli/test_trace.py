@@ -135,7 +135,7 @@ def test_by_event_and_user(fake: FakeDeployment, turnstile: Turnstile) -> None:
         "  registered at 2026-11-22T12:00:00.000000Z",
         "  now waitlisted: 3rd on the waiting list, 0 seats free",
         "",
-        "The logs since 7d have no line about it. They may have expired; --since 30d searches further back.",
+        "The logs since 7d do not mention it. They may have expired; --since 30d searches further back.",
     ]
     found = turnstile("trace", "pycon", "ada", "--json").json
     expected = {"eventId": "pycon", "userId": "ada", "status": "waitlisted", "waitlistPosition": 3, "freeSeats": 0}
