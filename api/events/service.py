@@ -105,12 +105,12 @@ class EventService:
         404 without such an event, 403 if it belongs to someone else, 412 if its revision is not among `wanted`
         (None: any revision).
         """
-        self._check_owner(event_id, caller)
-        change_id = self._new_id()
-        revision = self._update(event_id, change.own_fields(), change_id, wanted) if is_key(event_id) else None
+        before = self._check_owner(event_id, caller)
+        change_id, fields = self._new_id(), change.own_fields()
+        revision = self._update(event_id, fields, change_id, wanted) if is_key(event_id) else None
         if revision is None:
             return self._not_changed(event_id, wanted)
-        status, headers = 200, wait.headers
+        status, headers, known = 200, wait.headers, None
         if changes := change.seat_changes():
             command = Configure(change_id, event_id, revision, changes, accepted_at=self._clock.now())
             logger.append_keys(command_id=command.command_id)
@@ -122,18 +122,24 @@ class EventService:
                 location = url(self._base_url, "events", event_id)
                 later = {"Location": location, "Retry-After": str(RETRY_AFTER_SECONDS)}
                 status, headers = 202, later | headers
-        item, ledger = self._load(event_id)
+                # The command is queued, so a 503 would be untrue: if nothing can be read now, show what was read.
+                known = before and (_changed(before[0], revision, fields), before[1])
+        item, ledger = self._load_or(known, event_id)
         return _NOT_FOUND.response() if item is None else _shown(status, item, ledger, headers)
 
-    def _check_owner(self, event_id: str, caller: Caller) -> None:
-        """Raise a RequestError if the event is not the caller's. Owners never change, so it can be read in advance."""
+    def _check_owner(self, event_id: str, caller: Caller) -> tuple[Item, Ledger | None] | None:
+        """Raise a RequestError if the event is not the caller's. Return event and ledger; None if nothing is checked.
+
+        Owners never change, so they can be read in advance.
+        """
         if caller.unchecked:
-            return
-        item, _ = self._load(event_id)
+            return None
+        item, ledger = self._load(event_id)
         if item is None:
             raise RequestError(_NOT_FOUND)
         if not caller.can_manage(item):
             raise forbidden("Only the organizer who created an event can change it.")
+        return item, ledger
 
     def _not_changed(self, event_id: str, wanted: Revisions) -> Response:
         """Answer 404, or 412 with the present entity tag of the event."""
@@ -153,6 +159,11 @@ class EventService:
             # The event may have been read a moment later, after its first ledger was written.
             ledger = batch_get(self._dynamodb, self._clock, {self._ledger: [key]})[self._ledger]
         return next(iter(found[self._events]), None), ledger_from_item(ledger[0]) if ledger else None
+
+    def _load_or(self, known: tuple[Item, Ledger | None] | None, event_id: str) -> tuple[Item | None, Ledger | None]:
+        """Read event and ledger. If a transient error prevents that, return what is `known`; None raises the error."""
+        found = none_on_transient_error(lambda: self._load(event_id))() if known else None
+        return found or known or self._load(event_id)
 
     def _update(self, event_id: str, fields: dict[str, str | None], change_id: str, wanted: Revisions) -> int | None:
         """Write descriptive fields and increment the event's revision. Return the new revision, which no other has.
@@ -195,6 +206,13 @@ class EventService:
 
 def _shown(status: int, item: Item, ledger: Ledger | None, headers: Mapping[str, str] | None = None) -> Response:
     return json_response(status, event_view(item, ledger), {**(headers or {}), "ETag": event_tag(item, ledger)})
+
+
+def _changed(item: Item, revision: int, fields: dict[str, str | None]) -> Item:
+    """Return an event as it is after a change of descriptive fields."""
+    kept: Item = {name: value for name, value in item.items() if name not in fields}
+    texts: Item = {name: {"S": value} for name, value in fields.items() if value is not None}
+    return kept | texts | {"revision": {"N": str(revision)}}
 
 
 def _revision_after_lost_answer(change_id: str, wanted: Revisions, refused: ClientError) -> int | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.api.conftest import Taps
+from tests.support.builders import NEW_EVENT
 from tests.support.pipeline import Answer, Pipeline
 
 
@@ -98,3 +99,14 @@ def test_a_waiting_change_does_not_come_back(pipeline: Pipeline) -> None:
     assert (first.status, first.body["capacity"], overtaken[0].body["capacity"]) == (200, 30, 30)
     pipeline.run()
     assert pipeline.request("GET", "/events/e").body["capacity"] == 30
+
+
+def test_a_queued_change_is_no_error(pipeline: Pipeline, taps: Taps) -> None:
+    """If tables are throttled from the moment at which the change of seats is queued, the answer is a 202 with what was
+    read before, and with the new title and revision. A 503 would say that nothing was accepted."""
+    with pipeline.signed_in("s-ann", "organizers"):
+        event = pipeline.request("POST", "/events", NEW_EVENT).body["eventId"]
+        taps.before("sqs.SendMessage", lambda _: taps.fail("dynamodb.BatchGetItem", "ThrottlingException", times=10**6))
+        answer = change(pipeline, event, title="New", capacity=9)
+        assert (answer.status, answer.body["title"], answer.body["capacity"]) == (202, "New", NEW_EVENT["capacity"])
+        assert answer.headers["ETag"] == '"2.0"'
