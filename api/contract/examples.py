@@ -13,6 +13,7 @@ Json = dict[str, Any]
 _ADA = "reg_QZZMKEP3JJKTU5DOAU6BBCTISP"
 _BOB = "reg_KDVR5AW7CC24SZU5TTUTG2B44V"
 _REGISTRATION = "https://api.example.org/events/pycon/registrations/ada"
+_USER = "https://api.example.org/users/ada"
 _CURSOR = "wWkYpSFjNA2E8vmqWyJweWNvbiJd"
 
 NEW_USER: Json = {"userId": "ada", "name": "Ada Lovelace", "email": "ada@example.org"}
@@ -91,7 +92,7 @@ PROBLEMS: dict[str, Problem] = {
     "not-registered": Problem("not-registered", "This user has no active registration for this event."),
     "method-not-allowed": Problem("method-not-allowed", "Allowed methods: GET, OPTIONS, PATCH."),
     "user-exists": Problem("user-exists", "Another user has this id."),
-    "account-has-user": Problem("account-has-user", "An account can have only one user."),
+    "account-has-user": Problem("account-has-user", "An account can have only one user.", extra={"user": _USER}),
     "event-exists": Problem("event-exists", "Another event has the id pycon."),
     "already-registered": Problem(
         "already-registered", "The registration is confirmed.", extra={"registration": _REGISTRATION}

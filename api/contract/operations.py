@@ -77,7 +77,8 @@ OPERATIONS: dict[str, Operation] = {
         id="getUser",
         tag="users",
         summary="Read a user",
-        description="Users cannot be changed after their creation.",
+        description="Users cannot be changed after their creation. With a token, `GET /users/me` is the user of your "
+        "account: someone who reinstalls an app finds out who they are. It is a 404 while the account has no user.",
         successes=(Success(200, "The user.", schemas.User, (("ada", examples.USER),)),),
         refusals=("user-not-found",),
     ),

@@ -229,6 +229,7 @@ class Problem(ResponseBody):
     detail: str
     code: Code
     errors: Annotated[list[Place] | Absent, Field(description="Each invalid place of the request.")] = None
+    user: Annotated[str | Absent, Field(description="With `account-has-user`: the URL of the account's user.")] = None
     registration: Annotated[
         str | Absent,
         Field(description="With `already-registered` and `registration-cancelled`: the URL of that registration."),

@@ -18,6 +18,8 @@ from workers.aws.user_keys import binding_key, is_user, is_user_key, user_key
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
+ME = "me"
+
 _TAKEN = {
     "user-exists": "Another user has this id.",
     "account-has-user": "An account can have only one user.",
@@ -47,8 +49,12 @@ class UserService:
         if new.email is not None:
             item["email"] = {"S": new.email}
         if refusal := self._put(item) if caller.subject is None else self._put_bound(item, caller.subject):
-            return Problem(refusal, _TAKEN[refusal]).response()
-        return json_response(201, user_view(item), {"Location": url(self._base_url, "users", new.user_id)})
+            own = self._bound_to(caller) if refusal == "account-has-user" else None
+            return Problem(refusal, _TAKEN[refusal], extra={"user": self._url(own)} if own else {}).response()
+        return json_response(201, user_view(item), {"Location": self._url(new.user_id)})
+
+    def _url(self, user_id: str) -> str:
+        return url(self._base_url, "users", user_id)
 
     def _put(self, item: Item) -> str | None:
         """Write the user. Return the code of a problem if the id is taken."""
@@ -84,8 +90,23 @@ class UserService:
             raise Overloaded("another request is creating the same user") from error
         return None
 
+    def _bound_to(self, caller: Caller) -> str | None:
+        """Return the id of the caller's own user; None if they have none, or no token."""
+        if caller.subject is None:
+            return None
+        key = binding_key(caller.subject)
+        item = self._dynamodb.get_item(TableName=self._table, Key=key, ConsistentRead=True).get("Item")
+        return item["boundTo"]["S"] if item else None
+
     def read(self, user_id: str, caller: Caller) -> Response:
-        """Answer 200, or 404."""
+        """Answer 200, or 404. The id `me` stands for the caller's own user; it is too short for any user's id."""
+        if user_id == ME:
+            own = self._bound_to(caller)
+            if own is None:
+                return Problem(
+                    "user-not-found", "Your account has no user yet. Create one with POST /users."
+                ).response()
+            user_id = own
         key = user_key(user_id)
         item = None
         if is_user_key(user_id):

@@ -143,6 +143,21 @@ def test_a_person_is_one_user(peopled: Pipeline) -> None:
     assert _ask(peopled, "s-cid", "POST", "/users", {"userId": "cid", "name": "Cid"}).status == 201
 
 
+def test_who_am_i(peopled: Pipeline) -> None:
+    """`GET /users/me` is the user of the token, for somebody who has lost it, and the error about a second user has its
+    address. Without a user, or without a token, it is a 404."""
+    own = _ask(peopled, ANN, "GET", "/users/ann")
+    assert _ask(peopled, ANN, "GET", "/users/me").body == own.body
+    again = _ask(peopled, ANN, "POST", "/users", {"userId": "ann-2", "name": "Ann"})
+    assert again.body["user"].endswith("/users/ann")
+    nobody = _ask(peopled, "s-new", "GET", "/users/me")
+    assert (nobody.status, nobody.body["detail"]) == (404, "Your account has no user yet. Create one with POST /users.")
+    assert peopled.request("GET", "/users/me").status == 404
+    assert _ask(peopled, ANN, "DELETE", "/users/me").status == 404
+    assert _ask(peopled, ANN, "DELETE", "/users/ann").status == 202
+    assert _ask(peopled, ANN, "GET", "/users/me").status == 404
+
+
 def test_a_binding_is_no_user(peopled: Pipeline) -> None:
     """The item that binds a subject to a user cannot be read as a user."""
     for subject in (ANN, OPER):

@@ -137,7 +137,12 @@ def _resolved(header: Json) -> Json:
 
 
 _ABOUT = {"registration"}
-_MORE = {"invalid-request": {"errors"}, "already-registered": _ABOUT, "registration-cancelled": _ABOUT}
+_MORE = {
+    "invalid-request": {"errors"},
+    "already-registered": _ABOUT,
+    "registration-cancelled": _ABOUT,
+    "account-has-user": {"user"},
+}
 """The further members of problem documents, by code."""
 
 
