@@ -82,7 +82,7 @@ def registries(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Regi
     """The three, with two packages and those that the audit expects them to know."""
     them = Registries()
 
-    class Service(Handler):
+    class RegistryHandler(Handler):
         def reply(self) -> None:
             sent = self.content()
             zipped = self.headers.get("content-encoding") == "gzip"
@@ -91,7 +91,7 @@ def registries(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Regi
             kind = "application/vnd.pypi.simple.v1+json" if "/simple/" in self.path else "application/json"
             self.answer(body.encode(), 405 if them.silent else 200, kind)
 
-    with serving(Service) as them.url:
+    with serving(RegistryHandler) as them.url:
         settings = {
             "UV_DEFAULT_INDEX": f"{them.url}/simple",
             "UV_CACHE_DIR": str(tmp_path / "uv"),

@@ -45,11 +45,11 @@ def registry(monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, bytes]]:
     """Return a registry's answers by path: it has only the package `demo`."""
     files: dict[str, bytes] = {TARBALL: packed("as its makers made it")}
 
-    class Service(Handler):
+    class RegistryHandler(Handler):
         def reply(self) -> None:
             self.answer(files[self.path])
 
-    with serving(Service) as url:
+    with serving(RegistryHandler) as url:
         dist = {"tarball": url + TARBALL, "integrity": integrity(files[TARBALL])}
         versions = {"1.2.3": {"name": "demo", "version": "1.2.3", "dist": dist}}
         files[DEMO] = json.dumps({"name": "demo", "versions": versions}).encode()

@@ -93,11 +93,11 @@ def test_lines_carry_the_id_of_the_invocation(pipeline: Pipeline) -> None:
     """A function's log lines name the request by which Lambda ran it."""
     pipeline.add_event("e1", 1)
     for number, function in ((1, registrar.handler), (2, promoter.handler), (3, auditor.handler)):
-        function(batch(register("ann")) if number == 1 else {"Records": []}, _Context(f"lambda-{number}"))
+        function(batch(register("ann")) if number == 1 else {"Records": []}, _LambdaContext(f"lambda-{number}"))
         assert logger.get_current_keys()["request_id"] == f"lambda-{number}"
 
 
-class _Context:
+class _LambdaContext:
     def __init__(self, aws_request_id: str) -> None:
         self.aws_request_id = aws_request_id
 

@@ -29,7 +29,7 @@ class Refused(Exception):
 
 
 @dataclass
-class Resource:
+class StackResource:
     """A resource of the account. `stack` is the stack that created it, which remains its tag."""
 
     stack: str
@@ -64,7 +64,7 @@ class Account:
 
     faults: dict[str, str] = field(default_factory=dict)
     stacks: dict[str, Stack] = field(default_factory=dict)
-    resources: dict[str, Resource] = field(default_factory=dict)
+    resources: dict[str, StackResource] = field(default_factory=dict)
     _numbers: itertools.count[int] = field(default_factory=lambda: itertools.count(1))
 
     def find(self, name_or_id: str) -> Stack:
@@ -74,7 +74,7 @@ class Account:
                 return stack
         raise Refused(f"Stack with id {name_or_id} does not exist")
 
-    def orphans(self, name: str) -> list[Resource]:
+    def orphans(self, name: str) -> list[StackResource]:
         """Return the resources that a stack of this name created and that no stack owns."""
         alive = {physical for stack in self.stacks.values() for physical in stack.resources.values()}
         return [item for item in self.resources.values() if item.stack == name and item.physical_id not in alive]
@@ -144,7 +144,7 @@ class Account:
             stack.events.append((name, "CREATE_FAILED", self.faults[name]))
             return True
         physical = f"{stack.name}-{name}-{next(self._numbers)}"
-        self.resources[physical] = Resource(stack.name, name, physical, item["Type"], _is_protected(item))
+        self.resources[physical] = StackResource(stack.name, name, physical, item["Type"], _is_protected(item))
         stack.resources[name] = physical
         stack.events.append((name, "CREATE_COMPLETE", ""))
         return False

@@ -134,7 +134,7 @@ class Wire:
         """In place of the network."""
         assert request.headers["X-Amz-Target"] == b"DynamoDB_20120810.TransactWriteItems"
         self.requests.append(json.loads(cast("bytes", request.body)))
-        return AWSResponse(request.url, self.status, HTTPHeaders(), Body(json.dumps(self.answer).encode()))
+        return AWSResponse(request.url, self.status, HTTPHeaders(), RawBody(json.dumps(self.answer).encode()))
 
     def refuse(self, code: str, **more: object) -> None:
         """From now on the answer is an error."""
@@ -142,7 +142,7 @@ class Wire:
         self.answer = {"__type": f"com.amazonaws.dynamodb.v20120810#{code}", "message": "no", **more}
 
 
-class Body:
+class RawBody:
     """The body of an answer, as urllib3 gives it."""
 
     def __init__(self, content: bytes) -> None:
