@@ -99,7 +99,7 @@ PROBLEMS: dict[str, Problem] = {
     ),
     "registration-cancelled": Problem(
         "registration-cancelled",
-        "It was decided, and then cancelled by another request. To register again, send the request again.",
+        "Another request cancelled it. To register again, send a new request, with a new Idempotency-Key.",
         extra={"registration": _REGISTRATION},
     ),
     "event-full": Problem("event-full", "Every seat is taken, and there is no waiting list."),

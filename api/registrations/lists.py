@@ -64,7 +64,12 @@ class RegistrationLists:
         ledger = self._check_event(event_id, caller)
         records, next_cursor = self._walk_event(event_id, page, *start)
         known = Ledgers({event_id: ledger} if ledger else {}, frozenset())
-        settled, known = self._settle(records, known, lambda now, _: now.status in page.statuses)
+
+        def belongs(now: Registration, before: Registration) -> bool:
+            # In a list of one status, who has come back has another place.
+            return now.status in page.statuses and (len(page.statuses) > 1 or now.registered_at == before.registered_at)
+
+        settled, known = self._settle(records, known, belongs)
         if settled != records:
             records = _ordered(settled, page)
         entries = self._with_users(records, known.decoded.get(event_id))

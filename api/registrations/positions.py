@@ -30,13 +30,16 @@ def settle_positions(
     """Return the records and the ledgers, read again where a waiter has no position.
 
     `tables` are those of registrations and ledgers. `belongs` says whether a record that was read again (the first
-    argument, instead of the second) still belongs to the page; others are left out, and so is a waiter who has no
-    position in the end. An event whose ledger is damaged or lost is left as it is.
+    argument, instead of the second) still belongs to the page; others are left out. A waiter whose record has not
+    changed, and who is not in a ledger that was read after it, is there without a position: that is damage, not a
+    moment, as is a ledger that cannot be read or is lost.
     """
     registrations, ledger_table = tables
     found = list(records)
-    for _ in range(_MAX_READS):
-        stale = {record.registration_id: record for record in found if _lacks_position(record, ledgers)}
+    damaged: set[Registration] = set()
+    for number in range(_MAX_READS):
+        lacking = (record for record in found if record not in damaged and _lacks_position(record, ledgers))
+        stale = {record.registration_id: record for record in lacking}
         if not stale:
             return found, ledgers
         items = read({registrations: [registration_key(key) for key in stale]})[registrations]
@@ -46,9 +49,11 @@ def settle_positions(
             for record in found
             if record.registration_id not in again or belongs(again[record.registration_id], record)
         ]
+        if number:  # the last ledger was read after the last record
+            damaged.update(record for key, record in again.items() if record == stale[key])
         events = {record.event_id for record in stale.values()}
         ledgers = _read_again(ledgers, read, ledger_table, events)
-    return [record for record in found if not _lacks_position(record, ledgers)], ledgers
+    return [record for record in found if record in damaged or not _lacks_position(record, ledgers)], ledgers
 
 
 def _read_again(ledgers: Ledgers, read: Read, table: str, events: set[str]) -> Ledgers:

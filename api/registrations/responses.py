@@ -61,7 +61,7 @@ class RegistrationResponses:
             return self.undecided(snapshot, headers)
         if record.status is Status.CANCELLED and headers.items().isdisjoint(REPLAYED.items()):
             # A DELETE of the same person's was accepted while this request waited. 201 means a seat or a place.
-            detail = "It was decided, and then cancelled by another request. To register again, send the request again."
+            detail = "Another request cancelled it. To register again, send a new request, with a new Idempotency-Key."
             return self._about("registration-cancelled", detail, record, headers)
         headers = {"Location": self._url(record)} | headers
         return json_response(201, registration_view(record, snapshot.ledger), headers)

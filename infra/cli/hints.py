@@ -26,7 +26,8 @@ def suggest(arguments: str) -> str:
     """
     installed = Path(sys.prefix, "bin", "turnstile")
     found = shutil.which("turnstile")
-    words = ["turnstile" if found and Path(found) == installed else os.path.relpath(installed), arguments]
+    here = shlex.quote(os.path.relpath(installed))
+    words = ["turnstile" if found and Path(found) == installed else here, arguments]
     if home := os.environ.get("TURNSTILE_HOME"):
         words.insert(0, f"TURNSTILE_HOME={shlex.quote(str(Path(home).resolve()))}")
     return " ".join(filter(None, [*words, _options.get()]))

@@ -29,7 +29,7 @@ for line in sys.stdin:
 for group in groups:
     try:
         os.killpg(group, signal.SIGKILL)
-    except ProcessLookupError:
+    except OSError:
         pass
 """
 

@@ -11,6 +11,7 @@ import pytest
 
 from api.registrations.csv import COLUMNS, prefers_csv, to_csv
 from tests.api.conftest import AwsClients, new_pipeline
+from tests.support.builders import event_item
 from tests.support.pipeline import Answer, Pipeline
 
 PATH = "/events/e/registrations"
@@ -189,8 +190,7 @@ def test_every_column(pipeline: Pipeline) -> None:
     # No id or name is taken any more that begins like these, but earlier software took them.
     user: Any = {"userId": {"S": "-1-2"}, "name": {"S": "=1"}, "email": {"S": "+ann@example.org"}}
     pipeline.dynamodb.put_item(TableName=pipeline.tables.users, Item=user)
-    event: Any = {"eventId": {"S": "-e"}, "capacity": {"N": "1"}}
-    pipeline.dynamodb.put_item(TableName=pipeline.tables.events, Item=event)
+    pipeline.dynamodb.put_item(TableName=pipeline.tables.events, Item=event_item("-e", 1))
     pipeline.register("-e", "-1-2")
     [row] = rows_of(pipeline.request("GET", "/events/-e/registrations", headers=CSV))
     assert (row["eventId"], row["userId"], row["name"], row["email"]) == ("'-e", "'-1-2", "'=1", "'+ann@example.org")

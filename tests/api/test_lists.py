@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -12,8 +13,9 @@ from tests.api.walks import events, users, walk
 from tests.support.faults import answer
 from tests.support.pipeline import START, Pipeline
 from workers.aws.commit import versioned_put
-from workers.aws.items import EVENT_INDEX, STATUS_KEY, registration_to_item
+from workers.aws.items import EVENT_INDEX, STATUS_KEY, ledger_to_item, registration_to_item
 from workers.domain.records import Registration, Status
+from workers.domain.waitlist import Waitlist
 
 
 @pytest.fixture(scope="module")
@@ -82,6 +84,17 @@ def test_waiters_who_leave_and_come_back_while_reading(pipeline: Pipeline, taps:
     entries = pipeline.request("GET", path, status="waitlisted,confirmed,cancelled").body["registrations"]
     assert len(users(entries)) == len(set(users(entries)))
     assert [entry for entry in entries if (entry["status"] == "waitlisted") != ("waitlistPosition" in entry)] == []
+
+
+def test_a_waiter_whom_the_ledger_has_lost(pipeline: Pipeline) -> None:
+    """A waiter whose ticket is missing for good, which `turnstile reconcile` repairs, is in the lists all the same."""
+    pipeline.add_event("e", 1, hasWaitlist=True)
+    pipeline.fill("e", "ann", "bob")
+    item = ledger_to_item(replace(pipeline.ledger("e"), waitlist=Waitlist()))
+    pipeline.dynamodb.put_item(TableName=pipeline.tables.ledger, Item=item)
+    for path in ("/events/e/registrations", "/users/bob/registrations"):
+        [bob] = [e for e in pipeline.request("GET", path).body["registrations"] if e["userId"] == "bob"]
+        assert (bob["status"], "waitlistPosition" in bob) == ("waitlisted", False)
 
 
 def test_stale_index_row(pipeline: Pipeline, taps: Taps) -> None:

@@ -10,7 +10,8 @@ from typing import Any, cast
 
 from infra.cli.dlq.dead_letters import LAG, DeadLetterQueue
 from infra.cli.dlq.journal import Journal
-from infra.cli.dlq.replay import ReplayRun, recover
+from infra.cli.dlq.recovery import recover
+from infra.cli.dlq.replay import ReplayRun
 from infra.cli.dlq.summary import Selection, Summary
 from tests.support.fake_sqs import FakeSqs, Fifo, Killed
 from workers.aws.send import ReceivedMessage, park

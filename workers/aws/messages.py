@@ -38,9 +38,12 @@ def command_group(command: Command) -> str:
     A `Recount` does not depend on the order (the ledger's version decides), and it may repair the very damage that
     blocks the event's group.
     """
-    if isinstance(command, Recount):
-        return "recount-" + hashlib.sha256(command.event_id.encode()).hexdigest()
-    return event_group(command.event_id)
+    return recount_group(command.event_id) if isinstance(command, Recount) else event_group(command.event_id)
+
+
+def recount_group(event_id: str) -> str:
+    """Return the message group of an event's recounts."""
+    return "recount-" + hashlib.sha256(event_id.encode()).hexdigest()
 
 
 def deduplication_id(command: Command) -> str:

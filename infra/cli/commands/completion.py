@@ -23,11 +23,12 @@ The shell completes `turnstile` and paths that end with it, such as .venv/bin/tu
 
 _SCRIPT = """\
 _turnstile() {{
+  local choices=""
   case "${{COMP_WORDS[1]:-}} ${{COMP_WORDS[2]:-}} " in
 {cases}
   esac
-  if [ "$COMP_CWORD" -eq 1 ]; then words="{commands}"; fi
-  COMPREPLY=($(compgen -W "$words" -- "${{COMP_WORDS[COMP_CWORD]}}"))
+  if [ "$COMP_CWORD" -eq 1 ]; then choices="{commands}"; fi
+  COMPREPLY=($(compgen -W "$choices" -- "${{COMP_WORDS[COMP_CWORD]}}"))
 }}
 complete -F _turnstile -o default turnstile"""
 _BASH_IN_ZSH = "autoload -U +X bashcompinit && bashcompinit\n"
@@ -45,7 +46,7 @@ def run(args: argparse.Namespace) -> int:
         with suppress(CliError):  # of an extra that is not installed
             command.fill()
     cases = [
-        f'    "{path} "*) words="{" ".join(words)}" ;;'
+        f'    "{path} "*) choices="{" ".join(words)}" ;;'
         for name, command in _subparsers(parser)
         for path, words in _words(name, command)
     ]

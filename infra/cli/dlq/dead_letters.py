@@ -122,15 +122,18 @@ class VisibilityLease:
 
     def release(self, group: str) -> None:
         """Stop holding a group."""
-        del self._heads[group]
+        self._heads.pop(group, None)
 
     def refresh(self) -> None:
         """Extend the leases that end within half of HELD. Call this more often than that."""
         now = self._clock.now()
         heads = [head for head, until in self._heads.values() if until - now < HELD * 500_000]
-        self._queue.hide({head.message_id: head.receipt_handle for head in heads}, HELD)
+        hidden = set(self._queue.hide({head.message_id: head.receipt_handle for head in heads}, HELD))
         for head in heads:
-            self.keep(head)
+            if head.message_id in hidden:
+                self.keep(head)
+            else:
+                self.release(head.group)  # too late: it is visible to others again
 
 
 def _batches(handles: Mapping[str, str]) -> Iterator[list[str]]:

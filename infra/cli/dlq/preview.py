@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from workers.aws.clock import Clock
 
 
+_READS = 3
 _NONE = "none"
 _NOT_LOOKED_UP = "not looked up, as the message does not say whose"
 
@@ -35,6 +36,8 @@ class Outlook:
 
     would: str
     parked: bool = False
+    failed: bool = False
+    """Whether deciding it fails, which may be due to a read of two moments."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,9 +90,18 @@ def _plan_group(
         if not isinstance(letter.command, UndecodableMessage):
             commands.setdefault(letter.event_id, [letter.command])
     states = load(client, clock, tables, commands) if commands else {}
-    for event_id, of_event in tasks.items():
-        found |= _planned(clock, states[event_id], of_event)
-    return found, states
+    planned: dict[str, Outlook] = {}
+    for _ in range(_READS):
+        planned = {}
+        for event_id, of_event in tasks.items():
+            planned |= _planned(clock, states[event_id], of_event)
+        if not any(outlook.failed for outlook in planned.values()):
+            break
+        # Ledger and records may be of different moments: as the registrar does, believe it only if both read the same.
+        before, states = states, load(client, clock, tables, commands)
+        if before == states:
+            break
+    return found | planned, states
 
 
 def _parsed(letters: Sequence[DeadLetter]) -> tuple[dict[str, list[ParsedMessage]], dict[str, Outlook]]:
@@ -175,4 +187,4 @@ def _parked_again(reason: ParkingReason, event_id: str) -> Outlook:
             why = f"its registration cannot be read ({describe_damage(error)})"
         case DecisionFailed(error=cause):
             why = f"deciding it fails: {type(cause).__name__}: {cause}"
-    return Outlook(f"be parked again: {why}", parked=True)
+    return Outlook(f"be parked again: {why}", parked=True, failed=isinstance(reason, DecisionFailed))

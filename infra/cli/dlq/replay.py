@@ -9,7 +9,8 @@ The rules that keep this true:
 - **A group stops** at its first message that is not selected or cannot be sent. That message stays invisible until the
   end of the run.
 - **A message that would only be parked again is left out**, as the registrar would set it aside, and those behind it
-  are sent. If a group shows nothing else, it stops.
+  are sent. A group that shows nothing else is held. If it shared the answer with others, it may have shown only a part:
+  once nothing else can be received, it is received once more, alone, and stops only then.
 - **A kill between the answer of SQS and the journal** leaves a message that was sent but not recorded. It is sent again
   under the same deduplication id, which SQS recognizes for five minutes. After that the registrar recognizes the
   command itself: it is `superseded`.
@@ -22,14 +23,17 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from itertools import accumulate
 from typing import TYPE_CHECKING
 
 from botocore.exceptions import BotoCoreError, ClientError
 
 from infra.cli.dlq.dead_letters import BATCH, HELD, DeadLetterQueue, QueueCount, VisibilityLease
 from infra.cli.dlq.inflow_guard import InflowGuard
+from infra.cli.dlq.recovery import TOO_MANY_EVENTS, recover
 from infra.cli.dlq.summary import NOT_SELECTED, Selection, Stop, Summary
 from infra.cli.errors import CliError
+from workers.aws.clients import Overloaded
 from workers.aws.dead_letters import DeadLetter, replay_entry
 
 if TYPE_CHECKING:
@@ -46,20 +50,6 @@ begins may count as present; a message that comes back is recognized nevertheles
 _MAX_BYTES = 200_000
 """The most bytes in one call, unless one message alone is larger: SQS accepts 256 KB and more."""
 _TOO_LONG = "AWS.SimpleQueueService.BatchRequestTooLong"
-
-
-def recover(queue: DeadLetterQueue, journal: Journal) -> int:
-    """Make received messages visible again, delete sent ones, and return the number of deleted messages.
-
-    A run calls this at its end, and the next one does if that end never came. Expired receipt handles are dropped:
-    their messages are visible again, and the sent ones are still in the journal.
-    """
-    handles = dict(journal.taken)
-    queue.hide({message_id: handle for message_id, handle in handles.items() if message_id not in journal.sent}, 0)
-    gone = queue.delete({message_id: handle for message_id, handle in handles.items() if message_id in journal.sent})
-    journal.note_deleted(gone)
-    journal.note_freed(handles)
-    return len(gone)
 
 
 @dataclass(kw_only=True)
@@ -91,6 +81,10 @@ class ReplayRun:
         self._seen: set[str] = set()
         self._stopped: set[str] = set()
         self._undeleted: set[str] = set()
+        self._unsure: dict[str, DeadLetter] = {}
+        self._alone = False
+        self._known: set[str] = set()
+        self._fruitless = 0
         self._began = self._started = self._others = 0
         self._guard = InflowGuard(self.queue, self.clock, self._lag)
 
@@ -106,7 +100,7 @@ class ReplayRun:
             self._loop()
         except KeyboardInterrupt:
             summary.aborted = "interrupted"
-        except (ClientError, BotoCoreError, CliError) as error:
+        except (ClientError, BotoCoreError, CliError, Overloaded) as error:
             summary.aborted = str(error)
         finally:
             try:
@@ -131,28 +125,46 @@ class ReplayRun:
             began = self.clock.now()
             with self.uninterrupted():
                 deadline = began + HELD * _SECOND // 2
-                messages = self.queue.receive(self._batch_size())
+                messages = self.queue.receive(BATCH if self._alone else self._batch_size())
                 self.journal.note_taken({message.message_id: message.receipt_handle for message in messages})
+                new = any(message.message_id not in self._known for message in messages)
                 sent = self._work(messages, deadline)
+                self._alone = False
+            stuck = self._reason_to_give_up(fruitful=bool(sent or new or not messages))
             if messages:
                 last = self.clock.now()
+            elif self._unsure:
+                self._release_unsure()
             elif not self._may_have_more(last):
                 self._summary.elsewhere = self._others
                 return
-            if not self._lag and self._only_rest_left(self.queue.count()):
+            if not self._lag and not self._unsure and self._only_rest_left(self.queue.count()):
                 return  # the count is exact: nothing to wait for
-            self._summary.aborted = self._guard.reason_to_stop(self._summary.sent)
+            self._summary.aborted = stuck or self._guard.reason_to_stop(self._summary.sent)
             spent = (self.clock.now() - began) / _SECOND
             self._pause(sent / self.rate - spent if self.rate else 0)
+
+    def _reason_to_give_up(self, *, fruitful: bool) -> str | None:
+        """Return why the run must stop if groups return that are held."""
+        self._fruitless = 0 if fruitful else self._fruitless + 1
+        return TOO_MANY_EVENTS if self._fruitless > 20 + len(self._seen) else None
 
     def _batch_size(self) -> int:
         """Return how many messages to receive: a slow run takes few, and never pauses while it holds any."""
         return BATCH if self.rate is None else max(1, min(BATCH, int(self.rate)))
 
+    def _release_unsure(self) -> None:
+        """Make a group visible again that may have shown only a part; every other one is held."""
+        self._alone = True
+        group, head = self._unsure.popitem()
+        self._lease.release(group)
+        self.queue.hide({head.message_id: head.receipt_handle}, 0)
+
     def _work(self, messages: Sequence[DeadLetter], deadline: int) -> int:
         """Replay the received messages, all groups side by side. Return how many were sent."""
         self._guard.received += len(messages)
         self._seen.update(message.group for message in messages)
+        self._known.update(message.message_id for message in messages)
         todo: dict[str, list[DeadLetter]] = {}
         for message in messages:
             todo.setdefault(message.group, []).append(message)
@@ -162,7 +174,7 @@ class ReplayRun:
             todo[group] = self._up_to_stop([message for message in queue if message not in done], back)
         self._leave_out(todo, back)
         sent = 0
-        while heads := _fitting([queue[0] for queue in todo.values() if queue]):
+        while heads := _fitting([queue[0] for queue in todo.values() if queue])[: self._batch_size() - sent]:
             if self.clock.now() > deadline:
                 break  # the messages are about to become visible to others
             refused = self._send(heads)
@@ -201,11 +213,16 @@ class ReplayRun:
                 continue
             self._summary.left_out |= {one.message_id: found[one.message_id].would for one in left}
             todo[group] = [one for one in queue if one not in left]
+            self._stopped.update(one.message_id for one in left)
             if todo[group] or group in self._summary.stops:
-                self._stopped.update(one.message_id for one in left)
                 back += left
+            elif len(todo) > 1 or not (self._alone or self._batch_size() == BATCH):
+                self._lease.keep(left[0])
+                self._unsure[group] = left[0]
+                back += left[1:]
             else:
-                self._stop(left, NOT_SELECTED, back)
+                why = "ten messages that are left out hide those behind them" if len(left) == BATCH else NOT_SELECTED
+                self._stop(left, why, back)
 
     def _why_not(self, message: DeadLetter) -> str | None:
         if message.group in self._summary.stops:
@@ -277,11 +294,6 @@ class ReplayRun:
 
 def _fitting(messages: Sequence[DeadLetter]) -> list[DeadLetter]:
     """Return the first messages that fit into one call, and at least one."""
-    fitting: list[DeadLetter] = []
-    size = 0
-    for message in messages[:BATCH]:
-        size += len(message.body.encode(errors="replace"))
-        if fitting and size > _MAX_BYTES:
-            break
-        fitting.append(message)
-    return fitting
+    sizes = accumulate(len(message.body.encode(errors="replace")) for message in messages[:BATCH])
+    fitting = [message for message, size in zip(messages, sizes, strict=False) if size <= _MAX_BYTES]
+    return fitting or list(messages[:1])

@@ -14,10 +14,11 @@ from infra.cli.dlq.browser import QueueSnapshot, browse
 from infra.cli.dlq.dead_letters import DeadLetterQueue
 from infra.cli.dlq.journal import Journal
 from infra.cli.dlq.preview import Outlook, outlooks
-from infra.cli.dlq.replay import recover
+from infra.cli.dlq.recovery import recover
 from infra.cli.errors import CliError
 from infra.cli.processes import Interrupts
 from infra.cli.state_dir import StateDir
+from workers.aws.clients import Overloaded
 from workers.aws.clock import SYSTEM_CLOCK
 from workers.aws.dead_letters import DeadLetter
 
@@ -53,7 +54,7 @@ def open_session(stage: str) -> Iterator[DlqSession]:
         with Interrupts() as interrupts, Journal(StateDir().path / f"dead-letters-{stage}.jsonl") as journal:
             _report_deleted(recover(queue, journal))
             yield DlqSession(deployment, queue, journal, interrupts)
-    except (ClientError, BotoCoreError) as error:
+    except (ClientError, BotoCoreError, Overloaded) as error:
         raise CliError(f"an AWS request failed: {error}") from error
 
 

@@ -23,7 +23,7 @@ from infra.cli.errors import CliError, UsageError
 from infra.cli.progress import progress
 from infra.cli.text import plain
 from workers.aws.clock import SYSTEM_CLOCK
-from workers.aws.messages import event_group
+from workers.aws.messages import event_group, recount_group
 
 if TYPE_CHECKING:
     import argparse
@@ -115,8 +115,10 @@ def discard(args: argparse.Namespace) -> int:
         raise UsageError(f"--why {missing}: give the reason for discarding, which is kept")
     for wanted in ids:
         lookup.require_length(wanted)
-    groups = None if args.event is None else frozenset(event_group(event) for event in args.event)
-    selection = Selection(groups=groups, reason=args.reason)
+    if ids and args.reason:
+        raise UsageError("ID and --reason exclude each other: choose one")
+    groups = {event: {event_group(event), recount_group(event)} for event in args.event or ()}
+    selection = Selection(groups=frozenset().union(*groups.values()) if groups else None, reason=args.reason)
     with open_session(args.stage) as session:
         if args.dry_run:
             return _would_be_discarded(args, session, selection, ids)
@@ -130,10 +132,12 @@ def discard(args: argparse.Namespace) -> int:
                 clock=SYSTEM_CLOCK,
                 selection=selection,
                 why=why,
+                lag=0 if args.stage == LOCAL else LAG,
                 uninterrupted=session.interrupts.hold,
                 progress=done,
             )
             summary = _discard_ids(session, ids, why) if ids else run.run()
+            summary.unseen = [event for event, found in groups.items() if found <= set(summary.unseen)]
         left = session.queue.count().total
     if args.json:
         print(json.dumps({"stage": args.stage, "done": summary.done, "left": left} | asdict(summary)))
@@ -233,17 +237,25 @@ def _would_be_discarded(args: argparse.Namespace, session: DlqSession, selection
 
 
 def _discard_ids(session: DlqSession, ids: Sequence[str], why: str) -> DiscardSummary:
-    """Discard messages by their ids. Raises CliError if one is not found, before the ones behind it."""
+    """Discard messages by their ids. Whatever cannot be discarded is kept, with the reason."""
     summary = DiscardSummary()
+    outputs, dynamodb = session.deployment.outputs, session.deployment.clients.dynamodb
     with session.browse(ids) as snapshot:
         for wanted in ids:
-            if before := lookup.find_gone(session.journal.discarded, snapshot, wanted):
-                summary.already.append(before)
-                continue
-            if sent := lookup.find_gone(session.journal.gone, snapshot, wanted):
-                raise CliError(f"{sent} was sent back to the queue by a replay, so it cannot be discarded")
-            message = lookup.find(snapshot, wanted)
-            outputs, dynamodb = session.deployment.outputs, session.deployment.clients.dynamodb
-            fate = discard_one(session.queue, dynamodb, outputs.registrations_table, session.journal, message, why)
-            summary.fates[message.message_id] = fate
+            try:
+                if before := lookup.find_gone(session.journal.discarded, snapshot, wanted):
+                    summary.already.append(before)
+                    continue
+                if sent := lookup.find_gone(session.journal.gone, snapshot, wanted):
+                    raise CliError(f"{sent} was sent back to the queue by a replay, so it cannot be discarded")
+                message = lookup.find(snapshot, wanted)
+                if message.message_id not in summary.fates:
+                    fate = discard_one(
+                        session.queue, dynamodb, outputs.registrations_table, session.journal, message, why
+                    )
+                    summary.fates[message.message_id] = fate
+            except CliError as error:
+                if len(ids) == 1:
+                    raise
+                summary.kept[wanted] = str(error)
     return summary

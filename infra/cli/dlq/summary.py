@@ -87,7 +87,7 @@ def describe_summary(summary: Summary, left: int, events: Collection[str]) -> st
             lines.append(plain(f"Event {group} stopped at {stop.message_id}: {stop.why}"))
     lines += [plain(f"Left out {id_}: it would {would}") for id_, would in summary.left_out.items()]
     if summary.left_out:
-        discard = suggest("dlq discard")
+        discard = suggest("dlq discard ID --why TEXT")
         lines.append(f"Fix the cause, discard them ({discard}), or send them all the same with --force.")
     lines += unseen_events(summary.unseen, events).splitlines()
     if summary.missing:
