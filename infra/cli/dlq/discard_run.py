@@ -109,7 +109,7 @@ class DiscardRun:
         return summary
 
     def _loop(self) -> None:
-        last = self.clock.now()
+        last, before = self.clock.now(), self.queue.count().invisible
         while not self.summary.aborted:
             if self._step():
                 last = self.clock.now()
@@ -119,9 +119,11 @@ class DiscardRun:
             else:
                 # Someone else has received these, or was killed meanwhile: then they become visible within HELD.
                 others = max(0, self.queue.count().invisible - len(self._heads))
-                if not others or self.clock.now() - last > (HELD + 5 + self.lag) * _SECOND:
+                late = self.clock.now() - last > (HELD + 5 + self.lag) * _SECOND
+                if late or not (others or before):
                     self.summary.elsewhere = others
                     return
+                before = others  # what is no longer in flight may be visible now
 
     def _step(self) -> bool:
         """Receive messages once, and discard the selected ones. Return False when none can be received any more."""
