@@ -51,7 +51,7 @@ def test_messages_in_flight_are_waited_for(stack: DeadLetterStack, turnstile: Tu
     stack.sqs.receive_message(**request, VisibilityTimeout=15)
     ended = turnstile(*DISCARD, "--all")
     assert (ended.code, ended.json["left"]) == (0, 0)
-    stack.die("a1", "a2")
+    stack.die("b1", "b2")
     stack.sqs.receive_message(**request, VisibilityTimeout=600)
     ended = turnstile(*DISCARD, "--all")
     assert (ended.code, ended.json["elsewhere"], ended.json["left"]) == (1, 2, 2)
