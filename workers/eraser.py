@@ -4,7 +4,8 @@
 may be accepted all the same, and the index that is searched lags. So the request also sends a message which arrives
 when no such request can be left, and this function searches once more. An erasure that failed half way is completed by
 it, too. Whoever registers is stored as pending or decided before they are answered, so the Cancel is behind the
-Register in the event's queue, however long that is.
+Register in the event's queue, however long that is. What remains is a process of the API that dies in between while the
+queue is behind: `turnstile reconcile` finds that.
 
 Any failure raises, and the queue delivers the message again: cancelling twice does no harm.
 """

@@ -72,7 +72,8 @@ examples:
   turnstile dlq discard --event pycon --reason event-not-found --why "the event was a test"
   turnstile dlq discard --all --why "the load test of 12 May" --json
 
-Exit code 0 when everything was discarded, 1 when a message was kept, with the reason."""
+Exit code 0 when everything was discarded, 1 when a message was kept or may be hidden, with the reason.
+On AWS the counts of a queue may be a minute old, so --event, --reason and --all may wait that long."""
 
 
 def configure(parser: argparse.ArgumentParser) -> None:

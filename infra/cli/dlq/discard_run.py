@@ -147,7 +147,7 @@ class DiscardRun:
                     rest = rest[1:]
                 back |= {message.message_id: message.receipt_handle for message in rest}
             self.queue.hide(back, 0)
-            self.journal.note_freed(back)
+            self.journal.note_freed([*back, *gone])
         self._lease.refresh()
         return bool(messages)
 
