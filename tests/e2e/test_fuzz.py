@@ -20,7 +20,7 @@ from infra.cli.deployment import Outputs
 
 pytestmark = pytest.mark.e2e
 
-_SAMPLE = "100,1"
+_SAMPLE = "50,1"
 _CASES_PER_EXAMPLE = 9
 """The least number of cases that result from each example of an operation."""
 
