@@ -15,65 +15,39 @@ from __future__ import annotations
 import json
 import os
 import uuid
-from collections.abc import Callable
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from workers.aws import clients
-from workers.aws.clock import SYSTEM_CLOCK, Clock
-from workers.aws.erasure import cancellations, registrations_of
-from workers.aws.send import send_all
+from workers.aws.clock import SYSTEM_CLOCK
+from workers.erasure import RegistrationCanceller
 from workers.settings import EraserSettings
-from workers.telemetry import log_fields, logger
-
-if TYPE_CHECKING:
-    from mypy_boto3_dynamodb import DynamoDBClient
-    from mypy_boto3_sqs import SQSClient
+from workers.telemetry import logger
 
 
 class Eraser:
     """The handler and its dependencies."""
 
-    def __init__(
-        self,
-        dynamodb: DynamoDBClient,
-        sqs: SQSClient,
-        settings: EraserSettings,
-        clock: Clock,
-        new_id: Callable[[], str],
-    ) -> None:
-        self._dynamodb = dynamodb
-        self._sqs = sqs
-        self._settings = settings
-        self._clock = clock
-        self._new_id = new_id
+    def __init__(self, canceller: RegistrationCanceller) -> None:
+        self._canceller = canceller
 
     def handle(self, event: dict[str, Any]) -> None:
         """Process the messages of a batch. Raises if anything could not be read or sent."""
         for user_id in dict.fromkeys(json.loads(record["body"])["userId"] for record in event["Records"]):
-            self._cancel_all(user_id)
-
-    def _cancel_all(self, user_id: str) -> None:
-        behind = None
-        while True:
-            page = registrations_of(self._dynamodb, self._clock, self._settings.registrations_table, user_id, behind)
-            for registration_id, error in page.unreadable.items():
-                logger.error(
-                    "a registration cannot be read", exc_info=error, extra={"registration_id": registration_id}
-                )
-            commands = cancellations(page.active, self._new_id, self._clock.now())
-            send_all(self._sqs, self._settings.queue_url, commands)
-            for command in commands:
-                logger.info("accepted", extra=log_fields(command))
-            behind = page.following
-            if behind is None:
-                return
+            behind = None
+            while True:
+                _, behind = self._canceller.cancel_page(user_id, behind)
+                if behind is None:
+                    break
 
 
 @cache
 def _eraser() -> Eraser:
     settings = EraserSettings.load(os.environ)
-    return Eraser(clients.dynamodb(), clients.sqs(), settings, SYSTEM_CLOCK, lambda: str(uuid.uuid4()))
+    dynamodb, sqs, table = clients.dynamodb(), clients.sqs(), settings.registrations_table
+    return Eraser(
+        RegistrationCanceller(dynamodb, sqs, table, settings.queue_url, SYSTEM_CLOCK, lambda: str(uuid.uuid4()))
+    )
 
 
 def handler(event: dict[str, Any], context: object) -> None:

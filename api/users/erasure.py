@@ -23,11 +23,10 @@ from api.http.caller import SUBJECT, Caller
 from api.http.problems import Problem
 from api.http.types import Response, json_response
 from workers.aws.clients import Overloaded
-from workers.aws.erasure import cancellations, registrations_of
 from workers.aws.items import ERASED_AT, Item, timestamp
-from workers.aws.send import send_all
 from workers.aws.user_keys import binding_key, is_user_key, user_key
-from workers.telemetry import log_fields, logger
+from workers.erasure import RegistrationCanceller
+from workers.telemetry import logger
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -61,11 +60,11 @@ class UserEraser:
         self._dynamodb = dynamodb
         self._sqs = sqs
         self._clock = clock
-        self._new_id = new_id
         self._users = settings.users_table
-        self._registrations = settings.registrations_table
-        self._queue_url = settings.queue_url
         self._erasures = settings.erasure_queue_url
+        self._canceller = RegistrationCanceller(
+            dynamodb, sqs, settings.registrations_table, settings.queue_url, clock, new_id
+        )
 
     def erase(self, user_id: str, caller: Caller) -> Response:
         """Answer 202, also for a user who was erased before, or 404.
@@ -113,17 +112,8 @@ class UserEraser:
         behind = tombstone.get(_RESUME_KEY, {}).get("M")
         deadline, sent = self._clock.now() + PATIENCE, 0
         while True:
-            page = registrations_of(self._dynamodb, self._clock, self._registrations, user_id, behind)
-            for registration_id, error in page.unreadable.items():
-                logger.error(
-                    "a registration cannot be read", exc_info=error, extra={"registration_id": registration_id}
-                )
-            commands = cancellations(page.active, self._new_id, self._clock.now())
-            send_all(self._sqs, self._queue_url, commands)
-            for command in commands:
-                logger.info("accepted", extra=log_fields(command))
-            sent += len(commands)
-            behind = page.following
+            number, behind = self._canceller.cancel_page(user_id, behind)
+            sent += number
             if behind is None:
                 return sent
             if self._clock.now() >= deadline:

@@ -103,9 +103,12 @@ class UserService:
         if user_id == ME:
             own = self._bound_to(caller)
             if own is None:
-                return Problem(
-                    "user-not-found", "Your account has no user yet. Create one with POST /users."
-                ).response()
+                detail = (
+                    "Your account has no user yet. Create one with POST /users."
+                    if caller.subject
+                    else "You are not signed in."
+                )
+                return Problem("user-not-found", detail).response()
             user_id = own
         key = user_key(user_id)
         item = None

@@ -38,9 +38,9 @@ from workers.aws.clock import Clock
 from workers.aws.items import ledger_from_item, registration_from_item
 from workers.domain.records import Ledger, Registration, registration_id
 from workers.eraser import Eraser
+from workers.erasure import RegistrationCanceller
 from workers.promoter import Promoter
 from workers.registrar.handler import Registrar
-from workers.settings import EraserSettings
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -119,7 +119,7 @@ class Pipeline:
         }
         self.registrar = Registrar(dynamodb, sqs, self.tables.worker, self.queue, self.dead_letters, self.clock)
         self.promoter = Promoter(sqs, self.queue, self.clock)
-        self.eraser = Eraser(dynamodb, sqs, self.tables.settings(EraserSettings, self.queue), clock, new_id)
+        self.eraser = Eraser(RegistrationCanceller(dynamodb, sqs, self.tables.registrations, self.queue, clock, new_id))
         self.rung: set[tuple[str, int]] = set()
         self.time.on_sleep.append(self.run)
 
