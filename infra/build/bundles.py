@@ -40,6 +40,7 @@ SOURCES: dict[Package, tuple[str, ...]] = {
         "api",
         "workers/__init__.py",
         "workers/entry.py",
+        "workers/erasure.py",
         "workers/settings.py",
         "workers/metrics.py",
         "workers/telemetry.py",

@@ -37,7 +37,7 @@ GLIBC = (2, 34)
 BYTECODE = (3571).to_bytes(2, "little") + b"\r\n"
 UNCHECKED = (1).to_bytes(4, "little")
 """The start of a bytecode file: Python 3.13's magic number, and PEP 552's flags for not looking at the source."""
-SHARED = ("__init__.py", "entry.py", "metrics.py", "settings.py", "telemetry.py", "aws", "domain")
+SHARED = ("__init__.py", "entry.py", "erasure.py", "metrics.py", "settings.py", "telemetry.py", "aws", "domain")
 """The parts of the workers in the API's bundle."""
 
 LOAD = """
@@ -53,6 +53,7 @@ assert callable(handler)
 from workers.aws import clients
 clients.dynamodb(), clients.sqs()
 if sys.argv[2] == "api":
+    import api.registrations.csv, api.users.erasure  # the rare cases
     import pydantic
     class Model(pydantic.BaseModel):
         email: pydantic.EmailStr
