@@ -41,6 +41,7 @@ class Resource(StrEnum):
     EVENTS = "events"
     REGISTRATIONS = "registrations"
     LEDGER = "ledger"
+    DATE_INDEX = "index of events by date"
     USER_INDEX = "index of registrations by user"
     EVENT_INDEX = "index of registrations by event"
     LEDGER_STREAM = "stream of the ledger"
@@ -136,7 +137,8 @@ _ALL = (
         timeout_seconds=20,  # a change of seats waits for the queue, as a registration does
         settings=("EVENTS_TABLE", "LEDGER_TABLE", "QUEUE_URL", *OF_API),
         grants={
-            Resource.EVENTS: "BatchGetItem PutItem Scan UpdateItem",
+            Resource.EVENTS: "BatchGetItem PutItem UpdateItem",
+            Resource.DATE_INDEX: "Query",
             Resource.LEDGER: "BatchGetItem",
             Resource.COMMANDS: "SendMessage",
         },

@@ -15,6 +15,7 @@ from api.contract.examples import INVALID_HEADER, INVALID_QUERY, PROBLEMS
 from api.contract.operations import (
     ALWAYS,
     CSV,
+    FAULTS,
     JSON,
     ON_WRITES,
     OPERATIONS,
@@ -104,7 +105,7 @@ def text(version: str) -> str:
 def refusals(route: Route) -> list[str]:
     """Return the codes of all problems that a route may answer, in the order of the table."""
     operation = OPERATIONS[route.key]
-    codes = {*operation.refusals, *ALWAYS, *(WITH_BODY if operation.body else ())}
+    codes = {*operation.refusals, *ALWAYS, *FAULTS, *(WITH_BODY if operation.body else ())}
     codes |= set() if route.public else set(WITH_TOKEN)
     codes |= set() if route.method == "GET" else set(ON_WRITES)
     return [code for code in CODES if code in codes]
@@ -163,7 +164,8 @@ def _problems(route: Route, operation: Operation) -> dict[str, Json]:
 def _example_of(code: str, operation: Operation) -> str:
     if code != "invalid-request" or operation.body is not None:
         return code
-    return "invalid-query" if "limit" in operation.parameters else "invalid-header"
+    headers = any(PARAMETERS[name]["in"] == "header" for name in operation.parameters)
+    return "invalid-header" if headers else "invalid-query"
 
 
 def _problem_example(problem: Problem) -> Json:

@@ -118,7 +118,7 @@ PROBLEMS: dict[str, Problem] = {
 INVALID_QUERY = Problem(
     "invalid-request",
     "The request is invalid.",
-    ({"pointer": "?limit", "detail": "Must be a number from 1 to 100."},),
+    ({"pointer": "?page", "detail": "Unknown query parameter."},),
 )
 INVALID_HEADER = Problem(
     "invalid-request",

@@ -113,12 +113,12 @@ OPERATIONS: dict[str, Operation] = {
     "GET /events": Operation(
         id="listEvents",
         tag="events",
-        summary="List all events",
-        description="In no particular order, each with its seats. A page may be a few seconds old: a new event may be "
-        "missing, and seats may be taken. `GET /events/{eventId}` is always current.",
-        parameters=_PAGE,
+        summary="List events",
+        description="In the order of `date` as it is written, each with its seats. While no event changes, every page "
+        "but the last has `limit` entries, and paging shows each event once. A page may be a few seconds old: a new "
+        "event may be missing, and seats may be taken. `GET /events/{eventId}` is always current.",
+        parameters=("from", "to", "eventStatus", *_PAGE),
         successes=(Success(200, "A page.", schemas.EventPage, (("a page", examples.EVENT_PAGE),), ("(Link)",)),),
-        refusals=("invalid-request",),
     ),
     "GET /events/{eventId}": Operation(
         id="getEvent",
@@ -130,7 +130,7 @@ OPERATIONS: dict[str, Operation] = {
             Success(200, "The event.", schemas.Event, (("sold out", examples.SOLD_OUT_EVENT),), ("ETag",)),
             Success(304, "The event has not changed.", headers=("ETag",)),
         ),
-        refusals=("event-not-found", "invalid-request"),
+        refusals=("event-not-found",),
     ),
     "PATCH /events/{eventId}": Operation(
         id="changeEvent",
@@ -219,7 +219,7 @@ OPERATIONS: dict[str, Operation] = {
                 csv=examples.EVENTS_REGISTRATIONS_CSV,
             ),
         ),
-        refusals=("event-not-found", "forbidden", "invalid-request"),
+        refusals=("event-not-found", "forbidden"),
     ),
     "GET /events/{eventId}/registrations/{userId}": Operation(
         id="getRegistration",
@@ -258,7 +258,7 @@ OPERATIONS: dict[str, Operation] = {
                 ("Location", "Retry-After", "(Preference-Applied)", "(Idempotent-Replayed)"),
             ),
         ),
-        refusals=("not-registered", "forbidden", "invalid-request"),
+        refusals=("not-registered", "forbidden"),
     ),
     "GET /users/{userId}/registrations": Operation(
         id="listUserRegistrations",
@@ -276,7 +276,7 @@ OPERATIONS: dict[str, Operation] = {
                 ("(Link)",),
             ),
         ),
-        refusals=("user-not-found", "invalid-request"),
+        refusals=("user-not-found",),
     ),
 }
 """By API Gateway's route keys."""
@@ -284,11 +284,14 @@ OPERATIONS: dict[str, Operation] = {
 WITH_TOKEN = ("unauthenticated",)
 """Problems of every route that is not public."""
 
-WITH_BODY = ("invalid-json", "invalid-request", "body-too-large", "unsupported-media-type")
+WITH_BODY = ("invalid-json", "body-too-large", "unsupported-media-type")
 """Problems of every route that reads a body."""
 
 ON_WRITES = ("too-many-requests",)
 """Problems of every route that writes."""
 
-ALWAYS = ("internal-error", "overloaded")
-"""Problems of every route."""
+ALWAYS = ("invalid-request",)
+"""Problems of every route: of an unknown query parameter, if of nothing else."""
+
+FAULTS = ("internal-error", "overloaded")
+"""Problems of every route that no request causes."""

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from typing import Any
 
 from api.http.etag import MAX_REVISIONS
 from api.http.headers import MAX_HEADER_CHARS
-from api.http.pagination import DEFAULT_LIMIT, MAX_CURSOR_CHARS, MAX_LIMIT, MAX_STATUSES
+from api.http.pagination import DEFAULT_LIMIT, MAX_CURSOR_CHARS, MAX_LIMIT
 from api.http.polling import DEFAULT_WAIT_SECONDS, MAX_WAIT_SECONDS
 from api.http.problems import RETRY_AFTER_SECONDS
+from api.models.event import DAY
 from workers.domain.records import Status
+from workers.domain.seat_settings import EventStatus
 
 Json = dict[str, Any]
 """A parameter or header of the document."""
@@ -31,12 +34,14 @@ def _parameter(name: str, where: str, description: str, schema: Json, **more: An
 
 
 _LIMIT = {"type": "integer", "minimum": 1, "maximum": MAX_LIMIT, "default": DEFAULT_LIMIT}
-_STATUSES = {
-    "type": "array",
-    "items": {"$ref": f"#/components/schemas/{Status.__name__}"},
-    "minItems": 1,
-    "maxItems": MAX_STATUSES,
-}
+_DAY = {"type": "string", "pattern": f"^{DAY}$"}
+
+
+def _statuses(description: str, statuses: type[StrEnum]) -> Json:
+    items = {"$ref": f"#/components/schemas/{statuses.__name__}"}
+    schema = {"type": "array", "items": items, "minItems": 1, "maxItems": len(statuses)}
+    return _parameter("status", "query", description, schema, style="form", explode=False)
+
 
 PARAMETERS: dict[str, Json] = {
     "eventId": _parameter(
@@ -57,17 +62,18 @@ PARAMETERS: dict[str, Json] = {
     "cursor": _parameter(
         "cursor",
         "query",
-        "The `next` of the previous page, for the same list with the same `status`.",
+        "The `next` of the previous page, for the same list with the same filter.",
         {"type": "string", "maxLength": MAX_CURSOR_CHARS},
     ),
-    "status": _parameter(
-        "status",
-        "query",
+    "from": _parameter("from", "query", "List the events of this day and later ones.", _DAY, example="2030-05-01"),
+    "to": _parameter("to", "query", "List the events up to and including this day.", _DAY, example="2030-05-31"),
+    "eventStatus": _statuses(
+        "The statuses of the events to list: one or several, separated by commas. By default all.", EventStatus
+    ),
+    "status": _statuses(
         "The statuses of the registrations to list: one or several, separated by commas. By default the active ones: "
         "`pending`, `waitlisted` and `confirmed`.",
-        _STATUSES,
-        style="form",
-        explode=False,
+        Status,
     ),
     "prefer": _parameter(
         "Prefer",

@@ -7,6 +7,7 @@ import uuid
 from functools import cache
 from typing import Any
 
+from api.events.filter import FILTERS, parse_filter
 from api.events.lists import EventList
 from api.events.service import EventService
 from api.http.app import App
@@ -44,7 +45,7 @@ def routes(events: EventService, event_list: EventList, clock: Clock) -> Handler
 
     return {
         "POST /events": create,
-        "GET /events": lambda request: event_list.page(parse_page(request)),
+        "GET /events": lambda request: event_list.page(parse_page(request, *FILTERS), parse_filter(request)),
         "GET /events/{eventId}": read,
         "PATCH /events/{eventId}": change,
     }

@@ -29,12 +29,14 @@ from workers.aws.load import batch_get
 from workers.aws.send import send
 from workers.domain.commands import Configure
 from workers.domain.records import Ledger
+from workers.domain.seat_settings import EventStatus
 from workers.telemetry import log_fields, logger
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
     from mypy_boto3_sqs import SQSClient
 
+_DEFAULTS: Item = {":zero": {"N": "0"}, ":one": {"N": "1"}, ":active": {"S": str(EventStatus.ACTIVE)}}
 _NOT_FOUND = Problem("event-not-found", "No event has this id.")
 
 
@@ -175,6 +177,7 @@ class EventService:
             return None
         texts = fields | {"changeId": change_id}
         sets = [f"#{name} = :{name}" for name, value in texts.items() if value is not None]
+        sets.append("#status = if_not_exists(#status, :active)")  # the index lists no event of before there was one
         removed = [f"#{name}" for name, value in texts.items() if value is None]
         expression = "SET " + ", ".join([*sets, "#revision = if_not_exists(#revision, :zero) + :one"])
         if removed:
@@ -188,8 +191,8 @@ class EventService:
                 Key=event_key(event_id),
                 ConditionExpression=condition,
                 UpdateExpression=expression,
-                ExpressionAttributeNames={f"#{name}": name for name in (*texts, "revision")},
-                ExpressionAttributeValues={**values, **revisions, ":zero": {"N": "0"}, ":one": {"N": "1"}},
+                ExpressionAttributeNames={f"#{name}": name for name in (*texts, "revision", "status")},
+                ExpressionAttributeValues={**values, **revisions, **_DEFAULTS},
                 ReturnValues="UPDATED_NEW",
                 ReturnValuesOnConditionCheckFailure="ALL_OLD",
             )

@@ -9,13 +9,11 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from api.http.headers import header
-from api.http.problems import Problem, RequestError, invalid
+from api.http.problems import MAX_ERRORS, Problem, RequestError, invalid
 from api.http.types import Request
 
 MAX_BODY_BYTES = 64 * 1024
 """A larger body is refused before it is parsed (413)."""
-
-_MAX_ERRORS = 20
 
 _BYTE_ORDER_MARK = "\ufeff"
 """Ignored at the start, as RFC 8259 (section 8.1) allows: some editors and libraries write it."""
@@ -53,7 +51,7 @@ def read_body(request: Request, model: type[Model]) -> Model:
     except ValidationError as error:
         errors = tuple(
             {"pointer": _pointer(found["loc"]), "detail": _detail(found["type"], found["msg"])}
-            for found in error.errors(include_url=False, include_context=False, include_input=False)[:_MAX_ERRORS]
+            for found in error.errors(include_url=False, include_context=False, include_input=False)[:MAX_ERRORS]
         )
         raise RequestError(Problem("invalid-request", "The body is invalid.", errors)) from None
 

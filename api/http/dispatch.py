@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import Any
 
 from api.http.caller import ANONYMOUS, Caller
-from api.http.problems import Problem, RequestError
+from api.http.problems import MAX_ERRORS, Problem, RequestError, invalid_places
 from api.http.routes import Route
 from api.http.types import Request, Response
 from workers.telemetry import logger
@@ -37,7 +37,9 @@ def dispatch(
         if route is None or handler is None:
             response = _no_such_route(request, routes)
         else:
-            response = handler(replace(request, ids=ids, caller=_caller(request, route, authenticate)))
+            caller = _caller(request, route, authenticate)
+            _refuse_unknown_parameters(request, route)
+            response = handler(replace(request, ids=ids, caller=caller))
     except RequestError as refusal:
         response = refusal.problem.response()
     except Exception as error:  # noqa: BLE001 - API Gateway would send its text to the client
@@ -72,6 +74,13 @@ def _caller(request: Request, route: Route, authenticate: Authenticate) -> Calle
         detail = "Send an access token for this API in the header Authorization: Bearer TOKEN."
         raise RequestError(Problem("unauthenticated", detail, headers={"WWW-Authenticate": "Bearer"}))
     return caller or ANONYMOUS
+
+
+def _refuse_unknown_parameters(request: Request, route: Route) -> None:
+    """Raise a RequestError that names the query parameters that the route does not have."""
+    unknown = [] if route.query is None else sorted(request.query.keys() - set(route.query))
+    if unknown:
+        raise invalid_places(*((f"?{name[:100]}", "Unknown query parameter.") for name in unknown[:MAX_ERRORS]))
 
 
 def _no_such_route(request: Request, routes: Sequence[Route]) -> Response:

@@ -1,4 +1,4 @@
-"""Pagination: the `limit`, `status` and opaque `cursor` of every list, and the link to its next page."""
+"""Pagination: the `limit`, `status` and opaque `cursor` of the lists, and the link to the next page."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import TypeVar
 from urllib.parse import urlencode
 
 from api.http.problems import RequestError, invalid
@@ -19,11 +21,10 @@ MAX_LIMIT = 100
 MAX_CURSOR_CHARS = 8192
 """No key that fits into a request line makes a longer cursor."""
 
-MAX_STATUSES = len(Status)
-"""The most statuses in one request: all of them."""
-
 _CHECK_BYTES = 12
 _MAX_SORT_KEY_BYTES = 1024
+
+S = TypeVar("S", bound=StrEnum)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,41 +62,45 @@ def _parse_cursor(request: Request) -> str | None:
     return cursor
 
 
-def _parse_statuses(request: Request) -> tuple[Status, ...]:
-    """Parse `?status=`, one or several; by default the active ones. Raises a RequestError for unknown statuses."""
-    text = request.query.get("status")
+def parse_statuses(request: Request, default: tuple[S, ...]) -> tuple[S, ...]:
+    """Parse `?status=`, one or several, in the order of their enum. Raises a RequestError for unknown statuses."""
+    text, known = request.query.get("status"), type(default[0])
     if text is None:
-        return tuple(status for status in Status if status in ACTIVE_STATUSES)
-    named = text.split(",", MAX_STATUSES)
-    if len(named) > MAX_STATUSES:
-        raise invalid("?status", f"Must name at most {MAX_STATUSES} statuses.")
+        return default
+    named = text.split(",", len(known))
+    if len(named) > len(known):
+        raise invalid("?status", f"Must name at most {len(known)} statuses.")
     asked = set(named)
-    if unknown := asked - set(Status):
-        raise invalid("?status", f"{min(unknown)[:40]!r} is not one of {', '.join(Status)}.")
-    return tuple(status for status in Status if status in asked)
+    if unknown := asked - set(known):
+        raise invalid("?status", f"{min(unknown)[:40]!r} is not one of {', '.join(known)}.")
+    return tuple(status for status in known if status in asked)
 
 
-def parse_page(request: Request) -> PageRequest:
-    """Parse the page of events that a request asks for. Raises a RequestError for invalid parameters."""
-    return PageRequest(_parse_limit(request), _parse_cursor(request), kept=_kept(request, "limit"))
+def parse_page(request: Request, *filters: str, statuses: tuple[Status, ...] = ()) -> PageRequest:
+    """Parse the page that a request asks for; `filters` are the list's other parameters, which its next page needs too.
+
+    Raises a RequestError for invalid parameters.
+    """
+    kept = {name: request.query[name] for name in ("limit", *filters) if name in request.query}
+    return PageRequest(_parse_limit(request), _parse_cursor(request), statuses, kept)
 
 
 def parse_registrations_page(request: Request) -> PageRequest:
     """Parse the page of registrations that a request asks for. Raises a RequestError for invalid parameters."""
-    kept = _kept(request, "limit", "status")
-    return PageRequest(_parse_limit(request), _parse_cursor(request), _parse_statuses(request), kept)
+    active = tuple(status for status in Status if status in ACTIVE_STATUSES)
+    return parse_page(request, "status", statuses=parse_statuses(request, active))
 
 
 def seal_cursor(scope: str, *position: str) -> str:
     """Return a cursor that only the same list with the same filter accepts.
 
-    `position` is the key to continue after, as texts; the last of several is a sort key.
+    `position` is the key to continue after, as texts; the last one is a sort key.
     """
     payload = json.dumps(position, separators=(",", ":"), ensure_ascii=False).encode()
     return base64.urlsafe_b64encode(_check(scope, payload) + payload).decode().rstrip("=")
 
 
-def open_cursor(scope: str, cursor: str, parts: int = 1) -> list[str]:
+def open_cursor(scope: str, cursor: str, parts: int) -> list[str]:
     """Return the position in a cursor, of `parts` texts. Raises a RequestError unless it is one of this list.
 
     The check detects cursors that were damaged or belong to another list. It need not be a secret: a forged position
@@ -109,7 +114,7 @@ def open_cursor(scope: str, cursor: str, parts: int = 1) -> list[str]:
         position = None
     if not isinstance(position, list) or len(position) != parts or not all(_is_key(part) for part in position):
         raise invalid_cursor()
-    if parts > 1 and not _is_key(position[-1], _MAX_SORT_KEY_BYTES):
+    if not _is_key(position[-1], _MAX_SORT_KEY_BYTES):
         raise invalid_cursor()
     if seal_cursor(scope, *position) != cursor:  # the same bytes have several texts in base64
         raise invalid_cursor()
@@ -119,10 +124,6 @@ def open_cursor(scope: str, cursor: str, parts: int = 1) -> list[str]:
 def invalid_cursor() -> RequestError:
     """Return the error for a cursor that is not one of this list."""
     return invalid("?cursor", "Not a cursor of this list with this filter.")
-
-
-def _kept(request: Request, *names: str) -> dict[str, str]:
-    return {name: request.query[name] for name in names if name in request.query}
 
 
 def _is_key(part: object, max_bytes: int = MAX_KEY_BYTES) -> bool:

@@ -35,6 +35,9 @@ CODES: dict[str, tuple[int, str]] = {
     "overloaded": (503, "Temporarily overloaded"),
 }
 
+MAX_ERRORS = 20
+"""The most invalid places that one problem names."""
+
 RETRY_AFTER_SECONDS = 1
 """The `Retry-After` of answers that are worth repeating soon."""
 
@@ -80,6 +83,10 @@ def forbidden(detail: str) -> RequestError:
 
 def invalid(pointer: str, detail: str) -> RequestError:
     """Return the error about one place of the request: a JSON pointer into the body, `?parameter` or a header."""
-    return RequestError(
-        Problem("invalid-request", "The request is invalid.", ({"pointer": pointer, "detail": detail},))
-    )
+    return invalid_places((pointer, detail))
+
+
+def invalid_places(*places: tuple[str, str]) -> RequestError:
+    """Return the error about several places, each with its pointer and detail."""
+    errors = tuple({"pointer": pointer, "detail": detail} for pointer, detail in places)
+    return RequestError(Problem("invalid-request", "The request is invalid.", errors))

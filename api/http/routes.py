@@ -17,12 +17,16 @@ Function = Literal["users", "events", "registrations", "docs"]
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """A route. `path` is in API Gateway's notation: `/users/{userId}`; a `public` route needs no token."""
+    """A route. `path` is in API Gateway's notation: `/users/{userId}`; a `public` route needs no token.
+
+    `query` are its query parameters, and others are refused; None accepts any.
+    """
 
     method: str
     path: str
     function: Function
     public: bool = False
+    query: tuple[str, ...] | None = ()
 
     @property
     def key(self) -> str:
@@ -45,24 +49,27 @@ def _pattern(path: str) -> re.Pattern[str]:
     return re.compile(re.sub(r"{(\w+)}", r"(?P<\1>[^/]+)", path))
 
 
+_PAGE = ("limit", "cursor")
+_REGISTRATIONS_PAGE = ("status", *_PAGE)
+
 ROUTES: tuple[Route, ...] = (
     Route("POST", "/users", "users"),
     Route("GET", "/users/{userId}", "users"),
     Route("DELETE", "/users/{userId}", "users"),
     Route("POST", "/events", "events"),
-    Route("GET", "/events", "events", public=True),
+    Route("GET", "/events", "events", public=True, query=("from", "to", "status", *_PAGE)),
     Route("GET", "/events/{eventId}", "events", public=True),
     Route("PATCH", "/events/{eventId}", "events"),
     Route("POST", "/events/{eventId}/registrations", "registrations"),
-    Route("GET", "/events/{eventId}/registrations", "registrations"),
+    Route("GET", "/events/{eventId}/registrations", "registrations", query=_REGISTRATIONS_PAGE),
     Route("GET", "/events/{eventId}/registrations/{userId}", "registrations"),
     Route("DELETE", "/events/{eventId}/registrations/{userId}", "registrations"),
-    Route("GET", "/users/{userId}/registrations", "registrations"),
+    Route("GET", "/users/{userId}/registrations", "registrations", query=_REGISTRATIONS_PAGE),
 )
 
 DOCS_ROUTES: tuple[Route, ...] = (
-    Route("GET", "/docs", "docs", public=True),
-    Route("GET", "/docs/{file}", "docs", public=True),
+    Route("GET", "/docs", "docs", public=True, query=None),
+    Route("GET", "/docs/{file}", "docs", public=True, query=None),
 )
 """The reference page and its parts: on every stage but production, and no part of the contract."""
 

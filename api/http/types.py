@@ -70,8 +70,9 @@ class Response:
 
 
 def json_response(status: int, body: object, headers: Mapping[str, str] | None = None) -> Response:
-    """Return a JSON response."""
-    return Response(status, json.dumps(body), headers or {}, "application/json")
+    """Return a JSON response. `body` has no text that is not Unicode: it is from the tables."""
+    # Escaped, a page of a hundred events could be longer than Lambda's limit of 6 MB.
+    return Response(status, json.dumps(body, ensure_ascii=False), headers or {}, "application/json")
 
 
 def url(base: str, *parts: str) -> str:

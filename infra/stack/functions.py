@@ -16,7 +16,7 @@ from infra.stack.queues import Queues
 from infra.stack.stage import Stage
 from infra.stack.suppressions import suppress_lint, suppress_nag, suppress_policy
 from infra.stack.tables import Tables
-from workers.aws.items import EVENT_INDEX, USER_INDEX
+from workers.aws.items import DATE_INDEX, EVENT_INDEX, USER_INDEX
 
 BATCH_ACTIONS = {
     "sqs:ChangeMessageVisibility": "sqs:ChangeMessageVisibilityBatch",
@@ -142,6 +142,7 @@ def _arns(tables: Tables, queues: Queues) -> dict[Resource, str]:
         Resource.EVENTS: tables.events.table_arn,
         Resource.REGISTRATIONS: registrations,
         Resource.LEDGER: ledger,
+        Resource.DATE_INDEX: f"{tables.events.table_arn}/index/{DATE_INDEX}",
         Resource.USER_INDEX: f"{registrations}/index/{USER_INDEX}",
         Resource.EVENT_INDEX: f"{registrations}/index/{EVENT_INDEX}",
         Resource.LEDGER_STREAM: tables.stream_arn,

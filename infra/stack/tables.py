@@ -1,4 +1,4 @@
-"""The tables: users, events, registrations with their two indexes, and the ledger with its stream."""
+"""The tables: users, events with their index, registrations with two, and the ledger with its stream."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from constructs import Construct
 
 from infra.stack.stage import Stage
 from infra.stack.suppressions import suppress_nag
-from workers.aws.items import EVENT_INDEX, STATUS_KEY, USER_INDEX
+from workers.aws.items import DATE_INDEX, EVENT_INDEX, STATUS_KEY, USER_INDEX
 
 
 class Tables(Construct):
@@ -27,8 +27,9 @@ class Tables(Construct):
         self.registrations = self._table("RegistrationsTable", "registrationId")
         # The new image suffices: the promoter needs the event's id and the version of its ledger.
         self.ledger = self._table("LedgerTable", "eventId", stream=dynamodb.StreamViewType.NEW_IMAGE)
-        self._index(USER_INDEX, "userId", "registeredAt")
-        self._index(EVENT_INDEX, "eventId", STATUS_KEY)
+        _add_index(self.events, DATE_INDEX, "status", "date")
+        _add_index(self.registrations, USER_INDEX, "userId", "registeredAt")
+        _add_index(self.registrations, EVENT_INDEX, "eventId", STATUS_KEY)
 
     def _table(self, name: str, key: str, stream: dynamodb.StreamViewType | None = None) -> dynamodb.Table:
         table = dynamodb.Table(
@@ -56,15 +57,6 @@ class Tables(Construct):
         resource.override_logical_id(name)
         return table
 
-    def _index(self, name: str, partition: str, sort: str) -> None:
-        # Keys only: each change of a projected attribute would be a write to the index, which costs.
-        self.registrations.add_global_secondary_index(
-            index_name=name,
-            partition_key=_string(partition),
-            sort_key=_string(sort),
-            projection_type=dynamodb.ProjectionType.KEYS_ONLY,
-        )
-
     @property
     def stream_arn(self) -> str:
         """The ARN of the ledger's stream."""
@@ -84,6 +76,16 @@ def _only_over_tls() -> iam.PolicyStatement:
         actions=["dynamodb:*"],
         resources=["*"],  # the policy's own table with its indexes; its ARN would be a circular reference
         conditions={"Bool": {"aws:SecureTransport": "false"}},
+    )
+
+
+def _add_index(table: dynamodb.Table, name: str, partition: str, sort: str) -> None:
+    # Keys only: each change of a projected attribute would be a write to the index, which costs.
+    table.add_global_secondary_index(
+        index_name=name,
+        partition_key=_string(partition),
+        sort_key=_string(sort),
+        projection_type=dynamodb.ProjectionType.KEYS_ONLY,
     )
 
 

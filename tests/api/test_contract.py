@@ -10,7 +10,7 @@ import pytest
 
 from api.contract.__main__ import KEPT
 from api.contract.document import refusals
-from api.contract.operations import ALWAYS, OPERATIONS
+from api.contract.operations import FAULTS, OPERATIONS
 from api.http.pagination import DEFAULT_LIMIT, MAX_LIMIT
 from api.http.problems import CODES
 from api.http.routes import ROUTES
@@ -21,7 +21,7 @@ from tests.support.contract import fields_documented
 from tests.support.pipeline import BASE_URL
 
 DOCUMENT: Any = json.loads(KEPT.read_text(encoding="utf-8"))
-OF_FAULTS = {str(CODES[code][0]) for code in ALWAYS}
+OF_FAULTS = {str(CODES[code][0]) for code in FAULTS}
 """Statuses that all routes may answer when AWS fails; test_faults.py provokes them."""
 
 
@@ -54,7 +54,7 @@ def test_each_code_happens(scenario: Scenario) -> None:
     promised = set[tuple[str, int, str | None]]()
     for route in ROUTES:
         promised |= {(route.key, success.status, None) for success in OPERATIONS[route.key].successes}
-        promised |= {(route.key, CODES[code][0], code) for code in refusals(route) if code not in ALWAYS}
+        promised |= {(route.key, CODES[code][0], code) for code in refusals(route) if code not in FAULTS}
     assert scenario.codes == promised
 
 

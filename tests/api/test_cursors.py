@@ -5,14 +5,17 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+from typing import Any
 
 import pytest
 
+from api.events.filter import EventFilter
 from api.http.pagination import seal_cursor
 from tests.api.walks import events, walk
 from tests.support.builders import event_item
 from tests.support.pipeline import Pipeline
 from workers.domain.records import Status
+from workers.domain.seat_settings import EventStatus
 
 _ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
 
@@ -79,6 +82,18 @@ def test_forged_cursors(pipeline: Pipeline) -> None:
     assert [entry["userId"] for entry in answer.body["registrations"]] == ["ann"]
 
 
+def test_forged_cursors_of_events(pipeline: Pipeline) -> None:
+    """A made-up place outside the filter is a 400, and one inside it goes on from there."""
+    pipeline.add_event("e", 5, date="2030-05-02")
+    query: dict[str, Any] = {"from": "2030-05-01", "to": "2030-05-31", "status": "active"}
+    scope = EventFilter("2030-05-01", "2030-05-31~", (EventStatus.ACTIVE,)).scope
+    for place in (("gone", "e", "2030-05-02"), ("closed", "e", "2030-05-02"), ("active", "e", "2030-06-01")):
+        answer = pipeline.request("GET", "/events", **query, cursor=seal_cursor(scope, *place))
+        assert (answer.status, answer.body["errors"][0]["pointer"]) == (400, "?cursor"), place
+    answer = pipeline.request("GET", "/events", **query, cursor=seal_cursor(scope, "active", "none", "2030-05-01"))
+    assert events(answer.body["events"]) == ["e"]
+
+
 def forged(scope: str, payload: bytes) -> str:
     """A cursor with a right check and any payload."""
     check = hashlib.sha256(scope.encode() + b"\0" + payload).digest()[:12]
@@ -95,7 +110,7 @@ PAYLOADS = [
 @pytest.mark.parametrize("payload", PAYLOADS)
 def test_forged_payloads(shared: Pipeline, payload: bytes) -> None:
     """A made-up cursor that is nested deeply, no text, or longer in bytes than any key is a 400, no error of ours."""
-    answer = shared.request("GET", "/events", cursor=forged("events", payload))
+    answer = shared.request("GET", "/events", cursor=forged(EventFilter().scope, payload))
     assert (answer.status, answer.code) == (400, "invalid-request")
 
 

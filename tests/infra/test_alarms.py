@@ -17,7 +17,11 @@ Watched = tuple[str, str, dict[str, str], str, float]
 """Namespace, metric, dimensions, statistic and threshold."""
 
 TABLES = ("Users", "Events", "Registrations", "Ledger")
-INDEXES = {"user-index": "UserRegistrationsIndex", "event-index": "EventRegistrationsIndex"}
+INDEXES = {
+    "date-index": ("EventsTable", "EventsByDateIndex"),
+    "user-index": ("RegistrationsTable", "UserRegistrationsIndex"),
+    "event-index": ("RegistrationsTable", "EventRegistrationsIndex"),
+}
 
 
 def _function(spec: FunctionSpec) -> dict[str, str]:
@@ -34,8 +38,8 @@ def watched(stage: str) -> dict[str, Watched]:
         return NAMESPACE, metric, {"service": f"turnstile-{stage}"}, "Maximum", threshold
 
     throttled = {f"{name.lower()}-table": {"TableName": f"{name}Table"} for name in TABLES}
-    for label, index in INDEXES.items():
-        throttled[label] = {"TableName": "RegistrationsTable", "GlobalSecondaryIndexName": index}
+    for label, (table, index) in INDEXES.items():
+        throttled[label] = {"TableName": table, "GlobalSecondaryIndexName": index}
     visible, promoter = "ApproximateNumberOfMessagesVisible", _function(FUNCTIONS["promoter"])
     return {
         "oldest-message": queue("ApproximateAgeOfOldestMessage", "Commands", 180),
@@ -96,9 +100,13 @@ def test_alarms_watch_their_metrics(alarms: dict[str, dict[str, Any]], stage_nam
 
 def test_every_table_and_index_has_alarms(resources: Resources) -> None:
     """The tables and indexes above are those of the template."""
-    assert set(resources.of_type("AWS::DynamoDB::Table")) == {f"{name}Table" for name in TABLES}
-    indexes = resources.one("RegistrationsTable")["GlobalSecondaryIndexes"]
-    assert {index["IndexName"] for index in indexes} == set(INDEXES.values())
+    tables = resources.of_type("AWS::DynamoDB::Table")
+    assert set(tables) == {f"{name}Table" for name in TABLES}
+    assert {
+        (name, index["IndexName"])
+        for name, table in tables.items()
+        for index in table.get("GlobalSecondaryIndexes", [])
+    } == set(INDEXES.values())
 
 
 def test_every_alarm_reaches_the_topic(alarms: dict[str, dict[str, Any]], resources: Resources) -> None:

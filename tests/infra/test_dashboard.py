@@ -17,7 +17,7 @@ Shown = set[tuple[str, str, str, str]]
 COMMANDS, DEAD, FAILED = (f"Queues{name}.QueueName" for name in ("Commands", "DeadLetters", "FailedPromotions"))
 VISIBLE = "ApproximateNumberOfMessagesVisible"
 TABLES = ("UsersTable", "EventsTable", "RegistrationsTable", "LedgerTable")
-INDEXES = ("UserRegistrationsIndex", "EventRegistrationsIndex")
+INDEXES = ("EventsByDateIndex", "UserRegistrationsIndex", "EventRegistrationsIndex")
 PERCENTILES = ("p50", "p90", "p99")
 
 
@@ -110,7 +110,7 @@ def _shown(line: list[Any], service: str) -> tuple[str, str, str, str]:
         telling = dimensions.pop("reason", "service")
     else:
         if "GlobalSecondaryIndexName" in dimensions:
-            assert dimensions.pop("TableName") == "RegistrationsTable"
+            assert dimensions.pop("TableName") in {"EventsTable", "RegistrationsTable"}
         (name,) = dimensions
         known = ("QueueName", "ApiId", "FunctionName", "TableName", "GlobalSecondaryIndexName")
         assert name in known

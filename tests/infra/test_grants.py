@@ -14,6 +14,7 @@ ARNS = {
     Resource.EVENTS: "EventsTable.Arn",
     Resource.REGISTRATIONS: "RegistrationsTable.Arn",
     Resource.LEDGER: "LedgerTable.Arn",
+    Resource.DATE_INDEX: "EventsTable.Arn/index/EventsByDateIndex",
     Resource.USER_INDEX: "RegistrationsTable.Arn/index/UserRegistrationsIndex",
     Resource.EVENT_INDEX: "RegistrationsTable.Arn/index/EventRegistrationsIndex",
     Resource.LEDGER_STREAM: "LedgerTable.StreamArn",

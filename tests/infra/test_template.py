@@ -45,16 +45,18 @@ def test_table_keys_and_billing(resources: Resources, table: str, key: str) -> N
 
 
 def test_indexes(resources: Resources) -> None:
-    """Registrations can be listed by user and by event; the indexes project keys only."""
-    indexes = resources.one("RegistrationsTable")["GlobalSecondaryIndexes"]
-    keys = {index["IndexName"]: [part["AttributeName"] for part in index["KeySchema"]] for index in indexes}
-    assert keys == {
-        "UserRegistrationsIndex": ["userId", "registeredAt"],
-        "EventRegistrationsIndex": ["eventId", "status#registeredAt"],
+    """Registrations can be listed by user and by event, events by date; the indexes project keys only."""
+    indexes = {
+        (table, index["IndexName"]): ([part["AttributeName"] for part in index["KeySchema"]], index["Projection"])
+        for table in TABLES
+        for index in resources.one(table).get("GlobalSecondaryIndexes", [])
     }
-    assert {index["Projection"]["ProjectionType"] for index in indexes} == {"KEYS_ONLY"}
-    others = TABLES - {"RegistrationsTable"}
-    assert not any("GlobalSecondaryIndexes" in resources.one(table) for table in others)
+    only_keys = {"ProjectionType": "KEYS_ONLY"}
+    assert indexes == {
+        ("EventsTable", "EventsByDateIndex"): (["status", "date"], only_keys),
+        ("RegistrationsTable", "UserRegistrationsIndex"): (["userId", "registeredAt"], only_keys),
+        ("RegistrationsTable", "EventRegistrationsIndex"): (["eventId", "status#registeredAt"], only_keys),
+    }
 
 
 def test_only_the_ledger_has_a_stream(resources: Resources) -> None:

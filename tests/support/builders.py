@@ -26,7 +26,7 @@ NEW_EVENT: dict[str, object] = {
 def event_item(event_id: str, capacity: int, **attributes: Any) -> Item:
     """Return an event as it is stored after such a body, with more attributes."""
     texts: Item = {name: {"S": name} for name in ("title", "date", "location", "organizer")}
-    return {**event_key(event_id), **texts, "capacity": {"N": str(capacity)}, **attributes}
+    return {**event_key(event_id), **texts, "capacity": {"N": str(capacity)}, "status": {"S": "active"}, **attributes}
 
 
 def seats(capacity: int, waitlist: int | bool | None = False, status: EventStatus = EventStatus.ACTIVE) -> SeatSettings:

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from workers.aws.items import EVENT_INDEX, STATUS_KEY, USER_INDEX, Item
+from workers.aws.items import DATE_INDEX, EVENT_INDEX, STATUS_KEY, USER_INDEX, Item
 from workers.aws.load import DecisionTables
 from workers.settings import Settings
 
@@ -53,25 +53,28 @@ def put_items(client: DynamoDBClient, table: str, items: Sequence[Item]) -> None
 def create_tables(client: DynamoDBClient, prefix: str = "") -> TableNames:
     """Create the four tables, empty."""
     names = TableNames(*(prefix + name for name in ("users", "events", "registrations", "ledger")))
-    for name, key in ((names.users, "userId"), (names.events, "eventId"), (names.ledger, "eventId")):
+    for name, key in ((names.users, "userId"), (names.ledger, "eventId")):
         client.create_table(
             TableName=name,
             BillingMode="PAY_PER_REQUEST",
             AttributeDefinitions=[{"AttributeName": key, "AttributeType": "S"}],
             KeySchema=[{"AttributeName": key, "KeyType": "HASH"}],
         )
-    attributes = ("registrationId", "userId", "registeredAt", "eventId", STATUS_KEY)
+    _create_indexed(client, names.events, "eventId", {DATE_INDEX: ("status", "date")})
+    indexes = {USER_INDEX: ("userId", "registeredAt"), EVENT_INDEX: ("eventId", STATUS_KEY)}
+    _create_indexed(client, names.registrations, "registrationId", indexes)
+    return names
+
+
+def _create_indexed(client: DynamoDBClient, table: str, key: str, indexes: dict[str, tuple[str, str]]) -> None:
+    attributes = dict.fromkeys([key, *(name for names in indexes.values() for name in names)])
     client.create_table(
-        TableName=names.registrations,
+        TableName=table,
         BillingMode="PAY_PER_REQUEST",
         AttributeDefinitions=[{"AttributeName": name, "AttributeType": "S"} for name in attributes],
-        KeySchema=[{"AttributeName": "registrationId", "KeyType": "HASH"}],
-        GlobalSecondaryIndexes=[
-            _index(USER_INDEX, "userId", "registeredAt"),
-            _index(EVENT_INDEX, "eventId", STATUS_KEY),
-        ],
+        KeySchema=[{"AttributeName": key, "KeyType": "HASH"}],
+        GlobalSecondaryIndexes=[_index(name, *keys) for name, keys in indexes.items()],
     )
-    return names
 
 
 def _index(name: str, partition: str, sort: str) -> Any:

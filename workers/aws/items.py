@@ -25,6 +25,8 @@ USER_INDEX = "UserRegistrationsIndex"
 """The index of registrations by `userId` and `registeredAt`."""
 STATUS_KEY = "status#registeredAt"
 """The sort key of EVENT_INDEX. Within one status it follows the order of decisions."""
+DATE_INDEX = "EventsByDateIndex"
+"""The index of events by `status` and `date`."""
 
 ERASED_AT = "erasedAt"
 """When the person was forgotten. The user item stays, so that nobody else gets their id and registrations."""

@@ -12,7 +12,7 @@ from infra.cli.deployment import LOCAL
 from infra.cli.function_logs import configurations, lines, log_groups
 from infra.cli.verify.result import require
 from infra.functions import ALWAYS
-from workers.aws.items import EVENT_INDEX, STATUS_KEY, USER_INDEX
+from workers.aws.items import DATE_INDEX, EVENT_INDEX, STATUS_KEY, USER_INDEX
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb.type_defs import KeySchemaElementTypeDef
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 TABLES: dict[str, tuple[tuple[str, ...], dict[str, tuple[str, ...]]]] = {
     "users_table": (("userId",), {}),
-    "events_table": (("eventId",), {}),
+    "events_table": (("eventId",), {DATE_INDEX: ("status", "date")}),
     "registrations_table": (
         ("registrationId",),
         {

@@ -13,7 +13,7 @@ from infra.stack.http.http_api import HttpApi
 from infra.stack.queues import Queues
 from infra.stack.stage import Stage
 from infra.stack.tables import Tables
-from workers.aws.items import EVENT_INDEX, USER_INDEX
+from workers.aws.items import DATE_INDEX, EVENT_INDEX, USER_INDEX
 from workers.metrics import NAMESPACE, Metric
 
 MINUTE = Duration.minutes(1)
@@ -105,16 +105,20 @@ class Metrics:
 
     def of_tables_and_indexes(self, metric: str) -> dict[str, cloudwatch.Metric]:
         """Return the same for each table and each index: DynamoDB does not add an index's counts to its table's."""
-        registrations = self._tables.registrations.table_name
+        events, registrations = self._tables.events, self._tables.registrations
         indexes = {
             name: cloudwatch.Metric(
                 namespace="AWS/DynamoDB",
                 metric_name=metric,
-                dimensions_map={"TableName": registrations, "GlobalSecondaryIndexName": index},
+                dimensions_map={"TableName": table.table_name, "GlobalSecondaryIndexName": index},
                 statistic="Sum",
                 period=MINUTE,
             )
-            for name, index in (("user-index", USER_INDEX), ("event-index", EVENT_INDEX))
+            for name, table, index in (
+                ("date-index", events, DATE_INDEX),
+                ("user-index", registrations, USER_INDEX),
+                ("event-index", registrations, EVENT_INDEX),
+            )
         }
         return self.of_tables(metric) | indexes
 

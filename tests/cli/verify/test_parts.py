@@ -37,7 +37,10 @@ def _tables() -> Tables:
     ]
     return {
         "users": {"KeySchema": _schema("userId")},
-        "events": {"KeySchema": _schema("eventId")},
+        "events": {
+            "KeySchema": _schema("eventId"),
+            "GlobalSecondaryIndexes": [_index("EventsByDateIndex", "status", "date")],
+        },
         "registrations": {"KeySchema": _schema("registrationId"), "GlobalSecondaryIndexes": indexes},
         "ledger": {"KeySchema": _schema("eventId"), "StreamSpecification": {"StreamEnabled": True}},
     }

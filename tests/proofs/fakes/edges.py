@@ -207,11 +207,15 @@ def _rows(table: str) -> Iterator[DynamoDbRequest]:
 
 
 def _prefixes(table: str) -> Iterator[DynamoDbRequest]:
-    """Query every prefix of a sort key, and partitions without rows."""
+    """Query every prefix of a sort key, every range of them, and partitions without rows."""
     yield from _rows(table)
     for text in (*_SORTS, "w#2"):
         yield _query(table, _PREFIXED, "p1", {"S": text})
         yield _query(table, _PREFIXED, "p1", {"S": text}, Limit=2)
+    for first, last in product(("", *_SORTS, "w#2", "~"), repeat=2):
+        values = {":p": {"S": "p1"}, ":s": {"S": first}, ":t": {"S": last}}
+        condition = "eventId = :p AND #k BETWEEN :s AND :t"
+        yield _query(table, condition, "p1", {"S": first}, ExpressionAttributeValues=values)
     yield _query(table, "eventId = :p AND begins_with(registrationId, :s)", "p1", {"S": "w"})
     for name in ("p1", "p2", "none"):
         yield _query(table, "eventId = :p", name, Select="COUNT")

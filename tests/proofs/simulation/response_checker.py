@@ -33,6 +33,8 @@ _CLOCKS_DIFFER = 2 * SECOND
 _LIST_AGE = stale_reads.OLDEST + 2 * SECOND
 """The greatest age of a page of events: an eventually consistent read, cached for two seconds."""
 
+_INDEX_AGE = _LIST_AGE + index_lag.LONGEST
+
 
 @dataclass(frozen=True, slots=True)
 class Walk:
@@ -118,10 +120,10 @@ class ResponseChecker:
             case "event":
                 return answered.status == 200 and self._event(answered, history, answered.body)
             case "list":
-                ids = {event["eventId"] for event in answered.body["events"]}
-                return ids == set(self._sim.histories) and all(
-                    self._listed(answered, event, _LIST_AGE) for event in answered.body["events"]
-                )
+                shown, since = {e["eventId"]: e for e in answered.body["events"]}, answered.began - _INDEX_AGE
+                steady = {e for e, history in self._sim.histories.items() if history.is_steady(since, answered.ended)}
+                listed = all(self._listed(answered, event, _LIST_AGE) for event in shown.values())
+                return steady <= shown.keys() <= self._sim.histories.keys() and listed
             case _:
                 return answered.status == 200 and self._list(answered) and not self._missing(answered)
 

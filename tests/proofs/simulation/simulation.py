@@ -289,5 +289,7 @@ def simulate(settings: RunSettings, *, tell: bool = False) -> RunResult:
 
 
 def _event_item(event: dict[str, Any]) -> Item:
-    kinds = {bool: "BOOL", int: "N", str: "S"}
-    return {name: {kinds[type(value)]: str(value) if type(value) is int else value} for name, value in event.items()}
+    kinds, attributes = {bool: "BOOL", int: "N", str: "S"}, {"status": "active"} | event
+    return {
+        name: {kinds[type(value)]: str(value) if type(value) is int else value} for name, value in attributes.items()
+    }

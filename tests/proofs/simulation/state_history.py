@@ -40,6 +40,11 @@ class EventHistory:
         """Return every state of a record between two instants; None where there was none."""
         return between(self.states.get(registration_id, []), began, ended)
 
+    def is_steady(self, began: int, ended: int) -> bool:
+        """Return whether the event existed between two instants, and its status did not change."""
+        statuses = {ledger.settings.status for ledger in self.ledgers_between(began, ended)}
+        return None not in between(self.titles, began, ended) and len(statuses) <= 1
+
     def ledgers_between(self, began: int, ended: int) -> list[Ledger]:
         """Return every ledger between two instants."""
         return [ledger for ledger in between(self.ledgers, began, ended) if ledger is not None]

@@ -4,7 +4,7 @@
     test       :=  path = :value | attribute_exists(path) | attribute_not_exists(path)
     update     :=  [SET path = sum {, path = sum}] [REMOVE path {, path}]
     sum        :=  part [+ part];  part := path | :value | if_not_exists(path, :value)
-    key        :=  path = :value [AND begins_with(path, :value)]
+    key        :=  path = :value [AND begins_with(path, :value) | AND path BETWEEN :value AND :value]
     path       :=  name | #name
 
 Everything else raises NotImplementedError, whether DynamoDB knows it or not: nothing is ever ignored.
@@ -38,9 +38,13 @@ _UPDATE = re.compile(r"(?:SET (.+?))?(?:(?:^| )REMOVE (.+))?")
 _COMMA = re.compile(r", (?![^(]*\))")
 _ASSIGNMENT = re.compile(rf"({_PATH}) = ([^+]+?)(?: \+ ([^+]+))?")
 _IF_NOT_EXISTS = re.compile(rf"if_not_exists\(({_PATH}), ({_VALUE})\)")
-_KEY = re.compile(rf"({_PATH}) = ({_VALUE})(?: AND begins_with\(({_PATH}), ({_VALUE})\))?")
+_KEY = re.compile(rf"({_PATH}) = ({_VALUE})(?: AND (.+))?")
+_PREFIX = re.compile(rf"begins_with\(({_PATH}), ({_VALUE})\)")
+_BETWEEN = re.compile(rf"({_PATH}) BETWEEN ({_VALUE}) AND ({_VALUE})")
 _WORDS = re.compile(r"[#:]?[A-Za-z_]\w*")
-_OWN_WORDS = {"AND", "OR", "SET", "REMOVE", "attribute_exists", "attribute_not_exists", "if_not_exists", "begins_with"}
+_OWN_WORDS = {
+    "AND", "OR", "SET", "REMOVE", "BETWEEN", "attribute_exists", "attribute_not_exists", "if_not_exists", "begins_with",
+}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,11 +114,12 @@ def _operand(text: str) -> Operand:
 
 
 @lru_cache(maxsize=1024)
-def key_condition(text: str) -> tuple[tuple[str, str], ...]:
-    """Parse a key condition: pairs of path and value for the partition key, and maybe a prefix of the sort key."""
+def key_condition(text: str) -> tuple[tuple[str, ...], ...]:
+    """Parse a key condition: path and value of the partition key, maybe path and prefix or bounds of the sort key."""
     match = _match(_KEY, text)
-    partition, sort = (match[1], match[2]), (match[3], match[4])
-    return (partition, sort) if match[3] else (partition,)
+    if not match[3]:
+        return ((match[1], match[2]),)
+    return (match[1], match[2]), (_BETWEEN.fullmatch(match[3]) or _match(_PREFIX, match[3])).groups()
 
 
 def bind(params: Item, texts: tuple[str, ...], key_names: Collection[str]) -> tuple[Names, Values]:

@@ -16,11 +16,17 @@ def index_page(params: Item, table: Table, place: Place) -> Item:
     index, text = table.indexes[params["IndexName"]], params["KeyConditionExpression"]
     parts = key_condition(text)
     names, values = bind(params, (text,), table.key_names)
-    wanted = {names.get(path, path): key_text(values[value]) for path, value in parts}
+    wanted = {names.get(path, path): [key_text(values[value]) for value in bounds] for path, *bounds in parts}
     if list(wanted) not in ([index.partition], [index.partition, index.sort]):
         raise Invalid("Query condition missed key schema element, or names another attribute")
-    partition = wanted[index.partition]
-    rows = [(sort, place(primary), primary) for sort, primary in index.rows(partition, wanted.get(index.sort, ""))]
+    (partition,), bounds = wanted[index.partition], wanted.get(index.sort, [""])
+    if bounds[0] > bounds[-1]:
+        raise Invalid("The BETWEEN operator requires upper bound to be greater than or equal to lower bound")
+    rows = [
+        (sort, place(primary), primary)
+        for sort, primary in index.rows(partition)
+        if (sort.startswith(bounds[0]) if len(bounds) == 1 else bounds[0] <= sort <= bounds[1])
+    ]
     if start := params.get("ExclusiveStartKey"):
         behind = key_text(start[index.sort]), place(key_text(start[table.primary]))
         rows = [row for row in rows if row[:2] > behind]

@@ -38,10 +38,9 @@ class Index:
         if keys is not None:
             self._listed[primary] = keys
 
-    def rows(self, partition: str, prefix: str) -> list[tuple[str, str]]:
-        """Return sort key and primary key of the rows of a partition whose sort key has the prefix."""
-        listed = self._listed.items()
-        return [(sort, primary) for primary, (own, sort) in listed if own == partition and sort.startswith(prefix)]
+    def rows(self, partition: str) -> list[tuple[str, str]]:
+        """Return sort key and primary key of the rows of a partition."""
+        return [(sort, primary) for primary, (own, sort) in self._listed.items() if own == partition]
 
 
 class Table:
