@@ -34,12 +34,13 @@ def _count(text: str) -> int:
 
 @dataclass(frozen=True, slots=True)
 class AccessSettings(Settings):
-    """Authentication and the write limit of a function. Without `writes_per_second` there is no limit.
+    """The base URL, authentication and write limit of a function. Without `writes_per_second` there is no limit.
 
     `auth_audience` is the audience that tokens must have, `auth_groups_claim` the claim that lists their groups; both
     are required where `auth` is `jwt`.
     """
 
+    api_url: str
     auth: Auth = field(metadata={"parse": _auth, "expected": "none or jwt"})
     auth_audience: str = ""
     auth_groups_claim: str = ""

@@ -233,6 +233,7 @@ _ALL = (
         invoked_by="routes",
         memory_mb=256,
         timeout_seconds=10,
+        settings=("API_URL",),
         bundle="docs",
         optional=True,
     ),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable
 from itertools import groupby
 from typing import Any
@@ -11,20 +12,9 @@ from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
 from api.contract import schemas
-from api.contract.examples import INVALID_HEADER, INVALID_QUERY, PROBLEMS
-from api.contract.operations import (
-    ALWAYS,
-    CSV,
-    FAULTS,
-    JSON,
-    ON_WRITES,
-    OPERATIONS,
-    TAGS,
-    WITH_BODY,
-    WITH_TOKEN,
-    Operation,
-    Success,
-)  # fmt: skip
+from api.contract.examples import BASE_URL, INVALID_HEADER, INVALID_QUERY, PROBLEMS, REQUEST_ID
+from api.contract.operation import CSV, JSON, TEXT, Operation, Success
+from api.contract.operations import ALWAYS, FAULTS, ON_WRITES, OPERATIONS, TAGS, WITH_BODY, WITH_TOKEN
 from api.contract.parameters import HEADERS, PARAMETERS
 from api.http.problems import CODES, Problem
 from api.http.routes import ROUTES, Route
@@ -112,7 +102,7 @@ def refusals(route: Route) -> list[str]:
 
 
 def _operation(route: Route, operation: Operation) -> Json:
-    ids = [name for name in ("eventId", "userId") if f"{{{name}}}" in route.path]
+    ids = re.findall(r"{(\w+)}", route.path)
     parameters = [_ref("parameters", name) for name in (*ids, *operation.parameters)]
     responses = {str(success.status): _success(success) for success in operation.successes}
     responses |= _problems(route, operation)
@@ -133,9 +123,9 @@ def _operation(route: Route, operation: Operation) -> Json:
 
 
 def _success(success: Success) -> Json:
-    answer: Json = {"description": success.description}
-    if success.headers:
-        answer["headers"] = _headers(success.headers)
+    answer: Json = {"description": success.description, "headers": _headers(("X-Request-Id", *success.headers))}
+    if success.text is not None:
+        answer["content"] = {TEXT: _content({"type": "string"}, (("text", success.text),))}
     if success.shape is not None:
         answer["content"] = {JSON: _content(_ref("schemas", success.shape.__name__), success.examples)}
         if success.csv is not None:
@@ -147,12 +137,15 @@ def _problems(route: Route, operation: Operation) -> dict[str, Json]:
     """Return the problem responses: one for each status, with an example of each of its codes."""
     refused: dict[str, Json] = {}
     more = dict(operation.refusal_headers)
-    more |= {401: ("(WWW-Authenticate)",), 429: ("Retry-After",), 503: ("Retry-After",)}
+    more |= {401: ("(WWW-Authenticate)",), 503: ("Retry-After",)}
+    more |= {429: ("Retry-After", "RateLimit", "RateLimit-Policy")}
     for status, group in groupby(refusals(route), key=lambda code: CODES[code][0]):
         codes = list(group)
-        answer: Json = {"description": " or ".join(f"`{code}`" for code in codes)}
-        if status in more:
-            answer["headers"] = _headers(more[status])
+        request_id = "(X-Request-Id)" if status == 401 else "X-Request-Id"
+        answer: Json = {
+            "description": " or ".join(f"`{code}`" for code in codes),
+            "headers": _headers((request_id, *more.get(status, ()))),
+        }
         shown = {code: _ref("examples", _example_of(code, operation)) for code in codes}
         answer["content"] = {PROBLEM_JSON: {"schema": _ref("schemas", "Problem"), "examples": shown}}
         if status == 401:
@@ -169,7 +162,7 @@ def _example_of(code: str, operation: Operation) -> str:
 
 
 def _problem_example(problem: Problem) -> Json:
-    response = problem.response()
+    response = problem.response().for_request(REQUEST_ID, BASE_URL)
     return {"summary": CODES[problem.code][1], "value": json.loads(response.body)}
 
 

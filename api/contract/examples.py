@@ -10,10 +10,13 @@ from api.http.problems import Problem
 Json = dict[str, Any]
 """An example as it is sent."""
 
+BASE_URL = "https://api.example.org"
+REQUEST_ID = "Jd7aEjKvIAMEV0w="
+
 _ADA = "reg_QZZMKEP3JJKTU5DOAU6BBCTISP"
 _BOB = "reg_KDVR5AW7CC24SZU5TTUTG2B44V"
-_REGISTRATION = "https://api.example.org/events/pycon/registrations/ada"
-_USER = "https://api.example.org/users/ada"
+_REGISTRATION = f"{BASE_URL}/events/pycon/registrations/ada"
+_USER = f"{BASE_URL}/users/ada"
 _CURSOR = "wWkYpSFjNA2E8vmqWyJweWNvbiJd"
 
 NEW_USER: Json = {"userId": "ada", "name": "Ada Lovelace", "email": "ada@example.org"}
@@ -75,6 +78,12 @@ EVENTS_REGISTRATIONS_CSV = (
 )
 USERS_REGISTRATIONS: Json = {"registrations": [CONFIRMED | {"event": SOLD_OUT_EVENT}], "next": None}
 
+EXPLANATION = """event-exists
+**409** This event id is taken.
+
+If you are retrying, read the event to see whether it is yours. To change an event, use `PATCH`.
+"""
+
 PROBLEMS: dict[str, Problem] = {
     "invalid-json": Problem("invalid-json", "Expecting value, line 1, column 12."),
     "invalid-request": Problem(
@@ -110,7 +119,7 @@ PROBLEMS: dict[str, Problem] = {
     "body-too-large": Problem("body-too-large", f"The body has 70000 bytes; the limit is {MAX_BODY_BYTES}."),
     "unsupported-media-type": Problem("unsupported-media-type", "Send Content-Type: application/json."),
     "too-many-requests": Problem("too-many-requests", "Try again in 1 s."),
-    "internal-error": Problem("internal-error", "Report it with the request id Jd7aEjKvIAMEV0w=."),
+    "internal-error": Problem("internal-error", f"Report it with the request id {REQUEST_ID}."),
     "overloaded": Problem("overloaded", "Try again in a moment."),
 }
 """One problem of each code."""

@@ -2,55 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any
-
-from pydantic import BaseModel
-
 from api.contract import examples, schemas
+from api.contract.operation import Operation, Success
 from api.models.event import EventChange, NewEvent
 from api.models.registration import NewRegistration
 from api.models.user import NewUser
-
-JSON = "application/json"
-CSV = "text/csv"
-
-
-@dataclass(frozen=True, slots=True)
-class Success:
-    """A successful response. Without `shape` it has no body. `headers` in brackets are optional."""
-
-    status: int
-    description: str
-    shape: type[BaseModel] | None = None
-    examples: tuple[tuple[str, Any], ...] = ()
-    headers: tuple[str, ...] = ()
-    csv: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Operation:
-    """One route: its request, its effect and its responses.
-
-    `refusals` are the codes of its problems besides those of all routes, `refusal_headers` the headers of a status.
-    """
-
-    id: str
-    tag: str
-    summary: str
-    description: str
-    successes: tuple[Success, ...]
-    refusals: tuple[str, ...] = ()
-    refusal_headers: tuple[tuple[int, tuple[str, ...]], ...] = ()
-    parameters: tuple[str, ...] = ()
-    body: type[BaseModel] | None = None
-    body_examples: tuple[tuple[str, Any], ...] = ()
-
 
 TAGS = {
     "users": "The people who can register.",
     "events": "The events that people register for.",
     "registrations": "The seats that people have, wait for or gave back.",
+    "problems": "The errors of this API.",
 }
 
 _PAGE = ("limit", "cursor")
@@ -277,6 +239,14 @@ OPERATIONS: dict[str, Operation] = {
             ),
         ),
         refusals=("user-not-found",),
+    ),
+    "GET /problems/{code}": Operation(
+        id="explainProblem",
+        tag="problems",
+        summary="Explain a problem",
+        description="The `type` of every problem document: what happened, and what to do about it.",
+        successes=(Success(200, "The explanation.", text=examples.EXPLANATION),),
+        refusals=("route-not-found",),
     ),
 }
 """By API Gateway's route keys."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Any
 
+from api.contract.examples import BASE_URL, REQUEST_ID
 from api.http.etag import MAX_REVISIONS
 from api.http.headers import MAX_HEADER_CHARS
 from api.http.pagination import DEFAULT_LIMIT, MAX_CURSOR_CHARS, MAX_LIMIT
@@ -44,6 +45,9 @@ def _statuses(description: str, statuses: type[StrEnum]) -> Json:
 
 
 PARAMETERS: dict[str, Json] = {
+    "code": _parameter(
+        "code", "path", "The `code` of a problem.", {"type": "string", "minLength": 1}, example="event-full"
+    ),
     "eventId": _parameter(
         "eventId",
         "path",
@@ -115,12 +119,10 @@ def _header(description: str, example: str, **schema: Any) -> Json:
     return {"description": description, "schema": {"type": "string", **schema}, "example": example}
 
 
-_BASE = "https://api.example.org"
-
 HEADERS: dict[str, Json] = {
     "Location": _header(
         "The absolute URL of the created resource, or of the resource to poll.",
-        f"{_BASE}/events/pycon/registrations/ada",
+        f"{BASE_URL}/events/pycon/registrations/ada",
         format="uri",
     ),
     "Retry-After": {
@@ -128,6 +130,11 @@ HEADERS: dict[str, Json] = {
         "schema": {"type": "integer", "minimum": 0},
         "example": RETRY_AFTER_SECONDS,
     },
+    "X-Request-Id": _header(
+        "The id of the request, in every answer of the service. Name it when you report a problem.", REQUEST_ID
+    ),
+    "RateLimit-Policy": _header("The limit of one caller's writes: `q` in `w` seconds.", '"writes";q=40;w=8'),
+    "RateLimit": _header("What is left of it (`r`), and in how many seconds there is more (`t`).", '"writes";r=0;t=1'),
     "Preference-Applied": _header("The preferences that were applied (RFC 7240).", "wait=10"),
     "Idempotent-Replayed": {
         "description": "The request is a retry: one with the same `Idempotency-Key` was accepted before. The response "
@@ -137,7 +144,7 @@ HEADERS: dict[str, Json] = {
     },
     "Link": _header(
         '`rel="next"`: the next page of a list. `rel="related"`: the registration that a request conflicts with.',
-        f'<{_BASE}/events/pycon/registrations?cursor=x>; rel="next"',
+        f'<{BASE_URL}/events/pycon/registrations?cursor=x>; rel="next"',
     ),
     "ETag": _header(
         "The version of the event, `r.v` in quotes: every PATCH increments r, every change of the seats v. Send it "

@@ -12,6 +12,7 @@ from typing import Annotated, Any, TypeVar
 from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema, create_model
 from pydantic.alias_generators import to_camel
 from pydantic.json_schema import SkipJsonSchema
+from typing_extensions import TypeAliasType
 
 from api.http.problems import CODES
 from workers.domain.records import Status
@@ -31,18 +32,19 @@ RegistrationId = Annotated[
 ]
 
 
-def _known(values: Iterable[str]) -> WithJsonSchema:
-    """Describe these texts and any other: later versions may add some, which a strict client must accept."""
-    return WithJsonSchema({"anyOf": [{"type": "string", "enum": list(values)}, {"type": "string"}]})
+def _one_of(values: Iterable[str], description: str) -> WithJsonSchema:
+    return WithJsonSchema({"type": "string", "enum": list(values), "description": description})
 
 
-Code = Annotated[
-    str,
-    _known(CODES),
-    Field(
-        description="The stable code that clients should evaluate. docs/errors.md explains each code and what to do."
-    ),
-]
+# As aliases they are schemas of their own, after which generated clients name their types. Where they are used, any
+# other text is allowed too: later versions may add some, which a strict client must accept.
+ProblemCode = TypeAliasType(
+    "ProblemCode", Annotated[str, _one_of(CODES, "docs/errors.md explains each code and what to do.")]
+)
+"""The codes of problems."""
+_REJECTIONS = ("event-full", "waitlist-full", "registration-closed", "discarded")
+RejectionCode = TypeAliasType("RejectionCode", Annotated[str, _one_of(_REJECTIONS, "Why a request was rejected.")])
+"""The codes of rejected registrations."""
 
 
 class ResponseBody(BaseModel):
@@ -166,10 +168,7 @@ class Registration(ResponseBody):
         Annotated[int, Field(ge=1)] | Absent,
         Field(description="The position in the waiting list, 1 for its head. Only while `waitlisted`."),
     ] = None
-    code: Annotated[
-        Annotated[str, _known(("event-full", "waitlist-full", "registration-closed", "discarded"))] | Absent,
-        Field(description="Why it was rejected. Only while `rejected`."),
-    ] = None
+    code: Annotated[RejectionCode | str | Absent, Field(description="Only while `rejected`.")] = None
 
 
 class EventsRegistration(Registration):
@@ -223,14 +222,17 @@ class Place(ResponseBody):
 class Problem(ResponseBody):
     """An error (RFC 9457)."""
 
-    type: Annotated[str, Field(description="`urn:turnstile:problem:` and the code.")]
+    type: Annotated[
+        str, Field(description="The URL of an explanation of the code.", json_schema_extra={"format": "uri"})
+    ]
     title: str
     status: int
     detail: str
-    code: Code
+    code: Annotated[ProblemCode | str, Field(description="The stable code that clients should evaluate.")]
     errors: Annotated[list[Place] | Absent, Field(description="Each invalid place of the request.")] = None
     user: Annotated[str | Absent, Field(description="With `account-has-user`: the URL of the account's user.")] = None
     registration: Annotated[
         str | Absent,
         Field(description="With `already-registered` and `registration-cancelled`: the URL of that registration."),
     ] = None
+    request_id: Annotated[str, Field(description="The id of the request, as in `X-Request-Id`.")]

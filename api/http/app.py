@@ -20,21 +20,22 @@ from workers.telemetry import logger
 
 @dataclass(frozen=True, slots=True)
 class App:
-    """The handlers of one function's routes, and who may call them."""
+    """The handlers of one function's routes, who may call them, and the base URL of the API."""
 
     handlers: Handlers
     authenticate: Authenticate
+    base_url: str
 
     @classmethod
     def of(cls, handlers: Handlers, access: AccessSettings, clock: Clock) -> App:
         """Put handlers behind the authentication and the write limit of the settings."""
         if access.writes_per_second is not None:
             handlers = limited(handlers, WriteLimit(access.writes_per_second, access.writes_burst, clock))
-        return cls(handlers, authenticator(access, clock))
+        return cls(handlers, authenticator(access, clock), access.api_url)
 
     def respond(self, event: Mapping[str, Any]) -> dict[str, Any]:
         """Answer one event of API Gateway: 404, 405 or 401 for what no handler takes, 503 while AWS is overloaded."""
-        return dispatch(self.handlers, event, ROUTES, self.authenticate, _on_error)
+        return dispatch(self.handlers, event, ROUTES, self.authenticate, _on_error, base_url=self.base_url)
 
 
 def _on_error(error: Exception, request: Request) -> Response:

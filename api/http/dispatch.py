@@ -26,9 +26,18 @@ OnError = Callable[[Exception, Request], Response]
 
 
 def dispatch(
-    handlers: Handlers, event: Mapping[str, Any], routes: Sequence[Route], authenticate: Authenticate, on_error: OnError
+    handlers: Handlers,
+    event: Mapping[str, Any],
+    routes: Sequence[Route],
+    authenticate: Authenticate,
+    on_error: OnError,
+    *,
+    base_url: str,
 ) -> dict[str, Any]:
-    """Answer one event of API Gateway. Its log lines carry the request's id, and that of the event if there is one."""
+    """Answer one event of API Gateway. Its log lines carry the request's id, and that of the event if there is one.
+
+    `base_url` is that of the API, without a trailing slash.
+    """
     request = Request.of(event)
     route, ids = _route(request, routes)
     logger.append_keys(request_id=request.id, event_id=ids.get("eventId"), command_id=None, registration_id=None)
@@ -44,6 +53,7 @@ def dispatch(
         response = refusal.problem.response()
     except Exception as error:  # noqa: BLE001 - API Gateway would send its text to the client
         response = on_error(error, request)
+    response = response.for_request(request.id, base_url)
     if request.method == "HEAD":  # its answer has no body (RFC 9110, section 9.3.2)
         response = replace(response, body="")
     return response.as_event()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -53,19 +52,14 @@ class Problem:
     extra: dict[str, str] = field(default_factory=dict)
 
     def response(self) -> Response:
-        """Return the problem document."""
+        """Return the response with the problem document, which has neither `type` nor `requestId` yet."""
         status, title = CODES[self.code]
-        body: dict[str, Any] = {
-            "type": f"urn:turnstile:problem:{self.code}",
-            "title": title,
-            "status": status,
-            "detail": self.detail,
-            "code": self.code,
-            **self.extra,
-        }
+        members: dict[str, Any] = {
+            "title": title, "status": status, "detail": self.detail, "code": self.code, **self.extra,
+        }  # fmt: skip
         if self.errors:
-            body["errors"] = list(self.errors)
-        return Response(status, json.dumps(body), self.headers, "application/problem+json")
+            members["errors"] = list(self.errors)
+        return Response(status, headers=self.headers, problem=members)
 
 
 class RequestError(Exception):

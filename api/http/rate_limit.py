@@ -31,6 +31,8 @@ class WriteLimit:
     def __init__(self, per_second: float, burst: int, clock: Clock) -> None:
         self._interval = round(_SECOND / per_second)
         self._depth = self._interval * burst
+        self.policy = f'"writes";q={burst};w={-(-self._depth // _SECOND)}'
+        """The limit as a `RateLimit-Policy`: `burst` writes in the time in which an empty bucket becomes full."""
         self._clock = clock
         self._full_at: OrderedDict[str, int] = OrderedDict()
 
@@ -66,4 +68,10 @@ def _limited(handler: Callable[[Request], Response], limit: WriteLimit, request:
     if not seconds:
         return handler(request)
     logger.info("too many writes of one caller")
-    return Problem("too-many-requests", f"Try again in {seconds} s.", headers={"Retry-After": str(seconds)}).response()
+    headers = {
+        "Retry-After": str(seconds),
+        # draft-ietf-httpapi-ratelimit-headers-09. Only here: another process of the function has counts of its own.
+        "RateLimit-Policy": limit.policy,
+        "RateLimit": f'"writes";r=0;t={seconds}',
+    }
+    return Problem("too-many-requests", f"Try again in {seconds} s.", headers=headers).response()

@@ -65,6 +65,7 @@ ROUTES: tuple[Route, ...] = (
     Route("GET", "/events/{eventId}/registrations/{userId}", "registrations"),
     Route("DELETE", "/events/{eventId}/registrations/{userId}", "registrations"),
     Route("GET", "/users/{userId}/registrations", "registrations", query=_REGISTRATIONS_PAGE),
+    Route("GET", "/problems/{code}", "users", public=True),
 )
 
 DOCS_ROUTES: tuple[Route, ...] = (

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 from urllib.parse import quote
 
@@ -51,12 +51,22 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Response:
-    """A response; `body` is text, empty if there is none."""
+    """A response; `body` is text, empty if there is none. `problem` has the members of a problem document instead."""
 
     status: int
     body: str = ""
     headers: Mapping[str, str] = field(default_factory=dict)
     content_type: str | None = None
+    problem: Mapping[str, Any] | None = None
+
+    def for_request(self, request_id: str | None, base_url: str) -> Response:
+        """Return the response to one request: with the request's id, and the absolute `type` of a problem."""
+        known = {} if request_id is None else {"X-Request-Id": request_id}
+        response = replace(self, headers={**self.headers, **known})
+        if self.problem is None:
+            return response
+        members = {"type": url(base_url, "problems", self.problem["code"]), **self.problem, "requestId": request_id}
+        return replace(response, body=json.dumps(members), content_type="application/problem+json")
 
     def as_event(self) -> dict[str, Any]:
         """Return the response in API Gateway's format."""

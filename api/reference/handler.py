@@ -7,6 +7,7 @@ so that it works wherever the API is mounted, and loads nothing from another ori
 from __future__ import annotations
 
 import hashlib
+import os
 import re
 from dataclasses import dataclass
 from functools import cache
@@ -79,4 +80,4 @@ _HANDLERS: Handlers = {
 
 def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
     """Answer one request, as the Lambda entry of `/docs`."""
-    return dispatch(_HANDLERS, event, DOCS_ROUTES, anonymous, internal_error)
+    return dispatch(_HANDLERS, event, DOCS_ROUTES, anonymous, internal_error, base_url=os.environ["API_URL"])

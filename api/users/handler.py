@@ -1,4 +1,4 @@
-"""The routes of `/users`, and the Lambda entry of their function, which also answers for paths that no route takes."""
+"""The routes of `/users` and `/problems`, and the Lambda entry of their function, which also answers other paths."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from api.http.app import App
 from api.http.body import read_body
 from api.http.dispatch import Handlers
+from api.http.explanations import explain
 from api.http.types import Request, Response
 from api.models.user import NewUser
 from api.settings import AccessSettings, UserSettings
@@ -34,7 +35,12 @@ def routes(users: UserService, eraser: Callable[[], UserEraser]) -> Handlers:
     def erase(request: Request) -> Response:
         return eraser().erase(request.ids["userId"], request.caller)
 
-    return {"POST /users": create, "GET /users/{userId}": read, "DELETE /users/{userId}": erase}
+    return {
+        "POST /users": create,
+        "GET /users/{userId}": read,
+        "DELETE /users/{userId}": erase,
+        "GET /problems/{code}": explain,
+    }
 
 
 @cache

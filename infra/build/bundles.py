@@ -46,6 +46,7 @@ SOURCES: dict[Package, tuple[str, ...]] = {
         "workers/telemetry.py",
         "workers/aws",
         "workers/domain",
+        "docs/errors.md",
     ),
     "docs": (
         "api/__init__.py",

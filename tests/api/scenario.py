@@ -129,15 +129,15 @@ def _reads(scenario: Scenario) -> None:
     """Every read, of a registration and of nothing, and every list with a wrong parameter."""
     for route in ROUTES:
         if route.method == "GET":
-            scenario.ask("GET", route.path.format(eventId="e", userId="ann"))
-            scenario.ask("GET", route.path.format(eventId="none", userId="nobody"))
+            scenario.ask("GET", route.path.format(eventId="e", userId="ann", code="forbidden"))
+            scenario.ask("GET", route.path.format(eventId="none", userId="nobody", code="none"))
     for path in paged("e", "ann"):
         scenario.ask("GET", path, limit=0)
 
 
 def _unknown_parameters(scenario: Scenario) -> None:
     for route in ROUTES:
-        scenario.ask(route.method, route.path.format(eventId="e", userId="ann"), page=2)
+        scenario.ask(route.method, route.path.format(eventId="e", userId="ann", code="forbidden"), page=2)
 
 
 def _registering(scenario: Scenario) -> None:
@@ -240,7 +240,7 @@ def _flooding(scenario: Scenario) -> None:
     assert spent.seconds_to_wait(caller="") == 0
     pipeline.apps = {name: limited(handlers, spent) for name, handlers in pipeline.apps.items()}
     for route in ROUTES:
-        scenario.ask(route.method, route.path.format(eventId="e", userId="ann"), {})
+        scenario.ask(route.method, route.path.format(eventId="e", userId="ann", code="forbidden"), {})
 
 
 def _bodies(scenario: Scenario) -> None:
@@ -262,7 +262,7 @@ def _permissions(scenario: Scenario) -> None:
     with pipeline.signed_in(None):
         for route in ROUTES:
             if not route.public:
-                scenario.ask(route.method, route.path.format(eventId="e", userId="ann"))
+                scenario.ask(route.method, route.path.format(eventId="e", userId="ann", code="forbidden"))
     with pipeline.signed_in("s-1", "organizers"):
         scenario.ask("POST", "/events", NEW_EVENT | {"eventId": "guarded"})
         scenario.ask("POST", "/users", {"userId": "dee", "name": "Dee"})

@@ -57,7 +57,7 @@ def test_no_access_token_no_answer(shared: Pipeline, route: Any, claims: dict[st
     """Every route that is not public answers 401 to what is no access token for this API."""
     with shared.signed_in(ANN):
         shared.claims = claims
-        answer = shared.request(route.method, route.path.format(eventId="e", userId="ann"))
+        answer = shared.request(route.method, route.path.format(eventId="e", userId="ann", code="forbidden"))
     assert (answer.status, answer.code) == (401, "unauthenticated")
     assert answer.headers["WWW-Authenticate"] == "Bearer"
 

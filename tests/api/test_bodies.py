@@ -15,7 +15,7 @@ from api.http.problems import RequestError
 from tests.api.conftest import assert_refused
 from tests.support.builders import NEW_EVENT, event_item
 from tests.support.http_events import http_event
-from tests.support.pipeline import Pipeline
+from tests.support.pipeline import BASE_URL, Pipeline
 
 pytestmark = pytest.mark.usefixtures("alarm")
 
@@ -181,7 +181,7 @@ def test_a_long_address(untouched: Pipeline) -> None:
 def post(pipeline: Pipeline, body: str | None, headers: dict[str, str] = JSON, *, encoded: bool = False) -> Any:
     """POST /users with a body as it is, and return the status and the document."""
     event = http_event("POST", "/users", body, headers) | {"isBase64Encoded": encoded}
-    result = App(pipeline.apps["users"], allow_anyone).respond(event)
+    result = App(pipeline.apps["users"], allow_anyone, BASE_URL).respond(event)
     return result["statusCode"], json.loads(result["body"])
 
 

@@ -64,7 +64,7 @@ def test_what_is_shown_and_its_tag_come_from_one_read(ready: Pipeline, taps: Tap
 def test_known(ready: Pipeline, known: str) -> None:
     """A client that has the event as it is hears 304, with the tag and without a body; weak tags and lists are fine."""
     answer = get(ready, known)
-    assert (answer.status, answer.headers, answer.body) == (304, {"ETag": '"3.2"'}, None)
+    assert (answer.status, answer.headers["ETag"], answer.body) == (304, '"3.2"', None)
 
 
 @pytest.mark.parametrize("known", ['"3.1"', '"2.2"', '"3.20"', '"3"', '""', '"03.2"', '"2.3", W/"1.2"', 'W/"3.3"'])

@@ -97,7 +97,7 @@ def test_refused_filters(shared: Pipeline, query: dict[str, Any], pointer: str) 
 @pytest.mark.parametrize("route", ROUTES, ids=lambda route: route.key)
 def test_unknown_parameters(shared: Pipeline, route: Any) -> None:
     """Every route names the query parameters that it does not have, at most twenty of them."""
-    path = route.path.format(eventId="e", userId="ann")
+    path = route.path.format(eventId="e", userId="ann", code="forbidden")
     wrong: dict[str, Any] = {"limt": 5, "x" * 200: 1}
     answer = shared.request(route.method, path, **wrong)
     assert answer.status == 400

@@ -49,7 +49,11 @@ def test_form(busy: Pipeline) -> None:
     """`text/csv` with a header line, in UTF-8, lines end in CRLF, quotes only where they are needed."""
     answer = busy.request("GET", PATH, headers=CSV, status="waitlisted,rejected", limit=100)
     assert answer.status == 200
-    assert answer.headers == {"Content-Type": "text/csv; charset=utf-8; header=present", "Vary": "Accept"}
+    assert answer.headers == {
+        "Content-Type": "text/csv; charset=utf-8; header=present",
+        "Vary": "Accept",
+        "X-Request-Id": "request-1",
+    }
     lines = answer.body.split("\r\n")
     assert lines[0] == "registrationId,eventId,userId,status,registeredAt,waitlistPosition,code,name,email"
     times = r"2026-01-01T00:00:0\d\.\d{6}Z"

@@ -49,7 +49,10 @@ def test_every_write(ready: Pipeline, taps: Taps) -> None:
         _fail_and_retry(ready, taps, (method, path, body), call)
 
 
-@pytest.mark.parametrize("route", [route for route in ROUTES if route.method == "GET"], ids=lambda route: route.key)
+READS = [route for route in ROUTES if route.method == "GET" and route.path != "/problems/{code}"]
+
+
+@pytest.mark.parametrize("route", READS, ids=lambda route: route.key)
 def test_every_read(ready: Pipeline, taps: Taps, route: Route) -> None:
     """The same is true of each call that a read makes."""
     path = route.path.format(eventId="e", userId="cid")

@@ -16,7 +16,7 @@ from api.registrations import handler as registrations
 from api.settings import EventSettings, RegistrationSettings, UserSettings
 from api.users import handler as users
 from tests.support.http_events import http_event
-from tests.support.pipeline import Pipeline
+from tests.support.pipeline import BASE_URL, Pipeline
 from workers.settings import MissingSetting, Settings
 
 SETTINGS: dict[ModuleType, type[Settings]] = {
@@ -95,5 +95,5 @@ def test_no_content_has_none(pipeline: Pipeline) -> None:
     """A 204 comes with an empty body; a request without any header is no fault."""
     pipeline.register(pipeline.add_event("e", 1), pipeline.add_user("ann"))
     event = http_event("DELETE", "/events/e/registrations/ann", None, {}) | {"headers": None}
-    gone = App(pipeline.apps["registrations"], allow_anyone).respond(event)
+    gone = App(pipeline.apps["registrations"], allow_anyone, BASE_URL).respond(event)
     assert (gone["statusCode"], gone["body"]) == (204, "")

@@ -12,6 +12,7 @@ from api.contract.__main__ import KEPT
 from api.http.routes import DOCS_ROUTES
 from api.reference import handler as docs
 from tests.support.http_events import http_event
+from tests.support.pipeline import BASE_URL
 
 TYPES = {
     "/docs": "text/html; charset=utf-8",
@@ -22,6 +23,11 @@ TYPES = {
 }
 LARGEST_ANSWER = 6 * 1024 * 1024
 """Bytes that Lambda lets a function answer, as JSON."""
+
+
+@pytest.fixture(autouse=True)
+def _environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("API_URL", BASE_URL)
 
 
 def ask(path: str, method: str = "GET", **headers: str) -> dict[str, Any]:

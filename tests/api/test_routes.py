@@ -10,7 +10,7 @@ from api.http.app import App
 from api.http.auth import allow_anyone
 from api.http.routes import ROUTES
 from tests.support.http_events import http_event
-from tests.support.pipeline import Pipeline
+from tests.support.pipeline import BASE_URL, Pipeline
 
 
 def test_table_is_what_is_served(pipeline: Pipeline) -> None:
@@ -43,7 +43,7 @@ def test_options(shared: Pipeline, path: str) -> None:
     """`OPTIONS` on a known path is a 204 that says which methods it takes: a browser that asks in advance needs 2xx."""
     answer = shared.request("OPTIONS", re.sub(r"{\w+}", "x", path))
     assert (answer.status, answer.body) == (204, None)
-    assert answer.headers == {"Allow": ", ".join(ALLOWED[path])}
+    assert answer.headers == {"Allow": ", ".join(ALLOWED[path]), "X-Request-Id": "request-1"}
 
 
 UNKNOWN = [
@@ -71,4 +71,7 @@ def test_unknown_id(shared: Pipeline, odd: str) -> None:
 
 def test_route_of_another_function(shared: Pipeline) -> None:
     """A request for another function's route, should it ever come to the wrong one, is a plain 404."""
-    assert App(shared.apps["users"], allow_anyone).respond(http_event("GET", "/events", None, {}))["statusCode"] == 404
+    assert (
+        App(shared.apps["users"], allow_anyone, BASE_URL).respond(http_event("GET", "/events", None, {}))["statusCode"]
+        == 404
+    )

@@ -8,6 +8,8 @@ from api.http.problems import CODES
 from api.http.routes import ROUTES
 from infra.stack.monitoring.queries import QUERIES
 from tests.support.pages import FIRST, ROOT, defined, python_files, text
+from workers.domain.records import Status
+from workers.domain.transitions import ALLOWED_TRANSITIONS
 
 ERRORS = ROOT / "docs" / "errors.md"
 
@@ -27,6 +29,14 @@ def test_the_readme_has_every_route() -> None:
     codes = {code for _, _, refusals in rows for code in re.findall(r"`([a-z-]+)`", refusals)}
     assert codes
     assert codes <= set(CODES)
+
+
+def test_the_guide_shows_each_transition() -> None:
+    """The picture in docs/api.md has the transitions of the table; what has ended begins again at the dot."""
+    shown = set(re.findall(r"^    (\S+) --> (\w+): ", text(ROOT / "docs" / "api.md"), re.MULTILINE))
+    ended = {Status.REJECTED, Status.CANCELLED}
+    moves = {(str(before or "[*]"), str(after)) for before, after in ALLOWED_TRANSITIONS if before not in ended}
+    assert shown == moves - {("pending", "pending")}
 
 
 def test_the_query_for_a_request_id_exists() -> None:

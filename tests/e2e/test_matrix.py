@@ -124,7 +124,7 @@ def _answer(cast: Cast, key: str, role: str) -> httpx.Response:
         return SPECIAL[key](cast, role)
     method, template = key.split(" ")
     user_id, token = cast.guest()
-    path = template.format(eventId=cast.event_id, userId=user_id)
+    path = template.format(eventId=cast.event_id, userId=user_id, code="forbidden")
     return cast.ask(token if role == "owner" else cast.tokens[role], method, path, BODIES.get(method))
 
 
@@ -144,4 +144,5 @@ def test_hidden_things_look_missing(cast: Cast) -> None:
     for template in ("/users/{}", "/users/{}/registrations", f"/events/{cast.event_id}/registrations/{{}}"):
         paths = template.format(user_id), template.format("nobody")
         there, nowhere = (cast.ask(cast.tokens["other user"], "GET", path) for path in paths)
-        assert (there.status_code, there.content) == (nowhere.status_code, nowhere.content)
+        assert (there.status_code, nowhere.status_code) == (404, 404)
+        assert there.json() | {"requestId": ""} == nowhere.json() | {"requestId": ""}

@@ -26,7 +26,9 @@ def test_every_route(stack: Outputs, api: httpx.Client) -> None:
     def call(method: str, path: str, status: int, body: object = None) -> httpx.Response:
         answer = api.request(method, path, json=body)
         assert answer.status_code == status, (method, path, answer.text)
-        seen.append((method, path.replace(event_id, "{eventId}").replace(user_id, "{userId}")))
+        seen.append(
+            (method, path.replace(event_id, "{eventId}").replace(user_id, "{userId}").replace("forbidden", "{code}"))
+        )
         return answer
 
     created = call("POST", "/users", 201, person(user_id) | {"name": f"Änn {CANARY}"})
@@ -47,7 +49,7 @@ def test_every_route(stack: Outputs, api: httpx.Client) -> None:
     assert entry["event"]["title"] == "N"
     for route in ROUTES:
         if route.method == "GET":
-            call("GET", route.path.format(eventId=event_id, userId=user_id), 200)
+            call("GET", route.path.format(eventId=event_id, userId=user_id, code="forbidden"), 200)
     assert call("DELETE", registration, 204).content == b""
     assert call("DELETE", f"/users/{user_id}", 202).json()["cancellations"] == 0
     assert api.get(f"/users/{user_id}").status_code == 404

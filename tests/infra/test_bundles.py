@@ -60,7 +60,8 @@ if sys.argv[2] == "api":
     Model(email="ada@example.org")
 """
 OPEN = """
-import json, sys
+import json, os, sys
+os.environ["API_URL"] = "https://api.example.org"
 sys.path.insert(0, sys.argv[1])
 from api.entry import docs
 def get(path):

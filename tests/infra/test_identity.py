@@ -12,7 +12,7 @@ from tests.infra.reading import Resources, plain
 from tests.infra.synthesis import OIDC, synthesize
 
 POOL, CLIENT = "IdentityUsersPool", "IdentityUsersPoolApp"
-PUBLIC = {"GET /events", "GET /events/{eventId}"}
+PUBLIC = {"GET /events", "GET /events/{eventId}", "GET /problems/{code}"}
 API_FUNCTIONS = ("ApiUsers", "ApiEvents", "ApiRegistrations")
 IDENTITY = ("AWS::Cognito::UserPool", "AWS::Cognito::UserPoolClient", "AWS::Cognito::UserPoolGroup")
 

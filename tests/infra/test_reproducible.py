@@ -19,7 +19,7 @@ HERE = {name: getattr(bundles, name) for name in ("ROOT", "CONSTRAINTS", "BUILD"
 def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """All that bundles are made of in another folder, with the times of today, for somebody with a strict umask."""
     names = {"pyproject.toml", "infra/constraints.txt", "infra/build/bundles.py"}
-    names |= {name for name in bundles.SOURCES["docs"] if (bundles.ROOT / name).is_file()}
+    names |= {name for sources in bundles.SOURCES.values() for name in sources if (bundles.ROOT / name).is_file()}
     files = [path for room in ("api", "workers") for path in (bundles.ROOT / room).rglob("*") if path.is_file()]
     for path in (*files, *map(bundles.ROOT.joinpath, names)):
         copy = tmp_path / path.relative_to(bundles.ROOT)

@@ -142,7 +142,7 @@ class Pipeline:
         if self.claims:
             event["headers"] = {"authorization": bearer_of(self.claims)} | event["headers"]
             event["requestContext"]["authorizer"] = {"jwt": {"claims": passed_on(self.claims)}}
-        answer = App(self.apps[function], self.authenticate).respond(event)
+        answer = App(self.apps[function], self.authenticate, BASE_URL).respond(event)
         content: str = answer["body"]
         contract.check(method, path.replace("%25", "%"), answer["statusCode"], answer["headers"], content)
         is_json = "json" in answer["headers"].get("Content-Type", "")

@@ -11,8 +11,8 @@ from api.settings import AccessSettings
 from workers.aws.clock import SYSTEM_CLOCK
 from workers.settings import AuditorSettings, InvalidSetting, MissingSetting
 
-LIMIT = {"WRITES_PER_SECOND": "0.5", "WRITES_BURST": "3"}
-JWT = {"AUTH": "jwt", "AUTH_AUDIENCE": "client-1", "AUTH_GROUPS_CLAIM": "groups"}
+LIMIT = {"API_URL": "u", "WRITES_PER_SECOND": "0.5", "WRITES_BURST": "3"}
+JWT = {"API_URL": "u", "AUTH": "jwt", "AUTH_AUDIENCE": "client-1", "AUTH_GROUPS_CLAIM": "groups"}
 
 
 def test_a_field_is_read_from_the_variable_of_its_name() -> None:
@@ -30,9 +30,9 @@ def test_a_missing_setting_is_named(empty: dict[str, str]) -> None:
 
 def test_access() -> None:
     """Authorization and the write limit are typed; without a rate there is no limit."""
-    assert AccessSettings.load({"AUTH": "none"} | LIMIT) == AccessSettings("none", "", "", 0.5, 3)
+    assert AccessSettings.load(LIMIT | {"AUTH": "none"}) == AccessSettings("u", "none", "", "", 0.5, 3)
     assert AccessSettings.load(JWT | {"WRITES_BURST": "3"}).writes_per_second is None
-    assert authenticator(AccessSettings("none"), SYSTEM_CLOCK) is allow_anyone
+    assert authenticator(AccessSettings("u", "none"), SYSTEM_CLOCK) is allow_anyone
     authenticate: Any = authenticator(AccessSettings.load(JWT), SYSTEM_CLOCK)
     assert authenticate.__self__ == AccessTokens("client-1", "groups", SYSTEM_CLOCK)
 
@@ -42,8 +42,8 @@ def test_access() -> None:
     [
         (LIMIT, "AUTH"),
         (JWT | {"AUTH_AUDIENCE": ""}, "AUTH_AUDIENCE"),
-        ({"AUTH": "jwt", "AUTH_AUDIENCE": "a"}, "AUTH_GROUPS_CLAIM"),
-        ({"AUTH": "none", "WRITES_PER_SECOND": "1"}, "WRITES_BURST"),
+        ({"API_URL": "u", "AUTH": "jwt", "AUTH_AUDIENCE": "a"}, "AUTH_GROUPS_CLAIM"),
+        ({"API_URL": "u", "AUTH": "none", "WRITES_PER_SECOND": "1"}, "WRITES_BURST"),
     ],
 )
 def test_settings_that_require_others(environment: dict[str, str], missing: str) -> None:
@@ -63,4 +63,4 @@ def test_settings_that_require_others(environment: dict[str, str], missing: str)
 def test_an_invalid_setting_is_named(name: str, value: str) -> None:
     """A value without meaning stops the function, with its name, its value and what it must be."""
     with pytest.raises(InvalidSetting, match=f"the environment variable {name} must be .+, not '{value}'"):
-        AccessSettings.load({"AUTH": "none"} | LIMIT | {name: value})
+        AccessSettings.load(LIMIT | {"AUTH": "none"} | {name: value})

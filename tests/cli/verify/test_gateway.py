@@ -45,7 +45,7 @@ class Gateway:
             return http_client.HttpResponse(401, {}, {"message": "Unauthorized"}) if self.asks_for_tokens else FAULT
         if method == "OPTIONS" and self.cors:
             return self._preflight(headers or {})
-        answer = dispatch({}, http_event(method, path, None, {}), ROUTES, anonymous, internal_error)
+        answer = dispatch({}, http_event(method, path, None, {}), ROUTES, anonymous, internal_error, base_url="")
         body = json.loads(answer["body"]) if answer["body"] and method != "HEAD" else ""
         lower = {name.lower(): value for name, value in answer["headers"].items()}
         return http_client.HttpResponse(answer["statusCode"], lower, body)

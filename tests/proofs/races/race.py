@@ -59,7 +59,7 @@ class Worker:
         desk = RegistrationService(dynamodb, sqs, settings, clock, lambda: str(uuid.uuid4()))
         self.answers: list[tuple[str, Answer]] = []
         handlers = registrations.routes(desk, RegistrationLists(dynamodb, settings, clock), clock)
-        self._app = App(handlers, allow_anyone)
+        self._app = App(handlers, allow_anyone, "")
         self._registrar = Registrar(dynamodb, sqs, tables.worker, QUEUE, DEAD_LETTERS, SYSTEM_CLOCK)
         self._promoter = Promoter(sqs, QUEUE, SYSTEM_CLOCK)
         self._queue, self._stream, self._chance = queue, recorder.stream, chance

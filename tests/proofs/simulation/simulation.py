@@ -171,13 +171,13 @@ class Simulation:
         def registrations_handler(clock: Clock) -> Handler:
             people = RegistrationService(dynamodb, sqs, settings, clock, ids)
             handlers = registrations.routes(people, RegistrationLists(dynamodb, settings, clock), clock)
-            return App(handlers, allow_anyone).respond
+            return App(handlers, allow_anyone, settings.api_url).respond
 
         def events_handler(clock: Clock) -> Handler:
             change_id = lambda: self.changes.begins(self.scheduler.current.name, ids())  # noqa: E731
             service = EventService(dynamodb, sqs, event_settings, clock, change_id)
             handlers = events.routes(service, EventList(dynamodb, event_settings, clock), clock)
-            return App(handlers, allow_anyone).respond
+            return App(handlers, allow_anyone, event_settings.api_url).respond
 
         def registrar_handler(clock: Clock) -> Handler:
             worker = registrar.Registrar(dynamodb, sqs, self.tables.worker, QUEUE, DEAD_LETTERS, clock)
