@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from infra.build import bundles
 from infra.cli.deployment import Outputs, stack_name
 from infra.cli.errors import CliError
 from infra.cli.local import assembly
@@ -63,7 +64,7 @@ def test_stacks_are_named_after_their_stage() -> None:
 
 SOURCES = (
     *("api/users/handler.py", "workers/domain/decide.py", "infra/stack/stack.py", "pyproject.toml"),
-    "docs/openapi.json",
+    *sorted({name for names in bundles.SOURCES.values() for name in names if name.startswith("docs/")}),
 )
 
 

@@ -20,6 +20,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from infra.build.bundles import SOURCES
 from infra.cli import REPOSITORY
 from infra.cli.deployment import ACCOUNT, REGION, ROOT_KEYS
 from infra.cli.errors import CliError
@@ -55,8 +56,8 @@ def check_tools() -> None:
 def fingerprint(endpoint: str, auth: str, root: Path = REPOSITORY) -> str:
     """Return the name of the cloud assembly for these sources, the emulator at `endpoint` and the context `auth`.
 
-    The sources of the stack are `api/`, `workers/`, `infra/` (except this command line), pyproject.toml and
-    docs/openapi.json under `root`. infra/constraints.txt, with the exact versions of all packages, is among them.
+    The sources of the stack are `api/`, `workers/`, `infra/` (except this command line), pyproject.toml and the pages
+    in the bundles, under `root`. infra/constraints.txt, with the exact versions of all packages, is among them.
     """
     digest = hashlib.sha256(f"{endpoint}\0{auth}\0{sys.version}\0{sys.prefix}\0{version('aws-cdk-lib')}\0".encode())
     for path in _sources(root):
@@ -67,7 +68,7 @@ def fingerprint(endpoint: str, auth: str, root: Path = REPOSITORY) -> str:
 
 def _sources(root: Path) -> Iterator[Path]:
     yield root / "pyproject.toml"
-    yield root / "docs" / "openapi.json"
+    yield from (root / name for names in SOURCES.values() for name in names if name.startswith("docs/"))
     for room in ("api", "workers", "infra"):
         for directory, names, files in os.walk(root / room):
             names[:] = sorted(set(names) - _NO_SOURCE)
