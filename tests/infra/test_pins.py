@@ -120,6 +120,15 @@ def test_no_file_names_a_registry() -> None:
     assert [path for path in files if INDEX.search(path.read_bytes())] == []
 
 
+def test_an_extra_is_printed_with_the_extras_that_it_names(capsys: pytest.CaptureFixture[str]) -> None:
+    """`local` contains `deploy` and `cli`, each package in its pinned version, and nothing that only tests need."""
+    assert pins.main(["local"]) == 0
+    printed = capsys.readouterr().out.splitlines()
+    assert {line.partition("==")[0] for line in printed} >= {"ministack", "uv-build", "aws-cdk-lib", "boto3", "rich"}
+    assert all("==" in line for line in printed)
+    assert not [line for line in printed if line.startswith(("pytest", "turnstile"))]
+
+
 def _needed() -> set[str]:
     """Names of all packages that the project, with all its extras, needs on this machine."""
     seen: set[tuple[str, str]] = set()

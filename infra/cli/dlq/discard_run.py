@@ -41,7 +41,7 @@ class DiscardSummary:
     """The result: by message id, what became of the registrations (`fates`), and why a selected message was `kept`.
 
     `already` lists requested messages that an earlier run had discarded. `full` lists groups that show ten messages
-    which were not selected: there may be more behind them. `unseen` lists selected groups without a message.
+    which were kept or not selected: there may be more behind them. `unseen` lists selected groups without a message.
     `elsewhere` counts messages that someone else held until the end. `aborted` says why the run ended early.
     """
 
@@ -222,8 +222,7 @@ def describe_discards(summary: DiscardSummary, left: int) -> str:
         )
     lines += [f"Kept {message_id}: {why}" for message_id, why in summary.kept.items()]
     lines += [
-        plain(f"Event {group}: its first ten messages were not selected, and hide those behind them.")
-        for group in summary.full
+        plain(f"Event {group}: its first ten messages stay, and hide those behind them.") for group in summary.full
     ]
     lines += [plain(f"Event {event} has no visible messages.") for event in summary.unseen]
     if summary.elsewhere:
