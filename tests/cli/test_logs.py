@@ -60,7 +60,7 @@ def test_following(fake: FakeDeployment, monkeypatch: pytest.MonkeyPatch, turnst
         pauses.append(seconds)
         if len(pauses) == 3:
             raise KeyboardInterrupt
-        fake.logs.say(REGISTRAR, NOW + 1, message=f"late {len(pauses)}", level="INFO", event_id="pycon")
+        fake.logs.say(REGISTRAR, NOW - 50, message=f"late {len(pauses)}", level="INFO", event_id="pycon")
 
     monkeypatch.setattr("infra.cli.commands.logs.time.sleep", pause)
     monkeypatch.setattr("infra.cli.commands.logs.time.time", lambda: NOW)

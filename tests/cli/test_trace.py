@@ -174,6 +174,15 @@ def test_an_unknown_registration(fake: FakeDeployment, turnstile: Turnstile) -> 
     assert fake.dynamodb.registrations == []
 
 
+def test_an_event_may_be_called_like_a_registration(fake: FakeDeployment, turnstile: Turnstile) -> None:
+    """An event whose id begins with `reg_` has a story; when there is none, the form of a registration id is told."""
+    fake.logs.say(REGISTRAR, ago(60), message="decided", event_id="reg_summer", registration_id=ADA, level="INFO")
+    assert "reg_summer" in turnstile("trace", "reg_summer").out
+    sentence = "no log line about it (a registration id is reg_ and 26 of A-Z, 2-7)"
+    code, _, err = turnstile("trace", ADA.lower())
+    assert (code, sentence in err) == (1, True)
+
+
 def test_a_damaged_record_does_not_hide_its_history(fake: FakeDeployment, turnstile: Turnstile) -> None:
     """An unreadable record is reported with the reason, along with what the logs know."""
     fake.dynamodb.put(registration(ticket=1))

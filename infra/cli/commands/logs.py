@@ -41,8 +41,8 @@ Exit code 0, also with --follow when ended with Ctrl-C; 3 when there is no stack
 
 _PAUSE = 2.0
 """Seconds between two searches with --follow."""
-_OVERLAP = 10.0
-"""Seconds that are searched again: CloudWatch shows a line some seconds after it was written."""
+_OVERLAP = 60.0
+"""Seconds that are searched again: CloudWatch may show a line this long after it was written."""
 _ABOUT = ("event_id", "registration_id", "command", "outcome", "reason", "receives")
 """The fields that a line of text shows, in this order."""
 

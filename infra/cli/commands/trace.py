@@ -58,8 +58,6 @@ def run(args: argparse.Namespace) -> int:
     """Print the history and return the exit code."""
     since = _moment(args.since)
     key = registration_id(args.what, args.user) if args.user is not None else args.what
-    if key.startswith("reg_") and not _ID.match(key):
-        raise UsageError(f"{key} is not a registration id (reg_ and 26 of A-Z, 2-7)")
     deployment = Deployment.resolve(args.stage)
     if sys.stderr.isatty():
         print(f"searching the logs of {deployment.stack_name} ...", file=sys.stderr)
@@ -81,8 +79,9 @@ def run(args: argparse.Namespace) -> int:
 
 def _print_event(timeline: EventTimeline, args: argparse.Namespace) -> int:
     if timeline.ledger is None and timeline.damage is None and not timeline.entries:
+        hint = " (a registration id is reg_ and 26 of A-Z, 2-7)" if timeline.event_id.startswith("reg_") else ""
         raise CliError(
-            f"there is no registration and no ledger of an event {timeline.event_id}, and no log line about it"
+            f"there is no registration and no ledger of an event {timeline.event_id}, and no log line about it{hint}"
         )
     if args.json:
         story = [entry.as_json() for entry in timeline.entries]
