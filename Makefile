@@ -73,7 +73,7 @@ hooks: setup ## Run the checks before each commit; to undo: git config --unset c
 docs: setup ## Write the code's documentation (build/docs), and the diagram in docs/architecture.md (a minute)
 	@$(BIN)/python -m infra.build.docs
 
-openapi: setup ## Write the API's document, docs/openapi.json, from the code
+openapi: setup ## Write docs/openapi.json and docs/postman_collection.json from the code
 	@$(BIN)/python -m api.contract
 
 ##@ Proofs that take minutes each

@@ -1,4 +1,4 @@
-"""`make openapi`: write `docs/openapi.json`."""
+"""`make openapi`: write `docs/openapi.json` and `docs/postman_collection.json`."""
 
 from __future__ import annotations
 
@@ -6,24 +6,35 @@ import sys
 import tomllib
 from pathlib import Path
 
-from api.contract.document import text
+from api.contract import document, postman
 
 ROOT = Path(__file__).resolve().parents[2]
 KEPT = ROOT / "docs" / "openapi.json"
-"""The committed document."""
+COLLECTION = ROOT / "docs" / "postman_collection.json"
+"""The committed document and collection."""
 
 
 def current() -> str:
     """Return the document of the present code."""
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    return text(project["version"])
+    return document.text(_version())
+
+
+def current_collection() -> str:
+    """Return the Postman collection of the present code."""
+    return postman.text(document.document(_version()))
 
 
 def main() -> int:
-    """Write the document."""
+    """Write both."""
     KEPT.write_text(current(), encoding="utf-8")
-    print(f"{KEPT.relative_to(ROOT)} written.")
+    COLLECTION.write_text(current_collection(), encoding="utf-8")
+    print(f"{KEPT.relative_to(ROOT)} and {COLLECTION.relative_to(ROOT)} written.")
     return 0
+
+
+def _version() -> str:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    return str(project["version"])
 
 
 if __name__ == "__main__":
